@@ -1,0 +1,6 @@
+//! Faregate: an API gateway that checks tokens at the gate.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod entropy;
+pub mod secret;
