@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::bearer::Ambiguity;
-use crate::{jose, policy};
+use crate::jose;
 
 /// Why a request did not get a [`super::Permit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,9 @@ pub enum Denial {
     NoToken,
     /// A token that is not good here: 401.
     InvalidToken(TokenFault),
-    /// A good token without what the rule asks for: 403. `scope` is what to ask for, empty when no scope would help.
-    InsufficientScope { reason: policy::ReasonKind, scope: String },
+    /// A good token without what the rule asks for: 403. `reason` is the policy's, `scope` what to ask
+    /// for, empty when no scope would help.
+    InsufficientScope { reason: &'static str, scope: String },
     /// It cannot be decided now: 503, never a permit and never a 401 (rule O1).
     Undecidable(&'static str),
 }
@@ -61,7 +62,7 @@ impl Denial {
             Self::BadRequest(ambiguity) => ambiguity.as_str(),
             Self::NoToken => "no_token",
             Self::InvalidToken(fault) => fault.as_str(),
-            Self::InsufficientScope { reason, .. } => reason.as_str(),
+            Self::InsufficientScope { reason, .. } => reason,
             Self::Undecidable(what) => what,
         }
     }
@@ -137,7 +138,7 @@ mod tests {
     // RFC 6750 3: a scope cannot end the quoted string
     #[test]
     fn only_legal_scopes_are_named() {
-        let denial = |scope: &str| Denial::InsufficientScope { reason: policy::ReasonKind::MissingScope, scope: scope.into() };
+        let denial = |scope: &str| Denial::InsufficientScope { reason: "missing_scope", scope: scope.into() };
         assert!(denial("orders:write a").challenge().is_some_and(|text| text.ends_with(", scope=\"orders:write a\"")));
         for scope in ["", "a\"b", "a\\b", "é"] {
             assert!(denial(scope).challenge().is_some_and(|text| !text.contains("scope=\"a") && !text.contains(", scope=")), "{scope}");

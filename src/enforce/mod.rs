@@ -27,7 +27,7 @@ pub use token::VerifiedToken;
 
 use crate::clock::Clock;
 use crate::jose::{self, Expectations, KeySet};
-use crate::policy::{Decision, Facts, Parameters, Policy};
+use crate::policy::{Decision, Facts, Parameters, Policy, Reason, RuleId, Target};
 
 /// The keys that an issuer signs with now.
 pub trait IssuerKeys: Send + Sync {
@@ -129,8 +129,9 @@ impl Enforcer {
         let facts = Facts::of_token(&verified.facts, request.parameters);
         match guard.policy.decide(request.method, &facts) {
             Decision::Permit { .. } => Ok(Permit::of_token(verified, cache_hit)),
-            Decision::Deny { reason, .. } => {
-                Err(Denial::InsufficientScope { reason: reason.kind(), scope: reason.scope_to_ask_for() })
+            Decision::Deny { rule, reason } => {
+                let scope = scope_to_ask_for(&guard.policy, rule, &reason, request.parameters);
+                Err(Denial::InsufficientScope { reason: reason.as_str(), scope })
             }
         }
     }
@@ -204,6 +205,23 @@ pub struct CacheCounts {
     pub misses: u64,
     pub evictions: u64,
     pub tokens: u64,
+}
+
+/// What a token must be asked for with to pass, for the challenge of a 403 (RFC 6750 3.1): the scopes of a scope rule, or
+/// the scope that asks for an entity permission.
+fn scope_to_ask_for(policy: &Policy, rule: Option<RuleId>, reason: &Reason, parameters: &dyn Parameters) -> String {
+    match reason {
+        Reason::MissingScope { scopes } => scopes.to_string(),
+        Reason::MissingPermission => {
+            let wanted = rule.and_then(|rule| policy.permission(rule));
+            let target = wanted.and_then(|(_, target)| match target {
+                Target::Entity(entity) => Some(entity.as_str()),
+                Target::Parameter(name) => parameters.parameter(name),
+            });
+            wanted.zip(target).map(|((permission, _), target)| format!("target-entity:{target}:{permission}")).unwrap_or_default()
+        }
+        Reason::NoToken | Reason::MethodNotAllowed | Reason::MissingRole | Reason::ClaimMismatch | Reason::Denied => String::new(),
+    }
 }
 
 /// The cache is shared by all routes, so that a token is of an issuer and for an audience of *this* route is asked anew.

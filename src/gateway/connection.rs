@@ -149,7 +149,7 @@ async fn refuse(mut stream: Stream, refusal: Refusal, log: &dyn RefusalLog) {
         stream.flush().await
     })
     .await;
-    stream.shutdown().await;
+    Shutdown::shutdown(stream.as_mut()).await;
 }
 
 /// A TCP stream with the buffers above. Pingora's own are sized only by its own listeners.

@@ -25,7 +25,7 @@ pub struct Peer(pub Option<IpAddr>);
 
 /// What became of an embedded request.
 pub enum Outcome {
-    Answered { status: u16 },
+    Answered,
     BodyTooLarge,
 }
 
@@ -67,7 +67,7 @@ pub async fn serve(
     if !bodiless {
         session.write_response_body(Some(body), true).await?;
     }
-    Ok(Outcome::Answered { status })
+    Ok(Outcome::Answered)
 }
 
 /// The whole body, or `None` when it is larger than `most` bytes. Rule N3: counted while it arrives.

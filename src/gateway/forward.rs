@@ -4,9 +4,10 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
-use pingora::http::{CaseHeaderName, RequestHeader};
+use pingora::http::RequestHeader;
 
 use crate::enforce::{Identity, Permit, bearer};
 
@@ -43,20 +44,20 @@ const FORWARDED: [&str; 6] =
 /// Header hygiene, compiled once from the configuration.
 pub struct Forwarder {
     identity: Fields,
-    request_id: Option<CaseHeaderName>,
+    request_id: Option<Bytes>,
     /// Always removed: the identity fields and the overrides.
     removed: NameSet,
     forwarded: NameSet,
 }
 
 struct Fields {
-    subject: Option<CaseHeaderName>,
-    client: Option<CaseHeaderName>,
-    tenant: Option<CaseHeaderName>,
-    issuer: Option<CaseHeaderName>,
-    scope: Option<CaseHeaderName>,
-    roles: Option<CaseHeaderName>,
-    permissions: Option<CaseHeaderName>,
+    subject: Option<Bytes>,
+    client: Option<Bytes>,
+    tenant: Option<Bytes>,
+    issuer: Option<Bytes>,
+    scope: Option<Bytes>,
+    roles: Option<Bytes>,
+    permissions: Option<Bytes>,
 }
 
 /// One request on its way to an upstream.
@@ -151,7 +152,7 @@ impl Forwarder {
 }
 
 /// `X-Auth-Subject`, the usual spelling, made once instead of at every request.
-fn cased(name: &Option<HeaderName>) -> Option<CaseHeaderName> {
+fn cased(name: &Option<HeaderName>) -> Option<Bytes> {
     name.as_ref().map(|name| {
         let mut upper = true;
         let titled = name.as_str().chars().map(|character| {
@@ -159,7 +160,7 @@ fn cased(name: &Option<HeaderName>) -> Option<CaseHeaderName> {
             upper = character == '-';
             titled
         });
-        CaseHeaderName::new(titled.collect())
+        Bytes::from(titled.collect::<String>())
     })
 }
 
@@ -168,9 +169,9 @@ fn set_target(request: &mut RequestHeader, forwarding: &Forwarding<'_>) -> pingo
     let cleaned = forwarding.query.and_then(bearer::without_token);
     let query = cleaned.as_deref().or(forwarding.query).filter(|query| !query.is_empty() || cleaned.is_none());
     let unchanged = cleaned.is_none()
-        && request.uri.scheme().is_none()
         && request.uri.path() == forwarding.path
-        && request.raw_path_is_utf8();
+        // An absolute target is kept verbatim beside its path, and would be sent (RFC 9112 3.2.2).
+        && request.raw_path().starts_with(b"/");
     if unchanged {
         return Ok(());
     }

@@ -34,10 +34,8 @@ const BODY_TOO_LARGE: Problem = Problem::new(413, "body_too_large", "The body of
 
 const BAD_HOST: Problem = Problem::new(400, "bad_host", "The request names no host, or two");
 const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
-const METHOD_REFUSED: Problem = Problem {
-    allow: Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
-    ..Problem::new(405, "method_refused", "TRACE and CONNECT are never proxied")
-};
+/// What is proxied, for the `Allow` that every 405 owes.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Error type of a request that no server of the upstream can take.
 const NO_SERVER: ErrorType = ErrorType::new("NoServer");
@@ -212,9 +210,10 @@ impl Proxy {
             }
             Destination::Proxied(route) => ctx.route.insert(route.clone()),
         };
-        let parameters = PathParameters(&found.parameters);
+        let parameters = Captured(&found.parameters);
         let request = Request { method: &header.method, headers: &header.headers, query: header.uri.query(), parameters: &parameters };
         let permit = self.0.enforcer.check(&route.guard, request).await.map_err(|denial| Problem::from(&denial))?;
+        drop(found);
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
             return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
         }
@@ -232,7 +231,8 @@ impl Proxy {
     /// Rules M7 and N2, the latter for HTTP/2: an HTTP/1 block was measured before it was parsed.
     fn check_request_line(&self, header: &RequestHeader) -> Result<(), Problem> {
         if header.method == Method::TRACE || header.method == Method::CONNECT {
-            return Err(METHOD_REFUSED);
+            let problem = Problem::new(405, "method_refused", "TRACE and CONNECT are never proxied");
+            return Err(Problem { allow: Some(METHODS), ..problem });
         }
         if header.raw_path().len() > self.0.limits.uri_size {
             return Err(Problem::new(414, "uri_too_long", "The request target is too long"));
@@ -252,7 +252,7 @@ impl Proxy {
         let most = self.0.limits.embedded_body;
         let outcome = embed::serve(session, &self.0.embedded, most, peer, ctx.request_id.as_str()).await?;
         Ok(match outcome {
-            Outcome::Answered { .. } => Ok(()),
+            Outcome::Answered => Ok(()),
             Outcome::BodyTooLarge => {
                 session.set_keepalive(None);
                 Err(BODY_TOO_LARGE)
@@ -273,26 +273,30 @@ impl Proxy {
 }
 
 /// The parameters that `route` captured, as `policy` asks for them: the two do not know each other.
-struct PathParameters<'a>(&'a route::Parameters<'a>);
+struct Captured<'p, 'a>(&'p route::PathParameters<'a>);
 
-impl Parameters for PathParameters<'_> {
+impl Parameters for Captured<'_, '_> {
     fn parameter(&self, name: &str) -> Option<&str> {
-        self.0.find(name)
+        self.0.value(name)
     }
 }
 
-/// The host that the request is for, without its port. `None` when an absolute target and the field disagree.
+/// The host that the request is for, without its port. `None` when an absolute target and the field disagree: an upstream
+/// would believe the one or the other (RFC 9112 3.2.2).
 fn host(header: &RequestHeader) -> Option<&str> {
-    let field = header.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let target = header.uri.authority().map(|authority| authority.as_str());
-    let host = match (target, field) {
-        (Some(target), Some(field)) if !target.eq_ignore_ascii_case(field) => return None,
-        (Some(host), _) | (None, Some(host)) => host,
-        (None, None) => "",
-    };
+    let field = header.headers.get(header::HOST).map_or(Some(""), |host| host.to_str().ok())?;
+    let target = header.raw_path();
+    if !target.starts_with(b"/") && target != b"*" {
+        let target = std::str::from_utf8(target).ok()?;
+        let (_, rest) = target.split_once("://")?;
+        let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
+        if !authority.eq_ignore_ascii_case(field) {
+            return None;
+        }
+    }
     // `[::1]:80` has colons inside its brackets.
-    let end = host.rfind(']').map_or_else(|| host.find(':'), |bracket| host[bracket..].find(':').map(|colon| bracket + colon));
-    Some(end.map_or(host, |end| &host[..end]))
+    let after = field.rfind(']').unwrap_or(0);
+    Some(field[after..].find(':').map_or(field, |colon| &field[..after + colon]))
 }
 
 fn peer_address(session: &Session) -> Option<IpAddr> {
