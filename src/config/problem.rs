@@ -33,8 +33,12 @@ impl Span {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// It cannot.
     Error,
+    /// It can, unless the check is strict.
     Warning,
+    /// It can.
+    Note,
 }
 
 /// The question that found the problem, in the order they are asked.
@@ -135,10 +139,12 @@ impl Problem {
             0 => self.file.to_string(),
             line => format!("{}:{line}:{}", self.file, self.column),
         };
-        if self.severity == Severity::Warning {
-            text.push_str(&paint.yellow(" warning:"));
-        }
-        text = format!("{} {}\n", paint.bold(&text), self.message);
+        let severity = match self.severity {
+            Severity::Error => String::new(),
+            Severity::Warning => format!("{} ", paint.yellow("warning:")),
+            Severity::Note => format!("{} ", paint.bold("note:")),
+        };
+        text = format!("{} {severity}{}\n", paint.bold(&text), self.message);
         if let Some(source) = &self.source {
             let number = self.line.to_string();
             let margin = " ".repeat(number.len());

@@ -2,6 +2,7 @@
 //!
 //! Owns masking: a line that is shown never carries a literal credential. It does not parse YAML.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::problem::Span;
@@ -12,10 +13,17 @@ pub(super) const SECRET_KEYS: [&str; 5] = ["master_key", "client_secret", "secre
 const MASK: &str = "••••";
 
 /// A configuration file's name and lines.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Source {
     name: Arc<str>,
     lines: Arc<[Box<str>]>,
+}
+
+/// Without the lines: they may carry credentials.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Source {

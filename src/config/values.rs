@@ -9,6 +9,8 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::directory::Directory;
+use super::problem::Problem;
+use super::source::Source;
 use super::tests::PolicyTest;
 use crate::policy::Policy;
 use crate::route::Pattern;
@@ -43,6 +45,10 @@ pub struct Config {
     pub token_cache: TokenCache,
     pub directory: Directory,
     pub tests: Vec<PolicyTest>,
+    /// What is usable but not safe, and notes.
+    pub warnings: Vec<Problem>,
+    /// For showing lines of the file.
+    pub(super) source: Source,
 }
 
 /// One public listener.
