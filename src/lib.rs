@@ -4,4 +4,5 @@
 pub mod clock;
 pub mod entropy;
 pub mod policy;
+pub mod route;
 pub mod secret;
