@@ -1,6 +1,10 @@
 //! Faregate: an API gateway that checks tokens at the gate.
 #![forbid(unsafe_code)]
 
+pub mod directory;
+pub mod model;
+pub mod store;
+
 pub mod clock;
 pub mod entropy;
 pub mod jose;
