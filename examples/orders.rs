@@ -26,9 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 async fn main() -> anyhow::Result<()> {
     let address = env::var("ORDERS_LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     // The gateway sends the path on as it was asked for, so these are the paths that clients use.
-    let router = Router::new()
-        .route("/api/orders", get(list).post(place))
-        .with_state(Orders::default());
+    let router = Router::new().route("/api/orders", get(list).post(place)).with_state(Orders::default());
     let listener = TcpListener::bind(&address).await?;
     let mut stop = signal(SignalKind::terminate())?;
     eprintln!("orders: listening on http://{}", listener.local_addr()?);
@@ -64,11 +62,7 @@ async fn list(caller: Caller, State(orders): State<Orders>) -> Json<Vec<Order>> 
 async fn place(caller: Caller, State(orders): State<Orders>, Json(wish): Json<Wish>) -> (StatusCode, Json<Order>) {
     let mut orders = orders.lock().unwrap_or_else(PoisonError::into_inner);
     let own = orders.entry(caller.subject).or_default();
-    let order = Order {
-        number: own.len() + 1,
-        item: wish.item,
-        placed_by: caller.client,
-    };
+    let order = Order { number: own.len() + 1, item: wish.item, placed_by: caller.client };
     own.push(order.clone());
     (StatusCode::CREATED, Json(order))
 }

@@ -25,22 +25,14 @@ use tokio::sync::Mutex;
 async fn main() -> anyhow::Result<()> {
     let settings = Settings::find()?;
     let http = Client::builder().timeout(Duration::from_secs(10)).build()?;
-    let service = Service {
-        tokens: Tokens::new(http.clone(), &settings),
-        http,
-        gateway: settings.gateway,
-    };
+    let service = Service { tokens: Tokens::new(http.clone(), &settings), http, gateway: settings.gateway };
 
     // The second call finds the token that the first one asked for. The third is refused: in the demo world the grant
     // says `read`, and a token carries only what was granted and asked for.
     for method in [Method::GET, Method::GET, Method::POST] {
         let started = Instant::now();
         let answer = service.call(method.clone(), "/api/orders").await?;
-        println!(
-            "{method} /api/orders: {} after {:.1?}",
-            answer.status(),
-            started.elapsed()
-        );
+        println!("{method} /api/orders: {} after {:.1?}", answer.status(), started.elapsed());
         println!("{}\n", answer.text().await?);
     }
     Ok(())
@@ -69,10 +61,7 @@ impl Service {
     }
 
     async fn send(&self, method: Method, path: &str, token: &str) -> anyhow::Result<Response> {
-        let request = self
-            .http
-            .request(method, format!("{}{path}", self.gateway))
-            .bearer_auth(token);
+        let request = self.http.request(method, format!("{}{path}", self.gateway)).bearer_auth(token);
         request.send().await.context("the gateway does not answer")
     }
 }
@@ -133,10 +122,7 @@ impl Tokens {
         let lifetime = Duration::from_secs(response.expires_in);
         // A token that lives shorter than the margin is used once.
         let renew_at = asked_at + lifetime.saturating_sub(Self::MARGIN);
-        *kept = Some(Kept {
-            token: response.access_token.clone(),
-            renew_at,
-        });
+        *kept = Some(Kept { token: response.access_token.clone(), renew_at });
         Ok(response.access_token)
     }
 
@@ -159,16 +145,10 @@ impl Tokens {
             .context("the authorization server does not answer")?;
         let status = answer.status();
         if status.is_success() {
-            return answer
-                .json()
-                .await
-                .context("the authorization server's answer is not a token response");
+            return answer.json().await.context("the authorization server's answer is not a token response");
         }
         match answer.json::<ErrorResponse>().await {
-            Ok(ErrorResponse {
-                error,
-                error_description,
-            }) => {
+            Ok(ErrorResponse { error, error_description }) => {
                 bail!("no token: {error}: {}", error_description.unwrap_or_default())
             }
             Err(_) => bail!("no token: the authorization server answered {status}"),

@@ -17,9 +17,7 @@ struct Machine {
 }
 
 /// Programs that the simplest Debian has, borrowed from this machine.
-const ESSENTIAL: [&str; 11] = [
-    "sh", "sed", "awk", "cut", "tr", "dirname", "grep", "chmod", "rm", "cat", "mkdir",
-];
+const ESSENTIAL: [&str; 11] = ["sh", "sed", "awk", "cut", "tr", "dirname", "grep", "chmod", "rm", "cat", "mkdir"];
 
 /// Everything that `scripts/deps` may look for, as programs that do nothing and succeed.
 const TOOLS: [&str; 13] = [
@@ -69,10 +67,7 @@ impl Machine {
         let machine = Self { root };
         for program in ESSENTIAL {
             let real = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(program));
-            let real = real
-                .iter()
-                .find(|path| path.exists())
-                .unwrap_or_else(|| panic!("{program} is not here"));
+            let real = real.iter().find(|path| path.exists()).unwrap_or_else(|| panic!("{program} is not here"));
             symlink(real, machine.root.join("bin").join(program)).unwrap();
         }
         for tool in TOOLS {
@@ -132,9 +127,8 @@ fn a_complete_machine_hears_nothing() {
 #[test]
 fn what_is_missing_is_named_in_one_line_and_installed_once() {
     let machine = Machine::complete("missing");
-    machine.without(&[
-        "cc", "c++", "make", "cmake", "perl", "curl", "chromium", "promtool", "initdb", "postgres", "wrk",
-    ]);
+    machine
+        .without(&["cc", "c++", "make", "cmake", "perl", "curl", "chromium", "promtool", "initdb", "postgres", "wrk"]);
     let output = machine.deps("test");
     assert!(output.status.success(), "{}", talk(&output));
     assert_eq!(
@@ -164,16 +158,10 @@ fn each_purpose_asks_only_for_what_it_uses() {
 #[test]
 fn packaged_servers_are_not_started_and_the_machine_is_left_as_it_was() {
     let machine = Machine::complete("services");
-    machine
-        .without(&["initdb", "postgres"])
-        .with("systemctl", r#"echo "systemctl $*" >>"$DEPS_ROOT/log""#);
+    machine.without(&["initdb", "postgres"]).with("systemctl", r#"echo "systemctl $*" >>"$DEPS_ROOT/log""#);
     assert!(machine.deps("test").status.success());
     assert!(machine.log().contains("services held back"), "{}", machine.log());
-    assert!(
-        machine.log().contains("systemctl disable --now postgresql"),
-        "{}",
-        machine.log()
-    );
+    assert!(machine.log().contains("systemctl disable --now postgresql"), "{}", machine.log());
     let policy = machine.root.join("usr/sbin/policy-rc.d");
     assert!(!policy.exists());
 
@@ -206,10 +194,7 @@ fn a_user_installs_through_sudo_or_is_told_what_to_type() {
     machine.with("id", "echo 1000").without(&["cmake"]);
     let output = machine.deps("build");
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(
-        talk(&output),
-        "deps: missing; as root, type: apt-get install --no-install-recommends cmake\n"
-    );
+    assert_eq!(talk(&output), "deps: missing; as root, type: apt-get install --no-install-recommends cmake\n");
     assert_eq!(machine.log(), "");
 
     machine.with("sudo", r#"echo "sudo" >>"$DEPS_ROOT/log"; exec "$@""#);
@@ -222,35 +207,17 @@ fn a_user_installs_through_sudo_or_is_told_what_to_type() {
 #[test]
 fn elsewhere_the_one_command_is_printed() {
     let rows = [
-        (
-            "dnf",
-            "deps: missing; type: sudo dnf install gcc gcc-c++ make cmake perl\n",
-        ),
-        (
-            "apk",
-            "deps: missing; type: sudo apk add build-base linux-headers cmake perl\n",
-        ),
-        (
-            "pacman",
-            "deps: missing; type: sudo pacman -S --needed base-devel cmake perl\n",
-        ),
-        (
-            "zypper",
-            "deps: missing; type: sudo zypper install gcc gcc-c++ make cmake perl\n",
-        ),
+        ("dnf", "deps: missing; type: sudo dnf install gcc gcc-c++ make cmake perl\n"),
+        ("apk", "deps: missing; type: sudo apk add build-base linux-headers cmake perl\n"),
+        ("pacman", "deps: missing; type: sudo pacman -S --needed base-devel cmake perl\n"),
+        ("zypper", "deps: missing; type: sudo zypper install gcc gcc-c++ make cmake perl\n"),
         ("brew", "deps: missing; type: brew install gcc make cmake perl\n"),
     ];
     for (manager, expected) in rows {
         let machine = Machine::complete(manager);
-        machine
-            .without(&["apt-get", "cc", "cmake", "perl"])
-            .with(manager, "exit 1");
+        machine.without(&["apt-get", "cc", "cmake", "perl"]).with(manager, "exit 1");
         let output = machine.deps("build");
-        assert_eq!(
-            (output.status.code(), talk(&output).as_str()),
-            (Some(1), expected),
-            "{manager}"
-        );
+        assert_eq!((output.status.code(), talk(&output).as_str()), (Some(1), expected), "{manager}");
     }
 }
 
@@ -272,11 +239,7 @@ fn rust_is_asked_for_and_never_installed() {
     machine.without(&["cargo"]);
     let output = machine.deps("build");
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        talk(&output).contains(&format!("{needed} is missing; install it with: curl ")),
-        "{}",
-        talk(&output)
-    );
+    assert!(talk(&output).contains(&format!("{needed} is missing; install it with: curl ")), "{}", talk(&output));
     assert_eq!(machine.log(), "");
 }
 
@@ -311,21 +274,12 @@ fn compose_mounts_only_files_that_are_here_and_volumes_that_it_declares() {
     let mut mounts = 0;
     for (name, service) in services {
         for volume in service["volumes"].as_array().into_iter().flatten() {
-            let source = volume
-                .as_str()
-                .and_then(|text| text.split(':').next())
-                .expect("SOURCE:TARGET");
+            let source = volume.as_str().and_then(|text| text.split(':').next()).expect("SOURCE:TARGET");
             mounts += 1;
             if let Some(file) = source.strip_prefix("./") {
-                assert!(
-                    Path::new(REPOSITORY).join("docker").join(file).exists(),
-                    "{name}: no docker/{file}"
-                );
+                assert!(Path::new(REPOSITORY).join("docker").join(file).exists(), "{name}: no docker/{file}");
             } else {
-                assert!(
-                    compose["volumes"].get(source).is_some(),
-                    "{name}: volume {source} is not declared"
-                );
+                assert!(compose["volumes"].get(source).is_some(), "{name}: volume {source} is not declared");
             }
         }
     }
@@ -341,10 +295,7 @@ fn compose_publishes_on_loopback_only_and_never_the_admin_listener() {
         assert_ne!(service["privileged"], Value::Bool(true), "{name}");
         for port in service["ports"].as_array().into_iter().flatten() {
             let port = port.as_str().expect("a string");
-            assert!(
-                port.starts_with("127.0.0.1:"),
-                "{name} publishes {port} to the whole network"
-            );
+            assert!(port.starts_with("127.0.0.1:"), "{name} publishes {port} to the whole network");
             published.push(format!("{name} {}", port.rsplit(':').next().unwrap_or_default()));
         }
     }
@@ -358,9 +309,7 @@ fn containers_cannot_write_to_their_own_programs_and_hold_no_password() {
     for (name, service) in compose["services"].as_object().expect("services") {
         assert_eq!(service["read_only"], Value::Bool(true), "{name}");
         for (variable, value) in service["environment"].as_object().into_iter().flatten() {
-            let secret = ["PASSWORD", "SECRET", "KEY", "TOKEN"]
-                .iter()
-                .any(|word| variable.contains(word));
+            let secret = ["PASSWORD", "SECRET", "KEY", "TOKEN"].iter().any(|word| variable.contains(word));
             let from_file = value.as_str().is_some_and(|text| text.contains("/run/secrets/"));
             assert!(!secret || from_file, "{name}: {variable} is written down");
         }
@@ -372,12 +321,7 @@ fn metric_names(text: &str) -> Vec<String> {
     let mut names: Vec<String> = text
         .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
         .filter(|word| word.starts_with("faregate_") || word.starts_with("process_"))
-        .map(|word| {
-            ["_bucket", "_sum", "_count"]
-                .iter()
-                .find_map(|end| word.strip_suffix(end))
-                .unwrap_or(word)
-        })
+        .map(|word| ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word))
         .map(str::to_owned)
         .collect();
     names.sort();
@@ -392,10 +336,7 @@ fn the_dashboard_asks_only_for_documented_metrics() {
     let asked: Vec<String> = strings(&dashboard).into_iter().flat_map(metric_names).collect();
     assert!(asked.len() > 8, "{asked:?}");
     for name in &asked {
-        assert!(
-            documented.contains(name),
-            "{name} is on the dashboard, and README.md does not explain it"
-        );
+        assert!(documented.contains(name), "{name} is on the dashboard, and README.md does not explain it");
     }
 }
 
@@ -404,10 +345,7 @@ fn provisioning_points_at_what_is_mounted() {
     let compose = read("docker/compose.yaml");
     let provider = yaml("docker/grafana/provisioning/dashboards/faregate.yaml");
     let folder = provider["providers"][0]["options"]["path"].as_str().expect("a path");
-    assert!(
-        compose.contains(&format!("./grafana/dashboards:{folder}:ro")),
-        "{folder} is not mounted"
-    );
+    assert!(compose.contains(&format!("./grafana/dashboards:{folder}:ro")), "{folder} is not mounted");
 
     let source = &yaml("docker/grafana/provisioning/datasources/prometheus.yaml")["datasources"][0];
     let dashboard: Value = serde_json::from_str(&read("docker/grafana/dashboards/faregate.json")).unwrap();
@@ -417,8 +355,5 @@ fn provisioning_points_at_what_is_mounted() {
         }
     }
     let scraped = yaml("docker/prometheus.yaml");
-    assert_eq!(
-        scraped["scrape_configs"][0]["static_configs"][0]["targets"][0],
-        "gateway:9090"
-    );
+    assert_eq!(scraped["scrape_configs"][0]["static_configs"][0]["targets"][0], "gateway:9090");
 }
