@@ -341,6 +341,21 @@ fn the_dashboard_asks_only_for_documented_metrics() {
 }
 
 #[test]
+fn the_readme_explains_each_metric_and_no_other() {
+    let source = read("src/metrics.rs");
+    let documented: Vec<String> = metric_names(&read("README.md"));
+    let own: Vec<&str> = documented.iter().filter_map(|name| name.strip_prefix("faregate_")).collect();
+    for name in &own {
+        assert!(source.contains(&format!("\"{name}\"")), "README.md explains {name}, which nobody counts");
+    }
+    // `register.counters("name", "help", ...)` and its likes.
+    let registered = source.lines().filter_map(|line| line.split_once("register.")?.1.split('"').nth(1));
+    for name in registered {
+        assert!(own.contains(&name), "README.md does not explain {name}");
+    }
+}
+
+#[test]
 fn provisioning_points_at_what_is_mounted() {
     let compose = read("docker/compose.yaml");
     let provider = yaml("docker/grafana/provisioning/dashboards/faregate.yaml");
