@@ -25,13 +25,20 @@ pub(super) fn check(node: Option<&Node>, listeners: &[Listener], check: &mut Che
     if let Some(listener) = listeners.iter().find(|listener| conflict(listener.address, address)) {
         check.refuse_with_help(
             span.unwrap_or_default(),
-            format!("the admin listener {address} and the public listener {} are the same", listener.address),
+            format!(
+                "the admin listener {address} and the public listener {} are the same",
+                listener.address
+            ),
             "admin: 127.0.0.1:9091, or `admin: false`",
         );
     }
     if let Some(span) = span.filter(|_| !address.ip().is_loopback()) {
         let message = format!("the admin listener {address} can be reached from other machines");
-        check.warn(span, message, "listen on 127.0.0.1, or make sure that a firewall stands before it");
+        check.warn(
+            span,
+            message,
+            "listen on 127.0.0.1, or make sure that a firewall stands before it",
+        );
     }
     Some(address)
 }

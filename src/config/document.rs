@@ -104,12 +104,18 @@ pub(super) fn read(text: &str, source: &Source, environment: &Environment, base:
     };
     let root = if text.len() > MAX_SIZE {
         let message = format!("the file has {} bytes; at most {MAX_SIZE} are read", text.len());
-        reader.problems.push(Problem::new(Layer::Syntax, source, Span::default(), message));
+        reader
+            .problems
+            .push(Problem::new(Layer::Syntax, source, Span::default(), message));
         None
     } else {
         reader.document().ok()
     };
-    Document { root, problems: reader.problems, included: reader.included }
+    Document {
+        root,
+        problems: reader.problems,
+        included: reader.included,
+    }
 }
 
 /// Reading cannot go on; the problem has been noted.
@@ -135,10 +141,23 @@ impl<'s> Reader<'s> {
                 Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
                 Event::StreamEnd => break,
                 event if root.is_none() => root = Some(self.node(event, span, 1)?),
-                _ => return Err(self.broken(span, "a second document", "one file holds one configuration: remove `---`")),
+                _ => {
+                    return Err(self.broken(
+                        span,
+                        "a second document",
+                        "one file holds one configuration: remove `---`",
+                    ));
+                }
             }
         }
-        let nothing = Node { span: Span { line: 1, column: 1, length: 1 }, value: Value::Null };
+        let nothing = Node {
+            span: Span {
+                line: 1,
+                column: 1,
+                length: 1,
+            },
+            value: Value::Null,
+        };
         Ok(root.unwrap_or(nothing))
     }
 
@@ -183,7 +202,14 @@ impl<'s> Reader<'s> {
                     items.push(self.node(event, at, depth + 1)?);
                 }
                 let span = Span { length: 1, ..span };
-                self.keep(anchor, tag, Node { span, value: Value::List(items) })
+                self.keep(
+                    anchor,
+                    tag,
+                    Node {
+                        span,
+                        value: Value::List(items),
+                    },
+                )
             }
             Event::MappingStart(anchor, tag) => {
                 let entries = self.entries(depth)?;
@@ -191,7 +217,14 @@ impl<'s> Reader<'s> {
                 let first = entries.first().map(|entry| entry.key_span);
                 let block = first.filter(|first| (first.line, first.column) == (span.line, span.column));
                 let span = block.unwrap_or(Span { length: 1, ..span });
-                self.keep(anchor, tag, Node { span, value: Value::Map(entries) })
+                self.keep(
+                    anchor,
+                    tag,
+                    Node {
+                        span,
+                        value: Value::Map(entries),
+                    },
+                )
             }
             Event::Nothing
             | Event::StreamStart
@@ -213,7 +246,11 @@ impl<'s> Reader<'s> {
                 Event::MappingEnd => return Ok(entries),
                 Event::Scalar(text, _, 0, None) => (text.into_owned(), span),
                 Event::Scalar(..) | Event::Alias(_) => {
-                    return Err(self.broken(span, "a key cannot have an anchor, an alias or a tag", "write the key itself"));
+                    return Err(self.broken(
+                        span,
+                        "a key cannot have an anchor, an alias or a tag",
+                        "write the key itself",
+                    ));
                 }
                 _ => return Err(self.broken(span, "a key must be text", "write the key as one word")),
             };
@@ -235,7 +272,10 @@ impl<'s> Reader<'s> {
     fn scalar(&mut self, text: Cow<'s, str>, style: ScalarStyle, span: Span) -> Node {
         let plain = style == ScalarStyle::Plain;
         if plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
-            return Node { span, value: Value::Null };
+            return Node {
+                span,
+                value: Value::Null,
+            };
         }
         let inner = self.source.text_at(span).and_then(|raw| match style {
             ScalarStyle::Plain => (raw == text).then_some(0),
@@ -244,7 +284,12 @@ impl<'s> Reader<'s> {
             }
             ScalarStyle::Literal | ScalarStyle::Folded => None,
         });
-        let written = Scalar { text: text.into_owned(), plain, written: None, inner };
+        let written = Scalar {
+            text: text.into_owned(),
+            plain,
+            written: None,
+            inner,
+        };
         let value = match interpolate(&written.text, self.environment, self.base) {
             Ok(None) => Value::Scalar(written),
             Ok(Some(made)) => {
@@ -252,7 +297,12 @@ impl<'s> Reader<'s> {
                     self.included.push(made.text.clone());
                 }
                 let shown = made.foreign.then_some(written.text);
-                Value::Scalar(Scalar { text: made.text, plain, written: shown, inner: None })
+                Value::Scalar(Scalar {
+                    text: made.text,
+                    plain,
+                    written: shown,
+                    inner: None,
+                })
             }
             Err(faults) => {
                 for fault in faults {
@@ -297,11 +347,13 @@ impl<'s> Reader<'s> {
     }
 
     fn problem(&mut self, span: Span, message: &str, help: &str) {
-        self.problems.push(Problem::new(Layer::Meaning, self.source, span, message).with_help(help));
+        self.problems
+            .push(Problem::new(Layer::Meaning, self.source, span, message).with_help(help));
     }
 
     fn broken(&mut self, span: Span, message: &str, help: &str) -> Broken {
-        self.problems.push(Problem::new(Layer::Syntax, self.source, span, message).with_help(help));
+        self.problems
+            .push(Problem::new(Layer::Syntax, self.source, span, message).with_help(help));
         Broken
     }
 }
@@ -320,7 +372,11 @@ fn extent(node: &Node) -> (usize, usize) {
 }
 
 fn span_at(line: usize, column_from_zero: usize, length: usize) -> Span {
-    Span { line: line as u32, column: column_from_zero as u32 + 1, length: length as u32 }
+    Span {
+        line: line as u32,
+        column: column_from_zero as u32 + 1,
+        length: length as u32,
+    }
 }
 
 /// What the scanner found, in words that say what to do about it.
@@ -331,13 +387,25 @@ fn syntax_problem(error: &ScanError, source: &Source) -> Problem {
     let (message, help) = if info.contains("tab") {
         ("a tab is used for indentation".to_owned(), "indent with spaces")
     } else if info.contains("unknown anchor") && at == "*" {
-        ("a value that starts with `*` stands for an anchor, and there is no such anchor".to_owned(), "quote it: `\"*\"`")
+        (
+            "a value that starts with `*` stands for an anchor, and there is no such anchor".to_owned(),
+            "quote it: `\"*\"`",
+        )
     } else if info.contains("mapping values are not allowed") || info.contains("illegal placement of ':'") {
-        ("a colon is not expected here".to_owned(), "quote the value if the colon is part of it; otherwise check the indentation")
+        (
+            "a colon is not expected here".to_owned(),
+            "quote the value if the colon is part of it; otherwise check the indentation",
+        )
     } else if info.contains("did not find expected ',' or") {
-        ("a comma or a closing bracket is missing".to_owned(), "inside `{ }` and `[ ]`, quote values that contain one of `{ } [ ] ,`")
+        (
+            "a comma or a closing bracket is missing".to_owned(),
+            "inside `{ }` and `[ ]`, quote values that contain one of `{ } [ ] ,`",
+        )
     } else if info.contains("did not find expected key") || info.contains("did not find expected '-' indicator") {
-        ("a key is expected here".to_owned(), "check the indentation: what belongs together starts in the same column")
+        (
+            "a key is expected here".to_owned(),
+            "check the indentation: what belongs together starts in the same column",
+        )
     } else if info.contains("unexpected character") {
         (format!("a value cannot start with {at:?}"), "quote it")
     } else if info.contains("quoted scalar") {

@@ -9,6 +9,7 @@ use super::routes::{Context, Draft};
 use super::upstreams;
 use super::values::{IssuerIndex, Timeouts, UpstreamIndex};
 use crate::policy::{Rule, RuleSet};
+use crate::route::Host;
 
 /// What a route has once everything inherited is in it.
 #[derive(Clone)]
@@ -19,7 +20,7 @@ pub(super) struct Settled {
     pub tokens: Vec<IssuerIndex>,
     /// `None`: each issuer's own.
     pub audience: Option<Vec<String>>,
-    pub hosts: Vec<String>,
+    pub hosts: Vec<Host>,
     pub timeouts: Timeouts,
     pub max_body: u64,
     pub forward_authorization: bool,
@@ -39,7 +40,11 @@ const MAX_ANCESTORS: usize = 16;
 
 /// One per draft, in the same order; `None` for a route with a problem.
 pub(super) fn settle(drafts: &[Draft<'_>], context: &Context<'_>, check: &mut Check<'_>) -> Vec<Option<Settled>> {
-    let mut settler = Settler { drafts, context, states: drafts.iter().map(|_| State::Untouched).collect() };
+    let mut settler = Settler {
+        drafts,
+        context,
+        states: drafts.iter().map(|_| State::Untouched).collect(),
+    };
     (0..drafts.len()).map(|index| settler.settle(index, 0, check)).collect()
 }
 
@@ -83,7 +88,10 @@ impl Settler<'_, '_, '_> {
         match (found.next(), found.next()) {
             (Some(parent), None) => Some(parent),
             (Some(_), Some(_)) => {
-                let message = format!("{} stands for several routes, one per host: none of them can be extended", name.shown());
+                let message = format!(
+                    "{} stands for several routes, one per host: none of them can be extended",
+                    name.shown()
+                );
                 check.refuse(span, message);
                 None
             }
@@ -109,12 +117,18 @@ fn settle_one(
     let timeouts = timeouts.filter(|_| draft.upstream.is_none());
     let timeouts = timeouts.or_else(|| upstream.map(|upstream| context.upstreams[upstream.0].timeouts));
     let timeouts = upstreams::timeouts(fields, timeouts.unwrap_or_default(), check);
-    let max_body = fields.size("max_body", check).or_else(|| parent.map(|parent| parent.max_body));
+    let max_body = fields
+        .size("max_body", check)
+        .or_else(|| parent.map(|parent| parent.max_body));
     let forward_authorization = fields.boolean("forward_authorization", check);
     let websocket = fields.boolean("websocket", check);
     let public = draft.public || (draft.requirement.is_none() && parent.is_some_and(|parent| parent.public));
     let rules = rules(draft, parent, check);
-    let tokens = if public { Some(Vec::new()) } else { tokens(draft, parent, context, check) };
+    let tokens = if public {
+        Some(Vec::new())
+    } else {
+        tokens(draft, parent, context, check)
+    };
     let audience = audience(draft, parent, check);
     Some(Settled {
         rules: rules?,
@@ -122,13 +136,19 @@ fn settle_one(
         upstream: upstream?,
         tokens: tokens?,
         audience,
-        hosts: draft.hosts.clone().or_else(|| parent.map(|parent| parent.hosts.clone())).unwrap_or_default(),
+        hosts: draft
+            .hosts
+            .clone()
+            .or_else(|| parent.map(|parent| parent.hosts.clone()))
+            .unwrap_or_default(),
         timeouts,
         max_body: max_body.unwrap_or(context.limits.body),
         forward_authorization: forward_authorization
             .or_else(|| parent.map(|parent| parent.forward_authorization))
             .unwrap_or(false),
-        websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
+        websocket: websocket
+            .or_else(|| parent.map(|parent| parent.websocket))
+            .unwrap_or(true),
     })
 }
 
@@ -166,13 +186,18 @@ fn tokens(
     context: &Context<'_>,
     check: &mut Check<'_>,
 ) -> Option<Vec<IssuerIndex>> {
-    let inherited = parent.map(|parent| parent.tokens.as_slice()).filter(|tokens| !tokens.is_empty());
+    let inherited = parent
+        .map(|parent| parent.tokens.as_slice())
+        .filter(|tokens| !tokens.is_empty());
     match (&draft.tokens, inherited) {
         (Some(own), inherited) => {
             for (issuer, span) in own {
                 if inherited.is_some_and(|inherited| !inherited.contains(issuer)) {
                     let name = &context.issuers[issuer.0].name;
-                    check.refuse(*span, format!("extending adds and never drops: the extended route does not accept {name:?}"));
+                    check.refuse(
+                        *span,
+                        format!("extending adds and never drops: the extended route does not accept {name:?}"),
+                    );
                 }
             }
             Some(own.iter().map(|(issuer, _)| *issuer).collect())
@@ -185,7 +210,11 @@ fn tokens(
                 [] => "add an issuer: `issuers: { self: {} }`".to_owned(),
                 names => format!("tokens: [{}]", names.join(", ")),
             };
-            check.refuse_with_help(draft.span, format!("route {:?} does not say whose tokens it accepts", draft.name), help);
+            check.refuse_with_help(
+                draft.span,
+                format!("route {:?} does not say whose tokens it accepts", draft.name),
+                help,
+            );
             None
         }
     }
@@ -193,14 +222,22 @@ fn tokens(
 
 fn audience(draft: &Draft<'_>, parent: Option<&Settled>, check: &mut Check<'_>) -> Option<Vec<String>> {
     let inherited = parent.and_then(|parent| parent.audience.as_ref());
-    let Some(own) = &draft.audience else { return inherited.cloned() };
+    let Some(own) = &draft.audience else {
+        return inherited.cloned();
+    };
     for (audience, span) in own {
         if inherited.is_some_and(|inherited| !inherited.is_empty() && !inherited.contains(audience)) {
-            check.refuse(*span, "extending adds and never drops: the extended route does not accept this audience");
+            check.refuse(
+                *span,
+                "extending adds and never drops: the extended route does not accept this audience",
+            );
         }
     }
     if own.is_empty() && inherited.is_some_and(|inherited| !inherited.is_empty()) {
-        check.refuse(draft.span, "extending adds and never drops: the extended route asks for an audience");
+        check.refuse(
+            draft.span,
+            "extending adds and never drops: the extended route asks for an audience",
+        );
     }
     Some(own.iter().map(|(audience, _)| audience.clone()).collect())
 }

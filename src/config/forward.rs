@@ -9,8 +9,16 @@ use super::document::{Node, Value};
 use super::scalar;
 use super::values::Forward;
 
-pub(super) const KEYS: &[&str] =
-    &["subject", "client", "tenant", "issuer", "scope", "roles", "permissions", "request_id"];
+pub(super) const KEYS: &[&str] = &[
+    "subject",
+    "client",
+    "tenant",
+    "issuer",
+    "scope",
+    "roles",
+    "permissions",
+    "request_id",
+];
 
 /// Fields that carry the request itself: an identity in one of them would break it or be lost on the way.
 const TAKEN: [&str; 24] = [
@@ -70,7 +78,11 @@ impl Forward {
                 forward.permissions.clone(),
             ]
         };
-        let mut names: Vec<HeaderName> = identity(self).into_iter().chain(identity(&Self::default())).flatten().collect();
+        let mut names: Vec<HeaderName> = identity(self)
+            .into_iter()
+            .chain(identity(&Self::default()))
+            .flatten()
+            .collect();
         names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         names.dedup();
         names
@@ -93,7 +105,9 @@ impl Forward {
 
 pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Forward {
     let mut forward = Forward::default();
-    let Some(fields) = node.and_then(|node| Fields::open(node, KEYS, check)) else { return forward };
+    let Some(fields) = node.and_then(|node| Fields::open(node, KEYS, check)) else {
+        return forward;
+    };
     let mut changed = Vec::new();
     for key in KEYS {
         let Some(node) = fields.find(key) else { continue };
@@ -104,9 +118,13 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Forward {
         }
     }
     for (key, span) in changed {
-        let Some(own) = forward.slot(key).and_then(|slot| slot.clone()) else { continue };
+        let Some(own) = forward.slot(key).and_then(|slot| slot.clone()) else {
+            continue;
+        };
         let twin = KEYS.iter().filter(|other| **other != key).find(|other| {
-            forward.slot(other).is_some_and(|name| name.as_ref().is_some_and(|name| spelling(name) == spelling(&own)))
+            forward
+                .slot(other)
+                .is_some_and(|name| name.as_ref().is_some_and(|name| spelling(name) == spelling(&own)))
         });
         if let Some(twin) = twin {
             check.refuse(span, format!("{twin:?} uses the same header field"));
@@ -122,7 +140,11 @@ fn name(node: &Node, check: &mut Check<'_>) -> Option<Option<HeaderName>> {
     }
     let name = check.parsed(node, scalar::header_name)?;
     if TAKEN.contains(&name.as_str()) {
-        check.refuse_with_help(node.span, format!("{:?} has a meaning of its own", name.as_str()), "choose a name like X-Auth-Subject");
+        check.refuse_with_help(
+            node.span,
+            format!("{:?} has a meaning of its own", name.as_str()),
+            "choose a name like X-Auth-Subject",
+        );
         return None;
     }
     Some(Some(name))

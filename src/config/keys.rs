@@ -21,7 +21,9 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Keys {
         publish_before_for: Duration::from_secs(600),
         keep_after_for: Duration::from_secs(24 * 3600),
     };
-    let Some(fields) = node.and_then(|node| Fields::open(node, KEYS, check)) else { return keys };
+    let Some(fields) = node.and_then(|node| Fields::open(node, KEYS, check)) else {
+        return keys;
+    };
     let value = fields.secret("master_key", MASTER_KEY_CHARACTERS, check);
     if let Some(node) = fields.find("master_key_file")
         && let Some(scalar) = check.text(node)
@@ -36,8 +38,13 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Keys {
     if let Some(value) = value {
         keys.master_key = MasterKey::Value(value);
     }
-    if let Some(rotation) = fields.find("rotation").and_then(|node| Fields::open(node, ROTATION_KEYS, check)) {
-        keys.publish_before_for = rotation.duration("publish_before", check).unwrap_or(keys.publish_before_for);
+    if let Some(rotation) = fields
+        .find("rotation")
+        .and_then(|node| Fields::open(node, ROTATION_KEYS, check))
+    {
+        keys.publish_before_for = rotation
+            .duration("publish_before", check)
+            .unwrap_or(keys.publish_before_for);
         keys.keep_after_for = rotation.duration("keep_after", check).unwrap_or(keys.keep_after_for);
     }
     keys

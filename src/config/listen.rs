@@ -3,7 +3,7 @@
 //! Owns their syntax and that their TLS files can be used. It binds no port.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use openssl::pkey::PKey;
@@ -22,7 +22,11 @@ pub(super) const TLS_KEYS: &[&str] = &["certificate", "key"];
 pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Vec<Listener> {
     let Some(node) = node else {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        return vec![Listener { address, tls: None, h2c: true }];
+        return vec![Listener {
+            address,
+            tls: None,
+            h2c: true,
+        }];
     };
     let nodes = match &node.value {
         Value::List(items) => items.as_slice(),
@@ -33,7 +37,9 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Vec<Listener>
     }
     let mut listeners: Vec<Listener> = Vec::new();
     for node in nodes {
-        let Some((listener, span)) = listener(node, check) else { continue };
+        let Some((listener, span)) = listener(node, check) else {
+            continue;
+        };
         if listeners.iter().any(|other| conflict(other.address, listener.address)) {
             check.refuse(span, format!("{} is already listened on", listener.address));
         }
@@ -51,18 +57,36 @@ pub(super) fn conflict(a: SocketAddr, b: SocketAddr) -> bool {
 fn listener(node: &Node, check: &mut Check<'_>) -> Option<(Listener, Span)> {
     if matches!(node.value, Value::Scalar(_)) {
         let address = check.parsed(node, scalar::address)?;
-        return Some((Listener { address, tls: None, h2c: true }, node.span));
+        return Some((
+            Listener {
+                address,
+                tls: None,
+                h2c: true,
+            },
+            node.span,
+        ));
     }
     let fields = Fields::open(node, KEYS, check)?;
     let tls = fields.find("tls");
     let files = tls.and_then(|node| tls_files(node, check));
     let h2c = fields.boolean("h2c", check);
     if let (Some(true), Some(_), Some(entry)) = (h2c, tls, fields.entry("h2c")) {
-        check.refuse_with_help(entry.value.span, "h2c is HTTP/2 without TLS", "remove `h2c`: with `tls`, HTTP/2 is negotiated");
+        check.refuse_with_help(
+            entry.value.span,
+            "h2c is HTTP/2 without TLS",
+            "remove `h2c`: with `tls`, HTTP/2 is negotiated",
+        );
     }
     let node = fields.require("address", "address: 127.0.0.1:8080", check)?;
     let address = check.parsed(node, scalar::address)?;
-    Some((Listener { address, tls: files, h2c: h2c.unwrap_or(true) && tls.is_none() }, node.span))
+    Some((
+        Listener {
+            address,
+            tls: files,
+            h2c: h2c.unwrap_or(true) && tls.is_none(),
+        },
+        node.span,
+    ))
 }
 
 fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
@@ -73,13 +97,17 @@ fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
     let private = key.and_then(|node| pem(node, check, "private key", |text| PKey::private_key_from_pem(text)));
     let (certificate, key) = (certificate?, key?);
     let files = TlsFiles {
-        certificate: check.path(&check.text(certificate)?.text),
-        key: check.path(&check.text(key)?.text),
+        certificate: path(certificate, check)?,
+        key: path(key, check)?,
     };
     match chain.as_deref() {
         Some([]) => check.refuse(certificate.span, "there is no PEM certificate in this file"),
         Some([leaf, ..]) => {
-            let belongs = leaf.public_key().ok().zip(private.as_ref()).map(|(public, private)| private.public_eq(&public));
+            let belongs = leaf
+                .public_key()
+                .ok()
+                .zip(private.as_ref())
+                .map(|(public, private)| private.public_eq(&public));
             if belongs == Some(false) {
                 check.refuse(key.span, "the key does not belong to the certificate");
             }
@@ -88,6 +116,11 @@ fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
     }
     warn_about_mode(&files.key, key.span, check);
     Some(files)
+}
+
+fn path(node: &Node, check: &mut Check<'_>) -> Option<PathBuf> {
+    let scalar = check.text(node)?;
+    Some(check.path(&scalar.text))
 }
 
 /// Reads and parses a PEM file. The parser's own words are left out: they say nothing an operator can use.
@@ -110,7 +143,11 @@ pub(super) fn warn_about_mode(path: &Path, span: Span, check: &mut Check<'_>) {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
     if mode & 0o077 != 0 {
-        check.warn(span, format!("other users may read this key: its mode is {mode:o}"), format!("chmod 600 {}", path.display()));
+        check.warn(
+            span,
+            format!("other users may read this key: its mode is {mode:o}"),
+            format!("chmod 600 {}", path.display()),
+        );
     }
 }
 

@@ -45,6 +45,8 @@ pub use values::*;
 use check::{Check, Fields};
 use document::Node;
 
+use crate::route::Host;
+
 /// The sections of a configuration file.
 const SECTIONS: &[&str] = &[
     "listen",
@@ -98,8 +100,12 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, Vec<Problem>> {
     let name = path.display().to_string();
     let unreadable = |message: String, help: &str| vec![Problem::of_file(&name, message).with_help(help)];
-    let bytes = fs::read(path)
-        .map_err(|error| unreadable(format!("cannot be read: {error}"), "give the path of a configuration file"))?;
+    let bytes = fs::read(path).map_err(|error| {
+        unreadable(
+            format!("cannot be read: {error}"),
+            "give the path of a configuration file",
+        )
+    })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
         let message = format!("line {} is not UTF-8", good.lines().count().max(1));
@@ -120,7 +126,9 @@ pub fn parse(name: &str, text: &str, environment: &Environment) -> Result<Config
     let mut problems = check.problems;
     problems.sort_by_key(|problem| (problem.line, problem.column));
     problems.dedup();
-    let (errors, warnings) = problems.into_iter().partition(|problem| problem.severity == Severity::Error);
+    let (errors, warnings) = problems
+        .into_iter()
+        .partition(|problem| problem.severity == Severity::Error);
     match config {
         Some(config) if Vec::<Problem>::is_empty(&errors) => Ok(Config { warnings, ..config }),
         Some(_) | None => Err(errors),
@@ -139,7 +147,11 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let issuers = issuers::check(fields.find("issuers"), check);
     let upstreams = upstreams::check(fields.find("upstreams"), check);
     let limits = limits::check(fields.find("limits"), check);
-    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits };
+    let context = routes::Context {
+        issuers: &issuers,
+        upstreams: &upstreams,
+        limits: &limits,
+    };
     let routes = routes::check(fields.find("routes"), &context, check);
     note_shared_host(&public_url, &routes, span("routes"), check);
     Some(Config {
@@ -170,7 +182,11 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
 /// K13: an application on the authorization server's host can set cookies for it.
 fn note_shared_host(public_url: &PublicUrl, routes: &[Route], span: Span, check: &mut Check<'_>) {
     let host = public_url.host();
-    let shares = |route: &Route| route.hosts.is_empty() || route.hosts.iter().any(|own| own == host);
+    let is_shared = |own: &Host| match own {
+        Host::Exact(name) => **name == *host,
+        Host::Suffix(suffix) => host.strip_suffix(&**suffix).is_some_and(|rest| rest.ends_with('.')),
+    };
+    let shares = |route: &Route| route.hosts.is_empty() || route.hosts.iter().any(is_shared);
     if !url::is_loopback(host) && routes.iter().any(shares) {
         check.note(
             span,
@@ -189,9 +205,13 @@ fn hash(text: &str, included: &[String]) -> String {
         context.update(&(value.len() as u64).to_be_bytes());
         context.update(value.as_bytes());
     }
-    context.finish().as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a `String` cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    context
+        .finish()
+        .as_ref()
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a `String` cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }

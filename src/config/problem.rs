@@ -3,7 +3,6 @@
 //! Owns places in the file, and how a problem is printed. It does not find problems: the sections do.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -25,7 +24,11 @@ impl Span {
     /// The part of this span that starts `offset` characters in.
     #[must_use]
     pub fn part(self, offset: u32, length: u32) -> Self {
-        Self { line: self.line, column: self.column + offset, length }
+        Self {
+            line: self.line,
+            column: self.column + offset,
+            length,
+        }
     }
 }
 
@@ -75,7 +78,7 @@ impl fmt::Display for Layer {
 pub struct Problem {
     pub severity: Severity,
     pub layer: Layer,
-    pub file: Arc<str>,
+    pub file: String,
     /// From 1; 0 when the problem is about the whole file.
     pub line: u32,
     /// From 1, in characters.
@@ -91,13 +94,17 @@ pub struct Problem {
 impl Problem {
     /// A problem at `span` of `source`.
     pub fn new(layer: Layer, source: &Source, span: Span, message: impl Into<String>) -> Self {
-        let severity = if layer == Layer::Lint { Severity::Warning } else { Severity::Error };
+        let severity = if layer == Layer::Lint {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
         let shown = source.line(span);
         let span = shown.as_ref().map_or(span, |(_, span)| *span);
         Self {
             severity,
             layer,
-            file: source.name(),
+            file: source.name().to_string(),
             line: span.line,
             column: span.column,
             length: span.length,
@@ -129,14 +136,18 @@ impl Problem {
     }
 
     pub fn span(&self) -> Span {
-        Span { line: self.line, column: self.column, length: self.length }
+        Span {
+            line: self.line,
+            column: self.column,
+            length: self.length,
+        }
     }
 
     /// The problem as printed: place and message, the line, a caret under the place, and the fix.
     pub fn render(&self, colour: bool) -> String {
         let paint = Paint(colour);
         let mut text = match self.line {
-            0 => self.file.to_string(),
+            0 => self.file.clone(),
             line => format!("{}:{line}:{}", self.file, self.column),
         };
         let severity = match self.severity {
@@ -148,9 +159,16 @@ impl Problem {
         if let Some(source) = &self.source {
             let number = self.line.to_string();
             let margin = " ".repeat(number.len());
-            let before: String = source.chars().take(self.column.saturating_sub(1) as usize).map(blank).collect();
+            let before: String = source
+                .chars()
+                .take(self.column.saturating_sub(1) as usize)
+                .map(blank)
+                .collect();
             let carets = "^".repeat(self.length.max(1) as usize);
-            text.push_str(&format!("  {number} | {source}\n  {margin} | {before}{}\n", paint.red(&carets)));
+            text.push_str(&format!(
+                "  {number} | {source}\n  {margin} | {before}{}\n",
+                paint.red(&carets)
+            ));
         }
         if let Some(help) = &self.help {
             text.push_str(&format!("  {} {help}\n", paint.bold("help:")));
@@ -166,7 +184,11 @@ fn blank(character: char) -> char {
 
 /// The first [`SHOWN`] problems, and how many more there are.
 pub fn render_all(problems: &[Problem], colour: bool) -> String {
-    let mut text: Vec<String> = problems.iter().take(SHOWN).map(|problem| problem.render(colour)).collect();
+    let mut text: Vec<String> = problems
+        .iter()
+        .take(SHOWN)
+        .map(|problem| problem.render(colour))
+        .collect();
     if problems.len() > SHOWN {
         text.push(format!("and {} more problems\n", problems.len() - SHOWN));
     }
@@ -189,6 +211,10 @@ impl Paint {
     }
 
     fn wrap(&self, code: &str, text: &str) -> String {
-        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.0 {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }

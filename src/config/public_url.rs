@@ -12,7 +12,9 @@ use super::values::{Listener, PublicUrl};
 pub(super) fn check(node: Option<&Node>, listeners: &[Listener], listen: Span, check: &mut Check<'_>) -> PublicUrl {
     let fallback = PublicUrl::new(false, "127.0.0.1", Some(8080));
     let Some(node) = node else {
-        let Some(first) = listeners.first() else { return fallback };
+        let Some(first) = listeners.first() else {
+            return fallback;
+        };
         if !first.address.ip().is_loopback() {
             check.refuse_with_help(
                 listen,
@@ -21,9 +23,15 @@ pub(super) fn check(node: Option<&Node>, listeners: &[Listener], listen: Span, c
             );
             return fallback;
         }
-        return PublicUrl::new(first.tls.is_some(), &first.address.ip().to_string(), Some(first.address.port()));
+        return PublicUrl::new(
+            first.tls.is_some(),
+            &first.address.ip().to_string(),
+            Some(first.address.port()),
+        );
     };
-    let Some(origin) = check.parsed(node, url::origin) else { return fallback };
+    let Some(origin) = check.parsed(node, url::origin) else {
+        return fallback;
+    };
     if !origin.https && !origin.is_loopback() {
         check.warn(
             node.span,

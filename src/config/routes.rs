@@ -3,19 +3,17 @@
 //! Owns the syntax of one route and the checks between routes. How one route extends another is in `extend`; matching is
 //! `route`'s and deciding `policy`'s.
 
-use std::collections::HashMap;
-
 use super::check::{Check, Fields};
 use super::document::{Entry, Node, Scalar, Value};
 use super::extend::{self, Settled};
 use super::issuers;
-use super::problem::Span;
+use super::problem::{SHOWN, Span};
 use super::require::{self, Requirement};
-use super::scalar;
+use super::scalar::Refusal;
 use super::upstreams;
 use super::values::{AcceptedIssuer, Issuer, IssuerIndex, Limits, Route, Upstream, UpstreamIndex};
 use crate::policy::Policy;
-use crate::route::{Pattern, RouteTable};
+use crate::route::{ConflictError, Host, Pattern, RouteTable};
 
 pub(super) const KEYS: &[&str] = &[
     "upstream",
@@ -50,7 +48,7 @@ pub(super) struct Draft<'n> {
     pub span: Span,
     pub pattern: Option<Pattern>,
     pub fields: Fields<'n>,
-    pub hosts: Option<Vec<String>>,
+    pub hosts: Option<Vec<Host>>,
     pub upstream: Option<UpstreamIndex>,
     pub public: bool,
     pub requirement: Option<Requirement>,
@@ -83,18 +81,32 @@ pub(super) fn check(node: Option<&Node>, context: &Context<'_>, check: &mut Chec
 }
 
 fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mut Check<'_>) -> Option<Draft<'n>> {
-    let span = if matches!(entry.value.value, Value::List(_)) { node.span } else { entry.key_span };
+    let span = if matches!(entry.value.value, Value::List(_)) {
+        node.span
+    } else {
+        entry.key_span
+    };
     let pattern = pattern(entry, check);
     let fields = Fields::open(node, KEYS, check)?;
     let public = fields.boolean("public", check).unwrap_or(false);
     let requirement = fields.find("require").and_then(|node| require::check(node, check));
-    let extends = fields.find("extends").and_then(|node| check.text(node).map(|name| (name, node.span)));
+    let extends = fields
+        .find("extends")
+        .and_then(|node| check.text(node).map(|name| (name, node.span)));
     if let Some(entry) = fields.entry("require").filter(|_| public) {
-        check.refuse_with_help(entry.key_span, "a public route requires nothing", "remove `public: true` or `require`");
+        check.refuse_with_help(
+            entry.key_span,
+            "a public route requires nothing",
+            "remove `public: true` or `require`",
+        );
     }
     for key in ["tokens", "audience"] {
         if let Some(entry) = fields.entry(key).filter(|_| public) {
-            check.refuse_with_help(entry.key_span, format!("a public route looks at no token: `{key}` means nothing"), format!("remove `{key}`, or `public: true`"));
+            check.refuse_with_help(
+                entry.key_span,
+                format!("a public route looks at no token: `{key}` means nothing"),
+                format!("remove `{key}`, or `public: true`"),
+            );
         }
     }
     if !public && extends.is_none() && fields.entry("require").is_none() {
@@ -117,7 +129,11 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         requirement,
         tokens: tokens(&fields, context, check),
         audience: fields.find("audience").map(|node| {
-            check.texts(node).into_iter().map(|(scalar, span)| (scalar.text.clone(), span)).collect()
+            check
+                .texts(node)
+                .into_iter()
+                .map(|(scalar, span)| (scalar.text.clone(), span))
+                .collect()
         }),
         extends,
         fields,
@@ -128,7 +144,16 @@ fn pattern(entry: &Entry, check: &mut Check<'_>) -> Option<Pattern> {
     let pattern = match Pattern::parse(&entry.key) {
         Ok(pattern) => pattern,
         Err(error) => {
-            check.refuse(entry.key_span, error.to_string());
+            // An escape or a character beyond ASCII in the key would move the place, as would quotes.
+            let characters = |text: Option<&str>| text.map(|text| text.chars().count() as u32);
+            let before = characters(entry.key.get(..error.offset));
+            let part = characters(entry.key.get(error.offset..error.offset + error.length));
+            let exact = entry.key.chars().count() as u32 == entry.key_span.length;
+            let place = match (before, part) {
+                (Some(before), Some(part)) if exact => entry.key_span.part(before, part.max(1)),
+                (_, _) => entry.key_span,
+            };
+            check.refuse(place, error.to_string());
             return None;
         }
     };
@@ -152,7 +177,7 @@ fn refuse_unknown_parameters(pattern: &Pattern, requirement: &Requirement, check
     }
 }
 
-fn hosts(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<Vec<String>> {
+fn hosts(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<Vec<Host>> {
     let node = fields.find("hosts")?;
     let nodes = match &node.value {
         Value::List(items) => items.as_slice(),
@@ -161,7 +186,13 @@ fn hosts(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<Vec<String>> {
     if nodes.is_empty() {
         check.refuse_with_help(node.span, "a route for no host", "remove `hosts` to match every host");
     }
-    Some(nodes.iter().filter_map(|node| check.parsed(node, scalar::host)).collect())
+    let parse = |text: &str| {
+        Host::parse(text).map_err(|error| Refusal {
+            expected: "a host",
+            help: Some(error.message.to_owned()),
+        })
+    };
+    Some(nodes.iter().filter_map(|node| check.parsed(node, parse)).collect())
 }
 
 fn upstream(
@@ -181,8 +212,17 @@ fn upstream(
     let scalar = check.text(node)?;
     let found = upstreams::find(context.upstreams, &scalar.text);
     if found.is_none() {
-        let known: Vec<&str> = context.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
-        check.refuse_word(node.span, format!("unknown upstream {}", scalar.shown()), &scalar.text, &known);
+        let known: Vec<&str> = context
+            .upstreams
+            .iter()
+            .map(|upstream| upstream.name.as_str())
+            .collect();
+        check.refuse_word(
+            node.span,
+            format!("unknown upstream {}", scalar.shown()),
+            &scalar.text,
+            &known,
+        );
     }
     found
 }
@@ -191,7 +231,11 @@ fn tokens(fields: &Fields<'_>, context: &Context<'_>, check: &mut Check<'_>) -> 
     let node = fields.find("tokens")?;
     let names = check.texts(node);
     if names.is_empty() && matches!(node.value, Value::List(_)) {
-        check.refuse_with_help(node.span, "a route that accepts no token", "name an issuer, or write `public: true`");
+        check.refuse_with_help(
+            node.span,
+            "a route that accepts no token",
+            "name an issuer, or write `public: true`",
+        );
     }
     let mut tokens = Vec::new();
     for (scalar, span) in names {
@@ -221,25 +265,44 @@ fn route(
         }
     };
     let known: Vec<&str> = pattern.parameters().collect();
-    let own = |name: &str| draft.requirement.iter().any(|own| own.parameters.iter().any(|(other, _)| other == name));
-    if let (Some(name), Some((parent, span))) =
-        (policy.parameters().find(|name| !known.contains(name) && !own(name)), draft.extends)
-    {
-        let message = format!("the rules of {} use {{{name}}}, which this path does not have", parent.shown());
-        check.refuse_with_help(span, message, format!("put `{{{name}}}` into the path, in the place it has there"));
+    let own = |name: &str| {
+        draft
+            .requirement
+            .iter()
+            .any(|own| own.parameters.iter().any(|(other, _)| other == name))
+    };
+    if let (Some(name), Some((parent, span))) = (
+        policy.parameters().find(|name| !known.contains(name) && !own(name)),
+        draft.extends,
+    ) {
+        let message = format!(
+            "the rules of {} use {{{name}}}, which this path does not have",
+            parent.shown()
+        );
+        check.refuse_with_help(
+            span,
+            message,
+            format!("put `{{{name}}}` into the path, in the place it has there"),
+        );
     }
     let tokens: Vec<AcceptedIssuer> = settled
         .tokens
         .into_iter()
         .map(|issuer| {
             let audience = settled.audience.clone();
-            AcceptedIssuer { issuer, audience: audience.unwrap_or_else(|| context.issuers[issuer.0].audience.clone()) }
+            AcceptedIssuer {
+                issuer,
+                audience: audience.unwrap_or_else(|| context.issuers[issuer.0].audience.clone()),
+            }
         })
         .collect();
     if tokens.iter().any(|token| token.audience.is_empty()) && require::asks_for_nothing(&settled.rules) {
         check.warn(
             draft.span,
-            format!("route {:?} accepts any audience: tokens for other services will work here", draft.name),
+            format!(
+                "route {:?} accepts any audience: tokens for other services will work here",
+                draft.name
+            ),
             "add `audience:` to the route or to its issuer, or require a scope, a role or a permission",
         );
     }
@@ -259,20 +322,44 @@ fn route(
     })
 }
 
-/// Two routes that the same request could equally mean.
-fn refuse_conflicts(routes: &[(Route, Span)], check: &mut Check<'_>) {
-    let mut seen: HashMap<(String, Option<&str>), &Route> = HashMap::new();
-    for (route, span) in routes {
-        let shape = route.pattern.to_string();
-        let every = [None];
-        let named: Vec<Option<&str>> = route.hosts.iter().map(|host| Some(host.as_str())).collect();
-        let hosts = if named.is_empty() { &every[..] } else { &named[..] };
-        for host in hosts {
-            if let Some(other) = seen.insert((shape.clone(), *host), route) {
-                let message = format!("route {:?} on line {} matches the same requests", other.name, other.line);
-                check.refuse_with_help(*span, message, "tell them apart by path or by `hosts`");
-                break;
-            }
+/// Arranges the routes for finding them; the value is a route's position.
+pub(super) fn table(routes: &[Route]) -> Result<RouteTable<usize>, ConflictError> {
+    RouteTable::compile(entries(routes.iter().enumerate()))
+}
+
+fn entries<'r>(routes: impl Iterator<Item = (usize, &'r Route)>) -> Vec<(Option<Host>, Pattern, usize)> {
+    let mut entries = Vec::new();
+    for (index, route) in routes {
+        let pattern = || route.pattern.clone();
+        if route.hosts.is_empty() {
+            entries.push((None, pattern(), index));
         }
+        entries.extend(route.hosts.iter().map(|host| (Some(host.clone()), pattern(), index)));
+    }
+    entries
+}
+
+/// Two routes that the same request could equally mean. Every later one is a problem.
+fn refuse_conflicts(routes: &[(Route, Span)], check: &mut Check<'_>) {
+    let mut refused: Vec<usize> = Vec::new();
+    // Each round finds one conflict: more than are shown need not be found.
+    while refused.len() <= SHOWN {
+        let rest = routes
+            .iter()
+            .map(|(route, _)| route)
+            .enumerate()
+            .filter(|(index, _)| !refused.contains(index));
+        let entries = entries(rest);
+        let Err(error) = RouteTable::compile(entries.iter().cloned()) else {
+            return;
+        };
+        let (first, second) = (entries[error.first_index].2, entries[error.second_index].2);
+        let ((other, _), (route, span)) = (&routes[first], &routes[second]);
+        let message = format!(
+            "route {:?} matches the same requests as {:?} on line {}",
+            route.name, other.name, other.line
+        );
+        check.refuse_with_help(*span, message, "tell them apart by path or by `hosts`");
+        refused.push(second);
     }
 }

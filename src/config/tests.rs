@@ -11,6 +11,7 @@ use super::free;
 use super::issuers::EMBEDDED;
 use super::problem::{Layer, Problem, Span};
 use super::process::word;
+use super::routes;
 use super::scalar::{self, Refusal};
 use super::values::{AcceptedIssuer, Config, Route};
 use crate::policy::{Decision, Facts, Permissions, Reason, TargetPermissions, TokenFacts, Words};
@@ -88,9 +89,16 @@ fn policy_test(node: &Node, check: &mut Check<'_>) -> Option<PolicyTest> {
         },
     };
     let reasons: Vec<&str> = Reason::NAMES.into_iter().chain(OTHER_REASONS).collect();
-    let reason = fields.find("reason").and_then(|node| check.text(node).map(|reason| (reason, node.span)));
+    let reason = fields
+        .find("reason")
+        .and_then(|node| check.text(node).map(|reason| (reason, node.span)));
     if let Some((reason, span)) = reason.filter(|(reason, _)| !reasons.contains(&reason.text.as_str())) {
-        check.refuse_word(span, format!("unknown reason {}", reason.shown()), &reason.text, &reasons);
+        check.refuse_word(
+            span,
+            format!("unknown reason {}", reason.shown()),
+            &reason.text,
+            &reasons,
+        );
     }
     let host = fields.find("host").and_then(|node| check.parsed(node, scalar::host));
     let expect = fields.require("expect", "expect: permit, or expect: deny", check);
@@ -100,7 +108,9 @@ fn policy_test(node: &Node, check: &mut Check<'_>) -> Option<PolicyTest> {
     }
     let request = fields.require("request", "request: GET /api/orders", check);
     let request = request.and_then(|node| check.parsed(node, parse_request));
-    let name = fields.require("name", "name: readers cannot write", check).and_then(|node| check.text(node));
+    let name = fields
+        .require("name", "name: readers cannot write", check)
+        .and_then(|node| check.text(node));
     let (method, path) = request?;
     Some(PolicyTest {
         name: name?.text.clone(),
@@ -108,17 +118,30 @@ fn policy_test(node: &Node, check: &mut Check<'_>) -> Option<PolicyTest> {
         method,
         path,
         host,
-        expect: if expect? == "deny" { Expectation::Deny } else { Expectation::Permit },
+        expect: if expect? == "deny" {
+            Expectation::Deny
+        } else {
+            Expectation::Permit
+        },
         reason: reason.map(|(reason, _)| reason.text.clone()),
-        span: name.and_then(|_| fields.find("name")).map_or(node.span, |node| node.span),
+        span: name
+            .and_then(|_| fields.find("name"))
+            .map_or(node.span, |node| node.span),
     })
 }
 
 /// `METHOD /path`; a query is not looked at.
 fn parse_request(text: &str) -> Result<(Method, String), Refusal> {
-    let refused = |help: &str| Refusal { expected: "a request like `GET /api/orders`", help: Some(help.to_owned()) };
-    let (method, path) = text.split_once(' ').ok_or_else(|| refused("write the method, a space and the path"))?;
-    let method = Method::from_bytes(method.as_bytes()).ok().filter(|method| method.as_str() == method.as_str().to_uppercase());
+    let refused = |help: &str| Refusal {
+        expected: "a request like `GET /api/orders`",
+        help: Some(help.to_owned()),
+    };
+    let (method, path) = text
+        .split_once(' ')
+        .ok_or_else(|| refused("write the method, a space and the path"))?;
+    let method = Method::from_bytes(method.as_bytes())
+        .ok()
+        .filter(|method| method.as_str() == method.as_str().to_uppercase());
     let method = method.ok_or_else(|| refused("write the method in capitals"))?;
     let path = path.split('?').next().unwrap_or(path);
     if !path.starts_with('/') {
@@ -129,7 +152,9 @@ fn parse_request(text: &str) -> Result<(Method, String), Refusal> {
 
 /// Runs every policy test of a configuration against its routes.
 pub fn policy_tests(config: &Config) -> Vec<TestOutcome> {
-    let Ok(table) = route_table(&config.routes) else { return Vec::new() };
+    let Ok(table) = routes::table(&config.routes) else {
+        return Vec::new();
+    };
     config.tests.iter().map(|test| run(test, config, &table)).collect()
 }
 
@@ -140,7 +165,9 @@ fn run(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> TestOut
         (Expectation::Deny, None) => "deny".to_owned(),
         (Expectation::Deny, Some(reason)) => format!("deny ({reason})"),
     };
-    let got = verdict.refused.map_or("permit".to_owned(), |reason| format!("deny ({reason})"));
+    let got = verdict
+        .refused
+        .map_or("permit".to_owned(), |reason| format!("deny ({reason})"));
     let passed = match (test.expect, verdict.refused) {
         (Expectation::Permit, refused) => refused.is_none(),
         (Expectation::Deny, None) => false,
@@ -151,7 +178,14 @@ fn run(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> TestOut
         let problem = Problem::new(Layer::PolicyTests, &config.source, test.span, message);
         problem.with_help(verdict.explanation(&config.source.name()))
     });
-    TestOutcome { name: test.name.clone(), line: test.span.line, expected, got, rule: verdict.rule, problem }
+    TestOutcome {
+        name: test.name.clone(),
+        line: test.span.line,
+        expected,
+        got,
+        rule: verdict.rule,
+        problem,
+    }
 }
 
 /// What became of a request.
@@ -167,7 +201,10 @@ impl Verdict {
         let at = |line: &u32| format!(" ({file}:{line})");
         match (&self.rule, &self.route) {
             (Some((rule, line)), _) => {
-                format!("decided by the rule `{rule}`{}", line.as_ref().map(at).unwrap_or_default())
+                format!(
+                    "decided by the rule `{rule}`{}",
+                    line.as_ref().map(at).unwrap_or_default()
+                )
             }
             (None, Some((route, line))) => format!("decided by the route {route:?}{}", at(line)),
             (None, None) => "no route matches the request".to_owned(),
@@ -177,26 +214,48 @@ impl Verdict {
 
 /// The steps of the gateway, with claims in place of a token: route, issuer, audience, policy.
 fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verdict {
-    let refused = |reason, route: Option<&Route>| {
-        Verdict { refused: Some(reason), route: route.map(|route| (route.name.clone(), route.line)), rule: None }
+    let refused = |reason, route: Option<&Route>| Verdict {
+        refused: Some(reason),
+        route: route.map(|route| (route.name.clone(), route.line)),
+        rule: None,
     };
-    let Ok(path) = canonical(&test.path) else { return refused(INVALID_PATH, None) };
-    let Some(found) = table.find(test.host.as_deref(), &path) else { return refused(NO_ROUTE, None) };
-    let Some(route) = config.routes.get(*found.value) else { return refused(NO_ROUTE, None) };
+    let Ok(path) = canonical(&test.path) else {
+        return refused(INVALID_PATH, None);
+    };
+    let Some(found) = table.find(test.host.as_deref(), &path) else {
+        return refused(NO_ROUTE, None);
+    };
+    let Some(route) = config.routes.get(*found.value) else {
+        return refused(NO_ROUTE, None);
+    };
     let claims = test.token.as_ref().filter(|_| !route.public);
     let mut token = None;
     if let Some(claims) = claims {
         let issuer = claims.get("iss").and_then(Json::as_str).unwrap_or(EMBEDDED);
-        let accepted = route.tokens.iter().find(|accepted| config.issuers[accepted.issuer.0].name == issuer);
-        let Some(accepted) = accepted else { return refused(ISSUER_NOT_ACCEPTED, Some(route)) };
+        let accepted = route
+            .tokens
+            .iter()
+            .find(|accepted| config.issuers[accepted.issuer.0].name == issuer);
+        let Some(accepted) = accepted else {
+            return refused(ISSUER_NOT_ACCEPTED, Some(route));
+        };
         let facts = token_facts(claims, accepted);
         let audience = &accepted.audience;
-        if !audience.is_empty() && !facts.audience.iter().any(|own| audience.iter().any(|wanted| **own == **wanted)) {
+        if !audience.is_empty()
+            && !facts
+                .audience
+                .iter()
+                .any(|own| audience.iter().any(|wanted| **own == **wanted))
+        {
             return refused(AUDIENCE_MISMATCH, Some(route));
         }
         token = Some(facts);
     }
-    let facts = Facts { token: token.as_ref(), parameters: &found.parameters };
+    let parameters = found.parameters.as_slice();
+    let facts = Facts {
+        token: token.as_ref(),
+        parameters: &parameters,
+    };
     let (rule, refused) = match route.policy.decide(&test.method, &facts) {
         Decision::Permit { rule } => (Some(rule), None),
         Decision::Deny { rule, reason } => (rule, Some(reason.as_str())),
@@ -205,7 +264,11 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
         let line = route.policy.source(id).map(|source| source.line);
         (route.policy.text(id).to_owned(), line)
     });
-    Verdict { refused, route: Some((route.name.clone(), route.line)), rule }
+    Verdict {
+        refused,
+        route: Some((route.name.clone(), route.line)),
+        rule,
+    }
 }
 
 /// The facts of a token with these claims, as if it had been verified.
@@ -213,16 +276,29 @@ fn token_facts(claims: &Map<String, Json>, accepted: &AcceptedIssuer) -> TokenFa
     let mut claims = claims.clone();
     claims.entry("iss").or_insert_with(|| json!(EMBEDDED));
     claims.entry("sub").or_insert_with(|| json!("test"));
-    let permissions = claims.get("permissions").and_then(Json::as_object).cloned().unwrap_or_default();
+    let permissions = claims
+        .get("permissions")
+        .and_then(Json::as_object)
+        .cloned()
+        .unwrap_or_default();
     if !claims.contains_key("aud") {
         let targets = permissions.keys().cloned().map(Json::String);
-        let audience: Vec<Json> = accepted.audience.iter().map(|audience| json!(audience)).chain(targets).collect();
+        let audience: Vec<Json> = accepted
+            .audience
+            .iter()
+            .map(|audience| json!(audience))
+            .chain(targets)
+            .collect();
         claims.insert("aud".to_owned(), Json::Array(audience));
     }
     let text = |name: &str| claims.get(name).and_then(Json::as_str).map(Box::<str>::from);
     let words = |value: Option<&Json>| -> Vec<Box<str>> {
         match value {
-            Some(Json::String(words)) => words.split(' ').filter(|word| !word.is_empty()).map(Box::from).collect(),
+            Some(Json::String(words)) => words
+                .split(' ')
+                .filter(|word| !word.is_empty())
+                .map(Box::from)
+                .collect(),
             Some(Json::Array(words)) => words.iter().filter_map(Json::as_str).map(Box::from).collect(),
             Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_)) | None => Vec::new(),
         }

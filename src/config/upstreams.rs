@@ -23,9 +23,14 @@ pub(super) const KEYS: &[&str] = &[
     "idle_timeout",
     "health",
 ];
-pub(super) const HEALTH_KEYS: &[&str] = &["path", "interval", "timeout", "healthy_after", "unhealthy_after", "expect"];
-/// Keys that a route may repeat to override its upstream's.
-pub(super) const TIMEOUT_KEYS: &[&str] = &["connect_timeout", "read_timeout", "write_timeout", "idle_timeout"];
+pub(super) const HEALTH_KEYS: &[&str] = &[
+    "path",
+    "interval",
+    "timeout",
+    "healthy_after",
+    "unhealthy_after",
+    "expect",
+];
 
 /// The upstream that needs no server.
 const ECHO: &str = "builtin:echo";
@@ -49,7 +54,10 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Vec<Upstream>
 
 /// The upstream called `name`.
 pub(super) fn find(upstreams: &[Upstream], name: &str) -> Option<UpstreamIndex> {
-    upstreams.iter().position(|upstream| upstream.name == name).map(UpstreamIndex)
+    upstreams
+        .iter()
+        .position(|upstream| upstream.name == name)
+        .map(UpstreamIndex)
 }
 
 fn upstream(entry: &Entry, check: &mut Check<'_>) -> Upstream {
@@ -65,8 +73,14 @@ fn upstream(entry: &Entry, check: &mut Check<'_>) -> Upstream {
         Value::Scalar(scalar) if scalar.text == ECHO => {}
         Value::Scalar(_) => {
             if let Some(origin) = check.parsed(node, url::origin) {
-                let tls = origin.https.then_some(UpstreamTls { sni: None, verify: true });
-                upstream.target = Target::Servers { servers: vec![server(origin)], tls };
+                let tls = origin.https.then_some(UpstreamTls {
+                    sni: None,
+                    verify: true,
+                });
+                upstream.target = Target::Servers {
+                    servers: vec![server(origin)],
+                    tls,
+                };
                 refuse_unnamed(&upstream.target, node.span, check);
             }
         }
@@ -86,23 +100,38 @@ fn upstream(entry: &Entry, check: &mut Check<'_>) -> Upstream {
 }
 
 fn detailed(upstream: &mut Upstream, node: &Node, check: &mut Check<'_>) {
-    let Some(fields) = Fields::open(node, KEYS, check) else { return };
+    let Some(fields) = Fields::open(node, KEYS, check) else {
+        return;
+    };
     upstream.timeouts = timeouts(&fields, upstream.timeouts, check);
     upstream.http2 = fields.boolean("http2", check).unwrap_or(false);
     upstream.health = fields.find("health").and_then(|node| health(node, check));
-    let Some(list) = fields.require("servers", "servers: [10.0.0.1:80, 10.0.0.2:80]", check) else { return };
+    let Some(list) = fields.require("servers", "servers: [10.0.0.1:80, 10.0.0.2:80]", check) else {
+        return;
+    };
     let wanted = fields.boolean("tls", check);
     let servers = servers(list, wanted, check);
     let insecure = fields.boolean("insecure", check).unwrap_or(false);
     let tls = wanted.unwrap_or_else(|| servers.first().is_some_and(|server| server.https));
     let sni = sni(&fields, check);
-    if let Some(entry) = ["sni", "insecure"].iter().find_map(|key| fields.entry(key)).filter(|_| !tls) {
-        check.refuse_with_help(entry.key_span, format!("{} means nothing without TLS", entry.key), "add `tls: true`");
+    if let Some(entry) = ["sni", "insecure"]
+        .iter()
+        .find_map(|key| fields.entry(key))
+        .filter(|_| !tls)
+    {
+        check.refuse_with_help(
+            entry.key_span,
+            format!("{} means nothing without TLS", entry.key),
+            "add `tls: true`",
+        );
     }
     if let Some(entry) = fields.entry("insecure").filter(|_| insecure && tls) {
         check.warn(
             entry.value.span,
-            format!("upstream {:?} is not verified: whoever answers is trusted", upstream.name),
+            format!(
+                "upstream {:?} is not verified: whoever answers is trusted",
+                upstream.name
+            ),
             "remove `insecure`, and give the servers certificates that can be verified",
         );
     }
@@ -115,15 +144,29 @@ fn detailed(upstream: &mut Upstream, node: &Node, check: &mut Check<'_>) {
 
 /// M8: the name in a certificate is compared with a name, and an address is none.
 fn refuse_unnamed(target: &Target, span: Span, check: &mut Check<'_>) {
-    let Target::Servers { servers, tls: Some(UpstreamTls { sni: None, verify: true }) } = target else { return };
-    if let Some(server) = servers.iter().find(|server| server.host.parse::<std::net::IpAddr>().is_ok()) {
+    let Target::Servers {
+        servers,
+        tls: Some(UpstreamTls {
+            sni: None,
+            verify: true,
+        }),
+    } = target
+    else {
+        return;
+    };
+    if let Some(server) = servers
+        .iter()
+        .find(|server| server.host.parse::<std::net::IpAddr>().is_ok())
+    {
         let message = format!("no certificate can be verified for the address {}", server.host);
         check.refuse_with_help(span, message, "name the server in `sni: orders.example.com`");
     }
 }
 
 fn sni(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<String> {
-    fields.find("sni").and_then(|node| check.parsed(node, super::scalar::host))
+    fields
+        .find("sni")
+        .and_then(|node| check.parsed(node, super::scalar::host))
 }
 
 /// `host:port` or a URL, all with or all without TLS.
@@ -137,9 +180,18 @@ fn servers(node: &Node, wanted: Option<bool>, check: &mut Check<'_>) -> Vec<Orig
                 return url::origin(text).map(|origin| (origin, true));
             }
             let (host, port) = url::authority(text)?;
-            Ok((Origin { https: wanted.unwrap_or(false), host, port }, false))
+            Ok((
+                Origin {
+                    https: wanted.unwrap_or(false),
+                    host,
+                    port,
+                },
+                false,
+            ))
         };
-        let Some((origin, is_url)) = check.parsed(item, parse) else { continue };
+        let Some((origin, is_url)) = check.parsed(item, parse) else {
+            continue;
+        };
         if origin.port.is_none() && !is_url {
             check.refuse_with_help(item.span, "the port is missing", format!("write `{}:80`", origin.host));
         }
@@ -160,13 +212,18 @@ fn servers(node: &Node, wanted: Option<bool>, check: &mut Check<'_>) -> Vec<Orig
 }
 
 fn server(origin: Origin) -> Server {
-    Server { port: origin.port_or_default(), host: origin.host }
+    Server {
+        port: origin.port_or_default(),
+        host: origin.host,
+    }
 }
 
 /// `fallback` with what the keys say.
 pub(super) fn timeouts(fields: &Fields<'_>, fallback: Timeouts, check: &mut Check<'_>) -> Timeouts {
     Timeouts {
-        connect_for: fields.duration("connect_timeout", check).unwrap_or(fallback.connect_for),
+        connect_for: fields
+            .duration("connect_timeout", check)
+            .unwrap_or(fallback.connect_for),
         read_for: fields.duration("read_timeout", check).unwrap_or(fallback.read_for),
         write_for: fields.duration("write_timeout", check).unwrap_or(fallback.write_for),
         idle_for: fields.duration("idle_timeout", check).unwrap_or(fallback.idle_for),
@@ -206,13 +263,18 @@ fn health(node: &Node, check: &mut Check<'_>) -> Option<HealthCheck> {
 }
 
 fn times(fields: &Fields<'_>, key: &str, check: &mut Check<'_>) -> Option<u32> {
-    fields.count(key, 100, check).and_then(|count| u32::try_from(count).ok())
+    fields
+        .count(key, 100, check)
+        .and_then(|count| u32::try_from(count).ok())
 }
 
 fn status(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<u16> {
     let status = fields.count("expect", 599, check)?;
     if status < 100 {
-        check.refuse(fields.find("expect")?.span, "expect must be an HTTP status, from 100 to 599");
+        check.refuse(
+            fields.find("expect")?.span,
+            "expect must be an HTTP status, from 100 to 599",
+        );
         return None;
     }
     u16::try_from(status).ok()

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::source::Source;
 use super::tests::PolicyTest;
 use crate::policy::Policy;
-use crate::route::Pattern;
+use crate::route::{Host, Pattern};
 use crate::secret::Secret;
 
 /// A whole configuration file, checked. Relative paths in it have been resolved against the file's folder.
@@ -83,13 +83,22 @@ impl PublicUrl {
     pub(super) fn new(https: bool, host: &str, port: Option<u16>) -> Self {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         let port = port.filter(|port| *port != if https { 443 } else { 80 });
-        let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let shown = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.clone()
+        };
         let scheme = if https { "https" } else { "http" };
         let text = match port {
             Some(port) => format!("{scheme}://{shown}:{port}"),
             None => format!("{scheme}://{shown}"),
         };
-        Self { text, https, host, port }
+        Self {
+            text,
+            https,
+            host,
+            port,
+        }
     }
 
     /// For example `https://gate.example.com`.
@@ -190,7 +199,10 @@ pub struct Upstream {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// At least one server, all with or all without TLS.
-    Servers { servers: Vec<Server>, tls: Option<UpstreamTls> },
+    Servers {
+        servers: Vec<Server>,
+        tls: Option<UpstreamTls>,
+    },
     /// `builtin:echo`: the gateway itself answers with what it would have sent.
     Echo,
 }
@@ -242,8 +254,8 @@ pub struct Route {
     /// The pattern as written: the metric label.
     pub name: String,
     pub pattern: Pattern,
-    /// Lower case, without port; empty means every host.
-    pub hosts: Vec<String>,
+    /// Empty means every host.
+    pub hosts: Vec<Host>,
     pub upstream: UpstreamIndex,
     pub policy: Policy,
     /// No token is asked for.
