@@ -26,7 +26,10 @@ use tokio::signal::unix::{SignalKind, signal};
 async fn main() -> anyhow::Result<()> {
     let address = env::var("ORDERS_LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     // The gateway sends the path on as it was asked for, so these are the paths that clients use.
-    let router = Router::new().route("/api/orders", get(list).post(place)).with_state(Orders::default());
+    let router = Router::new()
+        .route("/api/orders", get(list).post(place))
+        .route("/health", get(|| async { "ok\n" }))
+        .with_state(Orders::default());
     let listener = TcpListener::bind(&address).await?;
     let mut stop = signal(SignalKind::terminate())?;
     eprintln!("orders: listening on http://{}", listener.local_addr()?);

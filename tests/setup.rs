@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use faregate::config::{self, Environment};
 use serde_json::Value;
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
@@ -265,6 +266,36 @@ fn strings(value: &Value) -> Vec<&str> {
         Value::Object(members) => members.values().flat_map(strings).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
+}
+
+/// The configuration must be without problems, and pass its own policy tests.
+fn assert_configuration(name: &str, text: &str, secrets: &[&str]) {
+    let environment = secrets.iter().fold(Environment::of::<&str, &str>([]), |environment, secret| {
+        environment.with_file(format!("/run/secrets/{secret}"), "5vYkVq0RlZBIDm8iKfXIZ1rjLCnzrYfBhYfTbSgtCzU")
+    });
+    let config = config::parse(name, text, &environment).unwrap_or_else(|problems| panic!("{name}: {problems:#?}"));
+    let outcomes = config::policy_tests(&config);
+    assert!(!outcomes.is_empty(), "{name} shows no policy test");
+    for outcome in outcomes {
+        assert!(outcome.passed(), "{name}: {outcome:#?}");
+    }
+}
+
+#[test]
+fn the_configuration_in_the_container_is_a_good_one() {
+    let text = read("docker/faregate.yaml");
+    assert_configuration("docker/faregate.yaml", &text, &["master.key", "postgres.password", "reporting.secret"]);
+    let made = read("docker/make-secrets");
+    for file in text.split("/run/secrets/").skip(1).filter_map(|rest| rest.split(['}', ' ', '\n']).next()) {
+        assert!(made.contains(&format!("\nsecret {file} ")), "docker/make-secrets does not make {file}");
+    }
+}
+
+#[test]
+fn the_configuration_in_the_readme_is_a_good_one() {
+    let readme = read("README.md");
+    let block = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a YAML block");
+    assert_configuration("README.md", block, &["postgres", "reporting"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Owns the table and its check. What a module is for stands in `src/ARCHITECTURE.md`.
 
-use super::rust::{is_name, names, split, without_tests};
+use super::rust::{is_name, is_unit_tests, names, split, without_tests};
 use super::{line_of, report, rust_files};
 
 /// Top-level modules, in the order in which a request meets them, and the modules of ours that each may name.
@@ -115,7 +115,7 @@ fn tree(code: &str, at: usize, prefix: &[String], found: &mut Vec<(usize, Vec<St
 
 fn import_findings(path: &str, text: &str) -> Vec<String> {
     let own = module(path);
-    if ["main", "lib", "serve"].contains(&own[0]) || own.contains(&"tests") {
+    if ["main", "lib", "serve"].contains(&own[0]) || is_unit_tests(path, text) {
         return Vec::new();
     }
     let code = split(text).code;
@@ -146,6 +146,9 @@ fn import_findings(path: &str, text: &str) -> Vec<String> {
 
 fn crate_findings(path: &str, text: &str) -> Vec<String> {
     let own = module(path).join("::");
+    if is_unit_tests(path, text) {
+        return Vec::new();
+    }
     let code = split(text).code;
     let mut findings = Vec::new();
     for (offset, name) in names(without_tests(&code)) {
@@ -186,6 +189,8 @@ fn the_import_check_sees_groups_renames_and_supers() {
         import_findings("src/policy/mod.rs", "//! [`crate::web`]\n#[cfg(test)]\nmod tests { use crate::web; }").len(),
         0
     );
+    assert_eq!(import_findings("src/policy/parse/tests.rs", "use crate::web;\n#[test]\nfn a() {}").len(), 0);
+    assert_eq!(import_findings("src/config/tests.rs", "use crate::web;\npub struct PolicyTest;").len(), 1);
     assert_eq!(import_findings("src/novelty.rs", "").len(), 1);
     assert_eq!(crate_findings("src/web/token.rs", "use axum::Router; use sqlx::Pool; // jsonwebtoken\n").len(), 1);
     assert_eq!(crate_findings("src/store/sql/mod.rs", "use sqlx::Pool; const A: &str = \"axum\";").len(), 0);

@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rust::{Split, is_name, names, split};
+use rust::{Split, is_name, is_unit_tests, names, split};
 
 /// Files longer than this need a reason here; one that is no longer so long is to be struck off.
 const MOST_LINES: usize = 600;
@@ -183,7 +183,7 @@ fn nothing_is_left_for_later() {
 #[test]
 fn every_file_says_first_what_it_owns() {
     // The unit tests of a module are part of it, wherever they stand.
-    let own = |file: &File| !(file.path.starts_with("src/") && file.path.ends_with("/tests.rs"));
+    let own = |file: &File| !is_unit_tests(&file.path, &file.text);
     let silent = rust_files().into_iter().filter(|file| own(file) && !file.text.starts_with("//! "));
     report("the first line is `//! ` and what the file owns", silent.map(|file| format!("{}:1", file.path)).collect());
 }

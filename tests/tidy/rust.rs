@@ -127,3 +127,10 @@ pub fn without_tests(code: &str) -> &str {
     }
     code
 }
+
+/// Whether a whole file is unit tests: `policy/parse/tests.rs` is, `config/tests.rs`, about policy tests, is not.
+pub fn is_unit_tests(path: &str, text: &str) -> bool {
+    let code = split(text).code;
+    let code = without_tests(&code);
+    path.starts_with("src/") && path.contains("tests") && (code.contains("#[test]") || code.contains("#[tokio::test"))
+}
