@@ -281,8 +281,9 @@ async fn permissions_have_a_life_of_their_own(store: Shared) {
 async fn a_type_in_use_stays(store: Shared) {
     furnish(&store).await;
     assert_refused!(store.delete_entity_type(id(2), 1).await, InUse(Object::EntityType));
-    let twice = entity_type(2, vec![]);
-    assert_refused!(store.insert_entity_type(&twice).await, Conflict(Unique::EntityTypeId));
+    let mut same_id = entity_type(2, vec![]);
+    same_id.name = "other".to_owned();
+    assert_refused!(store.insert_entity_type(&same_id).await, Conflict(Unique::EntityTypeId));
     let mut same_name = entity_type(5, vec![]);
     same_name.name = "type 2".to_owned();
     assert_refused!(

@@ -50,7 +50,7 @@ pub(super) async fn forget(store: &SqlStore, now: i64, changes_before: i64) -> R
 
 pub(super) async fn ping(store: &SqlStore) -> Result<()> {
     match &store.engine {
-        Engine::Sqlite(file) => file.check(&store.readers).await?,
+        Engine::Sqlite(file) => file.check(&store.writers).await?,
         Engine::Memory | Engine::Postgres => {}
     }
     latest_change(store).await.map(drop)

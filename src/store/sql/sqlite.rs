@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::sqlite::SqliteError;
-use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Executor as _, Row as _, query};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _, Row as _, query};
 
 use super::migrate::{Lock, migrate};
 use super::{Engine, Options, SqlStore, StoreError, errors};
@@ -60,11 +60,12 @@ pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore,
     }
     prepare(place)?;
     let connect = connect_options(&url(path)).map_err(|error| place.explain(error))?;
-    let writers = pool(1, options)
-        .connect_with(connect.clone())
+    // Not through the pool, which would try again and then not say why.
+    let mut connection = connect.connect().await.map_err(|error| place.explain(error))?;
+    connection
+        .execute(SETTINGS)
         .await
         .map_err(|error| place.explain(error))?;
-    let mut connection = writers.acquire().await.map_err(|error| place.explain(error))?;
     use_wal(&mut connection, place).await?;
     let migrated = migrate(&mut connection, Lock::File).await;
     migrated.map_err(|failure| failure.into_open_error(&place.name(), |error| place.explain(error)))?;
@@ -77,7 +78,12 @@ pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore,
             return Err(place.corrupt(problem));
         }
     }
-    drop(connection);
+    let writers = pool(1, options)
+        .connect_with(connect.clone())
+        .await
+        .map_err(|error| place.explain(error))?;
+    // Closed after another was opened: the last one to close would fold the log back into the file.
+    connection.close().await.map_err(|error| place.explain(error))?;
     let readers = pool(options.connections, options).connect_lazy_with(connect);
     Ok(SqlStore {
         engine: Engine::Sqlite(file),
@@ -268,7 +274,7 @@ impl DatabaseFile {
     }
 
     /// Costs one `stat`, and a full check when the file became shorter (T20).
-    pub(super) async fn check(&self, readers: &AnyPool) -> super::Result<()> {
+    pub(super) async fn check(&self, writers: &AnyPool) -> super::Result<()> {
         let path = self.path.display();
         let Ok(metadata) = fs::metadata(&self.path) else {
             return Err(StoreError::Corrupt(format!(
@@ -282,7 +288,7 @@ impl DatabaseFile {
         }
         if metadata.len() < self.length.load(Ordering::Relaxed) {
             // A VACUUM makes it shorter too; that is no damage.
-            let mut connection = readers.acquire().await?;
+            let mut connection = writers.acquire().await?;
             if let Some(problem) = quick_check(&mut connection).await? {
                 return Err(StoreError::Corrupt(format!(
                     "{path} was truncated ({problem}); restore a backup"

@@ -14,7 +14,7 @@ impl SqlStore {
     pub(super) async fn begin(&self) -> Result<Mutation> {
         Ok(Mutation(match &self.engine {
             Engine::Sqlite(file) => {
-                file.check(&self.readers).await?;
+                file.check(&self.writers).await?;
                 // Takes the write lock now. A deferred transaction that reads first fails when it wants to write later.
                 self.writers.begin_with("BEGIN IMMEDIATE").await?
             }
