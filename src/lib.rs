@@ -1,6 +1,7 @@
 //! Faregate: an API gateway that checks tokens at the gate.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod entropy;

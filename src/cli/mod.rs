@@ -1,0 +1,3 @@
+//! The commands. Each has a file; results go to standard output, talk to standard error.
+
+pub mod check;
