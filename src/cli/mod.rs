@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The command line: one file per command.
 //!
 //! Owns what is typed and what is printed: results on standard output, talk on standard error. Commands do nothing that
@@ -120,8 +119,3 @@ pub fn run() -> ExitCode {
         }
     }
 }
-=======
-//! The commands. Each has a file; results go to standard output, talk to standard error.
-
-pub mod check;
->>>>>>> 56b835d88a7ec1c6c43cb7ab4148198391f0b854
