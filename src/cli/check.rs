@@ -7,7 +7,27 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::{ConfigurationFile, Failure, Format};
 use crate::config::{self, Config, Environment, Layer, Problem, Severity, render_all};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit code 0: it can be used, 2: it cannot.\nExamples:\n  faregate check\n  faregate check --config /etc/faregate/faregate.yaml --strict")]
+pub struct Arguments {
+    #[command(flatten)]
+    file: ConfigurationFile,
+    /// Warnings fail the check too
+    #[arg(long)]
+    strict: bool,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub fn run(arguments: &Arguments) -> super::Outcome {
+    let colour = super::colour(&io::stdout());
+    let options = Options { format: arguments.format, strict: arguments.strict, colour };
+    let code = check(&arguments.file.config, options, &Environment::process(), &mut io::stdout().lock())?;
+    if code == GOOD { Ok(()) } else { Err(Failure::Said(code)) }
+}
 
 /// What the command was asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,13 +36,6 @@ pub struct Options {
     /// Warnings fail the check too.
     pub strict: bool,
     pub colour: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 /// The configuration can be used.
@@ -63,7 +76,7 @@ pub enum Outcome {
 }
 
 /// Checks the file at `path`, prints the report to `out` and returns the exit code.
-pub fn run(path: &Path, options: Options, environment: &Environment, out: &mut dyn Write) -> io::Result<u8> {
+pub fn check(path: &Path, options: Options, environment: &Environment, out: &mut dyn Write) -> io::Result<u8> {
     let report = report(path, options.strict, environment);
     match options.format {
         Format::Text => write!(out, "{}", render(&report, options.colour))?,
