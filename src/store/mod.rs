@@ -1,8 +1,12 @@
-//! What the protocol needs of a database, as verbs.
+//! What the protocol needs of a database, as verbs. One trait, one SQL text for SQLite and PostgreSQL in [`sql`], one
+//! list of behaviours in [`conformance`].
 //!
 //! It knows no protocol rule beyond what must happen once or together, and it never reads a clock.
 
+#[doc(hidden)]
+pub mod conformance;
 mod error;
+pub mod sql;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -26,7 +30,7 @@ pub trait Store: Send + Sync + 'static {
     async fn insert_tenant(&self, tenant: &Tenant) -> Result<()>;
     /// Replaces everything but `id` and `created_at`.
     async fn update_tenant(&self, tenant: &Tenant) -> Result<bool>;
-    /// [`StoreError::InUse`] while it has entities or keys.
+    /// [`StoreError::InUse`] while it has entities. Its keys go with it.
     async fn delete_tenant(&self, id: Uuid, at: i64) -> Result<bool>;
     async fn find_tenant(&self, id: Uuid) -> Result<Option<Tenant>>;
     async fn find_tenant_by_name(&self, name: &str) -> Result<Option<Tenant>>;
