@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use connection::{ConnectionLimits, RefusalLog};
-pub use embed::{Answer, EmbeddedService, Peer};
+pub use embed::{Answer, Embedded, Peer};
 pub use forward::{Forwarder, IdentityFields};
 pub use header_block::HeaderLimits;
 pub use listener::{Census, ListenError, Listener, Service};
@@ -39,11 +39,11 @@ use crate::telemetry::DecisionLog;
 
 /// Everything the phases need, compiled once and shared by every connection.
 pub struct Gateway {
-    pub routes: RouteTable<Destination>,
+    pub routes: RouteTable<Arc<Route>>,
     pub enforcer: Arc<Enforcer>,
     pub forwarder: Forwarder,
-    /// Answers the paths whose destination is [`Destination::Embedded`].
-    pub embedded: EmbeddedService,
+    /// Answers our own paths.
+    pub embedded: Embedded,
     pub limits: RequestLimits,
     pub trusted_proxies: Vec<Network>,
     /// The only hosts that are served, when every route names its hosts (rule M6).
@@ -62,13 +62,6 @@ pub struct RequestLimits {
     pub header_fields: usize,
     /// Bytes of a body for the embedded service.
     pub embedded_body: usize,
-}
-
-/// Where a path leads.
-pub enum Destination {
-    /// Our own path; its pattern, as a label.
-    Embedded(Arc<str>),
-    Proxied(Arc<Route>),
 }
 
 /// A guarded way to an upstream.

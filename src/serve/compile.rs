@@ -10,7 +10,7 @@ use super::StartError;
 use crate::config::{self, Config, Target};
 use crate::enforce::{Accepted, Guard};
 use crate::gateway::{
-    ConnectionLimits, Destination, HeaderLimits, HealthSettings, IdentityFields, RequestLimits, Route, ServerSettings, Upstream,
+    ConnectionLimits, HeaderLimits, HealthSettings, IdentityFields, RequestLimits, Route, ServerSettings, Upstream,
     UpstreamSettings,
 };
 use crate::metrics::Metrics;
@@ -56,27 +56,22 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSe
     }
 }
 
-/// The route table: the configuration's routes and, for every host, our own paths.
+/// The route table of the configuration.
 ///
 /// # Errors
 /// [`StartError::Routes`] when two routes match the same requests.
 pub(super) fn routes(
     config: Vec<config::Route>,
-    embedded: &[&str],
     upstreams: &[Arc<Upstream>],
     metrics: &Metrics,
-) -> Result<RouteTable<Destination>, StartError> {
+) -> Result<RouteTable<Arc<Route>>, StartError> {
     let mut entries = Vec::new();
-    for pattern in embedded {
-        let parsed = Pattern::parse(pattern).map_err(|error| StartError::Routes(error.to_string()))?;
-        entries.push((None, parsed, Destination::Embedded(Arc::from(*pattern))));
-    }
     for route in config {
         let hosts = hosts(&route)?;
         let pattern = route.pattern.clone();
         let route = Arc::new(compiled(route, upstreams, metrics));
         for host in hosts {
-            entries.push((host, pattern.clone(), Destination::Proxied(route.clone())));
+            entries.push((host, pattern.clone(), route.clone()));
         }
     }
     RouteTable::compile(entries).map_err(|conflict| StartError::Routes(conflict.to_string()))
