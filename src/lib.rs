@@ -7,4 +7,5 @@ pub mod store;
 
 pub mod clock;
 pub mod entropy;
+pub mod events;
 pub mod secret;
