@@ -25,6 +25,7 @@ pub mod store;
 
 pub mod clock;
 pub mod entropy;
+pub mod events;
 pub mod metrics;
 pub mod secret;
 pub mod telemetry;

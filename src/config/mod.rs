@@ -37,7 +37,7 @@ use aws_lc_rs::digest;
 
 pub use environment::Environment;
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
-pub use routes::RESERVED;
+pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
 pub use tests::policy_tests;
 pub use values::*;

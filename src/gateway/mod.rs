@@ -17,7 +17,6 @@ mod respond;
 mod run;
 mod upstream;
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +33,7 @@ pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 use crate::config::Network;
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
-use crate::route::RouteTable;
+use crate::route::{Host, RouteTable};
 use crate::telemetry::DecisionLog;
 
 /// Everything the phases need, compiled once and shared by every connection.
@@ -47,7 +46,7 @@ pub struct Gateway {
     pub limits: RequestLimits,
     pub trusted_proxies: Vec<Network>,
     /// The only hosts that are served, when every route names its hosts (rule M6).
-    pub hosts: Option<HashSet<Box<str>>>,
+    pub hosts: Option<Vec<Host>>,
     pub metrics: Arc<Metrics>,
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
@@ -89,7 +88,7 @@ impl Gateway {
 
     /// Whether requests for `host` (without port) are for us at all.
     fn serves(&self, host: &str) -> bool {
-        self.hosts.as_ref().is_none_or(|hosts| hosts.contains(&*host.to_ascii_lowercase()))
+        self.hosts.as_ref().is_none_or(|hosts| hosts.iter().any(|own| own.matches(host)))
     }
 }
 
