@@ -12,14 +12,8 @@ use super::scalar;
 use crate::secret::Secret;
 
 pub(super) const KEYS: &[&str] = &["tenants", "entity_types", "entities", "grants"];
-pub(super) const TENANT_KEYS: &[&str] = &[
-    "id",
-    "issuer",
-    "profile",
-    "access_token_life",
-    "access_token_algorithm",
-    "id_token_algorithm",
-];
+pub(super) const TENANT_KEYS: &[&str] =
+    &["id", "issuer", "profile", "access_token_life", "access_token_algorithm", "id_token_algorithm"];
 pub(super) const TYPE_KEYS: &[&str] = &["id", "permissions"];
 pub(super) const PERMISSION_KEYS: &[&str] = &["description", "default"];
 pub(super) const ENTITY_KEYS: &[&str] = &["id", "type", "tenant", "client_id", "client_secret"];
@@ -28,17 +22,9 @@ pub(super) const GRANT_KEYS: &[&str] = &["recipient", "target", "permissions", "
 /// The tenant that is there without being declared.
 pub const DEFAULT_TENANT: &str = "default";
 
-const PROFILES: &[&str] = &[
-    "standard",
-    "fusionauth",
-    "fusionauth-legacy",
-    "auth0",
-    "simpleidserver",
-    "fusio",
-];
-const ACCESS_TOKEN_ALGORITHMS: &[&str] = &[
-    "ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "HS256", "HS384", "HS512",
-];
+const PROFILES: &[&str] = &["standard", "fusionauth", "fusionauth-legacy", "auth0", "simpleidserver", "fusio"];
+const ACCESS_TOKEN_ALGORITHMS: &[&str] =
+    &["ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "HS256", "HS384", "HS512"];
 /// 256 bits in any alphabet.
 const SECRET_CHARACTERS: usize = 32;
 /// E4
@@ -134,15 +120,8 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Directory {
             let Some(entity) = entity(entry, node, &directory, check) else {
                 continue;
             };
-            if directory
-                .entities
-                .iter()
-                .any(|other| (&other.name, &other.tenant) == (&entity.name, &entity.tenant))
-            {
-                check.refuse(
-                    node.span,
-                    format!("entity {:?} is declared twice for one tenant", entity.name),
-                );
+            if directory.entities.iter().any(|other| (&other.name, &other.tenant) == (&entity.name, &entity.tenant)) {
+                check.refuse(node.span, format!("entity {:?} is declared twice for one tenant", entity.name));
             }
             directory.entities.push(entity);
         }
@@ -157,10 +136,7 @@ fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<Tenant> {
     refuse_empty(entry, check);
     let fields = Fields::open(&entry.value, TENANT_KEYS, check)?;
     let life = fields.duration("access_token_life", check);
-    if let Some(node) = fields
-        .find("access_token_life")
-        .filter(|_| life.is_some_and(|life| life > LONG_LIFE))
-    {
+    if let Some(node) = fields.find("access_token_life").filter(|_| life.is_some_and(|life| life > LONG_LIFE)) {
         check.warn(
             node.span,
             "access tokens that are good for more than 60 minutes cannot be taken back in time",
@@ -191,32 +167,19 @@ fn entity_type(entry: &Entry, check: &mut Check<'_>) -> Option<EntityType> {
             Value::Null | Value::Scalar(_) | Value::List(_) | Value::Unusable => {
                 let names = check.texts(node).into_iter();
                 names
-                    .map(|(name, _)| Permission {
-                        name: name.text.clone(),
-                        description: None,
-                        is_default: false,
-                    })
+                    .map(|(name, _)| Permission { name: name.text.clone(), description: None, is_default: false })
                     .collect()
             }
         },
     };
-    Some(EntityType {
-        id: uuid(&fields, check),
-        name: entry.key.clone(),
-        permissions,
-        line: entry.key_span.line,
-    })
+    Some(EntityType { id: uuid(&fields, check), name: entry.key.clone(), permissions, line: entry.key_span.line })
 }
 
 fn permission(entry: &Entry, check: &mut Check<'_>) -> Option<Permission> {
     refuse_empty(entry, check);
     let fields = Fields::open(&entry.value, PERMISSION_KEYS, check)?;
     let is_default = fields.boolean("default", check).unwrap_or(false);
-    Some(Permission {
-        name: entry.key.clone(),
-        description: fields.text("description", check),
-        is_default,
-    })
+    Some(Permission { name: entry.key.clone(), description: fields.text("description", check), is_default })
 }
 
 fn entity(entry: &Entry, node: &Node, directory: &Directory, check: &mut Check<'_>) -> Option<Entity> {
@@ -244,11 +207,7 @@ fn entity(entry: &Entry, node: &Node, directory: &Directory, check: &mut Check<'
         tenant,
         client_id,
         client_secret,
-        line: if matches!(entry.value.value, Value::List(_)) {
-            node.span.line
-        } else {
-            entry.key_span.line
-        },
+        line: if matches!(entry.value.value, Value::List(_)) { node.span.line } else { entry.key_span.line },
     })
 }
 
@@ -262,9 +221,7 @@ fn grant(node: &Node, directory: &Directory, check: &mut Check<'_>) -> Option<Gr
     let (recipient, target) = (recipient?, target?);
     let known: Option<Vec<&str>> = known_permissions(directory, target);
     for (permission, span) in &permissions {
-        let known = known
-            .as_deref()
-            .filter(|known| !known.contains(&permission.text.as_str()));
+        let known = known.as_deref().filter(|known| !known.contains(&permission.text.as_str()));
         if let Some(known) = known {
             let message = format!(
                 "{} has no permission {}: its type {:?} lacks it",
@@ -279,27 +236,15 @@ fn grant(node: &Node, directory: &Directory, check: &mut Check<'_>) -> Option<Gr
         tenant,
         recipient: recipient.name.clone(),
         target: target.name.clone(),
-        permissions: permissions
-            .into_iter()
-            .map(|(permission, _)| permission.text.clone())
-            .collect(),
+        permissions: permissions.into_iter().map(|(permission, _)| permission.text.clone()).collect(),
         line: fields.span.line,
     })
 }
 
 /// `None` if the type is unknown, which is a problem already.
 fn known_permissions<'d>(directory: &'d Directory, target: &Entity) -> Option<Vec<&'d str>> {
-    let found = directory
-        .entity_types
-        .iter()
-        .find(|known| known.name == target.entity_type);
-    found.map(|found| {
-        found
-            .permissions
-            .iter()
-            .map(|permission| permission.name.as_str())
-            .collect()
-    })
+    let found = directory.entity_types.iter().find(|known| known.name == target.entity_type);
+    found.map(|found| found.permissions.iter().map(|permission| permission.name.as_str()).collect())
 }
 
 /// A declared entity of the tenant.
@@ -316,20 +261,13 @@ fn party<'d>(
     let found = candidates.clone().find(|entity| entity.name == name.text);
     if found.is_none() {
         let known: Vec<&str> = candidates.map(|entity| entity.name.as_str()).collect();
-        check.refuse_word(
-            node.span,
-            format!("unknown entity {}", name.shown()),
-            &name.text,
-            &known,
-        );
+        check.refuse_word(node.span, format!("unknown entity {}", name.shown()), &name.text, &known);
     }
     found
 }
 
 fn tenant_name(fields: &Fields<'_>, directory: &Directory, check: &mut Check<'_>) -> String {
-    let named = fields
-        .find("tenant")
-        .and_then(|node| check.text(node).map(|name| (name, node.span)));
+    let named = fields.find("tenant").and_then(|node| check.text(node).map(|name| (name, node.span)));
     let Some((name, span)) = named else {
         return DEFAULT_TENANT.to_owned();
     };
@@ -349,10 +287,7 @@ pub(super) fn refuse_unknown_tenant(name: &str, shown: &str, span: Span, directo
 fn uuid(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<String> {
     let parse = |text: &str| {
         let parsed = uuid::Uuid::try_parse(text).map(|id| id.to_string());
-        parsed.map_err(|_| scalar::Refusal {
-            expected: "a UUID",
-            help: None,
-        })
+        parsed.map_err(|_| scalar::Refusal { expected: "a UUID", help: None })
     };
     fields.find("id").and_then(|node| check.parsed(node, parse))
 }

@@ -57,10 +57,30 @@ pub(super) struct Entry {
     pub value: Node,
 }
 
+impl Entry {
+    /// The place of `length` bytes of the key from byte `offset` on; all of it, if it is not in the file as it is.
+    pub(super) fn key_part(&self, offset: usize, length: usize) -> Span {
+        let characters = self.key.chars().count() as u32;
+        let quotes = self.key_span.length.saturating_sub(characters);
+        part(&self.key, self.key_span, (quotes == 0 || quotes == 2).then_some(quotes / 2), (offset, length))
+    }
+}
+
+/// The place of some bytes of a text that begins `inner` columns into `span`.
+fn part(text: &str, span: Span, inner: Option<u32>, (offset, length): (usize, usize)) -> Span {
+    let characters = |text: Option<&str>| text.map(|text| text.chars().count() as u32);
+    let before = characters(text.get(..offset));
+    let part = characters(text.get(offset..(offset + length).min(text.len())));
+    match (inner, before, part) {
+        (Some(inner), Some(before), Some(part)) => span.part(inner + before, part.max(1)),
+        (None, _, _) | (_, None, _) | (_, _, None) => span,
+    }
+}
+
 impl Scalar {
     /// For messages: the text in quotes, as it stands in the file.
     pub(super) fn shown(&self) -> String {
-        format!("{:?}", self.written.as_ref().unwrap_or(&self.text))
+        format!("{:?}", self.as_written())
     }
 
     /// Whether the text contains something that must not be shown.
@@ -70,13 +90,12 @@ impl Scalar {
 
     /// The place of `length` bytes of the text from byte `offset` on; all of it, if it is not in the file as it is.
     pub(super) fn part(&self, span: Span, offset: usize, length: usize) -> Span {
-        let characters = |text: Option<&str>| text.map(|text| text.chars().count() as u32);
-        let before = characters(self.text.get(..offset));
-        let part = characters(self.text.get(offset..(offset + length).min(self.text.len())));
-        match (self.inner, before, part) {
-            (Some(inner), Some(before), Some(part)) => span.part(inner + before, part.max(1)),
-            (None, _, _) | (_, None, _) | (_, _, None) => span,
-        }
+        part(&self.text, span, self.inner, (offset, length))
+    }
+
+    /// For names that are shown: the text, as it stands in the file.
+    pub(super) fn as_written(&self) -> &str {
+        self.written.as_ref().unwrap_or(&self.text)
     }
 }
 
@@ -104,18 +123,12 @@ pub(super) fn read(text: &str, source: &Source, environment: &Environment, base:
     };
     let root = if text.len() > MAX_SIZE {
         let message = format!("the file has {} bytes; at most {MAX_SIZE} are read", text.len());
-        reader
-            .problems
-            .push(Problem::new(Layer::Syntax, source, Span::default(), message));
+        reader.problems.push(Problem::new(Layer::Syntax, source, Span::default(), message));
         None
     } else {
         reader.document().ok()
     };
-    Document {
-        root,
-        problems: reader.problems,
-        included: reader.included,
-    }
+    Document { root, problems: reader.problems, included: reader.included }
 }
 
 /// Reading cannot go on; the problem has been noted.
@@ -150,14 +163,7 @@ impl<'s> Reader<'s> {
                 }
             }
         }
-        let nothing = Node {
-            span: Span {
-                line: 1,
-                column: 1,
-                length: 1,
-            },
-            value: Value::Null,
-        };
+        let nothing = Node { span: Span { line: 1, column: 1, length: 1 }, value: Value::Null };
         Ok(root.unwrap_or(nothing))
     }
 
@@ -202,29 +208,17 @@ impl<'s> Reader<'s> {
                     items.push(self.node(event, at, depth + 1)?);
                 }
                 let span = Span { length: 1, ..span };
-                self.keep(
-                    anchor,
-                    tag,
-                    Node {
-                        span,
-                        value: Value::List(items),
-                    },
-                )
+                self.keep(anchor, tag, Node { span, value: Value::List(items) })
             }
             Event::MappingStart(anchor, tag) => {
-                let entries = self.entries(depth)?;
+                let Some(entries) = self.entries(depth)? else {
+                    return self.keep(anchor, tag, Node { span, value: Value::Unusable });
+                };
                 // A block mapping starts where its first key does, a flow mapping at its brace.
                 let first = entries.first().map(|entry| entry.key_span);
                 let block = first.filter(|first| (first.line, first.column) == (span.line, span.column));
                 let span = block.unwrap_or(Span { length: 1, ..span });
-                self.keep(
-                    anchor,
-                    tag,
-                    Node {
-                        span,
-                        value: Value::Map(entries),
-                    },
-                )
+                self.keep(anchor, tag, Node { span, value: Value::Map(entries) })
             }
             Event::Nothing
             | Event::StreamStart
@@ -236,14 +230,18 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The entries up to the end of the mapping. A key that appears twice keeps its first value.
-    fn entries(&mut self, depth: usize) -> Result<Vec<Entry>, Broken> {
+    /// The entries up to the end of the mapping; `None` if it has a merge key. A key that appears twice keeps its first
+    /// value.
+    fn entries(&mut self, depth: usize) -> Result<Option<Vec<Entry>>, Broken> {
+        let mut merged = false;
         let mut entries: Vec<Entry> = Vec::new();
         let mut lines: HashMap<String, u32> = HashMap::new();
         loop {
             let (event, span) = self.next()?;
             let (key, key_span) = match event {
-                Event::MappingEnd => return Ok(entries),
+                // What should have been merged would be missed.
+                Event::MappingEnd if merged => return Ok(None),
+                Event::MappingEnd => return Ok(Some(entries)),
                 Event::Scalar(text, _, 0, None) => (text.into_owned(), span),
                 Event::Scalar(..) | Event::Alias(_) => {
                     return Err(self.broken(
@@ -259,6 +257,7 @@ impl<'s> Reader<'s> {
             if key == "<<" {
                 let help = "repeat the keys, or let one route `extends` another";
                 self.problem(key_span, "merge keys (`<<`) are not supported", help);
+                merged = true;
             } else if let Some(line) = lines.get(&key) {
                 let message = format!("key {key:?} appears twice; first on line {line}");
                 self.problem(key_span, &message, "keep one of them");
@@ -272,24 +271,20 @@ impl<'s> Reader<'s> {
     fn scalar(&mut self, text: Cow<'s, str>, style: ScalarStyle, span: Span) -> Node {
         let plain = style == ScalarStyle::Plain;
         if plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
-            return Node {
-                span,
-                value: Value::Null,
-            };
+            return Node { span, value: Value::Null };
         }
-        let inner = self.source.text_at(span).and_then(|raw| match style {
+        // In flow collections the scanner counts the spaces behind a quoted text as part of it.
+        let raw = self.source.text_at(span).map(|raw| raw.trim_end().to_owned());
+        let length = raw.as_ref().map(|raw| raw.chars().count() as u32);
+        let span = Span { length: length.unwrap_or(span.length), ..span };
+        let inner = raw.and_then(|raw| match style {
             ScalarStyle::Plain => (raw == text).then_some(0),
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
                 (raw.len() == text.len() + 2 && raw[1..].starts_with(&*text)).then_some(1)
             }
             ScalarStyle::Literal | ScalarStyle::Folded => None,
         });
-        let written = Scalar {
-            text: text.into_owned(),
-            plain,
-            written: None,
-            inner,
-        };
+        let written = Scalar { text: text.into_owned(), plain, written: None, inner };
         let value = match interpolate(&written.text, self.environment, self.base) {
             Ok(None) => Value::Scalar(written),
             Ok(Some(made)) => {
@@ -297,12 +292,7 @@ impl<'s> Reader<'s> {
                     self.included.push(made.text.clone());
                 }
                 let shown = made.foreign.then_some(written.text);
-                Value::Scalar(Scalar {
-                    text: made.text,
-                    plain,
-                    written: shown,
-                    inner: None,
-                })
+                Value::Scalar(Scalar { text: made.text, plain, written: shown, inner: None })
             }
             Err(faults) => {
                 for fault in faults {
@@ -336,9 +326,9 @@ impl<'s> Reader<'s> {
 
     /// Remembers a node that has an anchor, and refuses one that has a tag.
     fn keep(&mut self, anchor: usize, tag: Option<Cow<'s, Tag>>, node: Node) -> Result<Node, Broken> {
-        if let Some(tag) = tag {
+        if tag.is_some() {
             let help = "remove the tag; quote the value if it must be text";
-            return Err(self.broken(node.span, &format!("the tag `{tag}` is not supported"), help));
+            return Err(self.broken(node.span, "tags are not supported", help));
         }
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -347,13 +337,11 @@ impl<'s> Reader<'s> {
     }
 
     fn problem(&mut self, span: Span, message: &str, help: &str) {
-        self.problems
-            .push(Problem::new(Layer::Meaning, self.source, span, message).with_help(help));
+        self.problems.push(Problem::new(Layer::Meaning, self.source, span, message).with_help(help));
     }
 
     fn broken(&mut self, span: Span, message: &str, help: &str) -> Broken {
-        self.problems
-            .push(Problem::new(Layer::Syntax, self.source, span, message).with_help(help));
+        self.problems.push(Problem::new(Layer::Syntax, self.source, span, message).with_help(help));
         Broken
     }
 }
@@ -372,16 +360,15 @@ fn extent(node: &Node) -> (usize, usize) {
 }
 
 fn span_at(line: usize, column_from_zero: usize, length: usize) -> Span {
-    Span {
-        line: line as u32,
-        column: column_from_zero as u32 + 1,
-        length: length as u32,
-    }
+    Span { line: line as u32, column: column_from_zero as u32 + 1, length: length as u32 }
 }
 
 /// What the scanner found, in words that say what to do about it.
 fn syntax_problem(error: &ScanError, source: &Source) -> Problem {
-    let span = span_at(error.marker().line(), error.marker().col(), 1);
+    // Behind the last line there is nothing to show.
+    let end = source.end();
+    let at = span_at(error.marker().line(), error.marker().col(), 1);
+    let span = if at.line > end.line { end } else { at };
     let info = error.info();
     let at = source.text_at(span).unwrap_or_default();
     let (message, help) = if info.contains("tab") {
@@ -396,16 +383,15 @@ fn syntax_problem(error: &ScanError, source: &Source) -> Problem {
             "a colon is not expected here".to_owned(),
             "quote the value if the colon is part of it; otherwise check the indentation",
         )
-    } else if info.contains("did not find expected ',' or") {
+    } else if info.contains("expected ',' or") {
         (
             "a comma or a closing bracket is missing".to_owned(),
             "inside `{ }` and `[ ]`, quote values that contain one of `{ } [ ] ,`",
         )
     } else if info.contains("did not find expected key") || info.contains("did not find expected '-' indicator") {
-        (
-            "a key is expected here".to_owned(),
-            "check the indentation: what belongs together starts in the same column",
-        )
+        ("a key is expected here".to_owned(), "check the indentation: what belongs together starts in the same column")
+    } else if info.contains("did not find expected node content") {
+        ("a value is missing, or a bracket is not closed".to_owned(), "check what stands before this place")
     } else if info.contains("unexpected character") {
         (format!("a value cannot start with {at:?}"), "quote it")
     } else if info.contains("quoted scalar") {

@@ -9,16 +9,8 @@ use super::document::{Node, Value};
 use super::scalar;
 use super::values::Forward;
 
-pub(super) const KEYS: &[&str] = &[
-    "subject",
-    "client",
-    "tenant",
-    "issuer",
-    "scope",
-    "roles",
-    "permissions",
-    "request_id",
-];
+pub(super) const KEYS: &[&str] =
+    &["subject", "client", "tenant", "issuer", "scope", "roles", "permissions", "request_id"];
 
 /// Fields that carry the request itself: an identity in one of them would break it or be lost on the way.
 const TAKEN: [&str; 24] = [
@@ -78,11 +70,8 @@ impl Forward {
                 forward.permissions.clone(),
             ]
         };
-        let mut names: Vec<HeaderName> = identity(self)
-            .into_iter()
-            .chain(identity(&Self::default()))
-            .flatten()
-            .collect();
+        let mut names: Vec<HeaderName> =
+            identity(self).into_iter().chain(identity(&Self::default())).flatten().collect();
         names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         names.dedup();
         names
@@ -122,9 +111,7 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Forward {
             continue;
         };
         let twin = KEYS.iter().filter(|other| **other != key).find(|other| {
-            forward
-                .slot(other)
-                .is_some_and(|name| name.as_ref().is_some_and(|name| spelling(name) == spelling(&own)))
+            forward.slot(other).is_some_and(|name| name.as_ref().is_some_and(|name| spelling(name) == spelling(&own)))
         });
         if let Some(twin) = twin {
             check.refuse(span, format!("{twin:?} uses the same header field"));

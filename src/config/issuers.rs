@@ -17,21 +17,13 @@ pub(super) const EMBEDDED: &str = "self";
 /// In the order of the file; without the section, `self` alone.
 pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Vec<Issuer> {
     let Some(node) = node else {
-        return vec![Issuer {
-            name: EMBEDDED.to_owned(),
-            tenant: None,
-            audience: Vec::new(),
-        }];
+        return vec![Issuer { name: EMBEDDED.to_owned(), tenant: None, audience: Vec::new() }];
     };
     check.entries(node).iter().map(|entry| issuer(entry, check)).collect()
 }
 
 fn issuer(entry: &Entry, check: &mut Check<'_>) -> Issuer {
-    let mut issuer = Issuer {
-        name: entry.key.clone(),
-        tenant: None,
-        audience: Vec::new(),
-    };
+    let mut issuer = Issuer { name: entry.key.clone(), tenant: None, audience: Vec::new() };
     let known = [KEYS, &FOREIGN_KEYS].concat();
     let Some(fields) = Fields::open(&entry.value, &known, check) else {
         return issuer;
@@ -49,10 +41,7 @@ fn issuer(entry: &Entry, check: &mut Check<'_>) -> Issuer {
     if issuer.tenant.is_none() && entry.key != EMBEDDED {
         check.refuse_with_help(
             entry.key_span,
-            format!(
-                "issuer {:?} is nobody's: only {EMBEDDED:?} may leave out `tenant`",
-                entry.key
-            ),
+            format!("issuer {:?} is nobody's: only {EMBEDDED:?} may leave out `tenant`", entry.key),
             format!("{}: {{ tenant: name }}", entry.key),
         );
     }

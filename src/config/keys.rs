@@ -38,13 +38,8 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Keys {
     if let Some(value) = value {
         keys.master_key = MasterKey::Value(value);
     }
-    if let Some(rotation) = fields
-        .find("rotation")
-        .and_then(|node| Fields::open(node, ROTATION_KEYS, check))
-    {
-        keys.publish_before_for = rotation
-            .duration("publish_before", check)
-            .unwrap_or(keys.publish_before_for);
+    if let Some(rotation) = fields.find("rotation").and_then(|node| Fields::open(node, ROTATION_KEYS, check)) {
+        keys.publish_before_for = rotation.duration("publish_before", check).unwrap_or(keys.publish_before_for);
         keys.keep_after_for = rotation.duration("keep_after", check).unwrap_or(keys.keep_after_for);
     }
     keys

@@ -59,33 +59,19 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Limits {
     lower_duration(&fields, "header_timeout", &mut limits.header_for, check);
     lower_duration(&fields, "keep_alive", &mut limits.keep_alive_for, check);
     lower_duration(&fields, "h2_idle", &mut limits.h2_idle_for, check);
-    lower_count(
-        &fields,
-        "requests_per_connection",
-        &mut limits.requests_per_connection,
-        check,
-    );
+    lower_count(&fields, "requests_per_connection", &mut limits.requests_per_connection, check);
     lower_count(&fields, "header_fields", &mut limits.header_fields, check);
     lower_count(&fields, "h2_streams", &mut limits.h2_streams, check);
     lower_size(&fields, "header_size", &mut limits.header_size, check);
     lower_size(&fields, "uri_size", &mut limits.uri_size, check);
     lower_size(&fields, "oauth_body", &mut limits.oauth_body, check);
     lower_size(&fields, "h2_header_list", &mut limits.h2_header_list, check);
-    set(
-        &mut limits.token_size,
-        size_up_to(&fields, "token_size", MOST_TOKEN_SIZE, check),
-    );
+    set(&mut limits.token_size, size_up_to(&fields, "token_size", MOST_TOKEN_SIZE, check));
     set(&mut limits.body, fields.size("body", check));
-    set(
-        &mut limits.connections,
-        fields.count("connections", MOST_CONNECTIONS, check),
-    );
+    set(&mut limits.connections, fields.count("connections", MOST_CONNECTIONS, check));
     let default = limits.connections_per_ip.min(limits.connections);
     limits.connections_per_ip = default;
-    set(
-        &mut limits.connections_per_ip,
-        fields.count("connections_per_ip", limits.connections as u64, check),
-    );
+    set(&mut limits.connections_per_ip, fields.count("connections_per_ip", limits.connections as u64, check));
     limits
 }
 
@@ -94,10 +80,7 @@ fn lower_duration(fields: &Fields<'_>, key: &str, limit: &mut Duration, check: &
         return;
     };
     if duration > *limit {
-        check.refuse(
-            node.span,
-            format!("{key} can be lowered, not raised: at most {}s", limit.as_secs()),
-        );
+        check.refuse(node.span, format!("{key} can be lowered, not raised: at most {}s", limit.as_secs()));
     } else {
         *limit = duration;
     }
@@ -125,10 +108,7 @@ fn lower_size<T: Copy + TryFrom<u64> + TryInto<u64>>(
 fn size_up_to(fields: &Fields<'_>, key: &str, most: u64, check: &mut Check<'_>) -> Option<u64> {
     let (node, size) = (fields.find(key)?, fields.size(key, check)?);
     if !(1..=most).contains(&size) {
-        check.refuse(
-            node.span,
-            format!("{key} can be lowered, not raised: from 1 byte to {}KiB", most / KIB),
-        );
+        check.refuse(node.span, format!("{key} can be lowered, not raised: from 1 byte to {}KiB", most / KIB));
         return None;
     }
     Some(size)

@@ -22,11 +22,7 @@ pub(super) const TLS_KEYS: &[&str] = &["certificate", "key"];
 pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Vec<Listener> {
     let Some(node) = node else {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        return vec![Listener {
-            address,
-            tls: None,
-            h2c: true,
-        }];
+        return vec![Listener { address, tls: None, h2c: true }];
     };
     let nodes = match &node.value {
         Value::List(items) => items.as_slice(),
@@ -57,14 +53,7 @@ pub(super) fn conflict(a: SocketAddr, b: SocketAddr) -> bool {
 fn listener(node: &Node, check: &mut Check<'_>) -> Option<(Listener, Span)> {
     if matches!(node.value, Value::Scalar(_)) {
         let address = check.parsed(node, scalar::address)?;
-        return Some((
-            Listener {
-                address,
-                tls: None,
-                h2c: true,
-            },
-            node.span,
-        ));
+        return Some((Listener { address, tls: None, h2c: true }, node.span));
     }
     let fields = Fields::open(node, KEYS, check)?;
     let tls = fields.find("tls");
@@ -79,14 +68,7 @@ fn listener(node: &Node, check: &mut Check<'_>) -> Option<(Listener, Span)> {
     }
     let node = fields.require("address", "address: 127.0.0.1:8080", check)?;
     let address = check.parsed(node, scalar::address)?;
-    Some((
-        Listener {
-            address,
-            tls: files,
-            h2c: h2c.unwrap_or(true) && tls.is_none(),
-        },
-        node.span,
-    ))
+    Some((Listener { address, tls: files, h2c: h2c.unwrap_or(true) && tls.is_none() }, node.span))
 }
 
 fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
@@ -96,18 +78,12 @@ fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
     let chain = certificate.and_then(|node| pem(node, check, "certificate chain", |text| X509::stack_from_pem(text)));
     let private = key.and_then(|node| pem(node, check, "private key", |text| PKey::private_key_from_pem(text)));
     let (certificate, key) = (certificate?, key?);
-    let files = TlsFiles {
-        certificate: path(certificate, check)?,
-        key: path(key, check)?,
-    };
+    let files = TlsFiles { certificate: path(certificate, check)?, key: path(key, check)? };
     match chain.as_deref() {
         Some([]) => check.refuse(certificate.span, "there is no PEM certificate in this file"),
         Some([leaf, ..]) => {
-            let belongs = leaf
-                .public_key()
-                .ok()
-                .zip(private.as_ref())
-                .map(|(public, private)| private.public_eq(&public));
+            let belongs =
+                leaf.public_key().ok().zip(private.as_ref()).map(|(public, private)| private.public_eq(&public));
             if belongs == Some(false) {
                 check.refuse(key.span, "the key does not belong to the certificate");
             }

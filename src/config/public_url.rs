@@ -23,11 +23,7 @@ pub(super) fn check(node: Option<&Node>, listeners: &[Listener], listen: Span, c
             );
             return fallback;
         }
-        return PublicUrl::new(
-            first.tls.is_some(),
-            &first.address.ip().to_string(),
-            Some(first.address.port()),
-        );
+        return PublicUrl::new(first.tls.is_some(), &first.address.ip().to_string(), Some(first.address.port()));
     };
     let Some(origin) = check.parsed(node, url::origin) else {
         return fallback;

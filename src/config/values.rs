@@ -83,22 +83,13 @@ impl PublicUrl {
     pub(super) fn new(https: bool, host: &str, port: Option<u16>) -> Self {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         let port = port.filter(|port| *port != if https { 443 } else { 80 });
-        let shown = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            host.clone()
-        };
+        let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let scheme = if https { "https" } else { "http" };
         let text = match port {
             Some(port) => format!("{scheme}://{shown}:{port}"),
             None => format!("{scheme}://{shown}"),
         };
-        Self {
-            text,
-            https,
-            host,
-            port,
-        }
+        Self { text, https, host, port }
     }
 
     /// For example `https://gate.example.com`.
@@ -199,10 +190,7 @@ pub struct Upstream {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// At least one server, all with or all without TLS.
-    Servers {
-        servers: Vec<Server>,
-        tls: Option<UpstreamTls>,
-    },
+    Servers { servers: Vec<Server>, tls: Option<UpstreamTls> },
     /// `builtin:echo`: the gateway itself answers with what it would have sent.
     Echo,
 }

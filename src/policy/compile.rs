@@ -49,6 +49,8 @@ pub struct Policy {
 struct Note {
     text: Box<str>,
     source: Option<RuleSource>,
+    /// What a permission rule asks for.
+    permission: Option<(Box<str>, Target)>,
 }
 
 #[derive(Clone, Debug)]
@@ -153,6 +155,12 @@ impl Policy {
         self.notes.get(id.0 as usize)?.source
     }
 
+    /// The permission and the target that a permission rule of this policy asks for; `None` for any other rule.
+    pub fn permission(&self, id: RuleId) -> Option<(&str, &Target)> {
+        let (permission, target) = self.notes.get(id.0 as usize)?.permission.as_ref()?;
+        Some((permission, target))
+    }
+
     pub(super) fn root(&self, method: &Method) -> Option<&Root> {
         let own = self
             .methods
@@ -220,6 +228,7 @@ impl Compiler {
         self.notes.push(Note {
             text: Box::default(),
             source: rule.source,
+            permission: None,
         });
         let check = match &rule.kind {
             RuleKind::Public => Check::Public,
@@ -274,7 +283,11 @@ impl Compiler {
             RuleKind::Not(rule) => Check::Not(Box::new(self.node(rule, &Required::default(), depth + 1)?)),
         };
         // Only now: a rule that compiled has a bounded depth, so it can be printed.
-        self.notes[id.0 as usize].text = rule.to_string().into();
+        let note = &mut self.notes[id.0 as usize];
+        note.text = rule.to_string().into();
+        if let Check::Permission { permission, on } = &check {
+            note.permission = Some((permission.clone(), on.clone()));
+        }
         Ok(Node { id, check })
     }
 

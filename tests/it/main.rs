@@ -1,3 +1,5 @@
-//! The integration tests: one binary, one module per subject.
+//! Everything that needs more than one module: one binary, one list.
 
 mod config;
+mod store;
+mod support;

@@ -1,0 +1,234 @@
+//! The resource-server role: who is asking, and may they? Token to facts, facts to [`Permit`] or [`Denial`].
+//!
+//! Owns the order of the checks. It does not know HTTP beyond header fields, nor where keys and names come from: they
+//! arrive through [`IssuerKeys`] and [`EntityNames`].
+
+pub mod bearer;
+mod cache;
+mod denial;
+mod identity;
+mod permit;
+mod pseudonym;
+mod token;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use http::{HeaderMap, Method};
+
+pub use bearer::{Ambiguity, Presented};
+pub use cache::TokenCache;
+pub use denial::{Denial, TokenFault};
+pub use identity::Identity;
+pub use permit::Permit;
+pub use pseudonym::Pseudonyms;
+pub use token::{VerifiedToken, facts, permissions_by_id};
+
+use crate::clock::Clock;
+use crate::jose::{self, Expectations, KeySet};
+use crate::policy::{Decision, Facts, Parameters, Policy, Reason, RuleId, Target};
+
+/// The keys that an issuer signs with now.
+pub trait IssuerKeys: Send + Sync {
+    fn key_set(&self) -> Arc<KeySet>;
+}
+
+/// Names of the entities that a token of an issuer speaks of, so that rules may use names beside ids.
+#[async_trait]
+pub trait EntityNames: Send + Sync {
+    /// Pairs of id and name for those `ids` that have a name. `Err` when it cannot be known now.
+    async fn names_of(&self, ids: &[&str]) -> Result<Vec<(Box<str>, Box<str>)>, Unknown>;
+}
+
+/// The directory could not be asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Unknown;
+
+/// An issuer whose tokens are verified here, without asking anybody.
+pub struct Issuer {
+    /// What its tokens must be. Audiences are a route's business and stay empty here.
+    pub expectations: Expectations,
+    pub keys: Arc<dyn IssuerKeys>,
+    pub names: Arc<dyn EntityNames>,
+}
+
+/// What one route accepts.
+pub struct Guard {
+    pub policy: Policy,
+    pub accepts: Box<[Accepted]>,
+}
+
+/// An issuer that a route accepts, by its place among the enforcer's issuers.
+pub struct Accepted {
+    pub issuer: usize,
+    /// One of these must be in `aud`; with none of them any token of the issuer is accepted.
+    pub audience: Box<[Box<str>]>,
+}
+
+/// The parts of a request that a decision may look at.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub method: &'a Method,
+    pub headers: &'a HeaderMap,
+    pub query: Option<&'a str>,
+    pub parameters: &'a (dyn Parameters + Sync),
+}
+
+/// Checks requests. One per process, shared by every listener.
+pub struct Enforcer {
+    issuers: Box<[Issuer]>,
+    cache: TokenCache,
+    clock: Clock,
+    pseudonyms: Pseudonyms,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    /// Counts [`Enforcer::forget`], so that what was verified before it is not remembered after it.
+    generation: AtomicU64,
+}
+
+impl Enforcer {
+    pub fn new(issuers: Vec<Issuer>, cache: TokenCache, clock: Clock, pseudonyms: Pseudonyms) -> Self {
+        Self {
+            issuers: issuers.into(),
+            cache,
+            clock,
+            pseudonyms,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    /// Decides on one request. It waits only when a token is seen for the first time and speaks of entities.
+    ///
+    /// # Errors
+    /// The [`Denial`] to answer with; `Undecidable` when the directory is needed and does not answer.
+    pub async fn check(&self, guard: &Guard, request: Request<'_>) -> Result<Permit, Denial> {
+        if guard.policy.is_public(request.method) {
+            return Ok(Permit::public());
+        }
+        // 1. Find the bearer.
+        let token = match bearer::find(request.headers, request.query).map_err(Denial::BadRequest)? {
+            Presented::Bearer(token) => token,
+            Presented::Nothing => return Err(Denial::NoToken),
+        };
+        // 2. Verify, or remember having verified. 3. Facts are made in the same step, once per token.
+        let (verified, cache_hit) = match self.cache.find(token) {
+            Some(verified) => (verified, true),
+            None => (self.verify(token, guard).await?, false),
+        };
+        // 4. Still good? Asked at every use, cached or not (rule F17).
+        self.count(cache_hit);
+        if self.clock.now() >= verified.expires_at {
+            self.cache.remove(token);
+            return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired)));
+        }
+        check_accepted(guard, &verified)?;
+        // 5. Decide.
+        let facts = Facts::of_token(&verified.facts, request.parameters);
+        match guard.policy.decide(request.method, &facts) {
+            Decision::Permit { .. } => Ok(Permit::of_token(verified, cache_hit)),
+            Decision::Deny { rule, reason } => {
+                let scope = scope_to_ask_for(&guard.policy, rule, &reason, request.parameters);
+                Err(Denial::InsufficientScope { reason: reason.as_str(), scope })
+            }
+        }
+    }
+
+    async fn verify(&self, token: &str, guard: &Guard) -> Result<Arc<VerifiedToken>, Denial> {
+        let refused = |reason| Denial::InvalidToken(TokenFault::Door(reason));
+        let generation = self.generation.load(Ordering::Acquire);
+        let index = self.issuer_of(token, guard)?;
+        let issuer = &self.issuers[index];
+        let verified = jose::verify(token, &issuer.expectations, &issuer.keys.key_set(), self.clock.now()).map_err(refused)?;
+
+        let permissions = token::permissions_by_id(&verified.claims);
+        let ids: Vec<&str> = permissions.iter().map(|(id, _)| &**id).collect();
+        let names = match ids.is_empty() {
+            true => Vec::new(),
+            false => issuer.names.names_of(&ids).await.map_err(|Unknown| Denial::Undecidable("directory_unavailable"))?,
+        };
+        let token_id = verified.claims.get("jti").and_then(serde_json::Value::as_str).map(Box::from);
+        let facts = token::facts(verified.claims, token::named(permissions, &names));
+        let identity = Identity::of(&facts);
+        let pseudonym = self.pseudonyms.of(&facts.issuer, &facts.subject);
+        let compiled =
+            Arc::new(VerifiedToken { issuer: index, facts, identity, expires_at: verified.expires_at, token_id, pseudonym });
+        self.cache.insert(token, compiled.clone());
+        if self.generation.load(Ordering::Acquire) != generation {
+            self.cache.remove(token);
+        }
+        Ok(compiled)
+    }
+
+    /// The issuer that a token claims, chosen by `iss` and never by `kid` (rule F7). Unread when only one could be meant:
+    /// the door compares it anyway.
+    fn issuer_of(&self, token: &str, guard: &Guard) -> Result<usize, Denial> {
+        if let ([_], [only]) = (&*self.issuers, &*guard.accepts) {
+            return Ok(only.issuer);
+        }
+        if token.len() > jose::MAX_TOKEN_BYTES {
+            return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::TooLarge)));
+        }
+        let claimed = jose::peek_issuer(token).ok_or(Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed)))?;
+        let known = self.issuers.iter().position(|issuer| *issuer.expectations.issuer == *claimed);
+        known.ok_or(Denial::InvalidToken(TokenFault::IssuerNotAccepted))
+    }
+
+    fn count(&self, cache_hit: bool) {
+        let counter = if cache_hit { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Drops every remembered token: keys or entity names of an issuer changed.
+    pub fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+        self.cache.clear();
+    }
+
+    /// The token cache in numbers, since the start.
+    pub fn cache_counts(&self) -> CacheCounts {
+        CacheCounts {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            evictions: self.cache.evictions(),
+            tokens: self.cache.len(),
+        }
+    }
+}
+
+/// The token cache in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheCounts {
+    pub hits: u64,
+    pub misses: u64,
+    pub evictions: u64,
+    pub tokens: u64,
+}
+
+/// What a token must be asked for with to pass, for the challenge of a 403 (RFC 6750 3.1): the scopes of a scope rule, or
+/// the scope that asks for an entity permission.
+fn scope_to_ask_for(policy: &Policy, rule: Option<RuleId>, reason: &Reason, parameters: &dyn Parameters) -> String {
+    match reason {
+        Reason::MissingScope { scopes } => scopes.to_string(),
+        Reason::MissingPermission => {
+            let wanted = rule.and_then(|rule| policy.permission(rule));
+            let target = wanted.and_then(|(_, target)| match target {
+                Target::Entity(entity) => Some(entity.as_str()),
+                Target::Parameter(name) => parameters.parameter(name),
+            });
+            wanted.zip(target).map(|((permission, _), target)| format!("target-entity:{target}:{permission}")).unwrap_or_default()
+        }
+        Reason::NoToken | Reason::MethodNotAllowed | Reason::MissingRole | Reason::ClaimMismatch | Reason::Denied => String::new(),
+    }
+}
+
+/// The cache is shared by all routes, so that a token is of an issuer and for an audience of *this* route is asked anew.
+fn check_accepted(guard: &Guard, token: &VerifiedToken) -> Result<(), Denial> {
+    let Some(accepted) = guard.accepts.iter().find(|accepted| accepted.issuer == token.issuer) else {
+        return Err(Denial::InvalidToken(TokenFault::IssuerNotAccepted));
+    };
+    let meant = accepted.audience.is_empty() || accepted.audience.iter().any(|own| token.facts.audience.contains(own));
+    if meant { Ok(()) } else { Err(Denial::InvalidToken(TokenFault::AudienceNotAccepted)) }
+}
