@@ -5,11 +5,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::check::Check;
-use super::document::{Node, Value};
-use super::listen::conflict;
+use super::listen::{Listener, conflict};
+use super::node::{Node, Value};
 use super::problem::Span;
 use super::scalar;
-use super::values::Listener;
 
 /// `None` if it is switched off.
 pub(super) fn check(

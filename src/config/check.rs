@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::document::{Entry, Node, Scalar, Value};
+use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{Layer, Problem, Severity, Span};
 use super::scalar;
 use super::source::Source;

@@ -6,12 +6,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
 use super::environment::Environment;
 use super::interpolate::interpolate;
+use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{Layer, Problem, Span};
 use super::source::Source;
+use super::syntax;
 
 /// Bytes of a configuration file.
 pub(super) const MAX_SIZE: usize = 1024 * 1024;
@@ -19,85 +21,6 @@ pub(super) const MAX_SIZE: usize = 1024 * 1024;
 const MAX_DEPTH: usize = 32;
 /// Nodes that aliases may add: no billion laughs.
 const MAX_COPIED: usize = 10_000;
-
-/// A value and where it stands.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub span: Span,
-    pub value: Value,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Value {
-    /// Nothing, `~` or `null`.
-    Null,
-    Scalar(Scalar),
-    List(Vec<Node>),
-    Map(Vec<Entry>),
-    /// It has a problem of its own already: whoever wanted it stays silent.
-    Unusable,
-}
-
-/// Text; what type it is, is up to the key it belongs to.
-#[derive(Clone, Debug)]
-pub(super) struct Scalar {
-    pub text: String,
-    /// Written without quotes: in free-form data, `5` and `true` are not texts then.
-    pub plain: bool,
-    /// As written, if a variable or a file went into the text, which must not be shown then.
-    written: Option<String>,
-    /// Columns between the start of the span and the text, if the text stands in the file as it is.
-    inner: Option<u32>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub key: String,
-    pub key_span: Span,
-    pub value: Node,
-}
-
-impl Entry {
-    /// The place of `length` bytes of the key from byte `offset` on; all of it, if it is not in the file as it is.
-    pub(super) fn key_part(&self, offset: usize, length: usize) -> Span {
-        let characters = self.key.chars().count() as u32;
-        let quotes = self.key_span.length.saturating_sub(characters);
-        part(&self.key, self.key_span, (quotes == 0 || quotes == 2).then_some(quotes / 2), (offset, length))
-    }
-}
-
-/// The place of some bytes of a text that begins `inner` columns into `span`.
-fn part(text: &str, span: Span, inner: Option<u32>, (offset, length): (usize, usize)) -> Span {
-    let characters = |text: Option<&str>| text.map(|text| text.chars().count() as u32);
-    let before = characters(text.get(..offset));
-    let part = characters(text.get(offset..(offset + length).min(text.len())));
-    match (inner, before, part) {
-        (Some(inner), Some(before), Some(part)) => span.part(inner + before, part.max(1)),
-        (None, _, _) | (_, None, _) | (_, _, None) => span,
-    }
-}
-
-impl Scalar {
-    /// For messages: the text in quotes, as it stands in the file.
-    pub(super) fn shown(&self) -> String {
-        format!("{:?}", self.as_written())
-    }
-
-    /// Whether the text contains something that must not be shown.
-    pub(super) fn is_foreign(&self) -> bool {
-        self.written.is_some()
-    }
-
-    /// The place of `length` bytes of the text from byte `offset` on; all of it, if it is not in the file as it is.
-    pub(super) fn part(&self, span: Span, offset: usize, length: usize) -> Span {
-        part(&self.text, span, self.inner, (offset, length))
-    }
-
-    /// For names that are shown: the text, as it stands in the file.
-    pub(super) fn as_written(&self) -> &str {
-        self.written.as_ref().unwrap_or(&self.text)
-    }
-}
 
 /// What reading a file gave: the tree if it is YAML, and what is wrong so far.
 pub(super) struct Document {
@@ -176,10 +99,10 @@ impl<'s> Reader<'s> {
                     // Clipped to the line when it is shown.
                     usize::from(u16::MAX)
                 };
-                Ok((event, span_at(span.start.line(), span.start.col(), length)))
+                Ok((event, syntax::span_at(span.start.line(), span.start.col(), length)))
             }
             Some(Err(error)) => {
-                let problem = syntax_problem(&error, self.source);
+                let problem = syntax::problem(&error, self.source);
                 self.problems.push(problem);
                 Err(Broken)
             }
@@ -357,47 +280,4 @@ fn extent(node: &Node) -> (usize, usize) {
         Value::Map(entries) => entries.iter().map(|entry| &entry.value).fold((1, 1), sum),
         Value::Null | Value::Scalar(_) | Value::Unusable => (1, 1),
     }
-}
-
-fn span_at(line: usize, column_from_zero: usize, length: usize) -> Span {
-    Span { line: line as u32, column: column_from_zero as u32 + 1, length: length as u32 }
-}
-
-/// What the scanner found, in words that say what to do about it.
-fn syntax_problem(error: &ScanError, source: &Source) -> Problem {
-    // Behind the last line there is nothing to show.
-    let end = source.end();
-    let at = span_at(error.marker().line(), error.marker().col(), 1);
-    let span = if at.line > end.line { end } else { at };
-    let info = error.info();
-    let at = source.text_at(span).unwrap_or_default();
-    let (message, help) = if info.contains("tab") {
-        ("a tab is used for indentation".to_owned(), "indent with spaces")
-    } else if info.contains("unknown anchor") && at == "*" {
-        (
-            "a value that starts with `*` stands for an anchor, and there is no such anchor".to_owned(),
-            "quote it: `\"*\"`",
-        )
-    } else if info.contains("mapping values are not allowed") || info.contains("illegal placement of ':'") {
-        (
-            "a colon is not expected here".to_owned(),
-            "quote the value if the colon is part of it; otherwise check the indentation",
-        )
-    } else if info.contains("expected ',' or") {
-        (
-            "a comma or a closing bracket is missing".to_owned(),
-            "inside `{ }` and `[ ]`, quote values that contain one of `{ } [ ] ,`",
-        )
-    } else if info.contains("did not find expected key") || info.contains("did not find expected '-' indicator") {
-        ("a key is expected here".to_owned(), "check the indentation: what belongs together starts in the same column")
-    } else if info.contains("did not find expected node content") {
-        ("a value is missing, or a bracket is not closed".to_owned(), "check what stands before this place")
-    } else if info.contains("unexpected character") {
-        (format!("a value cannot start with {at:?}"), "quote it")
-    } else if info.contains("quoted scalar") {
-        ("a quoted text does not end".to_owned(), "close the quotes")
-    } else {
-        (info.to_owned(), "check the YAML around this place")
-    };
-    Problem::new(Layer::Syntax, source, span, message).with_help(help)
 }

@@ -3,11 +3,12 @@
 //! Owns inheritance: extending adds checks and never drops one. It reads no key that is not inherited.
 
 use super::check::Check;
-use super::document::Scalar;
+use super::issuers::IssuerIndex;
+use super::node::Scalar;
 use super::problem::Span;
 use super::routes::{Context, Draft};
 use super::upstreams;
-use super::values::{IssuerIndex, Timeouts, UpstreamIndex};
+use super::values::{Timeouts, UpstreamIndex};
 use crate::policy::{Rule, RuleSet};
 use crate::route::Host;
 
@@ -32,7 +33,7 @@ enum State {
     /// Its parents are being settled: meeting it again closes a circle.
     Waiting,
     /// `None`: it, or a route it extends, has a problem.
-    Done(Option<Settled>),
+    Done(Option<Box<Settled>>),
 }
 
 /// Routes in one line of ancestors.
@@ -53,11 +54,11 @@ struct Settler<'d, 'n, 'c> {
 impl Settler<'_, '_, '_> {
     fn settle(&mut self, index: usize, descendants: usize, check: &mut Check<'_>) -> Option<Settled> {
         if let State::Done(settled) = &self.states[index] {
-            return settled.clone();
+            return settled.as_deref().cloned();
         }
         self.states[index] = State::Waiting;
         let settled = self.settle_after_parent(index, descendants, check);
-        self.states[index] = State::Done(settled.clone());
+        self.states[index] = State::Done(settled.clone().map(Box::new));
         settled
     }
 

@@ -5,9 +5,22 @@
 use http::HeaderName;
 
 use super::check::{Check, Fields};
-use super::document::{Node, Value};
+use super::node::{Node, Value};
 use super::scalar;
-use super::values::Forward;
+
+/// Names of the header fields that carry the caller's identity upstream; `None` leaves one out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    pub subject: Option<HeaderName>,
+    pub client: Option<HeaderName>,
+    pub tenant: Option<HeaderName>,
+    pub issuer: Option<HeaderName>,
+    pub scope: Option<HeaderName>,
+    pub roles: Option<HeaderName>,
+    /// A JSON object: target entity to permissions.
+    pub permissions: Option<HeaderName>,
+    pub request_id: Option<HeaderName>,
+}
 
 pub(super) const KEYS: &[&str] =
     &["subject", "client", "tenant", "issuer", "scope", "roles", "permissions", "request_id"];

@@ -5,7 +5,7 @@
 use serde_json::{Map, Number, Value as Json};
 
 use super::check::Check;
-use super::document::{Node, Scalar, Value};
+use super::node::{Node, Scalar, Value};
 
 /// The entries of a mapping as JSON.
 pub(super) fn object(node: &Node, check: &mut Check<'_>) -> Map<String, Json> {

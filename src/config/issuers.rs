@@ -3,8 +3,21 @@
 //! Owns the syntax and which kinds of issuers exist. It fetches nothing.
 
 use super::check::{Check, Fields};
-use super::document::{Entry, Node};
-use super::values::{Issuer, IssuerIndex};
+use super::node::{Entry, Node};
+
+/// An index into [`Config::issuers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IssuerIndex(pub usize);
+
+/// An issuer whose tokens routes may accept: a tenant of the embedded authorization server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    pub name: String,
+    /// The tenant's name; `None` is the default tenant.
+    pub tenant: Option<String>,
+    /// Accepted by routes that name no audience of their own; empty accepts any audience.
+    pub audience: Vec<String>,
+}
 
 pub(super) const KEYS: &[&str] = &["tenant", "audience"];
 

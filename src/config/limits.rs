@@ -5,8 +5,35 @@
 use std::time::Duration;
 
 use super::check::{Check, Fields};
-use super::document::Node;
-use super::values::Limits;
+use super::node::Node;
+
+/// Hardening rules N1 to N5: what one peer may cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For a whole header block.
+    pub header_for: Duration,
+    /// For an idle HTTP/1 connection.
+    pub keep_alive_for: Duration,
+    pub requests_per_connection: u32,
+    /// Bytes of one header block.
+    pub header_size: usize,
+    pub header_fields: usize,
+    /// Bytes of the request target.
+    pub uri_size: usize,
+    /// Bytes of a body sent to the authorization server.
+    pub oauth_body: u64,
+    /// Bytes of a proxied request body; a route may override it.
+    pub body: u64,
+    pub connections: usize,
+    pub connections_per_ip: usize,
+    pub h2_streams: u32,
+    /// Bytes of a decoded HTTP/2 header list.
+    pub h2_header_list: u32,
+    /// For an HTTP/2 connection without streams.
+    pub h2_idle_for: Duration,
+    /// Bytes of a token.
+    pub token_size: usize,
+}
 
 pub(super) const KEYS: &[&str] = &[
     "header_timeout",

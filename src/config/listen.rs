@@ -10,10 +10,27 @@ use openssl::pkey::PKey;
 use openssl::x509::X509;
 
 use super::check::{Check, Fields};
-use super::document::{Node, Value};
+use super::node::{Node, Value};
 use super::problem::Span;
 use super::scalar;
-use super::values::{Listener, TlsFiles};
+
+/// One public listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Port 0 asks the operating system for a free one.
+    pub address: SocketAddr,
+    pub tls: Option<TlsFiles>,
+    /// HTTP/2 without TLS, by prior knowledge; false on a TLS listener.
+    pub h2c: bool,
+}
+
+/// PEM files; they were readable and belonged together when the configuration was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and its chain, leaf first.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
 
 pub(super) const KEYS: &[&str] = &["address", "tls", "h2c"];
 pub(super) const TLS_KEYS: &[&str] = &["certificate", "key"];
@@ -75,8 +92,8 @@ fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
     let fields = Fields::open(node, TLS_KEYS, check)?;
     let certificate = fields.require("certificate", "certificate: /etc/faregate/tls.crt", check);
     let key = fields.require("key", "key: /etc/faregate/tls.key", check);
-    let chain = certificate.and_then(|node| pem(node, check, "certificate chain", |text| X509::stack_from_pem(text)));
-    let private = key.and_then(|node| pem(node, check, "private key", |text| PKey::private_key_from_pem(text)));
+    let chain = certificate.and_then(|node| pem(node, check, "certificate chain", X509::stack_from_pem));
+    let private = key.and_then(|node| pem(node, check, "private key", PKey::private_key_from_pem));
     let (certificate, key) = (certificate?, key?);
     let files = TlsFiles { certificate: path(certificate, check)?, key: path(key, check)? };
     match chain.as_deref() {

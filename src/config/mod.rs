@@ -15,6 +15,8 @@ mod issuers;
 mod keys;
 mod limits;
 mod listen;
+mod network;
+mod node;
 mod problem;
 mod process;
 mod public_url;
@@ -25,6 +27,7 @@ mod scalar;
 mod source;
 mod store;
 mod suggest;
+mod syntax;
 pub mod tests;
 mod upstreams;
 mod url;
@@ -37,15 +40,26 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest;
 
 pub use environment::Environment;
+pub use forward::Forward;
+pub use issuers::{Issuer, IssuerIndex};
+pub use keys::{Keys, MasterKey};
+pub use limits::Limits;
+pub use listen::{Listener, TlsFiles};
+pub use network::Network;
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
+pub use process::{Log, LogFormat, Shutdown, TokenCache};
+pub use public_url::PublicUrl;
 pub use report::{LayerReport, Outcome, Report, report};
 pub use routes::RESERVED;
 pub use source::Source;
-pub use tests::policy_tests;
-pub use values::*;
+pub use store::StoreLocation;
+pub use tests::{Expectation, PolicyTest, TestOutcome, policy_tests};
+pub use values::{
+    AcceptedIssuer, Config, HealthCheck, Route, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls,
+};
 
 use check::{Check, Fields};
-use document::Node;
+use node::Node;
 
 use crate::route::Host;
 

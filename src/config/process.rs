@@ -8,9 +8,37 @@ use std::time::Duration;
 use tracing::Level;
 
 use super::check::{Check, Fields};
-use super::document::Node;
+use super::network::Network;
+use super::node::Node;
 use super::scalar;
-use super::values::{Log, LogFormat, Network, Shutdown, TokenCache};
+
+/// What is logged and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// One line per decision.
+    pub decisions: bool,
+    pub format: LogFormat,
+    pub level: tracing::Level,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Pretty,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// Requests in flight may take this long to end.
+    pub grace_for: Duration,
+}
+
+/// The cache of verified tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenCache {
+    /// Bytes.
+    pub size: u64,
+}
 
 pub(super) const LOG_KEYS: &[&str] = &["decisions", "format", "level"];
 pub(super) const SHUTDOWN_KEYS: &[&str] = &["grace"];

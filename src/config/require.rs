@@ -3,7 +3,7 @@
 //! Owns where a rule's problems are shown: inside its text. The grammar of the text is `policy`'s.
 
 use super::check::Check;
-use super::document::{Entry, Node, Scalar, Value};
+use super::node::{Entry, Node, Scalar, Value};
 use super::problem::Span;
 use super::suggest::closest;
 use crate::policy::{Rule, RuleError, RuleKind, RuleSet, Target, parse_rule};
@@ -24,7 +24,7 @@ pub(super) struct Requirement {
 pub(super) fn check(node: &Node, check: &mut Check<'_>) -> Option<Requirement> {
     let mut reader = Reader { check, parameters: Vec::new() };
     let rules = match &node.value {
-        Value::Map(entries) if !entries.iter().any(|entry| is_combining(entry)) => reader.by_method(entries, node.span),
+        Value::Map(entries) if !entries.iter().any(is_combining) => reader.by_method(entries, node.span),
         Value::Null | Value::Scalar(_) | Value::List(_) | Value::Map(_) | Value::Unusable => {
             reader.rule(node).map(RuleSet::every_method)
         }

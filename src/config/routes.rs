@@ -4,14 +4,15 @@
 //! `route`'s and deciding `policy`'s.
 
 use super::check::{Check, Fields};
-use super::document::{Entry, Node, Scalar, Value};
 use super::extend::{self, Settled};
-use super::issuers;
+use super::issuers::{self, Issuer, IssuerIndex};
+use super::limits::Limits;
+use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{SHOWN, Span};
 use super::require::{self, Requirement};
 use super::scalar::Refusal;
 use super::upstreams;
-use super::values::{AcceptedIssuer, Issuer, IssuerIndex, Limits, Route, Upstream, UpstreamIndex};
+use super::values::{AcceptedIssuer, Route, Upstream, UpstreamIndex};
 use crate::policy::Policy;
 use crate::route::{ConflictError, Host, Pattern, RouteTable};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::values::Network;
+use super::network::Network;
 
 /// Why text was not understood: "it is not `expected`".
 #[derive(Debug, PartialEq, Eq)]

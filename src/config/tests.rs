@@ -6,9 +6,9 @@ use http::Method;
 use serde_json::{Map, Value as Json, json};
 
 use super::check::{Check, Fields};
-use super::document::{Node, Value};
 use super::free;
 use super::issuers::EMBEDDED;
+use super::node::{Node, Value};
 use super::problem::{Layer, Problem, Span};
 use super::process::word;
 use super::routes;

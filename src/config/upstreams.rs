@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::check::{Check, Fields};
-use super::document::{Entry, Node, Value};
+use super::node::{Entry, Node, Value};
 use super::problem::Span;
 use super::scalar::Refusal;
 use super::url::{self, Origin};
