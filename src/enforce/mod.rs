@@ -27,7 +27,7 @@ pub use token::{VerifiedToken, facts, permissions_by_id};
 
 use crate::clock::Clock;
 use crate::jose::{self, Expectations, KeySet};
-use crate::policy::{Decision, Facts, Parameters, Policy, Reason, RuleId, Target};
+use crate::policy::{Decision, Facts, Parameters, Policy, Reason, RuleId, Target, TokenFacts};
 
 /// The keys that an issuer signs with now.
 pub trait IssuerKeys: Send + Sync {
@@ -143,14 +143,13 @@ impl Enforcer {
         let issuer = &self.issuers[index];
         let verified = jose::verify(token, &issuer.expectations, &issuer.keys.key_set(), self.clock.now()).map_err(refused)?;
 
-        let permissions = token::permissions_by_id(&verified.claims);
-        let ids: Vec<&str> = permissions.iter().map(|(id, _)| &**id).collect();
-        let names = match ids.is_empty() {
-            true => Vec::new(),
-            false => issuer.names.names_of(&ids).await.map_err(|Unknown| Denial::Undecidable("directory_unavailable"))?,
-        };
         let token_id = verified.claims.get("jti").and_then(serde_json::Value::as_str).map(Box::from);
-        let facts = token::facts(verified.claims, token::named(permissions, &names));
+        let mut facts = TokenFacts::of_claims(verified.claims);
+        if !facts.permissions.is_empty() {
+            let ids: Vec<&str> = facts.permissions.iter().map(|target| &*target.id).collect();
+            let names = issuer.names.names_of(&ids).await.map_err(|Unknown| Denial::Undecidable("directory_unavailable"))?;
+            facts.permissions = facts.permissions.with_names(&names);
+        }
         let identity = Identity::of(&facts);
         let pseudonym = self.pseudonyms.of(&facts.issuer, &facts.subject);
         let compiled =

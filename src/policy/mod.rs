@@ -18,6 +18,7 @@
 //! ```
 
 mod claim;
+mod claims;
 mod compile;
 mod decide;
 mod display;
