@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::{Map, Value as Json, json};
 
 use super::check::{Check, Fields};
+use super::directory::Entity;
 use super::free;
 use super::issuers::EMBEDDED;
 use super::node::{Node, Value};
@@ -15,8 +16,8 @@ use super::routes;
 use super::scalar::{self, Refusal};
 use super::source::Source;
 use super::values::{AcceptedIssuer, Config, Route};
-use crate::enforce::{self, Denial, TokenFault};
-use crate::policy::{Decision, Facts, Reason, TargetPermissions, TokenFacts};
+use crate::enforce::{Denial, TokenFault};
+use crate::policy::{Decision, Facts, Reason, TokenFacts};
 use crate::route::{RouteTable, canonical};
 
 pub(super) const KEYS: &[&str] = &["name", "token", "request", "host", "expect", "reason"];
@@ -217,7 +218,7 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
         let Some(accepted) = accepted else {
             return refused(fault(TokenFault::IssuerNotAccepted), Some(route));
         };
-        let facts = token_facts(claims, accepted);
+        let facts = token_facts(claims, accepted, &config.directory.entities);
         let audience = &accepted.audience;
         if !audience.is_empty() && !facts.audience.iter().any(|own| audience.iter().any(|wanted| **own == **wanted)) {
             return refused(fault(TokenFault::AudienceNotAccepted), Some(route));
@@ -237,8 +238,8 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
     Verdict { refused, route: Some((route.name.clone(), route.line)), rule }
 }
 
-/// The facts of a token with these claims, as if it had been verified.
-fn token_facts(claims: &Map<String, Json>, accepted: &AcceptedIssuer) -> TokenFacts {
+/// The facts of a token with these claims, as if it had been verified. A rule may name a declared entity either way.
+fn token_facts(claims: &Map<String, Json>, accepted: &AcceptedIssuer, entities: &[Entity]) -> TokenFacts {
     let mut claims = claims.clone();
     claims.entry("iss").or_insert_with(|| json!(EMBEDDED));
     claims.entry("sub").or_insert_with(|| json!("test"));
@@ -247,8 +248,10 @@ fn token_facts(claims: &Map<String, Json>, accepted: &AcceptedIssuer) -> TokenFa
         let audience = accepted.audience.iter().chain(targets).map(|audience| json!(audience)).collect();
         claims.insert("aud".to_owned(), Json::Array(audience));
     }
-    // Who writes a test names an entity as the rule does.
-    let target = |(id, permissions)| TargetPermissions { id, name: None, permissions };
-    let permissions = enforce::permissions_by_id(&claims).into_iter().map(target).collect();
-    enforce::facts(claims, permissions)
+    let facts = TokenFacts::of_claims(claims);
+    let names: Vec<_> = entities
+        .iter()
+        .filter_map(|entity| Some((entity.id.as_deref()?.into(), entity.name.as_str().into())))
+        .collect();
+    TokenFacts { permissions: facts.permissions.with_names(&names), ..facts }
 }

@@ -23,7 +23,7 @@ pub use denial::{Denial, TokenFault};
 pub use identity::Identity;
 pub use permit::Permit;
 pub use pseudonym::Pseudonyms;
-pub use token::{VerifiedToken, facts, permissions_by_id};
+pub use token::VerifiedToken;
 
 use crate::clock::Clock;
 use crate::jose::{self, Expectations, KeySet};

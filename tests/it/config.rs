@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use faregate::config::{self, Environment, Problem, Severity, Target, known_keys, render_all};
@@ -292,4 +293,32 @@ fn the_hash_covers_what_was_interpolated() {
     assert_ne!(hash("8080"), hash("8081"));
     assert_eq!(hash("8080").len(), 64);
     assert_ne!(hash("8080"), config::parse("f.yaml", "listen: 127.0.0.1:8080\n", &environment()).expect("good").hash);
+}
+
+/// One edit of a text: where, how much is taken out, and what is put in.
+fn edit() -> impl Strategy<Value = (prop::sample::Index, usize, String)> {
+    let pieces =
+        ["", "\n", "  ", "\t", ":", "-", "{", "}", "[", "]", "*", "&a", "\"", "'", "${", "#", "|", "? ", "é", "!!x"];
+    (any::<prop::sample::Index>(), 0_usize..12, prop::sample::select(pieces.to_vec()).prop_map(str::to_owned))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is written, there is an answer, and it points into the file.
+    #[test]
+    fn no_text_breaks_the_reader(edits in prop::collection::vec(edit(), 1..6)) {
+        let mut text: Vec<char> = fs::read_to_string(shipped_path("faregate.yaml")).expect("readable").chars().collect();
+        for (at, taken, put) in edits {
+            let at = at.index(text.len() + 1);
+            let end = (at + taken).min(text.len());
+            text.splice(at..end, put.chars());
+        }
+        let text: String = text.into_iter().collect();
+        let lines: Vec<&str> = text.lines().collect();
+        for problem in config::parse("faregate.yaml", &text, &environment()).err().unwrap_or_default() {
+            let line = lines.get(problem.line as usize - 1).map(|line| line.chars().count() as u32);
+            prop_assert!(line.is_some_and(|length| problem.column <= length.max(1) + 1), "{}", problem.render(false));
+        }
+    }
 }
