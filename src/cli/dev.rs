@@ -4,7 +4,7 @@
 //! runs on the ordinary gateway.
 
 use std::fs::{self, OpenOptions};
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ fn configuration(arguments: &Arguments, world: &World) -> Result<Config, Failure
     ]);
     config::parse("faregate dev", CONFIGURATION, &environment).map_err(|problems| {
         // Only what came from the command line can be wrong here.
-        eprint!("{}", config::render_all(&problems, std::io::stderr().is_terminal()));
+        eprint!("{}", config::render_all(&problems, super::colour(&std::io::stderr())));
         Failure::Said(WRONG)
     })
 }

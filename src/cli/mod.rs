@@ -3,7 +3,7 @@
 //! Owns what is typed and what is printed: results on standard output, talk on standard error. Commands do nothing that
 //! the library could not do for others.
 
-mod check;
+pub mod check;
 mod dev;
 mod directory;
 mod explain;
@@ -12,6 +12,7 @@ mod serve;
 mod status;
 mod token;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -92,6 +93,17 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 }
 
 type Outcome = Result<(), Failure>;
+
+/// Whether colours may be written to `stream`: it is a terminal that can show them, and nobody asked for none.
+fn colour(stream: &impl IsTerminal) -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !plain && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Runs a command that waits, on a runtime that ends with it.
+fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
+}
 
 /// Parses the command line, runs the command and says what went wrong.
 pub fn run() -> ExitCode {

@@ -1,6 +1,6 @@
 //! `faregate serve`: the gateway of a configuration, until a signal.
 
-use std::process;
+use std::{io, process};
 
 use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, WRONG};
 use crate::config::{self, Config, Environment};
@@ -29,11 +29,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
 /// Loads a configuration and its policy tests, or says everything that is wrong with it.
 pub(super) fn load(file: &ConfigurationFile) -> Result<Config, Failure> {
     let config = config::load(&file.config, &Environment::process()).map_err(|problems| {
-        eprint!("{}", config::render_all(&problems, super::colour_on_stderr()));
+        eprint!("{}", config::render_all(&problems, super::colour(&io::stderr())));
         Failure::Said(WRONG)
     })?;
     for warning in &config.warnings {
-        eprint!("{}", config::render_all(std::slice::from_ref(warning), super::colour_on_stderr()));
+        eprint!("{}", config::render_all(std::slice::from_ref(warning), super::colour(&io::stderr())));
     }
     Ok(config)
 }

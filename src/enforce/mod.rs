@@ -1,7 +1,7 @@
 //! The resource-server role: who is asking, and may they? Token to facts, facts to [`Permit`] or [`Denial`].
 //!
 //! Owns the order of the checks. It does not know HTTP beyond header fields, nor where keys and names come from: they
-//! arrive through [`IssuerKeys`] and [`EntityNames`].
+//! arrive through [`Issuer`].
 
 pub mod bearer;
 mod cache;
@@ -29,29 +29,32 @@ use crate::clock::Clock;
 use crate::jose::{self, Expectations, KeySet};
 use crate::policy::{Decision, Facts, Parameters, Policy, Reason, RuleId, Target, TokenFacts};
 
-/// The keys that an issuer signs with now.
-pub trait IssuerKeys: Send + Sync {
-    fn key_set(&self) -> Arc<KeySet>;
+/// An issuer whose tokens are verified here, without asking anybody.
+#[async_trait]
+pub trait Issuer: Send + Sync {
+    /// Whether `iss` is its name.
+    fn is_called(&self, iss: &str) -> bool;
+
+    /// What its tokens must be now; `None` while it has no keys. Audiences are a route's business and stay empty here.
+    fn trusted(&self) -> Option<Trusted>;
+
+    /// Names of the entities that a token speaks of, so that rules may use names beside ids: pairs of id and name for
+    /// those `ids` that have one.
+    ///
+    /// # Errors
+    /// [`Unknown`] when the directory cannot be asked now.
+    async fn names_of(&self, ids: &[&str]) -> Result<Vec<(Box<str>, Box<str>)>, Unknown>;
 }
 
-/// Names of the entities that a token of an issuer speaks of, so that rules may use names beside ids.
-#[async_trait]
-pub trait EntityNames: Send + Sync {
-    /// Pairs of id and name for those `ids` that have a name. `Err` when it cannot be known now.
-    async fn names_of(&self, ids: &[&str]) -> Result<Vec<(Box<str>, Box<str>)>, Unknown>;
+/// What makes a token believable.
+pub struct Trusted {
+    pub expectations: Expectations,
+    pub keys: Arc<KeySet>,
 }
 
 /// The directory could not be asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Unknown;
-
-/// An issuer whose tokens are verified here, without asking anybody.
-pub struct Issuer {
-    /// What its tokens must be. Audiences are a route's business and stay empty here.
-    pub expectations: Expectations,
-    pub keys: Arc<dyn IssuerKeys>,
-    pub names: Arc<dyn EntityNames>,
-}
 
 /// What one route accepts.
 pub struct Guard {
@@ -77,7 +80,7 @@ pub struct Request<'a> {
 
 /// Checks requests. One per process, shared by every listener.
 pub struct Enforcer {
-    issuers: Box<[Issuer]>,
+    issuers: Box<[Arc<dyn Issuer>]>,
     cache: TokenCache,
     clock: Clock,
     pseudonyms: Pseudonyms,
@@ -88,7 +91,7 @@ pub struct Enforcer {
 }
 
 impl Enforcer {
-    pub fn new(issuers: Vec<Issuer>, cache: TokenCache, clock: Clock, pseudonyms: Pseudonyms) -> Self {
+    pub fn new(issuers: Vec<Arc<dyn Issuer>>, cache: TokenCache, clock: Clock, pseudonyms: Pseudonyms) -> Self {
         Self {
             issuers: issuers.into(),
             cache,
@@ -116,7 +119,7 @@ impl Enforcer {
         // 2. Verify, or remember having verified. 3. Facts are made in the same step, once per token.
         let (verified, cache_hit) = match self.cache.find(token) {
             Some(verified) => (verified, true),
-            None => (self.verify(token, guard).await?, false),
+            None => (self.verify(token).await?, false),
         };
         // 4. Still good? Asked at every use, cached or not (rule F17).
         self.count(cache_hit);
@@ -136,24 +139,37 @@ impl Enforcer {
         }
     }
 
-    async fn verify(&self, token: &str, guard: &Guard) -> Result<Arc<VerifiedToken>, Denial> {
+    /// Verifies a token against the issuer that it claims, without asking what it is for.
+    ///
+    /// # Errors
+    /// [`Denial::InvalidToken`], or `Undecidable` when keys or names cannot be had now.
+    pub async fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, Denial> {
         let refused = |reason| Denial::InvalidToken(TokenFault::Door(reason));
         let generation = self.generation.load(Ordering::Acquire);
-        let index = self.issuer_of(token, guard)?;
+        let index = self.issuer_of(token)?;
         let issuer = &self.issuers[index];
-        let verified = jose::verify(token, &issuer.expectations, &issuer.keys.key_set(), self.clock.now()).map_err(refused)?;
+        let trusted = issuer.trusted().ok_or(Denial::Undecidable("keys_unavailable"))?;
+        let verified = jose::verify(token, &trusted.expectations, &trusted.keys, self.clock.now()).map_err(refused)?;
 
         let token_id = verified.claims.get("jti").and_then(serde_json::Value::as_str).map(Box::from);
         let mut facts = TokenFacts::of_claims(verified.claims);
         if !facts.permissions.is_empty() {
             let ids: Vec<&str> = facts.permissions.iter().map(|target| &*target.id).collect();
-            let names = issuer.names.names_of(&ids).await.map_err(|Unknown| Denial::Undecidable("directory_unavailable"))?;
+            let names = issuer.names_of(&ids).await.map_err(|Unknown| Denial::Undecidable("directory_unavailable"))?;
             facts.permissions = facts.permissions.with_names(&names);
         }
         let identity = Identity::of(&facts);
         let pseudonym = self.pseudonyms.of(&facts.issuer, &facts.subject);
         let compiled =
-            Arc::new(VerifiedToken { issuer: index, facts, identity, expires_at: verified.expires_at, token_id, pseudonym });
+            Arc::new(VerifiedToken {
+                issuer: index,
+                facts,
+                identity,
+                expires_at: verified.expires_at,
+                token_id,
+                key_id: verified.key_id,
+                pseudonym,
+            });
         self.cache.insert(token, compiled.clone());
         if self.generation.load(Ordering::Acquire) != generation {
             self.cache.remove(token);
@@ -161,17 +177,17 @@ impl Enforcer {
         Ok(compiled)
     }
 
-    /// The issuer that a token claims, chosen by `iss` and never by `kid` (rule F7). Unread when only one could be meant:
-    /// the door compares it anyway.
-    fn issuer_of(&self, token: &str, guard: &Guard) -> Result<usize, Denial> {
-        if let ([_], [only]) = (&*self.issuers, &*guard.accepts) {
-            return Ok(only.issuer);
+    /// The issuer that a token claims, chosen by `iss` and never by `kid` (rule F7). Unread when there is only one: the
+    /// door compares it anyway.
+    fn issuer_of(&self, token: &str) -> Result<usize, Denial> {
+        if self.issuers.len() == 1 {
+            return Ok(0);
         }
         if token.len() > jose::MAX_TOKEN_BYTES {
             return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::TooLarge)));
         }
         let claimed = jose::peek_issuer(token).ok_or(Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed)))?;
-        let known = self.issuers.iter().position(|issuer| *issuer.expectations.issuer == *claimed);
+        let known = self.issuers.iter().position(|issuer| issuer.is_called(&claimed));
         known.ok_or(Denial::InvalidToken(TokenFault::IssuerNotAccepted))
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Owns the shape; only tokens that passed `jose::verify` become one.
 
+use std::sync::Arc;
+
 use super::Identity;
 use crate::clock::UnixSeconds;
 use crate::policy::TokenFacts;
@@ -17,6 +19,8 @@ pub struct VerifiedToken {
     pub expires_at: UnixSeconds,
     /// `jti`, for revocation.
     pub token_id: Option<Box<str>>,
+    /// The key that verified it.
+    pub key_id: Arc<str>,
     /// What log lines call the subject.
     pub pseudonym: Box<str>,
 }

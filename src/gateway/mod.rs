@@ -14,6 +14,7 @@ mod listener;
 mod proxy;
 mod request_id;
 mod respond;
+mod run;
 mod upstream;
 
 use std::collections::HashSet;
@@ -27,6 +28,7 @@ pub use forward::{Forwarder, IdentityFields};
 pub use header_block::HeaderLimits;
 pub use listener::{Census, ListenError, Listener, Service};
 pub use proxy::Proxy;
+pub use run::{H2Limits, start, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 
 use crate::config::Network;

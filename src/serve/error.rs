@@ -3,6 +3,7 @@
 use crate::directory::DirectoryError;
 use crate::gateway::ListenError;
 use crate::jose::MasterKeyError;
+use crate::oauth::KeyRingError;
 use crate::store::{OpenError, StoreError};
 
 /// The reasons, by what has to be mended.
@@ -16,8 +17,8 @@ pub enum StartError {
     StoreFailed(#[from] StoreError),
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
-    #[error("the signing keys cannot be used: {0}")]
-    Keys(String),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
     #[error("`directory:` cannot be applied: {0}")]
     Directory(#[from] DirectoryError),
     #[error("issuer {issuer:?} is tenant {tenant:?}, which does not exist; declare it under directory.tenants or create it with: faregate tenant create {tenant}")]
