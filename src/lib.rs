@@ -6,6 +6,7 @@ pub mod config;
 pub mod directory;
 pub mod enforce;
 pub mod entropy;
+pub mod events;
 pub mod gateway;
 pub mod jose;
 pub mod metrics;
