@@ -183,10 +183,7 @@ impl Directory {
             Write::UpdateEntity(change) => store.update_entity(&change.0, &change.1).await,
             Write::DeleteEntity(id) => store.delete_entity(*id, now).await,
             Write::UpsertGrant(grant) => store.upsert_grant(grant).await.map(|()| true),
-            Write::DeleteGrant {
-                recipient_id,
-                target_id,
-            } => store.delete_grant(*recipient_id, *target_id, now).await,
+            Write::DeleteGrant { recipient_id, target_id } => store.delete_grant(*recipient_id, *target_id, now).await,
         }
     }
 }
@@ -205,14 +202,8 @@ fn told(write: &Write) -> (Event, String) {
         Write::InsertEntity(entity) => (Event::EntityCreated, entity.id.to_string()),
         Write::UpdateEntity(change) => (Event::EntityUpdated, change.1.id.to_string()),
         Write::DeleteEntity(id) => (Event::EntityDeleted, id.to_string()),
-        Write::UpsertGrant(grant) => (
-            Event::GrantChanged,
-            format!("{}/{}", grant.target_id, grant.recipient_id),
-        ),
-        Write::DeleteGrant {
-            recipient_id,
-            target_id,
-        } => (Event::GrantDeleted, format!("{target_id}/{recipient_id}")),
+        Write::UpsertGrant(grant) => (Event::GrantChanged, format!("{}/{}", grant.target_id, grant.recipient_id)),
+        Write::DeleteGrant { recipient_id, target_id } => (Event::GrantDeleted, format!("{target_id}/{recipient_id}")),
     }
 }
 

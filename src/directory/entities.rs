@@ -67,34 +67,17 @@ impl Directory {
         let (tenant_id, id) = (entity.tenant_id, entity.id.to_string());
         let mut errors = Vec::new();
         if self.store.find_tenant(tenant_id).await?.is_none() {
-            errors.push(FieldError::new(
-                "entity.tenantId",
-                FieldCode::Missing,
-                "there is no such tenant",
-            ));
+            errors.push(FieldError::new("entity.tenantId", FieldCode::Missing, "there is no such tenant"));
         }
         if self.store.find_entity_type(entity.type_id).await?.is_none() {
-            errors.push(FieldError::new(
-                "entity.type.id",
-                FieldCode::Missing,
-                "there is no such entity type",
-            ));
+            errors.push(FieldError::new("entity.type.id", FieldCode::Missing, "there is no such entity type"));
         }
         if self.store.find_entity_by_name(tenant_id, &entity.name).await?.is_some() {
             let message = format!("the tenant has an entity named {:?} already", entity.name);
             errors.push(FieldError::new("entity.name", FieldCode::Duplicate, message));
         }
-        if self
-            .store
-            .find_entity_by_client_id(tenant_id, &entity.client_id)
-            .await?
-            .is_some()
-        {
-            errors.push(FieldError::new(
-                "entity.clientId",
-                FieldCode::Duplicate,
-                "the tenant has this client already",
-            ));
+        if self.store.find_entity_by_client_id(tenant_id, &entity.client_id).await?.is_some() {
+            errors.push(FieldError::new("entity.clientId", FieldCode::Duplicate, "the tenant has this client already"));
         }
         // D9: no client may carry the identifier that is another one's `sub`.
         if entity.client_id != id {
@@ -102,11 +85,7 @@ impl Directory {
                 && other != entity.id
                 && self.store.find_entity(other).await?.is_some()
             {
-                errors.push(FieldError::new(
-                    "entity.clientId",
-                    FieldCode::Duplicate,
-                    "it is the id of another entity",
-                ));
+                errors.push(FieldError::new("entity.clientId", FieldCode::Duplicate, "it is the id of another entity"));
             }
             if self.store.find_entity_by_client_id(tenant_id, &id).await?.is_some() {
                 errors.push(FieldError::new(
@@ -123,33 +102,18 @@ impl Directory {
     /// can change over without a gap (D13); older ones end in any case.
     pub async fn regenerate_secret(&self, id: Uuid, keep_old_for: i64) -> Result<WithSecret, DirectoryError> {
         let now = self.clock.now();
-        let before = self
-            .store
-            .find_entity(id)
-            .await?
-            .ok_or(DirectoryError::NotFound("entity"))?;
+        let before = self.store.find_entity(id).await?.ok_or(DirectoryError::NotFound("entity"))?;
         let client_secret = Secret::new(self.entropy.client_secret());
         let mut client_secrets = vec![ClientSecret::new(client_secret.expose(), now)];
         if keep_old_for > 0 {
-            let newest = before
-                .client_secrets
-                .iter()
-                .filter(|secret| secret.is_live(now))
-                .max_by_key(|s| s.created_at);
+            let newest = before.client_secrets.iter().filter(|secret| secret.is_live(now)).max_by_key(|s| s.created_at);
             client_secrets.extend(newest.map(|secret| {
                 let ends_at = now.saturating_add(keep_old_for);
                 let expires_at = secret.expires_at.map_or(ends_at, |at| at.min(ends_at));
-                ClientSecret {
-                    expires_at: Some(expires_at),
-                    ..secret.clone()
-                }
+                ClientSecret { expires_at: Some(expires_at), ..secret.clone() }
             }));
         }
-        let entity = Entity {
-            client_secrets,
-            updated_at: now,
-            ..before.clone()
-        };
+        let entity = Entity { client_secrets, updated_at: now, ..before.clone() };
         if !self.store.update_entity(&before, &entity).await? {
             return Err(DirectoryError::Changed("entity"));
         }

@@ -54,9 +54,7 @@ impl Directory {
     pub async fn add_permission(&self, type_id: Uuid, new: NewPermission) -> Result<Permission, DirectoryError> {
         let permission = self.permission(new);
         no_errors(check_permission(&permission))?;
-        self.store
-            .insert_permission(type_id, &permission, self.clock.now())
-            .await?;
+        self.store.insert_permission(type_id, &permission, self.clock.now()).await?;
         self.told(Event::EntityTypeUpdated, &type_id.to_string());
         Ok(permission)
     }
@@ -64,11 +62,7 @@ impl Directory {
     /// Replaces name, description and default; grants follow a new name.
     pub async fn update_permission(&self, type_id: Uuid, permission: &Permission) -> Result<(), DirectoryError> {
         no_errors(check_permission(permission))?;
-        if !self
-            .store
-            .update_permission(type_id, permission, self.clock.now())
-            .await?
-        {
+        if !self.store.update_permission(type_id, permission, self.clock.now()).await? {
             return Err(DirectoryError::NotFound("permission"));
         }
         self.told(Event::EntityTypeUpdated, &type_id.to_string());
@@ -77,11 +71,7 @@ impl Directory {
 
     /// Takes it out of every grant too.
     pub async fn remove_permission(&self, type_id: Uuid, permission_id: Uuid) -> Result<(), DirectoryError> {
-        if !self
-            .store
-            .delete_permission(type_id, permission_id, self.clock.now())
-            .await?
-        {
+        if !self.store.delete_permission(type_id, permission_id, self.clock.now()).await? {
             return Err(DirectoryError::NotFound("permission"));
         }
         self.told(Event::EntityTypeUpdated, &type_id.to_string());

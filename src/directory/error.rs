@@ -26,16 +26,12 @@ impl From<StoreError> for DirectoryError {
     /// What the store finds out only while writing is about a field too.
     fn from(error: StoreError) -> Self {
         let field = match &error {
-            StoreError::Conflict(unique) => FieldError::new(
-                field_of(*unique),
-                FieldCode::Duplicate,
-                format!("{unique} is taken already"),
-            ),
-            StoreError::Missing(object) => FieldError::new(
-                reference_to(*object),
-                FieldCode::Missing,
-                format!("there is no such {object}"),
-            ),
+            StoreError::Conflict(unique) => {
+                FieldError::new(field_of(*unique), FieldCode::Duplicate, format!("{unique} is taken already"))
+            }
+            StoreError::Missing(object) => {
+                FieldError::new(reference_to(*object), FieldCode::Missing, format!("there is no such {object}"))
+            }
             StoreError::InUse(object) => {
                 let message = format!("the {object} is in use; delete the entities first");
                 FieldError::new(reference_to(*object), FieldCode::InUse, message)
@@ -85,11 +81,7 @@ pub struct FieldError {
 
 impl FieldError {
     pub fn new(field: impl Into<Cow<'static, str>>, code: FieldCode, message: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            code,
-            message: message.into(),
-        }
+        Self { field: field.into(), code, message: message.into() }
     }
 
     /// The code as FusionAuth prints it: `[blank]entity.name`.

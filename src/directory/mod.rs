@@ -38,12 +38,7 @@ pub struct Directory {
 
 impl Directory {
     pub fn new(store: Arc<dyn Store>, clock: Clock, entropy: Entropy) -> Self {
-        Self {
-            store,
-            clock,
-            entropy,
-            cache: cache::Cache::new(),
-        }
+        Self { store, clock, entropy, cache: cache::Cache::new() }
     }
 
     /// After every write of our own: nothing older is answered from memory, and the auditor hears of it.
@@ -55,11 +50,7 @@ impl Directory {
 
 fn no_errors(errors: impl IntoIterator<Item = FieldError>) -> Result<(), DirectoryError> {
     let errors: Vec<FieldError> = errors.into_iter().collect();
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(DirectoryError::Invalid(errors))
-    }
+    if errors.is_empty() { Ok(()) } else { Err(DirectoryError::Invalid(errors)) }
 }
 
 #[cfg(test)]

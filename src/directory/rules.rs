@@ -28,11 +28,7 @@ pub(super) fn check_tenant(tenant: &Tenant) -> Vec<FieldError> {
     }
     if !(1..=LONGEST_ACCESS_TOKEN_FOR).contains(&tenant.access_token_for) {
         let message = format!("must be between 1 and {LONGEST_ACCESS_TOKEN_FOR} seconds");
-        errors.push(FieldError::new(
-            "tenant.jwtConfiguration.timeToLiveInSeconds",
-            FieldCode::Invalid,
-            message,
-        ));
+        errors.push(FieldError::new("tenant.jwtConfiguration.timeToLiveInSeconds", FieldCode::Invalid, message));
     }
     for (field, algorithm) in [
         ("tenant.accessTokenAlgorithm", &tenant.access_token_algorithm),
@@ -53,18 +49,10 @@ pub(super) fn check_tenant(tenant: &Tenant) -> Vec<FieldError> {
 fn check_issuer(issuer: &str, profile: Profile) -> Option<FieldError> {
     let field = "tenant.issuer";
     if issuer.is_empty() {
-        return Some(FieldError::new(
-            field,
-            FieldCode::Blank,
-            "must not be empty; leave it out for the default",
-        ));
+        return Some(FieldError::new(field, FieldCode::Blank, "must not be empty; leave it out for the default"));
     }
     if issuer.len() > 1024 || issuer.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Some(FieldError::new(
-            field,
-            FieldCode::Invalid,
-            "must be at most 1024 bytes without white space",
-        ));
+        return Some(FieldError::new(field, FieldCode::Invalid, "must be at most 1024 bytes without white space"));
     }
     let is_free_text = match profile {
         Profile::FusionAuth | Profile::FusionAuthLegacy | Profile::Fusio => true,
@@ -74,10 +62,7 @@ fn check_issuer(issuer: &str, profile: Profile) -> Option<FieldError> {
     if is_free_text || (is_url && !issuer.contains(['?', '#'])) {
         return None;
     }
-    let message = format!(
-        "must be a URL without query and fragment in the {} profile",
-        profile.as_str()
-    );
+    let message = format!("must be a URL without query and fragment in the {} profile", profile.as_str());
     Some(FieldError::new(field, FieldCode::Invalid, message))
 }
 
@@ -86,10 +71,7 @@ pub(super) fn check_entity_type(entity_type: &EntityType) -> Vec<FieldError> {
     errors.extend(check_name("entityType.name", &entity_type.name));
     for (index, permission) in entity_type.permissions.iter().enumerate() {
         errors.extend(check_permission(permission));
-        if entity_type.permissions[..index]
-            .iter()
-            .any(|other| other.name == permission.name)
-        {
+        if entity_type.permissions[..index].iter().any(|other| other.name == permission.name) {
             let message = format!("{:?} is there twice", permission.name);
             errors.push(FieldError::new("permission.name", FieldCode::Duplicate, message));
         }
@@ -117,11 +99,7 @@ pub(super) fn check_entity(entity: &Entity) -> Vec<FieldError> {
     errors.extend(check_name("entity.name", &entity.name));
     let field = "entity.clientId";
     if entity.client_id.is_empty() {
-        errors.push(FieldError::new(
-            field,
-            FieldCode::Blank,
-            "must not be empty; leave it out for the id",
-        ));
+        errors.push(FieldError::new(field, FieldCode::Blank, "must not be empty; leave it out for the id"));
     } else if !is_client_id(&entity.client_id) {
         let message = "must be at most 190 visible ASCII characters other than colon, percent and plus";
         errors.push(FieldError::new(field, FieldCode::Invalid, message));
@@ -145,11 +123,7 @@ pub(super) fn check_secret(secret: &str) -> Option<FieldError> {
     }
     // RFC 6749 A.2 without the space
     if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Some(FieldError::new(
-            field,
-            FieldCode::Invalid,
-            "must consist of visible ASCII characters",
-        ));
+        return Some(FieldError::new(field, FieldCode::Invalid, "must consist of visible ASCII characters"));
     }
     None
 }
@@ -162,11 +136,7 @@ fn check_name(field: &'static str, name: &str) -> Option<FieldError> {
         return None;
     }
     if name.len() > 190 {
-        return Some(FieldError::new(
-            field,
-            FieldCode::TooLong,
-            "must have at most 190 bytes",
-        ));
+        return Some(FieldError::new(field, FieldCode::TooLong, "must have at most 190 bytes"));
     }
     let message = if Uuid::try_parse(name).is_ok() {
         "must not look like an id (a UUID)"
@@ -238,12 +208,8 @@ mod tests {
     // F-183, F-188
     #[test]
     fn permission_names_are_checked_one_by_one() {
-        let permission = |name: &str| Permission {
-            id: Uuid::nil(),
-            name: name.to_owned(),
-            description: None,
-            is_default: false,
-        };
+        let permission =
+            |name: &str| Permission { id: Uuid::nil(), name: name.to_owned(), description: None, is_default: false };
         let permissions = ["read", "", "a,b", "scim:user:read", "read"].map(permission).to_vec();
         let entity_type = EntityType {
             id: Uuid::nil(),

@@ -48,10 +48,7 @@ impl Directory {
     /// Replaces everything but id and instants.
     pub async fn update_tenant(&self, tenant: Tenant) -> Result<Tenant, DirectoryError> {
         no_errors(check_tenant(&tenant))?;
-        let tenant = Tenant {
-            updated_at: self.clock.now(),
-            ..tenant
-        };
+        let tenant = Tenant { updated_at: self.clock.now(), ..tenant };
         if !self.store.update_tenant(&tenant).await? {
             return Err(DirectoryError::NotFound("tenant"));
         }

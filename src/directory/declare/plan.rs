@@ -97,10 +97,7 @@ pub(super) fn plan(
     steps.append(&mut planner.steps);
     // Types before tenants in the end, as entities went before both.
     steps.extend(planner.last);
-    Ok(Plan {
-        steps,
-        unchanged: planner.unchanged,
-    })
+    Ok(Plan { steps, unchanged: planner.unchanged })
 }
 
 struct Planner<'a> {
@@ -148,8 +145,7 @@ impl Planner<'_> {
 
     /// Takes note of what the rules say about the object at a place.
     fn note_all(&mut self, place: &Place<'_>, errors: impl IntoIterator<Item = FieldError>) {
-        self.errors
-            .extend(errors.into_iter().map(|error| place.error(error.code, &error)));
+        self.errors.extend(errors.into_iter().map(|error| place.error(error.code, &error)));
     }
 
     fn refuses_repetition(&mut self, place: &Place<'_>, repeated: bool) -> bool {
@@ -182,19 +178,10 @@ impl Planner<'_> {
     }
 
     fn tenant(&self, place: &Place<'_>, name_or_id: Option<&str>) -> Result<Tenant, FieldError> {
-        let names = || {
-            self.tenants
-                .iter()
-                .map(|tenant| tenant.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let names = || self.tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>().join(", ");
         match name_or_id {
             Some(name_or_id) => self.tenants.find(name_or_id).cloned().ok_or_else(|| {
-                place.error(
-                    FieldCode::Missing,
-                    format!("there is no tenant {name_or_id:?}; there are {}", names()),
-                )
+                place.error(FieldCode::Missing, format!("there is no tenant {name_or_id:?}; there are {}", names()))
             }),
             None => self
                 .tenants
@@ -210,11 +197,6 @@ const NOT_OURS: &str =
 
 impl Step {
     fn new(action: Action, what: String, write: Write) -> Self {
-        Self {
-            action,
-            what,
-            write,
-            generated: None,
-        }
+        Self { action, what, write, generated: None }
     }
 }

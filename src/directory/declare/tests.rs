@@ -8,11 +8,7 @@ use crate::store::Store;
 use crate::store::sql::{Options, SqlStore};
 
 async fn store() -> Arc<dyn Store> {
-    Arc::new(
-        SqlStore::open("sqlite::memory:", &Options::default())
-            .await
-            .expect("a store in memory"),
-    )
+    Arc::new(SqlStore::open("sqlite::memory:", &Options::default()).await.expect("a store in memory"))
 }
 
 fn node(store: &Arc<dyn Store>, seed: u64) -> Directory {
@@ -24,18 +20,11 @@ async fn directory() -> Directory {
 }
 
 fn entity(name: &str) -> EntityDeclaration {
-    EntityDeclaration {
-        name: name.to_owned(),
-        entity_type: "API".to_owned(),
-        ..EntityDeclaration::default()
-    }
+    EntityDeclaration { name: name.to_owned(), entity_type: "API".to_owned(), ..EntityDeclaration::default() }
 }
 
 fn permission(name: &str) -> PermissionDeclaration {
-    PermissionDeclaration {
-        name: name.to_owned(),
-        ..PermissionDeclaration::default()
-    }
+    PermissionDeclaration { name: name.to_owned(), ..PermissionDeclaration::default() }
 }
 
 fn grant(recipient: &str, target: &str, permissions: &[&str]) -> GrantDeclaration {
@@ -54,10 +43,7 @@ fn example() -> Declaration {
         permissions: vec![permission("read"), permission("write")],
     };
     Declaration {
-        tenants: vec![TenantDeclaration {
-            name: "acme".to_owned(),
-            ..TenantDeclaration::default()
-        }],
+        tenants: vec![TenantDeclaration { name: "acme".to_owned(), ..TenantDeclaration::default() }],
         entity_types: vec![api],
         entities: vec![entity("billing"), entity("orders")],
         grants: vec![grant("billing", "orders", &["read"])],
@@ -73,10 +59,7 @@ fn errors(result: std::result::Result<Applied, DirectoryError>) -> Vec<String> {
 }
 
 fn assert_unchanged(applied: &Applied, objects: usize) {
-    assert_eq!(
-        (&applied.created, &applied.updated, &applied.removed),
-        (&vec![], &vec![], &vec![])
-    );
+    assert_eq!((&applied.created, &applied.updated, &applied.removed), (&vec![], &vec![], &vec![]));
     assert_eq!((applied.unchanged, applied.generated_secrets.len()), (objects, 0));
 }
 
@@ -100,28 +83,14 @@ async fn a_declaration_is_applied_once() {
     assert_eq!(tenant.managed_by.as_deref(), Some("config"));
     assert_eq!(applied.generated_secrets.len(), 2);
     for generated in &applied.generated_secrets {
-        let client = directory
-            .find_client(tenant.id, &generated.client_id)
-            .await
-            .expect("answer")
-            .expect("a client");
+        let client = directory.find_client(tenant.id, &generated.client_id).await.expect("answer").expect("a client");
         assert!(client.accepts_secret(generated.client_secret.expose(), 1_000));
         assert_eq!((&generated.tenant, &generated.entity), (&tenant.name, &client.name));
     }
     let changes = store.latest_change().await.expect("answer");
     assert_unchanged(&directory.apply(&example()).await.expect("applied"), 5);
-    assert_unchanged(
-        &node(&store, 2)
-            .apply(&example())
-            .await
-            .expect("applied by another node"),
-        5,
-    );
-    assert_eq!(
-        store.latest_change().await.expect("answer"),
-        changes,
-        "nothing was written"
-    );
+    assert_unchanged(&node(&store, 2).apply(&example()).await.expect("applied by another node"), 5);
+    assert_eq!(store.latest_change().await.expect("answer"), changes, "nothing was written");
     assert!(!format!("{applied:?}").contains(applied.generated_secrets[0].client_secret.expose().as_str()));
 }
 
@@ -154,15 +123,7 @@ async fn what_differs_is_updated_and_what_is_gone_is_removed() {
     assert_eq!(applied.removed, ["grant \"billing -> orders\""]);
     let nothing = Declaration::default();
     let applied = directory.apply(&nothing).await.expect("applied");
-    assert_eq!(
-        applied.removed,
-        [
-            "entity \"billing\"",
-            "entity \"orders\"",
-            "entity type \"API\"",
-            "tenant \"acme\""
-        ]
-    );
+    assert_eq!(applied.removed, ["entity \"billing\"", "entity \"orders\"", "entity type \"API\"", "tenant \"acme\""]);
     assert_eq!(applied.created, ["tenant \"default\""], "there is always a tenant");
 }
 
@@ -171,33 +132,13 @@ async fn what_differs_is_updated_and_what_is_gone_is_removed() {
 async fn what_administrators_made_is_left_alone() {
     let directory = directory().await;
     directory.apply(&example()).await.expect("applied");
-    let tenant_id = directory
-        .default_tenant()
-        .await
-        .expect("answer")
-        .expect("the tenant")
-        .id;
+    let tenant_id = directory.default_tenant().await.expect("answer").expect("the tenant").id;
     let type_id = directory.entity_types().await.expect("list")[0].id;
-    let by_hand = NewEntity {
-        id: None,
-        tenant_id,
-        type_id,
-        name: "by hand".to_owned(),
-        client_id: None,
-        client_secret: None,
-    };
+    let by_hand =
+        NewEntity { id: None, tenant_id, type_id, name: "by hand".to_owned(), client_id: None, client_secret: None };
     let by_hand = directory.create_entity(by_hand).await.expect("an entity").entity;
-    let orders = directory
-        .find_target(tenant_id, "orders")
-        .await
-        .expect("answer")
-        .expect("orders")
-        .id;
-    let granted = NewGrant {
-        target_id: by_hand.id,
-        recipient_id: orders,
-        permissions: vec!["read".to_owned()],
-    };
+    let orders = directory.find_target(tenant_id, "orders").await.expect("answer").expect("orders").id;
+    let granted = NewGrant { target_id: by_hand.id, recipient_id: orders, permissions: vec!["read".to_owned()] };
     directory.upsert_grant(granted).await.expect("a grant");
     assert_unchanged(&directory.apply(&example()).await.expect("applied"), 5);
 
@@ -218,36 +159,17 @@ async fn what_administrators_made_is_left_alone() {
     assert_eq!(adopted.updated, ["entity \"by hand\"", "grant \"orders -> by hand\""]);
     claims.adopt = false;
     assert_unchanged(&directory.apply(&claims).await.expect("applied"), 7);
-    assert_eq!(
-        directory
-            .find_target(tenant_id, "by hand")
-            .await
-            .expect("answer")
-            .expect("kept")
-            .id,
-        by_hand.id
-    );
+    assert_eq!(directory.find_target(tenant_id, "by hand").await.expect("answer").expect("kept").id, by_hand.id);
 }
 
 #[tokio::test]
 async fn a_tenant_in_use_by_others_is_kept() {
     let directory = directory().await;
     directory.apply(&example()).await.expect("applied");
-    let tenant_id = directory
-        .default_tenant()
-        .await
-        .expect("answer")
-        .expect("the tenant")
-        .id;
+    let tenant_id = directory.default_tenant().await.expect("answer").expect("the tenant").id;
     let type_id = directory.entity_types().await.expect("list")[0].id;
-    let by_hand = NewEntity {
-        id: None,
-        tenant_id,
-        type_id,
-        name: "by hand".to_owned(),
-        client_id: None,
-        client_secret: None,
-    };
+    let by_hand =
+        NewEntity { id: None, tenant_id, type_id, name: "by hand".to_owned(), client_id: None, client_secret: None };
     directory.create_entity(by_hand).await.expect("an entity");
     let applied = directory.apply(&Declaration::default()).await.expect("applied");
     assert_eq!(applied.kept, ["entity type \"API\"", "tenant \"acme\""]);
@@ -267,17 +189,8 @@ async fn a_declared_secret_is_the_only_one() {
     declaration.entities[0].client_secret = secret("b");
     let applied = directory.apply(&declaration).await.expect("applied");
     assert_eq!(applied.updated, ["entity \"billing\""]);
-    let tenant_id = directory
-        .default_tenant()
-        .await
-        .expect("answer")
-        .expect("the tenant")
-        .id;
-    let client = directory
-        .find_target(tenant_id, "billing")
-        .await
-        .expect("answer")
-        .expect("billing");
+    let tenant_id = directory.default_tenant().await.expect("answer").expect("the tenant").id;
+    let client = directory.find_target(tenant_id, "billing").await.expect("answer").expect("billing");
     assert!(client.accepts_secret(&"b".repeat(32), 1_000) && !client.accepts_secret(&"a".repeat(32), 1_000));
     declaration.entities[0].client_secret = None;
     assert_unchanged(&directory.apply(&declaration).await.expect("applied"), 5);
@@ -291,23 +204,12 @@ async fn mistakes_are_listed_before_anything_is_written() {
     let mut declaration = example();
     declaration.entities[1].client_secret = Some(Secret::from("hunter2".to_owned()));
     declaration.entities.push(entity("orders"));
-    declaration.entities.push(EntityDeclaration {
-        entity_type: "Job".to_owned(),
-        ..entity("cron")
-    });
-    declaration.entities.push(EntityDeclaration {
-        tenant: Some("other".to_owned()),
-        ..entity("x")
-    });
-    declaration.entities.push(EntityDeclaration {
-        client_id: Some("a b".to_owned()),
-        ..entity(" ")
-    });
+    declaration.entities.push(EntityDeclaration { entity_type: "Job".to_owned(), ..entity("cron") });
+    declaration.entities.push(EntityDeclaration { tenant: Some("other".to_owned()), ..entity("x") });
+    declaration.entities.push(EntityDeclaration { client_id: Some("a b".to_owned()), ..entity(" ") });
     declaration.grants.push(grant("billing", "orders", &["write"]));
     declaration.grants.push(grant("nobody", "orders", &["read"]));
-    declaration
-        .grants
-        .push(grant("orders", "billing", &["execute", "configure"]));
+    declaration.grants.push(grant("orders", "billing", &["execute", "configure"]));
     let errors = errors(directory.apply(&declaration).await);
     let expected = [
         "entities[1]: entity \"orders\": entity.clientSecret: must have at least 32 characters",
@@ -340,10 +242,7 @@ async fn ids_can_be_declared_and_then_stay() {
     declaration.entities[1].name = "renamed".to_owned();
     declaration.grants[0].target = id.to_string();
     let applied = directory.apply(&declaration).await.expect("applied");
-    assert_eq!(
-        (applied.updated.as_slice(), applied.unchanged),
-        (&["entity \"renamed\"".to_owned()][..], 4)
-    );
+    assert_eq!((applied.updated.as_slice(), applied.unchanged), (&["entity \"renamed\"".to_owned()][..], 4));
     declaration.entities[1].id = Some(Uuid::from_u128(8));
     let errors = errors(directory.apply(&declaration).await);
     assert!(errors[0].contains(&format!("is stored with the id {id}")), "{errors:?}");
@@ -394,19 +293,10 @@ async fn the_default_tenant_need_not_be_declared_but_can_be() {
 #[tokio::test]
 async fn with_several_tenants_each_reference_names_one() {
     let directory = directory().await;
-    directory
-        .create_tenant(NewTenant {
-            name: "other".to_owned(),
-            ..NewTenant::default()
-        })
-        .await
-        .expect("a tenant");
+    directory.create_tenant(NewTenant { name: "other".to_owned(), ..NewTenant::default() }).await.expect("a tenant");
     let errors = errors(directory.apply(&example()).await);
     assert_eq!(errors.len(), 3, "{errors:?}");
-    assert!(
-        errors[0].ends_with("say which tenant; there are other, acme"),
-        "{errors:?}"
-    );
+    assert!(errors[0].ends_with("say which tenant; there are other, acme"), "{errors:?}");
     let mut declaration = example();
     for entity in &mut declaration.entities {
         entity.tenant = Some("acme".to_owned());
@@ -429,25 +319,12 @@ async fn nodes_that_apply_at_once_agree() {
     // Each object has one creator; of grants several nodes may each believe to be it.
     assert!(created >= 5, "{applied:?}");
     let secrets: Vec<_> = applied.iter().flat_map(|applied| &applied.generated_secrets).collect();
-    assert_eq!(
-        secrets.len(),
-        2,
-        "every generated secret is shown by one node, and it is the one that counts"
-    );
+    assert_eq!(secrets.len(), 2, "every generated secret is shown by one node, and it is the one that counts");
     let directory = node(&store, 99);
     assert_unchanged(&directory.apply(&example()).await.expect("applied"), 5);
-    let tenant_id = directory
-        .default_tenant()
-        .await
-        .expect("answer")
-        .expect("one tenant")
-        .id;
+    let tenant_id = directory.default_tenant().await.expect("answer").expect("one tenant").id;
     for secret in secrets {
-        let client = directory
-            .find_client(tenant_id, &secret.client_id)
-            .await
-            .expect("answer")
-            .expect("a client");
+        let client = directory.find_client(tenant_id, &secret.client_id).await.expect("answer").expect("a client");
         assert!(client.accepts_secret(secret.client_secret.expose(), 1_000));
     }
 }

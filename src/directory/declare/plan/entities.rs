@@ -14,27 +14,16 @@ use crate::secret::Secret;
 impl Planner<'_> {
     pub(super) fn plan_entities(&mut self, declared: &[EntityDeclaration], stored: &[Entity]) {
         for (index, one) in declared.iter().enumerate() {
-            let place = Place {
-                field: format!("entities[{index}]"),
-                what: "entity",
-                name: &one.name,
-            };
+            let place = Place { field: format!("entities[{index}]"), what: "entity", name: &one.name };
             let repeats = |other: &EntityDeclaration| (&other.name, &other.tenant) == (&one.name, &one.tenant);
             if self.refuses_repetition(&place, declared[..index].iter().any(repeats)) {
                 continue;
             }
             let tenant = self.tenant(&place, one.tenant.as_deref());
             let tenant = self.noted(tenant);
-            let type_id = self
-                .entity_types
-                .find(&one.entity_type)
-                .map(|entity_type| entity_type.id)
-                .ok_or_else(|| {
-                    place.error(
-                        FieldCode::Missing,
-                        format!("there is no entity type {:?}", one.entity_type),
-                    )
-                });
+            let type_id = self.entity_types.find(&one.entity_type).map(|entity_type| entity_type.id).ok_or_else(|| {
+                place.error(FieldCode::Missing, format!("there is no entity type {:?}", one.entity_type))
+            });
             let type_id = self.noted(type_id);
             if let (Some(tenant), Some(type_id)) = (tenant, type_id) {
                 self.plan_entity(&place, one, (tenant, type_id), stored);
@@ -42,8 +31,7 @@ impl Planner<'_> {
         }
         for orphan in self.entities.take_orphans() {
             let what = format!("entity {:?}", orphan.name);
-            self.first
-                .push(Step::new(Action::Remove, what, Write::DeleteEntity(orphan.id)));
+            self.first.push(Step::new(Action::Remove, what, Write::DeleteEntity(orphan.id)));
         }
         self.refuse_shared_client_ids();
     }
@@ -63,10 +51,7 @@ impl Planner<'_> {
             self.errors.push(place.error(FieldCode::InUse, message));
             return;
         }
-        let id = found
-            .map(|found| found.id)
-            .or(declared.id)
-            .unwrap_or_else(|| self.entropy.uuid());
+        let id = found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid());
         let (client_secrets, generated) = self.plan_secrets(place, declared, found);
         let entity = Entity {
             id,
@@ -91,13 +76,7 @@ impl Planner<'_> {
                 let step = Step::new(Action::Create, place.what(), Write::InsertEntity(entity.clone()));
                 self.steps.push(Step { generated, ..step });
             }
-            Some(before)
-                if *before
-                    == (Entity {
-                        updated_at: before.updated_at,
-                        ..entity.clone()
-                    }) =>
-            {
+            Some(before) if *before == (Entity { updated_at: before.updated_at, ..entity.clone() }) => {
                 self.unchanged += 1;
             }
             Some(before) => {
@@ -151,9 +130,7 @@ impl Planner<'_> {
             }
         }
         let is_declared = |entity: &Entity| self.entities.is_declared(entity.id);
-        let errors = clashes
-            .into_iter()
-            .filter(|(one, other)| is_declared(one) || is_declared(other));
+        let errors = clashes.into_iter().filter(|(one, other)| is_declared(one) || is_declared(other));
         let errors: Vec<FieldError> = errors
             .map(|(one, other)| {
                 let message = format!("the client ids of {:?} and {:?} clash", one.name, other.name);

@@ -8,11 +8,7 @@ use crate::model::{EntityType, Permission};
 impl Planner<'_> {
     pub(super) fn plan_entity_types(&mut self, declared: &[EntityTypeDeclaration], stored: &[EntityType]) {
         for (index, one) in declared.iter().enumerate() {
-            let place = Place {
-                field: format!("entity_types[{index}]"),
-                what: "entity type",
-                name: &one.name,
-            };
+            let place = Place { field: format!("entity_types[{index}]"), what: "entity type", name: &one.name };
             let repeated = declared[..index].iter().any(|other| other.name == one.name);
             if !self.refuses_repetition(&place, repeated) {
                 self.plan_entity_type(&place, one, stored);
@@ -20,11 +16,7 @@ impl Planner<'_> {
         }
         let orphans = self.entity_types.take_orphans().into_iter();
         let steps = orphans.map(|orphan| {
-            Step::new(
-                Action::Remove,
-                format!("entity type {:?}", orphan.name),
-                Write::DeleteType(orphan.id),
-            )
+            Step::new(Action::Remove, format!("entity type {:?}", orphan.name), Write::DeleteType(orphan.id))
         });
         // Before the tenants, which are planned already.
         self.last.splice(..0, steps);
@@ -45,10 +37,7 @@ impl Planner<'_> {
         let mut permissions: Vec<Permission> = declared.permissions.iter().map(permission).collect();
         permissions.sort_by(|a, b| a.name.cmp(&b.name));
         let entity_type = EntityType {
-            id: found
-                .map(|found| found.id)
-                .or(declared.id)
-                .unwrap_or_else(|| self.entropy.uuid()),
+            id: found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid()),
             name: declared.name.clone(),
             permissions,
             managed_by: Some(MANAGED_BY.to_owned()),
@@ -77,16 +66,8 @@ impl Planner<'_> {
             };
             self.step(action, what(permission), write);
         }
-        for permission in before
-            .permissions
-            .iter()
-            .filter(|old| after.permission(&old.name).is_none())
-        {
-            self.step(
-                Action::Remove,
-                what(permission),
-                Write::DeletePermission(after.id, permission.id),
-            );
+        for permission in before.permissions.iter().filter(|old| after.permission(&old.name).is_none()) {
+            self.step(Action::Remove, what(permission), Write::DeletePermission(after.id, permission.id));
         }
         if self.steps.len() == planned {
             self.unchanged += 1;

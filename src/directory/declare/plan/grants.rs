@@ -14,11 +14,7 @@ impl Planner<'_> {
         let mut pairs = Vec::new();
         for (index, one) in declared.iter().enumerate() {
             let name = format!("{} -> {}", one.recipient, one.target);
-            let place = Place {
-                field: format!("grants[{index}]"),
-                what: "grant",
-                name: &name,
-            };
+            let place = Place { field: format!("grants[{index}]"), what: "grant", name: &name };
             let tenant = self.tenant(&place, one.tenant.as_deref());
             let Some(tenant) = self.noted(tenant) else { continue };
             let recipient = self.entity(&place, &tenant, &one.recipient);
@@ -38,14 +34,7 @@ impl Planner<'_> {
             let (recipient_id, target_id) = (old.recipient_id, old.target_id);
             if old.managed_by.as_deref() == Some(MANAGED_BY) && !pairs.contains(&(recipient_id, target_id)) {
                 let what = format!("grant \"{} -> {}\"", self.name(recipient_id), self.name(target_id));
-                removals.push(Step::new(
-                    Action::Remove,
-                    what,
-                    Write::DeleteGrant {
-                        recipient_id,
-                        target_id,
-                    },
-                ));
+                removals.push(Step::new(Action::Remove, what, Write::DeleteGrant { recipient_id, target_id }));
             }
         }
         // Before the entities, which are planned already.
@@ -77,13 +66,7 @@ impl Planner<'_> {
             Some(before) if before.managed_by.as_deref() != Some(MANAGED_BY) && !self.adopt => {
                 self.errors.push(place.error(FieldCode::InUse, NOT_OURS));
             }
-            Some(before)
-                if *before
-                    == (EntityGrant {
-                        updated_at: before.updated_at,
-                        ..grant.clone()
-                    }) =>
-            {
+            Some(before) if *before == (EntityGrant { updated_at: before.updated_at, ..grant.clone() }) => {
                 self.unchanged += 1;
             }
             Some(_) => self.step(Action::Update, place.what(), Write::UpsertGrant(grant)),
@@ -94,16 +77,11 @@ impl Planner<'_> {
     fn entity(&self, place: &Place<'_>, tenant: &Tenant, name_or_id: &str) -> Result<Entity, FieldError> {
         let of_tenant = self.entities.iter().filter(|entity| entity.tenant_id == tenant.id);
         find(of_tenant, name_or_id).cloned().ok_or_else(|| {
-            place.error(
-                FieldCode::Missing,
-                format!("tenant {:?} has no entity {name_or_id:?}", tenant.name),
-            )
+            place.error(FieldCode::Missing, format!("tenant {:?} has no entity {name_or_id:?}", tenant.name))
         })
     }
 
     fn name(&self, id: Uuid) -> String {
-        self.entities
-            .with_id(id)
-            .map_or_else(|| id.to_string(), |entity| entity.name.clone())
+        self.entities.with_id(id).map_or_else(|| id.to_string(), |entity| entity.name.clone())
     }
 }

@@ -73,10 +73,7 @@ pub(super) struct Roll<T> {
 
 impl<T: Managed + Clone> Roll<T> {
     pub(super) fn new(stored: &[T]) -> Self {
-        Self {
-            objects: stored.to_vec(),
-            declared: Vec::new(),
-        }
+        Self { objects: stored.to_vec(), declared: Vec::new() }
     }
 
     pub(super) fn declare(&mut self, object: T) {
