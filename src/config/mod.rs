@@ -4,7 +4,7 @@
 
 mod admin;
 mod check;
-pub mod directory;
+mod directory;
 mod document;
 mod environment;
 mod extend;

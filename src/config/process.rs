@@ -67,7 +67,7 @@ pub(super) fn log(node: Option<&Node>, check: &mut Check<'_>) -> Log {
 pub(super) fn word(
     fields: &Fields<'_>,
     key: &str,
-    known: &'static [&'static str],
+    known: &[&'static str],
     check: &mut Check<'_>,
 ) -> Option<&'static str> {
     let node = fields.find(key)?;

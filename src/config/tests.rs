@@ -6,7 +6,6 @@ use http::Method;
 use serde_json::{Map, Value as Json, json};
 
 use super::check::{Check, Fields};
-use super::directory::Entity;
 use super::free;
 use super::issuers::EMBEDDED;
 use super::node::{Node, Value};
@@ -16,6 +15,7 @@ use super::routes;
 use super::scalar::{self, Refusal};
 use super::source::Source;
 use super::values::{AcceptedIssuer, Config, Route};
+use crate::directory::declare::EntityDeclaration;
 use crate::enforce::{Denial, TokenFault};
 use crate::policy::{Decision, Facts, Reason, TokenFacts};
 use crate::route::{RouteTable, canonical};
@@ -239,7 +239,7 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
 }
 
 /// The facts of a token with these claims, as if it had been verified. A rule may name a declared entity either way.
-fn token_facts(claims: &Map<String, Json>, accepted: &AcceptedIssuer, entities: &[Entity]) -> TokenFacts {
+fn token_facts(claims: &Map<String, Json>, accepted: &AcceptedIssuer, entities: &[EntityDeclaration]) -> TokenFacts {
     let mut claims = claims.clone();
     claims.entry("iss").or_insert_with(|| json!(EMBEDDED));
     claims.entry("sub").or_insert_with(|| json!("test"));
@@ -251,7 +251,7 @@ fn token_facts(claims: &Map<String, Json>, accepted: &AcceptedIssuer, entities: 
     let facts = TokenFacts::of_claims(claims);
     let names: Vec<_> = entities
         .iter()
-        .filter_map(|entity| Some((entity.id.as_deref()?.into(), entity.name.as_str().into())))
+        .filter_map(|entity| Some((entity.id?.to_string().into(), entity.name.as_str().into())))
         .collect();
     TokenFacts { permissions: facts.permissions.with_names(&names), ..facts }
 }

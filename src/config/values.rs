@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::directory::Directory;
 use super::forward::Forward;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
@@ -19,6 +18,7 @@ use super::public_url::PublicUrl;
 use super::source::Source;
 use super::store::StoreLocation;
 use super::tests::PolicyTest;
+use crate::directory::declare::Declaration;
 use crate::policy::Policy;
 use crate::route::{Host, Pattern};
 
@@ -49,7 +49,8 @@ pub struct Config {
     pub threads: usize,
     pub shutdown: Shutdown,
     pub token_cache: TokenCache,
-    pub directory: Directory,
+    /// What the store shall hold.
+    pub directory: Declaration,
     pub tests: Vec<PolicyTest>,
     /// What is usable but not safe, and notes.
     pub warnings: Vec<Problem>,
