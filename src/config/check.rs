@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::document::{Entry, Node, Scalar, Value};
+use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{Layer, Problem, Severity, Span};
 use super::scalar;
 use super::source::Source;
@@ -26,13 +26,11 @@ impl<'s> Check<'s> {
     }
 
     pub(super) fn refuse(&mut self, span: Span, message: impl Into<String>) {
-        self.problems
-            .push(Problem::new(Layer::Meaning, self.source, span, message));
+        self.problems.push(Problem::new(Layer::Meaning, self.source, span, message));
     }
 
     pub(super) fn refuse_with_help(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.problems
-            .push(Problem::new(Layer::Meaning, self.source, span, message).with_help(help));
+        self.problems.push(Problem::new(Layer::Meaning, self.source, span, message).with_help(help));
     }
 
     /// `word` is none of `known`: the nearest of them is proposed, or all are listed.
@@ -50,17 +48,13 @@ impl<'s> Check<'s> {
 
     /// Usable, but not safe.
     pub(super) fn warn(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.problems
-            .push(Problem::new(Layer::Lint, self.source, span, message).with_help(help));
+        self.problems.push(Problem::new(Layer::Lint, self.source, span, message).with_help(help));
     }
 
     /// Worth knowing; no reason to stop even under `--strict`.
     pub(super) fn note(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         let problem = Problem::new(Layer::Lint, self.source, span, message).with_help(help);
-        self.problems.push(Problem {
-            severity: Severity::Note,
-            ..problem
-        });
+        self.problems.push(Problem { severity: Severity::Note, ..problem });
     }
 
     /// `written` as a path; a relative one starts from the configuration file's folder.
@@ -82,10 +76,7 @@ impl<'s> Check<'s> {
             Value::List(items) => items.as_slice(),
             Value::Null | Value::Scalar(_) | Value::Map(_) | Value::Unusable => std::slice::from_ref(node),
         };
-        items
-            .iter()
-            .filter_map(|item| self.text(item).map(|text| (text, item.span)))
-            .collect()
+        items.iter().filter_map(|item| self.text(item).map(|text| (text, item.span))).collect()
     }
 
     /// The items of a list; anything else is a problem.
@@ -160,18 +151,15 @@ impl<'n> Fields<'n> {
                 return None;
             }
         };
+        let mut listed = false;
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            check.refuse_word(
-                entry.key_span,
-                format!("unknown key {:?}", entry.key),
-                &entry.key,
-                known,
-            );
+            let message = format!("unknown key {:?}", entry.key);
+            // The keys are listed once, not behind each that is nothing like any of them.
+            let near = closest(&entry.key, known.iter().copied()).is_some();
+            check.refuse_word(entry.key_span, message, &entry.key, if near || !listed { known } else { &[] });
+            listed |= !near;
         }
-        Some(Self {
-            entries,
-            span: node.span,
-        })
+        Some(Self { entries, span: node.span })
     }
 
     pub(super) fn entry(&self, key: &str) -> Option<&'n Entry> {
@@ -180,9 +168,7 @@ impl<'n> Fields<'n> {
 
     /// The value of `key`, unless it is absent or nothing.
     pub(super) fn find(&self, key: &str) -> Option<&'n Node> {
-        self.entry(key)
-            .map(|entry| &entry.value)
-            .filter(|node| !matches!(node.value, Value::Null))
+        self.entry(key).map(|entry| &entry.value).filter(|node| !matches!(node.value, Value::Null))
     }
 
     /// The value of `key`; a problem if it is absent.
@@ -196,19 +182,11 @@ impl<'n> Fields<'n> {
     }
 
     pub(super) fn text(&self, key: &str, check: &mut Check<'_>) -> Option<String> {
-        self.find(key)
-            .and_then(|node| check.text(node))
-            .map(|scalar| scalar.text.clone())
+        self.find(key).and_then(|node| check.text(node)).map(|scalar| scalar.text.clone())
     }
 
     pub(super) fn texts(&self, key: &str, check: &mut Check<'_>) -> Option<Vec<String>> {
-        self.find(key).map(|node| {
-            check
-                .texts(node)
-                .into_iter()
-                .map(|(scalar, _)| scalar.text.clone())
-                .collect()
-        })
+        self.find(key).map(|node| check.texts(node).into_iter().map(|(scalar, _)| scalar.text.clone()).collect())
     }
 
     pub(super) fn boolean(&self, key: &str, check: &mut Check<'_>) -> Option<bool> {

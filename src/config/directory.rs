@@ -1,128 +1,47 @@
 //! `directory:` - tenants, entity types, entities and grants that the configuration declares.
 //!
-//! Owns the syntax and that names lead somewhere inside the section. It does not write to the store: `directory` does.
+//! Owns the syntax, and that names lead somewhere inside the section. It does not write to the store: `directory` does.
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::check::{Check, Fields};
-use super::document::{Entry, Node, Value};
+use super::node::{Entry, Node, Scalar, Value};
 use super::problem::Span;
 use super::process::word;
-use super::scalar;
-use crate::secret::Secret;
+use super::scalar::Refusal;
+use crate::directory::Directory;
+use crate::directory::declare::{
+    Declaration, EntityDeclaration, EntityTypeDeclaration, GrantDeclaration, PermissionDeclaration, TenantDeclaration,
+};
+use crate::model::{Profile, is_client_id, is_display_name, is_permission_name};
 
-pub(super) const KEYS: &[&str] = &["tenants", "entity_types", "entities", "grants"];
-pub(super) const TENANT_KEYS: &[&str] = &[
-    "id",
-    "issuer",
-    "profile",
-    "access_token_life",
-    "access_token_algorithm",
-    "id_token_algorithm",
-];
+pub(super) const KEYS: &[&str] = &["tenants", "entity_types", "entities", "grants", "adopt"];
+pub(super) const TENANT_KEYS: &[&str] =
+    &["id", "issuer", "profile", "access_token_life", "access_token_algorithm", "id_token_algorithm"];
 pub(super) const TYPE_KEYS: &[&str] = &["id", "permissions"];
 pub(super) const PERMISSION_KEYS: &[&str] = &["description", "default"];
 pub(super) const ENTITY_KEYS: &[&str] = &["id", "type", "tenant", "client_id", "client_secret"];
 pub(super) const GRANT_KEYS: &[&str] = &["recipient", "target", "permissions", "tenant"];
 
-/// The tenant that is there without being declared.
-pub const DEFAULT_TENANT: &str = "default";
-
-const PROFILES: &[&str] = &[
-    "standard",
-    "fusionauth",
-    "fusionauth-legacy",
-    "auth0",
-    "simpleidserver",
-    "fusio",
-];
-const ACCESS_TOKEN_ALGORITHMS: &[&str] = &[
-    "ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "HS256", "HS384", "HS512",
+const ALGORITHMS: &[&str] = &[
+    "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "HS256", "HS384", "HS512",
 ];
 /// 256 bits in any alphabet.
 const SECRET_CHARACTERS: usize = 32;
 /// E4
 const LONG_LIFE: Duration = Duration::from_secs(3600);
 
-/// Everything the section declares, in the order of the file.
-#[derive(Clone, Debug, Default)]
-pub struct Directory {
-    pub tenants: Vec<Tenant>,
-    pub entity_types: Vec<EntityType>,
-    pub entities: Vec<Entity>,
-    pub grants: Vec<Grant>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Tenant {
-    pub id: Option<String>,
-    pub name: String,
-    /// The `iss` of its tokens; by default derived from the public URL.
-    pub issuer: Option<String>,
-    /// The name of a wire dialect.
-    pub profile: Option<String>,
-    /// How long its access tokens are good.
-    pub access_token_for: Option<Duration>,
-    /// JOSE names.
-    pub access_token_algorithm: Option<String>,
-    pub id_token_algorithm: Option<String>,
-    pub line: u32,
-}
-
-#[derive(Clone, Debug)]
-pub struct EntityType {
-    pub id: Option<String>,
-    pub name: String,
-    pub permissions: Vec<Permission>,
-    pub line: u32,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Permission {
-    pub name: String,
-    pub description: Option<String>,
-    /// FusionAuth's `isDefault`.
-    pub is_default: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct Entity {
-    pub id: Option<String>,
-    /// Unique in its tenant.
-    pub name: String,
-    /// The name of a declared entity type.
-    pub entity_type: String,
-    /// The name of a tenant.
-    pub tenant: String,
-    pub client_id: Option<String>,
-    /// `None`: generated.
-    pub client_secret: Option<Secret<String>>,
-    pub line: u32,
-}
-
-/// What one entity may do to another one of the same tenant.
-#[derive(Clone, Debug)]
-pub struct Grant {
-    /// The name of a tenant.
-    pub tenant: String,
-    /// Name of the entity that receives the permissions.
-    pub recipient: String,
-    /// Name of the entity that the permissions are about.
-    pub target: String,
-    pub permissions: Vec<String>,
-    pub line: u32,
-}
-
-pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Directory {
-    let mut directory = Directory::default();
-    let Some(fields) = node.and_then(|node| Fields::open(node, KEYS, check)) else {
-        return directory;
-    };
+pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Declaration {
+    let mut declaration = Declaration::default();
+    let Some(fields) = node.and_then(|node| Fields::open(node, KEYS, check)) else { return declaration };
+    declaration.adopt = fields.boolean("adopt", check).unwrap_or(false);
     for entry in fields.find("tenants").map_or(&[][..], |node| check.entries(node)) {
-        directory.tenants.extend(tenant(entry, check));
+        declaration.tenants.extend(tenant(entry, check));
     }
     for entry in fields.find("entity_types").map_or(&[][..], |node| check.entries(node)) {
-        directory.entity_types.extend(entity_type(entry, check));
+        declaration.entity_types.extend(entity_type(entry, check));
     }
     for entry in fields.find("entities").map_or(&[][..], |node| check.entries(node)) {
         // The same name in several tenants is a list, because a key can be there only once.
@@ -131,234 +50,179 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Directory {
             Value::Null | Value::Scalar(_) | Value::Map(_) | Value::Unusable => std::slice::from_ref(&entry.value),
         };
         for node in definitions {
-            let Some(entity) = entity(entry, node, &directory, check) else {
-                continue;
-            };
-            if directory
-                .entities
-                .iter()
-                .any(|other| (&other.name, &other.tenant) == (&entity.name, &entity.tenant))
-            {
-                check.refuse(
-                    node.span,
-                    format!("entity {:?} is declared twice for one tenant", entity.name),
-                );
+            let Some(entity) = entity(entry, node, &declaration, check) else { continue };
+            if declaration.entities.iter().any(|other| (&other.name, &other.tenant) == (&entity.name, &entity.tenant)) {
+                check.refuse(node.span, format!("entity {:?} is declared twice for one tenant", entity.name));
             }
-            directory.entities.push(entity);
+            declaration.entities.push(entity);
         }
     }
     for node in fields.find("grants").map_or(&[][..], |node| check.items(node)) {
-        directory.grants.extend(grant(node, &directory, check));
+        declaration.grants.extend(grant(node, &declaration, check));
     }
-    directory
+    declaration
 }
 
-fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<Tenant> {
-    refuse_empty(entry, check);
+fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
+    refuse_bad_name(entry, check);
     let fields = Fields::open(&entry.value, TENANT_KEYS, check)?;
     let life = fields.duration("access_token_life", check);
-    if let Some(node) = fields
-        .find("access_token_life")
-        .filter(|_| life.is_some_and(|life| life > LONG_LIFE))
-    {
+    if let Some(node) = fields.find("access_token_life").filter(|_| life.is_some_and(|life| life > LONG_LIFE)) {
         check.warn(
             node.span,
             "access tokens that are good for more than 60 minutes cannot be taken back in time",
             "use a shorter life; clients get new tokens with a refresh token or their credentials",
         );
     }
-    let profile = word(&fields, "profile", PROFILES, check).map(str::to_owned);
-    let algorithm = word(&fields, "access_token_algorithm", ACCESS_TOKEN_ALGORITHMS, check);
-    Some(Tenant {
-        id: uuid(&fields, check),
+    let profiles = Profile::ALL.map(Profile::as_str);
+    let profile = word(&fields, "profile", &profiles, check).and_then(Profile::parse);
+    let algorithm = word(&fields, "access_token_algorithm", ALGORITHMS, check);
+    Some(TenantDeclaration {
         name: entry.key.clone(),
+        id: uuid(&fields, check),
+        profile: profile.unwrap_or_default(),
         issuer: fields.text("issuer", check),
-        profile,
-        access_token_for: life,
+        access_token_for: life.and_then(|life| i64::try_from(life.as_secs().max(1)).ok()),
         access_token_algorithm: algorithm.map(str::to_owned),
-        id_token_algorithm: word(&fields, "id_token_algorithm", ACCESS_TOKEN_ALGORITHMS, check).map(str::to_owned),
-        line: entry.key_span.line,
+        id_token_algorithm: word(&fields, "id_token_algorithm", ALGORITHMS, check).map(str::to_owned),
     })
 }
 
-fn entity_type(entry: &Entry, check: &mut Check<'_>) -> Option<EntityType> {
-    refuse_empty(entry, check);
+fn entity_type(entry: &Entry, check: &mut Check<'_>) -> Option<EntityTypeDeclaration> {
+    refuse_bad_name(entry, check);
     let fields = Fields::open(&entry.value, TYPE_KEYS, check)?;
     let permissions = match fields.find("permissions") {
         None => Vec::new(),
         Some(node) => match &node.value {
             Value::Map(entries) => entries.iter().filter_map(|entry| permission(entry, check)).collect(),
             Value::Null | Value::Scalar(_) | Value::List(_) | Value::Unusable => {
-                let names = check.texts(node).into_iter();
-                names
-                    .map(|(name, _)| Permission {
-                        name: name.text.clone(),
-                        description: None,
-                        is_default: false,
-                    })
-                    .collect()
+                let names = check.texts(node);
+                let named = |(name, span): (&Scalar, Span)| {
+                    refuse_bad_permission(&name.text, &name.shown(), span, check);
+                    PermissionDeclaration { name: name.text.clone(), ..PermissionDeclaration::default() }
+                };
+                names.into_iter().map(named).collect()
             }
         },
     };
-    Some(EntityType {
-        id: uuid(&fields, check),
-        name: entry.key.clone(),
-        permissions,
-        line: entry.key_span.line,
-    })
+    Some(EntityTypeDeclaration { name: entry.key.clone(), id: uuid(&fields, check), permissions })
 }
 
-fn permission(entry: &Entry, check: &mut Check<'_>) -> Option<Permission> {
-    refuse_empty(entry, check);
+fn permission(entry: &Entry, check: &mut Check<'_>) -> Option<PermissionDeclaration> {
+    refuse_bad_permission(&entry.key, &format!("{:?}", entry.key), entry.key_span, check);
     let fields = Fields::open(&entry.value, PERMISSION_KEYS, check)?;
     let is_default = fields.boolean("default", check).unwrap_or(false);
-    Some(Permission {
-        name: entry.key.clone(),
-        description: fields.text("description", check),
-        is_default,
-    })
+    let description = fields.text("description", check);
+    Some(PermissionDeclaration { name: entry.key.clone(), description, is_default })
 }
 
-fn entity(entry: &Entry, node: &Node, directory: &Directory, check: &mut Check<'_>) -> Option<Entity> {
-    refuse_empty(entry, check);
+fn entity(entry: &Entry, node: &Node, declared: &Declaration, check: &mut Check<'_>) -> Option<EntityDeclaration> {
+    refuse_bad_name(entry, check);
     let fields = Fields::open(node, ENTITY_KEYS, check)?;
-    let tenant = tenant_name(&fields, directory, check);
+    let tenant = tenant_of(&fields, declared, check);
     let client_secret = fields.secret("client_secret", SECRET_CHARACTERS, check);
     let id = uuid(&fields, check);
-    let client_id = fields.text("client_id", check);
+    let client_id = |text: &str| {
+        let help = "at most 190 visible ASCII characters other than colon, percent and plus".to_owned();
+        let good = is_client_id(text).then(|| text.to_owned());
+        good.ok_or(Refusal { expected: "a client id", help: Some(help) })
+    };
+    let client_id = fields.find("client_id").and_then(|node| check.parsed(node, client_id));
     let wanted = fields.require("type", "type: the name of an entity type", check)?;
     let entity_type = check.text(wanted)?;
-    let known: Vec<&str> = directory.entity_types.iter().map(|known| known.name.as_str()).collect();
-    if !known.contains(&entity_type.text.as_str()) {
-        check.refuse_word(
-            wanted.span,
-            format!("unknown entity type {}", entity_type.shown()),
-            &entity_type.text,
-            &known,
-        );
+    if type_called(&entity_type.text, declared).is_none() {
+        let known: Vec<&str> = declared.entity_types.iter().map(|known| known.name.as_str()).collect();
+        let message = format!("unknown entity type {}", entity_type.shown());
+        check.refuse_word(wanted.span, message, &entity_type.text, &known);
     }
-    Some(Entity {
-        id,
-        name: entry.key.clone(),
-        entity_type: entity_type.text.clone(),
-        tenant,
-        client_id,
-        client_secret,
-        line: if matches!(entry.value.value, Value::List(_)) {
-            node.span.line
-        } else {
-            entry.key_span.line
-        },
-    })
+    let entity_type = entity_type.text.clone();
+    Some(EntityDeclaration { name: entry.key.clone(), id, entity_type, tenant, client_id, client_secret })
 }
 
-fn grant(node: &Node, directory: &Directory, check: &mut Check<'_>) -> Option<Grant> {
+fn grant(node: &Node, declared: &Declaration, check: &mut Check<'_>) -> Option<GrantDeclaration> {
     let fields = Fields::open(node, GRANT_KEYS, check)?;
-    let tenant = tenant_name(&fields, directory, check);
-    let recipient = party(&fields, "recipient", &tenant, directory, check);
-    let target = party(&fields, "target", &tenant, directory, check);
+    let tenant = tenant_of(&fields, declared, check);
+    let recipient = party(&fields, "recipient", tenant.as_deref(), declared, check);
+    let target = party(&fields, "target", tenant.as_deref(), declared, check);
     let node = fields.require("permissions", "permissions: [read]", check)?;
     let permissions = check.texts(node);
     let (recipient, target) = (recipient?, target?);
-    let known: Option<Vec<&str>> = known_permissions(directory, target);
-    for (permission, span) in &permissions {
-        let known = known
-            .as_deref()
-            .filter(|known| !known.contains(&permission.text.as_str()));
-        if let Some(known) = known {
-            let message = format!(
-                "{} has no permission {}: its type {:?} lacks it",
-                target.name,
-                permission.shown(),
-                target.entity_type
-            );
-            check.refuse_word(*span, message, &permission.text, known);
+    // An unknown type is a problem of the entity already.
+    if let Some(entity_type) = type_called(&target.entity_type, declared) {
+        let known: Vec<&str> = entity_type.permissions.iter().map(|permission| permission.name.as_str()).collect();
+        for (permission, span) in permissions.iter().filter(|(permission, _)| !known.contains(&permission.text.as_str())) {
+            let message = format!("entity type {:?} has no permission {}", entity_type.name, permission.shown());
+            check.refuse_word(*span, message, &permission.text, &known);
         }
     }
-    Some(Grant {
-        tenant,
+    Some(GrantDeclaration {
         recipient: recipient.name.clone(),
         target: target.name.clone(),
-        permissions: permissions
-            .into_iter()
-            .map(|(permission, _)| permission.text.clone())
-            .collect(),
-        line: fields.span.line,
+        permissions: permissions.into_iter().map(|(permission, _)| permission.text.clone()).collect(),
+        tenant,
     })
 }
 
-/// `None` if the type is unknown, which is a problem already.
-fn known_permissions<'d>(directory: &'d Directory, target: &Entity) -> Option<Vec<&'d str>> {
-    let found = directory
-        .entity_types
-        .iter()
-        .find(|known| known.name == target.entity_type);
-    found.map(|found| {
-        found
-            .permissions
-            .iter()
-            .map(|permission| permission.name.as_str())
-            .collect()
-    })
+fn type_called<'d>(name: &str, declared: &'d Declaration) -> Option<&'d EntityTypeDeclaration> {
+    declared.entity_types.iter().find(|known| known.name == name || is_id(name, known.id))
 }
 
-/// A declared entity of the tenant.
+fn is_id(text: &str, id: Option<Uuid>) -> bool {
+    id.is_some() && Uuid::try_parse(text).ok() == id
+}
+
+/// A declared entity of the tenant, by name or id.
 fn party<'d>(
     fields: &Fields<'_>,
     key: &str,
-    tenant: &str,
-    directory: &'d Directory,
+    tenant: Option<&str>,
+    declared: &'d Declaration,
     check: &mut Check<'_>,
-) -> Option<&'d Entity> {
+) -> Option<&'d EntityDeclaration> {
     let node = fields.require(key, &format!("{key}: the name of an entity"), check)?;
     let name = check.text(node)?;
-    let candidates = directory.entities.iter().filter(|entity| entity.tenant == tenant);
-    let found = candidates.clone().find(|entity| entity.name == name.text);
+    let candidates = declared.entities.iter().filter(|entity| entity.tenant.as_deref() == tenant);
+    let found = candidates.clone().find(|entity| entity.name == name.text || is_id(&name.text, entity.id));
     if found.is_none() {
         let known: Vec<&str> = candidates.map(|entity| entity.name.as_str()).collect();
-        check.refuse_word(
-            node.span,
-            format!("unknown entity {}", name.shown()),
-            &name.text,
-            &known,
-        );
+        check.refuse_word(node.span, format!("unknown entity {}", name.shown()), &name.text, &known);
     }
     found
 }
 
-fn tenant_name(fields: &Fields<'_>, directory: &Directory, check: &mut Check<'_>) -> String {
-    let named = fields
-        .find("tenant")
-        .and_then(|node| check.text(node).map(|name| (name, node.span)));
-    let Some((name, span)) = named else {
-        return DEFAULT_TENANT.to_owned();
+/// The name of the tenant that is meant. One that is declared alone need not be named, nor one that nobody declares.
+fn tenant_of(fields: &Fields<'_>, declared: &Declaration, check: &mut Check<'_>) -> Option<String> {
+    let declared: Vec<&str> = declared.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+    let Some(node) = fields.find("tenant") else {
+        return match declared.as_slice() {
+            [] => None,
+            [only] => Some((*only).to_owned()),
+            [_, _, ..] => Some(Directory::DEFAULT_TENANT.to_owned()),
+        };
     };
-    refuse_unknown_tenant(&name.text, &name.shown(), span, directory, check);
-    name.text.clone()
-}
-
-/// A tenant is there by default, or is declared here.
-pub(super) fn refuse_unknown_tenant(name: &str, shown: &str, span: Span, directory: &Directory, check: &mut Check<'_>) {
-    let declared = directory.tenants.iter().map(|tenant| tenant.name.as_str());
-    let known: Vec<&str> = declared.chain([DEFAULT_TENANT]).collect();
-    if !known.contains(&name) {
-        check.refuse_word(span, format!("unknown tenant {shown}"), name, &known);
+    let name = check.text(node)?;
+    if name.text != Directory::DEFAULT_TENANT && !declared.contains(&name.text.as_str()) {
+        let known: Vec<&str> = declared.into_iter().chain([Directory::DEFAULT_TENANT]).collect();
+        check.refuse_word(node.span, format!("unknown tenant {}", name.shown()), &name.text, &known);
     }
+    Some(name.text.clone())
 }
 
-fn uuid(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<String> {
-    let parse = |text: &str| {
-        let parsed = uuid::Uuid::try_parse(text).map(|id| id.to_string());
-        parsed.map_err(|_| scalar::Refusal {
-            expected: "a UUID",
-            help: None,
-        })
-    };
+fn uuid(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<Uuid> {
+    let parse = |text: &str| Uuid::try_parse(text).map_err(|_| Refusal { expected: "a UUID", help: None });
     fields.find("id").and_then(|node| check.parsed(node, parse))
 }
 
-fn refuse_empty(entry: &Entry, check: &mut Check<'_>) {
-    if entry.key.trim().is_empty() {
-        check.refuse(entry.key_span, "a name is missing");
+fn refuse_bad_name(entry: &Entry, check: &mut Check<'_>) {
+    if !is_display_name(&entry.key) {
+        let help = "1 to 190 bytes, no control characters, no space at either end, and not in the form of a UUID";
+        check.refuse_with_help(entry.key_span, format!("{:?} is not a name", entry.key), help);
+    }
+}
+
+fn refuse_bad_permission(name: &str, shown: &str, span: Span, check: &mut Check<'_>) {
+    if !is_permission_name(name) {
+        let help = "1 to 190 visible ASCII characters other than comma, quote and backslash";
+        check.refuse_with_help(span, format!("{shown} is not a permission"), help);
     }
 }

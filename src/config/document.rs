@@ -6,12 +6,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
 use super::environment::Environment;
 use super::interpolate::interpolate;
+use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{Layer, Problem, Span};
 use super::source::Source;
+use super::syntax;
 
 /// Bytes of a configuration file.
 pub(super) const MAX_SIZE: usize = 1024 * 1024;
@@ -19,66 +21,6 @@ pub(super) const MAX_SIZE: usize = 1024 * 1024;
 const MAX_DEPTH: usize = 32;
 /// Nodes that aliases may add: no billion laughs.
 const MAX_COPIED: usize = 10_000;
-
-/// A value and where it stands.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub span: Span,
-    pub value: Value,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Value {
-    /// Nothing, `~` or `null`.
-    Null,
-    Scalar(Scalar),
-    List(Vec<Node>),
-    Map(Vec<Entry>),
-    /// It has a problem of its own already: whoever wanted it stays silent.
-    Unusable,
-}
-
-/// Text; what type it is, is up to the key it belongs to.
-#[derive(Clone, Debug)]
-pub(super) struct Scalar {
-    pub text: String,
-    /// Written without quotes: in free-form data, `5` and `true` are not texts then.
-    pub plain: bool,
-    /// As written, if a variable or a file went into the text, which must not be shown then.
-    written: Option<String>,
-    /// Columns between the start of the span and the text, if the text stands in the file as it is.
-    inner: Option<u32>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub key: String,
-    pub key_span: Span,
-    pub value: Node,
-}
-
-impl Scalar {
-    /// For messages: the text in quotes, as it stands in the file.
-    pub(super) fn shown(&self) -> String {
-        format!("{:?}", self.written.as_ref().unwrap_or(&self.text))
-    }
-
-    /// Whether the text contains something that must not be shown.
-    pub(super) fn is_foreign(&self) -> bool {
-        self.written.is_some()
-    }
-
-    /// The place of `length` bytes of the text from byte `offset` on; all of it, if it is not in the file as it is.
-    pub(super) fn part(&self, span: Span, offset: usize, length: usize) -> Span {
-        let characters = |text: Option<&str>| text.map(|text| text.chars().count() as u32);
-        let before = characters(self.text.get(..offset));
-        let part = characters(self.text.get(offset..(offset + length).min(self.text.len())));
-        match (self.inner, before, part) {
-            (Some(inner), Some(before), Some(part)) => span.part(inner + before, part.max(1)),
-            (None, _, _) | (_, None, _) | (_, _, None) => span,
-        }
-    }
-}
 
 /// What reading a file gave: the tree if it is YAML, and what is wrong so far.
 pub(super) struct Document {
@@ -104,18 +46,12 @@ pub(super) fn read(text: &str, source: &Source, environment: &Environment, base:
     };
     let root = if text.len() > MAX_SIZE {
         let message = format!("the file has {} bytes; at most {MAX_SIZE} are read", text.len());
-        reader
-            .problems
-            .push(Problem::new(Layer::Syntax, source, Span::default(), message));
+        reader.problems.push(Problem::new(Layer::Syntax, source, Span::default(), message));
         None
     } else {
         reader.document().ok()
     };
-    Document {
-        root,
-        problems: reader.problems,
-        included: reader.included,
-    }
+    Document { root, problems: reader.problems, included: reader.included }
 }
 
 /// Reading cannot go on; the problem has been noted.
@@ -150,14 +86,7 @@ impl<'s> Reader<'s> {
                 }
             }
         }
-        let nothing = Node {
-            span: Span {
-                line: 1,
-                column: 1,
-                length: 1,
-            },
-            value: Value::Null,
-        };
+        let nothing = Node { span: Span { line: 1, column: 1, length: 1 }, value: Value::Null };
         Ok(root.unwrap_or(nothing))
     }
 
@@ -170,10 +99,10 @@ impl<'s> Reader<'s> {
                     // Clipped to the line when it is shown.
                     usize::from(u16::MAX)
                 };
-                Ok((event, span_at(span.start.line(), span.start.col(), length)))
+                Ok((event, syntax::span_at(span.start.line(), span.start.col(), length)))
             }
             Some(Err(error)) => {
-                let problem = syntax_problem(&error, self.source);
+                let problem = syntax::problem(&error, self.source);
                 self.problems.push(problem);
                 Err(Broken)
             }
@@ -202,29 +131,17 @@ impl<'s> Reader<'s> {
                     items.push(self.node(event, at, depth + 1)?);
                 }
                 let span = Span { length: 1, ..span };
-                self.keep(
-                    anchor,
-                    tag,
-                    Node {
-                        span,
-                        value: Value::List(items),
-                    },
-                )
+                self.keep(anchor, tag, Node { span, value: Value::List(items) })
             }
             Event::MappingStart(anchor, tag) => {
-                let entries = self.entries(depth)?;
+                let Some(entries) = self.entries(depth)? else {
+                    return self.keep(anchor, tag, Node { span, value: Value::Unusable });
+                };
                 // A block mapping starts where its first key does, a flow mapping at its brace.
                 let first = entries.first().map(|entry| entry.key_span);
                 let block = first.filter(|first| (first.line, first.column) == (span.line, span.column));
                 let span = block.unwrap_or(Span { length: 1, ..span });
-                self.keep(
-                    anchor,
-                    tag,
-                    Node {
-                        span,
-                        value: Value::Map(entries),
-                    },
-                )
+                self.keep(anchor, tag, Node { span, value: Value::Map(entries) })
             }
             Event::Nothing
             | Event::StreamStart
@@ -236,14 +153,18 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The entries up to the end of the mapping. A key that appears twice keeps its first value.
-    fn entries(&mut self, depth: usize) -> Result<Vec<Entry>, Broken> {
+    /// The entries up to the end of the mapping; `None` if it has a merge key. A key that appears twice keeps its first
+    /// value.
+    fn entries(&mut self, depth: usize) -> Result<Option<Vec<Entry>>, Broken> {
+        let mut merged = false;
         let mut entries: Vec<Entry> = Vec::new();
         let mut lines: HashMap<String, u32> = HashMap::new();
         loop {
             let (event, span) = self.next()?;
             let (key, key_span) = match event {
-                Event::MappingEnd => return Ok(entries),
+                // What should have been merged would be missed.
+                Event::MappingEnd if merged => return Ok(None),
+                Event::MappingEnd => return Ok(Some(entries)),
                 Event::Scalar(text, _, 0, None) => (text.into_owned(), span),
                 Event::Scalar(..) | Event::Alias(_) => {
                     return Err(self.broken(
@@ -259,6 +180,7 @@ impl<'s> Reader<'s> {
             if key == "<<" {
                 let help = "repeat the keys, or let one route `extends` another";
                 self.problem(key_span, "merge keys (`<<`) are not supported", help);
+                merged = true;
             } else if let Some(line) = lines.get(&key) {
                 let message = format!("key {key:?} appears twice; first on line {line}");
                 self.problem(key_span, &message, "keep one of them");
@@ -272,24 +194,20 @@ impl<'s> Reader<'s> {
     fn scalar(&mut self, text: Cow<'s, str>, style: ScalarStyle, span: Span) -> Node {
         let plain = style == ScalarStyle::Plain;
         if plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
-            return Node {
-                span,
-                value: Value::Null,
-            };
+            return Node { span, value: Value::Null };
         }
-        let inner = self.source.text_at(span).and_then(|raw| match style {
+        // In flow collections the scanner counts the spaces behind a quoted text as part of it.
+        let raw = self.source.text_at(span).map(|raw| raw.trim_end().to_owned());
+        let length = raw.as_ref().map(|raw| raw.chars().count() as u32);
+        let span = Span { length: length.unwrap_or(span.length), ..span };
+        let inner = raw.and_then(|raw| match style {
             ScalarStyle::Plain => (raw == text).then_some(0),
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
                 (raw.len() == text.len() + 2 && raw[1..].starts_with(&*text)).then_some(1)
             }
             ScalarStyle::Literal | ScalarStyle::Folded => None,
         });
-        let written = Scalar {
-            text: text.into_owned(),
-            plain,
-            written: None,
-            inner,
-        };
+        let written = Scalar { text: text.into_owned(), plain, written: None, inner };
         let value = match interpolate(&written.text, self.environment, self.base) {
             Ok(None) => Value::Scalar(written),
             Ok(Some(made)) => {
@@ -297,12 +215,7 @@ impl<'s> Reader<'s> {
                     self.included.push(made.text.clone());
                 }
                 let shown = made.foreign.then_some(written.text);
-                Value::Scalar(Scalar {
-                    text: made.text,
-                    plain,
-                    written: shown,
-                    inner: None,
-                })
+                Value::Scalar(Scalar { text: made.text, plain, written: shown, inner: None })
             }
             Err(faults) => {
                 for fault in faults {
@@ -336,9 +249,9 @@ impl<'s> Reader<'s> {
 
     /// Remembers a node that has an anchor, and refuses one that has a tag.
     fn keep(&mut self, anchor: usize, tag: Option<Cow<'s, Tag>>, node: Node) -> Result<Node, Broken> {
-        if let Some(tag) = tag {
+        if tag.is_some() {
             let help = "remove the tag; quote the value if it must be text";
-            return Err(self.broken(node.span, &format!("the tag `{tag}` is not supported"), help));
+            return Err(self.broken(node.span, "tags are not supported", help));
         }
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -347,13 +260,11 @@ impl<'s> Reader<'s> {
     }
 
     fn problem(&mut self, span: Span, message: &str, help: &str) {
-        self.problems
-            .push(Problem::new(Layer::Meaning, self.source, span, message).with_help(help));
+        self.problems.push(Problem::new(Layer::Meaning, self.source, span, message).with_help(help));
     }
 
     fn broken(&mut self, span: Span, message: &str, help: &str) -> Broken {
-        self.problems
-            .push(Problem::new(Layer::Syntax, self.source, span, message).with_help(help));
+        self.problems.push(Problem::new(Layer::Syntax, self.source, span, message).with_help(help));
         Broken
     }
 }
@@ -369,49 +280,4 @@ fn extent(node: &Node) -> (usize, usize) {
         Value::Map(entries) => entries.iter().map(|entry| &entry.value).fold((1, 1), sum),
         Value::Null | Value::Scalar(_) | Value::Unusable => (1, 1),
     }
-}
-
-fn span_at(line: usize, column_from_zero: usize, length: usize) -> Span {
-    Span {
-        line: line as u32,
-        column: column_from_zero as u32 + 1,
-        length: length as u32,
-    }
-}
-
-/// What the scanner found, in words that say what to do about it.
-fn syntax_problem(error: &ScanError, source: &Source) -> Problem {
-    let span = span_at(error.marker().line(), error.marker().col(), 1);
-    let info = error.info();
-    let at = source.text_at(span).unwrap_or_default();
-    let (message, help) = if info.contains("tab") {
-        ("a tab is used for indentation".to_owned(), "indent with spaces")
-    } else if info.contains("unknown anchor") && at == "*" {
-        (
-            "a value that starts with `*` stands for an anchor, and there is no such anchor".to_owned(),
-            "quote it: `\"*\"`",
-        )
-    } else if info.contains("mapping values are not allowed") || info.contains("illegal placement of ':'") {
-        (
-            "a colon is not expected here".to_owned(),
-            "quote the value if the colon is part of it; otherwise check the indentation",
-        )
-    } else if info.contains("did not find expected ',' or") {
-        (
-            "a comma or a closing bracket is missing".to_owned(),
-            "inside `{ }` and `[ ]`, quote values that contain one of `{ } [ ] ,`",
-        )
-    } else if info.contains("did not find expected key") || info.contains("did not find expected '-' indicator") {
-        (
-            "a key is expected here".to_owned(),
-            "check the indentation: what belongs together starts in the same column",
-        )
-    } else if info.contains("unexpected character") {
-        (format!("a value cannot start with {at:?}"), "quote it")
-    } else if info.contains("quoted scalar") {
-        ("a quoted text does not end".to_owned(), "close the quotes")
-    } else {
-        (info.to_owned(), "check the YAML around this place")
-    };
-    Problem::new(Layer::Syntax, source, span, message).with_help(help)
 }

@@ -23,14 +23,8 @@ impl Environment {
 
     /// Only these variables.
     pub fn of<K: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
-        let variables = variables
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
-        Self {
-            variables: Some(variables),
-            files: BTreeMap::new(),
-        }
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { variables: Some(variables), files: BTreeMap::new() }
     }
 
     /// Pretends that `path` holds `contents`.

@@ -3,11 +3,12 @@
 //! Owns inheritance: extending adds checks and never drops one. It reads no key that is not inherited.
 
 use super::check::Check;
-use super::document::Scalar;
+use super::issuers::IssuerIndex;
+use super::node::Scalar;
 use super::problem::Span;
 use super::routes::{Context, Draft};
 use super::upstreams;
-use super::values::{IssuerIndex, Timeouts, UpstreamIndex};
+use super::values::{Timeouts, UpstreamIndex};
 use crate::policy::{Rule, RuleSet};
 use crate::route::Host;
 
@@ -32,7 +33,7 @@ enum State {
     /// Its parents are being settled: meeting it again closes a circle.
     Waiting,
     /// `None`: it, or a route it extends, has a problem.
-    Done(Option<Settled>),
+    Done(Option<Box<Settled>>),
 }
 
 /// Routes in one line of ancestors.
@@ -40,11 +41,7 @@ const MAX_ANCESTORS: usize = 16;
 
 /// One per draft, in the same order; `None` for a route with a problem.
 pub(super) fn settle(drafts: &[Draft<'_>], context: &Context<'_>, check: &mut Check<'_>) -> Vec<Option<Settled>> {
-    let mut settler = Settler {
-        drafts,
-        context,
-        states: drafts.iter().map(|_| State::Untouched).collect(),
-    };
+    let mut settler = Settler { drafts, context, states: drafts.iter().map(|_| State::Untouched).collect() };
     (0..drafts.len()).map(|index| settler.settle(index, 0, check)).collect()
 }
 
@@ -57,11 +54,11 @@ struct Settler<'d, 'n, 'c> {
 impl Settler<'_, '_, '_> {
     fn settle(&mut self, index: usize, descendants: usize, check: &mut Check<'_>) -> Option<Settled> {
         if let State::Done(settled) = &self.states[index] {
-            return settled.clone();
+            return settled.as_deref().cloned();
         }
         self.states[index] = State::Waiting;
         let settled = self.settle_after_parent(index, descendants, check);
-        self.states[index] = State::Done(settled.clone());
+        self.states[index] = State::Done(settled.clone().map(Box::new));
         settled
     }
 
@@ -88,10 +85,8 @@ impl Settler<'_, '_, '_> {
         match (found.next(), found.next()) {
             (Some(parent), None) => Some(parent),
             (Some(_), Some(_)) => {
-                let message = format!(
-                    "{} stands for several routes, one per host: none of them can be extended",
-                    name.shown()
-                );
+                let message =
+                    format!("{} stands for several routes, one per host: none of them can be extended", name.shown());
                 check.refuse(span, message);
                 None
             }
@@ -117,18 +112,12 @@ fn settle_one(
     let timeouts = timeouts.filter(|_| draft.upstream.is_none());
     let timeouts = timeouts.or_else(|| upstream.map(|upstream| context.upstreams[upstream.0].timeouts));
     let timeouts = upstreams::timeouts(fields, timeouts.unwrap_or_default(), check);
-    let max_body = fields
-        .size("max_body", check)
-        .or_else(|| parent.map(|parent| parent.max_body));
+    let max_body = fields.size("max_body", check).or_else(|| parent.map(|parent| parent.max_body));
     let forward_authorization = fields.boolean("forward_authorization", check);
     let websocket = fields.boolean("websocket", check);
     let public = draft.public || (draft.requirement.is_none() && parent.is_some_and(|parent| parent.public));
     let rules = rules(draft, parent, check);
-    let tokens = if public {
-        Some(Vec::new())
-    } else {
-        tokens(draft, parent, context, check)
-    };
+    let tokens = if public { Some(Vec::new()) } else { tokens(draft, parent, context, check) };
     let audience = audience(draft, parent, check);
     Some(Settled {
         rules: rules?,
@@ -136,19 +125,13 @@ fn settle_one(
         upstream: upstream?,
         tokens: tokens?,
         audience,
-        hosts: draft
-            .hosts
-            .clone()
-            .or_else(|| parent.map(|parent| parent.hosts.clone()))
-            .unwrap_or_default(),
+        hosts: draft.hosts.clone().or_else(|| parent.map(|parent| parent.hosts.clone())).unwrap_or_default(),
         timeouts,
         max_body: max_body.unwrap_or(context.limits.body),
         forward_authorization: forward_authorization
             .or_else(|| parent.map(|parent| parent.forward_authorization))
             .unwrap_or(false),
-        websocket: websocket
-            .or_else(|| parent.map(|parent| parent.websocket))
-            .unwrap_or(true),
+        websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
     })
 }
 
@@ -186,9 +169,7 @@ fn tokens(
     context: &Context<'_>,
     check: &mut Check<'_>,
 ) -> Option<Vec<IssuerIndex>> {
-    let inherited = parent
-        .map(|parent| parent.tokens.as_slice())
-        .filter(|tokens| !tokens.is_empty());
+    let inherited = parent.map(|parent| parent.tokens.as_slice()).filter(|tokens| !tokens.is_empty());
     match (&draft.tokens, inherited) {
         (Some(own), inherited) => {
             for (issuer, span) in own {
@@ -227,17 +208,11 @@ fn audience(draft: &Draft<'_>, parent: Option<&Settled>, check: &mut Check<'_>) 
     };
     for (audience, span) in own {
         if inherited.is_some_and(|inherited| !inherited.is_empty() && !inherited.contains(audience)) {
-            check.refuse(
-                *span,
-                "extending adds and never drops: the extended route does not accept this audience",
-            );
+            check.refuse(*span, "extending adds and never drops: the extended route does not accept this audience");
         }
     }
     if own.is_empty() && inherited.is_some_and(|inherited| !inherited.is_empty()) {
-        check.refuse(
-            draft.span,
-            "extending adds and never drops: the extended route asks for an audience",
-        );
+        check.refuse(draft.span, "extending adds and never drops: the extended route asks for an audience");
     }
     Some(own.iter().map(|(audience, _)| audience.clone()).collect())
 }

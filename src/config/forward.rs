@@ -5,20 +5,25 @@
 use http::HeaderName;
 
 use super::check::{Check, Fields};
-use super::document::{Node, Value};
+use super::node::{Node, Value};
 use super::scalar;
-use super::values::Forward;
 
-pub(super) const KEYS: &[&str] = &[
-    "subject",
-    "client",
-    "tenant",
-    "issuer",
-    "scope",
-    "roles",
-    "permissions",
-    "request_id",
-];
+/// Names of the header fields that carry the caller's identity upstream; `None` leaves one out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    pub subject: Option<HeaderName>,
+    pub client: Option<HeaderName>,
+    pub tenant: Option<HeaderName>,
+    pub issuer: Option<HeaderName>,
+    pub scope: Option<HeaderName>,
+    pub roles: Option<HeaderName>,
+    /// A JSON object: target entity to permissions.
+    pub permissions: Option<HeaderName>,
+    pub request_id: Option<HeaderName>,
+}
+
+pub(super) const KEYS: &[&str] =
+    &["subject", "client", "tenant", "issuer", "scope", "roles", "permissions", "request_id"];
 
 /// Fields that carry the request itself: an identity in one of them would break it or be lost on the way.
 const TAKEN: [&str; 24] = [
@@ -78,11 +83,8 @@ impl Forward {
                 forward.permissions.clone(),
             ]
         };
-        let mut names: Vec<HeaderName> = identity(self)
-            .into_iter()
-            .chain(identity(&Self::default()))
-            .flatten()
-            .collect();
+        let mut names: Vec<HeaderName> =
+            identity(self).into_iter().chain(identity(&Self::default())).flatten().collect();
         names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         names.dedup();
         names
@@ -122,9 +124,7 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Forward {
             continue;
         };
         let twin = KEYS.iter().filter(|other| **other != key).find(|other| {
-            forward
-                .slot(other)
-                .is_some_and(|name| name.as_ref().is_some_and(|name| spelling(name) == spelling(&own)))
+            forward.slot(other).is_some_and(|name| name.as_ref().is_some_and(|name| spelling(name) == spelling(&own)))
         });
         if let Some(twin) = twin {
             check.refuse(span, format!("{twin:?} uses the same header field"));

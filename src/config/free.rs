@@ -5,15 +5,11 @@
 use serde_json::{Map, Number, Value as Json};
 
 use super::check::Check;
-use super::document::{Node, Scalar, Value};
+use super::node::{Node, Scalar, Value};
 
 /// The entries of a mapping as JSON.
 pub(super) fn object(node: &Node, check: &mut Check<'_>) -> Map<String, Json> {
-    check
-        .entries(node)
-        .iter()
-        .map(|entry| (entry.key.clone(), json(&entry.value)))
-        .collect()
+    check.entries(node).iter().map(|entry| (entry.key.clone(), json(&entry.value))).collect()
 }
 
 fn json(node: &Node) -> Json {
@@ -21,20 +17,13 @@ fn json(node: &Node) -> Json {
         Value::Null | Value::Unusable => Json::Null,
         Value::Scalar(scalar) => scalar_to_json(scalar),
         Value::List(items) => items.iter().map(json).collect(),
-        Value::Map(entries) => entries
-            .iter()
-            .map(|entry| (entry.key.clone(), json(&entry.value)))
-            .collect(),
+        Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), json(&entry.value))).collect(),
     }
 }
 
 /// Quoted text is text; unquoted text is what YAML says it is.
 fn scalar_to_json(scalar: &Scalar) -> Json {
-    let typed = if scalar.plain {
-        serde_yaml::from_str::<serde_yaml::Value>(&scalar.text).ok()
-    } else {
-        None
-    };
+    let typed = if scalar.plain { serde_yaml::from_str::<serde_yaml::Value>(&scalar.text).ok() } else { None };
     let typed = match typed {
         Some(serde_yaml::Value::Bool(value)) => Some(Json::Bool(value)),
         Some(serde_yaml::Value::Number(number)) => to_number(&number).map(Json::Number),
@@ -44,9 +33,6 @@ fn scalar_to_json(scalar: &Scalar) -> Json {
 }
 
 fn to_number(number: &serde_yaml::Number) -> Option<Number> {
-    let whole = number
-        .as_i64()
-        .map(Number::from)
-        .or_else(|| number.as_u64().map(Number::from));
+    let whole = number.as_i64().map(Number::from).or_else(|| number.as_u64().map(Number::from));
     whole.or_else(|| number.as_f64().and_then(Number::from_f64))
 }

@@ -32,10 +32,7 @@ pub(super) fn interpolate(
     if !text.contains("${") {
         return Ok(None);
     }
-    let mut made = Interpolated {
-        text: String::new(),
-        foreign: false,
-    };
+    let mut made = Interpolated { text: String::new(), foreign: false };
     let mut faults = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -58,12 +55,7 @@ pub(super) fn interpolate(
         };
         match resolve(&rest[at + 2..at + length - 1], environment, base) {
             Ok(value) => made.text.push_str(&value),
-            Err((message, help)) => faults.push(Fault {
-                offset,
-                length,
-                message,
-                help,
-            }),
+            Err((message, help)) => faults.push(Fault { offset, length, message, help }),
         }
         made.foreign = true;
         rest = &rest[at + length..];
@@ -76,14 +68,12 @@ pub(super) fn interpolate(
 fn resolve(reference: &str, environment: &Environment, base: &Path) -> Result<String, (String, String)> {
     if let Some(path) = reference.strip_prefix("file:") {
         return match environment.file(&base.join(path)) {
-            Ok(contents) => Ok(contents
-                .strip_suffix('\n')
-                .map_or(contents.as_str(), without_carriage_return)
-                .to_owned()),
-            Err(error) => Err((
-                format!("file {path:?} cannot be read: {error}"),
-                "check the path and its permissions".to_owned(),
-            )),
+            Ok(contents) => {
+                Ok(contents.strip_suffix('\n').map_or(contents.as_str(), without_carriage_return).to_owned())
+            }
+            Err(error) => {
+                Err((format!("file {path:?} cannot be read: {error}"), "check the path and its permissions".to_owned()))
+            }
         };
     }
     let (name, default) = match reference.split_once(":-") {
@@ -112,9 +102,7 @@ fn without_carriage_return(text: &str) -> &str {
 
 fn is_variable_name(name: &str) -> bool {
     let mut characters = name.chars();
-    let starts = characters
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
+    let starts = characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
     starts && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
@@ -158,21 +146,12 @@ mod tests {
     fn faults_name_what_is_missing() {
         assert_eq!(
             made("${A} ${B}"),
-            Err(vec![
-                "the variable A is not set".to_owned(),
-                "the variable B is not set".to_owned()
-            ])
+            Err(vec!["the variable A is not set".to_owned(), "the variable B is not set".to_owned()])
         );
         assert_eq!(made("x ${PORT"), Err(vec!["`${` without `}`".to_owned()]));
-        assert_eq!(
-            made("${not a name}"),
-            Err(vec!["\"not a name\" is not the name of a variable".to_owned()])
-        );
+        assert_eq!(made("${not a name}"), Err(vec!["\"not a name\" is not the name of a variable".to_owned()]));
         let missing = made("${file:/nowhere}").expect_err("there is no such file");
-        assert!(
-            missing[0].starts_with("file \"/nowhere\" cannot be read"),
-            "{missing:?}"
-        );
+        assert!(missing[0].starts_with("file \"/nowhere\" cannot be read"), "{missing:?}");
     }
 
     // O2

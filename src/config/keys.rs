@@ -2,12 +2,31 @@
 //!
 //! Owns the syntax. It reads no key and creates none.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::check::{Check, Fields};
-use super::document::Node;
 use super::listen::warn_about_mode;
-use super::values::{Keys, MasterKey};
+use super::node::Node;
+use crate::secret::Secret;
+
+/// How signing keys are protected and rotated.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    pub master_key: MasterKey,
+    /// A new key is published this long before its first use.
+    pub publish_before_for: Duration,
+    /// An old key stays published this long after its last use.
+    pub keep_after_for: Duration,
+}
+
+/// The key that encrypts signing keys at rest.
+#[derive(Clone, Debug)]
+pub enum MasterKey {
+    Value(Secret<String>),
+    /// Created at the first start if it does not exist.
+    File(PathBuf),
+}
 
 pub(super) const KEYS: &[&str] = &["master_key", "master_key_file", "rotation"];
 pub(super) const ROTATION_KEYS: &[&str] = &["publish_before", "keep_after"];
@@ -38,13 +57,8 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Keys {
     if let Some(value) = value {
         keys.master_key = MasterKey::Value(value);
     }
-    if let Some(rotation) = fields
-        .find("rotation")
-        .and_then(|node| Fields::open(node, ROTATION_KEYS, check))
-    {
-        keys.publish_before_for = rotation
-            .duration("publish_before", check)
-            .unwrap_or(keys.publish_before_for);
+    if let Some(rotation) = fields.find("rotation").and_then(|node| Fields::open(node, ROTATION_KEYS, check)) {
+        keys.publish_before_for = rotation.duration("publish_before", check).unwrap_or(keys.publish_before_for);
         keys.keep_after_for = rotation.duration("keep_after", check).unwrap_or(keys.keep_after_for);
     }
     keys

@@ -5,8 +5,35 @@
 use std::time::Duration;
 
 use super::check::{Check, Fields};
-use super::document::Node;
-use super::values::Limits;
+use super::node::Node;
+
+/// Hardening rules N1 to N5: what one peer may cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For a whole header block.
+    pub header_for: Duration,
+    /// For an idle HTTP/1 connection.
+    pub keep_alive_for: Duration,
+    pub requests_per_connection: u32,
+    /// Bytes of one header block.
+    pub header_size: usize,
+    pub header_fields: usize,
+    /// Bytes of the request target.
+    pub uri_size: usize,
+    /// Bytes of a body sent to the authorization server.
+    pub oauth_body: u64,
+    /// Bytes of a proxied request body; a route may override it.
+    pub body: u64,
+    pub connections: usize,
+    pub connections_per_ip: usize,
+    pub h2_streams: u32,
+    /// Bytes of a decoded HTTP/2 header list.
+    pub h2_header_list: u32,
+    /// For an HTTP/2 connection without streams.
+    pub h2_idle_for: Duration,
+    /// Bytes of a token.
+    pub token_size: usize,
+}
 
 pub(super) const KEYS: &[&str] = &[
     "header_timeout",
@@ -59,33 +86,19 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Limits {
     lower_duration(&fields, "header_timeout", &mut limits.header_for, check);
     lower_duration(&fields, "keep_alive", &mut limits.keep_alive_for, check);
     lower_duration(&fields, "h2_idle", &mut limits.h2_idle_for, check);
-    lower_count(
-        &fields,
-        "requests_per_connection",
-        &mut limits.requests_per_connection,
-        check,
-    );
+    lower_count(&fields, "requests_per_connection", &mut limits.requests_per_connection, check);
     lower_count(&fields, "header_fields", &mut limits.header_fields, check);
     lower_count(&fields, "h2_streams", &mut limits.h2_streams, check);
     lower_size(&fields, "header_size", &mut limits.header_size, check);
     lower_size(&fields, "uri_size", &mut limits.uri_size, check);
     lower_size(&fields, "oauth_body", &mut limits.oauth_body, check);
     lower_size(&fields, "h2_header_list", &mut limits.h2_header_list, check);
-    set(
-        &mut limits.token_size,
-        size_up_to(&fields, "token_size", MOST_TOKEN_SIZE, check),
-    );
+    set(&mut limits.token_size, size_up_to(&fields, "token_size", MOST_TOKEN_SIZE, check));
     set(&mut limits.body, fields.size("body", check));
-    set(
-        &mut limits.connections,
-        fields.count("connections", MOST_CONNECTIONS, check),
-    );
+    set(&mut limits.connections, fields.count("connections", MOST_CONNECTIONS, check));
     let default = limits.connections_per_ip.min(limits.connections);
     limits.connections_per_ip = default;
-    set(
-        &mut limits.connections_per_ip,
-        fields.count("connections_per_ip", limits.connections as u64, check),
-    );
+    set(&mut limits.connections_per_ip, fields.count("connections_per_ip", limits.connections as u64, check));
     limits
 }
 
@@ -94,10 +107,7 @@ fn lower_duration(fields: &Fields<'_>, key: &str, limit: &mut Duration, check: &
         return;
     };
     if duration > *limit {
-        check.refuse(
-            node.span,
-            format!("{key} can be lowered, not raised: at most {}s", limit.as_secs()),
-        );
+        check.refuse(node.span, format!("{key} can be lowered, not raised: at most {}s", limit.as_secs()));
     } else {
         *limit = duration;
     }
@@ -125,10 +135,7 @@ fn lower_size<T: Copy + TryFrom<u64> + TryInto<u64>>(
 fn size_up_to(fields: &Fields<'_>, key: &str, most: u64, check: &mut Check<'_>) -> Option<u64> {
     let (node, size) = (fields.find(key)?, fields.size(key, check)?);
     if !(1..=most).contains(&size) {
-        check.refuse(
-            node.span,
-            format!("{key} can be lowered, not raised: from 1 byte to {}KiB", most / KIB),
-        );
+        check.refuse(node.span, format!("{key} can be lowered, not raised: from 1 byte to {}KiB", most / KIB));
         return None;
     }
     Some(size)

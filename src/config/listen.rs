@@ -10,10 +10,27 @@ use openssl::pkey::PKey;
 use openssl::x509::X509;
 
 use super::check::{Check, Fields};
-use super::document::{Node, Value};
+use super::node::{Node, Value};
 use super::problem::Span;
 use super::scalar;
-use super::values::{Listener, TlsFiles};
+
+/// One public listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Port 0 asks the operating system for a free one.
+    pub address: SocketAddr,
+    pub tls: Option<TlsFiles>,
+    /// HTTP/2 without TLS, by prior knowledge; false on a TLS listener.
+    pub h2c: bool,
+}
+
+/// PEM files; they were readable and belonged together when the configuration was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and its chain, leaf first.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
 
 pub(super) const KEYS: &[&str] = &["address", "tls", "h2c"];
 pub(super) const TLS_KEYS: &[&str] = &["certificate", "key"];
@@ -22,11 +39,7 @@ pub(super) const TLS_KEYS: &[&str] = &["certificate", "key"];
 pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Vec<Listener> {
     let Some(node) = node else {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        return vec![Listener {
-            address,
-            tls: None,
-            h2c: true,
-        }];
+        return vec![Listener { address, tls: None, h2c: true }];
     };
     let nodes = match &node.value {
         Value::List(items) => items.as_slice(),
@@ -57,14 +70,7 @@ pub(super) fn conflict(a: SocketAddr, b: SocketAddr) -> bool {
 fn listener(node: &Node, check: &mut Check<'_>) -> Option<(Listener, Span)> {
     if matches!(node.value, Value::Scalar(_)) {
         let address = check.parsed(node, scalar::address)?;
-        return Some((
-            Listener {
-                address,
-                tls: None,
-                h2c: true,
-            },
-            node.span,
-        ));
+        return Some((Listener { address, tls: None, h2c: true }, node.span));
     }
     let fields = Fields::open(node, KEYS, check)?;
     let tls = fields.find("tls");
@@ -79,35 +85,22 @@ fn listener(node: &Node, check: &mut Check<'_>) -> Option<(Listener, Span)> {
     }
     let node = fields.require("address", "address: 127.0.0.1:8080", check)?;
     let address = check.parsed(node, scalar::address)?;
-    Some((
-        Listener {
-            address,
-            tls: files,
-            h2c: h2c.unwrap_or(true) && tls.is_none(),
-        },
-        node.span,
-    ))
+    Some((Listener { address, tls: files, h2c: h2c.unwrap_or(true) && tls.is_none() }, node.span))
 }
 
 fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
     let fields = Fields::open(node, TLS_KEYS, check)?;
     let certificate = fields.require("certificate", "certificate: /etc/faregate/tls.crt", check);
     let key = fields.require("key", "key: /etc/faregate/tls.key", check);
-    let chain = certificate.and_then(|node| pem(node, check, "certificate chain", |text| X509::stack_from_pem(text)));
-    let private = key.and_then(|node| pem(node, check, "private key", |text| PKey::private_key_from_pem(text)));
+    let chain = certificate.and_then(|node| pem(node, check, "certificate chain", X509::stack_from_pem));
+    let private = key.and_then(|node| pem(node, check, "private key", PKey::private_key_from_pem));
     let (certificate, key) = (certificate?, key?);
-    let files = TlsFiles {
-        certificate: path(certificate, check)?,
-        key: path(key, check)?,
-    };
+    let files = TlsFiles { certificate: path(certificate, check)?, key: path(key, check)? };
     match chain.as_deref() {
         Some([]) => check.refuse(certificate.span, "there is no PEM certificate in this file"),
         Some([leaf, ..]) => {
-            let belongs = leaf
-                .public_key()
-                .ok()
-                .zip(private.as_ref())
-                .map(|(public, private)| private.public_eq(&public));
+            let belongs =
+                leaf.public_key().ok().zip(private.as_ref()).map(|(public, private)| private.public_eq(&public));
             if belongs == Some(false) {
                 check.refuse(key.span, "the key does not belong to the certificate");
             }

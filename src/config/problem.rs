@@ -24,11 +24,7 @@ impl Span {
     /// The part of this span that starts `offset` characters in.
     #[must_use]
     pub fn part(self, offset: u32, length: u32) -> Self {
-        Self {
-            line: self.line,
-            column: self.column + offset,
-            length,
-        }
+        Self { line: self.line, column: self.column + offset, length }
     }
 }
 
@@ -94,11 +90,7 @@ pub struct Problem {
 impl Problem {
     /// A problem at `span` of `source`.
     pub fn new(layer: Layer, source: &Source, span: Span, message: impl Into<String>) -> Self {
-        let severity = if layer == Layer::Lint {
-            Severity::Warning
-        } else {
-            Severity::Error
-        };
+        let severity = if layer == Layer::Lint { Severity::Warning } else { Severity::Error };
         let shown = source.line(span);
         let span = shown.as_ref().map_or(span, |(_, span)| *span);
         Self {
@@ -136,11 +128,7 @@ impl Problem {
     }
 
     pub fn span(&self) -> Span {
-        Span {
-            line: self.line,
-            column: self.column,
-            length: self.length,
-        }
+        Span { line: self.line, column: self.column, length: self.length }
     }
 
     /// The problem as printed: place and message, the line, a caret under the place, and the fix.
@@ -159,16 +147,9 @@ impl Problem {
         if let Some(source) = &self.source {
             let number = self.line.to_string();
             let margin = " ".repeat(number.len());
-            let before: String = source
-                .chars()
-                .take(self.column.saturating_sub(1) as usize)
-                .map(blank)
-                .collect();
+            let before: String = source.chars().take(self.column.saturating_sub(1) as usize).map(blank).collect();
             let carets = "^".repeat(self.length.max(1) as usize);
-            text.push_str(&format!(
-                "  {number} | {source}\n  {margin} | {before}{}\n",
-                paint.red(&carets)
-            ));
+            text.push_str(&format!("  {number} | {source}\n  {margin} | {before}{}\n", paint.red(&carets)));
         }
         if let Some(help) = &self.help {
             text.push_str(&format!("  {} {help}\n", paint.bold("help:")));
@@ -184,11 +165,7 @@ fn blank(character: char) -> char {
 
 /// The first [`SHOWN`] problems, and how many more there are.
 pub fn render_all(problems: &[Problem], colour: bool) -> String {
-    let mut text: Vec<String> = problems
-        .iter()
-        .take(SHOWN)
-        .map(|problem| problem.render(colour))
-        .collect();
+    let mut text: Vec<String> = problems.iter().take(SHOWN).map(|problem| problem.render(colour)).collect();
     if problems.len() > SHOWN {
         text.push(format!("and {} more problems\n", problems.len() - SHOWN));
     }
@@ -211,10 +188,6 @@ impl Paint {
     }
 
     fn wrap(&self, code: &str, text: &str) -> String {
-        if self.0 {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }

@@ -3,7 +3,7 @@
 //! Owns where a rule's problems are shown: inside its text. The grammar of the text is `policy`'s.
 
 use super::check::Check;
-use super::document::{Entry, Node, Scalar, Value};
+use super::node::{Entry, Node, Scalar, Value};
 use super::problem::Span;
 use super::suggest::closest;
 use crate::policy::{Rule, RuleError, RuleKind, RuleSet, Target, parse_rule};
@@ -22,20 +22,14 @@ pub(super) struct Requirement {
 
 /// `None` if it could not be understood, which is a problem then.
 pub(super) fn check(node: &Node, check: &mut Check<'_>) -> Option<Requirement> {
-    let mut reader = Reader {
-        check,
-        parameters: Vec::new(),
-    };
+    let mut reader = Reader { check, parameters: Vec::new() };
     let rules = match &node.value {
-        Value::Map(entries) if !entries.iter().any(|entry| is_combining(entry)) => reader.by_method(entries, node.span),
+        Value::Map(entries) if !entries.iter().any(is_combining) => reader.by_method(entries, node.span),
         Value::Null | Value::Scalar(_) | Value::List(_) | Value::Map(_) | Value::Unusable => {
             reader.rule(node).map(RuleSet::every_method)
         }
     };
-    Some(Requirement {
-        rules: rules?,
-        parameters: reader.parameters,
-    })
+    Some(Requirement { rules: rules?, parameters: reader.parameters })
 }
 
 fn is_combining(entry: &Entry) -> bool {
@@ -50,8 +44,7 @@ struct Reader<'c, 's> {
 impl Reader<'_, '_> {
     fn by_method(&mut self, entries: &[Entry], span: Span) -> Option<RuleSet> {
         if entries.is_empty() {
-            self.check
-                .refuse_with_help(span, "no rule for any method: every request would be denied", FORMS);
+            self.check.refuse_with_help(span, "no rule for any method: every request would be denied", FORMS);
             return None;
         }
         let mut rules = RuleSet::new();
@@ -62,10 +55,7 @@ impl Reader<'_, '_> {
             // The key is looked at even if its rule is none.
             let inserted = rules.insert(&entry.key, rule.unwrap_or_else(Rule::authenticated));
             if let Err(error) = inserted {
-                let near = error
-                    .suggestion
-                    .as_deref()
-                    .or_else(|| closest(&entry.key, COMBINING_KEYS.iter().copied()));
+                let near = error.suggestion.as_deref().or_else(|| closest(&entry.key, COMBINING_KEYS.iter().copied()));
                 self.check.refuse(entry.key_span, with_suggestion(&error.message, near));
                 whole = false;
             }
@@ -109,8 +99,7 @@ impl Reader<'_, '_> {
             "not" => self.rule(&entry.value).map(Rule::negate),
             _ => {
                 let message = format!("{:?} does not combine rules", entry.key);
-                self.check
-                    .refuse_word(entry.key_span, message, &entry.key, COMBINING_KEYS);
+                self.check.refuse_word(entry.key_span, message, &entry.key, COMBINING_KEYS);
                 None
             }
         }
@@ -120,16 +109,11 @@ impl Reader<'_, '_> {
     fn list(&mut self, entry: &Entry) -> Option<Vec<Rule>> {
         let Value::List(items) = &entry.value.value else {
             let help = format!("{}: [scope a, role b]", entry.key);
-            self.check.refuse_with_help(
-                entry.value.span,
-                format!("`{}` combines a list of rules", entry.key),
-                help,
-            );
+            self.check.refuse_with_help(entry.value.span, format!("`{}` combines a list of rules", entry.key), help);
             return None;
         };
         if items.is_empty() {
-            self.check
-                .refuse(entry.value.span, format!("`{}` of no rules", entry.key));
+            self.check.refuse(entry.value.span, format!("`{}` of no rules", entry.key));
             return None;
         }
         let rules: Vec<Option<Rule>> = items.iter().map(|item| self.rule(item)).collect();
@@ -143,28 +127,18 @@ impl Reader<'_, '_> {
                 collect_parameters(&rule, &mut names);
                 for name in names {
                     let written = format!("{{{name}}}");
-                    let at = scalar
-                        .text
-                        .find(&written)
-                        .map(|at| scalar.part(span, at, written.len()));
+                    let at = scalar.text.find(&written).map(|at| scalar.part(span, at, written.len()));
                     self.parameters.push((name, at.unwrap_or(span)));
                 }
                 Some(rule)
             }
             Err(_) if scalar.is_foreign() => {
-                self.check
-                    .refuse(span, format!("what {} stands for is not a rule", scalar.shown()));
+                self.check.refuse(span, format!("what {} stands for is not a rule", scalar.shown()));
                 None
             }
-            Err(RuleError {
-                offset,
-                length,
-                message,
-                suggestion,
-            }) => {
+            Err(RuleError { offset, length, message, suggestion }) => {
                 let place = scalar.part(span, offset, length);
-                self.check
-                    .refuse(place, with_suggestion(&message, suggestion.as_deref()));
+                self.check.refuse(place, with_suggestion(&message, suggestion.as_deref()));
                 None
             }
         }
@@ -180,18 +154,12 @@ fn with_suggestion(message: &str, suggestion: Option<&str>) -> String {
 
 fn collect_parameters(rule: &Rule, names: &mut Vec<String>) {
     match &rule.kind {
-        RuleKind::Permission {
-            on: Target::Parameter(name),
-            ..
-        }
-        | RuleKind::ClaimEqualsParameter(_, name) => {
+        RuleKind::Permission { on: Target::Parameter(name), .. } | RuleKind::ClaimEqualsParameter(_, name) => {
             names.push(name.clone());
         }
         RuleKind::All(rules) | RuleKind::Any(rules) => rules.iter().for_each(|rule| collect_parameters(rule, names)),
         RuleKind::Not(rule) => collect_parameters(rule, names),
-        RuleKind::Permission {
-            on: Target::Entity(_), ..
-        }
+        RuleKind::Permission { on: Target::Entity(_), .. }
         | RuleKind::Public
         | RuleKind::Authenticated
         | RuleKind::Scopes(_)

@@ -4,14 +4,15 @@
 //! `route`'s and deciding `policy`'s.
 
 use super::check::{Check, Fields};
-use super::document::{Entry, Node, Scalar, Value};
 use super::extend::{self, Settled};
-use super::issuers;
+use super::issuers::{self, Issuer, IssuerIndex};
+use super::limits::Limits;
+use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{SHOWN, Span};
 use super::require::{self, Requirement};
 use super::scalar::Refusal;
 use super::upstreams;
-use super::values::{AcceptedIssuer, Issuer, IssuerIndex, Limits, Route, Upstream, UpstreamIndex};
+use super::values::{AcceptedIssuer, Route, Upstream, UpstreamIndex};
 use crate::policy::Policy;
 use crate::route::{ConflictError, Host, Pattern, RouteTable};
 
@@ -81,24 +82,14 @@ pub(super) fn check(node: Option<&Node>, context: &Context<'_>, check: &mut Chec
 }
 
 fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mut Check<'_>) -> Option<Draft<'n>> {
-    let span = if matches!(entry.value.value, Value::List(_)) {
-        node.span
-    } else {
-        entry.key_span
-    };
+    let span = if matches!(entry.value.value, Value::List(_)) { node.span } else { entry.key_span };
     let pattern = pattern(entry, check);
     let fields = Fields::open(node, KEYS, check)?;
     let public = fields.boolean("public", check).unwrap_or(false);
     let requirement = fields.find("require").and_then(|node| require::check(node, check));
-    let extends = fields
-        .find("extends")
-        .and_then(|node| check.text(node).map(|name| (name, node.span)));
+    let extends = fields.find("extends").and_then(|node| check.text(node).map(|name| (name, node.span)));
     if let Some(entry) = fields.entry("require").filter(|_| public) {
-        check.refuse_with_help(
-            entry.key_span,
-            "a public route requires nothing",
-            "remove `public: true` or `require`",
-        );
+        check.refuse_with_help(entry.key_span, "a public route requires nothing", "remove `public: true` or `require`");
     }
     for key in ["tokens", "audience"] {
         if let Some(entry) = fields.entry(key).filter(|_| public) {
@@ -128,13 +119,9 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         public,
         requirement,
         tokens: tokens(&fields, context, check),
-        audience: fields.find("audience").map(|node| {
-            check
-                .texts(node)
-                .into_iter()
-                .map(|(scalar, span)| (scalar.text.clone(), span))
-                .collect()
-        }),
+        audience: fields
+            .find("audience")
+            .map(|node| check.texts(node).into_iter().map(|(scalar, span)| (scalar.text.clone(), span)).collect()),
         extends,
         fields,
     })
@@ -144,15 +131,7 @@ fn pattern(entry: &Entry, check: &mut Check<'_>) -> Option<Pattern> {
     let pattern = match Pattern::parse(&entry.key) {
         Ok(pattern) => pattern,
         Err(error) => {
-            // An escape or a character beyond ASCII in the key would move the place, as would quotes.
-            let characters = |text: Option<&str>| text.map(|text| text.chars().count() as u32);
-            let before = characters(entry.key.get(..error.offset));
-            let part = characters(entry.key.get(error.offset..error.offset + error.length));
-            let exact = entry.key.chars().count() as u32 == entry.key_span.length;
-            let place = match (before, part) {
-                (Some(before), Some(part)) if exact => entry.key_span.part(before, part.max(1)),
-                (_, _) => entry.key_span,
-            };
+            let place = entry.key_part(error.offset, error.length);
             check.refuse(place, error.to_string());
             return None;
         }
@@ -187,10 +166,7 @@ fn hosts(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<Vec<Host>> {
         check.refuse_with_help(node.span, "a route for no host", "remove `hosts` to match every host");
     }
     let parse = |text: &str| {
-        Host::parse(text).map_err(|error| Refusal {
-            expected: "a host",
-            help: Some(error.message.to_owned()),
-        })
+        Host::parse(text).map_err(|error| Refusal { expected: "a host", help: Some(error.message.to_owned()) })
     };
     Some(nodes.iter().filter_map(|node| check.parsed(node, parse)).collect())
 }
@@ -212,17 +188,8 @@ fn upstream(
     let scalar = check.text(node)?;
     let found = upstreams::find(context.upstreams, &scalar.text);
     if found.is_none() {
-        let known: Vec<&str> = context
-            .upstreams
-            .iter()
-            .map(|upstream| upstream.name.as_str())
-            .collect();
-        check.refuse_word(
-            node.span,
-            format!("unknown upstream {}", scalar.shown()),
-            &scalar.text,
-            &known,
-        );
+        let known: Vec<&str> = context.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
+        check.refuse_word(node.span, format!("unknown upstream {}", scalar.shown()), &scalar.text, &known);
     }
     found
 }
@@ -231,11 +198,7 @@ fn tokens(fields: &Fields<'_>, context: &Context<'_>, check: &mut Check<'_>) -> 
     let node = fields.find("tokens")?;
     let names = check.texts(node);
     if names.is_empty() && matches!(node.value, Value::List(_)) {
-        check.refuse_with_help(
-            node.span,
-            "a route that accepts no token",
-            "name an issuer, or write `public: true`",
-        );
+        check.refuse_with_help(node.span, "a route that accepts no token", "name an issuer, or write `public: true`");
     }
     let mut tokens = Vec::new();
     for (scalar, span) in names {
@@ -265,44 +228,25 @@ fn route(
         }
     };
     let known: Vec<&str> = pattern.parameters().collect();
-    let own = |name: &str| {
-        draft
-            .requirement
-            .iter()
-            .any(|own| own.parameters.iter().any(|(other, _)| other == name))
-    };
-    if let (Some(name), Some((parent, span))) = (
-        policy.parameters().find(|name| !known.contains(name) && !own(name)),
-        draft.extends,
-    ) {
-        let message = format!(
-            "the rules of {} use {{{name}}}, which this path does not have",
-            parent.shown()
-        );
-        check.refuse_with_help(
-            span,
-            message,
-            format!("put `{{{name}}}` into the path, in the place it has there"),
-        );
+    let own = |name: &str| draft.requirement.iter().any(|own| own.parameters.iter().any(|(other, _)| other == name));
+    if let (Some(name), Some((parent, span))) =
+        (policy.parameters().find(|name| !known.contains(name) && !own(name)), draft.extends)
+    {
+        let message = format!("the rules of {} use {{{name}}}, which this path does not have", parent.shown());
+        check.refuse_with_help(span, message, format!("put `{{{name}}}` into the path, in the place it has there"));
     }
     let tokens: Vec<AcceptedIssuer> = settled
         .tokens
         .into_iter()
         .map(|issuer| {
             let audience = settled.audience.clone();
-            AcceptedIssuer {
-                issuer,
-                audience: audience.unwrap_or_else(|| context.issuers[issuer.0].audience.clone()),
-            }
+            AcceptedIssuer { issuer, audience: audience.unwrap_or_else(|| context.issuers[issuer.0].audience.clone()) }
         })
         .collect();
     if tokens.iter().any(|token| token.audience.is_empty()) && require::asks_for_nothing(&settled.rules) {
         check.warn(
             draft.span,
-            format!(
-                "route {:?} accepts any audience: tokens for other services will work here",
-                draft.name
-            ),
+            format!("route {:?} accepts any audience: tokens for other services will work here", draft.name),
             "add `audience:` to the route or to its issuer, or require a scope, a role or a permission",
         );
     }
@@ -345,21 +289,15 @@ fn refuse_conflicts(routes: &[(Route, Span)], check: &mut Check<'_>) {
     let mut refused: Vec<usize> = Vec::new();
     // Each round finds one conflict: more than are shown need not be found.
     while refused.len() <= SHOWN {
-        let rest = routes
-            .iter()
-            .map(|(route, _)| route)
-            .enumerate()
-            .filter(|(index, _)| !refused.contains(index));
+        let rest = routes.iter().map(|(route, _)| route).enumerate().filter(|(index, _)| !refused.contains(index));
         let entries = entries(rest);
         let Err(error) = RouteTable::compile(entries.iter().cloned()) else {
             return;
         };
         let (first, second) = (entries[error.first_index].2, entries[error.second_index].2);
         let ((other, _), (route, span)) = (&routes[first], &routes[second]);
-        let message = format!(
-            "route {:?} matches the same requests as {:?} on line {}",
-            route.name, other.name, other.line
-        );
+        let message =
+            format!("route {:?} matches the same requests as {:?} on line {}", route.name, other.name, other.line);
         check.refuse_with_help(*span, message, "tell them apart by path or by `hosts`");
         refused.push(second);
     }

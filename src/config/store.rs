@@ -2,11 +2,33 @@
 //!
 //! Owns the URLs that are understood. It opens nothing.
 
+use std::path::PathBuf;
+
 use super::check::Check;
-use super::document::Node;
+use super::node::Node;
 use super::url;
-use super::values::StoreLocation;
 use crate::secret::Secret;
+
+/// Where the store is.
+#[derive(Clone, Debug)]
+pub enum StoreLocation {
+    Sqlite(PathBuf),
+    /// Gone when the process ends: for development and tests.
+    SqliteMemory,
+    /// The URL, which may carry a password.
+    Postgres(Secret<String>),
+}
+
+impl StoreLocation {
+    /// The URL that the store opens. It may carry a password.
+    pub fn url(&self) -> Secret<String> {
+        match self {
+            Self::Sqlite(path) => Secret::new(format!("sqlite://{}", path.display())),
+            Self::SqliteMemory => Secret::new("sqlite::memory:".to_owned()),
+            Self::Postgres(url) => url.clone(),
+        }
+    }
+}
 
 /// By default a file beside the configuration file.
 pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> StoreLocation {

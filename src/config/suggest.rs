@@ -5,9 +5,7 @@
 /// The candidate closest to `word`, if close enough to be what was meant.
 pub(super) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word: Vec<char> = word.to_lowercase().chars().take(64).collect();
-    let near = candidates
-        .into_iter()
-        .map(|candidate| (distance(&word, candidate), candidate));
+    let near = candidates.into_iter().map(|candidate| (distance(&word, candidate), candidate));
     let (distance, candidate) = near.min_by_key(|(distance, _)| *distance)?;
     (distance <= (word.len() / 3).clamp(1, 3)).then_some(candidate)
 }
@@ -19,9 +17,7 @@ fn distance(word: &[char], candidate: &str) -> usize {
     for (i, &a) in word.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, &b) in candidate.iter().enumerate() {
-            let mut best = (rows[i][j] + usize::from(a != b))
-                .min(rows[i][j + 1] + 1)
-                .min(row[j] + 1);
+            let mut best = (rows[i][j] + usize::from(a != b)).min(rows[i][j + 1] + 1).min(row[j] + 1);
             let swapped = i > 0 && j > 0 && word[i - 1] == b && candidate[j - 1] == a;
             if swapped {
                 best = best.min(rows[i - 1][j - 1] + 1);

@@ -6,26 +6,36 @@ use http::Method;
 use serde_json::{Map, Value as Json, json};
 
 use super::check::{Check, Fields};
-use super::document::{Node, Value};
 use super::free;
 use super::issuers::EMBEDDED;
+use super::node::{Node, Value};
 use super::problem::{Layer, Problem, Span};
 use super::process::word;
 use super::routes;
 use super::scalar::{self, Refusal};
+use super::source::Source;
 use super::values::{AcceptedIssuer, Config, Route};
-use crate::policy::{Decision, Facts, Permissions, Reason, TargetPermissions, TokenFacts, Words};
+use crate::directory::declare::EntityDeclaration;
+use crate::enforce::{Denial, TokenFault};
+use crate::policy::{Decision, Facts, Reason, TokenFacts};
 use crate::route::{RouteTable, canonical};
 
 pub(super) const KEYS: &[&str] = &["name", "token", "request", "host", "expect", "reason"];
 
 const EXPECTATIONS: &[&str] = &["permit", "allow", "deny"];
-/// Reasons for a denial that no rule gives.
-const OTHER_REASONS: [&str; 4] = [NO_ROUTE, INVALID_PATH, ISSUER_NOT_ACCEPTED, AUDIENCE_MISMATCH];
 const NO_ROUTE: &str = "no_route";
 const INVALID_PATH: &str = "invalid_path";
-const ISSUER_NOT_ACCEPTED: &str = "issuer_not_accepted";
-const AUDIENCE_MISMATCH: &str = "aud_mismatch";
+
+/// Every reason that a test can expect.
+fn reasons() -> Vec<&'static str> {
+    let faults = [TokenFault::IssuerNotAccepted, TokenFault::AudienceNotAccepted].map(fault);
+    Reason::NAMES.into_iter().chain(faults).chain([NO_ROUTE, INVALID_PATH]).collect()
+}
+
+/// The code that a denied request is answered with.
+fn fault(fault: TokenFault) -> &'static str {
+    Denial::InvalidToken(fault).code()
+}
 
 /// One policy test, checked.
 #[derive(Clone, Debug)]
@@ -88,17 +98,10 @@ fn policy_test(node: &Node, check: &mut Check<'_>) -> Option<PolicyTest> {
             }
         },
     };
-    let reasons: Vec<&str> = Reason::NAMES.into_iter().chain(OTHER_REASONS).collect();
-    let reason = fields
-        .find("reason")
-        .and_then(|node| check.text(node).map(|reason| (reason, node.span)));
+    let reasons = reasons();
+    let reason = fields.find("reason").and_then(|node| check.text(node).map(|reason| (reason, node.span)));
     if let Some((reason, span)) = reason.filter(|(reason, _)| !reasons.contains(&reason.text.as_str())) {
-        check.refuse_word(
-            span,
-            format!("unknown reason {}", reason.shown()),
-            &reason.text,
-            &reasons,
-        );
+        check.refuse_word(span, format!("unknown reason {}", reason.shown()), &reason.text, &reasons);
     }
     let host = fields.find("host").and_then(|node| check.parsed(node, scalar::host));
     let expect = fields.require("expect", "expect: permit, or expect: deny", check);
@@ -108,40 +111,26 @@ fn policy_test(node: &Node, check: &mut Check<'_>) -> Option<PolicyTest> {
     }
     let request = fields.require("request", "request: GET /api/orders", check);
     let request = request.and_then(|node| check.parsed(node, parse_request));
-    let name = fields
-        .require("name", "name: readers cannot write", check)
-        .and_then(|node| check.text(node));
+    let name = fields.require("name", "name: readers cannot write", check).and_then(|node| check.text(node));
     let (method, path) = request?;
     Some(PolicyTest {
-        name: name?.text.clone(),
+        name: name?.as_written().to_owned(),
         token,
         method,
         path,
         host,
-        expect: if expect? == "deny" {
-            Expectation::Deny
-        } else {
-            Expectation::Permit
-        },
+        expect: if expect? == "deny" { Expectation::Deny } else { Expectation::Permit },
         reason: reason.map(|(reason, _)| reason.text.clone()),
-        span: name
-            .and_then(|_| fields.find("name"))
-            .map_or(node.span, |node| node.span),
+        span: name.and_then(|_| fields.find("name")).map_or(node.span, |node| node.span),
     })
 }
 
 /// `METHOD /path`; a query is not looked at.
 fn parse_request(text: &str) -> Result<(Method, String), Refusal> {
-    let refused = |help: &str| Refusal {
-        expected: "a request like `GET /api/orders`",
-        help: Some(help.to_owned()),
-    };
-    let (method, path) = text
-        .split_once(' ')
-        .ok_or_else(|| refused("write the method, a space and the path"))?;
-    let method = Method::from_bytes(method.as_bytes())
-        .ok()
-        .filter(|method| method.as_str() == method.as_str().to_uppercase());
+    let refused = |help: &str| Refusal { expected: "a request like `GET /api/orders`", help: Some(help.to_owned()) };
+    let (method, path) = text.split_once(' ').ok_or_else(|| refused("write the method, a space and the path"))?;
+    let method =
+        Method::from_bytes(method.as_bytes()).ok().filter(|method| method.as_str() == method.as_str().to_uppercase());
     let method = method.ok_or_else(|| refused("write the method in capitals"))?;
     let path = path.split('?').next().unwrap_or(path);
     if !path.starts_with('/') {
@@ -165,9 +154,7 @@ fn run(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> TestOut
         (Expectation::Deny, None) => "deny".to_owned(),
         (Expectation::Deny, Some(reason)) => format!("deny ({reason})"),
     };
-    let got = verdict
-        .refused
-        .map_or("permit".to_owned(), |reason| format!("deny ({reason})"));
+    let got = verdict.refused.map_or("permit".to_owned(), |reason| format!("deny ({reason})"));
     let passed = match (test.expect, verdict.refused) {
         (Expectation::Permit, refused) => refused.is_none(),
         (Expectation::Deny, None) => false,
@@ -176,16 +163,9 @@ fn run(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> TestOut
     let problem = (!passed).then(|| {
         let message = format!("policy test {:?} failed: expected {expected}, got {got}", test.name);
         let problem = Problem::new(Layer::PolicyTests, &config.source, test.span, message);
-        problem.with_help(verdict.explanation(&config.source.name()))
+        problem.with_help(verdict.explanation(&config.source))
     });
-    TestOutcome {
-        name: test.name.clone(),
-        line: test.span.line,
-        expected,
-        got,
-        rule: verdict.rule,
-        problem,
-    }
+    TestOutcome { name: test.name.clone(), line: test.span.line, expected, got, rule: verdict.rule, problem }
 }
 
 /// What became of a request.
@@ -197,17 +177,18 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn explanation(&self, file: &str) -> String {
-        let at = |line: &u32| format!(" ({file}:{line})");
+    fn explanation(&self, source: &Source) -> String {
+        let place = |line: u32| format!("{}:{line}", source.name());
         match (&self.rule, &self.route) {
-            (Some((rule, line)), _) => {
-                format!(
-                    "decided by the rule `{rule}`{}",
-                    line.as_ref().map(at).unwrap_or_default()
-                )
+            // A rule that was put together from variables is not shown.
+            (Some((rule, Some(line))), _) if source.has(*line, rule) => {
+                format!("decided by the rule `{rule}` ({})", place(*line))
             }
-            (None, Some((route, line))) => format!("decided by the route {route:?}{}", at(line)),
-            (None, None) => "no route matches the request".to_owned(),
+            (Some((_, Some(line))), _) => format!("decided by the rule at {}", place(*line)),
+            (Some((_, None)) | None, Some((route, line))) => {
+                format!("decided by the route {route:?} ({})", place(*line))
+            }
+            (Some((_, None)) | None, None) => "no route matches the request".to_owned(),
         }
     }
 }
@@ -228,34 +209,24 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
     let Some(route) = config.routes.get(*found.value) else {
         return refused(NO_ROUTE, None);
     };
-    let claims = test.token.as_ref().filter(|_| !route.public);
+    // The token of a request that needs none is not looked at.
+    let claims = test.token.as_ref().filter(|_| !route.policy.is_public(&test.method));
     let mut token = None;
     if let Some(claims) = claims {
         let issuer = claims.get("iss").and_then(Json::as_str).unwrap_or(EMBEDDED);
-        let accepted = route
-            .tokens
-            .iter()
-            .find(|accepted| config.issuers[accepted.issuer.0].name == issuer);
+        let accepted = route.tokens.iter().find(|accepted| config.issuers[accepted.issuer.0].name == issuer);
         let Some(accepted) = accepted else {
-            return refused(ISSUER_NOT_ACCEPTED, Some(route));
+            return refused(fault(TokenFault::IssuerNotAccepted), Some(route));
         };
-        let facts = token_facts(claims, accepted);
+        let facts = token_facts(claims, accepted, &config.directory.entities);
         let audience = &accepted.audience;
-        if !audience.is_empty()
-            && !facts
-                .audience
-                .iter()
-                .any(|own| audience.iter().any(|wanted| **own == **wanted))
-        {
-            return refused(AUDIENCE_MISMATCH, Some(route));
+        if !audience.is_empty() && !facts.audience.iter().any(|own| audience.iter().any(|wanted| **own == **wanted)) {
+            return refused(fault(TokenFault::AudienceNotAccepted), Some(route));
         }
         token = Some(facts);
     }
     let parameters = found.parameters.as_slice();
-    let facts = Facts {
-        token: token.as_ref(),
-        parameters: &parameters,
-    };
+    let facts = Facts { token: token.as_ref(), parameters: &parameters };
     let (rule, refused) = match route.policy.decide(&test.method, &facts) {
         Decision::Permit { rule } => (Some(rule), None),
         Decision::Deny { rule, reason } => (rule, Some(reason.as_str())),
@@ -264,63 +235,23 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
         let line = route.policy.source(id).map(|source| source.line);
         (route.policy.text(id).to_owned(), line)
     });
-    Verdict {
-        refused,
-        route: Some((route.name.clone(), route.line)),
-        rule,
-    }
+    Verdict { refused, route: Some((route.name.clone(), route.line)), rule }
 }
 
-/// The facts of a token with these claims, as if it had been verified.
-fn token_facts(claims: &Map<String, Json>, accepted: &AcceptedIssuer) -> TokenFacts {
+/// The facts of a token with these claims, as if it had been verified. A rule may name a declared entity either way.
+fn token_facts(claims: &Map<String, Json>, accepted: &AcceptedIssuer, entities: &[EntityDeclaration]) -> TokenFacts {
     let mut claims = claims.clone();
     claims.entry("iss").or_insert_with(|| json!(EMBEDDED));
     claims.entry("sub").or_insert_with(|| json!("test"));
-    let permissions = claims
-        .get("permissions")
-        .and_then(Json::as_object)
-        .cloned()
-        .unwrap_or_default();
     if !claims.contains_key("aud") {
-        let targets = permissions.keys().cloned().map(Json::String);
-        let audience: Vec<Json> = accepted
-            .audience
-            .iter()
-            .map(|audience| json!(audience))
-            .chain(targets)
-            .collect();
+        let targets = claims.get("permissions").and_then(Json::as_object).into_iter().flat_map(Map::keys);
+        let audience = accepted.audience.iter().chain(targets).map(|audience| json!(audience)).collect();
         claims.insert("aud".to_owned(), Json::Array(audience));
     }
-    let text = |name: &str| claims.get(name).and_then(Json::as_str).map(Box::<str>::from);
-    let words = |value: Option<&Json>| -> Vec<Box<str>> {
-        match value {
-            Some(Json::String(words)) => words
-                .split(' ')
-                .filter(|word| !word.is_empty())
-                .map(Box::from)
-                .collect(),
-            Some(Json::Array(words)) => words.iter().filter_map(Json::as_str).map(Box::from).collect(),
-            Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_)) | None => Vec::new(),
-        }
-    };
-    let targets = permissions.iter().map(|(id, granted)| TargetPermissions {
-        id: id.as_str().into(),
-        name: None,
-        permissions: words(Some(granted)).into_iter().collect(),
-    });
-    TokenFacts {
-        issuer: text("iss").unwrap_or_default(),
-        subject: text("sub").unwrap_or_default(),
-        client_id: text("client_id").or_else(|| text("azp")),
-        tenant_id: text("tid"),
-        audience: match claims.get("aud") {
-            // One audience may have spaces: it is not a list of words.
-            Some(Json::String(audience)) => [audience.as_str().into()].into(),
-            other => words(other).into_boxed_slice(),
-        },
-        scopes: words(claims.get("scope")).into_iter().collect::<Words>(),
-        roles: words(claims.get("roles")).into_iter().collect::<Words>(),
-        permissions: targets.collect::<Permissions>(),
-        claims,
-    }
+    let facts = TokenFacts::of_claims(claims);
+    let names: Vec<_> = entities
+        .iter()
+        .filter_map(|entity| Some((entity.id?.to_string().into(), entity.name.as_str().into())))
+        .collect();
+    TokenFacts { permissions: facts.permissions.with_names(&names), ..facts }
 }

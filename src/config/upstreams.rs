@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::check::{Check, Fields};
-use super::document::{Entry, Node, Value};
+use super::node::{Entry, Node, Value};
 use super::problem::Span;
 use super::scalar::Refusal;
 use super::url::{self, Origin};
@@ -23,14 +23,7 @@ pub(super) const KEYS: &[&str] = &[
     "idle_timeout",
     "health",
 ];
-pub(super) const HEALTH_KEYS: &[&str] = &[
-    "path",
-    "interval",
-    "timeout",
-    "healthy_after",
-    "unhealthy_after",
-    "expect",
-];
+pub(super) const HEALTH_KEYS: &[&str] = &["path", "interval", "timeout", "healthy_after", "unhealthy_after", "expect"];
 
 /// The upstream that needs no server.
 const ECHO: &str = "builtin:echo";
@@ -54,10 +47,7 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Vec<Upstream>
 
 /// The upstream called `name`.
 pub(super) fn find(upstreams: &[Upstream], name: &str) -> Option<UpstreamIndex> {
-    upstreams
-        .iter()
-        .position(|upstream| upstream.name == name)
-        .map(UpstreamIndex)
+    upstreams.iter().position(|upstream| upstream.name == name).map(UpstreamIndex)
 }
 
 fn upstream(entry: &Entry, check: &mut Check<'_>) -> Upstream {
@@ -73,14 +63,8 @@ fn upstream(entry: &Entry, check: &mut Check<'_>) -> Upstream {
         Value::Scalar(scalar) if scalar.text == ECHO => {}
         Value::Scalar(_) => {
             if let Some(origin) = check.parsed(node, url::origin) {
-                let tls = origin.https.then_some(UpstreamTls {
-                    sni: None,
-                    verify: true,
-                });
-                upstream.target = Target::Servers {
-                    servers: vec![server(origin)],
-                    tls,
-                };
+                let tls = origin.https.then_some(UpstreamTls { sni: None, verify: true });
+                upstream.target = Target::Servers { servers: vec![server(origin)], tls };
                 refuse_unnamed(&upstream.target, node.span, check);
             }
         }
@@ -114,24 +98,13 @@ fn detailed(upstream: &mut Upstream, node: &Node, check: &mut Check<'_>) {
     let insecure = fields.boolean("insecure", check).unwrap_or(false);
     let tls = wanted.unwrap_or_else(|| servers.first().is_some_and(|server| server.https));
     let sni = sni(&fields, check);
-    if let Some(entry) = ["sni", "insecure"]
-        .iter()
-        .find_map(|key| fields.entry(key))
-        .filter(|_| !tls)
-    {
-        check.refuse_with_help(
-            entry.key_span,
-            format!("{} means nothing without TLS", entry.key),
-            "add `tls: true`",
-        );
+    if let Some(entry) = ["sni", "insecure"].iter().find_map(|key| fields.entry(key)).filter(|_| !tls) {
+        check.refuse_with_help(entry.key_span, format!("{} means nothing without TLS", entry.key), "add `tls: true`");
     }
     if let Some(entry) = fields.entry("insecure").filter(|_| insecure && tls) {
         check.warn(
             entry.value.span,
-            format!(
-                "upstream {:?} is not verified: whoever answers is trusted",
-                upstream.name
-            ),
+            format!("upstream {:?} is not verified: whoever answers is trusted", upstream.name),
             "remove `insecure`, and give the servers certificates that can be verified",
         );
     }
@@ -144,29 +117,17 @@ fn detailed(upstream: &mut Upstream, node: &Node, check: &mut Check<'_>) {
 
 /// M8: the name in a certificate is compared with a name, and an address is none.
 fn refuse_unnamed(target: &Target, span: Span, check: &mut Check<'_>) {
-    let Target::Servers {
-        servers,
-        tls: Some(UpstreamTls {
-            sni: None,
-            verify: true,
-        }),
-    } = target
-    else {
+    let Target::Servers { servers, tls: Some(UpstreamTls { sni: None, verify: true }) } = target else {
         return;
     };
-    if let Some(server) = servers
-        .iter()
-        .find(|server| server.host.parse::<std::net::IpAddr>().is_ok())
-    {
+    if let Some(server) = servers.iter().find(|server| server.host.parse::<std::net::IpAddr>().is_ok()) {
         let message = format!("no certificate can be verified for the address {}", server.host);
         check.refuse_with_help(span, message, "name the server in `sni: orders.example.com`");
     }
 }
 
 fn sni(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<String> {
-    fields
-        .find("sni")
-        .and_then(|node| check.parsed(node, super::scalar::host))
+    fields.find("sni").and_then(|node| check.parsed(node, super::scalar::host))
 }
 
 /// `host:port` or a URL, all with or all without TLS.
@@ -179,21 +140,13 @@ fn servers(node: &Node, wanted: Option<bool>, check: &mut Check<'_>) -> Vec<Orig
             if has_scheme(text) {
                 return url::origin(text).map(|origin| (origin, true));
             }
-            let (host, port) = url::authority(text)?;
-            Ok((
-                Origin {
-                    https: wanted.unwrap_or(false),
-                    host,
-                    port,
-                },
-                false,
-            ))
+            let expected = "a server like 10.0.0.1:8080 or http://10.0.0.1:8080";
+            let (host, port) = url::authority(text).map_err(|refusal| Refusal { expected, ..refusal })?;
+            Ok((Origin { https: wanted.unwrap_or(false), host, port }, false))
         };
-        let Some((origin, is_url)) = check.parsed(item, parse) else {
-            continue;
-        };
+        let Some((origin, is_url)) = check.parsed(item, parse) else { continue };
         if origin.port.is_none() && !is_url {
-            check.refuse_with_help(item.span, "the port is missing", format!("write `{}:80`", origin.host));
+            check.refuse_with_help(item.span, "the port is missing", "write `host:port`");
         }
         let first = servers.first().map_or(wanted, |first| Some(first.https));
         if first.is_some_and(|https| https != origin.https) {
@@ -212,18 +165,13 @@ fn servers(node: &Node, wanted: Option<bool>, check: &mut Check<'_>) -> Vec<Orig
 }
 
 fn server(origin: Origin) -> Server {
-    Server {
-        port: origin.port_or_default(),
-        host: origin.host,
-    }
+    Server { port: origin.port_or_default(), host: origin.host }
 }
 
 /// `fallback` with what the keys say.
 pub(super) fn timeouts(fields: &Fields<'_>, fallback: Timeouts, check: &mut Check<'_>) -> Timeouts {
     Timeouts {
-        connect_for: fields
-            .duration("connect_timeout", check)
-            .unwrap_or(fallback.connect_for),
+        connect_for: fields.duration("connect_timeout", check).unwrap_or(fallback.connect_for),
         read_for: fields.duration("read_timeout", check).unwrap_or(fallback.read_for),
         write_for: fields.duration("write_timeout", check).unwrap_or(fallback.write_for),
         idle_for: fields.duration("idle_timeout", check).unwrap_or(fallback.idle_for),
@@ -263,18 +211,13 @@ fn health(node: &Node, check: &mut Check<'_>) -> Option<HealthCheck> {
 }
 
 fn times(fields: &Fields<'_>, key: &str, check: &mut Check<'_>) -> Option<u32> {
-    fields
-        .count(key, 100, check)
-        .and_then(|count| u32::try_from(count).ok())
+    fields.count(key, 100, check).and_then(|count| u32::try_from(count).ok())
 }
 
 fn status(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<u16> {
     let status = fields.count("expect", 599, check)?;
     if status < 100 {
-        check.refuse(
-            fields.find("expect")?.span,
-            "expect must be an HTTP status, from 100 to 599",
-        );
+        check.refuse(fields.find("expect")?.span, "expect must be an HTTP status, from 100 to 599");
         return None;
     }
     u16::try_from(status).ok()

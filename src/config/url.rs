@@ -29,18 +29,13 @@ impl Origin {
 /// Whether a host, as it is written in a URL, can only be this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    address.map_or(host == "localhost" || host.ends_with(".localhost"), |address| {
-        address.is_loopback()
-    })
+    address.map_or(host == "localhost" || host.ends_with(".localhost"), |address| address.is_loopback())
 }
 
 const EXPECTED: &str = "a URL like https://example.com";
 
 fn refused(help: impl Into<String>) -> Refusal {
-    Refusal {
-        expected: EXPECTED,
-        help: Some(help.into()),
-    }
+    Refusal { expected: EXPECTED, help: Some(help.into()) }
 }
 
 /// A trailing slash is dropped; any other path, a query, a fragment or a user is refused.
@@ -68,12 +63,8 @@ pub(super) fn origin(text: &str) -> Result<Origin, Refusal> {
 pub(super) fn authority(text: &str) -> Result<(String, Option<u16>), Refusal> {
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let (address, rest) = rest
-                .split_once(']')
-                .ok_or_else(|| refused("close the bracket of the address"))?;
-            let address = address
-                .parse::<Ipv6Addr>()
-                .map_err(|_| refused("between brackets goes an IPv6 address"))?;
+            let (address, rest) = rest.split_once(']').ok_or_else(|| refused("close the bracket of the address"))?;
+            let address = address.parse::<Ipv6Addr>().map_err(|_| refused("between brackets goes an IPv6 address"))?;
             let port = match rest.strip_prefix(':') {
                 Some(port) => Some(port),
                 None if rest.is_empty() => None,
@@ -82,9 +73,7 @@ pub(super) fn authority(text: &str) -> Result<(String, Option<u16>), Refusal> {
             (address.to_string(), port)
         }
         None => {
-            let (name, port) = text
-                .split_once(':')
-                .map_or((text, None), |(name, port)| (name, Some(port)));
+            let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
             (scalar::host(name).map_err(|_| refused("check the host name"))?, port)
         }
     };
@@ -101,23 +90,13 @@ mod tests {
     use super::*;
 
     fn made(https: bool, host: &str, port: Option<u16>) -> Origin {
-        Origin {
-            https,
-            host: host.to_owned(),
-            port,
-        }
+        Origin { https, host: host.to_owned(), port }
     }
 
     #[test]
     fn origins_have_scheme_host_and_perhaps_a_port() {
-        assert_eq!(
-            origin("http://127.0.0.1:3000"),
-            Ok(made(false, "127.0.0.1", Some(3000)))
-        );
-        assert_eq!(
-            origin("HTTPS://Gate.Example.com/"),
-            Ok(made(true, "gate.example.com", None))
-        );
+        assert_eq!(origin("http://127.0.0.1:3000"), Ok(made(false, "127.0.0.1", Some(3000))));
+        assert_eq!(origin("HTTPS://Gate.Example.com/"), Ok(made(true, "gate.example.com", None)));
         assert_eq!(origin("http://[::1]:80"), Ok(made(false, "::1", Some(80))));
         assert_eq!(origin("https://[2001:DB8::1]"), Ok(made(true, "2001:db8::1", None)));
     }
