@@ -367,3 +367,6 @@ impl<'r> Required<'r> {
 fn boxed(words: &[String]) -> Box<[Box<str>]> {
     words.iter().map(|word| word.as_str().into()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -206,3 +206,6 @@ fn is_permitted(token: &TokenFacts, entity: &str, permission: &str) -> bool {
         target.permissions.contains(permission) && token.audience.iter().any(|audience| *audience == target.id)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,8 @@ mod parse;
 mod rule;
 mod rule_set;
 mod suggest;
+#[cfg(test)]
+mod testing;
 
 pub use compile::{CompileError, Policy, RuleId};
 pub use decide::{Decision, Reason};

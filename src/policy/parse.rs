@@ -443,3 +443,6 @@ pub(super) fn is_parameter_name(text: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
+
+#[cfg(test)]
+mod tests;
