@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use foldhash::fast::RandomState;
 use serde_json::Value;
 
 use super::claim::{self, Scalar};
@@ -20,15 +21,15 @@ const WORTH_INDEXING: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct AnyOf {
     pub(super) branches: Box<[Node]>,
-    /// Positions of the branches that can fail for their scopes alone, up to the first that cannot fail otherwise.
-    pub(super) scope_branches: Box<[usize]>,
     index: Option<Index>,
+    /// Positions of the branches that can fail for their scopes alone, up to the first that cannot fail otherwise.
+    scope_branches: Positions,
+    scope_index: Option<Index>,
 }
 
 impl AnyOf {
     pub(super) fn new(branches: Box<[Node]>) -> Self {
-        let index = (branches.len() >= WORTH_INDEXING).then(|| Index::new(&branches));
-        let mut scope_branches = Vec::new();
+        let mut scope_branches = Positions::new();
         for (position, branch) in branches.iter().enumerate() {
             if asks_for_scope(branch) {
                 scope_branches.push(position);
@@ -37,10 +38,15 @@ impl AnyOf {
                 break;
             }
         }
+        let all: Positions = (0..branches.len()).collect();
+        let index = (all.len() >= WORTH_INDEXING).then(|| Index::new(&branches, &all, true));
+        let scope_index =
+            (scope_branches.len() >= WORTH_INDEXING).then(|| Index::new(&branches, &scope_branches, false));
         Self {
             branches,
-            scope_branches: scope_branches.into_boxed_slice(),
             index,
+            scope_branches,
+            scope_index,
         }
     }
 
@@ -49,6 +55,7 @@ impl AnyOf {
         let mut first = First {
             branches: &self.branches,
             facts,
+            test: Node::passing,
             found: None,
         };
         match (&self.index, facts.token) {
@@ -56,6 +63,22 @@ impl AnyOf {
             (Some(_) | None, _) => first.ask(0..self.branches.len()),
         }
         first.found.map(|(_, rule)| rule)
+    }
+
+    /// The first branch that would pass if the token had more scopes, when none passes.
+    pub(super) fn lacking_only_scope(&self, facts: &Facts<'_>) -> Option<&Node> {
+        let test = |node: &Node, facts: &Facts<'_>| node.lacks_only_scope(facts).then_some(node.id);
+        let mut first = First {
+            branches: &self.branches,
+            facts,
+            test,
+            found: None,
+        };
+        match (&self.scope_index, facts.token) {
+            (Some(index), Some(token)) => index.ask_candidates(token, &mut first),
+            (Some(_) | None, _) => first.ask(self.scope_branches.iter().copied()),
+        }
+        first.found.map(|(position, _)| &self.branches[position])
     }
 }
 
@@ -74,10 +97,11 @@ fn asks_for_scope(node: &Node) -> bool {
     }
 }
 
-/// The earliest branch that passed so far.
+/// The earliest branch so far that meets a test.
 struct First<'a> {
     branches: &'a [Node],
     facts: &'a Facts<'a>,
+    test: fn(&Node, &Facts<'_>) -> Option<RuleId>,
     found: Option<(usize, RuleId)>,
 }
 
@@ -88,7 +112,7 @@ impl First<'_> {
             if self.found.is_some_and(|(found, _)| found <= position) {
                 return;
             }
-            if let Some(rule) = self.branches[position].passing(self.facts) {
+            if let Some(rule) = (self.test)(&self.branches[position], self.facts) {
                 self.found = Some((position, rule));
                 return;
             }
@@ -104,16 +128,17 @@ impl First<'_> {
 
 /// Branch positions in writing order.
 type Positions = Vec<usize>;
-type ByWord = HashMap<Box<str>, Positions>;
+/// The operator chose the keys, so a fast hash is safe: a token can only look them up.
+type ByWord = HashMap<Box<str>, Positions, RandomState>;
 
-/// Branches by something that a token must have for them to pass.
+/// Branches by something that a token must have for them to pass, or to pass if it had more scopes.
 #[derive(Clone, Debug, Default)]
 struct Index {
     scopes: ByWord,
     roles: ByWord,
-    entities: HashMap<Box<str>, ByWord>,
+    entities: HashMap<Box<str>, ByWord, RandomState>,
     /// By the name of the path parameter that names the entity.
-    parameters: HashMap<Box<str>, ByWord>,
+    parameters: HashMap<Box<str>, ByWord, RandomState>,
     claims: Vec<ByClaim>,
     /// Positions in `claims` by the first name of the path.
     claim_names: ByWord,
@@ -125,18 +150,22 @@ struct Index {
 struct ByClaim {
     path: Box<[Box<str>]>,
     texts: ByWord,
-    integers: HashMap<i128, Positions>,
+    integers: HashMap<i128, Positions, RandomState>,
 }
 
 impl Index {
-    fn new(branches: &[Node]) -> Self {
-        let ways: Vec<Vec<Vec<Key<'_>>>> = branches.iter().map(necessary).collect();
+    /// Lists the branches at `positions`; without `by_scope` a missing scope does not rule a branch out.
+    fn new(branches: &[Node], positions: &[usize], by_scope: bool) -> Self {
+        let ways: Vec<Vec<Vec<Key<'_>>>> = positions
+            .iter()
+            .map(|position| necessary(&branches[*position], by_scope))
+            .collect();
         let mut uses: HashMap<&Key<'_>, usize> = HashMap::new();
         for key in ways.iter().flatten().flatten() {
             *uses.entry(key).or_default() += 1;
         }
         let mut index = Self::default();
-        for (position, ways) in ways.iter().enumerate() {
+        for (&position, ways) in positions.iter().zip(&ways) {
             // The rarer the keys, the fewer branches share them and the fewer have to be asked.
             match ways
                 .iter()
@@ -193,8 +222,8 @@ impl Index {
             positions.push(self.claims.len());
             self.claims.push(ByClaim {
                 path: path.into(),
-                texts: ByWord::new(),
-                integers: HashMap::new(),
+                texts: ByWord::default(),
+                integers: HashMap::default(),
             });
             self.claims.len() - 1
         });
@@ -277,8 +306,9 @@ enum Key<'n> {
 }
 
 /// Lists of keys, of each of which at least one must hold for `node` to pass. Any one list is enough to find the node.
-fn necessary(node: &Node) -> Vec<Vec<Key<'_>>> {
+fn necessary(node: &Node, by_scope: bool) -> Vec<Vec<Key<'_>>> {
     match &node.check {
+        Check::Scopes { .. } | Check::AnyScope { .. } if !by_scope => Vec::new(),
         Check::Scopes { all_of, .. } => all_of.iter().map(|scope| vec![Key::Scope(scope)]).collect(),
         Check::AnyScope { one_of, .. } => vec![one_of.iter().map(|scope| Key::Scope(scope)).collect()],
         Check::Role(role) => vec![vec![Key::Role(role)]],
@@ -295,9 +325,12 @@ fn necessary(node: &Node) -> Vec<Vec<Key<'_>>> {
             });
             texts.chain(scalars).collect::<Option<Vec<_>>>().into_iter().collect()
         }
-        Check::All(nodes) => nodes.iter().flat_map(necessary).collect(),
+        Check::All(nodes) => nodes.iter().flat_map(|node| necessary(node, by_scope)).collect(),
         Check::Any(any) => {
-            let branches = any.branches.iter().map(|branch| necessary(branch).into_iter().next());
+            let branches = any
+                .branches
+                .iter()
+                .map(|branch| necessary(branch, by_scope).into_iter().next());
             branches
                 .collect::<Option<Vec<_>>>()
                 .map(|lists| lists.into_iter().flatten().collect())

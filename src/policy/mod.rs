@@ -17,8 +17,10 @@
 //! all: [role admin, scope a]              any: [role admin, scope a]              not: role banned
 //! ```
 
+mod challenge;
 mod claim;
 mod compile;
+mod cursor;
 mod decide;
 mod display;
 mod explain;
@@ -32,9 +34,10 @@ mod suggest;
 mod testing;
 
 pub use compile::{CompileError, Policy, RuleId};
+pub use cursor::RuleError;
 pub use decide::{Decision, Reason};
 pub use explain::Step;
 pub use facts::{Facts, NoParameters, Parameters, Permissions, TargetPermissions, TokenFacts, Words};
-pub use parse::{RuleError, parse_rule};
+pub use parse::parse_rule;
 pub use rule::{ClaimPath, Rule, RuleKind, RuleSource, Target};
 pub use rule_set::RuleSet;

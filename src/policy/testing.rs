@@ -84,6 +84,8 @@ pub(super) fn rules() -> impl Strategy<Value = Rule> {
             2 => prop::collection::vec(inner.clone(), 1..4).prop_map(Rule::all),
             1 => prop::collection::vec(inner.clone(), 1..4).prop_map(Rule::any),
             2 => prop::collection::vec(inner.clone(), 8..14).prop_map(Rule::any),
+            1 => prop::collection::vec(prop::collection::vec(inner.clone(), 2..4).prop_map(Rule::all), 8..14)
+                .prop_map(Rule::any),
             1 => inner.prop_map(Rule::negate),
         ]
     })

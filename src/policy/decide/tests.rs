@@ -311,7 +311,7 @@ mod oracle {
                     Value::String(own) => *own == text,
                     // The random numbers are small and have no other spelling.
                     Value::Number(own) => own.as_f64() == text.parse().ok(),
-                    _ => false,
+                    Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
                 })
             }),
         }
@@ -354,7 +354,14 @@ mod oracle {
                 RuleKind::Scopes(_) | RuleKind::AnyScope(_) => true,
                 RuleKind::All(rules) => rules.iter().all(|rule| with_every_scope(rule, facts)),
                 RuleKind::Any(rules) => rules.iter().any(|rule| with_every_scope(rule, facts)),
-                _ => false,
+                RuleKind::Public
+                | RuleKind::Authenticated
+                | RuleKind::Role(_)
+                | RuleKind::Permission { .. }
+                | RuleKind::ClaimEquals(..)
+                | RuleKind::ClaimIn(..)
+                | RuleKind::ClaimEqualsParameter(..)
+                | RuleKind::Not(_) => false,
             }
     }
 }
