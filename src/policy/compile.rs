@@ -9,11 +9,11 @@ use http::Method;
 use serde_json::Value;
 use thiserror::Error;
 
+use super::any_of::AnyOf;
 use super::challenge::Required;
 use super::claim::{Scalar, Values};
 use super::cursor::{is_parameter_name, is_scope};
 use super::facts::is_uuid;
-use super::index::AnyOf;
 use super::rule::{ClaimPath, Rule, RuleKind, RuleSource, Target};
 use super::rule_set::RuleSet;
 

@@ -1,7 +1,7 @@
-//! `any` over many branches: which of them are worth asking, found from what the token has.
+//! Which branches of an `any` are worth asking, found from what the token has.
 //!
-//! Owns the choice of branches only; whether a branch passes is asked of the branch itself, so a wrong choice here could
-//! cost time or a permit, never grant one.
+//! Owns the choice of branches; whether a branch passes is asked of the branch itself. The choice must never leave out a
+//! branch that passes: under `not` that would be a permit. The tests compare it with a reading that asks them all.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,131 +9,20 @@ use std::collections::hash_map::Entry;
 use foldhash::fast::RandomState;
 use serde_json::Value;
 
+use super::any_of::First;
 use super::claim::{self, Scalar};
-use super::compile::{Check, Node, RuleId};
-use super::facts::{Facts, TargetPermissions, TokenFacts, Words};
+use super::compile::{Check, Node};
+use super::facts::{TargetPermissions, TokenFacts, Words};
 use super::rule::Target;
 
-/// Below this many branches asking them all in turn is at least as fast.
-const WORTH_INDEXING: usize = 8;
-
-/// The branches of an `any`.
-#[derive(Clone, Debug)]
-pub(super) struct AnyOf {
-    pub(super) branches: Box<[Node]>,
-    index: Option<Index>,
-    /// Positions of the branches that can fail for their scopes alone, up to the first that cannot fail otherwise.
-    scope_branches: Positions,
-    scope_index: Option<Index>,
-}
-
-impl AnyOf {
-    pub(super) fn new(branches: Box<[Node]>) -> Self {
-        let mut scope_branches = Positions::new();
-        for (position, branch) in branches.iter().enumerate() {
-            if asks_for_scope(branch) {
-                scope_branches.push(position);
-            }
-            if matches!(branch.check, Check::Scopes { .. } | Check::AnyScope { .. }) {
-                break;
-            }
-        }
-        let all: Positions = (0..branches.len()).collect();
-        let index = (all.len() >= WORTH_INDEXING).then(|| Index::new(&branches, &all, true));
-        let scope_index =
-            (scope_branches.len() >= WORTH_INDEXING).then(|| Index::new(&branches, &scope_branches, false));
-        Self {
-            branches,
-            index,
-            scope_branches,
-            scope_index,
-        }
-    }
-
-    /// The rule that lets the request pass: the first branch in writing order that does.
-    pub(super) fn passing(&self, facts: &Facts<'_>) -> Option<RuleId> {
-        let mut first = First {
-            branches: &self.branches,
-            facts,
-            test: Node::passing,
-            found: None,
-        };
-        match (&self.index, facts.token) {
-            (Some(index), Some(token)) => index.ask_candidates(token, &mut first),
-            (Some(_) | None, _) => first.ask(0..self.branches.len()),
-        }
-        first.found.map(|(_, rule)| rule)
-    }
-
-    /// The first branch that would pass if the token had more scopes, when none passes.
-    pub(super) fn lacking_only_scope(&self, facts: &Facts<'_>) -> Option<&Node> {
-        let test = |node: &Node, facts: &Facts<'_>| node.lacks_only_scope(facts).then_some(node.id);
-        let mut first = First {
-            branches: &self.branches,
-            facts,
-            test,
-            found: None,
-        };
-        match (&self.scope_index, facts.token) {
-            (Some(index), Some(token)) => index.ask_candidates(token, &mut first),
-            (Some(_) | None, _) => first.ask(self.scope_branches.iter().copied()),
-        }
-        first.found.map(|(position, _)| &self.branches[position])
-    }
-}
-
-fn asks_for_scope(node: &Node) -> bool {
-    match &node.check {
-        Check::Scopes { .. } | Check::AnyScope { .. } => true,
-        Check::All(nodes) => nodes.iter().any(asks_for_scope),
-        Check::Any(any) => !any.scope_branches.is_empty(),
-        Check::Public
-        | Check::Authenticated
-        | Check::Role(_)
-        | Check::Permission { .. }
-        | Check::Claim { .. }
-        | Check::ClaimParameter { .. }
-        | Check::Not(_) => false,
-    }
-}
-
-/// The earliest branch so far that meets a test.
-struct First<'a> {
-    branches: &'a [Node],
-    facts: &'a Facts<'a>,
-    test: fn(&Node, &Facts<'_>) -> Option<RuleId>,
-    found: Option<(usize, RuleId)>,
-}
-
-impl First<'_> {
-    /// Asks branches by their positions, given in writing order.
-    fn ask(&mut self, positions: impl IntoIterator<Item = usize>) {
-        for position in positions {
-            if self.found.is_some_and(|(found, _)| found <= position) {
-                return;
-            }
-            if let Some(rule) = (self.test)(&self.branches[position], self.facts) {
-                self.found = Some((position, rule));
-                return;
-            }
-        }
-    }
-
-    fn ask_listed(&mut self, listed: Option<&Positions>) {
-        if let Some(positions) = listed {
-            self.ask(positions.iter().copied());
-        }
-    }
-}
-
 /// Branch positions in writing order.
-type Positions = Vec<usize>;
+pub(super) type Positions = Vec<usize>;
 /// The operator chose the keys, so a fast hash is safe: a token can only look them up.
 type ByWord = HashMap<Box<str>, Positions, RandomState>;
 
 /// Branches by something that a token must have for them to pass, or to pass if it had more scopes.
 #[derive(Clone, Debug, Default)]
-struct Index {
+pub(super) struct Index {
     scopes: ByWord,
     roles: ByWord,
     entities: HashMap<Box<str>, ByWord, RandomState>,
@@ -155,7 +44,7 @@ struct ByClaim {
 
 impl Index {
     /// Lists the branches at `positions`; without `by_scope` a missing scope does not rule a branch out.
-    fn new(branches: &[Node], positions: &[usize], by_scope: bool) -> Self {
+    pub(super) fn new(branches: &[Node], positions: &[usize], by_scope: bool) -> Self {
         let ways: Vec<Vec<Vec<Key<'_>>>> = positions
             .iter()
             .map(|position| necessary(&branches[*position], by_scope))
@@ -230,7 +119,7 @@ impl Index {
         &mut self.claims[position]
     }
 
-    fn ask_candidates(&self, token: &TokenFacts, first: &mut First<'_>) {
+    pub(super) fn ask_candidates(&self, token: &TokenFacts, first: &mut First<'_>) {
         ask_words(&self.scopes, &token.scopes, first);
         ask_words(&self.roles, &token.roles, first);
         if !self.entities.is_empty() {

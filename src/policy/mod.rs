@@ -17,6 +17,7 @@
 //! all: [role admin, scope a]              any: [role admin, scope a]              not: role banned
 //! ```
 
+mod any_of;
 mod challenge;
 mod claim;
 mod compile;
