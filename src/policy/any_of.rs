@@ -57,7 +57,7 @@ impl AnyOf {
         first.found.map(|(_, rule)| rule)
     }
 
-    /// The first branch that would pass if the token had more scopes, when none passes.
+    /// The first branch that would pass if the token had more scopes. Asked only when no branch passes.
     pub(super) fn lacking_only_scope(&self, facts: &Facts<'_>) -> Option<&Node> {
         let test = |node: &Node, facts: &Facts<'_>| node.lacks_only_scope(facts).then_some(node.id);
         let mut first = First {

@@ -165,15 +165,15 @@ impl Node {
         (self.id, reason)
     }
 
-    /// Whether the rule fails, and would pass if the token had more scopes.
+    /// Whether the rule would pass if the token had more scopes. Asked only of a rule that the request does not pass.
     pub(super) fn lacks_only_scope(&self, facts: &Facts<'_>) -> bool {
         match &self.check {
-            Check::Scopes { .. } | Check::AnyScope { .. } => self.passing(facts).is_none(),
+            Check::Scopes { .. } | Check::AnyScope { .. } => true,
             Check::All(nodes) => {
-                let mut failed = nodes.iter().filter(|node| node.passing(facts).is_none()).peekable();
-                failed.peek().is_some() && failed.all(|node| node.lacks_only_scope(facts))
+                let mut failed = nodes.iter().filter(|node| node.passing(facts).is_none());
+                failed.all(|node| node.lacks_only_scope(facts))
             }
-            Check::Any(any) => any.passing(facts).is_none() && any.lacking_only_scope(facts).is_some(),
+            Check::Any(any) => any.lacking_only_scope(facts).is_some(),
             Check::Public
             | Check::Authenticated
             | Check::Role(_)

@@ -95,6 +95,7 @@ fn hostile_paths_are_refused() {
         ("/public/..%255cadmin", DoubleEncoding),
         ("/admin%2500", DoubleEncoding),
         ("/public/..%25252fadmin", DoubleEncoding),
+        ("/public/..%252525252fadmin", DoubleEncoding),
         ("/public/..%25%32fadmin", DoubleEncoding),
         ("/public/..%25%32%66admin", DoubleEncoding),
         ("/public/..%252%66admin", DoubleEncoding),

@@ -219,6 +219,13 @@ fn many_routes_are_all_found() {
     assert!(table.find(None, "/service100/v0/x").is_none());
 }
 
+// The table is asked with canonical paths only; another one still finds no route for an empty segment.
+#[test]
+fn an_empty_segment_matches_no_single_segment() {
+    let table = table(&[("", "/{x}/b"), ("", "/a/*")]);
+    expect(&table, &[("//b", "-"), ("/a//", "-")]);
+}
+
 /// The same rules without a tree: every route that matches, the best by comparing segment kinds in order.
 fn naive_find(patterns: &[Pattern], path: &str) -> Option<usize> {
     let rank = |segment: &Segment| match segment {
