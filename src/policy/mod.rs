@@ -20,6 +20,7 @@
 mod any_of;
 mod challenge;
 mod claim;
+mod claims;
 mod compile;
 mod cursor;
 mod decide;

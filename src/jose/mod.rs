@@ -1,0 +1,20 @@
+//! JSON Object Signing: keys, key sets, signing, and the one door through which a token is believed.
+//!
+//! Owns what RFC 7515, 7517, 7518, 7519 and 7638 say. It does not know who issues tokens, where keys are stored or
+//! what a claim means to a policy.
+
+mod algorithm;
+mod json;
+mod jwk;
+mod key;
+mod key_set;
+mod master_key;
+mod sign;
+mod verify;
+
+pub use algorithm::{Algorithm, AlgorithmSet};
+pub use key::{KeyError, SigningKey, VerifyingKey};
+pub use key_set::KeySet;
+pub use master_key::{MasterKey, MasterKeyError};
+pub use sign::{SignError, TokenType};
+pub use verify::{Expectations, Header, MAX_TOKEN_BYTES, Reason, TypeSet, Verified, peek_issuer, verify};

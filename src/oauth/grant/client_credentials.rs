@@ -1,0 +1,237 @@
+//! Client credentials between entities (CONTRACT 2.M): a recipient asks for what it was granted on targets.
+//!
+//! Owns the scope grammar and the all-or-nothing check; it does not mint tokens.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use crate::model::{Entity, EntityGrant};
+use crate::oauth::AuthorizationServer;
+use crate::oauth::error::{ErrorReason, OAuthError};
+use crate::oauth::issue::{Entitlement, Target};
+use crate::oauth::parameters::Parameters;
+
+/// Rule N6.
+const MAX_SCOPE_BYTES: usize = 4 * 1024;
+const MAX_SCOPE_VALUES: usize = 64;
+const PREFIX: &str = "target-entity:";
+
+/// What the recipient asks for.
+pub(super) struct Request<'a> {
+    /// As it was sent, because it is echoed (F-187).
+    scope: Option<&'a str>,
+    targets: Vec<Asked<'a>>,
+}
+
+/// One word of the scope: a target, and the permissions wanted on it. None named means all that are granted (F-190).
+#[derive(Debug, PartialEq, Eq)]
+struct Asked<'a> {
+    id_or_name: &'a str,
+    permissions: Option<Vec<&'a str>>,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn parse(form: &'a Parameters<'a>) -> Result<Self, OAuthError> {
+        let Some(scope) = form.find("scope") else {
+            return Ok(Self {
+                scope: None,
+                targets: Vec::new(),
+            });
+        };
+        let words = || scope.split(' ').filter(|word| !word.is_empty());
+        if scope.len() > MAX_SCOPE_BYTES || words().count() > MAX_SCOPE_VALUES {
+            return Err(OAuthError::invalid_scope(
+                ErrorReason::UnknownScope,
+                "The scope is too long.",
+            ));
+        }
+        let targets = words().map(Asked::parse).collect::<Result<_, _>>()?;
+        Ok(Self {
+            scope: Some(scope),
+            targets,
+        })
+    }
+}
+
+impl<'a> Asked<'a> {
+    /// `target-entity:` id or name [`:` permission {`,` permission}]. A permission may contain colons (F-188).
+    fn parse(word: &'a str) -> Result<Self, OAuthError> {
+        let target = word.strip_prefix(PREFIX).ok_or_else(|| {
+            OAuthError::invalid_scope(
+                ErrorReason::UnknownScope,
+                "The scope has a value that is not target-entity:ID.",
+            )
+        })?;
+        let (id_or_name, permissions) = match target.split_once(':') {
+            Some((id_or_name, permissions)) => (id_or_name, Some(permissions.split(',').collect::<Vec<_>>())),
+            None => (target, None),
+        };
+        if id_or_name.is_empty() {
+            return Err(unknown_target());
+        }
+        if permissions
+            .as_ref()
+            .is_some_and(|permissions| permissions.contains(&""))
+        {
+            return Err(not_permitted());
+        }
+        Ok(Self {
+            id_or_name,
+            permissions,
+        })
+    }
+
+    /// The permissions asked for, all of which must have been granted (F-191).
+    fn of<'g>(&self, grant: &'g EntityGrant) -> Result<Vec<&'g String>, OAuthError> {
+        let granted = grant.permissions.iter();
+        let Some(asked) = &self.permissions else {
+            return Ok(granted.collect());
+        };
+        let find = |name: &&str| {
+            granted
+                .clone()
+                .find(|granted| granted == name)
+                .ok_or_else(not_permitted)
+        };
+        asked.iter().map(find).collect()
+    }
+}
+
+impl AuthorizationServer {
+    /// # Errors
+    /// `invalid_scope` if any target is unknown, of another tenant or not granted, or any permission is not.
+    pub(super) async fn redeem_client_credentials(
+        &self,
+        recipient: &Entity,
+        request: Request<'_>,
+    ) -> Result<Entitlement, OAuthError> {
+        // In the order asked for; a target that is asked for twice appears once, with everything.
+        let mut targets: Vec<(Uuid, BTreeSet<String>)> = Vec::with_capacity(request.targets.len());
+        for asked in &request.targets {
+            let found = self
+                .directory
+                .find_target(recipient.tenant_id, asked.id_or_name)
+                .await?;
+            let target = found.ok_or_else(unknown_target)?;
+            let grant = self
+                .directory
+                .find_grant(recipient.id, target.id)
+                .await?
+                .ok_or_else(unknown_target)?;
+            let permissions = asked.of(&grant)?.into_iter().cloned();
+            match targets.iter_mut().find(|(id, _)| *id == target.id) {
+                Some((_, held)) => held.extend(permissions),
+                None => targets.push((target.id, permissions.collect())),
+            }
+        }
+        let target = |(id, permissions): (Uuid, BTreeSet<String>)| Target {
+            id: id.to_string(),
+            permissions: permissions.into_iter().collect(),
+        };
+        Ok(Entitlement {
+            grant_type: super::GrantType::ClientCredentials,
+            subject: recipient.id.to_string(),
+            client_id: recipient.client_id.clone(),
+            scope: request.scope.map(str::to_owned),
+            targets: targets.into_iter().map(target).collect(),
+        })
+    }
+}
+
+/// One answer for unknown, foreign and not granted (F-189, F-195, F-196), so that nobody can list the others' entities.
+fn unknown_target() -> OAuthError {
+    let description = "The scope names a target entity that does not exist or is not granted.";
+    OAuthError::invalid_scope(ErrorReason::InvalidTargetEntityScope, description)
+}
+
+fn not_permitted() -> OAuthError {
+    let description = "The scope names a permission that is not granted.";
+    OAuthError::invalid_scope(ErrorReason::InvalidEntityPermissionScope, description)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(scope: &str) -> Result<Vec<(String, Option<Vec<String>>)>, ErrorReason> {
+        let body = format!("scope={}", scope.replace('%', "%25").replace('+', "%2B"));
+        let form = Parameters::parse(body.as_bytes()).unwrap();
+        let request = Request::parse(&form).map_err(|error| error.reason.unwrap())?;
+        let owned = |permissions: Vec<&str>| permissions.into_iter().map(str::to_owned).collect();
+        Ok(request
+            .targets
+            .into_iter()
+            .map(|asked| (asked.id_or_name.to_owned(), asked.permissions.map(owned)))
+            .collect())
+    }
+
+    fn all(target: &str) -> (String, Option<Vec<String>>) {
+        (target.to_owned(), None)
+    }
+
+    fn some(target: &str, permissions: &[&str]) -> (String, Option<Vec<String>>) {
+        (
+            target.to_owned(),
+            Some(permissions.iter().map(|&permission| permission.to_owned()).collect()),
+        )
+    }
+
+    // F-188
+    #[test]
+    fn the_grammar_splits_at_the_second_colon_and_at_commas() {
+        let rows = [
+            ("", vec![]),
+            ("   ", vec![]),
+            ("target-entity:a", vec![all("a")]),
+            ("target-entity:a:read", vec![some("a", &["read"])]),
+            ("target-entity:a:read,write", vec![some("a", &["read", "write"])]),
+            ("target-entity:a:scim:user:read", vec![some("a", &["scim:user:read"])]),
+            ("target-entity:a:x:y,z", vec![some("a", &["x:y", "z"])]),
+            (
+                "target-entity:a:read  target-entity:b",
+                vec![some("a", &["read"]), all("b")],
+            ),
+        ];
+        for (scope, expected) in rows {
+            assert_eq!(parse(scope), Ok(expected), "{scope}");
+        }
+    }
+
+    // F-189, F-191, F-197
+    #[test]
+    fn other_words_are_refused_with_their_reason() {
+        let rows = [
+            ("openid", ErrorReason::UnknownScope),
+            ("networks target-entity:a", ErrorReason::UnknownScope),
+            ("target-entity", ErrorReason::UnknownScope),
+            ("Target-Entity:a", ErrorReason::UnknownScope),
+            (
+                "target-entity:a\ttarget-entity:b,",
+                ErrorReason::InvalidEntityPermissionScope,
+            ),
+            ("target-entity:", ErrorReason::InvalidTargetEntityScope),
+            ("target-entity::read", ErrorReason::InvalidTargetEntityScope),
+            ("target-entity:a:", ErrorReason::InvalidEntityPermissionScope),
+            ("target-entity:a:,", ErrorReason::InvalidEntityPermissionScope),
+            ("target-entity:a:read,", ErrorReason::InvalidEntityPermissionScope),
+        ];
+        for (scope, expected) in rows {
+            assert_eq!(parse(scope), Err(expected), "{scope}");
+        }
+    }
+
+    // N6
+    #[test]
+    fn a_scope_is_at_most_four_kibibytes_and_64_values() {
+        assert!(parse(&["target-entity:a"; 64].join(" ")).is_ok());
+        assert_eq!(
+            parse(&["target-entity:a"; 65].join(" ")),
+            Err(ErrorReason::UnknownScope)
+        );
+        assert_eq!(
+            parse(&format!("target-entity:{}", "a".repeat(4096))),
+            Err(ErrorReason::UnknownScope)
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! One tenant as an issuer: its name, its keys now, and what its tokens look like. Immutable; a change makes a new one.
+//!
+//! Owns the choice of the key that signs and of the keys that verify; it does not read or make keys.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::algorithm_name;
+use crate::clock::UnixSeconds;
+use crate::jose::{Expectations, KeySet, SigningKey, TypeSet};
+use crate::model::{KeyPurpose, StoredKey, Tenant, signing_key};
+use crate::oauth::Settings;
+use crate::profile::Dialect;
+
+/// A tenant that issues tokens.
+#[derive(Debug)]
+pub struct LocalIssuer {
+    pub tenant: Arc<Tenant>,
+    /// The `iss` of its tokens.
+    pub issuer: Box<str>,
+    /// Where its endpoints are, without a trailing slash. The issuer itself, if that is a URL.
+    pub base_url: Box<str>,
+    /// What its access tokens must be. Audiences are up to the route.
+    pub expectations: Expectations,
+    /// The keys that verify its access tokens, and nothing else (rule E3).
+    pub access_token_keys: Arc<KeySet>,
+    key_set: KeySet,
+    keys: Vec<LoadedKey>,
+}
+
+/// A stored key, opened.
+#[derive(Clone, Debug)]
+pub(super) struct LoadedKey {
+    pub stored: Arc<StoredKey>,
+    pub key: Arc<SigningKey>,
+}
+
+/// Everything that is known at one time.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    pub issuers: HashMap<Uuid, Arc<LocalIssuer>>,
+    pub by_name: HashMap<Box<str>, Uuid>,
+    pub default_tenant: Option<Uuid>,
+    pub tenants: Vec<Arc<Tenant>>,
+    pub keys: Vec<LoadedKey>,
+    pub generation: u64,
+    /// The clock of the snapshot: true from here on ...
+    from_at: UnixSeconds,
+    /// ... until the next key enters or leaves.
+    until_at: UnixSeconds,
+}
+
+impl LocalIssuer {
+    fn new(tenant: Arc<Tenant>, is_default: bool, keys: Vec<LoadedKey>, settings: &Settings) -> Self {
+        let place = match is_default {
+            true => settings.public_url.clone(),
+            false => format!("{}/{}", settings.public_url, tenant.id),
+        };
+        let issuer = tenant.issuer.clone().unwrap_or_else(|| place.clone());
+        let base_url = match is_url(&issuer) {
+            true => issuer.trim_end_matches('/').to_owned(),
+            false => place,
+        };
+        let for_access_tokens = |key: &&LoadedKey| key.stored.purpose == KeyPurpose::AccessToken;
+        let verifying = |key: &LoadedKey| Arc::clone(key.key.verifying_key());
+        let typ = Dialect::of(tenant.profile).access_token_type.as_str();
+        let expectations = Expectations {
+            // F6: a dialect may write another type, but what RFC 9068 says is always understood.
+            types: TypeSet::new(["at+jwt", typ]),
+            algorithms: keys
+                .iter()
+                .filter(for_access_tokens)
+                .map(|key| key.key.algorithm())
+                .collect(),
+            ..Expectations::new(&issuer)
+        };
+        Self {
+            issuer: issuer.into(),
+            base_url: base_url.into(),
+            expectations,
+            access_token_keys: Arc::new(KeySet::new(keys.iter().filter(for_access_tokens).map(verifying))),
+            key_set: KeySet::new(keys.iter().map(verifying)),
+            tenant,
+            keys,
+        }
+    }
+
+    /// The key that signs at `now`: of the tenant's algorithm, or the one before while that is not ready. `None` only
+    /// before the first key is made.
+    pub fn signing_key(&self, purpose: KeyPurpose, now: UnixSeconds) -> Option<&Arc<SigningKey>> {
+        let algorithm = algorithm_name(&self.tenant, purpose);
+        let of_purpose = || {
+            self.keys
+                .iter()
+                .map(|key| &*key.stored)
+                .filter(|key| key.purpose == purpose)
+        };
+        let preferred = signing_key(of_purpose().filter(|key| key.algorithm == algorithm), now);
+        let chosen = preferred.or_else(|| signing_key(of_purpose(), now))?;
+        self.keys
+            .iter()
+            .find(|key| key.stored.id == chosen.id)
+            .map(|key| &key.key)
+    }
+
+    /// The JWKS of the tenant, for everybody.
+    pub fn key_set_document(&self) -> Bytes {
+        self.key_set.document()
+    }
+
+    /// Whether the issuer can be discovered: RFC 8414 and OpenID Connect want a URL (D2).
+    pub fn is_discoverable(&self) -> bool {
+        is_url(&self.issuer)
+    }
+}
+
+impl Snapshot {
+    /// New facts, to be dated with [`Snapshot::at`].
+    pub(super) fn new(before: &Self, tenants: Vec<Arc<Tenant>>, keys: Vec<LoadedKey>) -> Self {
+        let issuers = before.issuers.clone();
+        Self {
+            tenants,
+            keys,
+            issuers,
+            generation: before.generation,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_stale(&self, now: UnixSeconds) -> bool {
+        !(self.from_at..self.until_at).contains(&now)
+    }
+
+    /// The same keys and tenants, as they stand at `now`.
+    pub(super) fn at(&self, now: UnixSeconds, settings: &Settings) -> Self {
+        let oldest = self
+            .tenants
+            .iter()
+            .min_by_key(|tenant| (tenant.created_at, tenant.id))
+            .map(|tenant| tenant.id);
+        let default_tenant = settings.default_tenant.or(oldest);
+        let issuer = |tenant: &Arc<Tenant>| {
+            let is_ours = |key: &&LoadedKey| key.stored.tenant_id.is_none_or(|id| id == tenant.id);
+            let keys = self
+                .keys
+                .iter()
+                .filter(is_ours)
+                .filter(|key| key.stored.is_published(now))
+                .cloned()
+                .collect();
+            LocalIssuer::new(Arc::clone(tenant), Some(tenant.id) == default_tenant, keys, settings)
+        };
+        let issuers: HashMap<_, _> = self
+            .tenants
+            .iter()
+            .map(|tenant| (tenant.id, Arc::new(issuer(tenant))))
+            .collect();
+        let (from_at, until_at) = self.period(now);
+        Self {
+            by_name: issuers
+                .values()
+                .map(|issuer| (issuer.issuer.clone(), issuer.tenant.id))
+                .collect(),
+            generation: self.generation + u64::from(is_less(&self.issuers, &issuers)),
+            issuers,
+            default_tenant,
+            tenants: self.tenants.clone(),
+            keys: self.keys.clone(),
+            from_at,
+            until_at,
+        }
+    }
+
+    /// Around `now`, when no key enters or leaves a key set.
+    fn period(&self, now: UnixSeconds) -> (UnixSeconds, UnixSeconds) {
+        let instants = self
+            .keys
+            .iter()
+            .flat_map(|key| [Some(key.stored.published_at), key.stored.removed_at])
+            .flatten();
+        instants.fold((UnixSeconds::MIN, UnixSeconds::MAX), |(from_at, until_at), at| {
+            match at <= now {
+                true => (from_at.max(at), until_at),
+                false => (from_at, until_at.min(at)),
+            }
+        })
+    }
+}
+
+/// Whether an issuer, its name, or one of its keys is gone.
+fn is_less(before: &HashMap<Uuid, Arc<LocalIssuer>>, after: &HashMap<Uuid, Arc<LocalIssuer>>) -> bool {
+    before.iter().any(|(id, old)| match after.get(id) {
+        None => true,
+        Some(new) => {
+            let kept: HashSet<_> = new.access_token_keys.keys().map(|key| key.kid()).collect();
+            old.issuer != new.issuer || old.access_token_keys.keys().any(|key| !kept.contains(key.kid()))
+        }
+    })
+}
+
+fn is_url(issuer: &str) -> bool {
+    issuer.starts_with("https://") || issuer.starts_with("http://")
+}

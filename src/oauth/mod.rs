@@ -1,0 +1,102 @@
+//! The authorization server: who asks for a token, may they have it, and what it says.
+//!
+//! Owns the protocol. It never sees HTTP: `web` hands it what was sent and writes down what it answers.
+//!
+//! | Rule | File |
+//! |---|---|
+//! | RFC 6749 2.3.1 client authentication | `client_authentication` |
+//! | RFC 6749 3.2 parameters | `parameters` |
+//! | RFC 6749 4.4 client credentials between entities | `grant/client_credentials` |
+//! | RFC 6749 5.2 errors | `error` |
+//! | RFC 8414, OpenID Connect Discovery | `metadata` |
+//! | RFC 9068 access tokens | `issue` |
+
+mod client_authentication;
+mod error;
+mod grant;
+mod guesses;
+mod issue;
+mod keys;
+mod metadata;
+mod parameters;
+mod tenant;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+pub use error::{ErrorCode, ErrorReason, OAuthError};
+pub use grant::GrantType;
+pub use issue::TokenResponse;
+pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
+
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::entropy::Entropy;
+
+/// The embedded authorization server: its dependencies. Share it in an `Arc`.
+pub struct AuthorizationServer {
+    directory: Arc<Directory>,
+    keys: Arc<KeyRing>,
+    clock: Clock,
+    entropy: Entropy,
+    guesses: guesses::Guesses,
+}
+
+/// What an operator decides about the authorization server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What clients see of this gateway, without a trailing slash: every issuer and every document derives from it.
+    pub public_url: String,
+    /// The tenant whose issuer is `public_url` itself; the oldest one if nobody says.
+    pub default_tenant: Option<Uuid>,
+    /// Seconds between the publication of a new key and its first use (P2). Key sets are cached for half as long.
+    pub publish_for: i64,
+}
+
+impl Settings {
+    pub fn new(public_url: &str) -> Self {
+        Self {
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            default_tenant: None,
+            publish_for: 600,
+        }
+    }
+
+    /// Seconds for which others may cache a key set or a metadata document.
+    pub fn cache_for(&self) -> i64 {
+        self.publish_for / 2
+    }
+}
+
+/// A request to the token endpoint, as it was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenRequest<'a> {
+    /// Every `Authorization` field.
+    pub authorization: &'a [&'a [u8]],
+    /// `X-FusionAuth-TenantId`.
+    pub tenant_header: Option<&'a [u8]>,
+    /// The tenant in the path of the endpoint.
+    pub tenant_path: Option<&'a str>,
+    /// The form.
+    pub body: &'a [u8],
+    /// Who is connected, for counting wrong guesses.
+    pub peer: Option<IpAddr>,
+}
+
+impl AuthorizationServer {
+    pub fn new(directory: Arc<Directory>, keys: Arc<KeyRing>, clock: Clock, entropy: Entropy) -> Self {
+        Self {
+            directory,
+            keys,
+            clock,
+            entropy,
+            guesses: guesses::Guesses::default(),
+        }
+    }
+
+    pub fn keys(&self) -> &Arc<KeyRing> {
+        &self.keys
+    }
+}

@@ -1,0 +1,77 @@
+//! Which tenant is a request for (D1)? Path, header and parameter name it; else the client does.
+//!
+//! Owns the order of the hints; it does not know what the tenant then allows.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::client_authentication::Credentials;
+use super::error::{ErrorReason, OAuthError};
+use super::keys::LocalIssuer;
+use super::parameters::Parameters;
+use super::{AuthorizationServer, TokenRequest};
+
+impl AuthorizationServer {
+    /// # Errors
+    /// `invalid_request` if the hints are no tenant, contradict each other, or do not tell several tenants apart.
+    pub(super) async fn resolve_tenant(
+        &self,
+        request: &TokenRequest<'_>,
+        form: &Parameters<'_>,
+        credentials: &Credentials<'_>,
+    ) -> Result<Arc<LocalIssuer>, OAuthError> {
+        let header = request
+            .tenant_header
+            .map(|value| std::str::from_utf8(value).unwrap_or_default());
+        let mut hints = [request.tenant_path, header, form.find("tenantId")]
+            .into_iter()
+            .flatten();
+        let Some(hint) = hints.next() else {
+            return self.tenant_of_client(&credentials.client_id).await;
+        };
+        if hints.any(|other| !other.eq_ignore_ascii_case(hint)) {
+            return Err(unknown_tenant());
+        }
+        let id = Uuid::try_parse(hint).map_err(|_| unknown_tenant())?;
+        self.find_issuer_of(id).await?.ok_or_else(unknown_tenant)
+    }
+
+    /// The issuer of a tenant that may be so new that its keys are not here yet.
+    pub(super) async fn find_issuer_of(&self, tenant_id: Uuid) -> Result<Option<Arc<LocalIssuer>>, OAuthError> {
+        if let Some(issuer) = self.keys.issuer(Some(tenant_id)) {
+            return Ok(Some(issuer));
+        }
+        if self.directory.tenant(tenant_id).await?.is_none() {
+            return Ok(None);
+        }
+        self.keys.reload().await.map_err(OAuthError::unavailable)?;
+        Ok(self.keys.issuer(Some(tenant_id)))
+    }
+
+    /// The only tenant, or the only one that knows the client. An unknown client is the default tenant's to refuse.
+    async fn tenant_of_client(&self, client_id: &str) -> Result<Arc<LocalIssuer>, OAuthError> {
+        let no_tenant = || OAuthError::unavailable("no tenant exists");
+        let issuers = self.keys.issuers();
+        let mut found = Vec::new();
+        if issuers.len() > 1 {
+            for issuer in &issuers {
+                if self.directory.find_client(issuer.tenant.id, client_id).await?.is_some() {
+                    found.push(issuer);
+                }
+            }
+        }
+        match found.as_slice() {
+            [] => issuers.first().cloned().ok_or_else(no_tenant),
+            [issuer] => Ok(Arc::clone(issuer)),
+            [_, _, ..] => {
+                let description = "Several tenants have this client: say which one with tenantId.";
+                Err(OAuthError::invalid_request(ErrorReason::MissingTenantId, description))
+            }
+        }
+    }
+}
+
+fn unknown_tenant() -> OAuthError {
+    OAuthError::invalid_request(ErrorReason::InvalidTenantId, "There is no such tenant.")
+}

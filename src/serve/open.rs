@@ -1,0 +1,65 @@
+//! The parts that need a store, without a gateway: for `serve` itself and for commands that work on the same store.
+//!
+//! Owns the order in which they are opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::StartError;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::directory::Directory;
+use crate::entropy::Entropy;
+use crate::jose::MasterKey;
+use crate::store::Store;
+use crate::store::sql::{Options, SqlStore};
+
+/// An open store and what administrators manage in it.
+pub struct Opened {
+    pub store: Arc<dyn Store>,
+    pub directory: Arc<Directory>,
+    pub clock: Clock,
+    pub entropy: Entropy,
+}
+
+impl Opened {
+    /// Opens the store of `config`, brings its schema up to date and sees that there is a tenant.
+    ///
+    /// # Errors
+    /// [`StartError`] when the store cannot be used.
+    pub async fn open(config: &Config) -> Result<Self, StartError> {
+        let (clock, entropy) = (Clock::system(), Entropy::system());
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open(config.store.url().expose(), &Options::default()).await?);
+        let directory = Arc::new(Directory::new(store.clone(), clock.clone(), entropy.clone()));
+        directory.ensure_tenant().await?;
+        Ok(Self { store, directory, clock, entropy })
+    }
+
+    /// Makes what the configuration declares.
+    ///
+    /// # Errors
+    /// [`StartError::Directory`] when the store holds something that contradicts it.
+    pub async fn declare(&self, config: &Config) -> Result<(), StartError> {
+        let applied = self.directory.apply(&declaration(&config.directory)).await?;
+        for (entity, secret) in &applied.generated_secrets {
+            // Shown once, to whoever starts the gateway; it is nowhere else in clear.
+            eprintln!("faregate: entity {entity:?} was made with the client secret {}", secret.expose());
+        }
+        Ok(())
+    }
+}
+
+/// The key that protects signing keys, made at the first start.
+///
+/// # Errors
+/// [`StartError::MasterKey`], naming the file and the fix.
+pub(super) fn master_key(config: &Config, entropy: &Entropy) -> Result<MasterKey, StartError> {
+    Ok(match &config.keys.master_key {
+        config::MasterKey::Value(text) => MasterKey::from_base64(text.expose())?,
+        config::MasterKey::File(path) => MasterKey::from_file(path, entropy)?,
+    })
+}
+
+pub(super) fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,59 @@
+//! The change feed, things that happen once, and the database's own health, in SQL.
+
+use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
+
+use super::{Engine, Lease, Result, SqlStore};
+use crate::model::{Change, ChangeKind};
+
+pub(super) async fn changes_since(store: &SqlStore, seq: i64, limit: u32) -> Result<Vec<Change>> {
+    let statement = query("SELECT * FROM change WHERE seq > $1 ORDER BY seq LIMIT $2").bind(seq).bind(i64::from(limit));
+    statement.fetch_all(&store.readers).await?.iter().map(read).collect()
+}
+
+pub(super) async fn latest_change(store: &SqlStore) -> Result<i64> {
+    Ok(query("SELECT seq FROM change_counter").fetch_one(&store.readers).await?.try_get("seq")?)
+}
+
+pub(super) async fn remember_once(store: &SqlStore, kind: &str, key_hash: &str, lease: Lease) -> Result<bool> {
+    let mut mutation = store.begin().await?;
+    // One statement decides. An expired memory is taken over by whoever comes first.
+    let statement = query(
+        "INSERT INTO remembered (kind, key_hash, expires_at) VALUES ($1, $2, $3)
+         ON CONFLICT (kind, key_hash) DO UPDATE SET expires_at = excluded.expires_at WHERE remembered.expires_at <= $4",
+    )
+    .bind(kind)
+    .bind(key_hash)
+    .bind(lease.expires_at)
+    .bind(lease.now);
+    let won = mutation.execute(statement).await? == 1;
+    mutation.commit_silently().await?;
+    Ok(won)
+}
+
+pub(super) async fn forget(store: &SqlStore, now: i64, changes_before: i64) -> Result<u64> {
+    let mut mutation = store.begin().await?;
+    let mut rows = mutation.execute(query("DELETE FROM remembered WHERE expires_at <= $1").bind(now)).await?;
+    // The newest change stays, so that a node that slept notices the gap before it.
+    let changes = query("DELETE FROM change WHERE changed_at < $1 AND seq < (SELECT seq FROM change_counter)");
+    rows += mutation.execute(changes.bind(changes_before)).await?;
+    mutation.commit_silently().await?;
+    Ok(rows)
+}
+
+pub(super) async fn ping(store: &SqlStore) -> Result<()> {
+    match &store.engine {
+        Engine::Sqlite(file) => file.check(&store.writers).await?,
+        Engine::Memory | Engine::Postgres => {}
+    }
+    latest_change(store).await.map(drop)
+}
+
+fn read(row: &AnyRow) -> Result<Change> {
+    Ok(Change {
+        seq: row.try_get("seq")?,
+        kind: ChangeKind::parse(row.try_get("kind")?),
+        object_id: row.try_get("object_id")?,
+        at: row.try_get("changed_at")?,
+    })
+}

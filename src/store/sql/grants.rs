@@ -1,0 +1,123 @@
+//! Grants between entities in SQL.
+
+use std::collections::BTreeMap;
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row as _, query};
+use uuid::Uuid;
+
+use super::tenants::read_id;
+use super::{GrantFilter, Result, SqlStore, StoreError};
+use crate::model::{ChangeKind, EntityGrant};
+use crate::store::Object;
+
+pub(super) async fn upsert(store: &SqlStore, grant: &EntityGrant) -> Result<()> {
+    let (target_id, recipient_id) = (grant.target_id.to_string(), grant.recipient_id.to_string());
+    let mut mutation = store.begin().await?;
+    for id in [&target_id, &recipient_id] {
+        if !mutation.finds(query("SELECT id FROM entity WHERE id = $1").bind(id.as_str())).await? {
+            return Err(StoreError::Missing(Object::Entity));
+        }
+    }
+    let row = query(
+        "INSERT INTO entity_grant (id, target_id, recipient_id, managed_by, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (target_id, recipient_id)
+         DO UPDATE SET managed_by = excluded.managed_by, updated_at = excluded.updated_at
+         RETURNING id",
+    )
+    .bind(grant.id.to_string())
+    .bind(target_id.as_str())
+    .bind(recipient_id.as_str())
+    .bind(grant.managed_by.as_deref())
+    .bind(grant.created_at)
+    .bind(grant.updated_at)
+    .fetch_one(mutation.connection())
+    .await?;
+    let grant_id: &str = row.try_get("id")?;
+    mutation.execute(query("DELETE FROM entity_grant_permission WHERE grant_id = $1").bind(grant_id)).await?;
+    let mut permissions: Vec<&str> = grant.permissions.iter().map(String::as_str).collect();
+    permissions.sort_unstable();
+    permissions.dedup();
+    for permission in permissions {
+        let statement = query(
+            "INSERT INTO entity_grant_permission (grant_id, permission_id)
+             SELECT $1, permission.id FROM permission JOIN entity ON entity.type_id = permission.type_id
+             WHERE entity.id = $2 AND permission.name = $3",
+        )
+        .bind(grant_id)
+        .bind(target_id.as_str())
+        .bind(permission);
+        if mutation.execute(statement).await? == 0 {
+            return Err(StoreError::Missing(Object::Permission));
+        }
+    }
+    mutation.commit(ChangeKind::Grant, &format!("{target_id}/{recipient_id}"), grant.updated_at).await
+}
+
+pub(super) async fn delete(store: &SqlStore, recipient_id: Uuid, target_id: Uuid, at: i64) -> Result<bool> {
+    let mut mutation = store.begin().await?;
+    let statement = query("DELETE FROM entity_grant WHERE target_id = $1 AND recipient_id = $2")
+        .bind(target_id.to_string())
+        .bind(recipient_id.to_string());
+    if mutation.execute(statement).await? == 0 {
+        return Ok(false);
+    }
+    mutation.commit(ChangeKind::Grant, &format!("{target_id}/{recipient_id}"), at).await?;
+    Ok(true)
+}
+
+/// A grant and its permissions in one statement, so that they are of one instant.
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT entity_grant.*, permission.name AS permission FROM entity_grant
+             LEFT JOIN entity_grant_permission ON entity_grant_permission.grant_id = entity_grant.id
+             LEFT JOIN permission ON permission.id = entity_grant_permission.permission_id ",
+            $condition
+        )
+    };
+}
+
+pub(super) async fn find(store: &SqlStore, recipient_id: Uuid, target_id: Uuid) -> Result<Option<EntityGrant>> {
+    let statement = query(select!("WHERE target_id = $1 AND recipient_id = $2"))
+        .bind(target_id.to_string())
+        .bind(recipient_id.to_string());
+    Ok(fetch(store, statement).await?.pop())
+}
+
+pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
+    let statement = match filter {
+        GrantFilter::All => query(select!("")),
+        GrantFilter::OnTarget(id) => query(select!("WHERE target_id = $1")).bind(id.to_string()),
+        GrantFilter::OfRecipient(id) => query(select!("WHERE recipient_id = $1")).bind(id.to_string()),
+    };
+    fetch(store, statement).await
+}
+
+async fn fetch(store: &SqlStore, statement: Query<'_, Any, AnyArguments>) -> Result<Vec<EntityGrant>> {
+    let mut grants = BTreeMap::new();
+    for row in statement.fetch_all(&store.readers).await? {
+        let new = read(&row)?;
+        let grant = grants.entry((new.target_id, new.recipient_id)).or_insert(new);
+        grant.permissions.extend(row.try_get::<Option<String>, _>("permission")?);
+    }
+    let mut grants: Vec<EntityGrant> = grants.into_values().collect();
+    for grant in &mut grants {
+        grant.permissions.sort_unstable();
+    }
+    Ok(grants)
+}
+
+fn read(row: &AnyRow) -> Result<EntityGrant> {
+    Ok(EntityGrant {
+        id: read_id(row, "id")?,
+        target_id: read_id(row, "target_id")?,
+        recipient_id: read_id(row, "recipient_id")?,
+        permissions: Vec::new(),
+        managed_by: row.try_get("managed_by")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}

@@ -1,0 +1,203 @@
+//! The store in SQL: one text for SQLite and PostgreSQL, through sqlx's `Any` driver. The only module that names sqlx.
+//!
+//! This file is the list of verbs; the statements are in one file per kind of object. It opens nothing: see `open`.
+
+mod entities;
+mod entity_types;
+mod errors;
+mod feed;
+mod grants;
+mod keys;
+mod migrate;
+mod open;
+mod postgres;
+mod sqlite;
+mod tenants;
+mod transaction;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::AnyPool;
+use uuid::Uuid;
+
+pub use open::Options;
+
+use super::{GrantFilter, Lease, Result, Store, StoreError};
+use crate::model::{Change, Entity, EntityGrant, EntityType, Permission, StoredKey, Tenant};
+
+/// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
+#[derive(Debug)]
+pub struct SqlStore {
+    engine: Engine,
+    /// SQLite takes one writer at a time, so there is one connection for it and nobody fights over the lock.
+    writers: AnyPool,
+    readers: AnyPool,
+    /// Longest time that a verb may take.
+    deadline: Duration,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Sqlite(sqlite::DatabaseFile),
+    /// SQLite in memory: there is nothing on disk to watch.
+    Memory,
+    Postgres,
+}
+
+impl SqlStore {
+    async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match tokio::time::timeout(self.deadline, work).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::Unavailable(format!("no answer within {:?}", self.deadline).into())),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn insert_tenant(&self, tenant: &Tenant) -> Result<()> {
+        self.within(tenants::insert(self, tenant)).await
+    }
+
+    async fn update_tenant(&self, tenant: &Tenant) -> Result<bool> {
+        self.within(tenants::update(self, tenant)).await
+    }
+
+    async fn delete_tenant(&self, id: Uuid, at: i64) -> Result<bool> {
+        self.within(tenants::delete(self, id, at)).await
+    }
+
+    async fn find_tenant(&self, id: Uuid) -> Result<Option<Tenant>> {
+        self.within(tenants::find(self, id)).await
+    }
+
+    async fn find_tenant_by_name(&self, name: &str) -> Result<Option<Tenant>> {
+        self.within(tenants::find_by_name(self, name)).await
+    }
+
+    async fn list_tenants(&self) -> Result<Vec<Tenant>> {
+        self.within(tenants::list(self)).await
+    }
+
+    async fn insert_entity_type(&self, entity_type: &EntityType) -> Result<()> {
+        self.within(entity_types::insert(self, entity_type)).await
+    }
+
+    async fn update_entity_type(&self, entity_type: &EntityType) -> Result<bool> {
+        self.within(entity_types::update(self, entity_type)).await
+    }
+
+    async fn delete_entity_type(&self, id: Uuid, at: i64) -> Result<bool> {
+        self.within(entity_types::delete(self, id, at)).await
+    }
+
+    async fn find_entity_type(&self, id: Uuid) -> Result<Option<EntityType>> {
+        self.within(entity_types::find(self, id)).await
+    }
+
+    async fn find_entity_type_by_name(&self, name: &str) -> Result<Option<EntityType>> {
+        self.within(entity_types::find_by_name(self, name)).await
+    }
+
+    async fn list_entity_types(&self) -> Result<Vec<EntityType>> {
+        self.within(entity_types::list(self)).await
+    }
+
+    async fn insert_permission(&self, type_id: Uuid, permission: &Permission, at: i64) -> Result<()> {
+        self.within(entity_types::insert_permission(self, type_id, permission, at)).await
+    }
+
+    async fn update_permission(&self, type_id: Uuid, permission: &Permission, at: i64) -> Result<bool> {
+        self.within(entity_types::update_permission(self, type_id, permission, at)).await
+    }
+
+    async fn delete_permission(&self, type_id: Uuid, permission_id: Uuid, at: i64) -> Result<bool> {
+        self.within(entity_types::delete_permission(self, type_id, permission_id, at)).await
+    }
+
+    async fn insert_entity(&self, entity: &Entity) -> Result<()> {
+        self.within(entities::insert(self, entity)).await
+    }
+
+    async fn update_entity(&self, before: &Entity, after: &Entity) -> Result<bool> {
+        self.within(entities::update(self, before, after)).await
+    }
+
+    async fn delete_entity(&self, id: Uuid, at: i64) -> Result<bool> {
+        self.within(entities::delete(self, id, at)).await
+    }
+
+    async fn find_entity(&self, id: Uuid) -> Result<Option<Entity>> {
+        self.within(entities::find(self, id)).await
+    }
+
+    async fn find_entity_by_client_id(&self, tenant_id: Uuid, client_id: &str) -> Result<Option<Entity>> {
+        self.within(entities::find_by_client_id(self, tenant_id, client_id)).await
+    }
+
+    async fn find_entity_by_name(&self, tenant_id: Uuid, name: &str) -> Result<Option<Entity>> {
+        self.within(entities::find_by_name(self, tenant_id, name)).await
+    }
+
+    async fn list_entities(&self, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {
+        self.within(entities::list(self, tenant_id)).await
+    }
+
+    async fn upsert_grant(&self, grant: &EntityGrant) -> Result<()> {
+        self.within(grants::upsert(self, grant)).await
+    }
+
+    async fn delete_grant(&self, recipient_id: Uuid, target_id: Uuid, at: i64) -> Result<bool> {
+        self.within(grants::delete(self, recipient_id, target_id, at)).await
+    }
+
+    async fn find_grant(&self, recipient_id: Uuid, target_id: Uuid) -> Result<Option<EntityGrant>> {
+        self.within(grants::find(self, recipient_id, target_id)).await
+    }
+
+    async fn list_grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
+        self.within(grants::list(self, filter)).await
+    }
+
+    async fn insert_key(&self, key: &StoredKey) -> Result<()> {
+        self.within(keys::insert(self, key)).await
+    }
+
+    async fn rotate_key(&self, retired: &StoredKey, successor: &StoredKey, at: i64) -> Result<bool> {
+        self.within(keys::rotate(self, retired, successor, at)).await
+    }
+
+    async fn remove_key(&self, id: &str, at: i64) -> Result<bool> {
+        self.within(keys::remove(self, id, at)).await
+    }
+
+    async fn list_keys(&self, since: i64) -> Result<Vec<StoredKey>> {
+        self.within(keys::list(self, since)).await
+    }
+
+    async fn changes_since(&self, seq: i64, limit: u32) -> Result<Vec<Change>> {
+        self.within(feed::changes_since(self, seq, limit)).await
+    }
+
+    async fn latest_change(&self) -> Result<i64> {
+        self.within(feed::latest_change(self)).await
+    }
+
+    async fn remember_once(&self, kind: &str, key_hash: &str, lease: Lease) -> Result<bool> {
+        self.within(feed::remember_once(self, kind, key_hash, lease)).await
+    }
+
+    async fn forget(&self, now: i64, changes_before: i64) -> Result<u64> {
+        self.within(feed::forget(self, now, changes_before)).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.within(feed::ping(self)).await
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writers.close().await;
+    }
+}

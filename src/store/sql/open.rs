@@ -1,0 +1,50 @@
+//! Opening a store: from a URL to connections on a database with today's schema, or one line that says what to do.
+
+use std::time::Duration;
+
+use super::{SqlStore, postgres, sqlite};
+use crate::store::OpenError;
+
+/// How to open a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Accept a PostgreSQL that may lose acknowledged writes (P5).
+    pub unsafe_durability: bool,
+    /// Longest time that a verb may take before it is [`super::StoreError::Unavailable`].
+    pub deadline: Duration,
+    /// Most connections to PostgreSQL, and most readers of a SQLite file.
+    pub connections: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { unsafe_durability: false, deadline: Duration::from_secs(3), connections: 8 }
+    }
+}
+
+impl SqlStore {
+    /// Opens `url` and brings its schema up to date: `sqlite:///absolute/file.db`, `sqlite://relative/file.db`,
+    /// `sqlite::memory:` (gone when closed) or `postgres://user:password@host/database`. A SQLite file is created when
+    /// there is none.
+    ///
+    /// # Errors
+    /// [`OpenError`], worded for the operator.
+    pub async fn open(url: &str, options: &Options) -> Result<Self, OpenError> {
+        sqlx::any::install_default_drivers();
+        if url == "sqlite::memory:" {
+            return sqlite::open_memory(options).await;
+        }
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            return sqlite::open_file(path.strip_prefix("//").unwrap_or(path), options).await;
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return postgres::open(url, options).await;
+        }
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        Err(OpenError::Place {
+            place: format!("{scheme}:"),
+            problem: "not a kind of store that is known".to_owned(),
+            fix: "write sqlite:///path/to/file.db or postgres://user@host/database".to_owned(),
+        })
+    }
+}

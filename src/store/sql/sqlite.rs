@@ -1,0 +1,268 @@
+//! SQLite: the file's rights, the connections' settings (P5), and watching that the file stays the one that was opened.
+
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::sqlite::SqliteError;
+use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _, Row as _, query};
+
+use super::migrate::{Lock, migrate};
+use super::{Engine, Options, SqlStore, StoreError, errors};
+use crate::store::OpenError;
+
+/// Per connection; `journal_mode` is a property of the file and set once, in [`open_file`].
+const SETTINGS: &str =
+    "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
+
+/// Files up to this size are read once at start to see that they are intact: a few milliseconds.
+const CHECKED_SIZE: u64 = 4 << 20;
+
+pub(super) async fn open_memory(options: &Options) -> Result<SqlStore, OpenError> {
+    let place = "sqlite::memory:";
+    let failed = |error: sqlx::Error| OpenError::Place {
+        place: place.to_owned(),
+        problem: error.to_string(),
+        fix: "free some memory".to_owned(),
+    };
+    // One connection that is never given up: the database lives and dies with it.
+    let connect = connect_options(place).map_err(failed)?;
+    let pool = pool(1, options).idle_timeout(None).connect_with(connect).await.map_err(failed)?;
+    let mut connection = pool.acquire().await.map_err(failed)?;
+    migrate(&mut connection, Lock::File).await.map_err(|failure| failure.into_open_error(place, failed))?;
+    drop(connection);
+    Ok(SqlStore { engine: Engine::Memory, writers: pool.clone(), readers: pool, deadline: options.deadline })
+}
+
+pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore, OpenError> {
+    let place = Place(path);
+    if path.is_empty() || path.contains(['?', '#']) {
+        return Err(place.refuse("the URL must be a path without parameters", "write sqlite:///path/to/file.db"));
+    }
+    prepare(place)?;
+    let connect = connect_options(&url(path)).map_err(|error| place.explain(error))?;
+    // Not through the pool, which would try again and then not say why.
+    let mut connection = connect.connect().await.map_err(|error| place.explain(error))?;
+    connection.execute(SETTINGS).await.map_err(|error| place.explain(error))?;
+    use_wal(&mut connection, place).await?;
+    let migrated = migrate(&mut connection, Lock::File).await;
+    migrated.map_err(|failure| failure.into_open_error(&place.name(), |error| place.explain(error)))?;
+    let file = DatabaseFile::watch(path).map_err(|error| place.explain(sqlx::Error::Io(error)))?;
+    if file.length.load(Ordering::Relaxed) <= CHECKED_SIZE {
+        let problem = quick_check(&mut connection).await.map_err(|error| place.explain(error))?;
+        if let Some(problem) = problem {
+            return Err(place.corrupt(problem));
+        }
+    }
+    let writers = pool(1, options).connect_with(connect.clone()).await.map_err(|error| place.explain(error))?;
+    // Closed after another was opened: the last one to close would fold the log back into the file.
+    connection.close().await.map_err(|error| place.explain(error))?;
+    let readers = pool(options.connections, options).connect_lazy_with(connect);
+    Ok(SqlStore { engine: Engine::Sqlite(file), writers, readers, deadline: options.deadline })
+}
+
+fn pool(connections: u32, options: &Options) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections.max(1))
+        .acquire_timeout(options.deadline)
+        .test_before_acquire(false)
+        .max_lifetime(None)
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(SETTINGS).await.map(drop) }))
+}
+
+fn connect_options(url: &str) -> sqlx::Result<AnyConnectOptions> {
+    Ok(AnyConnectOptions::from_str(url)?.disable_statement_logging())
+}
+
+/// sqlx decodes `%`, and its URL parser would read some characters as its own.
+fn url(path: &str) -> String {
+    let mut url = String::from("sqlite://");
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    url
+}
+
+/// Sees that the file exists, is ours and nobody else's (T66), before SQLite touches it. The files beside it
+/// (`-wal`, `-shm`) get its mode from SQLite.
+fn prepare(place: Place<'_>) -> Result<(), OpenError> {
+    let path = Path::new(place.0);
+    match fs::metadata(path) {
+        Ok(metadata) => check_existing(place, &metadata)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+                Ok(_) => Ok(()),
+                // Another node that starts at the same time was faster.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+                Err(error) => Err(place.cannot_create(&error)),
+            };
+        }
+        Err(error) => return Err(place.cannot_create(&error)),
+    }
+    for suffix in ["-wal", "-shm"] {
+        let beside = format!("{}{suffix}", place.0);
+        if let Ok(metadata) = fs::metadata(&beside) {
+            check_existing(Place(&beside), &metadata)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_existing(place: Place<'_>, metadata: &Metadata) -> Result<(), OpenError> {
+    let path = place.0;
+    if !metadata.is_file() {
+        return Err(place.refuse("is not a file", "name a file in it"));
+    }
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(place.refuse(format!("other users may open it (mode {mode:04o})"), format!("chmod 600 {path}")));
+    }
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
+            Err(place.refuse("is on a read-only file system", "mount it writable, or move the store"))
+        }
+        Err(error) => {
+            let fix = format!("chown it to the user that runs faregate, and chmod 600 {path}");
+            Err(place.refuse(format!("cannot be read and written ({error})"), fix))
+        }
+    }
+}
+
+async fn use_wal(connection: &mut AnyConnection, place: Place<'_>) -> Result<(), OpenError> {
+    // SQLite's busy timeout does not cover this switch, so two nodes that create the file at once take turns here.
+    for _ in 0..100 {
+        match query("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await {
+            Ok(row) if row.try_get::<&str, _>(0).is_ok_and(|mode| mode == "wal") => return Ok(()),
+            Ok(_) => {
+                return Err(place.refuse("its file system cannot share memory (WAL)", "move it to a local disk"));
+            }
+            Err(error) if primary_code(&error) == Some(errors::BUSY) => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => return Err(place.explain(error)),
+        }
+    }
+    Err(place.refuse("another program holds it locked", "stop that program"))
+}
+
+/// What is wrong with the file, if anything.
+async fn quick_check(connection: &mut AnyConnection) -> sqlx::Result<Option<String>> {
+    let row = query("PRAGMA quick_check(1)").fetch_one(connection).await?;
+    let verdict: String = row.try_get(0)?;
+    Ok((verdict != "ok").then_some(verdict))
+}
+
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let error = error.as_database_error()?.try_downcast_ref::<SqliteError>()?;
+    Some(errors::primary_code(error))
+}
+
+/// Where the store is, for messages.
+#[derive(Clone, Copy)]
+struct Place<'a>(&'a str);
+
+impl Place<'_> {
+    fn name(self) -> String {
+        format!("sqlite://{}", self.0)
+    }
+
+    fn refuse(self, problem: impl Into<String>, fix: impl Into<String>) -> OpenError {
+        OpenError::Place { place: self.name(), problem: problem.into(), fix: fix.into() }
+    }
+
+    fn corrupt(self, problem: String) -> OpenError {
+        OpenError::Corrupt { place: self.name(), path: self.0.to_owned(), problem }
+    }
+
+    fn cannot_create(self, error: &std::io::Error) -> OpenError {
+        let directory = match Path::new(self.0).parent() {
+            Some(parent) if parent != Path::new("") => parent.display().to_string(),
+            _ => ".".to_owned(),
+        };
+        let fix = match error.kind() {
+            ErrorKind::NotFound => format!("mkdir -p {directory}"),
+            ErrorKind::NotADirectory => format!("{directory} is not a directory; name another place"),
+            ErrorKind::ReadOnlyFilesystem => "mount it writable, or move the store".to_owned(),
+            _ => format!("let the user that runs faregate write to {directory}"),
+        };
+        self.refuse(format!("cannot be created ({error})"), fix)
+    }
+
+    fn explain(self, error: sqlx::Error) -> OpenError {
+        let path = self.0;
+        match primary_code(&error) {
+            Some(errors::CORRUPT | errors::NOT_A_DATABASE) => self.corrupt(match error.as_database_error() {
+                Some(error) => error.message().to_owned(),
+                None => error.to_string(),
+            }),
+            Some(errors::READ_ONLY | errors::CANNOT_OPEN) => {
+                let fix = format!("let the user that runs faregate write to {path} and to its directory");
+                self.refuse(error.to_string(), fix)
+            }
+            Some(errors::BUSY) => self.refuse("another program holds it locked", "stop that program"),
+            _ => self.refuse(error.to_string(), format!("check {path}, or restore a backup")),
+        }
+    }
+}
+
+/// The file behind an open store. SQLite goes on writing to a file that was removed, and every write would be lost.
+#[derive(Debug)]
+pub(super) struct DatabaseFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    length: AtomicU64,
+}
+
+impl DatabaseFile {
+    fn watch(path: &str) -> std::io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        Ok(Self {
+            path: PathBuf::from(path),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: AtomicU64::new(metadata.len()),
+        })
+    }
+
+    /// Costs one `stat`, and a full check when the file became shorter (T20).
+    pub(super) async fn check(&self, writers: &AnyPool) -> super::Result<()> {
+        let path = self.path.display();
+        let Ok(metadata) = fs::metadata(&self.path) else {
+            return Err(StoreError::Corrupt(format!("{path} was removed; stop, restore a backup, start")));
+        };
+        if (metadata.dev(), metadata.ino()) != (self.device, self.inode) {
+            return Err(StoreError::Corrupt(format!("{path} was replaced while open; restart to use the new file")));
+        }
+        if metadata.len() < self.length.load(Ordering::Relaxed) {
+            // A VACUUM makes it shorter too; that is no damage.
+            let mut connection = writers.acquire().await?;
+            if let Some(problem) = quick_check(&mut connection).await? {
+                return Err(StoreError::Corrupt(format!("{path} was truncated ({problem}); restore a backup")));
+            }
+        }
+        self.length.store(metadata.len(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_become_urls() {
+        assert_eq!(url("/var/lib/a b%#.db"), "sqlite:///var/lib/a%20b%25%23.db");
+        assert_eq!(url("faregate.db"), "sqlite://faregate.db");
+    }
+}

@@ -1,0 +1,107 @@
+//! Tenants in SQL.
+
+use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
+use uuid::Uuid;
+
+use super::{Result, SqlStore, StoreError};
+use crate::model::{ChangeKind, Profile, Tenant};
+use crate::store::Object;
+
+pub(super) async fn insert(store: &SqlStore, tenant: &Tenant) -> Result<()> {
+    let mut mutation = store.begin().await?;
+    let statement = query(
+        "INSERT INTO tenant (id, name, issuer, profile, access_token_for, access_token_algorithm, id_token_algorithm,
+                             managed_by, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(tenant.id.to_string())
+    .bind(tenant.name.as_str())
+    .bind(tenant.issuer.as_deref())
+    .bind(tenant.profile.as_str())
+    .bind(tenant.access_token_for)
+    .bind(tenant.access_token_algorithm.as_str())
+    .bind(tenant.id_token_algorithm.as_str())
+    .bind(tenant.managed_by.as_deref())
+    .bind(tenant.created_at)
+    .bind(tenant.updated_at);
+    mutation.execute(statement).await?;
+    mutation.commit(ChangeKind::Tenant, &tenant.id.to_string(), tenant.updated_at).await
+}
+
+pub(super) async fn update(store: &SqlStore, tenant: &Tenant) -> Result<bool> {
+    let mut mutation = store.begin().await?;
+    let statement = query(
+        "UPDATE tenant SET name = $2, issuer = $3, profile = $4, access_token_for = $5, access_token_algorithm = $6,
+                           id_token_algorithm = $7, managed_by = $8, updated_at = $9
+         WHERE id = $1",
+    )
+    .bind(tenant.id.to_string())
+    .bind(tenant.name.as_str())
+    .bind(tenant.issuer.as_deref())
+    .bind(tenant.profile.as_str())
+    .bind(tenant.access_token_for)
+    .bind(tenant.access_token_algorithm.as_str())
+    .bind(tenant.id_token_algorithm.as_str())
+    .bind(tenant.managed_by.as_deref())
+    .bind(tenant.updated_at);
+    if mutation.execute(statement).await? == 0 {
+        return Ok(false);
+    }
+    mutation.commit(ChangeKind::Tenant, &tenant.id.to_string(), tenant.updated_at).await?;
+    Ok(true)
+}
+
+pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> {
+    let id = id.to_string();
+    let mut mutation = store.begin().await?;
+    if mutation.finds(query("SELECT id FROM entity WHERE tenant_id = $1 LIMIT 1").bind(id.as_str())).await? {
+        return Err(StoreError::InUse(Object::Tenant));
+    }
+    if mutation.execute(query("DELETE FROM tenant WHERE id = $1").bind(id.as_str())).await? == 0 {
+        return Ok(false);
+    }
+    mutation.commit(ChangeKind::Tenant, &id, at).await?;
+    Ok(true)
+}
+
+pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<Tenant>> {
+    let statement = query("SELECT * FROM tenant WHERE id = $1").bind(id.to_string());
+    statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
+}
+
+pub(super) async fn find_by_name(store: &SqlStore, name: &str) -> Result<Option<Tenant>> {
+    let statement = query("SELECT * FROM tenant WHERE name = $1").bind(name);
+    statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
+}
+
+pub(super) async fn list(store: &SqlStore) -> Result<Vec<Tenant>> {
+    let rows = query("SELECT * FROM tenant").fetch_all(&store.readers).await?;
+    let mut tenants = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+    // Sorted here, because the engines do not agree on the order of texts.
+    tenants.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tenants)
+}
+
+fn read(row: &AnyRow) -> Result<Tenant> {
+    let profile: &str = row.try_get("profile")?;
+    Ok(Tenant {
+        id: read_id(row, "id")?,
+        name: row.try_get("name")?,
+        issuer: row.try_get("issuer")?,
+        profile: Profile::parse(profile)
+            .ok_or_else(|| StoreError::Corrupt(format!("tenant with profile {profile:?}")))?,
+        access_token_for: row.try_get("access_token_for")?,
+        access_token_algorithm: row.try_get("access_token_algorithm")?,
+        id_token_algorithm: row.try_get("id_token_algorithm")?,
+        managed_by: row.try_get("managed_by")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+/// A UUID column.
+pub(super) fn read_id(row: &AnyRow, column: &str) -> Result<Uuid> {
+    let text: &str = row.try_get(column)?;
+    Uuid::try_parse(text).map_err(|_| StoreError::Corrupt(format!("{column} {text:?}, which is not a UUID")))
+}

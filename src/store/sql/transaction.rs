@@ -1,0 +1,58 @@
+//! A mutation: begun so that two of them cannot deadlock, ended only together with its line in the change feed.
+
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, Transaction};
+
+use super::{Engine, Result, SqlStore};
+use crate::model::ChangeKind;
+
+/// An open transaction. Dropping it undoes everything.
+pub(super) struct Mutation(Transaction<'static, Any>);
+
+impl SqlStore {
+    pub(super) async fn begin(&self) -> Result<Mutation> {
+        Ok(Mutation(match &self.engine {
+            Engine::Sqlite(file) => {
+                file.check(&self.writers).await?;
+                // Takes the write lock now. A deferred transaction that reads first fails when it wants to write later.
+                self.writers.begin_with("BEGIN IMMEDIATE").await?
+            }
+            Engine::Memory => self.writers.begin_with("BEGIN IMMEDIATE").await?,
+            Engine::Postgres => self.writers.begin().await?,
+        }))
+    }
+}
+
+impl Mutation {
+    /// Runs one statement; answers how many rows it touched.
+    pub(super) async fn execute(&mut self, statement: Query<'_, Any, AnyArguments>) -> Result<u64> {
+        Ok(statement.execute(&mut *self.0).await?.rows_affected())
+    }
+
+    /// Whether the statement finds a row.
+    pub(super) async fn finds(&mut self, statement: Query<'_, Any, AnyArguments>) -> Result<bool> {
+        Ok(statement.fetch_optional(&mut *self.0).await?.is_some())
+    }
+
+    pub(super) fn connection(&mut self) -> &mut AnyConnection {
+        &mut self.0
+    }
+
+    /// Commits, and tells the other nodes. The counter comes last, so its lock is held for one round trip only.
+    pub(super) async fn commit(mut self, kind: ChangeKind, object_id: &str, at: i64) -> Result<()> {
+        sqlx::query("UPDATE change_counter SET seq = seq + 1").execute(&mut *self.0).await?;
+        sqlx::query("INSERT INTO change (seq, kind, object_id, changed_at) SELECT seq, $1, $2, $3 FROM change_counter")
+            .bind(kind.as_str())
+            .bind(object_id)
+            .bind(at)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(self.0.commit().await?)
+    }
+
+    /// Commits what no other node has to hear of.
+    pub(super) async fn commit_silently(self) -> Result<()> {
+        Ok(self.0.commit().await?)
+    }
+}

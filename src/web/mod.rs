@@ -1,0 +1,116 @@
+//! The HTTP skin of the authorization server: one file per endpoint.
+//!
+//! Owns methods, media types, sizes and header fields. It decides nothing about tokens.
+
+mod key_set;
+mod metadata;
+mod respond;
+mod service;
+mod token;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
+use axum::routing::{get, post};
+use uuid::Uuid;
+
+pub use respond::{Issued, Outcome};
+pub use service::Service;
+
+use crate::oauth::AuthorizationServer;
+
+/// Rule N3.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+const TOKEN: &str = "/oauth2/token";
+const KEY_SET: &str = "/.well-known/jwks.json";
+const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+/// Whatever else is asked of the authorization server is answered here, with a 404.
+const REST: &str = "/oauth2/**";
+
+/// Who is connected: a request extension that the listener sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub IpAddr);
+
+/// Every endpoint that exists. Those of one tenant have its id in front; RFC 8414 puts it behind.
+pub fn router(server: Arc<AuthorizationServer>) -> Router {
+    let tenant = |path: &str| format!("/{{tenant}}{path}");
+    Router::new()
+        .route(TOKEN, post(token::post))
+        .route(&tenant(TOKEN), post(token::post))
+        .route(KEY_SET, get(key_set::get))
+        .route(&tenant(KEY_SET), get(key_set::get))
+        .route(OPENID_CONFIGURATION, get(metadata::get))
+        .route(&tenant(OPENID_CONFIGURATION), get(metadata::get))
+        .route(AUTHORIZATION_SERVER, get(metadata::get))
+        .route(&format!("{AUTHORIZATION_SERVER}/{{tenant}}"), get(metadata::get))
+        .fallback(respond::not_found)
+        .method_not_allowed_fallback(respond::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(map_response(respond::harden))
+        .with_state(server)
+}
+
+/// The patterns of the paths that are ours and so never an upstream's; `{tenant}` stands for a segment that is a UUID.
+pub const PATTERNS: [&str; 9] = [
+    TOKEN,
+    "/{tenant}/oauth2/token",
+    KEY_SET,
+    "/{tenant}/.well-known/jwks.json",
+    OPENID_CONFIGURATION,
+    "/{tenant}/.well-known/openid-configuration",
+    AUTHORIZATION_SERVER,
+    "/.well-known/oauth-authorization-server/{tenant}",
+    REST,
+];
+
+/// Which of [`PATTERNS`] a canonical path belongs to. Asked for every request, so it looks at few bytes first.
+pub fn pattern_of(path: &str) -> Option<&'static str> {
+    let shared = |path: &str| match path {
+        TOKEN => Some([PATTERNS[0], PATTERNS[1]]),
+        KEY_SET => Some([PATTERNS[2], PATTERNS[3]]),
+        OPENID_CONFIGURATION => Some([PATTERNS[4], PATTERNS[5]]),
+        _ => None,
+    };
+    if let Some([pattern, _]) = shared(path) {
+        return Some(pattern);
+    }
+    if path.starts_with("/oauth2/") {
+        return Some(REST);
+    }
+    if let Some(rest) = path.strip_prefix(AUTHORIZATION_SERVER) {
+        return match rest.strip_prefix('/') {
+            None => rest.is_empty().then_some(AUTHORIZATION_SERVER),
+            Some(tenant) => Uuid::try_parse(tenant).is_ok().then_some(PATTERNS[7]),
+        };
+    }
+    let (tenant, rest) = path.get(1..)?.split_at_checked(uuid::fmt::Hyphenated::LENGTH)?;
+    let [_, of_tenant] = shared(rest)?;
+    Uuid::try_parse(tenant).is_ok().then_some(of_tenant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // F-330
+    #[test]
+    fn our_paths_are_ours_with_and_without_a_tenant() {
+        for pattern in PATTERNS {
+            let path = pattern.replace("{tenant}", "30663132-6464-6665-3032-326466613934").replace("**", "anything/else");
+            assert_eq!(pattern_of(&path), Some(pattern), "{path}");
+            for other in ["api", "", "30663132-6464-6665-3032-32646661393z"] {
+                if pattern.contains("{tenant}") {
+                    assert_eq!(pattern_of(&pattern.replace("{tenant}", other)), None, "{pattern} with {other:?}");
+                }
+            }
+        }
+        for path in ["", "/", "/oauth2", "/oauth2x/token", "/OAUTH2/token", "/api/oauth2/token", "/.well-known/", "/.well-known/oauth-authorization-serverx"] {
+            assert_eq!(pattern_of(path), None, "{path}");
+        }
+    }
+}

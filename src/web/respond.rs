@@ -1,0 +1,152 @@
+//! Answers: results and errors of the protocol as HTTP, and the fields that every answer carries.
+//!
+//! Owns header fields and JSON; the status of a protocol error is chosen by its code.
+
+use axum::Json;
+use axum::body::Body;
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::oauth::{ErrorCode, OAuthError};
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// How a request to the authorization server ended, as an extension of the response, for those who count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub endpoint: &'static str,
+    /// The `error` that was answered, or none.
+    pub error: Option<&'static str>,
+    /// The token that was issued, if one was.
+    pub issued: Option<Issued>,
+}
+
+/// What is counted of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Issued {
+    pub grant_type: &'static str,
+    pub profile: &'static str,
+}
+
+/// The members in the order that clients of FusionAuth have seen (F-097).
+#[derive(Serialize)]
+struct ErrorBody {
+    error: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_reason: Option<&'static str>,
+    error_description: &'static str,
+}
+
+/// An answer that nobody may keep (RFC 6749 section 5.1).
+pub(super) fn answer(endpoint: &'static str, result: Result<impl Serialize, OAuthError>) -> Response {
+    let error = result.as_ref().err().map(|error| error.code.as_str());
+    let mut response = match result {
+        Ok(body) => Json(body).into_response(),
+        Err(error) => refuse(&error),
+    };
+    forbid_storing(response.headers_mut());
+    response.extensions_mut().insert(Outcome { endpoint, error, issued: None });
+    response
+}
+
+/// A public document, the same for everybody.
+pub(super) fn publish(endpoint: &'static str, cache_for: i64, document: Result<Option<Bytes>, OAuthError>) -> Response {
+    let document = match document {
+        Ok(Some(document)) => document,
+        Ok(None) => {
+            return plain(
+                StatusCode::NOT_FOUND,
+                ErrorCode::InvalidRequest,
+                "There is no such issuer.",
+            );
+        }
+        Err(error) => return answer(endpoint, Err::<(), _>(error)),
+    };
+    let mut response = Response::new(Body::from(document));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, JSON);
+    // Scripts of any origin may read what is public anyway.
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    if let Ok(value) = HeaderValue::try_from(format!("public, max-age={cache_for}")) {
+        headers.insert(header::CACHE_CONTROL, value);
+    }
+    response.extensions_mut().insert(Outcome { endpoint, error: None, issued: None });
+    response
+}
+
+fn refuse(error: &OAuthError) -> Response {
+    if let Some(source) = &error.source {
+        tracing::error!(error.code = error.code.as_str(), error.source = %source, "A request failed.");
+    }
+    let body = ErrorBody {
+        error: error.code.as_str(),
+        error_reason: error.reason.map(|reason| reason.as_str()),
+        error_description: error.description,
+    };
+    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        // RFC 9110 15.5.2 wants a challenge on every 401, RFC 6749 5.2 this one.
+        headers.insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(r#"Basic realm="token", charset="UTF-8""#),
+        );
+    }
+    if let Some(seconds) = error.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// What HTTP itself refuses, before the protocol is asked.
+pub(super) fn plain(status: StatusCode, error: ErrorCode, error_description: &'static str) -> Response {
+    let body = ErrorBody {
+        error: error.as_str(),
+        error_reason: None,
+        error_description,
+    };
+    let mut response = (status, Json(body)).into_response();
+    forbid_storing(response.headers_mut());
+    response
+}
+
+pub(super) async fn not_found() -> Response {
+    plain(
+        StatusCode::NOT_FOUND,
+        ErrorCode::InvalidRequest,
+        "There is nothing here.",
+    )
+}
+
+pub(super) async fn method_not_allowed() -> Response {
+    plain(
+        StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::InvalidRequest,
+        "This method is not allowed here.",
+    )
+}
+
+/// The fields of every answer: it is data, to be shown nowhere and guessed at by nobody.
+pub(super) async fn harden(mut response: Response) -> Response {
+    const FIELDS: [(HeaderName, HeaderValue); 3] = [
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        ),
+    ];
+    response.headers_mut().extend(FIELDS);
+    response
+}
+
+fn forbid_storing(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    headers.insert(header::PRAGMA, NO_CACHE);
+}

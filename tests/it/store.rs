@@ -1,0 +1,263 @@
+//! The store suite on both engines, and what the engines add: opening, refusing to open, and staying honest when the
+//! file is taken away.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use faregate::model::Tenant;
+use faregate::store::conformance::behaviours;
+use faregate::store::sql::{Options, SqlStore};
+use faregate::store::{OpenError, Store, StoreError};
+use sqlx::{AnyConnection, Connection as _, Executor as _};
+use uuid::Uuid;
+
+use crate::support::database::{Database, Folder};
+
+async fn conforms(database: impl AsyncFn() -> Option<Database>) {
+    for behaviour in behaviours() {
+        let Some(database) = database().await else { return };
+        let store = database.open().await;
+        eprintln!("{}", behaviour.name);
+        (behaviour.run)(Arc::clone(&store) as Arc<dyn Store>).await;
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_conforms() {
+    conforms(async || Some(Database::sqlite())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_conforms() {
+    conforms(Database::postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_conforms() {
+    for behaviour in behaviours() {
+        let store = SqlStore::open("sqlite::memory:", &Options::default()).await.expect("the store opens");
+        (behaviour.run)(Arc::new(store)).await;
+    }
+}
+
+/// T07, T08: nodes that start at once on an empty database all come up, with one schema.
+async fn starts_together(database: &Database) {
+    let mut nodes = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let url = database.url();
+        nodes.spawn(async move { SqlStore::open(&url, &Options::default()).await });
+    }
+    for store in nodes.join_all().await {
+        let store = store.expect("the store opens");
+        store.ping().await.expect("an answer");
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_start_together_on_sqlite() {
+    starts_together(&Database::sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_start_together_on_postgres() {
+    if let Some(database) = Database::postgres().await {
+        starts_together(&database).await;
+    }
+}
+
+/// Two processes on one database see each other's writes (T72).
+async fn sees_the_other(database: &Database) {
+    let (one, other) = (database.open().await, database.open().await);
+    let tenant = Tenant::new(Uuid::from_u128(1), "acme", 1);
+    one.insert_tenant(&tenant).await.expect("inserted");
+    assert_eq!(other.find_tenant(tenant.id).await.expect("answer"), Some(tenant));
+    assert_eq!(other.changes_since(0, 10).await.expect("changes").len(), 1);
+    one.close().await;
+    other.close().await;
+}
+
+#[tokio::test]
+async fn processes_share_a_database() {
+    sees_the_other(&Database::sqlite()).await;
+    if let Some(database) = Database::postgres().await {
+        sees_the_other(&database).await;
+    }
+}
+
+async fn refusal(url: &str) -> String {
+    match SqlStore::open(url, &Options::default()).await {
+        Ok(_) => panic!("{url} was opened"),
+        Err(error) => {
+            let text = error.to_string();
+            assert!(!text.contains('\n') && !text.contains("hunter2"), "{text}");
+            text
+        }
+    }
+}
+
+fn mode(path: &std::path::Path) -> u32 {
+    std::fs::metadata(path).expect("a file").permissions().mode() & 0o777
+}
+
+// P5
+#[tokio::test]
+async fn the_file_and_its_companions_are_ours_alone() {
+    let folder = Folder::new();
+    let path = folder.file("a b%20.db");
+    let url = format!("sqlite://{}", path.display());
+    let store = SqlStore::open(&url, &Options::default()).await.expect("the store opens");
+    store.insert_tenant(&Tenant::new(Uuid::nil(), "acme", 1)).await.expect("inserted");
+    for name in ["a b%20.db", "a b%20.db-wal", "a b%20.db-shm"] {
+        assert_eq!(mode(&folder.file(name)), 0o600, "{name}");
+    }
+    store.close().await;
+    let store = SqlStore::open(&url, &Options::default()).await.expect("the store opens again");
+    assert_eq!(store.list_tenants().await.expect("list").len(), 1);
+}
+
+// T66
+#[tokio::test]
+async fn a_file_that_others_may_read_is_refused() {
+    let database = Database::sqlite();
+    database.open().await.close().await;
+    let url = database.url();
+    let path = url.strip_prefix("sqlite://").expect("a file");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).expect("chmod");
+    let text = refusal(&url).await;
+    assert!(text.contains("mode 0644") && text.contains(&format!("chmod 600 {path}")), "{text}");
+}
+
+// T66
+#[tokio::test]
+async fn places_where_no_file_can_be_are_named() {
+    let folder = Folder::new();
+    let place = folder.path().display();
+    let text = refusal(&format!("sqlite://{place}/missing/x.db")).await;
+    assert!(text.contains(&format!("mkdir -p {place}/missing")), "{text}");
+    let text = refusal(&format!("sqlite://{place}")).await;
+    assert!(text.contains("is not a file"), "{text}");
+    std::fs::write(folder.file("file"), "").expect("written");
+    let text = refusal(&format!("sqlite://{place}/file/x.db")).await;
+    assert!(text.contains("is not a directory"), "{text}");
+    let text = refusal("sqlite:///proc/faregate.db").await;
+    assert!(text.contains("cannot be created"), "{text}");
+    for url in ["", "mysql://root:hunter2@localhost/x", "sqlite://", "sqlite://x.db?mode=ro"] {
+        assert!(refusal(url).await.contains("sqlite:///path/to/file.db"), "{url}");
+    }
+}
+
+// T20
+#[tokio::test]
+async fn a_damaged_file_is_refused() {
+    let folder = Folder::new();
+    let place = folder.file("x.db");
+    let url = format!("sqlite://{}", place.display());
+    let write = |bytes: &[u8]| {
+        std::fs::File::create(&place).and_then(|mut file| file.write_all(bytes)).expect("written");
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o600)).expect("chmod");
+    };
+    write(&[b'x'; 8192]);
+    let text = refusal(&url).await;
+    assert!(text.contains("not an intact SQLite database") && text.contains("restore a backup"), "{text}");
+
+    std::fs::remove_file(&place).expect("removed");
+    SqlStore::open(&url, &Options::default()).await.expect("the store opens").close().await;
+    let bytes = std::fs::read(&place).expect("read");
+    write(&bytes[..4096]);
+    let text = refusal(&url).await;
+    assert!(text.contains("not an intact SQLite database"), "{text}");
+
+    // Damage in the middle, which opening alone would not notice.
+    let mut damaged = bytes.clone();
+    damaged[8192..12288].fill(0xa5);
+    write(&damaged);
+    let text = refusal(&url).await;
+    assert!(text.contains("not an intact SQLite database"), "{text}");
+    write(&bytes);
+    SqlStore::open(&url, &Options::default()).await.expect("the store opens").close().await;
+}
+
+// T08, T73
+async fn refuses_a_newer_schema(database: &Database) {
+    database.open().await.close().await;
+    sqlx::any::install_default_drivers();
+    let mut connection = AnyConnection::connect(&database.url()).await.expect("a connection");
+    connection.execute("INSERT INTO schema_version (version, checksum) VALUES (99, 'x')").await.expect("inserted");
+    connection.close().await.expect("closed");
+    let error = SqlStore::open(&database.url(), &Options::default()).await.expect_err("a refusal");
+    assert!(matches!(error, OpenError::SchemaTooNew { found: 99, .. }), "{error}");
+    assert!(error.to_string().contains("its schema is version 99"), "{error}");
+    let mut connection = AnyConnection::connect(&database.url()).await.expect("a connection");
+    connection.execute("DELETE FROM schema_version WHERE version = 99").await.expect("deleted");
+    connection.execute("UPDATE schema_version SET checksum = 'x'").await.expect("updated");
+    connection.close().await.expect("closed");
+    let error = SqlStore::open(&database.url(), &Options::default()).await.expect_err("a refusal");
+    assert!(matches!(error, OpenError::SchemaChanged { version: 1, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    refuses_a_newer_schema(&Database::sqlite()).await;
+    if let Some(database) = Database::postgres().await {
+        refuses_a_newer_schema(&database).await;
+    }
+}
+
+fn shown(result: Result<(), StoreError>) -> String {
+    match result {
+        Err(StoreError::Corrupt(text)) => text,
+        other => panic!("expected damage, got {other:?}"),
+    }
+}
+
+// T20: writes to a file that is gone would be lost, so there are none
+#[tokio::test]
+async fn a_file_that_is_taken_away_gets_no_writes() {
+    let database = Database::sqlite();
+    let store = database.open().await;
+    let url = database.url();
+    let path = url.strip_prefix("sqlite://").expect("a file");
+    store.insert_tenant(&Tenant::new(Uuid::from_u128(1), "one", 1)).await.expect("inserted");
+
+    let away = format!("{path}.away");
+    std::fs::rename(path, &away).expect("moved");
+    let two = Tenant::new(Uuid::from_u128(2), "two", 1);
+    assert!(shown(store.insert_tenant(&two).await).contains("was removed"));
+    assert!(shown(store.ping().await).contains("was removed"));
+    std::fs::copy(&away, path).expect("copied");
+    assert!(shown(store.insert_tenant(&two).await).contains("was replaced"));
+    std::fs::rename(&away, path).expect("moved back");
+    store.insert_tenant(&two).await.expect("inserted");
+
+    store.close().await;
+    let store = database.open().await;
+    std::fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(4096)).expect("truncated");
+    shown(store.insert_tenant(&two).await);
+}
+
+// P5
+#[tokio::test]
+async fn an_unsafe_postgres_is_refused() {
+    let Some(database) = Database::postgres().await else {
+        return;
+    };
+    let url = format!("{}%20-c%20synchronous_commit%3Doff", database.url());
+    assert!(refusal(&url).await.contains("set synchronous_commit = on"));
+    let options = Options { unsafe_durability: true, ..Options::default() };
+    SqlStore::open(&url, &options).await.expect("allowed").close().await;
+}
+
+#[tokio::test]
+async fn an_unreachable_postgres_is_named_without_its_password() {
+    // Port 1 of the loopback address: nobody listens there.
+    let text = refusal("postgres://me:hunter2@127.0.0.1:1/x").await;
+    assert!(text.contains("postgres://me@127.0.0.1:1/x") && text.contains("start the server"), "{text}");
+    let Some(database) = Database::postgres().await else {
+        return;
+    };
+    let missing = database.url().replace("/postgres?", "/missing?");
+    assert!(refusal(&missing).await.contains("createdb"));
+}
