@@ -14,7 +14,7 @@ impl Directory {
         self.cache.tenants.find(generation, Some(id), self.store.find_tenant(id)).await
     }
 
-    /// The only tenant, when there is one only: requests that name none are meant for it (DESIGN 8, D1).
+    /// The only tenant, when there is one only: requests that name none are meant for it (D1).
     pub async fn default_tenant(&self) -> Result<Option<Arc<Tenant>>> {
         let generation = self.cache.generation();
         let ask = async {
