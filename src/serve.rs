@@ -29,7 +29,6 @@ use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, KeyRing, Settings};
 use crate::telemetry::DecisionLog;
-use crate::web;
 
 /// How often another process's changes are asked for.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
@@ -117,7 +116,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         unmatched: metrics.route("-"),
         decision_log: config.log.decisions.then(DecisionLog::start).transpose()?,
         embedded: adapters::embedded(server, metrics.clone()),
-        routes: compile::routes(config.routes, web::PATHS, &upstreams, &metrics)?,
+        routes: compile::routes(config.routes, &upstreams, &metrics)?,
         enforcer,
         metrics,
     });

@@ -2,9 +2,6 @@
 //!
 //! Owns the words of these commands. The rules are `directory`'s; a running gateway hears of the changes by itself.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -171,10 +168,8 @@ fn profile(text: &str) -> Result<Profile, String> {
     Profile::parse(text).ok_or_else(|| format!("known profiles: {}", known()))
 }
 
-type Work<'d> = Pin<Box<dyn Future<Output = Result<Value, Failure>> + 'd>>;
-
 /// Opens the directory of the configuration, works on it and prints the result.
-fn on_directory(common: &Common, work: impl for<'d> FnOnce(&'d Directory) -> Work<'d>) -> Outcome {
+fn on_directory(common: &Common, work: impl AsyncFnOnce(&Directory) -> Result<Value, Failure>) -> Outcome {
     let config = super::serve::load(&common.file)?;
     let result = super::block_on(async {
         let opened = Opened::open(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
@@ -190,8 +185,7 @@ fn on_directory(common: &Common, work: impl for<'d> FnOnce(&'d Directory) -> Wor
 }
 
 pub fn tenant(arguments: &TenantArguments) -> Outcome {
-    on_directory(&arguments.common, |directory| {
-        Box::pin(async move {
+    on_directory(&arguments.common, async |directory| {
             match &arguments.action {
                 TenantAction::Create { name, issuer, profile, access_token_for, access_token_algorithm } => {
                     let new = NewTenant {
@@ -211,13 +205,11 @@ pub fn tenant(arguments: &TenantArguments) -> Outcome {
                     Ok(json!({ "deleted": tenant.id }))
                 }
             }
-        })
     })
 }
 
 pub fn entity_type(arguments: &EntityTypeArguments) -> Outcome {
-    on_directory(&arguments.common, |directory| {
-        Box::pin(async move {
+    on_directory(&arguments.common, async |directory| {
             match &arguments.action {
                 EntityTypeAction::Create { name, permissions } => {
                     let permissions = permissions.iter().map(|name| NewPermission { name: name.clone(), ..NewPermission::default() });
@@ -236,13 +228,11 @@ pub fn entity_type(arguments: &EntityTypeArguments) -> Outcome {
                     Ok(json!({ "deleted": of.id }))
                 }
             }
-        })
     })
 }
 
 pub fn entity(arguments: &EntityArguments) -> Outcome {
-    on_directory(&arguments.common, |directory| {
-        Box::pin(async move {
+    on_directory(&arguments.common, async |directory| {
             match &arguments.action {
                 EntityAction::Create { name, entity_type, tenant, client_id } => {
                     let new = NewEntity {
@@ -274,13 +264,11 @@ pub fn entity(arguments: &EntityArguments) -> Outcome {
                     Ok(json!({ "deleted": entity.id }))
                 }
             }
-        })
     })
 }
 
 pub fn grant(arguments: &GrantArguments) -> Outcome {
-    on_directory(&arguments.common, |directory| {
-        Box::pin(async move {
+    on_directory(&arguments.common, async |directory| {
             match &arguments.action {
                 GrantAction::Set { recipient, target, permissions, tenant } => {
                     let (recipient, target) = parties(directory, tenant.as_deref(), recipient, target).await?;
@@ -303,7 +291,6 @@ pub fn grant(arguments: &GrantArguments) -> Outcome {
                     Ok(json!({ "deleted": { "recipient": recipient.name, "target": target.name } }))
                 }
             }
-        })
     })
 }
 

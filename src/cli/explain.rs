@@ -82,7 +82,8 @@ async fn explain(config: &Config, method: &Method, arguments: &Arguments, token:
     let what = if path == target { "path is canonical".to_owned() } else { format!("path is decided on and sent as {path}") };
     explanation.passed(what, None);
 
-    let table = config::route_table(config);
+    // Invariant: a configuration with routes that contradict each other does not load.
+    let Ok(table) = config::route_table(&config.routes) else { return explanation };
     let found = table.find(arguments.host.as_deref(), &path);
     let Some((found, route)) = found.and_then(|found| config.routes.get(*found.value).map(|route| (found, route))) else {
         return explanation.refused("route", "a route were configured for this path", (404, "no_route"));

@@ -3,7 +3,7 @@
 use std::{io, process};
 
 use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, WRONG};
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, LogFormat};
 use crate::serve::{self, Running};
 use crate::telemetry;
 
@@ -40,7 +40,11 @@ pub(super) fn load(file: &ConfigurationFile) -> Result<Config, Failure> {
 
 /// Runs the gateway of `config` on a runtime of its own; `ready` is called once requests are answered.
 pub(super) fn until_signal(config: Config, ready: impl FnOnce(&Running)) -> Outcome {
-    telemetry::start(config.log.format, config.log.level);
+    let format = match config.log.format {
+        LogFormat::Json => telemetry::Format::Json,
+        LogFormat::Pretty => telemetry::Format::Pretty,
+    };
+    telemetry::start(format, config.log.level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.threads)
         .thread_name("faregate")

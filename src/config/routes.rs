@@ -267,7 +267,8 @@ fn route(
 }
 
 /// Arranges the routes for finding them; the value is a route's position.
-pub(super) fn table(routes: &[Route]) -> Result<RouteTable<usize>, ConflictError> {
+/// The routes by host and path; the values are indices into `routes`.
+pub fn table(routes: &[Route]) -> Result<RouteTable<usize>, ConflictError> {
     RouteTable::compile(entries(routes.iter().enumerate()))
 }
 

@@ -25,8 +25,8 @@ pub struct Context {
     pub body_received: u64,
     /// When the request went to the upstream.
     pub forwarded: Option<Instant>,
-    /// The embedded path that was answered.
-    pub embedded: Option<Arc<str>>,
+    /// The pattern of our own path, if the request is for one.
+    pub embedded: Option<&'static str>,
 }
 
 impl Context {

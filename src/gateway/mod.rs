@@ -17,13 +17,12 @@ mod respond;
 mod run;
 mod upstream;
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use connection::{ConnectionLimits, RefusalLog};
-pub use embed::{Answer, EmbeddedService, Peer};
+pub use embed::{Answer, Embedded, Peer};
 pub use forward::{Forwarder, IdentityFields};
 pub use header_block::HeaderLimits;
 pub use listener::{Census, ListenError, Listener, Service};
@@ -34,20 +33,20 @@ pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 use crate::config::Network;
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
-use crate::route::RouteTable;
+use crate::route::{Host, RouteTable};
 use crate::telemetry::DecisionLog;
 
 /// Everything the phases need, compiled once and shared by every connection.
 pub struct Gateway {
-    pub routes: RouteTable<Destination>,
+    pub routes: RouteTable<Arc<Route>>,
     pub enforcer: Arc<Enforcer>,
     pub forwarder: Forwarder,
-    /// Answers the paths whose destination is [`Destination::Embedded`].
-    pub embedded: EmbeddedService,
+    /// Answers our own paths.
+    pub embedded: Embedded,
     pub limits: RequestLimits,
     pub trusted_proxies: Vec<Network>,
     /// The only hosts that are served, when every route names its hosts (rule M6).
-    pub hosts: Option<HashSet<Box<str>>>,
+    pub hosts: Option<Vec<Host>>,
     pub metrics: Arc<Metrics>,
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
@@ -62,13 +61,6 @@ pub struct RequestLimits {
     pub header_fields: usize,
     /// Bytes of a body for the embedded service.
     pub embedded_body: usize,
-}
-
-/// Where a path leads.
-pub enum Destination {
-    /// Our own path; its pattern, as a label.
-    Embedded(Arc<str>),
-    Proxied(Arc<Route>),
 }
 
 /// A guarded way to an upstream.
@@ -96,7 +88,7 @@ impl Gateway {
 
     /// Whether requests for `host` (without port) are for us at all.
     fn serves(&self, host: &str) -> bool {
-        self.hosts.as_ref().is_none_or(|hosts| hosts.contains(&*host.to_ascii_lowercase()))
+        self.hosts.as_ref().is_none_or(|hosts| hosts.iter().any(|own| own.matches(host)))
     }
 }
 

@@ -21,9 +21,8 @@ use super::context::Context;
 use super::embed::{self, Outcome, Peer};
 use super::forward::Forwarding;
 use super::respond::{self, Problem, REQUEST_ID};
-use super::{Destination, Gateway};
+use super::Gateway;
 use crate::enforce::Request;
-use crate::policy::Parameters;
 use crate::route;
 use crate::telemetry::DecisionLine;
 
@@ -202,15 +201,14 @@ impl Proxy {
         }
         let refused_path = |error: route::PathError| Problem::new(400, error.as_str(), "The path is ambiguous or malformed");
         let path = route::canonical(header.uri.path()).map_err(refused_path)?;
+        if let Some(pattern) = (self.0.embedded.pattern_of)(&path) {
+            ctx.embedded = Some(pattern);
+            ctx.canonical_path = owned(path);
+            return Ok(Next::Answer);
+        }
         let found = self.0.routes.find(Some(host), &path).ok_or(NO_ROUTE)?;
-        let route = match found.value {
-            Destination::Embedded(pattern) => {
-                ctx.embedded = Some(pattern.clone());
-                return Ok(Next::Answer);
-            }
-            Destination::Proxied(route) => ctx.route.insert(route.clone()),
-        };
-        let parameters = Captured(&found.parameters);
+        let route = ctx.route.insert(found.value.clone());
+        let parameters = found.parameters.as_slice();
         let request = Request { method: &header.method, headers: &header.headers, query: header.uri.query(), parameters: &parameters };
         let permit = self.0.enforcer.check(&route.guard, request).await.map_err(|denial| Problem::from(&denial))?;
         drop(found);
@@ -221,9 +219,7 @@ impl Proxy {
         if length.is_some_and(|length| length > route.max_body) {
             return Err(BODY_TOO_LARGE);
         }
-        if let Cow::Owned(path) = path {
-            ctx.canonical_path = Some(path.into());
-        }
+        ctx.canonical_path = owned(path);
         ctx.permit = Some(permit);
         Ok(Next::Forward)
     }
@@ -250,7 +246,7 @@ impl Proxy {
     async fn answer(&self, session: &mut Session, ctx: &Context) -> pingora::Result<Result<(), Problem>> {
         let peer = Peer(self.client_address(session));
         let most = self.0.limits.embedded_body;
-        let outcome = embed::serve(session, &self.0.embedded, most, peer, ctx.request_id.as_str()).await?;
+        let outcome = embed::serve(session, &self.0.embedded, most, peer, ctx).await?;
         Ok(match outcome {
             Outcome::Answered => Ok(()),
             Outcome::BodyTooLarge => {
@@ -272,12 +268,11 @@ impl Proxy {
     }
 }
 
-/// The parameters that `route` captured, as `policy` asks for them: the two do not know each other.
-struct Captured<'p, 'a>(&'p route::PathParameters<'a>);
-
-impl Parameters for Captured<'_, '_> {
-    fn parameter(&self, name: &str) -> Option<&str> {
-        self.0.value(name)
+/// The canonical path, where it is another one than was received.
+fn owned(path: Cow<'_, str>) -> Option<Box<str>> {
+    match path {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(path) => Some(path.into()),
     }
 }
 
@@ -333,7 +328,7 @@ fn problem_of(error: &Error) -> Option<Problem> {
 
 fn decision_line<'a>(session: &'a Session, ctx: &'a Context, status: u16, latency: Duration) -> DecisionLine<'a> {
     let token = ctx.permit.as_ref().and_then(|permit| permit.token());
-    let route = ctx.route.as_ref().map(|route| &*route.name).or(ctx.embedded.as_deref());
+    let route = ctx.route.as_ref().map(|route| &*route.name).or(ctx.embedded);
     DecisionLine {
         request_id: ctx.request_id.as_str(),
         method: session.req_header().method.as_str(),

@@ -9,12 +9,23 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Number, Value};
 
+const FEW_CLAIMS: usize = 16;
+
 /// The value at `path`, through nested objects.
 pub(super) fn find<'t>(claims: &'t Map<String, Value>, path: &[Box<str>]) -> Option<&'t Value> {
     let (first, nested) = path.split_first()?;
+    // Hashing a name costs more than comparing it with the few claims that tokens have.
+    let claim = if claims.len() <= FEW_CLAIMS {
+        claims
+            .iter()
+            .find(|(name, _)| ***name == **first)
+            .map(|(_, value)| value)
+    } else {
+        claims.get(&**first)
+    };
     nested
         .iter()
-        .try_fold(claims.get(&**first)?, |value, name| value.as_object()?.get(&**name))
+        .try_fold(claim?, |value, name| value.as_object()?.get(&**name))
 }
 
 /// The scalar candidates of a claim: itself, or the elements of an array.

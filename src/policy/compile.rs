@@ -2,17 +2,18 @@
 //!
 //! Owns everything that can be wrong with a rule, so that deciding cannot fail; it does not look at tokens.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::Method;
 use serde_json::Value;
 use thiserror::Error;
 
+use super::any_of::AnyOf;
+use super::challenge::Required;
 use super::claim::{Scalar, Values};
+use super::cursor::{is_parameter_name, is_scope};
 use super::facts::is_uuid;
-use super::index::AnyOf;
-use super::parse::{is_parameter_name, is_scope};
 use super::rule::{ClaimPath, Rule, RuleKind, RuleSource, Target};
 use super::rule_set::RuleSet;
 
@@ -325,58 +326,9 @@ fn claim(path: &ClaimPath, values: &[Value]) -> Option<Check> {
     })
 }
 
-/// The scopes that every way through the surrounding `all` needs. A challenge names them too, so that one new token is
-/// enough (RFC 6750 3.1).
-#[derive(Clone, Default)]
-struct Required<'r> {
-    /// Each scope once, in the order they are written.
-    scopes: Vec<&'r str>,
-    known: HashSet<&'r str>,
-    challenge: Arc<str>,
-}
-
-impl<'r> Required<'r> {
-    fn and(&self, rule: &'r Rule) -> Self {
-        let mut extended = self.clone();
-        extended.collect(rule);
-        extended.challenge = extended.scopes.join(" ").into();
-        extended
-    }
-
-    fn collect(&mut self, rule: &'r Rule) {
-        match &rule.kind {
-            RuleKind::Scopes(scopes) => scopes.iter().for_each(|scope| self.add(scope)),
-            RuleKind::All(rules) => rules.iter().for_each(|rule| self.collect(rule)),
-            RuleKind::Public
-            | RuleKind::Authenticated
-            | RuleKind::AnyScope(_)
-            | RuleKind::Role(_)
-            | RuleKind::Permission { .. }
-            | RuleKind::ClaimEquals(..)
-            | RuleKind::ClaimIn(..)
-            | RuleKind::ClaimEqualsParameter(..)
-            | RuleKind::Any(_)
-            | RuleKind::Not(_) => {}
-        }
-    }
-
-    fn add(&mut self, scope: &'r str) {
-        if self.known.insert(scope) {
-            self.scopes.push(scope);
-        }
-    }
-
-    /// The `scope` of a challenge for a rule that asks for `own`.
-    fn challenge_with(&self, own: &'r [String]) -> Arc<str> {
-        if own.iter().all(|scope| self.known.contains(scope.as_str())) {
-            return Arc::clone(&self.challenge);
-        }
-        let mut extended = self.clone();
-        own.iter().for_each(|scope| extended.add(scope));
-        extended.scopes.join(" ").into()
-    }
-}
-
 fn boxed(words: &[String]) -> Box<[Box<str>]> {
     words.iter().map(|word| word.as_str().into()).collect()
 }
+
+#[cfg(test)]
+mod tests;

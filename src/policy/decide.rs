@@ -94,8 +94,8 @@ impl Policy {
         }
         match (root.node.passing(facts), facts.token) {
             (Some(rule), _) => Decision::Permit { rule },
-            (None, Some(token)) => {
-                let (rule, reason) = root.node.refusal(facts, token);
+            (None, Some(_)) => {
+                let (rule, reason) = root.node.refusal(facts);
                 Decision::Deny {
                     rule: Some(rule),
                     reason,
@@ -141,8 +141,9 @@ impl Node {
         passes.then_some(self.id)
     }
 
-    /// Why the request does not pass this rule. Asked only after [`Node::passing`] found that it does not.
-    fn refusal(&self, facts: &Facts<'_>, token: &TokenFacts) -> (RuleId, Reason) {
+    /// Why the request, which has a token, does not pass this rule. Asked only after [`Node::passing`] found that it does
+    /// not.
+    fn refusal(&self, facts: &Facts<'_>) -> (RuleId, Reason) {
         let reason = match &self.check {
             Check::Scopes { challenge, .. } | Check::AnyScope { challenge, .. } => Reason::MissingScope {
                 scopes: Arc::clone(challenge),
@@ -151,36 +152,28 @@ impl Node {
             Check::Permission { .. } => Reason::MissingPermission,
             Check::Claim { .. } | Check::ClaimParameter { .. } => Reason::ClaimMismatch,
             Check::All(nodes) => match nodes.iter().find(|node| node.passing(facts).is_none()) {
-                Some(failed) => return failed.refusal(facts, token),
+                Some(failed) => return failed.refusal(facts),
                 None => Reason::Denied,
             },
-            Check::Any(any) => {
-                let mut by_scope = any.scope_branches.iter().map(|position| &any.branches[*position]);
-                let nearest = by_scope
-                    .find(|branch| branch.lacks_only_scope(facts))
-                    .or(any.branches.first());
-                match nearest {
-                    Some(branch) => return branch.refusal(facts, token),
-                    None => Reason::Denied,
-                }
-            }
+            Check::Any(any) => match any.lacking_only_scope(facts).or(any.branches.first()) {
+                Some(branch) => return branch.refusal(facts),
+                None => Reason::Denied,
+            },
             // The first two pass for every token, so they are never asked why not.
             Check::Public | Check::Authenticated | Check::Not(_) => Reason::Denied,
         };
         (self.id, reason)
     }
 
-    /// Whether the rule fails, and would pass if the token had more scopes.
-    fn lacks_only_scope(&self, facts: &Facts<'_>) -> bool {
+    /// Whether the rule would pass if the token had more scopes. Asked only of a rule that the request does not pass.
+    pub(super) fn lacks_only_scope(&self, facts: &Facts<'_>) -> bool {
         match &self.check {
-            Check::Scopes { .. } | Check::AnyScope { .. } => self.passing(facts).is_none(),
+            Check::Scopes { .. } | Check::AnyScope { .. } => true,
             Check::All(nodes) => {
-                let mut failed = nodes.iter().filter(|node| node.passing(facts).is_none()).peekable();
-                failed.peek().is_some() && failed.all(|node| node.lacks_only_scope(facts))
+                let mut failed = nodes.iter().filter(|node| node.passing(facts).is_none());
+                failed.all(|node| node.lacks_only_scope(facts))
             }
-            Check::Any(any) => {
-                any.passing(facts).is_none() && any.branches.iter().any(|branch| branch.lacks_only_scope(facts))
-            }
+            Check::Any(any) => any.lacking_only_scope(facts).is_some(),
             Check::Public
             | Check::Authenticated
             | Check::Role(_)
@@ -202,7 +195,11 @@ pub(super) fn entity<'a>(on: &'a Target, facts: &Facts<'a>) -> Option<&'a str> {
 
 /// F-336: the permission is granted on the entity, and the token is meant for that entity.
 fn is_permitted(token: &TokenFacts, entity: &str, permission: &str) -> bool {
-    token.permissions.on(entity).is_some_and(|target| {
-        target.permissions.contains(permission) && token.audience.iter().any(|audience| *audience == target.id)
-    })
+    token
+        .permissions
+        .on(entity)
+        .is_some_and(|target| target.permissions.contains(permission) && token.audience.contains(&target.id))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter, Write};
 
 use serde_json::{Number, Value};
 
-use super::parse::{is_bare, is_conjunction, parse_bare_value};
+use super::cursor::{is_bare, is_conjunction, parse_bare_value};
 use super::rule::{ClaimPath, Rule, RuleKind, Target};
 
 impl Display for Rule {

@@ -129,3 +129,6 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

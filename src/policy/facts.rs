@@ -162,8 +162,8 @@ pub struct TargetPermissions {
 
 /// Entity permissions of one token: target (by id, or by name as an alias) to permission names.
 ///
-/// A name is dropped when it could be mistaken for something else: when it has the shape of a UUID, when it equals
-/// another target's id, or when two targets share it. Whoever names entities can so never widen a token.
+/// An id wins over a name. A name is dropped when it has the shape of a UUID and so could pass for an id that the token
+/// lacks, or when two targets share it. Whoever names entities can so never widen a token.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Permissions(Box<[TargetPermissions]>);
 
@@ -229,7 +229,7 @@ fn is_ambiguous(target: &TargetPermissions, all: &[TargetPermissions]) -> bool {
     is_uuid(name)
         || all
             .iter()
-            .any(|other| other.id != target.id && (&*other.id == name || other.name.as_deref() == Some(name)))
+            .any(|other| other.id != target.id && other.name.as_deref() == Some(name))
 }
 
 /// Whether `text` has the shape of a UUID (8-4-4-4-12 hexadecimal digits), in either case.

@@ -1,119 +1,33 @@
-//! `any` over many branches: which of them are worth asking, found from what the token has.
+//! Which branches of an `any` are worth asking, found from what the token has.
 //!
-//! Owns the choice of branches only; whether a branch passes is asked of the branch itself, so a wrong choice here could
-//! cost time or a permit, never grant one.
+//! Owns the choice of branches; whether a branch passes is asked of the branch itself. The choice must never leave out a
+//! branch that passes: under `not` that would be a permit. The tests compare it with a reading that asks them all.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use foldhash::fast::RandomState;
 use serde_json::Value;
 
+use super::any_of::First;
 use super::claim::{self, Scalar};
-use super::compile::{Check, Node, RuleId};
-use super::facts::{Facts, TargetPermissions, TokenFacts, Words};
+use super::compile::{Check, Node};
+use super::facts::{TargetPermissions, TokenFacts, Words};
 use super::rule::Target;
 
-/// Below this many branches asking them all in turn is at least as fast.
-const WORTH_INDEXING: usize = 8;
-
-/// The branches of an `any`.
-#[derive(Clone, Debug)]
-pub(super) struct AnyOf {
-    pub(super) branches: Box<[Node]>,
-    /// Positions of the branches that can fail for their scopes alone, up to the first that cannot fail otherwise.
-    pub(super) scope_branches: Box<[usize]>,
-    index: Option<Index>,
-}
-
-impl AnyOf {
-    pub(super) fn new(branches: Box<[Node]>) -> Self {
-        let index = (branches.len() >= WORTH_INDEXING).then(|| Index::new(&branches));
-        let mut scope_branches = Vec::new();
-        for (position, branch) in branches.iter().enumerate() {
-            if asks_for_scope(branch) {
-                scope_branches.push(position);
-            }
-            if matches!(branch.check, Check::Scopes { .. } | Check::AnyScope { .. }) {
-                break;
-            }
-        }
-        Self {
-            branches,
-            scope_branches: scope_branches.into_boxed_slice(),
-            index,
-        }
-    }
-
-    /// The rule that lets the request pass: the first branch in writing order that does.
-    pub(super) fn passing(&self, facts: &Facts<'_>) -> Option<RuleId> {
-        let mut first = First {
-            branches: &self.branches,
-            facts,
-            found: None,
-        };
-        match (&self.index, facts.token) {
-            (Some(index), Some(token)) => index.ask_candidates(token, &mut first),
-            (Some(_) | None, _) => first.ask(0..self.branches.len()),
-        }
-        first.found.map(|(_, rule)| rule)
-    }
-}
-
-fn asks_for_scope(node: &Node) -> bool {
-    match &node.check {
-        Check::Scopes { .. } | Check::AnyScope { .. } => true,
-        Check::All(nodes) => nodes.iter().any(asks_for_scope),
-        Check::Any(any) => !any.scope_branches.is_empty(),
-        Check::Public
-        | Check::Authenticated
-        | Check::Role(_)
-        | Check::Permission { .. }
-        | Check::Claim { .. }
-        | Check::ClaimParameter { .. }
-        | Check::Not(_) => false,
-    }
-}
-
-/// The earliest branch that passed so far.
-struct First<'a> {
-    branches: &'a [Node],
-    facts: &'a Facts<'a>,
-    found: Option<(usize, RuleId)>,
-}
-
-impl First<'_> {
-    /// Asks branches by their positions, given in writing order.
-    fn ask(&mut self, positions: impl IntoIterator<Item = usize>) {
-        for position in positions {
-            if self.found.is_some_and(|(found, _)| found <= position) {
-                return;
-            }
-            if let Some(rule) = self.branches[position].passing(self.facts) {
-                self.found = Some((position, rule));
-                return;
-            }
-        }
-    }
-
-    fn ask_listed(&mut self, listed: Option<&Positions>) {
-        if let Some(positions) = listed {
-            self.ask(positions.iter().copied());
-        }
-    }
-}
-
 /// Branch positions in writing order.
-type Positions = Vec<usize>;
-type ByWord = HashMap<Box<str>, Positions>;
+pub(super) type Positions = Vec<usize>;
+/// The operator chose the keys, so a fast hash is safe: a token can only look them up.
+type ByWord = HashMap<Box<str>, Positions, RandomState>;
 
-/// Branches by something that a token must have for them to pass.
+/// Branches by something that a token must have for them to pass, or to pass if it had more scopes.
 #[derive(Clone, Debug, Default)]
-struct Index {
+pub(super) struct Index {
     scopes: ByWord,
     roles: ByWord,
-    entities: HashMap<Box<str>, ByWord>,
+    entities: HashMap<Box<str>, ByWord, RandomState>,
     /// By the name of the path parameter that names the entity.
-    parameters: HashMap<Box<str>, ByWord>,
+    parameters: HashMap<Box<str>, ByWord, RandomState>,
     claims: Vec<ByClaim>,
     /// Positions in `claims` by the first name of the path.
     claim_names: ByWord,
@@ -125,18 +39,22 @@ struct Index {
 struct ByClaim {
     path: Box<[Box<str>]>,
     texts: ByWord,
-    integers: HashMap<i128, Positions>,
+    integers: HashMap<i128, Positions, RandomState>,
 }
 
 impl Index {
-    fn new(branches: &[Node]) -> Self {
-        let ways: Vec<Vec<Vec<Key<'_>>>> = branches.iter().map(necessary).collect();
+    /// Lists the branches at `positions`; without `by_scope` a missing scope does not rule a branch out.
+    pub(super) fn new(branches: &[Node], positions: &[usize], by_scope: bool) -> Self {
+        let ways: Vec<Vec<Vec<Key<'_>>>> = positions
+            .iter()
+            .map(|position| necessary(&branches[*position], by_scope))
+            .collect();
         let mut uses: HashMap<&Key<'_>, usize> = HashMap::new();
         for key in ways.iter().flatten().flatten() {
             *uses.entry(key).or_default() += 1;
         }
         let mut index = Self::default();
-        for (position, ways) in ways.iter().enumerate() {
+        for (&position, ways) in positions.iter().zip(&ways) {
             // The rarer the keys, the fewer branches share them and the fewer have to be asked.
             match ways
                 .iter()
@@ -193,15 +111,15 @@ impl Index {
             positions.push(self.claims.len());
             self.claims.push(ByClaim {
                 path: path.into(),
-                texts: ByWord::new(),
-                integers: HashMap::new(),
+                texts: ByWord::default(),
+                integers: HashMap::default(),
             });
             self.claims.len() - 1
         });
         &mut self.claims[position]
     }
 
-    fn ask_candidates(&self, token: &TokenFacts, first: &mut First<'_>) {
+    pub(super) fn ask_candidates(&self, token: &TokenFacts, first: &mut First<'_>) {
         ask_words(&self.scopes, &token.scopes, first);
         ask_words(&self.roles, &token.roles, first);
         if !self.entities.is_empty() {
@@ -277,8 +195,9 @@ enum Key<'n> {
 }
 
 /// Lists of keys, of each of which at least one must hold for `node` to pass. Any one list is enough to find the node.
-fn necessary(node: &Node) -> Vec<Vec<Key<'_>>> {
+fn necessary(node: &Node, by_scope: bool) -> Vec<Vec<Key<'_>>> {
     match &node.check {
+        Check::Scopes { .. } | Check::AnyScope { .. } if !by_scope => Vec::new(),
         Check::Scopes { all_of, .. } => all_of.iter().map(|scope| vec![Key::Scope(scope)]).collect(),
         Check::AnyScope { one_of, .. } => vec![one_of.iter().map(|scope| Key::Scope(scope)).collect()],
         Check::Role(role) => vec![vec![Key::Role(role)]],
@@ -295,9 +214,12 @@ fn necessary(node: &Node) -> Vec<Vec<Key<'_>>> {
             });
             texts.chain(scalars).collect::<Option<Vec<_>>>().into_iter().collect()
         }
-        Check::All(nodes) => nodes.iter().flat_map(necessary).collect(),
+        Check::All(nodes) => nodes.iter().flat_map(|node| necessary(node, by_scope)).collect(),
         Check::Any(any) => {
-            let branches = any.branches.iter().map(|branch| necessary(branch).into_iter().next());
+            let branches = any
+                .branches
+                .iter()
+                .map(|branch| necessary(branch, by_scope).into_iter().next());
             branches
                 .collect::<Option<Vec<_>>>()
                 .map(|lists| lists.into_iter().flatten().collect())

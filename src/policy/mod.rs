@@ -17,9 +17,12 @@
 //! all: [role admin, scope a]              any: [role admin, scope a]              not: role banned
 //! ```
 
+mod any_of;
+mod challenge;
 mod claim;
 mod claims;
 mod compile;
+mod cursor;
 mod decide;
 mod display;
 mod explain;
@@ -29,11 +32,14 @@ mod parse;
 mod rule;
 mod rule_set;
 mod suggest;
+#[cfg(test)]
+mod testing;
 
 pub use compile::{CompileError, Policy, RuleId};
+pub use cursor::RuleError;
 pub use decide::{Decision, Reason};
 pub use explain::Step;
 pub use facts::{Facts, NoParameters, Parameters, Permissions, TargetPermissions, TokenFacts, Words};
-pub use parse::{RuleError, parse_rule};
+pub use parse::parse_rule;
 pub use rule::{ClaimPath, Rule, RuleKind, RuleSource, Target};
 pub use rule_set::RuleSet;

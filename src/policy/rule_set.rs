@@ -4,7 +4,7 @@
 
 use http::Method;
 
-use super::parse::RuleError;
+use super::cursor::RuleError;
 use super::rule::Rule;
 use super::suggest::nearest;
 

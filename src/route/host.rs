@@ -16,6 +16,15 @@ pub enum Host {
 }
 
 impl Host {
+    /// Whether a request for `host` (without port, in any case) is for this host.
+    pub fn matches(&self, host: &str) -> bool {
+        let host = name_of(host);
+        match self {
+            Self::Exact(name) => **name == *host,
+            Self::Suffix(suffix) => host.strip_suffix(&**suffix).is_some_and(|rest| rest.ends_with('.') && rest.len() > 1),
+        }
+    }
+
     /// Reads `api.example.com`, `*.example.com` or an IP address (IPv6 in brackets).
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let refuse = |message| {

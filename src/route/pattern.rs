@@ -54,7 +54,10 @@ impl Pattern {
                 message: "a pattern begins with `/`",
             });
         };
-        let inner = inner.strip_suffix('/').unwrap_or(inner);
+        let inner = inner
+            .strip_suffix('/')
+            .filter(|inner| !inner.is_empty())
+            .unwrap_or(inner);
         let mut segments: Vec<Segment> = Vec::new();
         let mut offset = 1;
         for written in inner.split('/').take(if inner.is_empty() { 0 } else { usize::MAX }) {

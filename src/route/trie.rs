@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::pattern::{MAX_LITERAL, Pattern, Segment};
 use super::segment::decode_into;
 
@@ -31,7 +33,7 @@ struct Node {
 struct Literals {
     nodes: Vec<(Box<str>, Node)>,
     /// Positions in `nodes`, once they are many.
-    positions: HashMap<Box<str>, usize>,
+    positions: HashMap<Box<str>, usize, RandomState>,
 }
 
 impl Trie {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::directory::Directory;
 use crate::enforce::{Issuer, Trusted, Unknown};
-use crate::gateway::{EmbeddedService, Peer};
+use crate::gateway::{Answer, Embedded, Peer};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
 use crate::web;
@@ -41,9 +41,9 @@ impl Issuer for LocalTenant {
 }
 
 /// The authorization server's HTTP skin, as the gateway calls it.
-pub(super) fn embedded(server: Arc<AuthorizationServer>, metrics: Arc<Metrics>) -> EmbeddedService {
+pub(super) fn embedded(server: Arc<AuthorizationServer>, metrics: Arc<Metrics>) -> Embedded {
     let service = web::Service::new(server);
-    Arc::new(move |mut request: http::Request<Bytes>| {
+    let answer = move |mut request: http::Request<Bytes>| -> Answer {
         let (service, metrics) = (service.clone(), metrics.clone());
         Box::pin(async move {
             if let Some(Peer(Some(address))) = request.extensions_mut().remove::<Peer>() {
@@ -53,13 +53,16 @@ pub(super) fn embedded(server: Arc<AuthorizationServer>, metrics: Arc<Metrics>) 
             count(&answer, &metrics);
             answer
         })
-    })
+    };
+    Embedded { pattern_of: web::pattern_of, answer: Arc::new(answer) }
 }
 
 fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {
-    match answer.extensions().get::<web::Outcome>() {
-        Some(web::Outcome::Issued { grant_type, profile }) => metrics.tokens_issued.with_label_values(&[grant_type, profile]).inc(),
-        Some(web::Outcome::Refused { endpoint, error }) => metrics.oauth_errors.with_label_values(&[endpoint, error]).inc(),
-        None => {}
+    let Some(outcome) = answer.extensions().get::<web::Outcome>() else { return };
+    if let Some(web::Issued { grant_type, profile }) = outcome.issued {
+        metrics.tokens_issued.with_label_values(&[grant_type, profile]).inc();
+    }
+    if let Some(error) = outcome.error {
+        metrics.oauth_errors.with_label_values(&[outcome.endpoint, error]).inc();
     }
 }

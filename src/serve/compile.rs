@@ -2,7 +2,6 @@
 //!
 //! Owns the translation, nothing else: what is legal was checked by `config`, what it means is decided by `gateway`.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,11 +9,11 @@ use super::StartError;
 use crate::config::{self, Config, Target};
 use crate::enforce::{Accepted, Guard};
 use crate::gateway::{
-    ConnectionLimits, Destination, HeaderLimits, HealthSettings, IdentityFields, RequestLimits, Route, ServerSettings, Upstream,
+    ConnectionLimits, HeaderLimits, HealthSettings, IdentityFields, RequestLimits, Route, ServerSettings, Upstream,
     UpstreamSettings,
 };
 use crate::metrics::Metrics;
-use crate::route::{Host, Pattern, RouteTable};
+use crate::route::{Host, RouteTable};
 
 /// The upstreams in the order of the configuration; `echo` is where the built-in one listens, if any wants it.
 pub(super) fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Vec<Arc<Upstream>> {
@@ -56,39 +55,30 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSe
     }
 }
 
-/// The route table: the configuration's routes and, for every host, our own paths.
+/// The route table of the configuration.
 ///
 /// # Errors
 /// [`StartError::Routes`] when two routes match the same requests.
 pub(super) fn routes(
     config: Vec<config::Route>,
-    embedded: &[&str],
     upstreams: &[Arc<Upstream>],
     metrics: &Metrics,
-) -> Result<RouteTable<Destination>, StartError> {
+) -> Result<RouteTable<Arc<Route>>, StartError> {
     let mut entries = Vec::new();
-    for pattern in embedded {
-        let parsed = Pattern::parse(pattern).map_err(|error| StartError::Routes(error.to_string()))?;
-        entries.push((None, parsed, Destination::Embedded(Arc::from(*pattern))));
-    }
     for route in config {
-        let hosts = hosts(&route)?;
+        let hosts = hosts(&route);
         let pattern = route.pattern.clone();
         let route = Arc::new(compiled(route, upstreams, metrics));
         for host in hosts {
-            entries.push((host, pattern.clone(), Destination::Proxied(route.clone())));
+            entries.push((host, pattern.clone(), route.clone()));
         }
     }
     RouteTable::compile(entries).map_err(|conflict| StartError::Routes(conflict.to_string()))
 }
 
 /// `None` stands for every host.
-fn hosts(route: &config::Route) -> Result<Vec<Option<Host>>, StartError> {
-    if route.hosts.is_empty() {
-        return Ok(vec![None]);
-    }
-    let parse = |host: &String| Host::parse(host).map(Some).map_err(|error| StartError::Routes(error.to_string()));
-    route.hosts.iter().map(parse).collect()
+fn hosts(route: &config::Route) -> Vec<Option<Host>> {
+    if route.hosts.is_empty() { vec![None] } else { route.hosts.iter().cloned().map(Some).collect() }
 }
 
 fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics) -> Route {
@@ -112,14 +102,12 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
 }
 
 /// The hosts that are served at all, when every route names its own (rule M6); the authorization server's is one of them.
-pub(super) fn known_hosts(config: &Config) -> Option<HashSet<Box<str>>> {
-    let closed = !config.routes.is_empty() && config.routes.iter().all(|route| !route.hosts.is_empty());
-    let wildcard = config.routes.iter().flat_map(|route| &route.hosts).any(|host| host.starts_with('*'));
-    if !closed || wildcard {
+pub(super) fn known_hosts(config: &Config) -> Option<Vec<Host>> {
+    if config.routes.is_empty() || config.routes.iter().any(|route| route.hosts.is_empty()) {
         return None;
     }
-    let named = config.routes.iter().flat_map(|route| &route.hosts).map(|host| host.as_str().into());
-    Some(named.chain([config.public_url.host().into()]).collect())
+    let named = config.routes.iter().flat_map(|route| route.hosts.iter().cloned());
+    Some(named.chain([Host::Exact(config.public_url.host().into())]).collect())
 }
 
 pub(super) fn identity_fields(forward: &config::Forward) -> IdentityFields {

@@ -22,6 +22,15 @@ pub struct Outcome {
     pub endpoint: &'static str,
     /// The `error` that was answered, or none.
     pub error: Option<&'static str>,
+    /// The token that was issued, if one was.
+    pub issued: Option<Issued>,
+}
+
+/// What is counted of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Issued {
+    pub grant_type: &'static str,
+    pub profile: &'static str,
 }
 
 /// The members in the order that clients of FusionAuth have seen (F-097).
@@ -41,7 +50,7 @@ pub(super) fn answer(endpoint: &'static str, result: Result<impl Serialize, OAut
         Err(error) => refuse(&error),
     };
     forbid_storing(response.headers_mut());
-    response.extensions_mut().insert(Outcome { endpoint, error });
+    response.extensions_mut().insert(Outcome { endpoint, error, issued: None });
     response
 }
 
@@ -66,7 +75,7 @@ pub(super) fn publish(endpoint: &'static str, cache_for: i64, document: Result<O
     if let Ok(value) = HeaderValue::try_from(format!("public, max-age={cache_for}")) {
         headers.insert(header::CACHE_CONTROL, value);
     }
-    response.extensions_mut().insert(Outcome { endpoint, error: None });
+    response.extensions_mut().insert(Outcome { endpoint, error: None, issued: None });
     response
 }
 

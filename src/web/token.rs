@@ -7,7 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::{MAX_BODY_BYTES, PeerAddress, respond};
+use super::{Issued, MAX_BODY_BYTES, Outcome, PeerAddress, respond};
 use crate::oauth::{AuthorizationServer, ErrorCode, ErrorReason, OAuthError, TokenRequest};
 
 const ENDPOINT: &str = "token";
@@ -40,7 +40,13 @@ pub(super) async fn post(
         body: &body,
         peer: head.extensions.get::<PeerAddress>().map(|peer| peer.0),
     };
-    respond::answer(ENDPOINT, server.token(&request).await)
+    let result = server.token(&request).await;
+    let issued = result.as_ref().ok().map(|token| Issued { grant_type: token.grant_type.as_str(), profile: token.profile.as_str() });
+    let mut answer = respond::answer(ENDPOINT, result);
+    if let Some(outcome) = answer.extensions_mut().get_mut::<Outcome>() {
+        outcome.issued = issued;
+    }
+    answer
 }
 
 /// Parameters of the media type, such as a charset, do not matter (F-081).

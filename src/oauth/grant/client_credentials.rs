@@ -130,6 +130,7 @@ impl AuthorizationServer {
             permissions: permissions.into_iter().collect(),
         };
         Ok(Entitlement {
+            grant_type: super::GrantType::ClientCredentials,
             subject: recipient.id.to_string(),
             client_id: recipient.client_id.clone(),
             scope: request.scope.map(str::to_owned),
