@@ -150,7 +150,9 @@ fn grant(node: &Node, declared: &Declaration, check: &mut Check<'_>) -> Option<G
     // An unknown type is a problem of the entity already.
     if let Some(entity_type) = type_called(&target.entity_type, declared) {
         let known: Vec<&str> = entity_type.permissions.iter().map(|permission| permission.name.as_str()).collect();
-        for (permission, span) in permissions.iter().filter(|(permission, _)| !known.contains(&permission.text.as_str())) {
+        for (permission, span) in
+            permissions.iter().filter(|(permission, _)| !known.contains(&permission.text.as_str()))
+        {
             let message = format!("entity type {:?} has no permission {}", entity_type.name, permission.shown());
             check.refuse_word(*span, message, &permission.text, &known);
         }
