@@ -6,12 +6,14 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::AuthorizationServer;
 use super::error::OAuthError;
+use super::grant::GrantType;
 use super::keys::LocalIssuer;
-use crate::model::KeyPurpose;
+use crate::model::{KeyPurpose, Profile};
 use crate::profile::Dialect;
 
 /// What a grant proved: the token will say exactly this.
 pub(super) struct Entitlement {
+    pub grant_type: GrantType,
     /// `sub`.
     pub subject: String,
     pub client_id: String,
@@ -36,6 +38,11 @@ pub struct TokenResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
     pub token_type: &'static str,
+    /// For those who count.
+    #[serde(skip)]
+    pub grant_type: GrantType,
+    #[serde(skip)]
+    pub profile: Profile,
 }
 
 /// The claims, in alphabetical order.
@@ -90,6 +97,8 @@ impl AuthorizationServer {
             expires_in: claims.exp - now,
             scope: entitlement.scope.clone(),
             token_type: "Bearer",
+            grant_type: entitlement.grant_type,
+            profile: tenant.profile,
         })
     }
 }

@@ -10,8 +10,6 @@ use axum::response::Response;
 use super::{MAX_BODY_BYTES, PeerAddress, respond};
 use crate::oauth::{AuthorizationServer, ErrorCode, ErrorReason, OAuthError, TokenRequest};
 
-const ENDPOINT: &str = "token";
-
 pub(super) async fn post(
     State(server): State<Arc<AuthorizationServer>>,
     tenant: Option<Path<String>>,
@@ -21,7 +19,7 @@ pub(super) async fn post(
     if !is_form(&head.headers) {
         let description = "The Content-Type is not application/x-www-form-urlencoded.";
         let error = OAuthError::invalid_request(ErrorReason::Unknown, description);
-        return respond::answer(ENDPOINT, Err::<(), _>(error));
+        return respond::token(Err(error));
     }
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
         let description = "The body is longer than 64 KiB or ended early.";
@@ -40,7 +38,7 @@ pub(super) async fn post(
         body: &body,
         peer: head.extensions.get::<PeerAddress>().map(|peer| peer.0),
     };
-    respond::answer(ENDPOINT, server.token(&request).await)
+    respond::token(server.token(&request).await)
 }
 
 /// Parameters of the media type, such as a charset, do not matter (F-081).

@@ -1,4 +1,7 @@
 //! Everything that needs more than one module: one binary, one list.
 
+mod keys;
+mod spec;
 mod store;
 mod support;
+mod transcript;

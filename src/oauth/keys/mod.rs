@@ -353,6 +353,3 @@ fn algorithm_name(tenant: &Tenant, purpose: KeyPurpose) -> &str {
 fn parse_algorithm(name: &str) -> Result<Algorithm, KeyRingError> {
     Algorithm::parse(name).ok_or_else(|| KeyRingError::UnknownAlgorithm(name.to_owned()))
 }
-
-#[cfg(test)]
-mod tests;
