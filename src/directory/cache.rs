@@ -59,12 +59,7 @@ pub(super) struct Answers<K, V>(moka::sync::Cache<(u64, K), Option<Arc<V>>>);
 
 impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Answers<K, V> {
     fn new() -> Self {
-        Self(
-            moka::sync::Cache::builder()
-                .max_capacity(CAPACITY)
-                .time_to_live(KEEP_FOR)
-                .build(),
-        )
+        Self(moka::sync::Cache::builder().max_capacity(CAPACITY).time_to_live(KEEP_FOR).build())
     }
 
     /// The cached answer, or the one that `ask` gets from the store. Errors are not kept.

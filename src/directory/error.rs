@@ -1,9 +1,10 @@
 //! Why the directory refuses: a list of fields with codes, shaped so that the management API can print FusionAuth's
 //! `fieldErrors` (D-10). It does not print them.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::store::StoreError;
+use crate::store::{Object, StoreError, Unique};
 
 /// Why an administrator's command had no effect.
 #[derive(Debug, thiserror::Error)]
@@ -18,26 +19,69 @@ pub enum DirectoryError {
     #[error("the {0} was changed by somebody else meanwhile; try again")]
     Changed(&'static str),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for DirectoryError {
+    /// What the store finds out only while writing is about a field too.
+    fn from(error: StoreError) -> Self {
+        let field = match &error {
+            StoreError::Conflict(unique) => {
+                FieldError::new(field_of(*unique), FieldCode::Duplicate, format!("{unique} is taken already"))
+            }
+            StoreError::Missing(object) => {
+                FieldError::new(reference_to(*object), FieldCode::Missing, format!("there is no such {object}"))
+            }
+            StoreError::InUse(object) => {
+                let message = format!("the {object} is in use; delete the entities first");
+                FieldError::new(reference_to(*object), FieldCode::InUse, message)
+            }
+            StoreError::ReadOnly | StoreError::Full | StoreError::Unavailable(_) | StoreError::Corrupt(_) => {
+                return Self::Store(error);
+            }
+        };
+        Self::Invalid(vec![field])
+    }
+}
+
+fn field_of(unique: Unique) -> &'static str {
+    match unique {
+        Unique::TenantId => "tenant.id",
+        Unique::TenantName => "tenant.name",
+        Unique::EntityTypeId => "entityType.id",
+        Unique::EntityTypeName => "entityType.name",
+        Unique::PermissionId => "permission.id",
+        Unique::PermissionName => "permission.name",
+        Unique::EntityId => "entity.id",
+        Unique::EntityName => "entity.name",
+        Unique::ClientId => "entity.clientId",
+        Unique::GrantId | Unique::Grant => "grant.id",
+        Unique::KeyId | Unique::CurrentKey => "key.id",
+    }
+}
+
+fn reference_to(object: Object) -> &'static str {
+    match object {
+        Object::Tenant => "tenantId",
+        Object::EntityType => "entity.type.id",
+        Object::Permission => "grant.permissions",
+        Object::Entity => "entityId",
+    }
 }
 
 /// One wrong field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// Path of the field: `entity.name`, `grant.permissions`.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     pub code: FieldCode,
     /// For people; says what is wrong and what would be right.
     pub message: String,
 }
 
 impl FieldError {
-    pub fn new(field: &'static str, code: FieldCode, message: impl Into<String>) -> Self {
-        Self {
-            field,
-            code,
-            message: message.into(),
-        }
+    pub fn new(field: impl Into<Cow<'static, str>>, code: FieldCode, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code, message: message.into() }
     }
 
     /// The code as FusionAuth prints it: `[blank]entity.name`.

@@ -11,10 +11,7 @@ use crate::store::{GrantFilter, Result};
 impl Directory {
     pub async fn tenant(&self, id: Uuid) -> Result<Option<Arc<Tenant>>> {
         let generation = self.cache.generation();
-        self.cache
-            .tenants
-            .find(generation, Some(id), self.store.find_tenant(id))
-            .await
+        self.cache.tenants.find(generation, Some(id), self.store.find_tenant(id)).await
     }
 
     /// The only tenant, when there is one only: requests that name none are meant for it (DESIGN 8, D1).
@@ -34,10 +31,7 @@ impl Directory {
         }
         let generation = self.cache.generation();
         let ask = self.store.find_entity_by_client_id(tenant_id, client_id);
-        self.cache
-            .clients
-            .find(generation, (tenant_id, client_id.into()), ask)
-            .await
+        self.cache.clients.find(generation, (tenant_id, client_id.into()), ask).await
     }
 
     /// The entity that a scope means by its id, or by its name in the tenant. An entity of another tenant is not found
@@ -55,18 +49,12 @@ impl Directory {
         }
         let generation = self.cache.generation();
         let ask = self.store.find_entity_by_name(tenant_id, id_or_name);
-        self.cache
-            .names
-            .find(generation, (tenant_id, id_or_name.into()), ask)
-            .await
+        self.cache.names.find(generation, (tenant_id, id_or_name.into()), ask).await
     }
 
     pub async fn entity(&self, id: Uuid) -> Result<Option<Arc<Entity>>> {
         let generation = self.cache.generation();
-        self.cache
-            .entities
-            .find(generation, id, self.store.find_entity(id))
-            .await
+        self.cache.entities.find(generation, id, self.store.find_entity(id)).await
     }
 
     /// What `recipient_id` may do to `target_id`.

@@ -8,6 +8,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
@@ -20,7 +21,10 @@ const KEY_BYTES: usize = 32;
 const FORMAT: &str = "v1.";
 
 /// An AES-256-GCM key. Sealed text is `v1.` and base64url of nonce, ciphertext and tag.
-pub struct MasterKey(LessSafeKey);
+pub struct MasterKey {
+    sealing: LessSafeKey,
+    deriving: hmac::Key,
+}
 
 /// Why there is no usable master key. Each text names the file and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -86,9 +90,15 @@ impl MasterKey {
 
     fn new(bytes: &[u8]) -> Option<Self> {
         // The library takes no other length.
-        UnboundKey::new(&AES_256_GCM, bytes)
-            .ok()
-            .map(|key| Self(LessSafeKey::new(key)))
+        let sealing = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).ok()?);
+        Some(Self { sealing, deriving: hmac::Key::new(hmac::HMAC_SHA256, bytes) })
+    }
+
+    /// 32 bytes for another purpose, the same at every start; they tell nothing of the key (RFC 5869 2.3).
+    pub fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        let mut derived = [0; 32];
+        derived.copy_from_slice(hmac::sign(&self.deriving, purpose).as_ref());
+        derived
     }
 
     /// Encrypts a private key so that it opens only under its own `kid`.
@@ -102,7 +112,7 @@ impl MasterKey {
         let mut text = Zeroizing::new(private_key.expose().clone());
         let nonce = Nonce::assume_unique_for_key(nonce);
         let tag = self
-            .0
+            .sealing
             .seal_in_place_separate_tag(nonce, Aad::from(kid.as_bytes()), &mut text)
             .map_err(|_| KeyError::Library)?;
         sealed.extend_from_slice(&text);
@@ -123,7 +133,7 @@ impl MasterKey {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyError::Malformed)?;
         let mut text = Zeroizing::new(text.to_vec());
         let opened = self
-            .0
+            .sealing
             .open_in_place(nonce, Aad::from(kid.as_bytes()), &mut text)
             .map_err(|_| KeyError::Malformed)?;
         Ok(Secret::new(opened.to_vec()))

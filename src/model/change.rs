@@ -25,14 +25,7 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    pub const ALL: [Self; 6] = [
-        Self::Tenant,
-        Self::EntityType,
-        Self::Entity,
-        Self::Grant,
-        Self::Key,
-        Self::Revocation,
-    ];
+    pub const ALL: [Self; 6] = [Self::Tenant, Self::EntityType, Self::Entity, Self::Grant, Self::Key, Self::Revocation];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,10 +40,7 @@ impl ChangeKind {
     }
 
     pub fn parse(text: &str) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .unwrap_or(Self::Other)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).unwrap_or(Self::Other)
     }
 }
 

@@ -77,11 +77,7 @@ pub struct ClientSecret {
 
 impl ClientSecret {
     pub fn new(secret: &str, now: i64) -> Self {
-        Self {
-            sha256: Self::hash(secret),
-            created_at: now,
-            expires_at: None,
-        }
+        Self { sha256: Self::hash(secret), created_at: now, expires_at: None }
     }
 
     pub fn is_live(&self, now: i64) -> bool {
@@ -129,25 +125,18 @@ pub fn is_display_name(name: &str) -> bool {
 pub fn is_scope_name(name: &str) -> bool {
     is_display_name(name)
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 /// RFC 6749 A.1 without the characters that mean something in Basic credentials: space, `:`, `%` and `+`.
 pub fn is_client_id(client_id: &str) -> bool {
     (1..=LONGEST).contains(&client_id.len())
-        && client_id
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b":%+".contains(&byte))
+        && client_id.bytes().all(|byte| byte.is_ascii_graphic() && !b":%+".contains(&byte))
 }
 
 /// A scope token (RFC 6749 3.3) without the comma, which separates permissions. `:` is legal: `scim:user:read` (F-188).
 pub fn is_permission_name(name: &str) -> bool {
-    (1..=LONGEST).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b",\"\\".contains(&byte))
+    (1..=LONGEST).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && !b",\"\\".contains(&byte))
 }
 
 #[cfg(test)]
@@ -171,10 +160,7 @@ mod tests {
     // D12, D13
     #[test]
     fn any_live_secret_is_accepted_until_it_expires() {
-        let old = ClientSecret {
-            expires_at: Some(100),
-            ..ClientSecret::new("old", 0)
-        };
+        let old = ClientSecret { expires_at: Some(100), ..ClientSecret::new("old", 0) };
         let entity = entity(vec![old, ClientSecret::new("new", 50)]);
         assert!(entity.accepts_secret("old", 99) && entity.accepts_secret("new", 99));
         assert!(!entity.accepts_secret("old", 100) && entity.accepts_secret("new", 100));
@@ -189,19 +175,13 @@ mod tests {
     // D12: FIPS 180-4, the hash of the empty message
     #[test]
     fn the_hash_is_sha_256() {
-        assert_eq!(
-            ClientSecret::hash(""),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(ClientSecret::hash(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 
     // F-188: a name can never be mistaken for an id, nor end a scope early
     #[test]
     fn names_are_not_ids() {
-        for id in [
-            "a647e989-3c1b-4a4b-8a4b-2f6c6a6c1a11",
-            "a647e9893c1b4a4b8a4b2f6c6a6c1a11",
-        ] {
+        for id in ["a647e989-3c1b-4a4b-8a4b-2f6c6a6c1a11", "a647e9893c1b4a4b8a4b2f6c6a6c1a11"] {
             assert!(!is_display_name(id) && !is_scope_name(id), "{id}");
         }
         for name in ["orders", "Orders.v2", "a", "0-x_y"] {

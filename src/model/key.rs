@@ -142,10 +142,7 @@ pub fn signing_key<'a>(keys: impl IntoIterator<Item = &'a StoredKey>, now: i64) 
 mod tests {
     use super::*;
 
-    const SCHEDULE: KeySchedule = KeySchedule {
-        publish_for: 600,
-        keep_for: 3600,
-    };
+    const SCHEDULE: KeySchedule = KeySchedule { publish_for: 600, keep_for: 3600 };
 
     fn key(id: &str) -> StoredKey {
         StoredKey {
@@ -183,10 +180,7 @@ mod tests {
     // T74: the second of two rotations has nothing to replace
     #[test]
     fn a_key_has_one_successor() {
-        let (old, new) = key("old")
-            .begin(0)
-            .succeed(key("new"), 10, SCHEDULE)
-            .expect("the current key");
+        let (old, new) = key("old").begin(0).succeed(key("new"), 10, SCHEDULE).expect("the current key");
         assert!(old.succeed(key("other"), 10, SCHEDULE).is_none());
         assert!(new.succeed(key("other"), 10, SCHEDULE).is_some());
     }
@@ -196,9 +190,7 @@ mod tests {
     fn somebody_always_signs() {
         let (mut keys, mut current) = (Vec::new(), key("k0").begin(0));
         for (number, now) in [(1, 100), (2, 150), (3, 90), (4, 2_000)] {
-            let (old, new) = current
-                .succeed(key(&format!("k{number}")), now, SCHEDULE)
-                .expect("the current key");
+            let (old, new) = current.succeed(key(&format!("k{number}")), now, SCHEDULE).expect("the current key");
             keys.push(old);
             current = new;
         }

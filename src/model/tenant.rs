@@ -60,14 +60,8 @@ pub enum Profile {
 }
 
 impl Profile {
-    pub const ALL: [Self; 6] = [
-        Self::Standard,
-        Self::FusionAuth,
-        Self::FusionAuthLegacy,
-        Self::Auth0,
-        Self::SimpleIdServer,
-        Self::Fusio,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Standard, Self::FusionAuth, Self::FusionAuthLegacy, Self::Auth0, Self::SimpleIdServer, Self::Fusio];
 
     /// The name in configuration and in the store.
     pub const fn as_str(self) -> &'static str {

@@ -33,10 +33,7 @@ use promises;
 
 /// All of them.
 pub fn behaviours() -> impl Iterator<Item = Behaviour> {
-    [directory::BEHAVIOURS, keys::BEHAVIOURS, feed::BEHAVIOURS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [directory::BEHAVIOURS, keys::BEHAVIOURS, feed::BEHAVIOURS].into_iter().flatten().copied()
 }
 
 /// How many calls the two-at-once behaviours make.
@@ -64,12 +61,7 @@ fn tenant(number: u8) -> Tenant {
 }
 
 fn permission(number: u8, name: &str) -> Permission {
-    Permission {
-        id: id(number),
-        name: name.to_owned(),
-        description: None,
-        is_default: false,
-    }
+    Permission { id: id(number), name: name.to_owned(), description: None, is_default: false }
 }
 
 fn entity_type(number: u8, permissions: Vec<Permission>) -> EntityType {
@@ -113,10 +105,7 @@ fn grant(recipient: u8, target: u8, permissions: &[&str]) -> EntityGrant {
 async fn furnish(store: &Arc<dyn Store>) {
     store.insert_tenant(&tenant(1)).await.expect("tenant");
     let permissions = vec![permission(3, "read"), permission(4, "write")];
-    store
-        .insert_entity_type(&entity_type(2, permissions))
-        .await
-        .expect("type");
+    store.insert_entity_type(&entity_type(2, permissions)).await.expect("type");
     store.insert_entity(&entity(10)).await.expect("entity");
     store.insert_entity(&entity(11)).await.expect("entity");
 }

@@ -97,11 +97,7 @@ impl fmt::Display for Unique {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("store {place}: {problem}; {fix}")]
-    Place {
-        place: String,
-        problem: String,
-        fix: String,
-    },
+    Place { place: String, problem: String, fix: String },
     #[error(
         "store {place}: its schema is version {found}, this program knows {known}; start the newer program again, or \
          restore a backup from before the upgrade"
@@ -113,11 +109,7 @@ pub enum OpenError {
     )]
     SchemaChanged { place: String, version: i64 },
     #[error("store {place}: not an intact SQLite database ({problem}); restore a backup: cp BACKUP {path}")]
-    Corrupt {
-        place: String,
-        path: String,
-        problem: String,
-    },
+    Corrupt { place: String, path: String, problem: String },
     #[error(
         "store {place}: PostgreSQL runs with {setting} = off, so acknowledged writes can be lost; set {setting} = on, \
          or allow it with unsafe_durability"

@@ -5,6 +5,7 @@
 mod key_set;
 mod metadata;
 mod respond;
+mod service;
 mod token;
 
 use std::net::IpAddr;
@@ -15,7 +16,8 @@ use axum::middleware::map_response;
 use axum::routing::{get, post};
 use uuid::Uuid;
 
-pub use respond::Outcome;
+pub use respond::{Issued, Outcome};
+pub use service::Service;
 
 use crate::oauth::AuthorizationServer;
 
@@ -26,6 +28,8 @@ const TOKEN: &str = "/oauth2/token";
 const KEY_SET: &str = "/.well-known/jwks.json";
 const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+/// Whatever else is asked of the authorization server is answered here, with a 404.
+const REST: &str = "/oauth2/**";
 
 /// Who is connected: a request extension that the listener sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,65 +53,62 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
         .with_state(server)
 }
 
-/// The path patterns of [`router`]; `{tenant}` stands for one segment that is a UUID.
-pub fn paths() -> [&'static str; 8] {
-    [
-        TOKEN,
-        "/{tenant}/oauth2/token",
-        KEY_SET,
-        "/{tenant}/.well-known/jwks.json",
-        OPENID_CONFIGURATION,
-        "/{tenant}/.well-known/openid-configuration",
-        AUTHORIZATION_SERVER,
-        "/.well-known/oauth-authorization-server/{tenant}",
-    ]
-}
+/// The patterns of the paths that are ours and so never an upstream's; `{tenant}` stands for a segment that is a UUID.
+pub const PATTERNS: [&str; 9] = [
+    TOKEN,
+    "/{tenant}/oauth2/token",
+    KEY_SET,
+    "/{tenant}/.well-known/jwks.json",
+    OPENID_CONFIGURATION,
+    "/{tenant}/.well-known/openid-configuration",
+    AUTHORIZATION_SERVER,
+    "/.well-known/oauth-authorization-server/{tenant}",
+    REST,
+];
 
-/// Whether `path` is one of [`paths`], and so never an upstream's.
-pub fn owns(path: &str) -> bool {
-    let is_tenant = |segment: &str| Uuid::try_parse(segment).is_ok();
-    if let Some(tenant) = path
-        .strip_prefix(AUTHORIZATION_SERVER)
-        .and_then(|rest| rest.strip_prefix('/'))
-    {
-        return is_tenant(tenant);
-    }
-    let shared = |path: &str| [TOKEN, KEY_SET, OPENID_CONFIGURATION].contains(&path);
-    let of_tenant = || {
-        let (tenant, position) = path
-            .strip_prefix('/')
-            .and_then(|rest| Some((rest.split('/').next()?, rest.find('/')?)))?;
-        Some(is_tenant(tenant) && shared(&path[1 + position..]))
+/// Which of [`PATTERNS`] a canonical path belongs to. Asked for every request, so it looks at few bytes first.
+pub fn pattern_of(path: &str) -> Option<&'static str> {
+    let shared = |path: &str| match path {
+        TOKEN => Some([PATTERNS[0], PATTERNS[1]]),
+        KEY_SET => Some([PATTERNS[2], PATTERNS[3]]),
+        OPENID_CONFIGURATION => Some([PATTERNS[4], PATTERNS[5]]),
+        _ => None,
     };
-    path == AUTHORIZATION_SERVER || shared(path) || of_tenant().unwrap_or(false)
+    if let Some([pattern, _]) = shared(path) {
+        return Some(pattern);
+    }
+    if path.starts_with("/oauth2/") {
+        return Some(REST);
+    }
+    if let Some(rest) = path.strip_prefix(AUTHORIZATION_SERVER) {
+        return match rest.strip_prefix('/') {
+            None => rest.is_empty().then_some(AUTHORIZATION_SERVER),
+            Some(tenant) => Uuid::try_parse(tenant).is_ok().then_some(PATTERNS[7]),
+        };
+    }
+    let (tenant, rest) = path.get(1..)?.split_at_checked(uuid::fmt::Hyphenated::LENGTH)?;
+    let [_, of_tenant] = shared(rest)?;
+    Uuid::try_parse(tenant).is_ok().then_some(of_tenant)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    // F-330
     #[test]
-    fn the_paths_are_owned_with_and_without_a_tenant() {
-        for pattern in paths() {
-            assert!(
-                owns(&pattern.replace("{tenant}", "30663132-6464-6665-3032-326466613934")),
-                "{pattern}"
-            );
-            if pattern.contains("{tenant}") {
-                assert!(!owns(&pattern.replace("{tenant}", "api")), "{pattern}");
-                assert!(!owns(&pattern.replace("{tenant}", "")), "{pattern}");
+    fn our_paths_are_ours_with_and_without_a_tenant() {
+        for pattern in PATTERNS {
+            let path = pattern.replace("{tenant}", "30663132-6464-6665-3032-326466613934").replace("**", "anything/else");
+            assert_eq!(pattern_of(&path), Some(pattern), "{path}");
+            for other in ["api", "", "30663132-6464-6665-3032-32646661393z"] {
+                if pattern.contains("{tenant}") {
+                    assert_eq!(pattern_of(&pattern.replace("{tenant}", other)), None, "{pattern} with {other:?}");
+                }
             }
         }
-        for path in [
-            "",
-            "/",
-            "/oauth2",
-            "/oauth2/token/",
-            "/OAUTH2/token",
-            "/api/oauth2/token",
-            "/.well-known/",
-        ] {
-            assert!(!owns(path), "{path}");
+        for path in ["", "/", "/oauth2", "/oauth2x/token", "/OAUTH2/token", "/api/oauth2/token", "/.well-known/", "/.well-known/oauth-authorization-serverx"] {
+            assert_eq!(pattern_of(path), None, "{path}");
         }
     }
 }

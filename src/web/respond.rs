@@ -10,8 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::model::Profile;
-use crate::oauth::{ErrorCode, GrantType, OAuthError, TokenResponse};
+use crate::oauth::{ErrorCode, OAuthError, TokenResponse};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -23,8 +22,15 @@ pub struct Outcome {
     pub endpoint: &'static str,
     /// The `error` that was answered, or none.
     pub error: Option<&'static str>,
-    /// The grant type and the profile of a token that was issued.
-    pub issued: Option<(GrantType, Profile)>,
+    /// The token that was issued, if one was.
+    pub issued: Option<Issued>,
+}
+
+/// What is counted of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Issued {
+    pub grant_type: &'static str,
+    pub profile: &'static str,
 }
 
 /// The members in the order that clients of FusionAuth have seen (F-097).
@@ -43,13 +49,13 @@ pub(super) fn token(result: Result<TokenResponse, OAuthError>) -> Response {
         Ok(token) => token,
         Err(error) => return refuse(ENDPOINT, &error),
     };
-    let issued = Some((token.grant_type, token.profile));
+    let issued = Issued { grant_type: token.grant_type.as_str(), profile: token.profile.as_str() };
     let mut response = Json(token).into_response();
     forbid_storing(response.headers_mut());
     response.extensions_mut().insert(Outcome {
         endpoint: ENDPOINT,
         error: None,
-        issued,
+        issued: Some(issued),
     });
     response
 }

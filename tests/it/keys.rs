@@ -22,11 +22,7 @@ impl AuthServer {
 
     async fn published(&self) -> Vec<String> {
         let document = self.get("/.well-known/jwks.json").send().await.json();
-        let kids = document["keys"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|key| key["kid"].as_str().unwrap().to_owned());
+        let kids = document["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned());
         kids.collect()
     }
 
@@ -54,11 +50,7 @@ async fn a_rotation_publishes_first_and_signs_later() {
     assert_eq!(server.refusal(&last), None);
     let generation = server.keys.generation();
     server.clock.set(NOW + 599 + 3599);
-    assert_eq!(
-        server.refusal(&last),
-        None,
-        "the last token of the old key lives out its life"
-    );
+    assert_eq!(server.refusal(&last), None, "the last token of the old key lives out its life");
     assert_eq!(server.keys.generation(), generation);
     server.clock.set(NOW + 600 + 3660);
     assert!(!server.published().await.contains(&old), "then the old key leaves");
@@ -72,11 +64,7 @@ async fn a_rotation_publishes_first_and_signs_later() {
 async fn two_nodes_rotate_once() {
     let first = AuthServer::start().await;
     let second = AuthServer::on(Arc::clone(&first.store), first.clock.clone()).await;
-    assert_eq!(
-        first.published().await,
-        second.published().await,
-        "the second node makes no keys of its own"
-    );
+    assert_eq!(first.published().await, second.published().await, "the second node makes no keys of its own");
     let outcomes = tokio::join!(
         first.keys.rotate(TENANT, KeyPurpose::AccessToken),
         second.keys.rotate(TENANT, KeyPurpose::AccessToken)
@@ -92,10 +80,7 @@ async fn two_nodes_rotate_once() {
     assert_eq!(first.store.list_keys(0).await.unwrap().len(), 2 + won.len());
     let current = |keys: Vec<faregate::model::StoredKey>| {
         let of_access_tokens = |key: &&faregate::model::StoredKey| key.purpose == KeyPurpose::AccessToken;
-        keys.iter()
-            .filter(of_access_tokens)
-            .filter(|key| key.retired_at.is_none())
-            .count()
+        keys.iter().filter(of_access_tokens).filter(|key| key.retired_at.is_none()).count()
     };
     assert_eq!(current(first.store.list_keys(0).await.unwrap()), 1);
 }
@@ -137,13 +122,7 @@ async fn stored_keys_are_sealed() {
     let open = |byte: u8| {
         let master_key = MasterKey::from_base64(&STANDARD.encode([byte; 32])).unwrap();
         let settings = Arc::new(Settings::new(PUBLIC_URL));
-        KeyRing::open(
-            settings,
-            Arc::clone(&server.store) as _,
-            master_key,
-            Clock::fixed(NOW),
-            Entropy::system(),
-        )
+        KeyRing::open(settings, Arc::clone(&server.store) as _, master_key, Clock::fixed(NOW), Entropy::system())
     };
     assert!(open(7).await.is_ok());
     let error = open(8).await.err().unwrap();
@@ -179,12 +158,7 @@ async fn slow_keys_appear_later() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let document = server.get("/.well-known/jwks.json").send().await.json();
-    let rsa = document["keys"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|key| key["kty"] == "RSA")
-        .unwrap();
+    let rsa = document["keys"].as_array().unwrap().iter().find(|key| key["kty"] == "RSA").unwrap();
     assert_eq!(rsa["alg"], "RS256");
     // E9: 3072 bits.
     assert_eq!(rsa["n"].as_str().unwrap().len(), 512);

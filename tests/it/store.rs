@@ -37,9 +37,7 @@ async fn postgres_conforms() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_conforms() {
     for behaviour in behaviours() {
-        let store = SqlStore::open("sqlite::memory:", &Options::default())
-            .await
-            .expect("the store opens");
+        let store = SqlStore::open("sqlite::memory:", &Options::default()).await.expect("the store opens");
         (behaviour.run)(Arc::new(store)).await;
     }
 }
@@ -110,20 +108,13 @@ async fn the_file_and_its_companions_are_ours_alone() {
     let folder = Folder::new();
     let path = folder.file("a b%20.db");
     let url = format!("sqlite://{}", path.display());
-    let store = SqlStore::open(&url, &Options::default())
-        .await
-        .expect("the store opens");
-    store
-        .insert_tenant(&Tenant::new(Uuid::nil(), "acme", 1))
-        .await
-        .expect("inserted");
+    let store = SqlStore::open(&url, &Options::default()).await.expect("the store opens");
+    store.insert_tenant(&Tenant::new(Uuid::nil(), "acme", 1)).await.expect("inserted");
     for name in ["a b%20.db", "a b%20.db-wal", "a b%20.db-shm"] {
         assert_eq!(mode(&folder.file(name)), 0o600, "{name}");
     }
     store.close().await;
-    let store = SqlStore::open(&url, &Options::default())
-        .await
-        .expect("the store opens again");
+    let store = SqlStore::open(&url, &Options::default()).await.expect("the store opens again");
     assert_eq!(store.list_tenants().await.expect("list").len(), 1);
 }
 
@@ -136,10 +127,7 @@ async fn a_file_that_others_may_read_is_refused() {
     let path = url.strip_prefix("sqlite://").expect("a file");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).expect("chmod");
     let text = refusal(&url).await;
-    assert!(
-        text.contains("mode 0644") && text.contains(&format!("chmod 600 {path}")),
-        "{text}"
-    );
+    assert!(text.contains("mode 0644") && text.contains(&format!("chmod 600 {path}")), "{text}");
 }
 
 // T66
@@ -156,12 +144,7 @@ async fn places_where_no_file_can_be_are_named() {
     assert!(text.contains("is not a directory"), "{text}");
     let text = refusal("sqlite:///proc/faregate.db").await;
     assert!(text.contains("cannot be created"), "{text}");
-    for url in [
-        "",
-        "mysql://root:hunter2@localhost/x",
-        "sqlite://",
-        "sqlite://x.db?mode=ro",
-    ] {
+    for url in ["", "mysql://root:hunter2@localhost/x", "sqlite://", "sqlite://x.db?mode=ro"] {
         assert!(refusal(url).await.contains("sqlite:///path/to/file.db"), "{url}");
     }
 }
@@ -173,24 +156,15 @@ async fn a_damaged_file_is_refused() {
     let place = folder.file("x.db");
     let url = format!("sqlite://{}", place.display());
     let write = |bytes: &[u8]| {
-        std::fs::File::create(&place)
-            .and_then(|mut file| file.write_all(bytes))
-            .expect("written");
+        std::fs::File::create(&place).and_then(|mut file| file.write_all(bytes)).expect("written");
         std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o600)).expect("chmod");
     };
     write(&[b'x'; 8192]);
     let text = refusal(&url).await;
-    assert!(
-        text.contains("not an intact SQLite database") && text.contains("restore a backup"),
-        "{text}"
-    );
+    assert!(text.contains("not an intact SQLite database") && text.contains("restore a backup"), "{text}");
 
     std::fs::remove_file(&place).expect("removed");
-    SqlStore::open(&url, &Options::default())
-        .await
-        .expect("the store opens")
-        .close()
-        .await;
+    SqlStore::open(&url, &Options::default()).await.expect("the store opens").close().await;
     let bytes = std::fs::read(&place).expect("read");
     write(&bytes[..4096]);
     let text = refusal(&url).await;
@@ -203,11 +177,7 @@ async fn a_damaged_file_is_refused() {
     let text = refusal(&url).await;
     assert!(text.contains("not an intact SQLite database"), "{text}");
     write(&bytes);
-    SqlStore::open(&url, &Options::default())
-        .await
-        .expect("the store opens")
-        .close()
-        .await;
+    SqlStore::open(&url, &Options::default()).await.expect("the store opens").close().await;
 }
 
 // T08, T73
@@ -215,29 +185,16 @@ async fn refuses_a_newer_schema(database: &Database) {
     database.open().await.close().await;
     sqlx::any::install_default_drivers();
     let mut connection = AnyConnection::connect(&database.url()).await.expect("a connection");
-    connection
-        .execute("INSERT INTO schema_version (version, checksum) VALUES (99, 'x')")
-        .await
-        .expect("inserted");
+    connection.execute("INSERT INTO schema_version (version, checksum) VALUES (99, 'x')").await.expect("inserted");
     connection.close().await.expect("closed");
-    let error = SqlStore::open(&database.url(), &Options::default())
-        .await
-        .expect_err("a refusal");
+    let error = SqlStore::open(&database.url(), &Options::default()).await.expect_err("a refusal");
     assert!(matches!(error, OpenError::SchemaTooNew { found: 99, .. }), "{error}");
     assert!(error.to_string().contains("its schema is version 99"), "{error}");
     let mut connection = AnyConnection::connect(&database.url()).await.expect("a connection");
-    connection
-        .execute("DELETE FROM schema_version WHERE version = 99")
-        .await
-        .expect("deleted");
-    connection
-        .execute("UPDATE schema_version SET checksum = 'x'")
-        .await
-        .expect("updated");
+    connection.execute("DELETE FROM schema_version WHERE version = 99").await.expect("deleted");
+    connection.execute("UPDATE schema_version SET checksum = 'x'").await.expect("updated");
     connection.close().await.expect("closed");
-    let error = SqlStore::open(&database.url(), &Options::default())
-        .await
-        .expect_err("a refusal");
+    let error = SqlStore::open(&database.url(), &Options::default()).await.expect_err("a refusal");
     assert!(matches!(error, OpenError::SchemaChanged { version: 1, .. }), "{error}");
 }
 
@@ -263,10 +220,7 @@ async fn a_file_that_is_taken_away_gets_no_writes() {
     let store = database.open().await;
     let url = database.url();
     let path = url.strip_prefix("sqlite://").expect("a file");
-    store
-        .insert_tenant(&Tenant::new(Uuid::from_u128(1), "one", 1))
-        .await
-        .expect("inserted");
+    store.insert_tenant(&Tenant::new(Uuid::from_u128(1), "one", 1)).await.expect("inserted");
 
     let away = format!("{path}.away");
     std::fs::rename(path, &away).expect("moved");
@@ -280,11 +234,7 @@ async fn a_file_that_is_taken_away_gets_no_writes() {
 
     store.close().await;
     let store = database.open().await;
-    std::fs::OpenOptions::new()
-        .write(true)
-        .open(path)
-        .and_then(|file| file.set_len(4096))
-        .expect("truncated");
+    std::fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(4096)).expect("truncated");
     shown(store.insert_tenant(&two).await);
 }
 
@@ -296,10 +246,7 @@ async fn an_unsafe_postgres_is_refused() {
     };
     let url = format!("{}%20-c%20synchronous_commit%3Doff", database.url());
     assert!(refusal(&url).await.contains("set synchronous_commit = on"));
-    let options = Options {
-        unsafe_durability: true,
-        ..Options::default()
-    };
+    let options = Options { unsafe_durability: true, ..Options::default() };
     SqlStore::open(&url, &options).await.expect("allowed").close().await;
 }
 
@@ -307,10 +254,7 @@ async fn an_unsafe_postgres_is_refused() {
 async fn an_unreachable_postgres_is_named_without_its_password() {
     // Port 1 of the loopback address: nobody listens there.
     let text = refusal("postgres://me:hunter2@127.0.0.1:1/x").await;
-    assert!(
-        text.contains("postgres://me@127.0.0.1:1/x") && text.contains("start the server"),
-        "{text}"
-    );
+    assert!(text.contains("postgres://me@127.0.0.1:1/x") && text.contains("start the server"), "{text}");
     let Some(database) = Database::postgres().await else {
         return;
     };

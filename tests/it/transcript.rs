@@ -17,10 +17,7 @@ const NEXT: &str = "===";
 #[tokio::test]
 async fn conversations_are_as_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/transcript");
-    let mut files: Vec<_> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty());
     for file in files {
@@ -42,27 +39,17 @@ async fn hold(written: &str) -> String {
     for exchange in lines.split(|line| *line == NEXT) {
         let request: Vec<&str> = exchange.iter().copied().take_while(|line| *line != ANSWER).collect();
         let answer = Answer::of(&server, parse(&request.join("\n"))).await;
-        held.push(format!(
-            "{}\n{ANSWER}\n{}\n",
-            request.join("\n"),
-            render(&answer).trim_end()
-        ));
+        held.push(format!("{}\n{ANSWER}\n{}\n", request.join("\n"), render(&answer).trim_end()));
     }
     held.join(&format!("{NEXT}\n"))
 }
 
 fn parse(text: &str) -> Request<Body> {
-    let text: String = text
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let text: String = text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
     let (head, body) = text.trim().split_once("\n\n").unwrap_or((text.trim(), ""));
     let mut lines = head.lines();
     let mut first = lines.next().unwrap().split(' ');
-    let mut request = Request::builder()
-        .method(first.next().unwrap())
-        .uri(first.next().unwrap());
+    let mut request = Request::builder().method(first.next().unwrap()).uri(first.next().unwrap());
     for line in lines {
         let (name, value) = line.split_once(": ").unwrap();
         request = request.header(name, value);
@@ -74,11 +61,8 @@ fn parse(text: &str) -> Request<Body> {
 
 fn render(answer: &Answer) -> String {
     let mut text = format!("HTTP/1.1 {}\n", answer.status);
-    let mut fields: Vec<_> = answer
-        .headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-        .collect();
+    let mut fields: Vec<_> =
+        answer.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
     fields.sort();
     for field in fields.iter().filter(|field| !field.starts_with("content-length")) {
         writeln!(text, "{field}").unwrap();

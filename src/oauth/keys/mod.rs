@@ -98,6 +98,11 @@ impl KeyRing {
         }
     }
 
+    /// A key for another purpose, from the master key.
+    pub fn derived_key(&self, purpose: &[u8]) -> [u8; 32] {
+        self.master_key.derive(purpose)
+    }
+
     pub fn settings(&self) -> &Settings {
         &self.settings
     }

@@ -45,23 +45,14 @@ async fn what_is_absent_is_none(store: Shared) {
     assert!(store.list_tenants().await.expect("answer").is_empty());
     assert!(!store.update_tenant(&tenant(1)).await.expect("answer"));
     assert!(!store.update_entity_type(&entity_type(1, vec![])).await.expect("answer"));
-    assert!(
-        !store
-            .update_permission(id(1), &permission(2, "x"), 1)
-            .await
-            .expect("answer")
-    );
+    assert!(!store.update_permission(id(1), &permission(2, "x"), 1).await.expect("answer"));
     assert!(!store.update_entity(&entity(1), &entity(1)).await.expect("answer"));
     assert!(!store.delete_tenant(id(1), 1).await.expect("answer"));
     assert!(!store.delete_entity_type(id(1), 1).await.expect("answer"));
     assert!(!store.delete_permission(id(1), id(2), 1).await.expect("answer"));
     assert!(!store.delete_entity(id(1), 1).await.expect("answer"));
     assert!(!store.delete_grant(id(1), id(2), 1).await.expect("answer"));
-    assert_eq!(
-        store.latest_change().await.expect("answer"),
-        0,
-        "what did not happen is not announced"
-    );
+    assert_eq!(store.latest_change().await.expect("answer"), 0, "what did not happen is not announced");
 }
 
 /// NULLs, Unicode, quotes, long texts and times far away.
@@ -78,41 +69,15 @@ async fn a_tenant_survives_the_trip(store: Shared) {
         updated_at: i64::MIN,
         ..tenant(2)
     };
-    let empty = Tenant {
-        name: String::new(),
-        issuer: Some(String::new()),
-        ..tenant(3)
-    };
+    let empty = Tenant { name: String::new(), issuer: Some(String::new()), ..tenant(3) };
     for tenant in [&bare, &full, &empty] {
         store.insert_tenant(tenant).await.expect("inserted");
-        assert_eq!(
-            store.find_tenant(tenant.id).await.expect("answer").as_ref(),
-            Some(tenant)
-        );
-        assert_eq!(
-            store.find_tenant_by_name(&tenant.name).await.expect("answer").as_ref(),
-            Some(tenant)
-        );
+        assert_eq!(store.find_tenant(tenant.id).await.expect("answer").as_ref(), Some(tenant));
+        assert_eq!(store.find_tenant_by_name(&tenant.name).await.expect("answer").as_ref(), Some(tenant));
     }
     for profile in Profile::ALL {
-        assert!(
-            store
-                .update_tenant(&Tenant {
-                    profile,
-                    ..bare.clone()
-                })
-                .await
-                .expect("answer")
-        );
-        assert_eq!(
-            store
-                .find_tenant(bare.id)
-                .await
-                .expect("answer")
-                .expect("found")
-                .profile,
-            profile
-        );
+        assert!(store.update_tenant(&Tenant { profile, ..bare.clone() }).await.expect("answer"));
+        assert_eq!(store.find_tenant(bare.id).await.expect("answer").expect("found").profile, profile);
     }
 }
 
@@ -120,44 +85,22 @@ async fn tenant_ids_and_names_conflict(store: Shared) {
     store.insert_tenant(&tenant(1)).await.expect("inserted");
     let same_id = Tenant { id: id(1), ..tenant(2) };
     assert_refused!(store.insert_tenant(&same_id).await, Conflict(Unique::TenantId));
-    let same_name = Tenant {
-        name: tenant(1).name,
-        ..tenant(2)
-    };
+    let same_name = Tenant { name: tenant(1).name, ..tenant(2) };
     assert_refused!(store.insert_tenant(&same_name).await, Conflict(Unique::TenantName));
     store.insert_tenant(&tenant(2)).await.expect("inserted");
     assert_refused!(store.update_tenant(&same_name).await, Conflict(Unique::TenantName));
-    let names: Vec<_> = store
-        .list_tenants()
-        .await
-        .expect("list")
-        .into_iter()
-        .map(|tenant| tenant.name)
-        .collect();
+    let names: Vec<_> = store.list_tenants().await.expect("list").into_iter().map(|tenant| tenant.name).collect();
     assert_eq!(names, ["tenant 1", "tenant 2"]);
     // Names are compared byte by byte, on every engine.
-    let other_case = Tenant {
-        name: "TENANT 1".to_owned(),
-        ..tenant(3)
-    };
+    let other_case = Tenant { name: "TENANT 1".to_owned(), ..tenant(3) };
     store.insert_tenant(&other_case).await.expect("inserted");
     assert_eq!(store.list_tenants().await.expect("list")[0].name, "TENANT 1");
 }
 
 async fn a_tenant_is_replaced_whole(store: Shared) {
-    let before = Tenant {
-        issuer: Some("acme.com".to_owned()),
-        managed_by: Some("config".to_owned()),
-        ..tenant(1)
-    };
+    let before = Tenant { issuer: Some("acme.com".to_owned()), managed_by: Some("config".to_owned()), ..tenant(1) };
     store.insert_tenant(&before).await.expect("inserted");
-    let after = Tenant {
-        name: "other".to_owned(),
-        issuer: None,
-        managed_by: None,
-        updated_at: 2_000,
-        ..before
-    };
+    let after = Tenant { name: "other".to_owned(), issuer: None, managed_by: None, updated_at: 2_000, ..before };
     assert!(store.update_tenant(&after).await.expect("answer"));
     assert_eq!(store.find_tenant(id(1)).await.expect("answer"), Some(after));
 }
@@ -174,17 +117,11 @@ async fn a_tenant_in_use_stays(store: Shared) {
 
 async fn one_of_many_inserts_with_the_same_name_wins(store: Shared) {
     let insert = |store: Shared, number| async move {
-        let tenant = Tenant {
-            name: "wanted".to_owned(),
-            ..tenant(number)
-        };
+        let tenant = Tenant { name: "wanted".to_owned(), ..tenant(number) };
         store.insert_tenant(&tenant).await
     };
     let results = crowd(&store, insert).await;
-    let refused = results
-        .iter()
-        .filter(|result| matches!(result, Err(Conflict(Unique::TenantName))))
-        .count();
+    let refused = results.iter().filter(|result| matches!(result, Err(Conflict(Unique::TenantName)))).count();
     assert_eq!(refused, CROWD - 1, "{results:?}");
     assert_eq!(store.list_tenants().await.expect("list").len(), 1);
     assert_eq!(store.latest_change().await.expect("answer"), 1);
@@ -196,86 +133,35 @@ async fn a_type_comes_back_with_its_permissions_sorted(store: Shared) {
     write.is_default = true;
     let mut stored = entity_type(2, vec![write, permission(6, "scim:user:read"), permission(7, "Zap")]);
     store.insert_entity_type(&stored).await.expect("inserted");
-    store
-        .insert_entity_type(&entity_type(3, vec![]))
-        .await
-        .expect("inserted");
+    store.insert_entity_type(&entity_type(3, vec![])).await.expect("inserted");
     stored.permissions.sort_by(|a, b| a.name.cmp(&b.name));
     assert_eq!(stored.permissions[0].name, "Zap");
-    assert_eq!(
-        store.find_entity_type(id(2)).await.expect("answer").as_ref(),
-        Some(&stored)
-    );
-    assert_eq!(
-        store.find_entity_type_by_name("type 2").await.expect("answer").as_ref(),
-        Some(&stored)
-    );
-    assert_eq!(
-        store.list_entity_types().await.expect("list"),
-        [stored, entity_type(3, vec![])]
-    );
+    assert_eq!(store.find_entity_type(id(2)).await.expect("answer").as_ref(), Some(&stored));
+    assert_eq!(store.find_entity_type_by_name("type 2").await.expect("answer").as_ref(), Some(&stored));
+    assert_eq!(store.list_entity_types().await.expect("list"), [stored, entity_type(3, vec![])]);
 }
 
 async fn permissions_have_a_life_of_their_own(store: Shared) {
-    store
-        .insert_entity_type(&entity_type(2, vec![permission(3, "read")]))
-        .await
-        .expect("inserted");
+    store.insert_entity_type(&entity_type(2, vec![permission(3, "read")])).await.expect("inserted");
     let late = permission(4, "write");
-    assert_refused!(
-        store.insert_permission(id(9), &late, 2).await,
-        Missing(Object::EntityType)
-    );
+    assert_refused!(store.insert_permission(id(9), &late, 2).await, Missing(Object::EntityType));
     store.insert_permission(id(2), &late, 2_000).await.expect("inserted");
     let twice = permission(5, "write");
-    assert_refused!(
-        store.insert_permission(id(2), &twice, 2).await,
-        Conflict(Unique::PermissionName)
-    );
+    assert_refused!(store.insert_permission(id(2), &twice, 2).await, Conflict(Unique::PermissionName));
     let same_id = permission(4, "execute");
-    assert_refused!(
-        store.insert_permission(id(2), &same_id, 2).await,
-        Conflict(Unique::PermissionId)
-    );
-    assert!(
-        store
-            .update_permission(id(2), &permission(3, "peek"), 3_000)
-            .await
-            .expect("answer")
-    );
-    assert!(
-        !store
-            .update_permission(id(9), &permission(3, "peek"), 3_000)
-            .await
-            .expect("answer")
-    );
+    assert_refused!(store.insert_permission(id(2), &same_id, 2).await, Conflict(Unique::PermissionId));
+    assert!(store.update_permission(id(2), &permission(3, "peek"), 3_000).await.expect("answer"));
+    assert!(!store.update_permission(id(9), &permission(3, "peek"), 3_000).await.expect("answer"));
     let found = store.find_entity_type(id(2)).await.expect("answer").expect("found");
     assert_eq!(found.permissions, [permission(3, "peek"), permission(4, "write")]);
     assert_eq!(found.updated_at, 3_000);
     let mut renamed = entity_type(2, vec![]);
     renamed.name = "renamed".to_owned();
     assert!(store.update_entity_type(&renamed).await.expect("answer"));
-    let found = store
-        .find_entity_type_by_name("renamed")
-        .await
-        .expect("answer")
-        .expect("found");
-    assert_eq!(
-        found.permissions.len(),
-        2,
-        "an update of the type leaves its permissions alone"
-    );
+    let found = store.find_entity_type_by_name("renamed").await.expect("answer").expect("found");
+    assert_eq!(found.permissions.len(), 2, "an update of the type leaves its permissions alone");
     assert!(store.delete_permission(id(2), id(4), 4_000).await.expect("answer"));
-    assert_eq!(
-        store
-            .find_entity_type(id(2))
-            .await
-            .expect("answer")
-            .expect("found")
-            .permissions
-            .len(),
-        1
-    );
+    assert_eq!(store.find_entity_type(id(2)).await.expect("answer").expect("found").permissions.len(), 1);
 }
 
 async fn a_type_in_use_stays(store: Shared) {
@@ -286,10 +172,7 @@ async fn a_type_in_use_stays(store: Shared) {
     assert_refused!(store.insert_entity_type(&same_id).await, Conflict(Unique::EntityTypeId));
     let mut same_name = entity_type(5, vec![]);
     same_name.name = "type 2".to_owned();
-    assert_refused!(
-        store.insert_entity_type(&same_name).await,
-        Conflict(Unique::EntityTypeName)
-    );
+    assert_refused!(store.insert_entity_type(&same_name).await, Conflict(Unique::EntityTypeName));
     for number in [10, 11] {
         store.delete_entity(id(number), 1).await.expect("answer");
     }
@@ -302,10 +185,7 @@ async fn an_entity_survives_the_trip(store: Shared) {
     full.name = "Größe 大きさ".to_owned();
     full.client_id = "todo-api".to_owned();
     full.client_secrets = vec![
-        ClientSecret {
-            expires_at: Some(5_000),
-            ..ClientSecret::new("old", 1_000)
-        },
+        ClientSecret { expires_at: Some(5_000), ..ClientSecret::new("old", 1_000) },
         ClientSecret::new("new", 2_000),
     ];
     full.managed_by = Some("config".to_owned());
@@ -313,31 +193,12 @@ async fn an_entity_survives_the_trip(store: Shared) {
     bare.client_secrets = vec![];
     for entity in [&full, &bare] {
         store.insert_entity(entity).await.expect("inserted");
-        assert_eq!(
-            store.find_entity(entity.id).await.expect("answer").as_ref(),
-            Some(entity)
-        );
+        assert_eq!(store.find_entity(entity.id).await.expect("answer").as_ref(), Some(entity));
         let by_client_id = store.find_entity_by_client_id(id(1), &entity.client_id).await;
         assert_eq!(by_client_id.expect("answer").as_ref(), Some(entity));
-        assert_eq!(
-            store
-                .find_entity_by_name(id(1), &entity.name)
-                .await
-                .expect("answer")
-                .as_ref(),
-            Some(entity)
-        );
-        assert_eq!(
-            store.find_entity_by_name(id(9), &entity.name).await.expect("answer"),
-            None
-        );
-        assert_eq!(
-            store
-                .find_entity_by_client_id(id(9), &entity.client_id)
-                .await
-                .expect("answer"),
-            None
-        );
+        assert_eq!(store.find_entity_by_name(id(1), &entity.name).await.expect("answer").as_ref(), Some(entity));
+        assert_eq!(store.find_entity_by_name(id(9), &entity.name).await.expect("answer"), None);
+        assert_eq!(store.find_entity_by_client_id(id(9), &entity.client_id).await.expect("answer"), None);
     }
     let names = |entities: Vec<crate::model::Entity>| entities.into_iter().map(|entity| entity.name);
     let all: Vec<_> = names(store.list_entities(None).await.expect("list")).collect();
@@ -363,10 +224,7 @@ async fn entity_names_and_client_ids_conflict_in_their_tenant_only(store: Shared
     store.insert_entity(&elsewhere).await.expect("inserted");
     let mut renamed = entity(11);
     renamed.name = entity(10).name;
-    assert_refused!(
-        store.update_entity(&entity(11), &renamed).await,
-        Conflict(Unique::EntityName)
-    );
+    assert_refused!(store.update_entity(&entity(11), &renamed).await, Conflict(Unique::EntityName));
 }
 
 async fn an_entity_needs_its_tenant_and_type(store: Shared) {
@@ -386,54 +244,29 @@ async fn of_two_updates_of_the_same_state_one_wins(store: Shared) {
     let update = |store: Shared, number| async move {
         let before = entity(10);
         let mut after = before.clone();
-        after
-            .client_secrets
-            .push(ClientSecret::new(&format!("secret {number}"), 1_000));
+        after.client_secrets.push(ClientSecret::new(&format!("secret {number}"), 1_000));
         store.update_entity(&before, &after).await.expect("answer")
     };
     let winners = crowd(&store, update).await.into_iter().filter(|&won| won).count();
     assert_eq!(winners, 1);
-    assert_eq!(
-        store
-            .find_entity(id(10))
-            .await
-            .expect("answer")
-            .expect("found")
-            .client_secrets
-            .len(),
-        2
-    );
+    assert_eq!(store.find_entity(id(10)).await.expect("answer").expect("found").client_secrets.len(), 2);
 }
 
 async fn a_grant_is_replaced_by_the_next(store: Shared) {
     furnish(&store).await;
     let first = grant(10, 11, &["read", "write"]);
     store.upsert_grant(&first).await.expect("inserted");
-    assert_eq!(
-        store.find_grant(id(10), id(11)).await.expect("answer").as_ref(),
-        Some(&first)
-    );
-    assert_eq!(
-        store.find_grant(id(11), id(10)).await.expect("answer"),
-        None,
-        "a grant has a direction (F-181)"
-    );
+    assert_eq!(store.find_grant(id(10), id(11)).await.expect("answer").as_ref(), Some(&first));
+    assert_eq!(store.find_grant(id(11), id(10)).await.expect("answer"), None, "a grant has a direction (F-181)");
     let mut second = grant(10, 11, &["write", "write"]);
     (second.id, second.created_at, second.updated_at) = (id(77), 9_000, 9_000);
     second.managed_by = Some("config".to_owned());
     store.upsert_grant(&second).await.expect("replaced");
     let found = store.find_grant(id(10), id(11)).await.expect("answer").expect("found");
     assert_eq!((found.id, found.created_at, found.updated_at), (first.id, 1_000, 9_000));
-    assert_eq!(
-        (found.permissions, found.managed_by),
-        (vec!["write".to_owned()], Some("config".to_owned()))
-    );
+    assert_eq!((found.permissions, found.managed_by), (vec!["write".to_owned()], Some("config".to_owned())));
     store.upsert_grant(&grant(10, 11, &[])).await.expect("replaced");
-    let found = store
-        .find_grant(id(10), id(11))
-        .await
-        .expect("answer")
-        .expect("a grant without permissions");
+    let found = store.find_grant(id(10), id(11)).await.expect("answer").expect("a grant without permissions");
     assert!(found.permissions.is_empty());
     assert!(store.delete_grant(id(10), id(11), 1).await.expect("answer"));
     assert_eq!(store.find_grant(id(10), id(11)).await.expect("answer"), None);
@@ -441,42 +274,18 @@ async fn a_grant_is_replaced_by_the_next(store: Shared) {
 
 async fn a_grant_needs_both_ends_and_known_permissions(store: Shared) {
     furnish(&store).await;
-    assert_refused!(
-        store.upsert_grant(&grant(10, 99, &["read"])).await,
-        Missing(Object::Entity)
-    );
-    assert_refused!(
-        store.upsert_grant(&grant(99, 10, &["read"])).await,
-        Missing(Object::Entity)
-    );
+    assert_refused!(store.upsert_grant(&grant(10, 99, &["read"])).await, Missing(Object::Entity));
+    assert_refused!(store.upsert_grant(&grant(99, 10, &["read"])).await, Missing(Object::Entity));
     // F-183
-    assert_refused!(
-        store.upsert_grant(&grant(10, 11, &["read", "fly"])).await,
-        Missing(Object::Permission)
-    );
-    assert_eq!(
-        store.find_grant(id(10), id(11)).await.expect("answer"),
-        None,
-        "all or nothing"
-    );
-    store
-        .upsert_grant(&grant(10, 10, &["read"]))
-        .await
-        .expect("an entity may be granted on itself");
+    assert_refused!(store.upsert_grant(&grant(10, 11, &["read", "fly"])).await, Missing(Object::Permission));
+    assert_eq!(store.find_grant(id(10), id(11)).await.expect("answer"), None, "all or nothing");
+    store.upsert_grant(&grant(10, 10, &["read"])).await.expect("an entity may be granted on itself");
 }
 
 async fn grants_follow_their_permissions(store: Shared) {
     furnish(&store).await;
-    store
-        .upsert_grant(&grant(10, 11, &["read", "write"]))
-        .await
-        .expect("inserted");
-    assert!(
-        store
-            .update_permission(id(2), &permission(3, "peek"), 2_000)
-            .await
-            .expect("answer")
-    );
+    store.upsert_grant(&grant(10, 11, &["read", "write"])).await.expect("inserted");
+    assert!(store.update_permission(id(2), &permission(3, "peek"), 2_000).await.expect("answer"));
     let found = store.find_grant(id(10), id(11)).await.expect("answer").expect("found");
     assert_eq!(found.permissions, ["peek", "write"]);
     assert!(store.delete_permission(id(2), id(4), 2_000).await.expect("answer"));
@@ -498,30 +307,18 @@ async fn grants_are_listed_by_end(store: Shared) {
     furnish(&store).await;
     store.insert_entity(&entity(12)).await.expect("inserted");
     for (recipient, target) in [(12, 10), (10, 12), (10, 11)] {
-        store
-            .upsert_grant(&grant(recipient, target, &["write", "read"]))
-            .await
-            .expect("inserted");
+        store.upsert_grant(&grant(recipient, target, &["write", "read"])).await.expect("inserted");
     }
     let ends = |filter| {
         let store = Arc::clone(&store);
         async move {
             let grants = store.list_grants(filter).await.expect("list");
-            grants
-                .into_iter()
-                .map(|grant| (grant.recipient_id, grant.target_id))
-                .collect::<Vec<_>>()
+            grants.into_iter().map(|grant| (grant.recipient_id, grant.target_id)).collect::<Vec<_>>()
         }
     };
-    assert_eq!(
-        ends(GrantFilter::All).await,
-        [(id(12), id(10)), (id(10), id(11)), (id(10), id(12))]
-    );
+    assert_eq!(ends(GrantFilter::All).await, [(id(12), id(10)), (id(10), id(11)), (id(10), id(12))]);
     assert_eq!(ends(GrantFilter::OnTarget(id(12))).await, [(id(10), id(12))]);
-    assert_eq!(
-        ends(GrantFilter::OfRecipient(id(10))).await,
-        [(id(10), id(11)), (id(10), id(12))]
-    );
+    assert_eq!(ends(GrantFilter::OfRecipient(id(10))).await, [(id(10), id(11)), (id(10), id(12))]);
     assert!(ends(GrantFilter::OfRecipient(id(11))).await.is_empty());
 }
 

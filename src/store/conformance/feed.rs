@@ -27,10 +27,7 @@ async fn every_mutation_leaves_one_change(store: Shared) {
     assert!(store.delete_permission(id(2), id(3), 5_000).await.expect("answer"));
     assert!(store.delete_grant(id(10), id(11), 6_000).await.expect("answer"));
     assert!(store.delete_entity(id(10), 7_000).await.expect("answer"));
-    assert!(
-        store.insert_tenant(&tenant(1)).await.is_err(),
-        "what is refused is not announced"
-    );
+    assert!(store.insert_tenant(&tenant(1)).await.is_err(), "what is refused is not announced");
     let changes = store.changes_since(0, 100).await.expect("changes");
     let expected = [
         (ChangeKind::Tenant, id(1).to_string(), 1_000),
@@ -43,25 +40,14 @@ async fn every_mutation_leaves_one_change(store: Shared) {
         (ChangeKind::Grant, format!("{}/{}", id(11), id(10)), 6_000),
         (ChangeKind::Entity, id(10).to_string(), 7_000),
     ];
-    let expected: Vec<Change> = (1..)
-        .zip(expected)
-        .map(|(seq, (kind, object_id, at))| Change {
-            seq,
-            kind,
-            object_id,
-            at,
-        })
-        .collect();
+    let expected: Vec<Change> =
+        (1..).zip(expected).map(|(seq, (kind, object_id, at))| Change { seq, kind, object_id, at }).collect();
     assert_eq!(changes, expected);
     assert_eq!(store.latest_change().await.expect("answer"), 9);
 }
 
 async fn changes_are_numbered_without_gaps_by_writers_at_once(store: Shared) {
-    for result in crowd(&store, |store, number| async move {
-        store.insert_tenant(&tenant(number)).await
-    })
-    .await
-    {
+    for result in crowd(&store, |store, number| async move { store.insert_tenant(&tenant(number)).await }).await {
         result.expect("inserted");
     }
     let changes = store.changes_since(0, 100).await.expect("changes");
@@ -83,10 +69,7 @@ async fn a_reader_never_misses_a_change(store: Shared) {
             }
         }
     });
-    crowd(&store, |store, number| async move {
-        store.insert_tenant(&tenant(number)).await.expect("inserted")
-    })
-    .await;
+    crowd(&store, |store, number| async move { store.insert_tenant(&tenant(number)).await.expect("inserted") }).await;
     reader.await.expect("the reader saw all");
 }
 
@@ -107,84 +90,40 @@ async fn changes_come_in_pages(store: Shared) {
     assert!(numbers(5, 2).await.is_empty());
 }
 
-const LEASE: Lease = Lease {
-    now: 1_000,
-    expires_at: 2_000,
-};
+const LEASE: Lease = Lease { now: 1_000, expires_at: 2_000 };
 
 async fn once_is_once(store: Shared) {
     assert!(store.remember_once("jti", "a", LEASE).await.expect("answer"));
     assert!(!store.remember_once("jti", "a", LEASE).await.expect("answer"));
     assert!(store.remember_once("jti", "b", LEASE).await.expect("answer"));
-    assert!(
-        store.remember_once("dpop", "a", LEASE).await.expect("answer"),
-        "kinds do not disturb each other"
-    );
+    assert!(store.remember_once("dpop", "a", LEASE).await.expect("answer"), "kinds do not disturb each other");
 }
 
 async fn of_many_at_once_one_is_first(store: Shared) {
     let remember = |store: Shared, _| async move { store.remember_once("jti", "a", LEASE).await.expect("answer") };
-    assert_eq!(
-        crowd(&store, remember).await.into_iter().filter(|&first| first).count(),
-        1
-    );
+    assert_eq!(crowd(&store, remember).await.into_iter().filter(|&first| first).count(), 1);
 }
 
 async fn an_expired_memory_is_taken_over_once(store: Shared) {
     assert!(store.remember_once("jti", "a", LEASE).await.expect("answer"));
-    let early = Lease {
-        now: 1_999,
-        expires_at: 3_000,
-    };
+    let early = Lease { now: 1_999, expires_at: 3_000 };
     assert!(!store.remember_once("jti", "a", early).await.expect("answer"));
     let remember = |store: Shared, _| async move {
-        store
-            .remember_once(
-                "jti",
-                "a",
-                Lease {
-                    now: 2_000,
-                    expires_at: 3_000,
-                },
-            )
-            .await
-            .expect("answer")
+        store.remember_once("jti", "a", Lease { now: 2_000, expires_at: 3_000 }).await.expect("answer")
     };
-    assert_eq!(
-        crowd(&store, remember).await.into_iter().filter(|&first| first).count(),
-        1
-    );
+    assert_eq!(crowd(&store, remember).await.into_iter().filter(|&first| first).count(), 1);
 }
 
 async fn what_is_over_is_forgotten(store: Shared) {
     furnish(&store).await;
     assert!(store.remember_once("jti", "a", LEASE).await.expect("answer"));
-    assert!(
-        store
-            .remember_once(
-                "jti",
-                "b",
-                Lease {
-                    now: 1_000,
-                    expires_at: 9_000
-                }
-            )
-            .await
-            .expect("answer")
-    );
+    assert!(store.remember_once("jti", "b", Lease { now: 1_000, expires_at: 9_000 }).await.expect("answer"));
     assert_eq!(store.forget(2_000, 0).await.expect("answer"), 1);
-    assert!(
-        !store.remember_once("jti", "b", LEASE).await.expect("answer"),
-        "what is not over stays"
-    );
+    assert!(!store.remember_once("jti", "b", LEASE).await.expect("answer"), "what is not over stays");
     let mut late = entity(12);
     late.updated_at = 5_000;
     store.insert_entity(&late).await.expect("inserted");
-    assert_eq!(
-        store.forget(0, 9_000).await.expect("answer"),
-        4,
-        "all changes but the newest"
-    );
+    assert_eq!(store.forget(0, 9_000).await.expect("answer"), 4, "all changes but the newest");
     let left = store.changes_since(0, 100).await.expect("changes");
     assert_eq!(left.iter().map(|change| change.seq).collect::<Vec<_>>(), [5]);
 }

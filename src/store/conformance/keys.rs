@@ -19,10 +19,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
 
 type Shared = Arc<dyn Store>;
 
-const SCHEDULE: KeySchedule = KeySchedule {
-    publish_for: 600,
-    keep_for: 3_600,
-};
+const SCHEDULE: KeySchedule = KeySchedule { publish_for: 600, keep_for: 3_600 };
 
 fn key(name: &str) -> StoredKey {
     StoredKey {
@@ -52,25 +49,12 @@ async fn a_key_survives_the_trip(store: Shared) {
         removed_at: Some(5_000),
         ..key("full")
     };
-    let bare = StoredKey {
-        public_jwk: None,
-        algorithm: "HS256".to_owned(),
-        created_at: 2_000,
-        ..key("bare")
-    };
+    let bare = StoredKey { public_jwk: None, algorithm: "HS256".to_owned(), created_at: 2_000, ..key("bare") };
     store.insert_key(&full).await.expect("inserted");
     store.insert_key(&bare).await.expect("inserted");
     assert_eq!(store.list_keys(4_999).await.expect("list"), [full, bare.clone()]);
     assert_eq!(store.list_keys(5_000).await.expect("list"), [bare]);
-    assert_refused!(
-        store
-            .insert_key(&StoredKey {
-                tenant_id: Some(id(9)),
-                ..key("x")
-            })
-            .await,
-        Missing(Object::Tenant)
-    );
+    assert_refused!(store.insert_key(&StoredKey { tenant_id: Some(id(9)), ..key("x") }).await, Missing(Object::Tenant));
 }
 
 async fn there_is_one_current_key_per_slot(store: Shared) {
@@ -78,38 +62,18 @@ async fn there_is_one_current_key_per_slot(store: Shared) {
     store.insert_key(&key("a")).await.expect("inserted");
     assert_refused!(store.insert_key(&key("b")).await, Conflict(Unique::CurrentKey));
     assert_refused!(
-        store
-            .insert_key(&StoredKey {
-                algorithm: "PS256".to_owned(),
-                ..key("a")
-            })
-            .await,
+        store.insert_key(&StoredKey { algorithm: "PS256".to_owned(), ..key("a") }).await,
         Conflict(Unique::KeyId)
     );
     for other in [
-        StoredKey {
-            algorithm: "RS256".to_owned(),
-            ..key("c")
-        },
-        StoredKey {
-            purpose: KeyPurpose::IdToken,
-            ..key("d")
-        },
-        StoredKey {
-            tenant_id: Some(id(1)),
-            ..key("e")
-        },
-        StoredKey {
-            retired_at: Some(1_000),
-            ..key("f")
-        },
+        StoredKey { algorithm: "RS256".to_owned(), ..key("c") },
+        StoredKey { purpose: KeyPurpose::IdToken, ..key("d") },
+        StoredKey { tenant_id: Some(id(1)), ..key("e") },
+        StoredKey { retired_at: Some(1_000), ..key("f") },
     ] {
         store.insert_key(&other).await.expect("another slot");
     }
-    let twice = StoredKey {
-        tenant_id: Some(id(1)),
-        ..key("g")
-    };
+    let twice = StoredKey { tenant_id: Some(id(1)), ..key("g") };
     assert_refused!(store.insert_key(&twice).await, Conflict(Unique::CurrentKey));
 }
 
@@ -117,10 +81,7 @@ async fn there_is_one_current_key_per_slot(store: Shared) {
 async fn first_keys_made_at_once_leave_one(store: Shared) {
     let insert = |store: Shared, number| async move { store.insert_key(&key(&format!("k{number}"))).await };
     let results = crowd(&store, insert).await;
-    let refused = results
-        .iter()
-        .filter(|result| matches!(result, Err(Conflict(Unique::CurrentKey))))
-        .count();
+    let refused = results.iter().filter(|result| matches!(result, Err(Conflict(Unique::CurrentKey)))).count();
     assert_eq!(refused, CROWD - 1, "{results:?}");
     assert_eq!(store.list_keys(0).await.expect("list").len(), 1);
 }
@@ -134,24 +95,16 @@ async fn a_rotation_replaces_the_current_key(store: Shared) {
     assert_eq!(keys, [retired.clone(), successor.clone()]);
     assert_eq!(signing_key(&keys, 2_599).map(|key| key.id.as_str()), Some("old"));
     assert_eq!(signing_key(&keys, 2_600).map(|key| key.id.as_str()), Some("new"));
-    assert!(
-        !store.rotate_key(&retired, &key("late"), 2_000).await.expect("answer"),
-        "it has a successor already"
-    );
+    assert!(!store.rotate_key(&retired, &key("late"), 2_000).await.expect("answer"), "it has a successor already");
     let (retired, successor) = successor.succeed(key("newer"), 9_000, SCHEDULE).expect("current");
-    assert!(
-        store.rotate_key(&retired, &successor, 9_000).await.expect("answer"),
-        "the successor can be replaced"
-    );
+    assert!(store.rotate_key(&retired, &successor, 9_000).await.expect("answer"), "the successor can be replaced");
 }
 
 /// T74
 async fn rotations_at_once_leave_one_new_key(store: Shared) {
     store.insert_key(&key("old")).await.expect("inserted");
     let rotate = |store: Shared, number| async move {
-        let (retired, successor) = key("old")
-            .succeed(key(&format!("new {number}")), 2_000, SCHEDULE)
-            .expect("current");
+        let (retired, successor) = key("old").succeed(key(&format!("new {number}")), 2_000, SCHEDULE).expect("current");
         store.rotate_key(&retired, &successor, 2_000).await.expect("answer")
     };
     let winners = crowd(&store, rotate).await.into_iter().filter(|&won| won).count();
@@ -166,40 +119,22 @@ async fn a_removed_key_is_gone_at_once(store: Shared) {
     assert!(store.remove_key("leaked", 3_000).await.expect("answer"));
     assert!(!store.remove_key("leaked", 3_000).await.expect("answer"));
     assert!(!store.remove_key("unknown", 3_000).await.expect("answer"));
-    let removed = store
-        .list_keys(2_999)
-        .await
-        .expect("list")
-        .pop()
-        .expect("still in the history");
+    let removed = store.list_keys(2_999).await.expect("list").pop().expect("still in the history");
     assert_eq!(removed.state(3_000), KeyState::Removed);
     assert_eq!((removed.retired_at, removed.removed_at), (Some(3_000), Some(3_000)));
     store.insert_key(&key("next")).await.expect("the slot is free");
     // A key that was retired by plan and then removed early keeps the instant of its last signature.
-    let retired = StoredKey {
-        retired_at: Some(2_000),
-        removed_at: Some(9_000),
-        ..key("retired")
-    };
+    let retired = StoredKey { retired_at: Some(2_000), removed_at: Some(9_000), ..key("retired") };
     store.insert_key(&retired).await.expect("inserted");
     assert!(store.remove_key("retired", 3_000).await.expect("answer"));
     let keys = store.list_keys(2_999).await.expect("list");
-    let removed = keys
-        .iter()
-        .find(|key| key.id == "retired")
-        .expect("still in the history");
+    let removed = keys.iter().find(|key| key.id == "retired").expect("still in the history");
     assert_eq!((removed.retired_at, removed.removed_at), (Some(2_000), Some(3_000)));
 }
 
 async fn keys_go_with_their_tenant(store: Shared) {
     store.insert_tenant(&tenant(1)).await.expect("inserted");
-    store
-        .insert_key(&StoredKey {
-            tenant_id: Some(id(1)),
-            ..key("a")
-        })
-        .await
-        .expect("inserted");
+    store.insert_key(&StoredKey { tenant_id: Some(id(1)), ..key("a") }).await.expect("inserted");
     store.insert_key(&key("b")).await.expect("inserted");
     assert!(store.delete_tenant(id(1), 2_000).await.expect("answer"));
     assert_eq!(store.list_keys(0).await.expect("list"), [key("b")]);

@@ -35,9 +35,7 @@ pub(super) async fn insert(store: &SqlStore, entity: &Entity) -> Result<()> {
     .bind(entity.created_at)
     .bind(entity.updated_at);
     mutation.execute(statement).await?;
-    mutation
-        .commit(ChangeKind::Entity, &entity.id.to_string(), entity.updated_at)
-        .await
+    mutation.commit(ChangeKind::Entity, &entity.id.to_string(), entity.updated_at).await
 }
 
 pub(super) async fn update(store: &SqlStore, before: &Entity, after: &Entity) -> Result<bool> {
@@ -59,20 +57,14 @@ pub(super) async fn update(store: &SqlStore, before: &Entity, after: &Entity) ->
     if mutation.execute(statement).await? == 0 {
         return Ok(false);
     }
-    mutation
-        .commit(ChangeKind::Entity, &before.id.to_string(), after.updated_at)
-        .await?;
+    mutation.commit(ChangeKind::Entity, &before.id.to_string(), after.updated_at).await?;
     Ok(true)
 }
 
 pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> {
     let id = id.to_string();
     let mut mutation = store.begin().await?;
-    if mutation
-        .execute(query("DELETE FROM entity WHERE id = $1").bind(id.as_str()))
-        .await?
-        == 0
-    {
+    if mutation.execute(query("DELETE FROM entity WHERE id = $1").bind(id.as_str())).await? == 0 {
         return Ok(false);
     }
     mutation.commit(ChangeKind::Entity, &id, at).await?;
@@ -81,33 +73,20 @@ pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> 
 
 pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<Entity>> {
     let statement = query("SELECT * FROM entity WHERE id = $1").bind(id.to_string());
-    statement
-        .fetch_optional(&store.readers)
-        .await?
-        .map(|row| read(&row))
-        .transpose()
+    statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn find_by_client_id(store: &SqlStore, tenant_id: Uuid, client_id: &str) -> Result<Option<Entity>> {
     let statement = query("SELECT * FROM entity WHERE tenant_id = $1 AND client_id = $2")
         .bind(tenant_id.to_string())
         .bind(client_id);
-    statement
-        .fetch_optional(&store.readers)
-        .await?
-        .map(|row| read(&row))
-        .transpose()
+    statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn find_by_name(store: &SqlStore, tenant_id: Uuid, name: &str) -> Result<Option<Entity>> {
-    let statement = query("SELECT * FROM entity WHERE tenant_id = $1 AND name = $2")
-        .bind(tenant_id.to_string())
-        .bind(name);
-    statement
-        .fetch_optional(&store.readers)
-        .await?
-        .map(|row| read(&row))
-        .transpose()
+    let statement =
+        query("SELECT * FROM entity WHERE tenant_id = $1 AND name = $2").bind(tenant_id.to_string()).bind(name);
+    statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn list(store: &SqlStore, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {

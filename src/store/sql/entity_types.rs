@@ -26,13 +26,7 @@ pub(super) async fn insert(store: &SqlStore, entity_type: &EntityType) -> Result
     for permission in &entity_type.permissions {
         add(&mut mutation, entity_type.id, permission).await?;
     }
-    mutation
-        .commit(
-            ChangeKind::EntityType,
-            &entity_type.id.to_string(),
-            entity_type.updated_at,
-        )
-        .await
+    mutation.commit(ChangeKind::EntityType, &entity_type.id.to_string(), entity_type.updated_at).await
 }
 
 pub(super) async fn update(store: &SqlStore, entity_type: &EntityType) -> Result<bool> {
@@ -45,30 +39,17 @@ pub(super) async fn update(store: &SqlStore, entity_type: &EntityType) -> Result
     if mutation.execute(statement).await? == 0 {
         return Ok(false);
     }
-    mutation
-        .commit(
-            ChangeKind::EntityType,
-            &entity_type.id.to_string(),
-            entity_type.updated_at,
-        )
-        .await?;
+    mutation.commit(ChangeKind::EntityType, &entity_type.id.to_string(), entity_type.updated_at).await?;
     Ok(true)
 }
 
 pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> {
     let id = id.to_string();
     let mut mutation = store.begin().await?;
-    if mutation
-        .finds(query("SELECT id FROM entity WHERE type_id = $1 LIMIT 1").bind(id.as_str()))
-        .await?
-    {
+    if mutation.finds(query("SELECT id FROM entity WHERE type_id = $1 LIMIT 1").bind(id.as_str())).await? {
         return Err(StoreError::InUse(Object::EntityType));
     }
-    if mutation
-        .execute(query("DELETE FROM entity_type WHERE id = $1").bind(id.as_str()))
-        .await?
-        == 0
-    {
+    if mutation.execute(query("DELETE FROM entity_type WHERE id = $1").bind(id.as_str())).await? == 0 {
         return Ok(false);
     }
     mutation.commit(ChangeKind::EntityType, &id, at).await?;
@@ -102,9 +83,7 @@ pub(super) async fn update_permission(
         return Ok(false);
     }
     touch(&mut mutation, type_id, at).await?;
-    mutation
-        .commit(ChangeKind::EntityType, &type_id.to_string(), at)
-        .await?;
+    mutation.commit(ChangeKind::EntityType, &type_id.to_string(), at).await?;
     Ok(true)
 }
 
@@ -117,16 +96,12 @@ pub(super) async fn delete_permission(store: &SqlStore, type_id: Uuid, permissio
         return Ok(false);
     }
     touch(&mut mutation, type_id, at).await?;
-    mutation
-        .commit(ChangeKind::EntityType, &type_id.to_string(), at)
-        .await?;
+    mutation.commit(ChangeKind::EntityType, &type_id.to_string(), at).await?;
     Ok(true)
 }
 
 async fn touch(mutation: &mut Mutation, type_id: Uuid, at: i64) -> Result<bool> {
-    let statement = query("UPDATE entity_type SET updated_at = $2 WHERE id = $1")
-        .bind(type_id.to_string())
-        .bind(at);
+    let statement = query("UPDATE entity_type SET updated_at = $2 WHERE id = $1").bind(type_id.to_string()).bind(at);
     Ok(mutation.execute(statement).await? == 1)
 }
 
@@ -155,17 +130,11 @@ macro_rules! select {
 }
 
 pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<EntityType>> {
-    Ok(
-        fetch(store, query(select!("WHERE entity_type.id = $1")).bind(id.to_string()))
-            .await?
-            .pop(),
-    )
+    Ok(fetch(store, query(select!("WHERE entity_type.id = $1")).bind(id.to_string())).await?.pop())
 }
 
 pub(super) async fn find_by_name(store: &SqlStore, name: &str) -> Result<Option<EntityType>> {
-    Ok(fetch(store, query(select!("WHERE entity_type.name = $1")).bind(name))
-        .await?
-        .pop())
+    Ok(fetch(store, query(select!("WHERE entity_type.name = $1")).bind(name)).await?.pop())
 }
 
 pub(super) async fn list(store: &SqlStore) -> Result<Vec<EntityType>> {

@@ -34,11 +34,7 @@ fn meaning(error: &dyn DatabaseError) -> Option<StoreError> {
 
 /// Primary result code of SQLite, <https://www.sqlite.org/rescode.html>.
 pub(super) fn primary_code(error: &SqliteError) -> i32 {
-    error
-        .code()
-        .and_then(|code| code.parse::<i32>().ok())
-        .unwrap_or_default()
-        & 0xff
+    error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default() & 0xff
 }
 
 pub(super) const READ_ONLY: i32 = 8;
@@ -70,11 +66,7 @@ fn postgres_meaning(error: &PgDatabaseError) -> Option<StoreError> {
             let object = error.constraint().and_then(reference_by_name)?;
             // The same constraint refuses both ends; only the one that refers says so about its own table.
             let from_the_referring_side = error.message().starts_with("insert or update");
-            Some(if from_the_referring_side {
-                StoreError::Missing(object)
-            } else {
-                StoreError::InUse(object)
-            })
+            Some(if from_the_referring_side { StoreError::Missing(object) } else { StoreError::InUse(object) })
         }
         "25006" => Some(StoreError::ReadOnly),
         "53100" => Some(StoreError::Full),
@@ -89,42 +81,24 @@ const UNIQUE: [(&str, &str, Unique); 13] = [
     ("entity_type_id_key", "entity_type.id", Unique::EntityTypeId),
     ("entity_type_name_key", "entity_type.name", Unique::EntityTypeName),
     ("permission_id_key", "permission.id", Unique::PermissionId),
-    (
-        "permission_name_key",
-        "permission.type_id, permission.name",
-        Unique::PermissionName,
-    ),
+    ("permission_name_key", "permission.type_id, permission.name", Unique::PermissionName),
     ("entity_id_key", "entity.id", Unique::EntityId),
     ("entity_name_key", "entity.tenant_id, entity.name", Unique::EntityName),
-    (
-        "entity_client_id_key",
-        "entity.tenant_id, entity.client_id",
-        Unique::ClientId,
-    ),
+    ("entity_client_id_key", "entity.tenant_id, entity.client_id", Unique::ClientId),
     ("entity_grant_id_key", "entity_grant.id", Unique::GrantId),
-    (
-        "entity_grant_key",
-        "entity_grant.target_id, entity_grant.recipient_id",
-        Unique::Grant,
-    ),
+    ("entity_grant_key", "entity_grant.target_id, entity_grant.recipient_id", Unique::Grant),
     ("signing_key_id_key", "signing_key.id", Unique::KeyId),
     ("signing_key_current", "index 'signing_key_current'", Unique::CurrentKey),
 ];
 
 fn unique_by_name(constraint: &str) -> Option<Unique> {
-    UNIQUE
-        .iter()
-        .find(|(name, ..)| *name == constraint)
-        .map(|(.., unique)| *unique)
+    UNIQUE.iter().find(|(name, ..)| *name == constraint).map(|(.., unique)| *unique)
 }
 
 /// SQLite names the columns: `UNIQUE constraint failed: tenant.name`.
 fn unique_by_columns(message: &str) -> Option<Unique> {
     let (_, failed) = message.split_once("failed: ")?;
-    UNIQUE
-        .iter()
-        .find(|(_, columns, _)| *columns == failed)
-        .map(|(.., unique)| *unique)
+    UNIQUE.iter().find(|(_, columns, _)| *columns == failed).map(|(.., unique)| *unique)
 }
 
 /// What a foreign key refers to. SQLite does not name it; there the verbs look first, under the write lock.

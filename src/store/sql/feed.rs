@@ -7,17 +7,12 @@ use super::{Engine, Lease, Result, SqlStore};
 use crate::model::{Change, ChangeKind};
 
 pub(super) async fn changes_since(store: &SqlStore, seq: i64, limit: u32) -> Result<Vec<Change>> {
-    let statement = query("SELECT * FROM change WHERE seq > $1 ORDER BY seq LIMIT $2")
-        .bind(seq)
-        .bind(i64::from(limit));
+    let statement = query("SELECT * FROM change WHERE seq > $1 ORDER BY seq LIMIT $2").bind(seq).bind(i64::from(limit));
     statement.fetch_all(&store.readers).await?.iter().map(read).collect()
 }
 
 pub(super) async fn latest_change(store: &SqlStore) -> Result<i64> {
-    Ok(query("SELECT seq FROM change_counter")
-        .fetch_one(&store.readers)
-        .await?
-        .try_get("seq")?)
+    Ok(query("SELECT seq FROM change_counter").fetch_one(&store.readers).await?.try_get("seq")?)
 }
 
 pub(super) async fn remember_once(store: &SqlStore, kind: &str, key_hash: &str, lease: Lease) -> Result<bool> {
@@ -38,9 +33,7 @@ pub(super) async fn remember_once(store: &SqlStore, kind: &str, key_hash: &str, 
 
 pub(super) async fn forget(store: &SqlStore, now: i64, changes_before: i64) -> Result<u64> {
     let mut mutation = store.begin().await?;
-    let mut rows = mutation
-        .execute(query("DELETE FROM remembered WHERE expires_at <= $1").bind(now))
-        .await?;
+    let mut rows = mutation.execute(query("DELETE FROM remembered WHERE expires_at <= $1").bind(now)).await?;
     // The newest change stays, so that a node that slept notices the gap before it.
     let changes = query("DELETE FROM change WHERE changed_at < $1 AND seq < (SELECT seq FROM change_counter)");
     rows += mutation.execute(changes.bind(changes_before)).await?;

@@ -16,10 +16,7 @@ pub(super) async fn upsert(store: &SqlStore, grant: &EntityGrant) -> Result<()> 
     let (target_id, recipient_id) = (grant.target_id.to_string(), grant.recipient_id.to_string());
     let mut mutation = store.begin().await?;
     for id in [&target_id, &recipient_id] {
-        if !mutation
-            .finds(query("SELECT id FROM entity WHERE id = $1").bind(id.as_str()))
-            .await?
-        {
+        if !mutation.finds(query("SELECT id FROM entity WHERE id = $1").bind(id.as_str())).await? {
             return Err(StoreError::Missing(Object::Entity));
         }
     }
@@ -39,9 +36,7 @@ pub(super) async fn upsert(store: &SqlStore, grant: &EntityGrant) -> Result<()> 
     .fetch_one(mutation.connection())
     .await?;
     let grant_id: &str = row.try_get("id")?;
-    mutation
-        .execute(query("DELETE FROM entity_grant_permission WHERE grant_id = $1").bind(grant_id))
-        .await?;
+    mutation.execute(query("DELETE FROM entity_grant_permission WHERE grant_id = $1").bind(grant_id)).await?;
     let mut permissions: Vec<&str> = grant.permissions.iter().map(String::as_str).collect();
     permissions.sort_unstable();
     permissions.dedup();
@@ -58,13 +53,7 @@ pub(super) async fn upsert(store: &SqlStore, grant: &EntityGrant) -> Result<()> 
             return Err(StoreError::Missing(Object::Permission));
         }
     }
-    mutation
-        .commit(
-            ChangeKind::Grant,
-            &format!("{target_id}/{recipient_id}"),
-            grant.updated_at,
-        )
-        .await
+    mutation.commit(ChangeKind::Grant, &format!("{target_id}/{recipient_id}"), grant.updated_at).await
 }
 
 pub(super) async fn delete(store: &SqlStore, recipient_id: Uuid, target_id: Uuid, at: i64) -> Result<bool> {
@@ -75,9 +64,7 @@ pub(super) async fn delete(store: &SqlStore, recipient_id: Uuid, target_id: Uuid
     if mutation.execute(statement).await? == 0 {
         return Ok(false);
     }
-    mutation
-        .commit(ChangeKind::Grant, &format!("{target_id}/{recipient_id}"), at)
-        .await?;
+    mutation.commit(ChangeKind::Grant, &format!("{target_id}/{recipient_id}"), at).await?;
     Ok(true)
 }
 
@@ -114,9 +101,7 @@ async fn fetch(store: &SqlStore, statement: Query<'_, Any, AnyArguments>) -> Res
     for row in statement.fetch_all(&store.readers).await? {
         let new = read(&row)?;
         let grant = grants.entry((new.target_id, new.recipient_id)).or_insert(new);
-        grant
-            .permissions
-            .extend(row.try_get::<Option<String>, _>("permission")?);
+        grant.permissions.extend(row.try_get::<Option<String>, _>("permission")?);
     }
     let mut grants: Vec<EntityGrant> = grants.into_values().collect();
     for grant in &mut grants {

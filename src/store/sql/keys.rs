@@ -86,11 +86,7 @@ fn read(row: &AnyRow) -> Result<StoredKey> {
     let belongs_to_a_tenant = row.try_get::<Option<&str>, _>("tenant_id")?.is_some();
     Ok(StoredKey {
         id: row.try_get("id")?,
-        tenant_id: if belongs_to_a_tenant {
-            Some(read_id(row, "tenant_id")?)
-        } else {
-            None
-        },
+        tenant_id: if belongs_to_a_tenant { Some(read_id(row, "tenant_id")?) } else { None },
         algorithm: row.try_get("algorithm")?,
         purpose: KeyPurpose::parse(purpose)
             .ok_or_else(|| StoreError::Corrupt(format!("key with purpose {purpose:?}")))?,

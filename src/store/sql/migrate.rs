@@ -11,10 +11,7 @@ struct Migration {
 }
 
 /// In order, without gaps, and never changed once released: databases remember their checksums.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    text: include_str!("migrations/0001_directory.sql"),
-}];
+const MIGRATIONS: [Migration; 1] = [Migration { version: 1, text: include_str!("migrations/0001_directory.sql") }];
 
 /// How two nodes that start at once are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,27 +60,21 @@ async fn step(connection: &mut AnyConnection, lock: Lock, migrations: &[Migratio
         Lock::Advisory => {
             let mut transaction = connection.begin().await?;
             // Any number, as long as every version of this program uses the same: "faregate" in ASCII.
-            query("SELECT pg_advisory_xact_lock(7377288844105151589)")
-                .execute(&mut *transaction)
-                .await?;
+            query("SELECT pg_advisory_xact_lock(7377288844105151589)").execute(&mut *transaction).await?;
             transaction
         }
     };
     raw_sql("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)")
         .execute(&mut *transaction)
         .await?;
-    let rows = query("SELECT version, checksum FROM schema_version ORDER BY version")
-        .fetch_all(&mut *transaction)
-        .await?;
+    let rows =
+        query("SELECT version, checksum FROM schema_version ORDER BY version").fetch_all(&mut *transaction).await?;
     let mut missing = migrations.iter();
     for row in &rows {
         let found: i64 = row.try_get("version")?;
         let Some(known) = missing.next() else {
             let newest: i64 = rows.last().map_or(Ok(found), |row| row.try_get("version"))?;
-            return Err(Failure::TooNew {
-                found: newest,
-                known: migrations.len() as i64,
-            });
+            return Err(Failure::TooNew { found: newest, known: migrations.len() as i64 });
         };
         if found != known.version || row.try_get::<&str, _>("checksum")? != checksum(known.text) {
             return Err(Failure::Changed { version: found });
@@ -109,12 +100,7 @@ fn checksum(text: &str) -> String {
         context.update(line.as_bytes());
         context.update(b"\n");
     }
-    context
-        .finish()
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -49,9 +49,7 @@ impl SqlStore {
     async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         match tokio::time::timeout(self.deadline, work).await {
             Ok(result) => result,
-            Err(_) => Err(StoreError::Unavailable(
-                format!("no answer within {:?}", self.deadline).into(),
-            )),
+            Err(_) => Err(StoreError::Unavailable(format!("no answer within {:?}", self.deadline).into())),
         }
     }
 }
@@ -107,18 +105,15 @@ impl Store for SqlStore {
     }
 
     async fn insert_permission(&self, type_id: Uuid, permission: &Permission, at: i64) -> Result<()> {
-        self.within(entity_types::insert_permission(self, type_id, permission, at))
-            .await
+        self.within(entity_types::insert_permission(self, type_id, permission, at)).await
     }
 
     async fn update_permission(&self, type_id: Uuid, permission: &Permission, at: i64) -> Result<bool> {
-        self.within(entity_types::update_permission(self, type_id, permission, at))
-            .await
+        self.within(entity_types::update_permission(self, type_id, permission, at)).await
     }
 
     async fn delete_permission(&self, type_id: Uuid, permission_id: Uuid, at: i64) -> Result<bool> {
-        self.within(entity_types::delete_permission(self, type_id, permission_id, at))
-            .await
+        self.within(entity_types::delete_permission(self, type_id, permission_id, at)).await
     }
 
     async fn insert_entity(&self, entity: &Entity) -> Result<()> {
@@ -138,8 +133,7 @@ impl Store for SqlStore {
     }
 
     async fn find_entity_by_client_id(&self, tenant_id: Uuid, client_id: &str) -> Result<Option<Entity>> {
-        self.within(entities::find_by_client_id(self, tenant_id, client_id))
-            .await
+        self.within(entities::find_by_client_id(self, tenant_id, client_id)).await
     }
 
     async fn find_entity_by_name(&self, tenant_id: Uuid, name: &str) -> Result<Option<Entity>> {

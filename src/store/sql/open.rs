@@ -18,11 +18,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            unsafe_durability: false,
-            deadline: Duration::from_secs(3),
-            connections: 8,
-        }
+        Self { unsafe_durability: false, deadline: Duration::from_secs(3), connections: 8 }
     }
 }
 

@@ -27,10 +27,7 @@ pub(super) async fn open(url: &str, options: &Options) -> Result<SqlStore, OpenE
     let connected = tokio::time::timeout(CONNECT_FOR, connect.connect()).await;
     let connected = connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
     let mut connection = connected.map_err(explain)?;
-    connection
-        .execute("SET client_min_messages = warning")
-        .await
-        .map_err(explain)?;
+    connection.execute("SET client_min_messages = warning").await.map_err(explain)?;
     if !options.unsafe_durability {
         check_durability(&mut connection, &place).await?;
     }
@@ -52,28 +49,15 @@ pub(super) async fn open(url: &str, options: &Options) -> Result<SqlStore, OpenE
             Box::pin(async move { connection.execute(sqlx::AssertSqlSafe(settings)).await.map(drop) })
         })
         .connect_lazy_with(connect);
-    Ok(SqlStore {
-        engine: Engine::Postgres,
-        writers: pool.clone(),
-        readers: pool,
-        deadline: options.deadline,
-    })
+    Ok(SqlStore { engine: Engine::Postgres, writers: pool.clone(), readers: pool, deadline: options.deadline })
 }
 
 async fn check_durability(connection: &mut AnyConnection, place: &str) -> Result<(), OpenError> {
     for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
-        let row = query("SELECT current_setting($1) AS value")
-            .bind(setting)
-            .fetch_one(&mut *connection)
-            .await;
-        let value: String = row
-            .and_then(|row| row.try_get("value"))
-            .map_err(|error| explain(place, &error))?;
+        let row = query("SELECT current_setting($1) AS value").bind(setting).fetch_one(&mut *connection).await;
+        let value: String = row.and_then(|row| row.try_get("value")).map_err(|error| explain(place, &error))?;
         if value == "off" {
-            return Err(OpenError::Unsafe {
-                place: place.to_owned(),
-                setting,
-            });
+            return Err(OpenError::Unsafe { place: place.to_owned(), setting });
         }
     }
     Ok(())
@@ -83,10 +67,7 @@ async fn check_durability(connection: &mut AnyConnection, place: &str) -> Result
 fn encrypted(url: &str) -> String {
     let (base, parameters) = url.split_once('?').unwrap_or((url, ""));
     let says = |wanted: &[&str]| {
-        parameters
-            .split('&')
-            .filter_map(|parameter| parameter.split_once('='))
-            .find(|(name, _)| wanted.contains(name))
+        parameters.split('&').filter_map(|parameter| parameter.split_once('=')).find(|(name, _)| wanted.contains(name))
     };
     let host = match says(&["host", "hostaddr"]) {
         Some((_, host)) => host,
@@ -127,10 +108,7 @@ fn place(url: &str) -> String {
 }
 
 fn explain(place: &str, error: &sqlx::Error) -> OpenError {
-    let code = error
-        .as_database_error()
-        .and_then(|error| error.code())
-        .unwrap_or_default();
+    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
     let fix = match (error, code.as_ref()) {
         (sqlx::Error::Io(_), _) => "start the server, or correct the address",
         (sqlx::Error::Tls(_), _) => "let the server offer TLS, or append ?sslmode=disable where the network is trusted",
@@ -142,11 +120,7 @@ fn explain(place: &str, error: &sqlx::Error) -> OpenError {
         (_, "42P07") => "use an empty database",
         _ => "check the server's log",
     };
-    OpenError::Place {
-        place: place.to_owned(),
-        problem: error.to_string(),
-        fix: fix.to_owned(),
-    }
+    OpenError::Place { place: place.to_owned(), problem: error.to_string(), fix: fix.to_owned() }
 }
 
 #[cfg(test)]
@@ -156,10 +130,7 @@ mod tests {
     // T77
     #[test]
     fn messages_never_show_a_password() {
-        assert_eq!(
-            place("postgres://me:p@ss@db.example:5432/x?password=no"),
-            "postgres://me@db.example:5432/x"
-        );
+        assert_eq!(place("postgres://me:p@ss@db.example:5432/x?password=no"), "postgres://me@db.example:5432/x");
         assert_eq!(place("postgresql:///x"), "postgresql:///x");
     }
 

@@ -32,65 +32,38 @@ pub(super) async fn open_memory(options: &Options) -> Result<SqlStore, OpenError
     };
     // One connection that is never given up: the database lives and dies with it.
     let connect = connect_options(place).map_err(failed)?;
-    let pool = pool(1, options)
-        .idle_timeout(None)
-        .connect_with(connect)
-        .await
-        .map_err(failed)?;
+    let pool = pool(1, options).idle_timeout(None).connect_with(connect).await.map_err(failed)?;
     let mut connection = pool.acquire().await.map_err(failed)?;
-    migrate(&mut connection, Lock::File)
-        .await
-        .map_err(|failure| failure.into_open_error(place, failed))?;
+    migrate(&mut connection, Lock::File).await.map_err(|failure| failure.into_open_error(place, failed))?;
     drop(connection);
-    Ok(SqlStore {
-        engine: Engine::Memory,
-        writers: pool.clone(),
-        readers: pool,
-        deadline: options.deadline,
-    })
+    Ok(SqlStore { engine: Engine::Memory, writers: pool.clone(), readers: pool, deadline: options.deadline })
 }
 
 pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore, OpenError> {
     let place = Place(path);
     if path.is_empty() || path.contains(['?', '#']) {
-        return Err(place.refuse(
-            "the URL must be a path without parameters",
-            "write sqlite:///path/to/file.db",
-        ));
+        return Err(place.refuse("the URL must be a path without parameters", "write sqlite:///path/to/file.db"));
     }
     prepare(place)?;
     let connect = connect_options(&url(path)).map_err(|error| place.explain(error))?;
     // Not through the pool, which would try again and then not say why.
     let mut connection = connect.connect().await.map_err(|error| place.explain(error))?;
-    connection
-        .execute(SETTINGS)
-        .await
-        .map_err(|error| place.explain(error))?;
+    connection.execute(SETTINGS).await.map_err(|error| place.explain(error))?;
     use_wal(&mut connection, place).await?;
     let migrated = migrate(&mut connection, Lock::File).await;
     migrated.map_err(|failure| failure.into_open_error(&place.name(), |error| place.explain(error)))?;
     let file = DatabaseFile::watch(path).map_err(|error| place.explain(sqlx::Error::Io(error)))?;
     if file.length.load(Ordering::Relaxed) <= CHECKED_SIZE {
-        let problem = quick_check(&mut connection)
-            .await
-            .map_err(|error| place.explain(error))?;
+        let problem = quick_check(&mut connection).await.map_err(|error| place.explain(error))?;
         if let Some(problem) = problem {
             return Err(place.corrupt(problem));
         }
     }
-    let writers = pool(1, options)
-        .connect_with(connect.clone())
-        .await
-        .map_err(|error| place.explain(error))?;
+    let writers = pool(1, options).connect_with(connect.clone()).await.map_err(|error| place.explain(error))?;
     // Closed after another was opened: the last one to close would fold the log back into the file.
     connection.close().await.map_err(|error| place.explain(error))?;
     let readers = pool(options.connections, options).connect_lazy_with(connect);
-    Ok(SqlStore {
-        engine: Engine::Sqlite(file),
-        writers,
-        readers,
-        deadline: options.deadline,
-    })
+    Ok(SqlStore { engine: Engine::Sqlite(file), writers, readers, deadline: options.deadline })
 }
 
 fn pool(connections: u32, options: &Options) -> AnyPoolOptions {
@@ -151,10 +124,7 @@ fn check_existing(place: Place<'_>, metadata: &Metadata) -> Result<(), OpenError
     }
     let mode = metadata.mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(place.refuse(
-            format!("other users may open it (mode {mode:04o})"),
-            format!("chmod 600 {path}"),
-        ));
+        return Err(place.refuse(format!("other users may open it (mode {mode:04o})"), format!("chmod 600 {path}")));
     }
     match OpenOptions::new().read(true).write(true).open(path) {
         Ok(_) => Ok(()),
@@ -207,19 +177,11 @@ impl Place<'_> {
     }
 
     fn refuse(self, problem: impl Into<String>, fix: impl Into<String>) -> OpenError {
-        OpenError::Place {
-            place: self.name(),
-            problem: problem.into(),
-            fix: fix.into(),
-        }
+        OpenError::Place { place: self.name(), problem: problem.into(), fix: fix.into() }
     }
 
     fn corrupt(self, problem: String) -> OpenError {
-        OpenError::Corrupt {
-            place: self.name(),
-            path: self.0.to_owned(),
-            problem,
-        }
+        OpenError::Corrupt { place: self.name(), path: self.0.to_owned(), problem }
     }
 
     fn cannot_create(self, error: &std::io::Error) -> OpenError {
@@ -277,22 +239,16 @@ impl DatabaseFile {
     pub(super) async fn check(&self, writers: &AnyPool) -> super::Result<()> {
         let path = self.path.display();
         let Ok(metadata) = fs::metadata(&self.path) else {
-            return Err(StoreError::Corrupt(format!(
-                "{path} was removed; stop, restore a backup, start"
-            )));
+            return Err(StoreError::Corrupt(format!("{path} was removed; stop, restore a backup, start")));
         };
         if (metadata.dev(), metadata.ino()) != (self.device, self.inode) {
-            return Err(StoreError::Corrupt(format!(
-                "{path} was replaced while open; restart to use the new file"
-            )));
+            return Err(StoreError::Corrupt(format!("{path} was replaced while open; restart to use the new file")));
         }
         if metadata.len() < self.length.load(Ordering::Relaxed) {
             // A VACUUM makes it shorter too; that is no damage.
             let mut connection = writers.acquire().await?;
             if let Some(problem) = quick_check(&mut connection).await? {
-                return Err(StoreError::Corrupt(format!(
-                    "{path} was truncated ({problem}); restore a backup"
-                )));
+                return Err(StoreError::Corrupt(format!("{path} was truncated ({problem}); restore a backup")));
             }
         }
         self.length.store(metadata.len(), Ordering::Relaxed);

@@ -26,9 +26,7 @@ pub(super) async fn insert(store: &SqlStore, tenant: &Tenant) -> Result<()> {
     .bind(tenant.created_at)
     .bind(tenant.updated_at);
     mutation.execute(statement).await?;
-    mutation
-        .commit(ChangeKind::Tenant, &tenant.id.to_string(), tenant.updated_at)
-        .await
+    mutation.commit(ChangeKind::Tenant, &tenant.id.to_string(), tenant.updated_at).await
 }
 
 pub(super) async fn update(store: &SqlStore, tenant: &Tenant) -> Result<bool> {
@@ -50,26 +48,17 @@ pub(super) async fn update(store: &SqlStore, tenant: &Tenant) -> Result<bool> {
     if mutation.execute(statement).await? == 0 {
         return Ok(false);
     }
-    mutation
-        .commit(ChangeKind::Tenant, &tenant.id.to_string(), tenant.updated_at)
-        .await?;
+    mutation.commit(ChangeKind::Tenant, &tenant.id.to_string(), tenant.updated_at).await?;
     Ok(true)
 }
 
 pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> {
     let id = id.to_string();
     let mut mutation = store.begin().await?;
-    if mutation
-        .finds(query("SELECT id FROM entity WHERE tenant_id = $1 LIMIT 1").bind(id.as_str()))
-        .await?
-    {
+    if mutation.finds(query("SELECT id FROM entity WHERE tenant_id = $1 LIMIT 1").bind(id.as_str())).await? {
         return Err(StoreError::InUse(Object::Tenant));
     }
-    if mutation
-        .execute(query("DELETE FROM tenant WHERE id = $1").bind(id.as_str()))
-        .await?
-        == 0
-    {
+    if mutation.execute(query("DELETE FROM tenant WHERE id = $1").bind(id.as_str())).await? == 0 {
         return Ok(false);
     }
     mutation.commit(ChangeKind::Tenant, &id, at).await?;
@@ -78,20 +67,12 @@ pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> 
 
 pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<Tenant>> {
     let statement = query("SELECT * FROM tenant WHERE id = $1").bind(id.to_string());
-    statement
-        .fetch_optional(&store.readers)
-        .await?
-        .map(|row| read(&row))
-        .transpose()
+    statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn find_by_name(store: &SqlStore, name: &str) -> Result<Option<Tenant>> {
     let statement = query("SELECT * FROM tenant WHERE name = $1").bind(name);
-    statement
-        .fetch_optional(&store.readers)
-        .await?
-        .map(|row| read(&row))
-        .transpose()
+    statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn list(store: &SqlStore) -> Result<Vec<Tenant>> {

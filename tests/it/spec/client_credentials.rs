@@ -13,18 +13,8 @@ async fn what_is_granted_is_in_the_token() {
     let (email, calendar) = (EMAIL.to_string(), CALENDAR.to_string());
     let all = json!(["read", "scim:user:read", "write"]);
     let rows = [
-        (
-            "F-186 one permission",
-            format!("target-entity:{EMAIL}:read"),
-            json!(email),
-            json!({ &email: ["read"] }),
-        ),
-        (
-            "F-190 all permissions",
-            format!("target-entity:{EMAIL}"),
-            json!(email),
-            json!({ &email: all }),
-        ),
+        ("F-186 one permission", format!("target-entity:{EMAIL}:read"), json!(email), json!({ &email: ["read"] })),
+        ("F-190 all permissions", format!("target-entity:{EMAIL}"), json!(email), json!({ &email: all })),
         (
             "F-191 some permissions, in the claim's order",
             format!("target-entity:{EMAIL}:write,read"),
@@ -49,12 +39,7 @@ async fn what_is_granted_is_in_the_token() {
             json!([calendar, email]),
             json!({ &calendar: ["read"], &email: ["read"] }),
         ),
-        (
-            "a name",
-            "target-entity:email:read".to_owned(),
-            json!(email),
-            json!({ &email: ["read"] }),
-        ),
+        ("a name", "target-entity:email:read".to_owned(), json!(email), json!({ &email: ["read"] })),
         (
             "a name and an id",
             format!("target-entity:email:read target-entity:{CALENDAR}"),
@@ -99,68 +84,28 @@ async fn what_is_not_granted_is_refused_as_a_whole() {
     let target = "invalid_target_entity_scope";
     let permission = "invalid_entity_permission_scope";
     let rows = [
-        (
-            "F-189 no UUID and no name",
-            "target-entity:92dbded-30af-4149-9c61-b578f2c72600".to_owned(),
-            target,
-        ),
-        (
-            "F-189 not hyphenated",
-            format!("target-entity:{}", EMAIL.simple()),
-            target,
-        ),
-        (
-            "F-189 an entity that does not exist",
-            format!("target-entity:{}", uuid::Uuid::from_u128(9)),
-            target,
-        ),
+        ("F-189 no UUID and no name", "target-entity:92dbded-30af-4149-9c61-b578f2c72600".to_owned(), target),
+        ("F-189 not hyphenated", format!("target-entity:{}", EMAIL.simple()), target),
+        ("F-189 an entity that does not exist", format!("target-entity:{}", uuid::Uuid::from_u128(9)), target),
         ("a name that does not exist", "target-entity:nobody".to_owned(), target),
         ("a name in another case", "target-entity:Email".to_owned(), target),
         ("F-195 not granted", format!("target-entity:{VAULT}"), target),
-        (
-            "F-195 not granted, with a permission",
-            format!("target-entity:{VAULT}:read"),
-            target,
-        ),
+        ("F-195 not granted, with a permission", format!("target-entity:{VAULT}:read"), target),
         ("F-195 oneself", format!("target-entity:{TODO}"), target),
         ("F-196 of another tenant", format!("target-entity:{FOREIGN}"), target),
-        (
-            "F-196 of another tenant, by name",
-            "target-entity:foreign".to_owned(),
-            target,
-        ),
+        ("F-196 of another tenant, by name", "target-entity:foreign".to_owned(), target),
         ("F-191 not granted", format!("target-entity:{EMAIL}:delete"), permission),
-        (
-            "F-191 one of two",
-            format!("target-entity:{EMAIL}:read,delete"),
-            permission,
-        ),
+        ("F-191 one of two", format!("target-entity:{EMAIL}:read,delete"), permission),
         ("F-191 does not exist", format!("target-entity:{EMAIL}:fly"), permission),
         ("F-191 case matters", format!("target-entity:{EMAIL}:Read"), permission),
         ("F-188 empty permission", format!("target-entity:{EMAIL}:"), permission),
-        (
-            "F-192 the second target",
-            format!("target-entity:{EMAIL} target-entity:{VAULT}"),
-            target,
-        ),
-        (
-            "F-192 the second permission",
-            format!("target-entity:{EMAIL} target-entity:{CALENDAR}:write"),
-            permission,
-        ),
+        ("F-192 the second target", format!("target-entity:{EMAIL} target-entity:{VAULT}"), target),
+        ("F-192 the second permission", format!("target-entity:{EMAIL} target-entity:{CALENDAR}:write"), permission),
         ("F-197 another scope", "networks".to_owned(), "unknown_scope"),
         ("F-197 openid", format!("openid target-entity:{EMAIL}"), "unknown_scope"),
-        (
-            "F-197 a character that no scope has",
-            "target-entity:email\u{e9}".to_owned(),
-            target,
-        ),
+        ("F-197 a character that no scope has", "target-entity:email\u{e9}".to_owned(), target),
         ("N6 too many", ["target-entity:email"; 65].join(" "), "unknown_scope"),
-        (
-            "N6 too long",
-            format!("target-entity:{}", "x".repeat(4096)),
-            "unknown_scope",
-        ),
+        ("N6 too long", format!("target-entity:{}", "x".repeat(4096)), "unknown_scope"),
     ];
     for (name, scope, reason) in rows {
         let verdict = server.token(&scope).await.verdict();
@@ -180,10 +125,7 @@ async fn without_a_scope_there_is_a_token_for_nothing() {
         }
     }
     let body = server.token("").await.json();
-    assert_eq!(
-        body.as_object().unwrap().keys().collect::<Vec<_>>(),
-        ["access_token", "expires_in", "token_type"]
-    );
+    assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["access_token", "expires_in", "token_type"]);
 }
 
 // F-181: `sub` is the id even when the client id is something else.

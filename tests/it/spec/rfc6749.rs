@@ -31,33 +31,18 @@ fn row(
     body: &str,
     expect: (u16, &'static str, &'static str),
 ) -> Row {
-    Row {
-        section,
-        authorization: authorization.map(str::to_owned),
-        body: body.to_owned(),
-        expect,
-    }
+    Row { section, authorization: authorization.map(str::to_owned), body: body.to_owned(), expect }
 }
 
 async fn check(server: &AuthServer, rows: Vec<Row>) {
-    for Row {
-        section,
-        authorization,
-        body,
-        expect,
-    } in rows
-    {
+    for Row { section, authorization, body, expect } in rows {
         let mut call = server.post("/oauth2/token").body(body.clone());
         if let Some(authorization) = &authorization {
             call = call.header("Authorization", authorization);
         }
         let answer = call.send().await;
         let (status, error, reason) = answer.verdict();
-        assert_eq!(
-            (status, &*error, &*reason),
-            expect,
-            "{section}: {authorization:?} {body}"
-        );
+        assert_eq!((status, &*error, &*reason), expect, "{section}: {authorization:?} {body}");
         if expect.0 != 200 {
             // F-095: always a description for people.
             assert!(answer.json()["error_description"].is_string(), "{section}");
@@ -98,68 +83,23 @@ async fn clients_authenticate() {
             row("2.3.1 header, form-encoded: F-082, D14", Some(&encoded), GRANT, OK),
             row("2.3.1 header without padding", Some(&unpadded), GRANT, OK),
             row("2.3.1 scheme in any case", Some(&other_case), GRANT, OK),
-            row(
-                "2.3.1 a secret with a colon and a percent sign",
-                Some(&colons),
-                GRANT,
-                OK,
-            ),
+            row("2.3.1 a secret with a colon and a percent sign", Some(&colons), GRANT, OK),
             row("2.3.1 the same, encoded", Some(&colons_encoded), GRANT, OK),
             row("2.3.1 the same, decoded by nobody", Some(&half_encoded), GRANT, invalid),
             row("2.3.1 body: F-084", None, &body(&credentials()), OK),
-            row(
-                "F-083 header and the same client_id",
-                good,
-                &body(&format!("client_id={TODO}")),
-                OK,
-            ),
-            row(
-                "F-083 header and another client_id",
-                good,
-                &body("client_id=reports"),
-                mismatch,
-            ),
-            row(
-                "F-084, D5 header and body",
-                good,
-                &body(&format!("client_secret={secret}")),
-                twice,
-            ),
-            row(
-                "F-084 header and another body",
-                good,
-                &body("client_secret=other"),
-                twice,
-            ),
+            row("F-083 header and the same client_id", good, &body(&format!("client_id={TODO}")), OK),
+            row("F-083 header and another client_id", good, &body("client_id=reports"), mismatch),
+            row("F-084, D5 header and body", good, &body(&format!("client_secret={secret}")), twice),
+            row("F-084 header and another body", good, &body("client_secret=other"), twice),
             row("3.2 an empty client_secret is none", good, &body("client_secret="), OK),
             row("5.2 wrong secret: F-085", Some(&wrong), GRANT, invalid),
             row("5.2 empty secret", Some(&empty), GRANT, invalid),
             row("5.2 unknown client, same answer", Some(&unknown), GRANT, invalid),
             row("5.2 encoded twice", Some(&twice_encoded), GRANT, invalid),
-            row(
-                "5.2 wrong secret in the body",
-                None,
-                &body(&format!("client_id={TODO}&client_secret=x")),
-                invalid,
-            ),
-            row(
-                "5.2 no secret: F-004, D8",
-                None,
-                &body(&format!("client_id={TODO}")),
-                missing,
-            ),
-            row(
-                "5.2 unknown client without a secret",
-                None,
-                &body("client_id=nobody"),
-                missing,
-            ),
-            row(
-                "F-083 nobody",
-                None,
-                GRANT,
-                (400, "invalid_request", "missing_client_id"),
-            ),
+            row("5.2 wrong secret in the body", None, &body(&format!("client_id={TODO}&client_secret=x")), invalid),
+            row("5.2 no secret: F-004, D8", None, &body(&format!("client_id={TODO}")), missing),
+            row("5.2 unknown client without a secret", None, &body("client_id=nobody"), missing),
+            row("F-083 nobody", None, GRANT, (400, "invalid_request", "missing_client_id")),
             row(
                 "F-083 a secret of nobody",
                 None,
@@ -178,12 +118,7 @@ async fn clients_authenticate() {
                 GRANT,
                 invalid,
             ),
-            row(
-                "F-180 the target's own id is no client id here",
-                Some(&basic("email:email secret")),
-                GRANT,
-                invalid,
-            ),
+            row("F-180 the target's own id is no client id here", Some(&basic("email:email secret")), GRANT, invalid),
         ],
     )
     .await;
@@ -198,18 +133,8 @@ async fn parameters_are_strict_where_the_rfc_is() {
     check(
         &server,
         vec![
-            row(
-                "5.2 no grant_type",
-                None,
-                &credentials(),
-                (400, "invalid_request", "missing_grant_type"),
-            ),
-            row(
-                "3.2 empty grant_type",
-                None,
-                &with("grant_type="),
-                (400, "invalid_request", "missing_grant_type"),
-            ),
+            row("5.2 no grant_type", None, &credentials(), (400, "invalid_request", "missing_grant_type")),
+            row("3.2 empty grant_type", None, &with("grant_type="), (400, "invalid_request", "missing_grant_type")),
             row(
                 "5.2 unknown grant_type",
                 None,
@@ -228,30 +153,10 @@ async fn parameters_are_strict_where_the_rfc_is() {
                 &with("grant_type=password"),
                 (400, "unsupported_grant_type", "invalid_grant_type"),
             ),
-            row(
-                "3.2 repeated grant_type",
-                None,
-                &with(&format!("{GRANT}&{GRANT}")),
-                unknown,
-            ),
-            row(
-                "3.2 repeated client_id",
-                None,
-                &with(&format!("{GRANT}&client_id={TODO}")),
-                unknown,
-            ),
-            row(
-                "3.2 repeated unknown parameter",
-                None,
-                &with(&format!("{GRANT}&x=1&x=1")),
-                unknown,
-            ),
-            row(
-                "3.2 unknown parameters are ignored",
-                None,
-                &with(&format!("{GRANT}&x=1&y=")),
-                OK,
-            ),
+            row("3.2 repeated grant_type", None, &with(&format!("{GRANT}&{GRANT}")), unknown),
+            row("3.2 repeated client_id", None, &with(&format!("{GRANT}&client_id={TODO}")), unknown),
+            row("3.2 repeated unknown parameter", None, &with(&format!("{GRANT}&x=1&x=1")), unknown),
+            row("3.2 unknown parameters are ignored", None, &with(&format!("{GRANT}&x=1&y=")), OK),
             row("3.2 empty scope is none", None, &with(&format!("{GRANT}&scope=")), OK),
             row("B not UTF-8", None, &with(&format!("{GRANT}&x=%FF")), unknown),
             row("F-108 a stray percent sign", None, &with(&format!("{GRANT}&x=%pi")), OK),
@@ -266,18 +171,11 @@ async fn the_query_string_is_not_read() {
     let server = AuthServer::start().await;
     let path = format!("/oauth2/token?{GRANT}&{}", credentials());
     let answer = server.post(&path).send().await;
-    assert_eq!(
-        answer.verdict(),
-        (400, "invalid_request".to_owned(), "missing_client_id".to_owned())
-    );
+    assert_eq!(answer.verdict(), (400, "invalid_request".to_owned(), "missing_client_id".to_owned()));
     let answer = server.post(&path).body(format!("client_id={TODO}")).send().await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert!(answer.header("www-authenticate").unwrap().starts_with("Basic realm="));
-    assert!(
-        answer
-            .text()
-            .starts_with(r#"{"error":"invalid_client","error_reason":"client_authentication_missing","#)
-    );
+    assert!(answer.text().starts_with(r#"{"error":"invalid_client","error_reason":"client_authentication_missing","#));
 }
 
 // RFC 6749 5.1, 5.2, F-086, F-087, F-088, F-089, F-093, F-187
@@ -305,13 +203,9 @@ async fn answers_have_their_shape() {
 async fn only_posted_forms_are_read() {
     let server = AuthServer::start().await;
     let good = format!("{GRANT}&{}", credentials());
-    for media_type in [
-        "application/json",
-        "text/plain",
-        "multipart/form-data",
-        "",
-        "application/x-www-form-urlencodedx",
-    ] {
+    for media_type in
+        ["application/json", "text/plain", "multipart/form-data", "", "application/x-www-form-urlencodedx"]
+    {
         let answer = post_as(&server, media_type, &good).await;
         assert_eq!(answer, (400, "invalid_request".to_owned()), "{media_type}");
     }
@@ -328,16 +222,11 @@ async fn only_posted_forms_are_read() {
         assert_eq!(answer.header("allow"), Some("POST"), "{method}");
     }
     let nothing = server.request("GET", "/oauth2/nothing").send().await;
-    assert_eq!(
-        (nothing.status.as_u16(), nothing.json()["error"].as_str()),
-        (404, Some("invalid_request"))
-    );
+    assert_eq!((nothing.status.as_u16(), nothing.json()["error"].as_str()), (404, Some("invalid_request")));
 }
 
 async fn post_as(server: &AuthServer, media_type: &str, body: &str) -> (u16, String) {
-    let call = server
-        .request("POST", "/oauth2/token")
-        .header("Content-Type", media_type);
+    let call = server.request("POST", "/oauth2/token").header("Content-Type", media_type);
     let (status, error, _) = call.body(body).send().await.verdict();
     (status, error)
 }
@@ -348,10 +237,7 @@ async fn a_body_has_at_most_64_kibibytes() {
     let server = AuthServer::start().await;
     let good = format!("{GRANT}&{}&x=", credentials());
     let fits = format!("{good}{}", "x".repeat(64 * 1024 - good.len()));
-    assert_eq!(
-        server.post("/oauth2/token").body(fits.clone()).send().await.status,
-        StatusCode::OK
-    );
+    assert_eq!(server.post("/oauth2/token").body(fits.clone()).send().await.status, StatusCode::OK);
     let answer = server.post("/oauth2/token").body(fits + "x").send().await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(answer.json()["error"], "invalid_request");
@@ -402,29 +288,11 @@ async fn the_tenant_is_found() {
     let other = OTHER_TENANT.to_string();
     let upper = TENANT.to_string().to_uppercase();
     let rows = [
-        (
-            "the only tenant that knows the client",
-            "/oauth2/token",
-            None,
-            todo.clone(),
-            OK,
-        ),
-        (
-            "two know it",
-            "/oauth2/token",
-            None,
-            twin.clone(),
-            (400, "invalid_request", "missing_tenant_id"),
-        ),
+        ("the only tenant that knows the client", "/oauth2/token", None, todo.clone(), OK),
+        ("two know it", "/oauth2/token", None, twin.clone(), (400, "invalid_request", "missing_tenant_id")),
         ("path", &own, None, twin.clone(), OK),
         ("header", "/oauth2/token", Some(&other), twin.clone(), OK),
-        (
-            "parameter",
-            "/oauth2/token",
-            None,
-            format!("{twin}&tenantId={other}"),
-            OK,
-        ),
+        ("parameter", "/oauth2/token", None, format!("{twin}&tenantId={other}"), OK),
         ("all three", &own, Some(&other), format!("{twin}&tenantId={other}"), OK),
         ("upper case", "/oauth2/token", Some(&upper), todo.clone(), OK),
         (
@@ -472,10 +340,7 @@ async fn the_tenant_is_found() {
         assert_eq!((status, &*error, &*reason), expect, "{name}");
     }
     let answer = server.post(&own).body(twin).send().await;
-    assert_eq!(
-        answer.claims()["iss"],
-        format!("https://gate.example.com/{OTHER_TENANT}")
-    );
+    assert_eq!(answer.claims()["iss"], format!("https://gate.example.com/{OTHER_TENANT}"));
     assert_eq!(answer.claims()["tid"], other);
 }
 
@@ -485,12 +350,7 @@ async fn guessing_is_throttled() {
     let server = AuthServer::start().await;
     let id = TODO.to_string();
     let guess = |peer: &'static str, secret: &'static str| {
-        server
-            .post("/oauth2/token")
-            .from(peer)
-            .basic(&id, secret)
-            .body(GRANT)
-            .send()
+        server.post("/oauth2/token").from(peer).basic(&id, secret).body(GRANT).send()
     };
     for _ in 0..10 {
         assert_eq!(guess("192.0.2.1", "wrong").await.status, StatusCode::UNAUTHORIZED);
@@ -511,10 +371,7 @@ async fn a_silent_store_is_503() {
     let server = AuthServer::start().await;
     server.store.close().await;
     let answer = server.token("target-entity:email").await;
-    assert_eq!(
-        answer.verdict(),
-        (503, "temporarily_unavailable".to_owned(), "unknown".to_owned())
-    );
+    assert_eq!(answer.verdict(), (503, "temporarily_unavailable".to_owned(), "unknown".to_owned()));
     assert_eq!(answer.header("retry-after"), Some("5"));
     assert!(!answer.text().to_lowercase().contains("sql"), "{}", answer.text());
     // What is in memory still answers.

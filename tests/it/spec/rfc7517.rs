@@ -20,35 +20,15 @@ async fn the_key_set_is_public_and_per_tenant() {
     assert_eq!(keys.len(), 2);
     let mut kids = std::collections::HashSet::new();
     for key in keys {
-        assert_eq!(
-            (&key["kty"], &key["use"], &key["alg"]),
-            (&"EC".into(), &"sig".into(), &"ES256".into())
-        );
+        assert_eq!((&key["kty"], &key["use"], &key["alg"]), (&"EC".into(), &"sig".into(), &"ES256".into()));
         assert!(kids.insert(key["kid"].as_str().unwrap().to_owned()));
         assert!(key.get("d").is_none());
     }
     assert!(kids.contains(server.token("").await.token_header()["kid"].as_str().unwrap()));
 
-    assert_eq!(
-        server
-            .get(&format!("/{TENANT}/.well-known/jwks.json"))
-            .send()
-            .await
-            .text(),
-        answer.text()
-    );
-    let other = server
-        .get(&format!("/{OTHER_TENANT}/.well-known/jwks.json"))
-        .send()
-        .await
-        .json();
-    assert!(
-        other["keys"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|key| !kids.contains(key["kid"].as_str().unwrap()))
-    );
+    assert_eq!(server.get(&format!("/{TENANT}/.well-known/jwks.json")).send().await.text(), answer.text());
+    let other = server.get(&format!("/{OTHER_TENANT}/.well-known/jwks.json")).send().await.json();
+    assert!(other["keys"].as_array().unwrap().iter().all(|key| !kids.contains(key["kid"].as_str().unwrap())));
     for nobody in [TODO.to_string(), "main".to_owned()] {
         let answer = server.get(&format!("/{nobody}/.well-known/jwks.json")).send().await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{nobody}");

@@ -46,22 +46,11 @@ fn we_verify_the_tokens_of_others() {
             Algorithm::Hs256 | Algorithm::Hs512 => EncodingKey::from_secret(private.expose()),
             _ => EncodingKey::from_ec_der(private.expose()),
         };
-        let header = Header {
-            typ: Some("at+jwt".to_owned()),
-            kid: Some(key.kid().to_owned()),
-            ..Header::new(theirs)
-        };
+        let header = Header { typ: Some("at+jwt".to_owned()), kid: Some(key.kid().to_owned()), ..Header::new(theirs) };
         let claims = json!({ "iss": PUBLIC_URL, "exp": NOW + 1, "aud": "a" });
         let token = jsonwebtoken::encode(&header, &claims, &encoding).unwrap();
-        let expectations = Expectations {
-            algorithms: [ours].into_iter().collect(),
-            ..Expectations::new(PUBLIC_URL)
-        };
+        let expectations = Expectations { algorithms: [ours].into_iter().collect(), ..Expectations::new(PUBLIC_URL) };
         let keys = KeySet::new([Arc::clone(key.verifying_key())]);
-        assert_eq!(
-            Value::Object(verify(&token, &expectations, &keys, NOW).unwrap().claims),
-            claims,
-            "{ours:?}"
-        );
+        assert_eq!(Value::Object(verify(&token, &expectations, &keys, NOW).unwrap().claims), claims, "{ours:?}");
     }
 }

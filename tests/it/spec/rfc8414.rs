@@ -29,10 +29,7 @@ async fn everything_derives_from_the_issuer() {
         ("/.well-known/oauth-authorization-server".to_owned(), &own),
         (format!("/{TENANT}/.well-known/openid-configuration"), &own),
         (format!("/{OTHER_TENANT}/.well-known/openid-configuration"), &other),
-        (
-            format!("/.well-known/oauth-authorization-server/{OTHER_TENANT}"),
-            &other,
-        ),
+        (format!("/.well-known/oauth-authorization-server/{OTHER_TENANT}"), &other),
     ];
     for (path, expected) in rows {
         let answer = server.get(&path).send().await;
@@ -48,26 +45,15 @@ async fn everything_derives_from_the_issuer() {
 async fn what_is_listed_exists() {
     let server = AuthServer::start().await;
     server.add_other_tenant().await;
-    for path in [
-        "/.well-known/openid-configuration".to_owned(),
-        format!("/{OTHER_TENANT}/.well-known/openid-configuration"),
-    ] {
+    for path in
+        ["/.well-known/openid-configuration".to_owned(), format!("/{OTHER_TENANT}/.well-known/openid-configuration")]
+    {
         let document = server.get(&path).send().await.json();
-        let local = |name: &str| {
-            document[name]
-                .as_str()
-                .unwrap()
-                .strip_prefix(PUBLIC_URL)
-                .unwrap()
-                .to_owned()
-        };
+        let local = |name: &str| document[name].as_str().unwrap().strip_prefix(PUBLIC_URL).unwrap().to_owned();
         assert_eq!(format!("{}/.well-known/openid-configuration", local("issuer")), path);
         let keys = server.get(&local("jwks_uri")).send().await;
         assert_eq!(keys.status, StatusCode::OK);
-        assert_eq!(
-            server.post(&local("token_endpoint")).send().await.verdict().2,
-            "missing_client_id"
-        );
+        assert_eq!(server.post(&local("token_endpoint")).send().await.verdict().2, "missing_client_id");
     }
 }
 
@@ -85,11 +71,7 @@ async fn an_issuer_that_is_no_url_has_no_metadata() {
 #[tokio::test]
 async fn a_tenants_own_issuer_is_its_base() {
     let server = AuthServer::start_with(|tenant| tenant.issuer = Some("https://login.example.com/".to_owned())).await;
-    let document = server
-        .get(&format!("/{TENANT}/.well-known/openid-configuration"))
-        .send()
-        .await
-        .json();
+    let document = server.get(&format!("/{TENANT}/.well-known/openid-configuration")).send().await.json();
     assert_eq!(document["issuer"], "https://login.example.com/");
     assert_eq!(document["token_endpoint"], "https://login.example.com/oauth2/token");
     assert_eq!(server.token("").await.claims()["iss"], "https://login.example.com/");

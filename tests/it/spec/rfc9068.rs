@@ -34,10 +34,7 @@ async fn header_and_claims_are_complete() {
     assert_eq!(claims, expected);
     let members: Vec<_> = claims.as_object().unwrap().keys().cloned().collect();
     assert!(members.is_sorted(), "{members:?}");
-    assert_ne!(
-        server.token("target-entity:email:read").await.claims()["jti"],
-        claims["jti"]
-    );
+    assert_ne!(server.token("target-entity:email:read").await.claims()["jti"], claims["jti"]);
 }
 
 // F-198: FusionAuth's `typ`.
@@ -59,20 +56,11 @@ async fn tenants_choose_their_algorithm() {
         let answer = server.token("target-entity:email").await;
         assert_eq!(answer.token_header()["alg"], algorithm);
         let issuer = server.keys.find_issuer(PUBLIC_URL).unwrap();
-        let verified = verify(
-            &answer.access_token(),
-            &issuer.expectations,
-            &issuer.access_token_keys,
-            NOW,
-        )
-        .unwrap();
+        let verified = verify(&answer.access_token(), &issuer.expectations, &issuer.access_token_keys, NOW).unwrap();
         assert_eq!(verified.expires_at, NOW + 3600);
         let listed = server.get("/.well-known/jwks.json").send().await.json();
         let listed = listed["keys"].as_array().unwrap();
-        assert_eq!(
-            listed.iter().any(|key| key["kid"] == answer.token_header()["kid"]),
-            !algorithm.starts_with("HS")
-        );
+        assert_eq!(listed.iter().any(|key| key["kid"] == answer.token_header()["kid"]), !algorithm.starts_with("HS"));
     }
 }
 
@@ -82,27 +70,14 @@ async fn issuers_are_apart() {
     let server = AuthServer::start().await;
     server.add_other_tenant().await;
     let own = server.keys.find_issuer(PUBLIC_URL).unwrap();
-    let other = server
-        .keys
-        .find_issuer(&format!("{PUBLIC_URL}/{OTHER_TENANT}"))
-        .unwrap();
+    let other = server.keys.find_issuer(&format!("{PUBLIC_URL}/{OTHER_TENANT}")).unwrap();
     assert!(server.keys.find_issuer("https://gate.example.com/").is_none());
     let token = server.token("").await.access_token();
     assert!(verify(&token, &own.expectations, &own.access_token_keys, NOW).is_ok());
     let reason = |expectations, keys| verify(&token, expectations, keys, NOW).err();
-    assert_eq!(
-        reason(&other.expectations, &*other.access_token_keys),
-        Some(Reason::UnknownKey)
-    );
-    assert_eq!(
-        reason(&other.expectations, &*own.access_token_keys),
-        Some(Reason::WrongIssuer)
-    );
+    assert_eq!(reason(&other.expectations, &*other.access_token_keys), Some(Reason::UnknownKey));
+    assert_eq!(reason(&other.expectations, &*own.access_token_keys), Some(Reason::WrongIssuer));
     let id_token_key = own.signing_key(faregate::model::KeyPurpose::IdToken, NOW).unwrap();
     assert!(own.access_token_keys.find(id_token_key.kid()).is_none());
-    assert!(
-        own.key_set_document()
-            .windows(43)
-            .any(|window| window == id_token_key.kid().as_bytes())
-    );
+    assert!(own.key_set_document().windows(43).any(|window| window == id_token_key.kid().as_bytes()));
 }

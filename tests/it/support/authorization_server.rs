@@ -76,17 +76,10 @@ impl AuthServer {
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
         let directory = Arc::new(Directory::new(Arc::clone(&shared), clock.clone(), entropy.clone()));
         let settings = Arc::new(Settings::new(PUBLIC_URL));
-        let keys = KeyRing::open(settings, shared, master_key, clock.clone(), entropy.clone())
-            .await
-            .unwrap();
+        let keys = KeyRing::open(settings, shared, master_key, clock.clone(), entropy.clone()).await.unwrap();
         keys.provide().await.unwrap();
         let server = AuthorizationServer::new(directory, Arc::clone(&keys), clock.clone(), entropy);
-        Self {
-            router: web::router(Arc::new(server)),
-            store,
-            keys,
-            clock,
-        }
+        Self { router: web::router(Arc::new(server)), store, keys, clock }
     }
 
     /// A second tenant, with a target, and a caller that both tenants call by the same client id.
@@ -98,13 +91,7 @@ impl AuthServer {
         let foreign = entity(FOREIGN, "foreign", type_id, &FOREIGN.to_string(), "foreign secret");
         let twin = entity(Uuid::from_u128(5), "reports", type_id, "reports", "twin secret");
         for entity in [foreign, twin] {
-            self.store
-                .insert_entity(&Entity {
-                    tenant_id: OTHER_TENANT,
-                    ..entity
-                })
-                .await
-                .unwrap();
+            self.store.insert_entity(&Entity { tenant_id: OTHER_TENANT, ..entity }).await.unwrap();
         }
         self.keys.reload().await.unwrap();
     }
@@ -125,11 +112,7 @@ impl AuthServer {
     pub async fn token(&self, scope: &str) -> Answer {
         let scope = encode(scope);
         let body = format!("grant_type=client_credentials&scope={scope}");
-        self.post("/oauth2/token")
-            .basic(&TODO.to_string(), TODO_SECRET)
-            .body(body)
-            .send()
-            .await
+        self.post("/oauth2/token").basic(&TODO.to_string(), TODO_SECRET).body(body).send().await
     }
 }
 
@@ -158,13 +141,7 @@ async fn fill(store: &dyn Store) {
         entity(TODO, "todo", entity_type.id, &TODO.to_string(), TODO_SECRET),
         entity(REPORTS, "reports", entity_type.id, "reports", REPORTS_SECRET),
         entity(EMAIL, "email", entity_type.id, "email-client", "email secret"),
-        entity(
-            CALENDAR,
-            "calendar",
-            entity_type.id,
-            "calendar-client",
-            "calendar secret",
-        ),
+        entity(CALENDAR, "calendar", entity_type.id, "calendar-client", "calendar secret"),
         entity(VAULT, "vault", entity_type.id, "vault-client", "vault secret"),
     ];
     for entity in entities {
@@ -179,10 +156,7 @@ async fn fill(store: &dyn Store) {
         created_at: 1,
         updated_at: 1,
     };
-    store
-        .upsert_grant(&grant(201, EMAIL, &["read", "scim:user:read", "write"]))
-        .await
-        .unwrap();
+    store.upsert_grant(&grant(201, EMAIL, &["read", "scim:user:read", "write"])).await.unwrap();
     store.upsert_grant(&grant(202, CALENDAR, &["read"])).await.unwrap();
 }
 
@@ -209,11 +183,7 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn new(server: &'a AuthServer, method: &str, path: &str) -> Self {
-        Self {
-            server,
-            request: Request::builder().method(method).uri(path),
-            body: Vec::new(),
-        }
+        Self { server, request: Request::builder().method(method).uri(path), body: Vec::new() }
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -254,11 +224,7 @@ impl Answer {
     pub async fn of(server: &AuthServer, request: Request<Body>) -> Self {
         let (head, body) = server.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Self {
-            status: head.status,
-            headers: head.headers,
-            body,
-        }
+        Self { status: head.status, headers: head.headers, body }
     }
 
     pub fn json(&self) -> Value {

@@ -24,10 +24,7 @@ impl Database {
         let Ok(server) = std::env::var("FAREGATE_TEST_POSTGRES") else {
             let required = std::env::var("CI").is_ok_and(|ci| ci == "true")
                 || std::env::var("FAREGATE_TEST_REQUIRE_POSTGRES").is_ok();
-            assert!(
-                !required,
-                "FAREGATE_TEST_POSTGRES is not set; run the tests by scripts/with-postgres"
-            );
+            assert!(!required, "FAREGATE_TEST_POSTGRES is not set; run the tests by scripts/with-postgres");
             eprintln!("No PostgreSQL: run the tests by scripts/with-postgres.");
             return None;
         };
@@ -36,10 +33,7 @@ impl Database {
         let mut connection = AnyConnection::connect(&server).await.expect("the server answers");
         // A schema is as good as a database of its own, and twenty times as fast to make.
         let create = format!("CREATE SCHEMA {name}");
-        connection
-            .execute(sqlx::AssertSqlSafe(create))
-            .await
-            .expect("a new schema");
+        connection.execute(sqlx::AssertSqlSafe(create)).await.expect("a new schema");
         connection.close().await.expect("a farewell");
         Some(Self::Postgres(format!("{server}?options=-c%20search_path%3D{name}")))
     }
@@ -52,11 +46,7 @@ impl Database {
     }
 
     pub async fn open(&self) -> Arc<SqlStore> {
-        Arc::new(
-            SqlStore::open(&self.url(), &Options::default())
-                .await
-                .expect("the store opens"),
-        )
+        Arc::new(SqlStore::open(&self.url(), &Options::default()).await.expect("the store opens"))
     }
 }
 

@@ -2,9 +2,7 @@ use super::*;
 
 async fn memory() -> AnyConnection {
     sqlx::any::install_default_drivers();
-    AnyConnection::connect("sqlite::memory:")
-        .await
-        .expect("a database in memory")
+    AnyConnection::connect("sqlite::memory:").await.expect("a database in memory")
 }
 
 #[test]
@@ -25,28 +23,14 @@ fn checksums_ignore_line_ends_only() {
 async fn a_failed_migration_rolls_back() {
     let mut connection = memory().await;
     let migrations = [
-        Migration {
-            version: 1,
-            text: "CREATE TABLE first (a BIGINT);",
-        },
-        Migration {
-            version: 2,
-            text: "CREATE TABLE second (a BIGINT); INSERT INTO nowhere VALUES (1);",
-        },
+        Migration { version: 1, text: "CREATE TABLE first (a BIGINT);" },
+        Migration { version: 2, text: "CREATE TABLE second (a BIGINT); INSERT INTO nowhere VALUES (1);" },
     ];
     assert!(matches!(step(&mut connection, Lock::File, &migrations).await, Ok(true)));
-    assert!(matches!(
-        step(&mut connection, Lock::File, &migrations).await,
-        Err(Failure::Database(_))
-    ));
+    assert!(matches!(step(&mut connection, Lock::File, &migrations).await, Err(Failure::Database(_))));
     let tables = query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
-    let tables: Vec<String> = tables
-        .fetch_all(&mut connection)
-        .await
-        .expect("names")
-        .iter()
-        .map(|row| row.get("name"))
-        .collect();
+    let tables: Vec<String> =
+        tables.fetch_all(&mut connection).await.expect("names").iter().map(|row| row.get("name")).collect();
     assert_eq!(tables, ["first", "schema_version"]);
 }
 
@@ -55,27 +39,12 @@ async fn a_failed_migration_rolls_back() {
 async fn a_schema_from_elsewhere_is_refused() {
     let mut connection = memory().await;
     let newer = [
-        Migration {
-            version: 1,
-            text: "CREATE TABLE first (a BIGINT);",
-        },
-        Migration {
-            version: 2,
-            text: "CREATE TABLE second (a BIGINT);",
-        },
+        Migration { version: 1, text: "CREATE TABLE first (a BIGINT);" },
+        Migration { version: 2, text: "CREATE TABLE second (a BIGINT);" },
     ];
     while let Ok(true) = step(&mut connection, Lock::File, &newer).await {}
     let older = &newer[..1];
-    assert!(matches!(
-        step(&mut connection, Lock::File, older).await,
-        Err(Failure::TooNew { found: 2, known: 1 })
-    ));
-    let other = [Migration {
-        version: 1,
-        text: "CREATE TABLE other (a BIGINT);",
-    }];
-    assert!(matches!(
-        step(&mut connection, Lock::File, &other).await,
-        Err(Failure::Changed { version: 1 })
-    ));
+    assert!(matches!(step(&mut connection, Lock::File, older).await, Err(Failure::TooNew { found: 2, known: 1 })));
+    let other = [Migration { version: 1, text: "CREATE TABLE other (a BIGINT);" }];
+    assert!(matches!(step(&mut connection, Lock::File, &other).await, Err(Failure::Changed { version: 1 })));
 }

@@ -1,0 +1,32 @@
+//! `faregate check`: is this configuration right, before it is used?
+
+use std::io;
+use std::path::PathBuf;
+
+use super::{ConfigurationFile, Failure, Format, Outcome, WRONG};
+use crate::config::{self, Environment};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit code 0: it can be used, 2: it cannot.\nExamples:\n  faregate check\n  faregate check /etc/faregate/faregate.yaml --strict")]
+pub struct Arguments {
+    /// The configuration file, in place of --config
+    #[arg(value_name = "FILE")]
+    path: Option<PathBuf>,
+    #[command(flatten)]
+    file: ConfigurationFile,
+    /// Warnings fail the check too
+    #[arg(long)]
+    strict: bool,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub fn run(arguments: &Arguments) -> Outcome {
+    let path = arguments.path.as_ref().unwrap_or(&arguments.file.config);
+    let report = config::report(path, arguments.strict, &Environment::process());
+    match arguments.format {
+        Format::Text => print!("{}", report.render(super::colour(&io::stdout()))),
+        Format::Json => println!("{}", serde_json::to_string(&report)?),
+    }
+    if report.ok { Ok(()) } else { Err(Failure::Said(WRONG)) }
+}

@@ -1,0 +1,197 @@
+//! `faregate dev`: a whole world without any file.
+//!
+//! Owns the settings of that world and what it prints. It is an ordinary configuration, `dev.yaml` beside this file, that
+//! runs on the ordinary gateway.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Failure, Format, Outcome, WRONG};
+use crate::config::{self, Config, Environment};
+use crate::entropy::Entropy;
+use crate::serve::Running;
+
+const CONFIGURATION: &str = include_str!("dev.yaml");
+
+/// The name of the entity that is called. The one that calls is `reporting`.
+const TARGET: &str = "orders";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  faregate dev\n  faregate dev --upstream http://127.0.0.1:3000 --data ./state")]
+pub struct Arguments {
+    /// Where requests are taken; port 0 takes a free one. Loopback only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where metrics and health are. Loopback only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    admin_listen: SocketAddr,
+    /// Forward to this URL instead of the built-in echo
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Keep the store, the keys and the secrets in this folder
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print a line per decision
+    #[arg(long)]
+    decisions: bool,
+    /// `json` prints one line to standard output once requests are answered
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// What differs from one world to the next.
+#[derive(Deserialize, Serialize)]
+struct World {
+    master_key: String,
+    api_key: String,
+    recipient_id: String,
+    recipient_secret: String,
+    target_id: String,
+    target_secret: String,
+}
+
+pub fn run(arguments: Arguments) -> Outcome {
+    for address in [arguments.listen, arguments.admin_listen] {
+        if !address.ip().is_loopback() {
+            let error = anyhow::anyhow!("{address} is not a loopback address; `faregate dev` prints its secrets, so it listens on this machine only: use `faregate serve` for anything else");
+            return Err(Failure::Failed(WRONG, error));
+        }
+    }
+    let world = match &arguments.data {
+        Some(folder) => World::kept_in(folder)?,
+        None => World::new(&Entropy::system()),
+    };
+    let config = configuration(&arguments, &world)?;
+    let format = arguments.format;
+    super::serve::until_signal(config, |running| match format {
+        Format::Json => println!("{}", description(running, &world)),
+        Format::Text => print!("{}", welcome(running, &world)),
+    })
+}
+
+fn configuration(arguments: &Arguments, world: &World) -> Result<Config, Failure> {
+    let store = match &arguments.data {
+        Some(folder) => format!("sqlite://{}", folder.join("faregate.db").display()),
+        None => "sqlite::memory:".to_owned(),
+    };
+    let environment = Environment::of([
+        ("LISTEN", arguments.listen.to_string()),
+        ("ADMIN", arguments.admin_listen.to_string()),
+        ("STORE", store),
+        ("MASTER_KEY", world.master_key.clone()),
+        ("DECISIONS", arguments.decisions.to_string()),
+        ("UPSTREAM", arguments.upstream.clone().unwrap_or_else(|| "builtin:echo".to_owned())),
+        ("TARGET_ID", world.target_id.clone()),
+        ("TARGET_SECRET", world.target_secret.clone()),
+        ("RECIPIENT_ID", world.recipient_id.clone()),
+        ("RECIPIENT_SECRET", world.recipient_secret.clone()),
+    ]);
+    config::parse("faregate dev", CONFIGURATION, &environment).map_err(|problems| {
+        // Only what came from the command line can be wrong here.
+        eprint!("{}", config::render_all(&problems, super::colour(&std::io::stderr())));
+        Failure::Said(WRONG)
+    })
+}
+
+impl World {
+    fn new(entropy: &Entropy) -> Self {
+        let mut master_key = [0; 32];
+        entropy.fill(&mut master_key);
+        Self {
+            master_key: STANDARD.encode(master_key),
+            api_key: entropy.token(32),
+            recipient_id: entropy.uuid().to_string(),
+            recipient_secret: entropy.client_secret(),
+            target_id: entropy.uuid().to_string(),
+            target_secret: entropy.client_secret(),
+        }
+    }
+
+    /// The world of `folder`, made at the first time. Its file holds secrets, so only its owner may read it.
+    fn kept_in(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join("dev.json");
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        match made {
+            Ok(mut file) => {
+                let world = Self::new(&Entropy::system());
+                serde_json::to_writer_pretty(&mut file, &world)?;
+                file.write_all(b"\n").and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))?;
+                Ok(world)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Self::read(&path),
+            Err(error) => Err(error).with_context(|| format!("cannot make {}", path.display())),
+        }
+    }
+
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let mut file = fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mode = file.metadata()?.permissions().mode() & 0o777;
+        anyhow::ensure!(mode & 0o077 == 0, "{path} can be read by others (mode {mode:04o}); run: chmod 600 {path}", path = path.display());
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        serde_json::from_str(&text).with_context(|| format!("{} is not what `faregate dev --data` wrote; remove the folder to start anew", path.display()))
+    }
+}
+
+/// One line of JSON that scripts can read.
+fn description(running: &Running, world: &World) -> Value {
+    json!({
+        "gateway": running.url(),
+        "admin": running.admin.map(|address| format!("http://{address}")),
+        "issuer": running.issuers.first(),
+        "tenant_id": running.tenant_id.to_string(),
+        "api_key": world.api_key,
+        "entities": {
+            "recipient": { "id": world.recipient_id, "client_id": world.recipient_id, "client_secret": world.recipient_secret },
+            "target": { "id": world.target_id, "name": TARGET, "client_id": world.target_id, "client_secret": world.target_secret },
+        },
+        "routes": [
+            { "path": "/public/**", "methods": ["*"], "require": "public" },
+            { "path": "/api/**", "methods": ["GET"], "require": format!("permission read on {TARGET}") },
+            { "path": "/api/**", "methods": ["*"], "require": format!("permission write on {TARGET}") },
+            { "path": "/admin/**", "methods": ["*"], "require": "role admin" },
+        ],
+    })
+}
+
+/// What a person sees: where things are, and three lines to paste.
+fn welcome(running: &Running, world: &World) -> String {
+    let url = running.url();
+    let admin = running.admin.map(|address| format!("http://{address}")).unwrap_or_default();
+    let World { recipient_id, recipient_secret, .. } = world;
+    let token = format!(
+        "$(curl -s -u '{recipient_id}:{recipient_secret}' -d grant_type=client_credentials -d scope=target-entity:{TARGET}:read \
+         {url}/oauth2/token | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')"
+    );
+    format!(
+        "Faregate is ready.\n\
+         \n\
+         \x20 gateway  {url}    issuer  {issuer}\n\
+         \x20 admin    {admin}/metrics\n\
+         \n\
+         Three requests to paste into another terminal.\n\
+         \n\
+         401, nobody is asking:\n\
+         curl -i {url}/api/orders\n\
+         \n\
+         403, the service `reporting` may read, not write:\n\
+         curl -i -X POST -H \"Authorization: Bearer {token}\" {url}/api/orders\n\
+         \n\
+         200, and what the upstream was told:\n\
+         curl -i -H \"Authorization: Bearer {token}\" {url}/api/orders\n\
+         \n\
+         Ctrl-C ends it{kept}.\n",
+        issuer = running.issuers.first().map_or("", String::as_str),
+        kept = if running.is_ephemeral { "; nothing is kept" } else { "" },
+    )
+}

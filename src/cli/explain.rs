@@ -1,0 +1,211 @@
+//! `faregate explain`: what would be decided about a request, and why, without a server.
+//!
+//! Owns the wording. Every verdict comes from the code that decides in production: the same route table, the same door,
+//! the same policy.
+
+use std::fmt::Write as _;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, WRONG};
+use crate::config::{self, Config};
+use crate::enforce::{self, Denial};
+use crate::policy::{Facts, TokenFacts};
+use crate::route;
+use crate::serve::{Offline, Verified};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit code 0: permitted, 1: refused.\nExamples:\n  faregate explain GET /api/orders\n  faregate explain POST /api/orders --token - < token.txt")]
+pub struct Arguments {
+    #[command(flatten)]
+    file: ConfigurationFile,
+    #[arg(value_name = "METHOD")]
+    method: String,
+    #[arg(value_name = "PATH")]
+    path: String,
+    /// The host of the request, where routes differ by host
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// `-` reads a token from standard input; without it the request has none
+    #[arg(long, value_name = "-")]
+    token: Option<String>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// One line of the explanation.
+struct Line {
+    passed: bool,
+    /// How deep inside a combined rule.
+    depth: usize,
+    what: String,
+    /// `file:line` where there is one.
+    place: Option<String>,
+    would_pass_if: Option<String>,
+}
+
+/// The whole explanation.
+struct Explanation {
+    request: String,
+    route: Option<String>,
+    lines: Vec<Line>,
+    /// `None`: permitted.
+    denial: Option<(u16, &'static str)>,
+}
+
+pub fn run(arguments: &Arguments) -> Outcome {
+    let usage = |text: &str| Failure::Failed(WRONG, anyhow::anyhow!("{text}"));
+    let method = Method::from_bytes(arguments.method.to_ascii_uppercase().as_bytes()).map_err(|_| usage("METHOD is not an HTTP method"))?;
+    let token = match arguments.token.as_deref() {
+        None => None,
+        Some("-") => Some(super::token::read_token()?),
+        Some(_) => return Err(usage("tokens are read from standard input: --token -")),
+    };
+    let config = super::serve::load(&arguments.file)?;
+    let explanation = super::block_on(explain(&config, &method, arguments, token.as_deref()))?;
+    match arguments.format {
+        Format::Text => print!("{}", explanation.text()),
+        Format::Json => println!("{}", explanation.json()),
+    }
+    if explanation.denial.is_some() { Err(Failure::Said(FAILED)) } else { Ok(()) }
+}
+
+async fn explain(config: &Config, method: &Method, arguments: &Arguments, token: Option<&str>) -> Explanation {
+    let mut explanation =
+        Explanation { request: format!("{method} {}", arguments.path), route: None, lines: Vec::new(), denial: None };
+    let target = arguments.path.split('?').next().unwrap_or_default();
+    let path = match route::canonical(target) {
+        Ok(path) => path,
+        Err(error) => return explanation.refused("path", "the path had one meaning only", (400, error.as_str())),
+    };
+    let what = if path == target { "path is canonical".to_owned() } else { format!("path is decided on and sent as {path}") };
+    explanation.passed(what, None);
+
+    // Invariant: a configuration with routes that contradict each other does not load.
+    let Ok(table) = config::route_table(&config.routes) else { return explanation };
+    let found = table.find(arguments.host.as_deref(), &path);
+    let Some((found, route)) = found.and_then(|found| config.routes.get(*found.value).map(|route| (found, route))) else {
+        return explanation.refused("route", "a route were configured for this path", (404, "no_route"));
+    };
+    let file = config.path.display();
+    explanation.route = Some(format!("{} ({file}:{}) to {}", route.name, route.line, config.upstreams[route.upstream.0].name));
+
+    let facts = match token {
+        None => None,
+        Some(_) if route.policy.is_public(method) => None,
+        Some(token) => match explanation.verified(config, route, token).await {
+            Ok(facts) => Some(facts),
+            Err(denial) => return Explanation { denial: Some(denial), ..explanation },
+        },
+    };
+    let parameters = found.parameters.as_slice();
+    let facts = Facts { token: facts.as_ref(), parameters: &parameters };
+    for step in route.policy.explain(method, &facts) {
+        explanation.lines.push(Line {
+            passed: step.passed,
+            depth: step.depth,
+            what: step.rule,
+            place: step.source.map(|source| format!("{file}:{}", source.line)),
+            would_pass_if: step.would_pass_if,
+        });
+    }
+    explanation.denial = match route.policy.decide(method, &facts) {
+        crate::policy::Decision::Permit { .. } => None,
+        crate::policy::Decision::Deny { reason: crate::policy::Reason::NoToken, .. } => Some((401, "no_token")),
+        crate::policy::Decision::Deny { reason, .. } => Some((403, reason.as_str())),
+    };
+    explanation
+}
+
+impl Explanation {
+    /// Puts a token through the checks that come before the policy.
+    async fn verified(&mut self, config: &Config, route: &config::Route, token: &str) -> Result<TokenFacts, (u16, &'static str)> {
+        let offline = Offline::open(config).await;
+        let verified = match offline.verify(token).await {
+            Ok(verified) => verified,
+            Err(denial) => {
+                let wish = match &denial {
+                    Denial::InvalidToken(enforce::TokenFault::Door(crate::jose::Reason::Expired)) => "the token had not expired",
+                    Denial::BadRequest(_) | Denial::NoToken | Denial::InvalidToken(_) => "the token were a good one of an issuer of this configuration",
+                    Denial::InsufficientScope { .. } | Denial::Undecidable(_) => "the store answered",
+                };
+                self.fail("token is verified", wish);
+                return Err((denial.status(), denial.code()));
+            }
+        };
+        let (facts, what) = match verified {
+            Verified::Fully { facts, key_id } => (facts, format!("token is verified with key {key_id}")),
+            Verified::Unread { facts, why } => (facts, format!("token is taken as it is, because its signature cannot be checked here: {why}")),
+        };
+        self.passed(what, None);
+        let issuer = offline.issuer_of(&facts);
+        let accepted = route.tokens.iter().find(|accepted| Some(accepted.issuer.0) == issuer);
+        let Some(accepted) = accepted else {
+            let names: Vec<&str> = route.tokens.iter().map(|accepted| config.issuers[accepted.issuer.0].name.as_str()).collect();
+            self.fail("issuer is accepted by the route", &format!("the token were from {}", names.join(" or ")));
+            return Err((401, "issuer_not_accepted"));
+        };
+        self.passed(format!("issuer {} is accepted by the route", config.issuers[accepted.issuer.0].name), None);
+        let meant = accepted.audience.is_empty() || accepted.audience.iter().any(|own| facts.audience.iter().any(|audience| **audience == **own));
+        if !meant {
+            self.fail("audience is accepted by the route", &format!("the token were for {}", accepted.audience.join(" or ")));
+            return Err((401, "wrong_audience"));
+        }
+        if !accepted.audience.is_empty() {
+            self.passed("audience is accepted by the route".to_owned(), None);
+        }
+        Ok(facts)
+    }
+
+    fn passed(&mut self, what: String, place: Option<String>) {
+        self.lines.push(Line { passed: true, depth: 0, what, place, would_pass_if: None });
+    }
+
+    fn fail(&mut self, what: &str, wish: &str) {
+        self.lines.push(Line { passed: false, depth: 0, what: what.to_owned(), place: None, would_pass_if: Some(wish.to_owned()) });
+    }
+
+    fn refused(mut self, what: &str, wish: &str, denial: (u16, &'static str)) -> Self {
+        self.fail(what, wish);
+        self.denial = Some(denial);
+        self
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("request   {}\nroute     {}\n", self.request, self.route.as_deref().unwrap_or("none"));
+        for line in &self.lines {
+            let (sign, word) = if line.passed { ("✓", "pass") } else { ("✗", "fail") };
+            let indent = "  ".repeat(line.depth);
+            let place = line.place.as_ref().map(|place| format!("  ({place})")).unwrap_or_default();
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {sign} {word}  {indent}{}{place}", line.what);
+            if let Some(wish) = &line.would_pass_if {
+                let _ = writeln!(text, "          {indent}would pass if: {wish}");
+            }
+        }
+        match self.denial {
+            None => text.push_str("decision  permit\n"),
+            Some((status, code)) => {
+                let _ = writeln!(text, "decision  deny, {status} {code}");
+            }
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let steps: Vec<Value> = self
+            .lines
+            .iter()
+            .map(|line| json!({ "check": line.what, "passed": line.passed, "depth": line.depth, "place": line.place, "would_pass_if": line.would_pass_if }))
+            .collect();
+        json!({
+            "request": self.request,
+            "route": self.route,
+            "checks": steps,
+            "decision": if self.denial.is_none() { "permit" } else { "deny" },
+            "status": self.denial.map(|(status, _)| status),
+            "code": self.denial.map(|(_, code)| code),
+        })
+    }
+}

@@ -1,0 +1,133 @@
+//! The command line: one file per command.
+//!
+//! Owns what is typed and what is printed: results on standard output, talk on standard error. Commands do nothing that
+//! the library could not do for others.
+
+pub mod check;
+mod dev;
+mod directory;
+mod explain;
+mod key;
+mod serve;
+mod status;
+mod token;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// An API gateway that checks tokens at the gate, with its own authorization server.
+#[derive(Debug, Parser)]
+#[command(name = "faregate", version, about, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Start with `faregate dev`. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 store, key or port unusable.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a whole world without any file: gateway, authorization server, two entities, an echo upstream
+    Dev(dev::Arguments),
+    /// Run the gateway of a configuration
+    Serve(serve::Arguments),
+    /// Check a configuration and run its policy tests
+    Check(check::Arguments),
+    /// Show what the gateway would decide, and why
+    Explain(explain::Arguments),
+    /// Show what a running gateway runs
+    Status(status::Arguments),
+    /// Get a token by client credentials, or look into one
+    Token(token::Arguments),
+    /// List and rotate signing keys
+    Key(key::Arguments),
+    /// Manage tenants
+    Tenant(directory::TenantArguments),
+    /// Manage entity types and their permissions
+    EntityType(directory::EntityTypeArguments),
+    /// Manage entities: the services that call and are called
+    Entity(directory::EntityArguments),
+    /// Manage grants: which entity may do what to which
+    Grant(directory::GrantArguments),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ConfigurationFile {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = "faregate.yaml", env = "FAREGATE_CONFIG")]
+    pub config: PathBuf,
+}
+
+/// Why a command ends without success, and with which exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// It was said already, in its own form.
+    Said(u8),
+    /// One line for the operator.
+    Failed(u8, anyhow::Error),
+}
+
+/// Done what was asked and found it failing: exit code 1.
+pub const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+pub const WRONG: u8 = 2;
+/// A store, key or port that cannot be used.
+pub const UNUSABLE: u8 = 3;
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(FAILED, error.into())
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
+/// Whether colours may be written to `stream`: it is a terminal that can show them, and nobody asked for none.
+fn colour(stream: &impl IsTerminal) -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !plain && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Runs a command that waits, on a runtime that ends with it.
+fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
+}
+
+/// Parses the command line, runs the command and says what went wrong.
+pub fn run() -> ExitCode {
+    // One provider for all of TLS and JOSE; a second installation in one process keeps the first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let outcome = match Cli::parse().command {
+        Command::Dev(arguments) => dev::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Key(arguments) => key::run(&arguments),
+        Command::Tenant(arguments) => directory::tenant(&arguments),
+        Command::EntityType(arguments) => directory::entity_type(&arguments),
+        Command::Entity(arguments) => directory::entity(&arguments),
+        Command::Grant(arguments) => directory::grant(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Said(code)) => ExitCode::from(code),
+        Err(Failure::Failed(code, error)) => {
+            eprintln!("faregate: {error:#}");
+            ExitCode::from(code)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `faregate status`: what a running gateway says of itself.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{ConfigurationFile, FAILED, Failure, Format, Outcome};
+use crate::config;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  faregate status\n  faregate status --admin 127.0.0.1:9090 --format json")]
+pub struct Arguments {
+    #[command(flatten)]
+    file: ConfigurationFile,
+    /// The admin listener; without it the one of the configuration
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub fn run(arguments: &Arguments) -> Outcome {
+    let admin = match &arguments.admin {
+        Some(admin) => admin.clone(),
+        None => {
+            let config = super::serve::load(&arguments.file)?;
+            let Some(admin) = config.admin else {
+                return Err(Failure::Failed(FAILED, anyhow::anyhow!("the configuration has no admin listener (admin: false)")));
+            };
+            admin.to_string()
+        }
+    };
+    let status = super::block_on(ask(&admin))?.map_err(|error| anyhow::anyhow!("no gateway answers at http://{admin}/status: {error}"))?;
+    match arguments.format {
+        Format::Json => println!("{status}"),
+        Format::Text => print!("{}", text(&status, &arguments.file.config)),
+    }
+    Ok(())
+}
+
+async fn ask(admin: &str) -> Result<Value, reqwest::Error> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
+    client.get(format!("http://{admin}/status")).send().await?.error_for_status()?.json().await
+}
+
+fn text(status: &Value, file: &Path) -> String {
+    let show = |pointer: &str| match status.pointer(pointer) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => "?".to_owned(),
+    };
+    let running = show("/configuration/hash");
+    // UX 12: the running configuration and the one on disk are two things.
+    let on_disk = match config::load(file, &config::Environment::process()) {
+        Ok(config) if config.hash == running => "the same",
+        Ok(_) => "different: restart to apply it",
+        Err(_) => "not readable or not valid",
+    };
+    format!(
+        "version      {}\nuptime       {} s\nrunning      {} ({})\non disk      {on_disk} ({})\nroutes       {}\nstore        {}\nconnections  {}\ntoken cache  {} tokens, {} hits, {} misses\n",
+        show("/version"),
+        show("/uptime_seconds"),
+        show("/configuration/source"),
+        running.get(..12).unwrap_or(&running),
+        file.display(),
+        show("/configuration/routes"),
+        show("/store"),
+        show("/connections"),
+        show("/token_cache/tokens"),
+        show("/token_cache/hits"),
+        show("/token_cache/misses"),
+    )
+}

@@ -1,0 +1,228 @@
+//! `directory:` - tenants, entity types, entities and grants that the configuration declares.
+//!
+//! Owns the syntax, and that names lead somewhere inside the section. It does not write to the store: `directory` does.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::check::{Check, Fields};
+use super::node::{Entry, Node, Scalar, Value};
+use super::problem::Span;
+use super::process::word;
+use super::scalar::Refusal;
+use crate::directory::Directory;
+use crate::directory::declare::{
+    Declaration, EntityDeclaration, EntityTypeDeclaration, GrantDeclaration, PermissionDeclaration, TenantDeclaration,
+};
+use crate::model::{Profile, is_client_id, is_display_name, is_permission_name};
+
+pub(super) const KEYS: &[&str] = &["tenants", "entity_types", "entities", "grants", "adopt"];
+pub(super) const TENANT_KEYS: &[&str] =
+    &["id", "issuer", "profile", "access_token_life", "access_token_algorithm", "id_token_algorithm"];
+pub(super) const TYPE_KEYS: &[&str] = &["id", "permissions"];
+pub(super) const PERMISSION_KEYS: &[&str] = &["description", "default"];
+pub(super) const ENTITY_KEYS: &[&str] = &["id", "type", "tenant", "client_id", "client_secret"];
+pub(super) const GRANT_KEYS: &[&str] = &["recipient", "target", "permissions", "tenant"];
+
+const ALGORITHMS: &[&str] = &[
+    "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "HS256", "HS384", "HS512",
+];
+/// 256 bits in any alphabet.
+const SECRET_CHARACTERS: usize = 32;
+/// E4
+const LONG_LIFE: Duration = Duration::from_secs(3600);
+
+pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Declaration {
+    let mut declaration = Declaration::default();
+    let Some(fields) = node.and_then(|node| Fields::open(node, KEYS, check)) else { return declaration };
+    declaration.adopt = fields.boolean("adopt", check).unwrap_or(false);
+    for entry in fields.find("tenants").map_or(&[][..], |node| check.entries(node)) {
+        declaration.tenants.extend(tenant(entry, check));
+    }
+    for entry in fields.find("entity_types").map_or(&[][..], |node| check.entries(node)) {
+        declaration.entity_types.extend(entity_type(entry, check));
+    }
+    for entry in fields.find("entities").map_or(&[][..], |node| check.entries(node)) {
+        // The same name in several tenants is a list, because a key can be there only once.
+        let definitions = match &entry.value.value {
+            Value::List(items) => items.as_slice(),
+            Value::Null | Value::Scalar(_) | Value::Map(_) | Value::Unusable => std::slice::from_ref(&entry.value),
+        };
+        for node in definitions {
+            let Some(entity) = entity(entry, node, &declaration, check) else { continue };
+            if declaration.entities.iter().any(|other| (&other.name, &other.tenant) == (&entity.name, &entity.tenant)) {
+                check.refuse(node.span, format!("entity {:?} is declared twice for one tenant", entity.name));
+            }
+            declaration.entities.push(entity);
+        }
+    }
+    for node in fields.find("grants").map_or(&[][..], |node| check.items(node)) {
+        declaration.grants.extend(grant(node, &declaration, check));
+    }
+    declaration
+}
+
+fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
+    refuse_bad_name(entry, check);
+    let fields = Fields::open(&entry.value, TENANT_KEYS, check)?;
+    let life = fields.duration("access_token_life", check);
+    if let Some(node) = fields.find("access_token_life").filter(|_| life.is_some_and(|life| life > LONG_LIFE)) {
+        check.warn(
+            node.span,
+            "access tokens that are good for more than 60 minutes cannot be taken back in time",
+            "use a shorter life; clients get new tokens with a refresh token or their credentials",
+        );
+    }
+    let profiles = Profile::ALL.map(Profile::as_str);
+    let profile = word(&fields, "profile", &profiles, check).and_then(Profile::parse);
+    let algorithm = word(&fields, "access_token_algorithm", ALGORITHMS, check);
+    Some(TenantDeclaration {
+        name: entry.key.clone(),
+        id: uuid(&fields, check),
+        profile: profile.unwrap_or_default(),
+        issuer: fields.text("issuer", check),
+        access_token_for: life.and_then(|life| i64::try_from(life.as_secs().max(1)).ok()),
+        access_token_algorithm: algorithm.map(str::to_owned),
+        id_token_algorithm: word(&fields, "id_token_algorithm", ALGORITHMS, check).map(str::to_owned),
+    })
+}
+
+fn entity_type(entry: &Entry, check: &mut Check<'_>) -> Option<EntityTypeDeclaration> {
+    refuse_bad_name(entry, check);
+    let fields = Fields::open(&entry.value, TYPE_KEYS, check)?;
+    let permissions = match fields.find("permissions") {
+        None => Vec::new(),
+        Some(node) => match &node.value {
+            Value::Map(entries) => entries.iter().filter_map(|entry| permission(entry, check)).collect(),
+            Value::Null | Value::Scalar(_) | Value::List(_) | Value::Unusable => {
+                let names = check.texts(node);
+                let named = |(name, span): (&Scalar, Span)| {
+                    refuse_bad_permission(&name.text, &name.shown(), span, check);
+                    PermissionDeclaration { name: name.text.clone(), ..PermissionDeclaration::default() }
+                };
+                names.into_iter().map(named).collect()
+            }
+        },
+    };
+    Some(EntityTypeDeclaration { name: entry.key.clone(), id: uuid(&fields, check), permissions })
+}
+
+fn permission(entry: &Entry, check: &mut Check<'_>) -> Option<PermissionDeclaration> {
+    refuse_bad_permission(&entry.key, &format!("{:?}", entry.key), entry.key_span, check);
+    let fields = Fields::open(&entry.value, PERMISSION_KEYS, check)?;
+    let is_default = fields.boolean("default", check).unwrap_or(false);
+    let description = fields.text("description", check);
+    Some(PermissionDeclaration { name: entry.key.clone(), description, is_default })
+}
+
+fn entity(entry: &Entry, node: &Node, declared: &Declaration, check: &mut Check<'_>) -> Option<EntityDeclaration> {
+    refuse_bad_name(entry, check);
+    let fields = Fields::open(node, ENTITY_KEYS, check)?;
+    let tenant = tenant_of(&fields, declared, check);
+    let client_secret = fields.secret("client_secret", SECRET_CHARACTERS, check);
+    let id = uuid(&fields, check);
+    let client_id = |text: &str| {
+        let help = "at most 190 visible ASCII characters other than colon, percent and plus".to_owned();
+        let good = is_client_id(text).then(|| text.to_owned());
+        good.ok_or(Refusal { expected: "a client id", help: Some(help) })
+    };
+    let client_id = fields.find("client_id").and_then(|node| check.parsed(node, client_id));
+    let wanted = fields.require("type", "type: the name of an entity type", check)?;
+    let entity_type = check.text(wanted)?;
+    if type_called(&entity_type.text, declared).is_none() {
+        let known: Vec<&str> = declared.entity_types.iter().map(|known| known.name.as_str()).collect();
+        let message = format!("unknown entity type {}", entity_type.shown());
+        check.refuse_word(wanted.span, message, &entity_type.text, &known);
+    }
+    let entity_type = entity_type.text.clone();
+    Some(EntityDeclaration { name: entry.key.clone(), id, entity_type, tenant, client_id, client_secret })
+}
+
+fn grant(node: &Node, declared: &Declaration, check: &mut Check<'_>) -> Option<GrantDeclaration> {
+    let fields = Fields::open(node, GRANT_KEYS, check)?;
+    let tenant = tenant_of(&fields, declared, check);
+    let recipient = party(&fields, "recipient", tenant.as_deref(), declared, check);
+    let target = party(&fields, "target", tenant.as_deref(), declared, check);
+    let node = fields.require("permissions", "permissions: [read]", check)?;
+    let permissions = check.texts(node);
+    let (recipient, target) = (recipient?, target?);
+    // An unknown type is a problem of the entity already.
+    if let Some(entity_type) = type_called(&target.entity_type, declared) {
+        let known: Vec<&str> = entity_type.permissions.iter().map(|permission| permission.name.as_str()).collect();
+        for (permission, span) in permissions.iter().filter(|(permission, _)| !known.contains(&permission.text.as_str())) {
+            let message = format!("entity type {:?} has no permission {}", entity_type.name, permission.shown());
+            check.refuse_word(*span, message, &permission.text, &known);
+        }
+    }
+    Some(GrantDeclaration {
+        recipient: recipient.name.clone(),
+        target: target.name.clone(),
+        permissions: permissions.into_iter().map(|(permission, _)| permission.text.clone()).collect(),
+        tenant,
+    })
+}
+
+fn type_called<'d>(name: &str, declared: &'d Declaration) -> Option<&'d EntityTypeDeclaration> {
+    declared.entity_types.iter().find(|known| known.name == name || is_id(name, known.id))
+}
+
+fn is_id(text: &str, id: Option<Uuid>) -> bool {
+    id.is_some() && Uuid::try_parse(text).ok() == id
+}
+
+/// A declared entity of the tenant, by name or id.
+fn party<'d>(
+    fields: &Fields<'_>,
+    key: &str,
+    tenant: Option<&str>,
+    declared: &'d Declaration,
+    check: &mut Check<'_>,
+) -> Option<&'d EntityDeclaration> {
+    let node = fields.require(key, &format!("{key}: the name of an entity"), check)?;
+    let name = check.text(node)?;
+    let candidates = declared.entities.iter().filter(|entity| entity.tenant.as_deref() == tenant);
+    let found = candidates.clone().find(|entity| entity.name == name.text || is_id(&name.text, entity.id));
+    if found.is_none() {
+        let known: Vec<&str> = candidates.map(|entity| entity.name.as_str()).collect();
+        check.refuse_word(node.span, format!("unknown entity {}", name.shown()), &name.text, &known);
+    }
+    found
+}
+
+/// The name of the tenant that is meant. One that is declared alone need not be named, nor one that nobody declares.
+fn tenant_of(fields: &Fields<'_>, declared: &Declaration, check: &mut Check<'_>) -> Option<String> {
+    let declared: Vec<&str> = declared.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+    let Some(node) = fields.find("tenant") else {
+        return match declared.as_slice() {
+            [] => None,
+            [only] => Some((*only).to_owned()),
+            [_, _, ..] => Some(Directory::DEFAULT_TENANT.to_owned()),
+        };
+    };
+    let name = check.text(node)?;
+    if name.text != Directory::DEFAULT_TENANT && !declared.contains(&name.text.as_str()) {
+        let known: Vec<&str> = declared.into_iter().chain([Directory::DEFAULT_TENANT]).collect();
+        check.refuse_word(node.span, format!("unknown tenant {}", name.shown()), &name.text, &known);
+    }
+    Some(name.text.clone())
+}
+
+fn uuid(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<Uuid> {
+    let parse = |text: &str| Uuid::try_parse(text).map_err(|_| Refusal { expected: "a UUID", help: None });
+    fields.find("id").and_then(|node| check.parsed(node, parse))
+}
+
+fn refuse_bad_name(entry: &Entry, check: &mut Check<'_>) {
+    if !is_display_name(&entry.key) {
+        let help = "1 to 190 bytes, no control characters, no space at either end, and not in the form of a UUID";
+        check.refuse_with_help(entry.key_span, format!("{:?} is not a name", entry.key), help);
+    }
+}
+
+fn refuse_bad_permission(name: &str, shown: &str, span: Span, check: &mut Check<'_>) {
+    if !is_permission_name(name) {
+        let help = "1 to 190 visible ASCII characters other than comma, quote and backslash";
+        check.refuse_with_help(span, format!("{shown} is not a permission"), help);
+    }
+}

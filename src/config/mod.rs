@@ -1,0 +1,261 @@
+//! Configuration: YAML text to checked values, every problem reported at once with its place in the file.
+//!
+//! Owns the syntax of the file and the meaning of every key. It opens no socket and no store.
+
+mod admin;
+mod check;
+mod directory;
+mod document;
+mod environment;
+mod extend;
+mod forward;
+mod free;
+mod interpolate;
+mod issuers;
+mod keys;
+mod limits;
+mod listen;
+mod network;
+mod node;
+mod problem;
+mod process;
+mod public_url;
+mod report;
+mod require;
+mod routes;
+mod scalar;
+mod source;
+mod store;
+mod suggest;
+mod syntax;
+pub mod tests;
+mod upstreams;
+mod url;
+mod values;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest;
+
+pub use environment::Environment;
+pub use forward::Forward;
+pub use issuers::{Issuer, IssuerIndex};
+pub use keys::{Keys, MasterKey};
+pub use limits::Limits;
+pub use listen::{Listener, TlsFiles};
+pub use network::Network;
+pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
+<<<<<<< HEAD
+pub use routes::{RESERVED, table as route_table};
+=======
+pub use process::{Log, LogFormat, Shutdown, TokenCache};
+pub use public_url::PublicUrl;
+pub use report::{LayerReport, Outcome, Report, report};
+pub use routes::RESERVED;
+>>>>>>> 4222fab9cbe52f2e4994211b51ffb1eeebc79476
+pub use source::Source;
+pub use store::StoreLocation;
+pub use tests::{Expectation, PolicyTest, TestOutcome, policy_tests};
+pub use values::{
+    AcceptedIssuer, Config, HealthCheck, Route, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls,
+};
+
+use check::{Check, Fields};
+use node::Node;
+
+use crate::route::Host;
+
+/// The sections of a configuration file.
+const SECTIONS: &[&str] = &[
+    "listen",
+    "public_url",
+    "admin",
+    "store",
+    "keys",
+    "issuers",
+    "upstreams",
+    "routes",
+    "forward",
+    "trusted_proxies",
+    "limits",
+    "log",
+    "threads",
+    "shutdown",
+    "token_cache",
+    "directory",
+    "tests",
+];
+
+/// Every key there is, by the mapping it belongs to: for documentation and its tests.
+pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
+    vec![
+        ("", SECTIONS),
+        ("listen", listen::KEYS),
+        ("listen.tls", listen::TLS_KEYS),
+        ("keys", keys::KEYS),
+        ("keys.rotation", keys::ROTATION_KEYS),
+        ("issuers", issuers::KEYS),
+        ("upstreams", upstreams::KEYS),
+        ("upstreams.health", upstreams::HEALTH_KEYS),
+        ("routes", routes::KEYS),
+        ("routes.require", require::COMBINING_KEYS),
+        ("forward", forward::KEYS),
+        ("limits", limits::KEYS),
+        ("log", process::LOG_KEYS),
+        ("shutdown", process::SHUTDOWN_KEYS),
+        ("token_cache", process::TOKEN_CACHE_KEYS),
+        ("directory", directory::KEYS),
+        ("directory.tenants", directory::TENANT_KEYS),
+        ("directory.entity_types", directory::TYPE_KEYS),
+        ("directory.entity_types.permissions", directory::PERMISSION_KEYS),
+        ("directory.entities", directory::ENTITY_KEYS),
+        ("directory.grants", directory::GRANT_KEYS),
+        ("tests", tests::KEYS),
+    ]
+}
+
+/// Reads and checks the configuration in the file at `path`, its policy tests included. The problems are errors, in the
+/// order of the file.
+pub fn load(path: &Path, environment: &Environment) -> Result<Config, Vec<Problem>> {
+    inspect_file(path, environment).into_result()
+}
+
+/// Checks a configuration, its policy tests included. `name` is the path that problems show; relative paths in the text
+/// start from its folder.
+pub fn parse(name: &str, text: &str, environment: &Environment) -> Result<Config, Vec<Problem>> {
+    inspect(name, text, environment).into_result()
+}
+
+/// Everything that was found out about a configuration.
+struct Inspection {
+    /// `None` if there are errors other than failed policy tests.
+    config: Option<Config>,
+    /// Warnings included, in the order of the file.
+    problems: Vec<Problem>,
+}
+
+impl Inspection {
+    fn into_result(self) -> Result<Config, Vec<Problem>> {
+        let (errors, warnings): (Vec<Problem>, Vec<Problem>) =
+            self.problems.into_iter().partition(|problem| problem.severity == Severity::Error);
+        match self.config {
+            Some(config) if errors.is_empty() => Ok(Config { warnings, ..config }),
+            Some(_) | None => Err(errors),
+        }
+    }
+}
+
+fn inspect_file(path: &Path, environment: &Environment) -> Inspection {
+    let name = path.display().to_string();
+    let unreadable = |message: String, help: &str| Inspection {
+        config: None,
+        problems: vec![Problem::of_file(&name, message).with_help(help)],
+    };
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return unreadable(format!("cannot be read: {error}"), "give the path of a configuration file"),
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => inspect(&name, &text, environment),
+        Err(error) => {
+            let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+            let line = good.matches('\n').count() + 1;
+            unreadable(format!("line {line} is not UTF-8"), "save the file as UTF-8")
+        }
+    }
+}
+
+fn inspect(name: &str, text: &str, environment: &Environment) -> Inspection {
+    let source = Source::new(name, text);
+    let path = PathBuf::from(name);
+    let base = path.parent().unwrap_or(Path::new(""));
+    let document = document::read(text, &source, environment, base);
+    let mut check = Check::new(&source, base, document.problems);
+    let hash = hash(text, &document.included);
+    let config = document.root.and_then(|root| checked(&root, &source, hash, &mut check));
+    let mut problems = check.problems;
+    let usable = problems.iter().all(|problem| problem.severity != Severity::Error);
+    let config = config.filter(|_| usable);
+    if let Some(config) = &config {
+        problems.extend(policy_tests(config).into_iter().filter_map(|outcome| outcome.problem));
+    }
+    // An alias repeats the problems of what it stands for.
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    problems.dedup();
+    Inspection { config, problems }
+}
+
+/// A value even if there are problems: then with defaults where values are missing, and of no use.
+fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) -> Option<Config> {
+    let fields = Fields::open(root, SECTIONS, check)?;
+    let span = |key: &str| fields.entry(key).map_or(root.span, |entry| entry.value.span);
+    let listen = listen::check(fields.find("listen"), check);
+    let public_url = public_url::check(fields.find("public_url"), &listen, span("listen"), check);
+    let admin = admin::check(fields.find("admin"), &listen, span("listen"), check);
+    let store = store::check(fields.find("store"), check);
+    let keys = keys::check(fields.find("keys"), check);
+    let issuers = issuers::check(fields.find("issuers"), check);
+    let upstreams = upstreams::check(fields.find("upstreams"), check);
+    let limits = limits::check(fields.find("limits"), check);
+    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits };
+    let routes = routes::check(fields.find("routes"), &context, check);
+    note_shared_host(&public_url, &routes, span("public_url"), check);
+    Some(Config {
+        path: PathBuf::from(&*source.name()),
+        hash,
+        listen,
+        public_url,
+        admin,
+        store,
+        keys,
+        routes,
+        issuers,
+        upstreams,
+        forward: forward::check(fields.find("forward"), check),
+        trusted_proxies: process::trusted_proxies(fields.find("trusted_proxies"), check),
+        limits,
+        log: process::log(fields.find("log"), check),
+        threads: process::threads(&fields, check),
+        shutdown: process::shutdown(fields.find("shutdown"), check),
+        token_cache: process::token_cache(fields.find("token_cache"), check),
+        directory: directory::check(fields.find("directory"), check),
+        tests: tests::check(fields.find("tests"), check),
+        warnings: Vec::new(),
+        source: source.clone(),
+    })
+}
+
+/// K13: an application on the authorization server's host can set cookies for it.
+fn note_shared_host(public_url: &PublicUrl, routes: &[Route], span: Span, check: &mut Check<'_>) {
+    let host = public_url.host();
+    let is_shared = |own: &Host| match own {
+        Host::Exact(name) => **name == *host,
+        Host::Suffix(suffix) => host.strip_suffix(&**suffix).is_some_and(|rest| rest.ends_with('.')),
+    };
+    let shares = |route: &Route| route.hosts.is_empty() || route.hosts.iter().any(is_shared);
+    if !url::is_loopback(host) && routes.iter().any(shares) {
+        check.note(
+            span,
+            "routes share this host with the authorization server's pages",
+            "give the proxied applications another host, and name it in `hosts`",
+        );
+    }
+}
+
+/// SHA-256 in hexadecimal of everything the configuration was made from.
+fn hash(text: &str, included: &[String]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(text.as_bytes());
+    for value in included {
+        // The length first, so that no two lists of values look the same.
+        context.update(&(value.len() as u64).to_be_bytes());
+        context.update(value.as_bytes());
+    }
+    context.finish().as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

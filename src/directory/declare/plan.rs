@@ -1,0 +1,202 @@
+//! From a declaration and what is stored to the steps between them. Pure but for new ids and secrets; it writes nothing.
+
+mod entities;
+mod entity_types;
+mod grants;
+mod roll;
+mod tenants;
+
+use uuid::Uuid;
+
+use self::roll::{Managed, Roll};
+use super::{Declaration, GeneratedSecret};
+use crate::directory::{FieldCode, FieldError};
+use crate::entropy::Entropy;
+use crate::model::{Entity, EntityGrant, EntityType, Permission, Tenant};
+
+/// What has to be written, in order.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    /// How many declared objects are as declared.
+    pub unchanged: usize,
+}
+
+/// One object that is not as declared.
+#[derive(Debug)]
+pub struct Step {
+    pub action: Action,
+    /// The object, as in `entity "orders"`.
+    pub what: String,
+    pub(super) write: Write,
+    pub(super) generated: Option<GeneratedSecret>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Create,
+    Update,
+    Remove,
+}
+
+#[derive(Debug)]
+pub(super) enum Write {
+    InsertTenant(Tenant),
+    UpdateTenant(Tenant),
+    DeleteTenant(Uuid),
+    InsertType(EntityType),
+    UpdateType(EntityType),
+    DeleteType(Uuid),
+    InsertPermission(Uuid, Permission),
+    UpdatePermission(Uuid, Permission),
+    DeletePermission(Uuid, Uuid),
+    InsertEntity(Entity),
+    UpdateEntity(Box<(Entity, Entity)>),
+    DeleteEntity(Uuid),
+    UpsertGrant(EntityGrant),
+    DeleteGrant { recipient_id: Uuid, target_id: Uuid },
+}
+
+/// Everything that is in the store.
+pub(super) struct Stored {
+    pub(super) tenants: Vec<Tenant>,
+    pub(super) entity_types: Vec<EntityType>,
+    pub(super) entities: Vec<Entity>,
+    pub(super) grants: Vec<EntityGrant>,
+}
+
+/// # Errors
+/// Every mistake in the declaration.
+pub(super) fn plan(
+    declaration: &Declaration,
+    stored: &Stored,
+    now: i64,
+    entropy: &Entropy,
+) -> Result<Plan, Vec<FieldError>> {
+    let mut planner = Planner {
+        adopt: declaration.adopt,
+        now,
+        entropy,
+        first: Vec::new(),
+        steps: Vec::new(),
+        last: Vec::new(),
+        unchanged: 0,
+        errors: Vec::new(),
+        tenants: Roll::new(&stored.tenants),
+        entity_types: Roll::new(&stored.entity_types),
+        entities: Roll::new(&stored.entities),
+    };
+    planner.plan_tenants(declaration, &stored.tenants);
+    planner.plan_entity_types(&declaration.entity_types, &stored.entity_types);
+    planner.plan_entities(&declaration.entities, &stored.entities);
+    planner.plan_grants(&declaration.grants, &stored.grants);
+    if !planner.errors.is_empty() {
+        return Err(planner.errors);
+    }
+    let mut steps = planner.first;
+    steps.append(&mut planner.steps);
+    // Types before tenants in the end, as entities went before both.
+    steps.extend(planner.last);
+    Ok(Plan { steps, unchanged: planner.unchanged })
+}
+
+struct Planner<'a> {
+    adopt: bool,
+    now: i64,
+    entropy: &'a Entropy,
+    /// Removals that make room: names and client ids may be declared for others now.
+    first: Vec<Step>,
+    steps: Vec<Step>,
+    /// Removals of what removed objects refer to.
+    last: Vec<Step>,
+    unchanged: usize,
+    errors: Vec<FieldError>,
+    tenants: Roll<Tenant>,
+    entity_types: Roll<EntityType>,
+    entities: Roll<Entity>,
+}
+
+/// A place in the declaration: `entities[0]`, and what stands there.
+struct Place<'a> {
+    field: String,
+    what: &'static str,
+    name: &'a str,
+}
+
+impl Place<'_> {
+    fn what(&self) -> String {
+        format!("{} {:?}", self.what, self.name)
+    }
+
+    fn error(&self, code: FieldCode, message: impl std::fmt::Display) -> FieldError {
+        FieldError::new(self.field.clone(), code, format!("{}: {message}", self.what()))
+    }
+}
+
+impl Planner<'_> {
+    fn step(&mut self, action: Action, what: String, write: Write) {
+        self.steps.push(Step::new(action, what, write));
+    }
+
+    /// Takes note of an error.
+    fn noted<T>(&mut self, result: Result<T, FieldError>) -> Option<T> {
+        result.map_err(|error| self.errors.push(error)).ok()
+    }
+
+    /// Takes note of what the rules say about the object at a place.
+    fn note_all(&mut self, place: &Place<'_>, errors: impl IntoIterator<Item = FieldError>) {
+        self.errors.extend(errors.into_iter().map(|error| place.error(error.code, &error)));
+    }
+
+    fn refuses_repetition(&mut self, place: &Place<'_>, repeated: bool) -> bool {
+        if repeated {
+            self.errors.push(place.error(FieldCode::Duplicate, "is declared twice"));
+        }
+        repeated
+    }
+
+    /// The stored object that a declaration means: by id if it declares one, else by name.
+    fn claim<'s, T: Managed>(
+        &self,
+        place: &Place<'_>,
+        id: Option<Uuid>,
+        stored: impl Iterator<Item = &'s T> + Clone,
+    ) -> Result<Option<&'s T>, FieldError> {
+        let by_name = stored.clone().find(|object| object.name() == place.name);
+        let found = match (id, by_name) {
+            (None, by_name) => by_name,
+            (Some(id), Some(other)) if other.id() != id => {
+                let message = format!("is stored with the id {}; declare that id or another name", other.id());
+                return Err(place.error(FieldCode::Duplicate, message));
+            }
+            (Some(id), _) => stored.clone().find(|object| object.id() == id),
+        };
+        match found {
+            Some(object) if !object.is_declarable() && !self.adopt => Err(place.error(FieldCode::InUse, NOT_OURS)),
+            found => Ok(found),
+        }
+    }
+
+    fn tenant(&self, place: &Place<'_>, name_or_id: Option<&str>) -> Result<Tenant, FieldError> {
+        let names = || self.tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>().join(", ");
+        match name_or_id {
+            Some(name_or_id) => self.tenants.find(name_or_id).cloned().ok_or_else(|| {
+                place.error(FieldCode::Missing, format!("there is no tenant {name_or_id:?}; there are {}", names()))
+            }),
+            None => self
+                .tenants
+                .only()
+                .cloned()
+                .ok_or_else(|| place.error(FieldCode::Missing, format!("say which tenant; there are {}", names()))),
+        }
+    }
+}
+
+const NOT_OURS: &str =
+    "exists and is not managed by the configuration; choose another name, delete the existing one, or adopt it";
+
+impl Step {
+    fn new(action: Action, what: String, write: Write) -> Self {
+        Self { action, what, write, generated: None }
+    }
+}

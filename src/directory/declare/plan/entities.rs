@@ -1,0 +1,142 @@
+//! Which entities to write, and with which secrets.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::{Action, Place, Planner, Step, Write};
+use crate::directory::declare::{EntityDeclaration, GeneratedSecret, MANAGED_BY};
+use crate::directory::rules::{check_entity, check_secret};
+use crate::directory::{FieldCode, FieldError};
+use crate::model::{ClientSecret, Entity, Tenant};
+use crate::secret::Secret;
+
+impl Planner<'_> {
+    pub(super) fn plan_entities(&mut self, declared: &[EntityDeclaration], stored: &[Entity]) {
+        for (index, one) in declared.iter().enumerate() {
+            let place = Place { field: format!("entities[{index}]"), what: "entity", name: &one.name };
+            let repeats = |other: &EntityDeclaration| (&other.name, &other.tenant) == (&one.name, &one.tenant);
+            if self.refuses_repetition(&place, declared[..index].iter().any(repeats)) {
+                continue;
+            }
+            let tenant = self.tenant(&place, one.tenant.as_deref());
+            let tenant = self.noted(tenant);
+            let type_id = self.entity_types.find(&one.entity_type).map(|entity_type| entity_type.id).ok_or_else(|| {
+                place.error(FieldCode::Missing, format!("there is no entity type {:?}", one.entity_type))
+            });
+            let type_id = self.noted(type_id);
+            if let (Some(tenant), Some(type_id)) = (tenant, type_id) {
+                self.plan_entity(&place, one, (tenant, type_id), stored);
+            }
+        }
+        for orphan in self.entities.take_orphans() {
+            let what = format!("entity {:?}", orphan.name);
+            self.first.push(Step::new(Action::Remove, what, Write::DeleteEntity(orphan.id)));
+        }
+        self.refuse_shared_client_ids();
+    }
+
+    fn plan_entity(
+        &mut self,
+        place: &Place<'_>,
+        declared: &EntityDeclaration,
+        (tenant, type_id): (Tenant, Uuid),
+        stored: &[Entity],
+    ) {
+        let of_tenant = stored.iter().filter(|entity| entity.tenant_id == tenant.id);
+        let claimed = self.claim(place, declared.id, of_tenant);
+        let Some(found) = self.noted(claimed) else { return };
+        if found.is_some_and(|found| found.type_id != type_id) {
+            let message = "is stored with another type, which cannot change; remove it first, then declare it anew";
+            self.errors.push(place.error(FieldCode::InUse, message));
+            return;
+        }
+        let id = found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid());
+        let (client_secrets, generated) = self.plan_secrets(place, declared, found);
+        let entity = Entity {
+            id,
+            tenant_id: tenant.id,
+            type_id,
+            name: declared.name.clone(),
+            client_id: declared.client_id.clone().unwrap_or_else(|| id.to_string()),
+            client_secrets,
+            managed_by: Some(MANAGED_BY.to_owned()),
+            created_at: found.map_or(self.now, |found| found.created_at),
+            updated_at: self.now,
+        };
+        self.note_all(place, check_entity(&entity));
+        match found {
+            None => {
+                let generated = generated.map(|client_secret| GeneratedSecret {
+                    tenant: tenant.name,
+                    entity: entity.name.clone(),
+                    client_id: entity.client_id.clone(),
+                    client_secret,
+                });
+                let step = Step::new(Action::Create, place.what(), Write::InsertEntity(entity.clone()));
+                self.steps.push(Step { generated, ..step });
+            }
+            Some(before) if *before == (Entity { updated_at: before.updated_at, ..entity.clone() }) => {
+                self.unchanged += 1;
+            }
+            Some(before) => {
+                let write = Write::UpdateEntity(Box::new((before.clone(), entity.clone())));
+                self.step(Action::Update, place.what(), write);
+            }
+        }
+        self.entities.declare(entity);
+    }
+
+    /// The secrets that the entity shall have. A declared one is the only one; without one, what is stored stays.
+    fn plan_secrets(
+        &mut self,
+        place: &Place<'_>,
+        declared: &EntityDeclaration,
+        found: Option<&Entity>,
+    ) -> (Vec<ClientSecret>, Option<Secret<String>>) {
+        match (&declared.client_secret, found) {
+            (Some(secret), _) => {
+                self.note_all(place, check_secret(secret.expose()));
+                let wanted = ClientSecret::new(secret.expose(), self.now);
+                let stored = found.map_or(&[][..], |found| &found.client_secrets);
+                match stored {
+                    [only] if only.sha256 == wanted.sha256 && only.expires_at.is_none() => (vec![only.clone()], None),
+                    _ => (vec![wanted], None),
+                }
+            }
+            (None, Some(found)) => (found.client_secrets.clone(), None),
+            (None, None) => {
+                let secret = Secret::new(self.entropy.client_secret());
+                (vec![ClientSecret::new(secret.expose(), self.now)], Some(secret))
+            }
+        }
+    }
+
+    /// In its tenant a client id means one entity, and never another one's id (D9).
+    fn refuse_shared_client_ids(&mut self) {
+        let mut clients: HashMap<(Uuid, &str), &Entity> = HashMap::new();
+        let mut clashes = Vec::new();
+        for entity in self.entities.iter() {
+            if let Some(other) = clients.insert((entity.tenant_id, &entity.client_id), entity) {
+                clashes.push((entity, other));
+            }
+        }
+        for entity in self.entities.iter() {
+            let id = entity.id.to_string();
+            if let Some(other) = clients.get(&(entity.tenant_id, id.as_str()))
+                && other.id != entity.id
+            {
+                clashes.push((entity, *other));
+            }
+        }
+        let is_declared = |entity: &Entity| self.entities.is_declared(entity.id);
+        let errors = clashes.into_iter().filter(|(one, other)| is_declared(one) || is_declared(other));
+        let errors: Vec<FieldError> = errors
+            .map(|(one, other)| {
+                let message = format!("the client ids of {:?} and {:?} clash", one.name, other.name);
+                FieldError::new("entities", FieldCode::Duplicate, message)
+            })
+            .collect();
+        self.errors.extend(errors);
+    }
+}

@@ -1,0 +1,76 @@
+//! Which entity types and permissions to write.
+
+use super::{Action, Place, Planner, Step, Write};
+use crate::directory::declare::{EntityTypeDeclaration, MANAGED_BY, PermissionDeclaration};
+use crate::directory::rules::check_entity_type;
+use crate::model::{EntityType, Permission};
+
+impl Planner<'_> {
+    pub(super) fn plan_entity_types(&mut self, declared: &[EntityTypeDeclaration], stored: &[EntityType]) {
+        for (index, one) in declared.iter().enumerate() {
+            let place = Place { field: format!("entity_types[{index}]"), what: "entity type", name: &one.name };
+            let repeated = declared[..index].iter().any(|other| other.name == one.name);
+            if !self.refuses_repetition(&place, repeated) {
+                self.plan_entity_type(&place, one, stored);
+            }
+        }
+        let orphans = self.entity_types.take_orphans().into_iter();
+        let steps = orphans.map(|orphan| {
+            Step::new(Action::Remove, format!("entity type {:?}", orphan.name), Write::DeleteType(orphan.id))
+        });
+        // Before the tenants, which are planned already.
+        self.last.splice(..0, steps);
+    }
+
+    fn plan_entity_type(&mut self, place: &Place<'_>, declared: &EntityTypeDeclaration, stored: &[EntityType]) {
+        let claimed = self.claim(place, declared.id, stored.iter());
+        let Some(found) = self.noted(claimed) else { return };
+        let permission = |declared: &PermissionDeclaration| {
+            let known = found.and_then(|found| found.permission(&declared.name));
+            Permission {
+                id: known.map_or_else(|| self.entropy.uuid(), |known| known.id),
+                name: declared.name.clone(),
+                description: declared.description.clone(),
+                is_default: declared.is_default,
+            }
+        };
+        let mut permissions: Vec<Permission> = declared.permissions.iter().map(permission).collect();
+        permissions.sort_by(|a, b| a.name.cmp(&b.name));
+        let entity_type = EntityType {
+            id: found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid()),
+            name: declared.name.clone(),
+            permissions,
+            managed_by: Some(MANAGED_BY.to_owned()),
+            created_at: found.map_or(self.now, |found| found.created_at),
+            updated_at: self.now,
+        };
+        self.note_all(place, check_entity_type(&entity_type));
+        match found {
+            None => self.step(Action::Create, place.what(), Write::InsertType(entity_type.clone())),
+            Some(before) => self.plan_type_changes(place, before, &entity_type),
+        }
+        self.entity_types.declare(entity_type);
+    }
+
+    fn plan_type_changes(&mut self, place: &Place<'_>, before: &EntityType, after: &EntityType) {
+        let planned = self.steps.len();
+        if (&before.name, &before.managed_by) != (&after.name, &after.managed_by) {
+            self.step(Action::Update, place.what(), Write::UpdateType(after.clone()));
+        }
+        let what = |permission: &Permission| format!("permission {:?} of {}", permission.name, place.what());
+        for permission in &after.permissions {
+            let (action, write) = match before.permission(&permission.name) {
+                Some(same) if same == permission => continue,
+                Some(_) => (Action::Update, Write::UpdatePermission(after.id, permission.clone())),
+                None => (Action::Create, Write::InsertPermission(after.id, permission.clone())),
+            };
+            self.step(action, what(permission), write);
+        }
+        for permission in before.permissions.iter().filter(|old| after.permission(&old.name).is_none()) {
+            self.step(Action::Remove, what(permission), Write::DeletePermission(after.id, permission.id));
+        }
+        if self.steps.len() == planned {
+            self.unchanged += 1;
+        }
+    }
+}

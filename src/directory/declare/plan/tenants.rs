@@ -1,0 +1,64 @@
+//! Which tenants to write.
+
+use super::{Action, Place, Planner, Step, Write};
+use crate::directory::Directory;
+use crate::directory::declare::{Declaration, MANAGED_BY, TenantDeclaration};
+use crate::directory::rules::check_tenant;
+use crate::model::Tenant;
+
+impl Planner<'_> {
+    pub(super) fn plan_tenants(&mut self, declaration: &Declaration, stored: &[Tenant]) {
+        for (index, declared) in declaration.tenants.iter().enumerate() {
+            let place = Place { field: format!("tenants[{index}]"), what: "tenant", name: &declared.name };
+            let repeated = declaration.tenants[..index].iter().any(|other| other.name == declared.name);
+            if !self.refuses_repetition(&place, repeated) {
+                self.plan_tenant(&place, declared, stored);
+            }
+        }
+        for orphan in self.tenants.take_orphans() {
+            let what = format!("tenant {:?}", orphan.name);
+            self.last.push(Step::new(Action::Remove, what, Write::DeleteTenant(orphan.id)));
+        }
+        let entities = declaration.entities.iter().map(|entity| &entity.tenant);
+        let mut named = entities.chain(declaration.grants.iter().map(|grant| &grant.tenant)).flatten();
+        let needs_default = self.tenants.iter().len() == 0 || named.any(|name| name == Directory::DEFAULT_TENANT);
+        if needs_default && self.tenants.find(Directory::DEFAULT_TENANT).is_none() {
+            let tenant = Tenant::new(self.entropy.uuid(), Directory::DEFAULT_TENANT, self.now);
+            let what = format!("tenant {:?}", tenant.name);
+            self.step(Action::Create, what, Write::InsertTenant(tenant.clone()));
+            self.tenants.add(tenant);
+        }
+    }
+
+    fn plan_tenant(&mut self, place: &Place<'_>, declared: &TenantDeclaration, stored: &[Tenant]) {
+        let claimed = self.claim(place, declared.id, stored.iter());
+        let Some(found) = self.noted(claimed) else { return };
+        let id = found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid());
+        let mut tenant = Tenant::new(id, &declared.name, self.now);
+        tenant.issuer.clone_from(&declared.issuer);
+        tenant.profile = declared.profile;
+        tenant.managed_by = Some(MANAGED_BY.to_owned());
+        if let Some(seconds) = declared.access_token_for {
+            tenant.access_token_for = seconds;
+        }
+        if let Some(algorithm) = &declared.access_token_algorithm {
+            tenant.access_token_algorithm.clone_from(algorithm);
+        }
+        if let Some(algorithm) = &declared.id_token_algorithm {
+            tenant.id_token_algorithm.clone_from(algorithm);
+        }
+        self.note_all(place, check_tenant(&tenant));
+        match found {
+            None => self.step(Action::Create, place.what(), Write::InsertTenant(tenant.clone())),
+            Some(before) => {
+                tenant.created_at = before.created_at;
+                if *before == (Tenant { updated_at: before.updated_at, ..tenant.clone() }) {
+                    self.unchanged += 1;
+                } else {
+                    self.step(Action::Update, place.what(), Write::UpdateTenant(tenant.clone()));
+                }
+            }
+        }
+        self.tenants.declare(tenant);
+    }
+}

@@ -1,0 +1,132 @@
+//! Commands about entities and their secrets (D-08).
+
+use uuid::Uuid;
+
+use super::rules::{check_entity, check_secret};
+use super::{Directory, DirectoryError, FieldCode, FieldError, no_errors};
+use crate::events::Event;
+use crate::model::{ClientSecret, Entity};
+use crate::secret::Secret;
+
+/// An entity to be.
+#[derive(Clone, Debug)]
+pub struct NewEntity {
+    pub id: Option<Uuid>,
+    pub tenant_id: Uuid,
+    pub type_id: Uuid,
+    pub name: String,
+    /// `None`: the id (F-181).
+    pub client_id: Option<String>,
+    /// `None`: generated (D12).
+    pub client_secret: Option<Secret<String>>,
+}
+
+/// An entity and its new secret, which nobody will see again.
+#[derive(Debug)]
+pub struct WithSecret {
+    pub entity: Entity,
+    pub client_secret: Secret<String>,
+}
+
+impl Directory {
+    pub async fn create_entity(&self, new: NewEntity) -> Result<WithSecret, DirectoryError> {
+        let now = self.clock.now();
+        let id = new.id.unwrap_or_else(|| self.entropy.uuid());
+        let (client_secret, secret_error) = match new.client_secret {
+            Some(chosen) => {
+                let error = check_secret(chosen.expose());
+                (chosen, error)
+            }
+            None => (Secret::new(self.entropy.client_secret()), None),
+        };
+        let entity = Entity {
+            id,
+            tenant_id: new.tenant_id,
+            type_id: new.type_id,
+            name: new.name,
+            client_id: new.client_id.unwrap_or_else(|| id.to_string()),
+            client_secrets: vec![ClientSecret::new(client_secret.expose(), now)],
+            managed_by: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let mut errors = check_entity(&entity);
+        errors.extend(secret_error);
+        if errors.is_empty() {
+            errors.extend(self.check_references(&entity).await?);
+        }
+        no_errors(errors)?;
+        self.store.insert_entity(&entity).await?;
+        self.told(Event::EntityCreated, &id.to_string());
+        Ok(WithSecret { entity, client_secret })
+    }
+
+    /// What only the store knows. Asked before writing, so that all wrong fields are listed; the store's own guards
+    /// decide when two administrators are at it at once.
+    async fn check_references(&self, entity: &Entity) -> Result<Vec<FieldError>, DirectoryError> {
+        let (tenant_id, id) = (entity.tenant_id, entity.id.to_string());
+        let mut errors = Vec::new();
+        if self.store.find_tenant(tenant_id).await?.is_none() {
+            errors.push(FieldError::new("entity.tenantId", FieldCode::Missing, "there is no such tenant"));
+        }
+        if self.store.find_entity_type(entity.type_id).await?.is_none() {
+            errors.push(FieldError::new("entity.type.id", FieldCode::Missing, "there is no such entity type"));
+        }
+        if self.store.find_entity_by_name(tenant_id, &entity.name).await?.is_some() {
+            let message = format!("the tenant has an entity named {:?} already", entity.name);
+            errors.push(FieldError::new("entity.name", FieldCode::Duplicate, message));
+        }
+        if self.store.find_entity_by_client_id(tenant_id, &entity.client_id).await?.is_some() {
+            errors.push(FieldError::new("entity.clientId", FieldCode::Duplicate, "the tenant has this client already"));
+        }
+        // D9: no client may carry the identifier that is another one's `sub`.
+        if entity.client_id != id {
+            if let Ok(other) = Uuid::try_parse(&entity.client_id)
+                && other != entity.id
+                && self.store.find_entity(other).await?.is_some()
+            {
+                errors.push(FieldError::new("entity.clientId", FieldCode::Duplicate, "it is the id of another entity"));
+            }
+            if self.store.find_entity_by_client_id(tenant_id, &id).await?.is_some() {
+                errors.push(FieldError::new(
+                    "entity.id",
+                    FieldCode::Duplicate,
+                    "it is the client id of another entity",
+                ));
+            }
+        }
+        Ok(errors)
+    }
+
+    /// Gives the entity a new secret. The old ones end at once, or `keep_old_for` seconds from now, so that callers
+    /// can change over without a gap (D13); older ones end in any case.
+    pub async fn regenerate_secret(&self, id: Uuid, keep_old_for: i64) -> Result<WithSecret, DirectoryError> {
+        let now = self.clock.now();
+        let before = self.store.find_entity(id).await?.ok_or(DirectoryError::NotFound("entity"))?;
+        let client_secret = Secret::new(self.entropy.client_secret());
+        let mut client_secrets = vec![ClientSecret::new(client_secret.expose(), now)];
+        if keep_old_for > 0 {
+            let newest = before.client_secrets.iter().filter(|secret| secret.is_live(now)).max_by_key(|s| s.created_at);
+            client_secrets.extend(newest.map(|secret| {
+                let ends_at = now.saturating_add(keep_old_for);
+                let expires_at = secret.expires_at.map_or(ends_at, |at| at.min(ends_at));
+                ClientSecret { expires_at: Some(expires_at), ..secret.clone() }
+            }));
+        }
+        let entity = Entity { client_secrets, updated_at: now, ..before.clone() };
+        if !self.store.update_entity(&before, &entity).await? {
+            return Err(DirectoryError::Changed("entity"));
+        }
+        self.told(Event::SecretRegenerated, &id.to_string());
+        Ok(WithSecret { entity, client_secret })
+    }
+
+    /// Deletes its grants too.
+    pub async fn delete_entity(&self, id: Uuid) -> Result<(), DirectoryError> {
+        if !self.store.delete_entity(id, self.clock.now()).await? {
+            return Err(DirectoryError::NotFound("entity"));
+        }
+        self.told(Event::EntityDeleted, &id.to_string());
+        Ok(())
+    }
+}

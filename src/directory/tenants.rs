@@ -1,0 +1,82 @@
+//! Commands about tenants.
+
+use uuid::Uuid;
+
+use super::rules::check_tenant;
+use super::{Directory, DirectoryError, no_errors};
+use crate::events::Event;
+use crate::model::{Profile, Tenant};
+use crate::store::{StoreError, Unique};
+
+/// A tenant to be; what is `None` gets its default.
+#[derive(Clone, Debug, Default)]
+pub struct NewTenant {
+    pub id: Option<Uuid>,
+    pub name: String,
+    pub issuer: Option<String>,
+    pub profile: Profile,
+    /// Seconds.
+    pub access_token_for: Option<i64>,
+    pub access_token_algorithm: Option<String>,
+    pub id_token_algorithm: Option<String>,
+}
+
+impl Directory {
+    /// Name of the tenant that exists without anybody asking for it.
+    pub const DEFAULT_TENANT: &'static str = "default";
+
+    pub async fn create_tenant(&self, new: NewTenant) -> Result<Tenant, DirectoryError> {
+        let id = new.id.unwrap_or_else(|| self.entropy.uuid());
+        let mut tenant = Tenant::new(id, &new.name, self.clock.now());
+        tenant.issuer = new.issuer;
+        tenant.profile = new.profile;
+        if let Some(seconds) = new.access_token_for {
+            tenant.access_token_for = seconds;
+        }
+        if let Some(algorithm) = new.access_token_algorithm {
+            tenant.access_token_algorithm = algorithm;
+        }
+        if let Some(algorithm) = new.id_token_algorithm {
+            tenant.id_token_algorithm = algorithm;
+        }
+        no_errors(check_tenant(&tenant))?;
+        self.store.insert_tenant(&tenant).await?;
+        self.told(Event::TenantCreated, &id.to_string());
+        Ok(tenant)
+    }
+
+    /// Replaces everything but id and instants.
+    pub async fn update_tenant(&self, tenant: Tenant) -> Result<Tenant, DirectoryError> {
+        no_errors(check_tenant(&tenant))?;
+        let tenant = Tenant { updated_at: self.clock.now(), ..tenant };
+        if !self.store.update_tenant(&tenant).await? {
+            return Err(DirectoryError::NotFound("tenant"));
+        }
+        self.told(Event::TenantUpdated, &tenant.id.to_string());
+        Ok(tenant)
+    }
+
+    /// Refused while it has entities. Its keys go with it.
+    pub async fn delete_tenant(&self, id: Uuid) -> Result<(), DirectoryError> {
+        if !self.store.delete_tenant(id, self.clock.now()).await? {
+            return Err(DirectoryError::NotFound("tenant"));
+        }
+        self.told(Event::TenantDeleted, &id.to_string());
+        Ok(())
+    }
+
+    /// Sees that there is a tenant: in an empty store it creates [`Self::DEFAULT_TENANT`]. Nodes that start at once
+    /// agree on one.
+    pub async fn ensure_tenant(&self) -> Result<(), DirectoryError> {
+        if !self.store.list_tenants().await?.is_empty() {
+            return Ok(());
+        }
+        let tenant = Tenant::new(self.entropy.uuid(), Self::DEFAULT_TENANT, self.clock.now());
+        match self.store.insert_tenant(&tenant).await {
+            Ok(()) => self.told(Event::TenantCreated, &tenant.id.to_string()),
+            Err(StoreError::Conflict(Unique::TenantName)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}

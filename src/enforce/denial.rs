@@ -1,0 +1,147 @@
+//! Every way a request can be refused, as one closed enum.
+//!
+//! Owns what each refusal means on the wire of RFC 6750: status, challenge, stable code. It writes no response:
+//! `gateway::respond` does.
+
+use std::fmt::Write as _;
+
+use super::bearer::Ambiguity;
+use crate::jose;
+
+/// Why a request did not get a [`super::Permit`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// Credentials that cannot be read, or too many of them: 400.
+    BadRequest(Ambiguity),
+    /// No token where one is needed: 401, a challenge without error code.
+    NoToken,
+    /// A token that is not good here: 401.
+    InvalidToken(TokenFault),
+    /// A good token without what the rule asks for: 403. `reason` is the policy's, `scope` what to ask
+    /// for, empty when no scope would help.
+    InsufficientScope { reason: &'static str, scope: String },
+    /// It cannot be decided now: 503, never a permit and never a 401 (rule O1).
+    Undecidable(&'static str),
+}
+
+/// What is wrong with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenFault {
+    /// The door refused it.
+    Door(jose::Reason),
+    /// Its issuer is none of those that the route accepts.
+    IssuerNotAccepted,
+    /// None of its audiences is one that the route accepts.
+    AudienceNotAccepted,
+}
+
+impl TokenFault {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Door(reason) => reason.as_str(),
+            Self::IssuerNotAccepted => "issuer_not_accepted",
+            Self::AudienceNotAccepted => "wrong_audience",
+        }
+    }
+}
+
+impl Denial {
+    /// The status of the answer (RFC 6750 3.1).
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::BadRequest(_) => 400,
+            Self::NoToken | Self::InvalidToken(_) => 401,
+            Self::InsufficientScope { .. } => 403,
+            Self::Undecidable(_) => 503,
+        }
+    }
+
+    /// A stable name: the `code` of the problem document, the reason in metrics and log lines.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadRequest(ambiguity) => ambiguity.as_str(),
+            Self::NoToken => "no_token",
+            Self::InvalidToken(fault) => fault.as_str(),
+            Self::InsufficientScope { reason, .. } => reason,
+            Self::Undecidable(what) => what,
+        }
+    }
+
+    /// The error code of RFC 6750 3.1; a request without credentials gets none.
+    pub fn error(&self) -> Option<&'static str> {
+        match self {
+            Self::BadRequest(_) => Some("invalid_request"),
+            Self::NoToken | Self::Undecidable(_) => None,
+            Self::InvalidToken(_) => Some("invalid_token"),
+            Self::InsufficientScope { .. } => Some("insufficient_scope"),
+        }
+    }
+
+    /// The value of `WWW-Authenticate` (RFC 6750 3); `None` when asking again with a token would not help.
+    pub fn challenge(&self) -> Option<String> {
+        if matches!(self, Self::Undecidable(_)) {
+            return None;
+        }
+        let mut challenge = String::from("Bearer realm=\"faregate\"");
+        if let Some(error) = self.error() {
+            // Writing to a string cannot fail.
+            let _ = write!(challenge, ", error=\"{error}\", error_description=\"{}\"", self.description());
+        }
+        if let Self::InsufficientScope { scope, .. } = self
+            && is_scope(scope)
+        {
+            let _ = write!(challenge, ", scope=\"{scope}\"");
+        }
+        Some(challenge)
+    }
+
+    /// A sentence for the client's developer: constant, without anything that the token says.
+    pub fn description(&self) -> &'static str {
+        match self {
+            Self::BadRequest(Ambiguity::SeveralCredentials) => "The request carries more than one credential",
+            Self::BadRequest(Ambiguity::MalformedBearer) => "The Authorization field is not one space and one token after Bearer",
+            Self::NoToken => "This resource needs an access token",
+            Self::InvalidToken(TokenFault::Door(jose::Reason::Expired)) => "The access token expired",
+            Self::InvalidToken(_) => "The access token is not valid here",
+            Self::InsufficientScope { .. } => "The access token does not permit this request",
+            Self::Undecidable(_) => "The request cannot be decided now",
+        }
+    }
+}
+
+/// Whether text may stand between the quotes of the challenge's `scope` (RFC 6750 3: `scope-token`s and spaces).
+fn is_scope(scope: &str) -> bool {
+    !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 6750 3 and 3.1, F14
+    #[test]
+    fn challenges_follow_the_table() {
+        let no_token = Denial::NoToken;
+        assert_eq!((no_token.status(), no_token.challenge().as_deref()), (401, Some("Bearer realm=\"faregate\"")));
+
+        let expired = Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired));
+        assert_eq!((expired.status(), expired.code()), (401, "expired"));
+        assert!(expired.challenge().is_some_and(|challenge| challenge.contains("error=\"invalid_token\"")));
+
+        let ambiguous = Denial::BadRequest(Ambiguity::SeveralCredentials);
+        assert_eq!((ambiguous.status(), ambiguous.error()), (400, Some("invalid_request")));
+
+        let undecidable = Denial::Undecidable("store_unavailable");
+        assert_eq!((undecidable.status(), undecidable.challenge()), (503, None));
+    }
+
+    // RFC 6750 3: a scope cannot end the quoted string
+    #[test]
+    fn only_legal_scopes_are_named() {
+        let denial = |scope: &str| Denial::InsufficientScope { reason: "missing_scope", scope: scope.into() };
+        assert!(denial("orders:write a").challenge().is_some_and(|text| text.ends_with(", scope=\"orders:write a\"")));
+        for scope in ["", "a\"b", "a\\b", "é"] {
+            assert!(denial(scope).challenge().is_some_and(|text| !text.contains("scope=\"a") && !text.contains(", scope=")), "{scope}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The resource-server role: who is asking, and may they? Token to facts, facts to [`Permit`] or [`Denial`].
+//!
+//! Owns the order of the checks. It does not know HTTP beyond header fields, nor where keys and names come from: they
+//! arrive through [`Issuer`].
+
+pub mod bearer;
+mod cache;
+mod denial;
+mod identity;
+mod permit;
+mod pseudonym;
+mod token;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use http::{HeaderMap, Method};
+
+pub use bearer::{Ambiguity, Presented};
+pub use cache::TokenCache;
+pub use denial::{Denial, TokenFault};
+pub use identity::Identity;
+pub use permit::Permit;
+pub use pseudonym::Pseudonyms;
+pub use token::VerifiedToken;
+
+use crate::clock::Clock;
+use crate::jose::{self, Expectations, KeySet};
+use crate::policy::{Decision, Facts, Parameters, Policy, Reason, RuleId, Target, TokenFacts};
+
+/// An issuer whose tokens are verified here, without asking anybody.
+#[async_trait]
+pub trait Issuer: Send + Sync {
+    /// Whether `iss` is its name.
+    fn is_called(&self, iss: &str) -> bool;
+
+    /// What its tokens must be now; `None` while it has no keys. Audiences are a route's business and stay empty here.
+    fn trusted(&self) -> Option<Trusted>;
+
+    /// Names of the entities that a token speaks of, so that rules may use names beside ids: pairs of id and name for
+    /// those `ids` that have one.
+    ///
+    /// # Errors
+    /// [`Unknown`] when the directory cannot be asked now.
+    async fn names_of(&self, ids: &[&str]) -> Result<Vec<(Box<str>, Box<str>)>, Unknown>;
+}
+
+/// What makes a token believable.
+pub struct Trusted {
+    pub expectations: Expectations,
+    pub keys: Arc<KeySet>,
+}
+
+/// The directory could not be asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Unknown;
+
+/// What one route accepts.
+pub struct Guard {
+    pub policy: Policy,
+    pub accepts: Box<[Accepted]>,
+}
+
+/// An issuer that a route accepts, by its place among the enforcer's issuers.
+pub struct Accepted {
+    pub issuer: usize,
+    /// One of these must be in `aud`; with none of them any token of the issuer is accepted.
+    pub audience: Box<[Box<str>]>,
+}
+
+/// The parts of a request that a decision may look at.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub method: &'a Method,
+    pub headers: &'a HeaderMap,
+    pub query: Option<&'a str>,
+    pub parameters: &'a (dyn Parameters + Sync),
+}
+
+/// Checks requests. One per process, shared by every listener.
+pub struct Enforcer {
+    issuers: Box<[Arc<dyn Issuer>]>,
+    cache: TokenCache,
+    clock: Clock,
+    pseudonyms: Pseudonyms,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    /// Counts [`Enforcer::forget`], so that what was verified before it is not remembered after it.
+    generation: AtomicU64,
+}
+
+impl Enforcer {
+    pub fn new(issuers: Vec<Arc<dyn Issuer>>, cache: TokenCache, clock: Clock, pseudonyms: Pseudonyms) -> Self {
+        Self {
+            issuers: issuers.into(),
+            cache,
+            clock,
+            pseudonyms,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    /// Decides on one request. It waits only when a token is seen for the first time and speaks of entities.
+    ///
+    /// # Errors
+    /// The [`Denial`] to answer with; `Undecidable` when the directory is needed and does not answer.
+    pub async fn check(&self, guard: &Guard, request: Request<'_>) -> Result<Permit, Denial> {
+        if guard.policy.is_public(request.method) {
+            return Ok(Permit::public());
+        }
+        // 1. Find the bearer.
+        let token = match bearer::find(request.headers, request.query).map_err(Denial::BadRequest)? {
+            Presented::Bearer(token) => token,
+            Presented::Nothing => return Err(Denial::NoToken),
+        };
+        // 2. Verify, or remember having verified. 3. Facts are made in the same step, once per token.
+        let (verified, cache_hit) = match self.cache.find(token) {
+            Some(verified) => (verified, true),
+            None => (self.verify(token).await?, false),
+        };
+        // 4. Still good? Asked at every use, cached or not (rule F17).
+        self.count(cache_hit);
+        if self.clock.now() >= verified.expires_at {
+            self.cache.remove(token);
+            return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired)));
+        }
+        check_accepted(guard, &verified)?;
+        // 5. Decide.
+        let facts = Facts::of_token(&verified.facts, request.parameters);
+        match guard.policy.decide(request.method, &facts) {
+            Decision::Permit { .. } => Ok(Permit::of_token(verified, cache_hit)),
+            Decision::Deny { rule, reason } => {
+                let scope = scope_to_ask_for(&guard.policy, rule, &reason, request.parameters);
+                Err(Denial::InsufficientScope { reason: reason.as_str(), scope })
+            }
+        }
+    }
+
+    /// Verifies a token against the issuer that it claims, without asking what it is for.
+    ///
+    /// # Errors
+    /// [`Denial::InvalidToken`], or `Undecidable` when keys or names cannot be had now.
+    pub async fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, Denial> {
+        let refused = |reason| Denial::InvalidToken(TokenFault::Door(reason));
+        let generation = self.generation.load(Ordering::Acquire);
+        let index = self.issuer_of(token)?;
+        let issuer = &self.issuers[index];
+        let trusted = issuer.trusted().ok_or(Denial::Undecidable("keys_unavailable"))?;
+        let verified = jose::verify(token, &trusted.expectations, &trusted.keys, self.clock.now()).map_err(refused)?;
+
+        let token_id = verified.claims.get("jti").and_then(serde_json::Value::as_str).map(Box::from);
+        let mut facts = TokenFacts::of_claims(verified.claims);
+        if !facts.permissions.is_empty() {
+            let ids: Vec<&str> = facts.permissions.iter().map(|target| &*target.id).collect();
+            let names = issuer.names_of(&ids).await.map_err(|Unknown| Denial::Undecidable("directory_unavailable"))?;
+            facts.permissions = facts.permissions.with_names(&names);
+        }
+        let identity = Identity::of(&facts);
+        let pseudonym = self.pseudonyms.of(&facts.issuer, &facts.subject);
+        let compiled =
+            Arc::new(VerifiedToken {
+                issuer: index,
+                facts,
+                identity,
+                expires_at: verified.expires_at,
+                token_id,
+                key_id: verified.key_id,
+                pseudonym,
+            });
+        self.cache.insert(token, compiled.clone());
+        if self.generation.load(Ordering::Acquire) != generation {
+            self.cache.remove(token);
+        }
+        Ok(compiled)
+    }
+
+    /// The issuer that a token claims, chosen by `iss` and never by `kid` (rule F7). Unread when there is only one: the
+    /// door compares it anyway.
+    fn issuer_of(&self, token: &str) -> Result<usize, Denial> {
+        if self.issuers.len() == 1 {
+            return Ok(0);
+        }
+        if token.len() > jose::MAX_TOKEN_BYTES {
+            return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::TooLarge)));
+        }
+        let claimed = jose::peek_issuer(token).ok_or(Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed)))?;
+        let known = self.issuers.iter().position(|issuer| issuer.is_called(&claimed));
+        known.ok_or(Denial::InvalidToken(TokenFault::IssuerNotAccepted))
+    }
+
+    fn count(&self, cache_hit: bool) {
+        let counter = if cache_hit { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Drops every remembered token: keys or entity names of an issuer changed.
+    pub fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+        self.cache.clear();
+    }
+
+    /// The token cache in numbers, since the start.
+    pub fn cache_counts(&self) -> CacheCounts {
+        CacheCounts {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            evictions: self.cache.evictions(),
+            tokens: self.cache.len(),
+        }
+    }
+}
+
+/// The token cache in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheCounts {
+    pub hits: u64,
+    pub misses: u64,
+    pub evictions: u64,
+    pub tokens: u64,
+}
+
+/// What a token must be asked for with to pass, for the challenge of a 403 (RFC 6750 3.1): the scopes of a scope rule, or
+/// the scope that asks for an entity permission.
+fn scope_to_ask_for(policy: &Policy, rule: Option<RuleId>, reason: &Reason, parameters: &dyn Parameters) -> String {
+    match reason {
+        Reason::MissingScope { scopes } => scopes.to_string(),
+        Reason::MissingPermission => {
+            let wanted = rule.and_then(|rule| policy.permission(rule));
+            let target = wanted.and_then(|(_, target)| match target {
+                Target::Entity(entity) => Some(entity.as_str()),
+                Target::Parameter(name) => parameters.parameter(name),
+            });
+            wanted.zip(target).map(|((permission, _), target)| format!("target-entity:{target}:{permission}")).unwrap_or_default()
+        }
+        Reason::NoToken | Reason::MethodNotAllowed | Reason::MissingRole | Reason::ClaimMismatch | Reason::Denied => String::new(),
+    }
+}
+
+/// The cache is shared by all routes, so that a token is of an issuer and for an audience of *this* route is asked anew.
+fn check_accepted(guard: &Guard, token: &VerifiedToken) -> Result<(), Denial> {
+    let Some(accepted) = guard.accepts.iter().find(|accepted| accepted.issuer == token.issuer) else {
+        return Err(Denial::InvalidToken(TokenFault::IssuerNotAccepted));
+    };
+    let meant = accepted.audience.is_empty() || accepted.audience.iter().any(|own| token.facts.audience.contains(own));
+    if meant { Ok(()) } else { Err(Denial::InvalidToken(TokenFault::AudienceNotAccepted)) }
+}

@@ -1,0 +1,48 @@
+//! Audit events: what changed, under a stable name. It does not decide where they go, and it never carries a secret.
+
+/// Something that an auditor asks about. The names are a promise to those who search logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    TenantCreated,
+    TenantUpdated,
+    TenantDeleted,
+    EntityTypeCreated,
+    EntityTypeUpdated,
+    EntityTypeDeleted,
+    EntityCreated,
+    EntityUpdated,
+    EntityDeleted,
+    SecretRegenerated,
+    GrantChanged,
+    GrantDeleted,
+    KeyCreated,
+    KeyRotated,
+    KeyRemoved,
+}
+
+impl Event {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TenantCreated => "tenant.created",
+            Self::TenantUpdated => "tenant.updated",
+            Self::TenantDeleted => "tenant.deleted",
+            Self::EntityTypeCreated => "entity_type.created",
+            Self::EntityTypeUpdated => "entity_type.updated",
+            Self::EntityTypeDeleted => "entity_type.deleted",
+            Self::EntityCreated => "entity.created",
+            Self::EntityUpdated => "entity.updated",
+            Self::EntityDeleted => "entity.deleted",
+            Self::SecretRegenerated => "entity.secret_regenerated",
+            Self::GrantChanged => "grant.changed",
+            Self::GrantDeleted => "grant.deleted",
+            Self::KeyCreated => "key.created",
+            Self::KeyRotated => "key.rotated",
+            Self::KeyRemoved => "key.removed",
+        }
+    }
+
+    /// Writes the event about `object_id` (a UUID, a key id, or `target/recipient`).
+    pub fn tell(self, object_id: &str) {
+        tracing::info!(target: "faregate::audit", event = self.as_str(), object.id = object_id, "Audit");
+    }
+}

@@ -1,0 +1,140 @@
+//! The admin listener: metrics, health and status, never on a public address by default (rules K12, O8).
+//!
+//! Owns these few paths. It changes nothing and shows no secret.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use http::{Method, Response, StatusCode, header};
+use pingora::apps::http_app::{HttpServer, ServeHttp};
+use pingora::protocols::http::ServerSession;
+use serde_json::{Value, json};
+
+use super::{Census, Upstream};
+use crate::enforce::Enforcer;
+use crate::metrics::Metrics;
+
+/// What the admin listener tells of.
+pub struct Admin {
+    pub metrics: Arc<Metrics>,
+    pub enforcer: Arc<Enforcer>,
+    pub census: Arc<Census>,
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// Whether the store answered the last time it was asked.
+    pub store_up: Arc<AtomicBool>,
+    pub configuration: Configuration,
+    pub started: Instant,
+}
+
+/// The running configuration, for people who wonder which one it is.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The file, or what stands in for one.
+    pub source: String,
+    pub hash: String,
+    pub listeners: Vec<String>,
+    pub issuers: Vec<String>,
+    pub routes: usize,
+}
+
+impl Admin {
+    /// The application that a listener serves.
+    pub fn app(self) -> HttpServer<Self> {
+        HttpServer::new_app(self)
+    }
+
+    fn refresh(&self) {
+        let counts = self.enforcer.cache_counts();
+        let metrics = &self.metrics;
+        catch_up(&metrics.token_cache_hits, counts.hits);
+        catch_up(&metrics.token_cache_misses, counts.misses);
+        catch_up(&metrics.token_cache_evictions, counts.evictions);
+        metrics.token_cache_entries.set(i64::try_from(counts.tokens).unwrap_or(i64::MAX));
+        metrics.open_connections.set(i64::try_from(self.census.open()).unwrap_or(i64::MAX));
+        metrics.store_up.set(i64::from(self.store_is_up()));
+        for upstream in &self.upstreams {
+            let healthy = i64::try_from(upstream.healthy()).unwrap_or(i64::MAX);
+            metrics.healthy_servers.with_label_values(&[upstream.name()]).set(healthy);
+        }
+    }
+
+    fn store_is_up(&self) -> bool {
+        self.store_up.load(Ordering::Relaxed)
+    }
+
+    /// A node that cannot reach its store still serves guarded routes, but it issues no tokens and misses changes.
+    fn readiness(&self) -> (StatusCode, Value) {
+        if self.store_is_up() {
+            (StatusCode::OK, json!({ "status": "ready" }))
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "degraded", "degraded": ["store"] }))
+        }
+    }
+
+    fn status(&self) -> Value {
+        let counts = self.enforcer.cache_counts();
+        let upstreams: Vec<Value> = self
+            .upstreams
+            .iter()
+            .map(|upstream| json!({ "name": upstream.name(), "servers": upstream.servers(), "healthy": upstream.healthy() }))
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": self.started.elapsed().as_secs(),
+            "configuration": {
+                "source": self.configuration.source,
+                "hash": self.configuration.hash,
+                "listeners": self.configuration.listeners,
+                "issuers": self.configuration.issuers,
+                "routes": self.configuration.routes,
+            },
+            "store": if self.store_is_up() { "up" } else { "down" },
+            "connections": self.census.open(),
+            "token_cache": { "hits": counts.hits, "misses": counts.misses, "evictions": counts.evictions, "tokens": counts.tokens },
+            "upstreams": upstreams,
+        })
+    }
+}
+
+/// The hot path counts in plain atomics; Prometheus learns of it when it asks.
+fn catch_up(counter: &prometheus::IntCounter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
+
+#[async_trait]
+impl ServeHttp for Admin {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let header = session.req_header();
+        if header.method != Method::GET && header.method != Method::HEAD {
+            return answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", b"only GET here\n".to_vec());
+        }
+        match header.uri.path() {
+            "/metrics" => {
+                self.refresh();
+                answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render())
+            }
+            "/healthz" => answer(StatusCode::OK, "text/plain", b"ok\n".to_vec()),
+            "/readyz" => {
+                let (status, document) = self.readiness();
+                json_answer(status, &document)
+            }
+            "/status" => json_answer(StatusCode::OK, &self.status()),
+            _ => answer(StatusCode::NOT_FOUND, "text/plain", b"here are /metrics, /healthz, /readyz and /status\n".to_vec()),
+        }
+    }
+}
+
+fn json_answer(status: StatusCode, document: &Value) -> Response<Vec<u8>> {
+    answer(status, "application/json", format!("{document:#}\n").into_bytes())
+}
+
+fn answer(status: StatusCode, media_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
+    let mut answer = Response::new(body);
+    *answer.status_mut() = status;
+    let length = answer.body().len();
+    answer.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(media_type));
+    answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    answer
+}

@@ -1,0 +1,270 @@
+//! One accepted connection: the buffered stream that Pingora reads from, and the loop that feeds it requests.
+//!
+//! Owns the deadline for a whole header block and the strict check of it (rules M3, N1, N2), which Pingora does not have.
+//! What a request means is `proxy`'s business; nothing here knows a route.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Buf, Bytes, BytesMut};
+use pingora::apps::{HttpServerApp, ServerApp};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest, UniqueID,
+    UniqueIDType, l4,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
+use tokio::time::timeout;
+
+use super::header_block::{self, HeaderLimits, Refusal};
+use super::listener::Service;
+use super::request_id::RequestId;
+use super::respond;
+
+/// Bytes of the read and write buffers of a connection. Pingora's default of 64 KiB for reading costs idle connections dear.
+const READ_BUFFER: usize = 8 * 1024;
+const WRITE_BUFFER: usize = 4 * 1024;
+
+/// First bytes of an HTTP/2 connection (RFC 9113 3.4), up to where its header block would end.
+const H2_PREFACE_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
+
+/// How long a connection may take, and how much it may send before a request is understood. Rules N1, N2.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimits {
+    pub header: HeaderLimits,
+    /// From the first byte of a header block to its end.
+    pub header_timeout: Duration,
+    /// How long a connection may wait for the first byte of its next request.
+    pub keep_alive: Duration,
+    /// Requests on one HTTP/1 connection.
+    pub requests: u32,
+    /// Whether cleartext HTTP/2 with prior knowledge is understood.
+    pub h2c: bool,
+}
+
+/// What is told of a header block that was refused before it became a request.
+pub trait RefusalLog: Send + Sync {
+    fn refused(&self, refusal: Refusal, request_id: &str);
+}
+
+/// Serves one connection until it ends: HTTP/2 when the preface or ALPN says so, HTTP/1 otherwise.
+pub async fn serve<A>(mut stream: Stream, service: &Service<A>)
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let Service { app, limits, shutdown, .. } = service;
+    let over_tls = stream.get_ssl_digest().is_some();
+    if stream.selected_alpn_proto() == Some(pingora::protocols::ALPN::H2) {
+        app.process_new(stream, shutdown).await;
+        return;
+    }
+    let mut shutdown_seen = shutdown.clone();
+    let mut settings = None;
+    let mut first = true;
+    loop {
+        let block = tokio::select! {
+            biased;
+            block = read_header_block(&mut stream, limits) => block,
+            // An idle connection ends with the server; one that is being answered is not in this select.
+            _ = shutdown_seen.wait_for(|&stopping| stopping) => return,
+        };
+        let block = match block {
+            Ok(Some(block)) => block,
+            Ok(None) => return,
+            Err(refusal) => return refuse(stream, refusal, service.refusals.as_ref()).await,
+        };
+        if first && limits.h2c && !over_tls && block.starts_with(H2_PREFACE_HEAD) {
+            let stream = Box::new(Unread { unread: block.freeze(), stream });
+            app.process_new(stream, shutdown).await;
+            return;
+        }
+        if let Err(refusal) = header_block::check(&block[..block_end(&block)], &limits.header) {
+            return refuse(stream, refusal, service.refusals.as_ref()).await;
+        }
+        let mut session = ServerSession::new_http1(stream);
+        if first {
+            session.set_keepalive((!*shutdown.borrow()).then_some(limits.keep_alive.as_secs()));
+            session.set_keepalive_reuses_remaining(Some(limits.requests.saturating_sub(1)));
+            first = false;
+        }
+        if let Some(settings) = settings.take() {
+            let settings: pingora::apps::HttpPersistentSettings = settings;
+            settings.apply_to_session(&mut session);
+        }
+        session.set_pipelined_prefix(block);
+        match app.process_new_http(session, shutdown).await {
+            Some(reused) => (stream, settings) = reused.consume(),
+            None => return,
+        }
+    }
+}
+
+/// Invariant: only called on a buffer in which `read_header_block` found the end.
+fn block_end(block: &[u8]) -> usize {
+    header_block::end(block, 0).unwrap_or(block.len())
+}
+
+/// Reads until a header block is complete; bytes after it stay in the buffer. `None` when the peer is done with us.
+async fn read_header_block(stream: &mut Stream, limits: &ConnectionLimits) -> Result<Option<BytesMut>, Refusal> {
+    let mut block = BytesMut::with_capacity(4096);
+    match timeout(limits.keep_alive, stream.read_buf(&mut block)).await {
+        Ok(Ok(read)) if read > 0 => {}
+        // Idle too long, closed, or broken with nothing asked: nothing to answer.
+        Ok(_) | Err(_) => return Ok(None),
+    }
+    let rest = async {
+        let mut searched = 0;
+        loop {
+            // RFC 9112 2.2: an empty line before the request line is skipped; old clients end a body with one.
+            if searched == 0 {
+                while block.starts_with(b"\r\n") {
+                    block.advance(2);
+                }
+            }
+            if header_block::end(&block, searched).is_some() {
+                return Ok(Some(block));
+            }
+            header_block::check_partial(&block, searched, &limits.header)?;
+            searched = block.len();
+            match stream.read_buf(&mut block).await {
+                Ok(read) if read > 0 => {}
+                Ok(_) | Err(_) => return Ok(None),
+            }
+        }
+    };
+    timeout(limits.header_timeout, rest).await.unwrap_or(Err(Refusal::Timeout))
+}
+
+async fn refuse(mut stream: Stream, refusal: Refusal, log: &dyn RefusalLog) {
+    let request_id = RequestId::new();
+    log.refused(refusal, request_id.as_str());
+    let answer = respond::raw_refusal(refusal, request_id.as_str());
+    // The peer may be gone or may not read: an answer is a courtesy, not owed for long.
+    let _ = timeout(Duration::from_secs(1), async {
+        stream.write_all(&answer).await?;
+        stream.flush().await
+    })
+    .await;
+    Shutdown::shutdown(stream.as_mut()).await;
+}
+
+/// A TCP stream with the buffers above. Pingora's own are sized only by its own listeners.
+#[derive(Debug)]
+pub struct Buffered(BufStream<l4::stream::Stream>);
+
+impl Buffered {
+    pub fn new(stream: l4::stream::Stream) -> Self {
+        Self(BufStream::with_capacity(READ_BUFFER, WRITE_BUFFER, stream))
+    }
+}
+
+/// A stream with bytes put back in front of it.
+#[derive(Debug)]
+struct Unread {
+    unread: Bytes,
+    stream: Stream,
+}
+
+impl AsyncRead for Buffered {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncRead for Unread {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        let count = self.unread.len().min(buf.remaining());
+        buf.put_slice(&self.unread.split_to(count));
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[async_trait]
+impl Peek for Buffered {}
+
+#[async_trait]
+impl Peek for Unread {
+    /// Fills `buf` from the bytes put back and, where those are too few, from the stream.
+    async fn try_peek(&mut self, buf: &mut [u8]) -> std::io::Result<bool> {
+        if self.unread.len() < buf.len() {
+            let mut joined = BytesMut::from(&self.unread[..]);
+            let have = joined.len();
+            joined.resize(buf.len(), 0);
+            self.stream.read_exact(&mut joined[have..]).await?;
+            self.unread = joined.freeze();
+        }
+        buf.copy_from_slice(&self.unread[..buf.len()]);
+        Ok(true)
+    }
+}
+
+/// The parts of Pingora's stream contract that only pass through.
+macro_rules! pass_through {
+    ($type:ty, $inner:ident => $reach:expr, $reach_mut:expr) => {
+        impl AsyncWrite for $type {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+                let $inner = self.get_mut();
+                Pin::new($reach_mut).poll_write(cx, buf)
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+                let $inner = self.get_mut();
+                Pin::new($reach_mut).poll_flush(cx)
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+                let $inner = self.get_mut();
+                ready!(Pin::new(&mut *$reach_mut).poll_flush(cx))?;
+                Pin::new($reach_mut).poll_shutdown(cx)
+            }
+        }
+
+        impl GetTimingDigest for $type {
+            fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+                let $inner = self;
+                $reach.get_timing_digest()
+            }
+        }
+
+        impl GetProxyDigest for $type {
+            fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+                let $inner = self;
+                $reach.get_proxy_digest()
+            }
+        }
+
+        impl GetSocketDigest for $type {
+            fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+                let $inner = self;
+                $reach.get_socket_digest()
+            }
+        }
+
+        impl UniqueID for $type {
+            fn id(&self) -> UniqueIDType {
+                let $inner = self;
+                $reach.id()
+            }
+        }
+
+        impl Ssl for $type {}
+
+        #[async_trait]
+        impl Shutdown for $type {
+            async fn shutdown(&mut self) {
+                // A peer that is gone already is no news.
+                let _ = AsyncWriteExt::shutdown(self).await;
+            }
+        }
+    };
+}
+
+pass_through!(Buffered, this => this.0.get_ref(), &mut this.0);
+pass_through!(Unread, this => this.stream, &mut this.stream);

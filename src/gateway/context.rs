@@ -1,0 +1,46 @@
+//! What is known of one request while it passes through the phases.
+//!
+//! Owns the state between phases. It decides nothing.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Route;
+use super::request_id::RequestId;
+use crate::enforce::Permit;
+
+/// The state of one request.
+pub struct Context {
+    pub request_id: RequestId,
+    pub started: Instant,
+    /// The route that matched; `None` before matching, for our own paths, and where nothing matched.
+    pub route: Option<Arc<Route>>,
+    /// The path that was decided on, where it differs from the one received.
+    pub canonical_path: Option<Box<str>>,
+    /// The proof that the request may be forwarded.
+    pub permit: Option<Permit>,
+    /// Why it was refused, for the metric and the decision line.
+    pub refused: Option<&'static str>,
+    /// Bytes of request body forwarded so far.
+    pub body_received: u64,
+    /// When the request went to the upstream.
+    pub forwarded: Option<Instant>,
+    /// The pattern of our own path, if the request is for one.
+    pub embedded: Option<&'static str>,
+}
+
+impl Context {
+    pub fn new() -> Self {
+        Self {
+            request_id: RequestId::new(),
+            started: Instant::now(),
+            route: None,
+            canonical_path: None,
+            permit: None,
+            refused: None,
+            body_received: 0,
+            forwarded: None,
+            embedded: None,
+        }
+    }
+}

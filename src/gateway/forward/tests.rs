@@ -1,0 +1,103 @@
+use super::*;
+
+fn forwarder() -> Forwarder {
+    let name = |name: &'static str| Some(HeaderName::from_static(name));
+    Forwarder::new(&IdentityFields {
+        subject: name("x-user-id"),
+        roles: name("x-auth-roles"),
+        request_id: name("x-request-id"),
+        ..IdentityFields::default()
+    })
+}
+
+fn request(target: &str, fields: &[(&'static str, &str)]) -> RequestHeader {
+    let mut request = RequestHeader::build("GET", target.as_bytes(), None).unwrap();
+    for (name, value) in fields {
+        request.append_header(*name, *value).unwrap();
+    }
+    request
+}
+
+const FORWARDING: Forwarding<'_> = Forwarding {
+    path: "/a",
+    query: None,
+    peer: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+    peer_is_trusted: false,
+    over_tls: false,
+    request_id: "r1",
+    keep_authorization: false,
+};
+
+fn rewritten(mut request: RequestHeader, forwarding: &Forwarding<'_>) -> RequestHeader {
+    forwarder().rewrite(&Permit::in_test(), &mut request, forwarding).unwrap();
+    request
+}
+
+// M1, F-333, T75
+#[test]
+fn identity_fields_are_removed_in_every_spelling() {
+    for spelling in [
+        "X-User-Id", "x-user-id", "X-USER-ID", "X_User_Id", "x_user_id", "X-User_Id", "X_USER-ID", "x.user.id", "X-User.Id", "x~user~id",
+        "x!user!id", "X-Auth-Roles", "x_auth_roles", "X-Auth-Subject", "x_auth_subject", "X-Auth-Permissions", "x-auth_permissions",
+        "X-Auth-Client", "X-Auth-Tenant", "X-Auth-Issuer", "X-Auth-Scope", "X-Request-Id", "x_request_id",
+        "X-HTTP-Method-Override", "x_http_method_override", "X-Original-URL", "X-Rewrite-URL", "X-Method-Override",
+    ] {
+        let sent = rewritten(request("/a", &[(spelling, "spoofed"), (spelling, "again")]), &FORWARDING);
+        let left: Vec<_> = sent.headers.iter().filter(|(_, value)| value.as_bytes() != b"r1").collect();
+        assert!(left.iter().all(|(name, _)| name.as_str().starts_with("x-forwarded-")), "{spelling}: {left:?}");
+    }
+    let kept = rewritten(request("/a", &[("X-User-Identity", "a"), ("X-User", "b")]), &FORWARDING);
+    assert_eq!((&kept.headers["x-user-identity"], &kept.headers["x-user"]), (&HeaderValue::from_static("a"), &HeaderValue::from_static("b")));
+}
+
+// M9, F-332
+#[test]
+fn credentials_stay_at_the_gate() {
+    let fields = [
+        ("Authorization", "Bearer secret-token"),
+        ("Cookie", "theme=dark; access_token=secret-token; a=b"),
+        ("Cookie", "refresh_token=secret-token"),
+    ];
+    let forwarding = Forwarding { query: Some("a=1&access_token=secret-token&b=2"), ..FORWARDING };
+    let sent = rewritten(request("/a?a=1&access_token=secret-token&b=2", &fields), &forwarding);
+    assert_eq!(sent.raw_path(), b"/a?a=1&b=2");
+    assert_eq!(sent.headers[header::COOKIE], "theme=dark; a=b");
+    assert!(!format!("{sent:?}").contains("secret-token"));
+
+    let only = Forwarding { query: Some("access_token=x"), ..FORWARDING };
+    assert_eq!(rewritten(request("/a?access_token=x", &[]), &only).raw_path(), b"/a");
+
+    let kept = Forwarding { keep_authorization: true, ..FORWARDING };
+    assert!(rewritten(request("/a", &fields), &kept).headers.contains_key(header::AUTHORIZATION));
+}
+
+// M12
+#[test]
+fn earlier_proxies_are_believed_only_when_trusted() {
+    let fields = [
+        ("Host", "gate.example"),
+        ("X-Forwarded-For", "6.6.6.6"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Real-IP", "6.6.6.6"),
+        ("Forwarded", "for=6.6.6.6"),
+    ];
+    let untrusted = rewritten(request("/a", &fields), &FORWARDING);
+    assert_eq!(untrusted.headers["x-forwarded-for"], "127.0.0.1");
+    assert_eq!(untrusted.headers["x-forwarded-proto"], "http");
+    assert_eq!(untrusted.headers["x-forwarded-host"], "gate.example");
+    assert!(!untrusted.headers.contains_key("x-real-ip") && !untrusted.headers.contains_key("forwarded"));
+
+    let trusted = rewritten(request("/a", &fields), &Forwarding { peer_is_trusted: true, ..FORWARDING });
+    assert_eq!(trusted.headers["x-forwarded-for"], "6.6.6.6, 127.0.0.1");
+    assert_eq!(trusted.headers["x-forwarded-proto"], "https");
+}
+
+// F19
+#[test]
+fn the_decided_path_is_the_path_sent() {
+    let forwarding = Forwarding { path: "/b/c", query: Some("q=%2f"), ..FORWARDING };
+    let sent = rewritten(request("/a/../b//c?q=%2f", &[]), &forwarding);
+    assert_eq!(sent.raw_path(), b"/b/c?q=%2f");
+    let absolute = rewritten(request("http://gate.example/a", &[]), &FORWARDING);
+    assert_eq!(absolute.raw_path(), b"/a");
+}

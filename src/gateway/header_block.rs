@@ -1,0 +1,231 @@
+//! The strict reading of an HTTP/1 header block, before Pingora sees a byte of it.
+//!
+//! Owns the framing rules that Pingora leaves to its users (rules M3, M7, N1, N2): its parser takes a bare LF for a line end,
+//! drops `Content-Length` silently beside `Transfer-Encoding`, and bounds a header block only by 1 MiB and a timeout per read.
+//! It does not check field values: Pingora's parser refuses control bytes in them.
+
+use memchr::memchr;
+
+/// Bounds on one header block. Rule N2.
+#[derive(Clone, Copy, Debug)]
+pub struct HeaderLimits {
+    /// Bytes of the whole block, request line included.
+    pub block_size: usize,
+    /// Field lines.
+    pub fields: usize,
+    /// Bytes of the request target.
+    pub uri_size: usize,
+}
+
+/// Why a header block is refused; the connection is closed after the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    RequestLine,
+    Version,
+    LineEnd,
+    FieldName,
+    FoldedLine,
+    ContentLength,
+    TransferEncoding,
+    Host,
+    UriTooLong,
+    TooLarge,
+    TooManyFields,
+    Timeout,
+}
+
+impl Refusal {
+    /// The status of the answer (RFC 9112 2.2, 3; RFC 6585 5).
+    pub fn status(self) -> u16 {
+        match self {
+            Self::UriTooLong => 414,
+            Self::TooLarge | Self::TooManyFields => 431,
+            Self::Timeout => 408,
+            Self::Version => 505,
+            Self::RequestLine
+            | Self::LineEnd
+            | Self::FieldName
+            | Self::FoldedLine
+            | Self::ContentLength
+            | Self::TransferEncoding
+            | Self::Host => 400,
+        }
+    }
+
+    /// A stable name for metrics, logs and the `code` of the problem document.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestLine => "bad_request_line",
+            Self::Version => "unsupported_version",
+            Self::LineEnd => "bad_line_end",
+            Self::FieldName => "bad_field_name",
+            Self::FoldedLine => "folded_field_line",
+            Self::ContentLength => "bad_content_length",
+            Self::TransferEncoding => "bad_transfer_encoding",
+            Self::Host => "bad_host",
+            Self::UriTooLong => "uri_too_long",
+            Self::TooLarge => "header_too_large",
+            Self::TooManyFields => "too_many_fields",
+            Self::Timeout => "header_timeout",
+        }
+    }
+}
+
+/// Where the block ends: the index after the empty line, or `None` while it is incomplete.
+///
+/// `searched` is how many bytes an earlier call has looked at already.
+pub fn end(bytes: &[u8], searched: usize) -> Option<usize> {
+    let from = searched.saturating_sub(3);
+    memchr::memmem::find(&bytes[from..], b"\r\n\r\n").map(|at| from + at + 4)
+}
+
+/// Whether the bytes so far can still become an acceptable block, asked while it is incomplete.
+///
+/// # Errors
+/// The refusal that more bytes cannot mend: too large, or a line that ends in a bare LF.
+pub fn check_partial(bytes: &[u8], searched: usize, limits: &HeaderLimits) -> Result<(), Refusal> {
+    if bytes.len() > limits.block_size {
+        let first_line = memchr(b'\n', bytes).unwrap_or(bytes.len());
+        return Err(if first_line > limits.uri_size { Refusal::UriTooLong } else { Refusal::TooLarge });
+    }
+    let mut from = searched;
+    while let Some(at) = memchr(b'\n', &bytes[from..]) {
+        let at = from + at;
+        if at == 0 || bytes[at - 1] != b'\r' {
+            return Err(Refusal::LineEnd);
+        }
+        from = at + 1;
+    }
+    Ok(())
+}
+
+/// Checks a complete block, empty line included.
+///
+/// # Errors
+/// The first rule it breaks: RFC 9112 2.2 (line ends), 3 (request line), 3.2 (Host), 5 (field lines), 6 (framing).
+pub fn check(block: &[u8], limits: &HeaderLimits) -> Result<(), Refusal> {
+    if block.len() > limits.block_size {
+        return Err(Refusal::TooLarge);
+    }
+    let mut lines = Lines { rest: block };
+    let version = request_line(lines.next().ok_or(Refusal::RequestLine)??, limits)?;
+
+    let (mut fields, mut hosts) = (0, 0);
+    let (mut content_length, mut transfer_encoding) = (false, false);
+    for line in lines {
+        let line = line?;
+        if line.is_empty() {
+            break;
+        }
+        fields += 1;
+        let (name, value) = field_line(line)?;
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => {
+                hosts += 1;
+                check_host(value)?;
+            }
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                // A list of equal values is as ambiguous downstream as two fields: one field, digits only (RFC 9112 6.3).
+                if content_length || value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
+                    return Err(Refusal::ContentLength);
+                }
+                content_length = true;
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                if transfer_encoding || version == Version::Http10 || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Refusal::TransferEncoding);
+                }
+                transfer_encoding = true;
+            }
+            _ => {}
+        }
+    }
+    if fields > limits.fields {
+        return Err(Refusal::TooManyFields);
+    }
+    if content_length && transfer_encoding {
+        return Err(Refusal::TransferEncoding);
+    }
+    match (version, hosts) {
+        (_, 1) | (Version::Http10, 0) => Ok(()),
+        _ => Err(Refusal::Host),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http10,
+    Http11,
+}
+
+/// Lines without their CRLF; a bare LF or a CR inside a line is an error.
+struct Lines<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Result<&'a [u8], Refusal>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = memchr(b'\n', self.rest)?;
+        let line = &self.rest[..at];
+        self.rest = &self.rest[at + 1..];
+        Some(match line.split_last() {
+            Some((b'\r', line)) if memchr(b'\r', line).is_none() => Ok(line),
+            _ => Err(Refusal::LineEnd),
+        })
+    }
+}
+
+fn request_line(line: &[u8], limits: &HeaderLimits) -> Result<Version, Refusal> {
+    let method_end = memchr(b' ', line).ok_or(Refusal::RequestLine)?;
+    let (method, rest) = (&line[..method_end], &line[method_end + 1..]);
+    if method.is_empty() || method.len() > 32 || !method.iter().all(|&byte| is_token(byte)) {
+        return Err(Refusal::RequestLine);
+    }
+    let target_end = memchr(b' ', rest).ok_or(Refusal::RequestLine)?;
+    let (target, version) = (&rest[..target_end], &rest[target_end + 1..]);
+    if target.len() > limits.uri_size {
+        return Err(Refusal::UriTooLong);
+    }
+    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+        return Err(Refusal::RequestLine);
+    }
+    match version {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        _ if version.starts_with(b"HTTP/") => Err(Refusal::Version),
+        _ => Err(Refusal::RequestLine),
+    }
+}
+
+fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Err(Refusal::FoldedLine);
+    }
+    let colon = memchr(b':', line).ok_or(Refusal::FieldName)?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    if name.is_empty() || !name.iter().all(|&byte| is_token(byte)) {
+        return Err(Refusal::FieldName);
+    }
+    Ok((name, value.trim_ascii()))
+}
+
+/// `uri-host [ ":" port ]` in the bytes that can occur there (RFC 9110 7.2); an empty value is legal only for targets
+/// without authority, which no client of a gateway sends.
+fn check_host(value: &[u8]) -> Result<(), Refusal> {
+    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+=".contains(byte);
+    if value.is_empty() || value.len() > 300 || !value.iter().all(legal) {
+        return Err(Refusal::Host);
+    }
+    Ok(())
+}
+
+/// `tchar` of RFC 9110 5.6.2.
+const fn is_token(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+'
+        | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use super::*;
+
+const LIMITS: HeaderLimits = HeaderLimits { block_size: 32 * 1024, fields: 100, uri_size: 8 * 1024 };
+
+fn checked(block: &str) -> Result<(), Refusal> {
+    check(block.as_bytes(), &LIMITS)
+}
+
+#[test]
+fn ordinary_requests_pass() {
+    for block in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /a?b=c HTTP/1.1\r\nhost:a:8080\r\nAccept: */*\r\nX: a\tb\r\nEmpty:\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 12\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+        "GET http://a/b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        assert_eq!(checked(block), Ok(()), "{block:?}");
+    }
+}
+
+// M3
+#[test]
+fn ambiguous_framing_is_refused() {
+    for (fields, refusal) in [
+        ("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", Refusal::TransferEncoding),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n", Refusal::TransferEncoding),
+        ("Content-Length: 1\r\nContent-Length: 1\r\n", Refusal::ContentLength),
+        ("Content-Length: 1, 1\r\n", Refusal::ContentLength),
+        ("Content-Length: +1\r\n", Refusal::ContentLength),
+        ("Content-Length: -1\r\n", Refusal::ContentLength),
+        ("Content-Length: 0x1\r\n", Refusal::ContentLength),
+        ("Content-Length: 1 1\r\n", Refusal::ContentLength),
+        ("Content-Length:\r\n", Refusal::ContentLength),
+        ("Content-Length: 99999999999999999999\r\n", Refusal::ContentLength),
+        ("content-length: 1\r\nCONTENT-LENGTH: 2\r\n", Refusal::ContentLength),
+        ("Transfer-Encoding: chunked, identity\r\n", Refusal::TransferEncoding),
+        ("Transfer-Encoding: identity\r\n", Refusal::TransferEncoding),
+        ("Transfer-Encoding: gzip, chunked\r\n", Refusal::TransferEncoding),
+        ("Transfer-Encoding: xchunked\r\n", Refusal::TransferEncoding),
+        ("Transfer-Encoding: \"chunked\"\r\n", Refusal::TransferEncoding),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Refusal::TransferEncoding),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", Refusal::TransferEncoding),
+        ("Transfer-Encoding : chunked\r\n", Refusal::FieldName),
+        ("Transfer-Encoding\t: chunked\r\n", Refusal::FieldName),
+        ("Transfer-Encoding\r\n : chunked\r\n", Refusal::FieldName),
+        ("Content-Length : 1\r\n", Refusal::FieldName),
+        (": 1\r\n", Refusal::FieldName),
+        ("Content Length: 1\r\n", Refusal::FieldName),
+        ("No-Colon\r\n", Refusal::FieldName),
+        ("X: a\r\n b\r\n", Refusal::FoldedLine),
+        ("X: a\r\n\tb\r\n", Refusal::FoldedLine),
+        (" X: a\r\n", Refusal::FoldedLine),
+        ("X: a\nContent-Length: 1\r\n", Refusal::LineEnd),
+        ("X: a\rContent-Length: 1\r\n", Refusal::LineEnd),
+        ("X: a\r\r\n", Refusal::LineEnd),
+    ] {
+        let block = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        assert_eq!(checked(&block), Err(refusal), "{fields:?}");
+    }
+    assert_eq!(checked("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), Err(Refusal::TransferEncoding));
+}
+
+// RFC 9112 3
+#[test]
+fn request_lines_are_exact() {
+    for (line, refusal) in [
+        ("GET /", Refusal::RequestLine),
+        ("GET", Refusal::RequestLine),
+        ("", Refusal::RequestLine),
+        (" GET / HTTP/1.1", Refusal::RequestLine),
+        ("GET  / HTTP/1.1", Refusal::RequestLine),
+        ("GET /a b HTTP/1.1", Refusal::RequestLine),
+        ("GET / HTTP/1.1 ", Refusal::Version),
+        ("GET\t/ HTTP/1.1", Refusal::RequestLine),
+        ("G@T / HTTP/1.1", Refusal::RequestLine),
+        ("GET /\u{7f} HTTP/1.1", Refusal::RequestLine),
+        ("GET /\u{0} HTTP/1.1", Refusal::RequestLine),
+        ("GET /é HTTP/1.1", Refusal::RequestLine),
+        ("GET / HTTP/2.0", Refusal::Version),
+        ("GET / HTTP/1.2", Refusal::Version),
+        ("GET / http/1.1", Refusal::RequestLine),
+        ("GET / HTTP/0.9", Refusal::Version),
+    ] {
+        assert_eq!(checked(&format!("{line}\r\nHost: a\r\n\r\n")), Err(refusal), "{line:?}");
+    }
+}
+
+// RFC 9112 3.2
+#[test]
+fn exactly_one_well_formed_host() {
+    for fields in ["", "Host: a\r\nHost: a\r\n", "Host:\r\n", "Host: a b\r\n", "Host: a/b\r\n", "Host: a@b\r\n", "Host: a, b\r\n"] {
+        assert_eq!(checked(&format!("GET / HTTP/1.1\r\n{fields}\r\n")), Err(Refusal::Host), "{fields:?}");
+    }
+}
+
+// N2
+#[test]
+fn sizes_are_bounded() {
+    let uri = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(8 * 1024));
+    assert_eq!(checked(&uri), Err(Refusal::UriTooLong));
+    let fields = "X: a\r\n".repeat(100);
+    assert_eq!(checked(&format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")), Err(Refusal::TooManyFields));
+    let block = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(33 * 1024));
+    assert_eq!(checked(&block), Err(Refusal::TooLarge));
+    assert_eq!(check_partial(block.as_bytes(), 0, &LIMITS), Err(Refusal::TooLarge));
+    assert_eq!(check_partial(&b"GET /a".repeat(8 * 1024), 0, &LIMITS), Err(Refusal::UriTooLong));
+}
+
+#[test]
+fn the_end_is_found_across_reads() {
+    let block = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest";
+    let whole = block.len() - b"rest".len();
+    for split in 0..whole {
+        assert_eq!(end(&block[..split], 0), None, "{split}");
+        assert_eq!(end(block, split), Some(whole), "{split}");
+    }
+    assert_eq!(check_partial(b"GET / HTTP/1.1\nHost", 0, &LIMITS), Err(Refusal::LineEnd));
+    assert_eq!(check_partial(b"GET / HTTP/1.1\r\nHost", 0, &LIMITS), Ok(()));
+}

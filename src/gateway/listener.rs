@@ -1,0 +1,259 @@
+//! Sockets: binding them before anything else starts, accepting, counting, and letting go at the end.
+//!
+//! Owns connection limits (rule N4) and the drain. What arrives on a connection is `connection`'s business.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pingora::apps::HttpServerApp;
+use pingora::protocols::{GetSocketDigest, SocketDigest, Stream, l4, tls};
+use pingora::server::ShutdownWatch;
+use pingora::tls::ssl::{AlpnError, SslAcceptor, SslFiletype, SslMethod, select_next_proto};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use super::connection::{self, Buffered, ConnectionLimits, RefusalLog};
+
+/// A TLS handshake that takes longer is somebody holding a socket.
+const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections waiting to be accepted.
+const BACKLOG: u32 = 4096;
+
+/// A bound socket that does not accept yet.
+pub struct Listener {
+    socket: std::net::TcpListener,
+    address: SocketAddr,
+    tls: Option<SslAcceptor>,
+}
+
+/// Why a listener could not be made; each names the address or file and the fix.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error("cannot listen on {address}: it is in use by another process; stop that one or choose another port")]
+    InUse { address: SocketAddr },
+    #[error("cannot listen on {address}: not permitted; ports below 1024 need root or CAP_NET_BIND_SERVICE")]
+    NotPermitted { address: SocketAddr },
+    #[error("cannot listen on {address}: {source}")]
+    Other { address: SocketAddr, source: std::io::Error },
+    #[error("cannot use certificate {path}: {reason}; it must be a PEM certificate chain, the server's own certificate first")]
+    Certificate { path: String, reason: String },
+    #[error("cannot use private key {path}: {reason}; it must be an unencrypted PEM key that belongs to the certificate")]
+    Key { path: String, reason: String },
+}
+
+impl Listener {
+    /// Binds `address` (port 0 takes a free one) for cleartext HTTP.
+    ///
+    /// # Errors
+    /// [`ListenError`] when the address is taken, forbidden or not this machine's.
+    pub fn bind(address: SocketAddr) -> Result<Self, ListenError> {
+        let socket = bind(address).map_err(|source| match source.kind() {
+            std::io::ErrorKind::AddrInUse => ListenError::InUse { address },
+            std::io::ErrorKind::PermissionDenied => ListenError::NotPermitted { address },
+            _ => ListenError::Other { address, source },
+        })?;
+        let address = socket.local_addr().map_err(|source| ListenError::Other { address, source })?;
+        Ok(Self { socket, address, tls: None })
+    }
+
+    /// Speaks TLS 1.2 or later with this certificate chain and key, HTTP/2 first by ALPN.
+    ///
+    /// # Errors
+    /// [`ListenError::Certificate`] or [`ListenError::Key`], naming the file.
+    pub fn with_tls(mut self, certificate: &Path, key: &Path) -> Result<Self, ListenError> {
+        let certificate_error =
+            |reason: &dyn ToString| ListenError::Certificate { path: certificate.display().to_string(), reason: first_line(reason) };
+        let key_error = |reason: &dyn ToString| ListenError::Key { path: key.display().to_string(), reason: first_line(reason) };
+        std::fs::metadata(certificate).map_err(|error| certificate_error(&error))?;
+        std::fs::metadata(key).map_err(|error| key_error(&error))?;
+        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).map_err(|error| certificate_error(&error))?;
+        builder.set_certificate_chain_file(certificate).map_err(|error| certificate_error(&error))?;
+        builder.set_private_key_file(key, SslFiletype::PEM).map_err(|error| key_error(&error))?;
+        builder.check_private_key().map_err(|error| key_error(&error))?;
+        builder.set_alpn_select_callback(|_, offered| {
+            select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK)
+        });
+        self.tls = Some(builder.build());
+        Ok(self)
+    }
+
+    /// The address in use, its port chosen when 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+}
+
+/// OpenSSL's errors are stacks; the first entry says enough for a person.
+fn first_line(reason: &dyn ToString) -> String {
+    reason.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = if address.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+/// How many connections are open, in all and per address.
+#[derive(Debug)]
+pub struct Census {
+    open: AtomicUsize,
+    per_address: Mutex<HashMap<IpAddr, usize>>,
+    most: usize,
+    most_per_address: usize,
+}
+
+impl Census {
+    /// Admits at most `most` connections, `most_per_address` from one address. Rule N4.
+    pub fn new(most: usize, most_per_address: usize) -> Arc<Self> {
+        Arc::new(Self { open: AtomicUsize::new(0), per_address: Mutex::default(), most, most_per_address })
+    }
+
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// A place for a connection from `address`, given back when dropped; `None` when there is none left.
+    fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.most {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        let mut per_address = self.per_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = per_address.entry(address).or_default();
+        if *count >= self.most_per_address {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        *count += 1;
+        Some(Place { census: self.clone(), address })
+    }
+
+    /// Waits until every connection has ended, at most for `grace`; says whether they all did.
+    pub async fn drained(&self, grace: Duration) -> bool {
+        let started = Instant::now();
+        while self.open() > 0 {
+            if started.elapsed() >= grace {
+                return false;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+}
+
+struct Place {
+    census: Arc<Census>,
+    address: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut per_address = self.census.per_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = per_address.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                per_address.remove(&self.address);
+            }
+        }
+        self.census.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the connections of one listener share.
+pub struct Service<A> {
+    pub app: Arc<A>,
+    pub limits: ConnectionLimits,
+    pub census: Arc<Census>,
+    pub refusals: Arc<dyn RefusalLog>,
+    pub shutdown: ShutdownWatch,
+}
+
+impl<A> Service<A>
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    /// Accepts connections until shutdown, each served by a task of its own.
+    ///
+    /// # Errors
+    /// When the socket cannot be given to the runtime.
+    pub async fn accept(self, listener: Listener) -> std::io::Result<()> {
+        listener.socket.set_nonblocking(true)?;
+        let socket = TcpListener::from_std(listener.socket)?;
+        let service = Arc::new(self);
+        let mut shutdown = service.shutdown.clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = socket.accept() => accepted,
+                _ = shutdown.wait_for(|&stopping| stopping) => return Ok(()),
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let Some(place) = service.census.admit(peer.ip()) else { continue };
+                    let (service, tls) = (service.clone(), listener.tls.clone());
+                    tokio::spawn(async move {
+                        let _place = place;
+                        service.serve(stream, tls).await;
+                    });
+                }
+                // Out of descriptors or memory: the connection stays in the backlog, so trying at once would spin.
+                Err(error) => {
+                    tracing::warn!(error = %error, "cannot accept a connection");
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream, tls_acceptor: Option<SslAcceptor>) {
+        // Latency beats packet count for a proxy; a socket that refuses this is closed already.
+        let _ = stream.set_nodelay(true);
+        let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+        let mut stream = l4::stream::Stream::from(stream);
+        stream.set_socket_digest(digest);
+        let stream = Buffered::new(stream);
+        let stream: Stream = match tls_acceptor {
+            None => Box::new(stream),
+            Some(acceptor) => {
+                match timeout(TLS_HANDSHAKE_TIMEOUT, tls::server::handshake(&acceptor, stream)).await {
+                    Ok(Ok(stream)) => Box::new(stream),
+                    Ok(Err(error)) => return tracing::debug!(error = %error, "TLS handshake failed"),
+                    Err(_) => return tracing::debug!("TLS handshake took too long"),
+                }
+            }
+        };
+        connection::serve(stream, self).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // N4
+    #[test]
+    fn places_are_bounded_in_all_and_per_address() {
+        let census = Census::new(3, 2);
+        let (a, b) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        let first = census.admit(a);
+        let _second = census.admit(a);
+        assert!(census.admit(a).is_none(), "two per address");
+        let _third = census.admit(b);
+        assert!(census.admit(b).is_none(), "three in all");
+        assert_eq!(census.open(), 3);
+        drop(first);
+        assert!(census.admit(a).is_some());
+        assert_eq!(census.open(), 2);
+    }
+}

@@ -1,0 +1,100 @@
+//! The Pingora skin: sockets, phases, header hygiene, upstreams.
+//!
+//! Owns everything that touches the wire of proxied requests. It holds no rule: routes are found by `route`, requests are
+//! judged by `enforce`, and our own paths are answered by a service that it is given.
+
+pub mod admin;
+mod connection;
+mod context;
+pub mod echo;
+mod embed;
+mod forward;
+pub mod header_block;
+mod listener;
+mod proxy;
+mod request_id;
+mod respond;
+mod run;
+mod upstream;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use connection::{ConnectionLimits, RefusalLog};
+pub use embed::{Answer, Embedded, Peer};
+pub use forward::{Forwarder, IdentityFields};
+pub use header_block::HeaderLimits;
+pub use listener::{Census, ListenError, Listener, Service};
+pub use proxy::Proxy;
+pub use run::{H2Limits, start, start_admin};
+pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
+
+use crate::config::Network;
+use crate::enforce::{Enforcer, Guard};
+use crate::metrics::{Metrics, RouteMetrics};
+use crate::route::{Host, RouteTable};
+use crate::telemetry::DecisionLog;
+
+/// Everything the phases need, compiled once and shared by every connection.
+pub struct Gateway {
+    pub routes: RouteTable<Arc<Route>>,
+    pub enforcer: Arc<Enforcer>,
+    pub forwarder: Forwarder,
+    /// Answers our own paths.
+    pub embedded: Embedded,
+    pub limits: RequestLimits,
+    pub trusted_proxies: Vec<Network>,
+    /// The only hosts that are served, when every route names its hosts (rule M6).
+    pub hosts: Option<Vec<Host>>,
+    pub metrics: Arc<Metrics>,
+    /// The handles for requests that no route is for.
+    pub unmatched: RouteMetrics,
+    pub decision_log: Option<DecisionLog>,
+}
+
+/// Bounds that are checked once a request is understood. Rules N2, N3.
+#[derive(Clone, Debug)]
+pub struct RequestLimits {
+    /// Bytes of the request target, for HTTP/2, where no header block is read by us.
+    pub uri_size: usize,
+    pub header_fields: usize,
+    /// Bytes of a body for the embedded service.
+    pub embedded_body: usize,
+}
+
+/// A guarded way to an upstream.
+pub struct Route {
+    /// The pattern, as a label.
+    pub name: Box<str>,
+    /// Where it stands in the configuration.
+    pub line: u32,
+    pub guard: Guard,
+    pub upstream: Arc<Upstream>,
+    /// Replaces the upstream's own read timeout.
+    pub read_timeout: Option<Duration>,
+    /// Bytes of a request body.
+    pub max_body: u64,
+    pub forward_authorization: bool,
+    pub websocket: bool,
+    pub metrics: RouteMetrics,
+    pub upstream_duration: prometheus::Histogram,
+}
+
+impl Gateway {
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(peer))
+    }
+
+    /// Whether requests for `host` (without port) are for us at all.
+    fn serves(&self, host: &str) -> bool {
+        self.hosts.as_ref().is_none_or(|hosts| hosts.iter().any(|own| own.matches(host)))
+    }
+}
+
+impl RefusalLog for Gateway {
+    fn refused(&self, refusal: header_block::Refusal, request_id: &str) {
+        self.metrics.refused_headers.with_label_values(&[refusal.as_str()]).inc();
+        tracing::debug!(request.id = request_id, refusal = refusal.as_str(), "a header block was refused");
+    }
+}

@@ -1,0 +1,346 @@
+//! The life of a proxied request, one method per phase, in the order of the phases.
+//!
+//! Owns the sequence. It holds no rule: each phase asks the module that owns the question.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Method, header};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType};
+
+use super::context::Context;
+use super::embed::{self, Outcome, Peer};
+use super::forward::Forwarding;
+use super::respond::{self, Problem, REQUEST_ID};
+use super::Gateway;
+use crate::enforce::Request;
+use crate::route;
+use crate::telemetry::DecisionLine;
+
+/// The gateway as Pingora drives it.
+pub struct Proxy(pub Arc<Gateway>);
+
+const BODY_TOO_LARGE: Problem = Problem::new(413, "body_too_large", "The body of the request is larger than is accepted here");
+
+const BAD_HOST: Problem = Problem::new(400, "bad_host", "The request names no host, or two");
+const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
+/// What is proxied, for the `Allow` that every 405 owes.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Error type of a request that no server of the upstream can take.
+const NO_SERVER: ErrorType = ErrorType::new("NoServer");
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new()
+    }
+
+    /// None: Pingora would add a compression module to every request.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> pingora::Result<bool> {
+        let problem = match self.decide(session, ctx).await {
+            Ok(Next::Forward) => return Ok(false),
+            Ok(Next::Answer) => match self.answer(session, ctx).await? {
+                Ok(()) => return Ok(true),
+                Err(problem) => problem,
+            },
+            Err(problem) => problem,
+        };
+        ctx.refused = Some(problem.code);
+        respond::respond(session, &problem, ctx.request_id.as_str()).await?;
+        Ok(true)
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Context) -> pingora::Result<Box<HttpPeer>> {
+        // Without a permit there is no upstream, whatever an earlier phase did.
+        let (Some(route), Some(_)) = (&ctx.route, &ctx.permit) else {
+            return Error::e_explain(ErrorType::InternalError, "a request without a permit");
+        };
+        let mut peer = route.upstream.pick().ok_or_else(|| Error::new(NO_SERVER))?;
+        if route.read_timeout.is_some() {
+            peer.options.read_timeout = route.read_timeout;
+        }
+        ctx.forwarded = Some(Instant::now());
+        Ok(peer)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Context,
+    ) -> pingora::Result<()> {
+        let (Some(route), Some(permit)) = (&ctx.route, &ctx.permit) else {
+            return Error::e_explain(ErrorType::InternalError, "a request without a permit");
+        };
+        let received = session.req_header();
+        let peer = peer_address(session);
+        let forwarding = Forwarding {
+            path: ctx.canonical_path.as_deref().unwrap_or(received.uri.path()),
+            query: received.uri.query(),
+            peer,
+            peer_is_trusted: peer.is_some_and(|peer| self.0.trusts(peer)),
+            over_tls: session.digest().is_some_and(over_tls),
+            request_id: ctx.request_id.as_str(),
+            keep_authorization: route.forward_authorization,
+        };
+        self.0.forwarder.rewrite(permit, request, &forwarding)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut Context,
+    ) -> pingora::Result<()> {
+        if let (Some(body), Some(route)) = (body, &ctx.route) {
+            ctx.body_received += body.len() as u64;
+            if ctx.body_received > route.max_body {
+                return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
+            }
+        }
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        _answer: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> pingora::Result<()> {
+        if let (Some(route), Some(forwarded)) = (&ctx.route, ctx.forwarded) {
+            route.upstream_duration.observe(forwarded.elapsed().as_secs_f64());
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        answer: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> pingora::Result<()> {
+        answer.insert_header(REQUEST_ID, ctx.request_id.as_str())
+    }
+
+    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
+        // Nothing was sent, so another server may be tried, whatever the method (rule M10).
+        if ctx.route.as_ref().is_some_and(|route| route.upstream.servers() > 1) {
+            error.set_retry(true);
+        }
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+        let Some(problem) = problem_of(error) else {
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        };
+        ctx.refused = Some(problem.code);
+        if let (Some(route), ErrorSource::Upstream) = (&ctx.route, error.esource()) {
+            let upstream = route.upstream.name();
+            self.0.metrics.upstream_errors.with_label_values(&[upstream, problem.code]).inc();
+            tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
+        }
+        if session.response_written().is_none() {
+            session.set_keepalive(None);
+            // The client may be gone; the log line has been written either way.
+            let _ = respond::respond(session, &problem, ctx.request_id.as_str()).await;
+        }
+        FailToProxy { error_code: problem.status, can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Context, _error: &Error) -> bool {
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
+        let status = session.response_written().map_or(0, |answer| answer.status.as_u16());
+        let latency = ctx.started.elapsed();
+        let metrics = ctx.route.as_ref().map_or(&self.0.unmatched, |route| &route.metrics);
+        match (&ctx.permit, ctx.refused) {
+            // An upstream's failure is no decision: the request had its permit.
+            (Some(_), _) => metrics.permitted(),
+            (None, Some(reason)) => metrics.denied(reason),
+            (None, None) => {}
+        }
+        metrics.answered(status, latency.as_secs_f64());
+        if let Some(log) = &self.0.decision_log {
+            log.write(&decision_line(session, ctx, status, latency));
+        }
+    }
+}
+
+enum Next {
+    Forward,
+    /// It is for one of our own paths.
+    Answer,
+}
+
+impl Proxy {
+    /// Finds the destination of a request and, where it is an upstream, asks for the permit. Both see the canonical path.
+    async fn decide(&self, session: &Session, ctx: &mut Context) -> Result<Next, Problem> {
+        let header = session.req_header();
+        self.check_request_line(header)?;
+        let host = host(header).ok_or(BAD_HOST)?;
+        if !self.0.serves(host) {
+            return Err(Problem::new(421, "unknown_host", "This host is not served here"));
+        }
+        let refused_path = |error: route::PathError| Problem::new(400, error.as_str(), "The path is ambiguous or malformed");
+        let path = route::canonical(header.uri.path()).map_err(refused_path)?;
+        if let Some(pattern) = (self.0.embedded.pattern_of)(&path) {
+            ctx.embedded = Some(pattern);
+            ctx.canonical_path = owned(path);
+            return Ok(Next::Answer);
+        }
+        let found = self.0.routes.find(Some(host), &path).ok_or(NO_ROUTE)?;
+        let route = ctx.route.insert(found.value.clone());
+        let parameters = found.parameters.as_slice();
+        let request = Request { method: &header.method, headers: &header.headers, query: header.uri.query(), parameters: &parameters };
+        let permit = self.0.enforcer.check(&route.guard, request).await.map_err(|denial| Problem::from(&denial))?;
+        drop(found);
+        if !route.websocket && header.headers.contains_key(header::UPGRADE) {
+            return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
+        }
+        let length = header.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if length.is_some_and(|length| length > route.max_body) {
+            return Err(BODY_TOO_LARGE);
+        }
+        ctx.canonical_path = owned(path);
+        ctx.permit = Some(permit);
+        Ok(Next::Forward)
+    }
+
+    /// Rules M7 and N2, the latter for HTTP/2: an HTTP/1 block was measured before it was parsed.
+    fn check_request_line(&self, header: &RequestHeader) -> Result<(), Problem> {
+        if header.method == Method::TRACE || header.method == Method::CONNECT {
+            let problem = Problem::new(405, "method_refused", "TRACE and CONNECT are never proxied");
+            return Err(Problem { allow: Some(METHODS), ..problem });
+        }
+        if header.raw_path().len() > self.0.limits.uri_size {
+            return Err(Problem::new(414, "uri_too_long", "The request target is too long"));
+        }
+        if header.headers.len() > self.0.limits.header_fields {
+            return Err(Problem::new(431, "too_many_fields", "The request has too many header fields"));
+        }
+        if !header.raw_path_is_utf8() {
+            return Err(Problem::new(400, "bad_path", "The path is not valid UTF-8"));
+        }
+        Ok(())
+    }
+
+    /// Answers a request for one of our own paths.
+    async fn answer(&self, session: &mut Session, ctx: &Context) -> pingora::Result<Result<(), Problem>> {
+        let peer = Peer(self.client_address(session));
+        let most = self.0.limits.embedded_body;
+        let outcome = embed::serve(session, &self.0.embedded, most, peer, ctx).await?;
+        Ok(match outcome {
+            Outcome::Answered => Ok(()),
+            Outcome::BodyTooLarge => {
+                session.set_keepalive(None);
+                Err(BODY_TOO_LARGE)
+            }
+        })
+    }
+
+    /// The address that limits and logs go by: the socket's, or the last that a trusted proxy vouches for (rule M12).
+    fn client_address(&self, session: &Session) -> Option<IpAddr> {
+        let peer = peer_address(session)?;
+        if !self.0.trusts(peer) {
+            return Some(peer);
+        }
+        let chain = session.req_header().headers.get_all("x-forwarded-for").iter().filter_map(|field| field.to_str().ok());
+        let addresses: Vec<IpAddr> = chain.flat_map(|field| field.split(',')).filter_map(|address| address.trim().parse().ok()).collect();
+        Some(addresses.into_iter().rev().find(|address| !self.0.trusts(*address)).unwrap_or(peer))
+    }
+}
+
+/// The canonical path, where it is another one than was received.
+fn owned(path: Cow<'_, str>) -> Option<Box<str>> {
+    match path {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(path) => Some(path.into()),
+    }
+}
+
+/// The host that the request is for, without its port. `None` when an absolute target and the field disagree: an upstream
+/// would believe the one or the other (RFC 9112 3.2.2).
+fn host(header: &RequestHeader) -> Option<&str> {
+    let field = header.headers.get(header::HOST).map_or(Some(""), |host| host.to_str().ok())?;
+    let target = header.raw_path();
+    if !target.starts_with(b"/") && target != b"*" {
+        let target = std::str::from_utf8(target).ok()?;
+        let (_, rest) = target.split_once("://")?;
+        let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
+        if !authority.eq_ignore_ascii_case(field) {
+            return None;
+        }
+    }
+    // `[::1]:80` has colons inside its brackets.
+    let after = field.rfind(']').unwrap_or(0);
+    Some(field[after..].find(':').map_or(field, |colon| &field[..after + colon]))
+}
+
+fn peer_address(session: &Session) -> Option<IpAddr> {
+    session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
+}
+
+fn over_tls(digest: &Digest) -> bool {
+    digest.ssl_digest.is_some()
+}
+
+/// What the client is told when proxying failed; `None` when there is nobody to tell.
+fn problem_of(error: &Error) -> Option<Problem> {
+    let problem = match (error.esource(), error.etype()) {
+        (_, ErrorType::HTTPStatus(413)) => BODY_TOO_LARGE,
+        (_, kind) if *kind == NO_SERVER => Problem::new(503, "upstream_dns", "No server of the upstream has an address"),
+        (ErrorSource::Upstream, ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::TLSHandshakeTimedout) => {
+            Problem::new(504, "upstream_timeout", "The upstream did not answer in time")
+        }
+        (
+            ErrorSource::Upstream,
+            ErrorType::ConnectRefused | ErrorType::ConnectNoRoute | ErrorType::ConnectError | ErrorType::SocketError | ErrorType::ConnectProxyFailure,
+        ) => Problem::new(502, "upstream_unreachable", "The upstream cannot be reached"),
+        (ErrorSource::Upstream, ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError) => {
+            Problem::new(502, "upstream_tls", "The upstream's TLS cannot be trusted")
+        }
+        (ErrorSource::Upstream, _) => Problem::new(502, "upstream_failed", "The upstream broke off or answered nonsense"),
+        (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => return None,
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => Problem::new(408, "body_timeout", "The body of the request took too long"),
+        (ErrorSource::Downstream, _) => Problem::new(400, "bad_request", "The request is malformed"),
+        (ErrorSource::Internal | ErrorSource::Unset, _) => Problem::new(500, "internal", "The gateway failed; the request was not forwarded"),
+    };
+    Some(problem)
+}
+
+fn decision_line<'a>(session: &'a Session, ctx: &'a Context, status: u16, latency: Duration) -> DecisionLine<'a> {
+    let token = ctx.permit.as_ref().and_then(|permit| permit.token());
+    let route = ctx.route.as_ref().map(|route| &*route.name).or(ctx.embedded);
+    DecisionLine {
+        request_id: ctx.request_id.as_str(),
+        method: session.req_header().method.as_str(),
+        route: route.unwrap_or("-"),
+        line: ctx.route.as_ref().map_or(0, |route| route.line),
+        permitted: ctx.permit.is_some() || (ctx.embedded.is_some() && ctx.refused.is_none()),
+        reason: ctx.refused.unwrap_or_default(),
+        issuer: token.map(|token| &*token.facts.issuer),
+        client_id: token.and_then(|token| token.facts.client_id.as_deref()),
+        subject: token.map(|token| &*token.pseudonym),
+        cache_hit: ctx.permit.as_ref().is_some_and(|permit| permit.cache_hit()),
+        status,
+        latency,
+    }
+}

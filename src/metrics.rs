@@ -1,0 +1,242 @@
+//! What Prometheus is told.
+//!
+//! Owns names and labels; every label is bounded by the configuration or by an enum (rule O7). Nobody's name, token or
+//! path is ever a label.
+
+use std::sync::OnceLock;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+/// Seconds; a proxied request takes milliseconds, a stuck one the timeout of its route.
+const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// All metrics of a process. Cheap handles are taken out once, at start.
+pub struct Metrics {
+    registry: Registry,
+    decisions: IntCounterVec,
+    request_duration: HistogramVec,
+    upstream_duration: HistogramVec,
+    pub refused_headers: IntCounterVec,
+    pub upstream_errors: IntCounterVec,
+    pub token_cache_hits: IntCounter,
+    pub token_cache_misses: IntCounter,
+    pub token_cache_evictions: IntCounter,
+    pub token_cache_entries: IntGauge,
+    pub tokens_issued: IntCounterVec,
+    pub oauth_errors: IntCounterVec,
+    pub open_connections: IntGauge,
+    pub healthy_servers: IntGaugeVec,
+    pub insecure_upstreams: IntGauge,
+    pub store_up: IntGauge,
+    config_info: IntGaugeVec,
+}
+
+/// The handles of one route.
+pub struct RouteMetrics {
+    label: Box<str>,
+    decisions: IntCounterVec,
+    durations: HistogramVec,
+    permits: IntCounter,
+    /// The duration of answers with status 200, by far the most frequent.
+    ok: OnceLock<Histogram>,
+}
+
+impl RouteMetrics {
+    pub fn permitted(&self) {
+        self.permits.inc();
+    }
+
+    /// Counts a refusal; `reason` comes from one of our enums.
+    pub fn denied(&self, reason: &'static str) {
+        self.decisions.with_label_values(&[&*self.label, "deny", reason]).inc();
+    }
+
+    /// Observes an answer: `seconds` from the first byte of the request to the last of the answer.
+    pub fn answered(&self, status: u16, seconds: f64) {
+        if status == 200 {
+            self.ok.get_or_init(|| self.durations.with_label_values(&[&*self.label, "200"])).observe(seconds);
+        } else {
+            self.durations.with_label_values(&[&*self.label, code(status)]).observe(seconds);
+        }
+    }
+}
+
+/// The label of a status. An upstream may answer any number, so unusual ones share a label.
+fn code(status: u16) -> &'static str {
+    match status {
+        101 => "101",
+        200 => "200",
+        201 => "201",
+        202 => "202",
+        204 => "204",
+        206 => "206",
+        301 => "301",
+        302 => "302",
+        303 => "303",
+        304 => "304",
+        307 => "307",
+        308 => "308",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        405 => "405",
+        408 => "408",
+        409 => "409",
+        410 => "410",
+        413 => "413",
+        414 => "414",
+        415 => "415",
+        421 => "421",
+        422 => "422",
+        429 => "429",
+        431 => "431",
+        500 => "500",
+        501 => "501",
+        502 => "502",
+        503 => "503",
+        504 => "504",
+        0 => "none",
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}
+
+impl Metrics {
+    /// # Panics
+    /// Never: every name below is valid and registered once.
+    #[expect(clippy::expect_used, reason = "names are constants, and a test makes them all")]
+    pub fn new() -> Self {
+        let registry = Registry::new_custom(Some("faregate".into()), None).expect("a valid prefix");
+        let register = Registering(&registry);
+        Self {
+            decisions: register.counters("decisions_total", "Decisions on requests to routes.", &["route", "decision", "reason"]),
+            request_duration: register.histograms("request_duration_seconds", "From request to answered.", &["route", "code"]),
+            upstream_duration: register.histograms("upstream_duration_seconds", "From forwarded to the answer's header.", &["upstream"]),
+            refused_headers: register.counters("refused_headers_total", "Header blocks refused before they were requests.", &["reason"]),
+            upstream_errors: register.counters("upstream_errors_total", "Requests that an upstream failed.", &["upstream", "reason"]),
+            token_cache_hits: register.counter("token_cache_hits_total", "Tokens found in the cache of verified tokens."),
+            token_cache_misses: register.counter("token_cache_misses_total", "Tokens that had to be verified."),
+            token_cache_evictions: register.counter("token_cache_evictions_total", "Tokens dropped for lack of room."),
+            token_cache_entries: register.gauge("token_cache_entries", "Tokens in the cache."),
+            tokens_issued: register.counters("tokens_issued_total", "Access tokens issued.", &["grant_type", "profile"]),
+            oauth_errors: register.counters("oauth_errors_total", "Errors answered by OAuth endpoints.", &["endpoint", "error"]),
+            open_connections: register.gauge("open_connections", "Client connections open now."),
+            healthy_servers: register.gauges("upstream_healthy_servers", "Servers of an upstream that requests may go to.", &["upstream"]),
+            insecure_upstreams: register.gauge("insecure_upstreams", "Upstreams whose certificates are not checked."),
+            store_up: register.gauge("store_up", "1 when the store answered the last time it was asked."),
+            config_info: register.gauges("config_info", "1 for the running configuration.", &["hash"]),
+            registry,
+        }
+    }
+
+    /// The handles of the route called `label`.
+    pub fn route(&self, label: &str) -> RouteMetrics {
+        RouteMetrics {
+            label: label.into(),
+            permits: self.decisions.with_label_values(&[label, "permit", ""]),
+            decisions: self.decisions.clone(),
+            durations: self.request_duration.clone(),
+            ok: OnceLock::new(),
+        }
+    }
+
+    pub fn upstream(&self, name: &str) -> Histogram {
+        self.upstream_duration.with_label_values(&[name])
+    }
+
+    /// Names the running configuration; an earlier one disappears.
+    pub fn running_configuration(&self, hash: &str) {
+        self.config_info.reset();
+        self.config_info.with_label_values(&[hash]).set(1);
+    }
+
+    /// Everything in the text format, process metrics included.
+    pub fn render(&self) -> Vec<u8> {
+        let mut families = self.registry.gather();
+        families.extend(process_collector().collect());
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
+            tracing::error!(error = %error, "metrics cannot be rendered");
+        }
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn process_collector() -> &'static prometheus::process_collector::ProcessCollector {
+    static PROCESS: OnceLock<prometheus::process_collector::ProcessCollector> = OnceLock::new();
+    PROCESS.get_or_init(prometheus::process_collector::ProcessCollector::for_self)
+}
+
+struct Registering<'a>(&'a Registry);
+
+#[expect(clippy::expect_used, reason = "names are constants, and a test makes them all")]
+impl Registering<'_> {
+    fn register<C: Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
+        let metric = metric.expect("a valid name and help");
+        self.0.register(Box::new(metric.clone())).expect("a name of its own");
+        metric
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+        self.register(HistogramVec::new(HistogramOpts::new(name, help).buckets(BUCKETS.into()), labels))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // O7
+    #[test]
+    fn metrics_have_our_prefix_and_bounded_labels() {
+        let metrics = Metrics::new();
+        let route = metrics.route("/api/**");
+        route.permitted();
+        route.denied("missing_scope");
+        route.answered(200, 0.001);
+        route.answered(999, 0.001);
+        metrics.running_configuration("abc");
+        metrics.running_configuration("def");
+        let text = String::from_utf8(metrics.render()).unwrap();
+        for line in [
+            r#"faregate_decisions_total{decision="permit",reason="",route="/api/**"} 1"#,
+            r#"faregate_decisions_total{decision="deny",reason="missing_scope",route="/api/**"} 1"#,
+            r#"faregate_request_duration_seconds_count{code="5xx",route="/api/**"} 1"#,
+            r#"faregate_config_info{hash="def"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(!text.contains(r#"hash="abc""#));
+        assert!(text.contains("process_resident_memory_bytes"));
+    }
+}

@@ -1,0 +1,294 @@
+//! The composition root: a checked configuration becomes a running gateway. The only place where parts are wired.
+//!
+//! Owns the order of the start, the background work and the drain at the end. It holds no rule of its own.
+
+mod adapters;
+mod compile;
+mod error;
+mod offline;
+mod open;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub use error::StartError;
+pub use offline::{Offline, Verified};
+pub use open::Opened;
+
+use crate::config::{self, Config, PublicUrl, StoreLocation, Target};
+use crate::directory::{Directory, News};
+use crate::enforce::{Enforcer, Issuer, Pseudonyms, TokenCache};
+use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin};
+use crate::metrics::Metrics;
+use crate::model::{Change, ChangeKind};
+use crate::oauth::{AuthorizationServer, KeyRing, Settings};
+use crate::telemetry::DecisionLog;
+
+/// How often another process's changes are asked for.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A gateway that answers requests.
+pub struct Running {
+    /// Where it listens, and whether with TLS.
+    pub listeners: Vec<(SocketAddr, bool)>,
+    pub admin: Option<SocketAddr>,
+    /// The issuers that routes may accept, the default tenant's first.
+    pub issuers: Vec<String>,
+    pub tenant_id: Uuid,
+    /// The configuration file.
+    pub source: String,
+    pub hash: String,
+    /// The kind of store, without credentials.
+    pub store: &'static str,
+    pub is_ephemeral: bool,
+    opened: Opened,
+    census: Arc<Census>,
+    shutdown: watch::Sender<bool>,
+    grace: Duration,
+}
+
+/// Starts the gateway of `config` on the current runtime. When it returns, requests are answered.
+///
+/// # Errors
+/// [`StartError`]: one line that names the thing and the fix. Nothing listens then.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    // 1. What the configuration promises of itself.
+    let failed = config::policy_tests(&config).iter().filter(|outcome| !outcome.passed()).count();
+    if failed > 0 {
+        return Err(StartError::PolicyTests { failed });
+    }
+    // 2. Sockets first: a port in use ends the start before anything is written.
+    let listeners = config.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+    let admin_listener = config.admin.map(Listener::bind).transpose()?;
+    let public_url = public_url(&config, &listeners);
+    // 3. The store, the declared objects, the keys.
+    let opened = Opened::open(&config).await?;
+    opened.declare(&config).await?;
+    let keys = key_ring(&config, &opened, &public_url).await?;
+    keys.provide().await.map_err(StartError::from)?;
+    // 4. Who is believed.
+    let issuers = issuers(&config, &opened, &keys).await?;
+    let pseudonyms = Pseudonyms::new(&keys.derived_key(b"faregate pseudonyms"));
+    let enforcer = Arc::new(Enforcer::new(issuers, TokenCache::new(config.token_cache.size), opened.clock.clone(), pseudonyms));
+    // 5. The gateway around them.
+    let metrics = Arc::new(Metrics::new());
+    metrics.running_configuration(&config.hash);
+    let upstreams = upstreams(&config, &metrics).await?;
+    let server = Arc::new(AuthorizationServer::new(opened.directory.clone(), keys.clone(), opened.clock.clone(), opened.entropy.clone()));
+    let census = Census::new(config.limits.connections, config.limits.connections_per_ip);
+    let running = Running {
+        listeners: listeners.iter().map(|listener| (listener.address(), listener.is_tls())).collect(),
+        admin: admin_listener.as_ref().map(Listener::address),
+        issuers: keys.issuers().iter().map(|issuer| issuer.issuer.to_string()).collect(),
+        tenant_id: keys.issuer(None).map(|issuer| issuer.tenant.id).unwrap_or_default(),
+        source: config.path.display().to_string(),
+        hash: config.hash.clone(),
+        store: store_kind(&config.store),
+        is_ephemeral: matches!(config.store, StoreLocation::SqliteMemory),
+        census: census.clone(),
+        shutdown: watch::Sender::new(false),
+        grace: config.shutdown.grace_for,
+        opened,
+    };
+    let store_up = follow(&running.opened.directory, &keys, &enforcer);
+    let admin = admin::Admin {
+        metrics: metrics.clone(),
+        enforcer: enforcer.clone(),
+        census: census.clone(),
+        upstreams: upstreams.clone(),
+        store_up,
+        configuration: running.described(&config),
+        started: Instant::now(),
+    };
+    let limits = config.limits.clone();
+    let h2c: Vec<bool> = config.listen.iter().map(|listener| listener.h2c).collect();
+    let gateway = Arc::new(Gateway {
+        forwarder: gateway::Forwarder::new(&compile::identity_fields(&config.forward)),
+        limits: compile::request_limits(&limits),
+        trusted_proxies: config.trusted_proxies.clone(),
+        hosts: compile::known_hosts(&config),
+        unmatched: metrics.route("-"),
+        decision_log: config.log.decisions.then(DecisionLog::start).transpose()?,
+        embedded: adapters::embedded(server, metrics.clone()),
+        routes: compile::routes(config.routes, &upstreams, &metrics)?,
+        enforcer,
+        metrics,
+    });
+    // 6. The door opens.
+    let listeners = listeners.into_iter().zip(h2c).map(|(listener, h2c)| (listener, compile::connection_limits(&limits, h2c)));
+    let h2 = H2Limits { streams: limits.h2_streams, header_list: limits.h2_header_list, idle: limits.h2_idle_for };
+    let shutdown = running.shutdown.subscribe();
+    gateway::start(&gateway, listeners.collect(), &h2, &census, &shutdown);
+    if let Some(listener) = admin_listener {
+        gateway::start_admin(admin, listener, compile::connection_limits(&limits, false), &gateway, &shutdown);
+    }
+    for upstream in &upstreams {
+        upstream.watch();
+    }
+    Ok(running)
+}
+
+impl Running {
+    /// The first listener as a URL.
+    pub fn url(&self) -> String {
+        let (address, tls) = self.listeners[0];
+        format!("{}://{address}", if tls { "https" } else { "http" })
+    }
+
+    /// What scripts are told.
+    pub fn description(&self) -> Value {
+        json!({
+            "gateway": self.url(),
+            "admin": self.admin.map(|address| format!("http://{address}")),
+            "issuer": self.issuers.first(),
+            "config": { "source": self.source, "hash": self.hash },
+        })
+    }
+
+    /// Stops accepting, lets requests in flight end within the grace period, and closes the store.
+    pub async fn stop(self) {
+        self.shutdown.send_replace(true);
+        if !self.census.drained(self.grace).await {
+            tracing::warn!(connections = self.census.open(), "connections were cut at the end of the grace period");
+        }
+        self.opened.store.close().await;
+    }
+
+    fn described(&self, config: &Config) -> admin::Configuration {
+        let url = |(address, tls): &(SocketAddr, bool)| format!("{}://{address}", if *tls { "https" } else { "http" });
+        admin::Configuration {
+            source: self.source.clone(),
+            hash: self.hash.clone(),
+            listeners: self.listeners.iter().map(url).collect(),
+            issuers: self.issuers.clone(),
+            routes: config.routes.len(),
+        }
+    }
+}
+
+fn bind(listener: &config::Listener) -> Result<Listener, StartError> {
+    let bound = Listener::bind(listener.address)?;
+    Ok(match &listener.tls {
+        Some(files) => bound.with_tls(&files.certificate, &files.key)?,
+        None => bound,
+    })
+}
+
+/// The public URL, with the port that a listener on port 0 was given.
+fn public_url(config: &Config, listeners: &[Listener]) -> PublicUrl {
+    match (config.public_url.port(), listeners.first()) {
+        (Some(0), Some(first)) => config.public_url.with_port(first.address().port()),
+        _ => config.public_url.clone(),
+    }
+}
+
+pub(crate) async fn key_ring(config: &Config, opened: &Opened, public_url: &PublicUrl) -> Result<Arc<KeyRing>, StartError> {
+    let settings = Settings {
+        publish_for: open::seconds(config.keys.publish_before_for),
+        ..Settings::new(public_url.as_str())
+    };
+    let master_key = open::master_key(config, &opened.entropy)?;
+    let keys = KeyRing::open(Arc::new(settings), opened.store.clone(), master_key, opened.clock.clone(), opened.entropy.clone());
+    keys.await.map_err(StartError::from)
+}
+
+/// The issuers of the configuration in its order, which routes refer to.
+async fn issuers(config: &Config, opened: &Opened, keys: &Arc<KeyRing>) -> Result<Vec<Arc<dyn Issuer>>, StartError> {
+    let tenants = opened.directory.tenants().await?;
+    let mut issuers: Vec<Arc<dyn Issuer>> = Vec::new();
+    for issuer in &config.issuers {
+        let tenant_id = match &issuer.tenant {
+            Some(name) => {
+                let unknown = || StartError::UnknownTenant { issuer: issuer.name.clone(), tenant: name.clone() };
+                tenants.iter().find(|tenant| tenant.name == *name).map(|tenant| tenant.id).ok_or_else(unknown)?
+            }
+            None => keys.issuer(None).map(|issuer| issuer.tenant.id).unwrap_or_default(),
+        };
+        issuers.push(Arc::new(adapters::LocalTenant { tenant_id, keys: keys.clone(), directory: opened.directory.clone() }));
+    }
+    Ok(issuers)
+}
+
+async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstream>>, StartError> {
+    let wants_echo = config.upstreams.iter().any(|upstream| matches!(upstream.target, Target::Echo));
+    let echo = if wants_echo { Some(gateway::echo::start().await?) } else { None };
+    let upstreams = compile::upstreams(config, echo);
+    for (upstream, settings) in upstreams.iter().zip(&config.upstreams) {
+        upstream.resolve().await;
+        if matches!(&settings.target, Target::Servers { tls: Some(tls), .. } if !tls.verify) {
+            metrics.insecure_upstreams.inc();
+            tracing::warn!(upstream.name = upstream.name(), "the certificates of this upstream are not checked (insecure: true)");
+        }
+    }
+    Ok(upstreams)
+}
+
+/// Keeps what is in memory as new as the store. The answer says whether the store answers.
+fn follow(directory: &Arc<Directory>, keys: &Arc<KeyRing>, enforcer: &Arc<Enforcer>) -> Arc<AtomicBool> {
+    let store_up = Arc::new(AtomicBool::new(true));
+    let (reload, mut reloads) = watch::channel(());
+    let (keys, forgetting) = (keys.clone(), enforcer.clone());
+    tokio::spawn(async move {
+        let mut generation = keys.generation();
+        loop {
+            tokio::select! {
+                asked = reloads.changed() => {
+                    if asked.is_err() {
+                        return;
+                    }
+                    if let Err(error) = keys.reload().await {
+                        tracing::warn!(error = %error, "signing keys cannot be reloaded; those in memory stay in use");
+                    }
+                }
+                // Keys leave by the clock too, without anybody telling.
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+            // Whatever was verified with a key or an issuer that is gone is verified again (rule F17).
+            if keys.generation() != generation {
+                generation = keys.generation();
+                forgetting.forget();
+            }
+        }
+    });
+    let (directory, enforcer, up) = (directory.clone(), enforcer.clone(), store_up.clone());
+    tokio::spawn(async move {
+        let hear = move |news: News<'_>| {
+            up.store(!matches!(news, News::Silent), Ordering::Relaxed);
+            let (about_keys, about_names) = match news {
+                News::Changes(changes) => (changes.iter().any(KeyRing::concerns), changes.iter().any(concerns_names)),
+                News::Missed => (true, true),
+                News::Silent => (false, false),
+            };
+            if about_keys {
+                reload.send_replace(());
+            }
+            if about_names {
+                enforcer.forget();
+            }
+        };
+        directory.follow(FOLLOW_INTERVAL, hear).await;
+    });
+    store_up
+}
+
+/// Verified tokens carry the names of entities.
+fn concerns_names(change: &Change) -> bool {
+    match change.kind {
+        ChangeKind::Tenant | ChangeKind::Entity => true,
+        ChangeKind::EntityType | ChangeKind::Grant | ChangeKind::Key | ChangeKind::Revocation | ChangeKind::Other => false,
+    }
+}
+
+fn store_kind(store: &StoreLocation) -> &'static str {
+    match store {
+        StoreLocation::Sqlite(_) => "sqlite",
+        StoreLocation::SqliteMemory => "memory",
+        StoreLocation::Postgres(_) => "postgres",
+    }
+}

@@ -1,0 +1,68 @@
+//! The small bridges between modules that do not know each other.
+//!
+//! Owns no decision: each bridge passes on what one side asks and the other one knows.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::directory::Directory;
+use crate::enforce::{Issuer, Trusted, Unknown};
+use crate::gateway::{Answer, Embedded, Peer};
+use crate::metrics::Metrics;
+use crate::oauth::{AuthorizationServer, KeyRing};
+use crate::web;
+
+/// A tenant of the embedded authorization server, as `enforce` sees an issuer.
+pub(super) struct LocalTenant {
+    pub tenant_id: Uuid,
+    pub keys: Arc<KeyRing>,
+    pub directory: Arc<Directory>,
+}
+
+#[async_trait]
+impl Issuer for LocalTenant {
+    fn is_called(&self, iss: &str) -> bool {
+        self.keys.issuer(Some(self.tenant_id)).is_some_and(|issuer| *issuer.issuer == *iss)
+    }
+
+    fn trusted(&self) -> Option<Trusted> {
+        let issuer = self.keys.issuer(Some(self.tenant_id))?;
+        Some(Trusted { expectations: issuer.expectations.clone(), keys: issuer.access_token_keys.clone() })
+    }
+
+    async fn names_of(&self, ids: &[&str]) -> Result<Vec<(Box<str>, Box<str>)>, Unknown> {
+        let ids: Vec<Uuid> = ids.iter().filter_map(|id| Uuid::try_parse(id).ok()).collect();
+        let names = self.directory.names_of(self.tenant_id, &ids).await.map_err(|_| Unknown)?;
+        Ok(names.into_iter().map(|(id, name)| (id.to_string().into(), name.into())).collect())
+    }
+}
+
+/// The authorization server's HTTP skin, as the gateway calls it.
+pub(super) fn embedded(server: Arc<AuthorizationServer>, metrics: Arc<Metrics>) -> Embedded {
+    let service = web::Service::new(server);
+    let answer = move |mut request: http::Request<Bytes>| -> Answer {
+        let (service, metrics) = (service.clone(), metrics.clone());
+        Box::pin(async move {
+            if let Some(Peer(Some(address))) = request.extensions_mut().remove::<Peer>() {
+                request.extensions_mut().insert(web::PeerAddress(address));
+            }
+            let answer = service.call(request).await;
+            count(&answer, &metrics);
+            answer
+        })
+    };
+    Embedded { pattern_of: web::pattern_of, answer: Arc::new(answer) }
+}
+
+fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {
+    let Some(outcome) = answer.extensions().get::<web::Outcome>() else { return };
+    if let Some(web::Issued { grant_type, profile }) = outcome.issued {
+        metrics.tokens_issued.with_label_values(&[grant_type, profile]).inc();
+    }
+    if let Some(error) = outcome.error {
+        metrics.oauth_errors.with_label_values(&[outcome.endpoint, error]).inc();
+    }
+}

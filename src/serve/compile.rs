@@ -1,0 +1,142 @@
+//! Checked configuration to the values that the gateway runs on.
+//!
+//! Owns the translation, nothing else: what is legal was checked by `config`, what it means is decided by `gateway`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::StartError;
+use crate::config::{self, Config, Target};
+use crate::enforce::{Accepted, Guard};
+use crate::gateway::{
+    ConnectionLimits, HeaderLimits, HealthSettings, IdentityFields, RequestLimits, Route, ServerSettings, Upstream,
+    UpstreamSettings,
+};
+use crate::metrics::Metrics;
+use crate::route::{Host, RouteTable};
+
+/// The upstreams in the order of the configuration; `echo` is where the built-in one listens, if any wants it.
+pub(super) fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Vec<Arc<Upstream>> {
+    config.upstreams.iter().map(|upstream| Arc::new(Upstream::new(settings(upstream, echo)))).collect()
+}
+
+fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSettings {
+    let (servers, insecure) = match &upstream.target {
+        Target::Servers { servers, tls } => {
+            let servers = servers.iter().map(|server| ServerSettings {
+                host: server.host.clone(),
+                port: server.port,
+                tls: tls.as_ref().map(|tls| tls.sni.clone().unwrap_or_else(|| server.host.clone())),
+            });
+            (servers.collect(), tls.as_ref().is_some_and(|tls| !tls.verify))
+        }
+        Target::Echo => {
+            let server = |echo: SocketAddr| ServerSettings { host: echo.ip().to_string(), port: echo.port(), tls: None };
+            (echo.map(server).into_iter().collect(), false)
+        }
+    };
+    UpstreamSettings {
+        name: upstream.name.clone(),
+        servers,
+        connect_timeout: upstream.timeouts.connect_for,
+        read_timeout: upstream.timeouts.read_for,
+        write_timeout: upstream.timeouts.write_for,
+        idle_timeout: upstream.timeouts.idle_for,
+        http2: upstream.http2,
+        insecure,
+        health: upstream.health.as_ref().map(|health| HealthSettings {
+            path: Some(health.path.clone()),
+            interval: health.interval_for,
+            timeout: health.timeout_for,
+            healthy_after: health.healthy_after,
+            unhealthy_after: health.unhealthy_after,
+            expect: Some(health.expect),
+        }),
+    }
+}
+
+/// The route table of the configuration.
+///
+/// # Errors
+/// [`StartError::Routes`] when two routes match the same requests.
+pub(super) fn routes(
+    config: Vec<config::Route>,
+    upstreams: &[Arc<Upstream>],
+    metrics: &Metrics,
+) -> Result<RouteTable<Arc<Route>>, StartError> {
+    let mut entries = Vec::new();
+    for route in config {
+        let hosts = hosts(&route);
+        let pattern = route.pattern.clone();
+        let route = Arc::new(compiled(route, upstreams, metrics));
+        for host in hosts {
+            entries.push((host, pattern.clone(), route.clone()));
+        }
+    }
+    RouteTable::compile(entries).map_err(|conflict| StartError::Routes(conflict.to_string()))
+}
+
+/// `None` stands for every host.
+fn hosts(route: &config::Route) -> Vec<Option<Host>> {
+    if route.hosts.is_empty() { vec![None] } else { route.hosts.iter().cloned().map(Some).collect() }
+}
+
+fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics) -> Route {
+    let upstream = upstreams[route.upstream.0].clone();
+    let accepts = route.tokens.into_iter().map(|accepted| Accepted {
+        issuer: accepted.issuer.0,
+        audience: accepted.audience.into_iter().map(Into::into).collect(),
+    });
+    Route {
+        line: route.line,
+        guard: Guard { policy: route.policy, accepts: accepts.collect() },
+        read_timeout: Some(route.timeouts.read_for),
+        max_body: route.max_body,
+        forward_authorization: route.forward_authorization,
+        websocket: route.websocket,
+        metrics: metrics.route(&route.name),
+        upstream_duration: metrics.upstream(upstream.name()),
+        upstream,
+        name: route.name.into(),
+    }
+}
+
+/// The hosts that are served at all, when every route names its own (rule M6); the authorization server's is one of them.
+pub(super) fn known_hosts(config: &Config) -> Option<Vec<Host>> {
+    if config.routes.is_empty() || config.routes.iter().any(|route| route.hosts.is_empty()) {
+        return None;
+    }
+    let named = config.routes.iter().flat_map(|route| route.hosts.iter().cloned());
+    Some(named.chain([Host::Exact(config.public_url.host().into())]).collect())
+}
+
+pub(super) fn identity_fields(forward: &config::Forward) -> IdentityFields {
+    IdentityFields {
+        subject: forward.subject.clone(),
+        client: forward.client.clone(),
+        tenant: forward.tenant.clone(),
+        issuer: forward.issuer.clone(),
+        scope: forward.scope.clone(),
+        roles: forward.roles.clone(),
+        permissions: forward.permissions.clone(),
+        request_id: forward.request_id.clone(),
+    }
+}
+
+pub(super) fn connection_limits(limits: &config::Limits, h2c: bool) -> ConnectionLimits {
+    ConnectionLimits {
+        header: HeaderLimits { block_size: limits.header_size, fields: limits.header_fields, uri_size: limits.uri_size },
+        header_timeout: limits.header_for,
+        keep_alive: limits.keep_alive_for,
+        requests: limits.requests_per_connection,
+        h2c,
+    }
+}
+
+pub(super) fn request_limits(limits: &config::Limits) -> RequestLimits {
+    RequestLimits {
+        uri_size: limits.uri_size,
+        header_fields: limits.header_fields,
+        embedded_body: usize::try_from(limits.oauth_body).unwrap_or(usize::MAX),
+    }
+}

@@ -1,0 +1,44 @@
+//! Why a gateway does not start: one line each, naming the thing and the fix.
+
+use crate::directory::DirectoryError;
+use crate::gateway::ListenError;
+use crate::jose::MasterKeyError;
+use crate::oauth::KeyRingError;
+use crate::store::{OpenError, StoreError};
+
+/// The reasons, by what has to be mended.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error("the store failed while starting: {0}")]
+    StoreFailed(#[from] StoreError),
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error("`directory:` cannot be applied: {0}")]
+    Directory(#[from] DirectoryError),
+    #[error("issuer {issuer:?} is tenant {tenant:?}, which does not exist; declare it under directory.tenants or create it with: faregate tenant create {tenant}")]
+    UnknownTenant { issuer: String, tenant: String },
+    #[error("there are several tenants, so issuer {issuer:?} must name its own: tenant: NAME")]
+    AmbiguousTenant { issuer: String },
+    #[error("the routes do not fit together: {0}")]
+    Routes(String),
+    #[error("{failed} policy tests fail; run: faregate check")]
+    PolicyTests { failed: usize },
+    #[error("the system refuses a thread or socket: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl StartError {
+    /// The process's exit code, as `faregate --help` documents them.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::UnknownTenant { .. } | Self::AmbiguousTenant { .. } | Self::Routes(_) | Self::PolicyTests { .. } | Self::Directory(_) => 2,
+            Self::Listen(_) | Self::Store(_) | Self::StoreFailed(_) | Self::MasterKey(_) | Self::Keys(_) | Self::System(_) => 3,
+        }
+    }
+}

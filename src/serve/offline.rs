@@ -1,0 +1,79 @@
+//! Verifying a token without a server, with the keys in the store: for `faregate explain`.
+//!
+//! Owns what is done when the store is not there: claims are read, and it is said that nobody vouches for them.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::{Opened, StartError, issuers};
+use crate::config::{Config, StoreLocation};
+use crate::enforce::{Denial, Enforcer, Issuer, Pseudonyms, TokenCache, TokenFault};
+use crate::jose;
+use crate::policy::TokenFacts;
+
+/// The enforcer of a configuration, if its store can be opened.
+pub struct Offline {
+    parts: Result<(Enforcer, Vec<Arc<dyn Issuer>>), String>,
+}
+
+/// Facts of a token, and how far they can be believed.
+pub enum Verified {
+    Fully { facts: TokenFacts, key_id: String },
+    Unread { facts: TokenFacts, why: String },
+}
+
+impl Offline {
+    /// Opens the store of `config`, but makes none where there is none yet.
+    pub async fn open(config: &Config) -> Self {
+        let missing = match &config.store {
+            StoreLocation::Sqlite(path) if !path.exists() => Some(format!("there is no store {} yet", path.display())),
+            StoreLocation::SqliteMemory => Some("the store is in memory".to_owned()),
+            StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) => None,
+        };
+        let parts = match missing {
+            Some(why) => Err(why),
+            None => open(config).await.map_err(|error| error.to_string()),
+        };
+        Self { parts }
+    }
+
+    /// # Errors
+    /// The denial that the gateway would answer with.
+    pub async fn verify(&self, token: &str) -> Result<Verified, Denial> {
+        match &self.parts {
+            Ok((enforcer, _)) => {
+                let verified = enforcer.verify(token).await?;
+                Ok(Verified::Fully { facts: verified.facts.clone(), key_id: verified.key_id.to_string() })
+            }
+            Err(why) => {
+                let malformed = Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed));
+                let claims = claims(token).ok_or(malformed)?;
+                Ok(Verified::Unread { facts: TokenFacts::of_claims(claims), why: why.clone() })
+            }
+        }
+    }
+
+    /// The issuer of the configuration that the token is from; the first one when no store says how they are called.
+    pub fn issuer_of(&self, facts: &TokenFacts) -> Option<usize> {
+        match &self.parts {
+            Ok((_, issuers)) => issuers.iter().position(|issuer| issuer.is_called(&facts.issuer)),
+            Err(_) => Some(0),
+        }
+    }
+}
+
+async fn open(config: &Config) -> Result<(Enforcer, Vec<Arc<dyn Issuer>>), StartError> {
+    let opened = Opened::open(config).await?;
+    let keys = super::key_ring(config, &opened, &config.public_url).await?;
+    let issuers = issuers(config, &opened, &keys).await?;
+    let enforcer = Enforcer::new(issuers.clone(), TokenCache::new(1), opened.clock.clone(), Pseudonyms::new(b"offline"));
+    Ok((enforcer, issuers))
+}
+
+fn claims(token: &str) -> Option<Map<String, Value>> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&claims).ok()
+}

@@ -1,0 +1,121 @@
+//! The parts that need a store, without a gateway: for `serve` itself and for commands that work on the same store.
+//!
+//! Owns the order in which they are opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::StartError;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::directory::Directory;
+use crate::directory::declare::{
+    Declaration, EntityDeclaration, EntityTypeDeclaration, GrantDeclaration, PermissionDeclaration, TenantDeclaration,
+};
+use crate::entropy::Entropy;
+use crate::jose::MasterKey;
+use crate::model::Profile;
+use crate::store::Store;
+use crate::store::sql::{Options, SqlStore};
+
+/// An open store and what administrators manage in it.
+pub struct Opened {
+    pub store: Arc<dyn Store>,
+    pub directory: Arc<Directory>,
+    pub clock: Clock,
+    pub entropy: Entropy,
+}
+
+impl Opened {
+    /// Opens the store of `config`, brings its schema up to date and sees that there is a tenant.
+    ///
+    /// # Errors
+    /// [`StartError`] when the store cannot be used.
+    pub async fn open(config: &Config) -> Result<Self, StartError> {
+        let (clock, entropy) = (Clock::system(), Entropy::system());
+        let store: Arc<dyn Store> = Arc::new(SqlStore::open(config.store.url().expose(), &Options::default()).await?);
+        let directory = Arc::new(Directory::new(store.clone(), clock.clone(), entropy.clone()));
+        directory.ensure_tenant().await?;
+        Ok(Self { store, directory, clock, entropy })
+    }
+
+    /// Makes what the configuration declares.
+    ///
+    /// # Errors
+    /// [`StartError::Directory`] when the store holds something that contradicts it.
+    pub async fn declare(&self, config: &Config) -> Result<(), StartError> {
+        let applied = self.directory.apply(&declaration(&config.directory)).await?;
+        for generated in &applied.generated_secrets {
+            // Shown once, to whoever starts the gateway; it is nowhere else in clear.
+            let (entity, client_id, secret) = (&generated.entity, &generated.client_id, generated.client_secret.expose());
+            eprintln!("faregate: entity {entity:?} was made; client_id {client_id} client_secret {secret}");
+        }
+        Ok(())
+    }
+}
+
+/// The `directory:` section in the directory's own terms.
+fn declaration(section: &config::directory::Directory) -> Declaration {
+    // Ids were checked to be UUIDs, profiles to be known.
+    let id = |text: &Option<String>| text.as_deref().and_then(|text| Uuid::try_parse(text).ok());
+    let tenants = section.tenants.iter().map(|tenant| TenantDeclaration {
+        name: tenant.name.clone(),
+        id: id(&tenant.id),
+        profile: tenant.profile.as_deref().and_then(Profile::parse).unwrap_or_default(),
+        issuer: tenant.issuer.clone(),
+        access_token_for: tenant.access_token_for.map(seconds),
+        access_token_algorithm: tenant.access_token_algorithm.clone(),
+        id_token_algorithm: tenant.id_token_algorithm.clone(),
+    });
+    let entity_types = section.entity_types.iter().map(|of| EntityTypeDeclaration {
+        name: of.name.clone(),
+        id: id(&of.id),
+        permissions: of
+            .permissions
+            .iter()
+            .map(|permission| PermissionDeclaration {
+                name: permission.name.clone(),
+                description: permission.description.clone(),
+                is_default: permission.is_default,
+            })
+            .collect(),
+    });
+    let entities = section.entities.iter().map(|entity| EntityDeclaration {
+        name: entity.name.clone(),
+        id: id(&entity.id),
+        entity_type: entity.entity_type.clone(),
+        tenant: Some(entity.tenant.clone()),
+        client_id: entity.client_id.clone(),
+        client_secret: entity.client_secret.clone(),
+    });
+    let grants = section.grants.iter().map(|grant| GrantDeclaration {
+        recipient: grant.recipient.clone(),
+        target: grant.target.clone(),
+        permissions: grant.permissions.clone(),
+        tenant: Some(grant.tenant.clone()),
+    });
+    Declaration {
+        tenants: tenants.collect(),
+        entity_types: entity_types.collect(),
+        entities: entities.collect(),
+        grants: grants.collect(),
+        adopt: false,
+    }
+}
+
+/// The key that protects signing keys, made at the first start.
+///
+/// # Errors
+/// [`StartError::MasterKey`], naming the file and the fix.
+pub(super) fn master_key(config: &Config, entropy: &Entropy) -> Result<MasterKey, StartError> {
+    Ok(match &config.keys.master_key {
+        config::MasterKey::Value(text) => MasterKey::from_base64(text.expose())?,
+        config::MasterKey::File(path) => MasterKey::from_file(path, entropy)?,
+    })
+}
+
+pub(super) fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,219 @@
+//! What operators read: log lines, and one JSON line per decision.
+//!
+//! Owns where lines go (standard error, never standard output) and their encoding. What is worth a line is decided where
+//! it happens; no line ever holds a token, code, secret, cookie or body (rule O2).
+
+use std::cell::RefCell;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object per line (rule O5).
+    Json,
+    /// For a person at a terminal.
+    Pretty,
+}
+
+/// Starts logging at `level`; `RUST_LOG` overrides it. Only the first call in a process counts.
+pub fn start(format: Format, level: tracing::Level) {
+    // Pingora reports every broken client connection as an error; they are the Internet's normal weather.
+    let default = format!("{level},pingora_core=error,pingora_proxy=off,sqlx=warn");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    // A second start (tests make several gateways in one process) keeps the first one's subscriber.
+    let _ = match format {
+        Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        Format::Pretty => registry.with(layer.compact().with_target(false)).try_init(),
+    };
+}
+
+/// How long a decision line may wait in memory before it is written.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Bytes that make a flush happen at once.
+const FLUSH_SIZE: usize = 64 * 1024;
+
+/// Bytes of lines waiting for a slow reader after which new ones are dropped: serving goes on (fault T65).
+const MOST_WAITING: usize = 8 * 1024 * 1024;
+
+/// One decision, as it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct DecisionLine<'a> {
+    pub request_id: &'a str,
+    pub method: &'a str,
+    /// The route's pattern, never the path; `-` when no route matched.
+    pub route: &'a str,
+    /// The place of the route in the configuration.
+    pub line: u32,
+    pub permitted: bool,
+    pub reason: &'a str,
+    pub issuer: Option<&'a str>,
+    pub client_id: Option<&'a str>,
+    /// A pseudonym.
+    pub subject: Option<&'a str>,
+    pub cache_hit: bool,
+    pub status: u16,
+    /// From request to answered.
+    pub latency: Duration,
+}
+
+/// Writes decision lines from memory, so that a request never waits for a disk or a pipe.
+pub struct DecisionLog {
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    dropped: u64,
+}
+
+impl DecisionLog {
+    /// Lines go to standard error, written by a thread of their own that ends with this value.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start() -> std::io::Result<Self> {
+        let waiting = Arc::new(Mutex::new(Waiting::default()));
+        let theirs = Arc::downgrade(&waiting);
+        std::thread::Builder::new().name("decision-log".into()).spawn(move || write_while_alive(&theirs))?;
+        Ok(Self { waiting })
+    }
+
+    pub fn write(&self, line: &DecisionLine<'_>) {
+        thread_local! {
+            static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        LINE.with_borrow_mut(|buffer| {
+            buffer.clear();
+            encode(line, SystemTime::now(), buffer);
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.lines.len() + buffer.len() > MOST_WAITING {
+                waiting.dropped += 1;
+            } else {
+                waiting.lines.extend_from_slice(buffer);
+            }
+        });
+    }
+}
+
+impl Drop for DecisionLog {
+    fn drop(&mut self) {
+        flush(&self.waiting, &mut Vec::new());
+    }
+}
+
+fn write_while_alive(waiting: &Weak<Mutex<Waiting>>) {
+    let mut lines = Vec::with_capacity(FLUSH_SIZE);
+    while let Some(waiting) = waiting.upgrade() {
+        flush(&waiting, &mut lines);
+        drop(waiting);
+        std::thread::sleep(FLUSH_INTERVAL);
+    }
+}
+
+fn flush(waiting: &Mutex<Waiting>, lines: &mut Vec<u8>) {
+    let dropped = {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(lines, &mut waiting.lines);
+        std::mem::take(&mut waiting.dropped)
+    };
+    if !lines.is_empty() {
+        // Standard error that cannot be written to leaves nowhere to say so.
+        let _ = std::io::stderr().lock().write_all(lines);
+        lines.clear();
+    }
+    if dropped > 0 {
+        tracing::warn!(dropped, "decision lines were dropped: standard error is read too slowly");
+    }
+}
+
+fn encode(line: &DecisionLine<'_>, now: SystemTime, buffer: &mut Vec<u8>) {
+    // Writing to memory cannot fail.
+    let _ = write!(buffer, "{{\"time\":\"{}", humantime::format_rfc3339_millis(now));
+    buffer.extend_from_slice(b"\",\"event\":\"decision\",\"request_id\":");
+    text(line.request_id, buffer);
+    member("method", line.method, buffer);
+    member("route", line.route, buffer);
+    number("line", u64::from(line.line), buffer);
+    member("decision", if line.permitted { "permit" } else { "deny" }, buffer);
+    if !line.permitted {
+        member("reason", line.reason, buffer);
+    }
+    for (name, value) in [("issuer", line.issuer), ("client_id", line.client_id), ("subject", line.subject)] {
+        if let Some(value) = value {
+            member(name, value, buffer);
+        }
+    }
+    buffer.extend_from_slice(if line.cache_hit { b",\"cache_hit\":true" } else { b",\"cache_hit\":false" });
+    number("status", u64::from(line.status), buffer);
+    number("latency_us", u64::try_from(line.latency.as_micros()).unwrap_or(u64::MAX), buffer);
+    buffer.extend_from_slice(b"}\n");
+}
+
+fn member(name: &str, value: &str, buffer: &mut Vec<u8>) {
+    buffer.extend_from_slice(b",\"");
+    buffer.extend_from_slice(name.as_bytes());
+    buffer.extend_from_slice(b"\":");
+    text(value, buffer);
+}
+
+fn number(name: &str, value: u64, buffer: &mut Vec<u8>) {
+    // Writing to memory cannot fail.
+    let _ = write!(buffer, ",\"{name}\":{value}");
+}
+
+/// A JSON string; most values need no escape and are copied whole.
+fn text(value: &str, buffer: &mut Vec<u8>) {
+    if value.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        buffer.push(b'"');
+        buffer.extend_from_slice(value.as_bytes());
+        buffer.push(b'"');
+    } else {
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(buffer, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: DecisionLine<'_> = DecisionLine {
+        request_id: "r1",
+        method: "GET",
+        route: "/api/**",
+        line: 12,
+        permitted: false,
+        reason: "missing_scope",
+        issuer: Some("https://gate.example"),
+        client_id: Some("a\"\r\n{\"event\":\"forged\"}"),
+        subject: None,
+        cache_hit: true,
+        status: 403,
+        latency: Duration::from_micros(87),
+    };
+
+    // O3, O5
+    #[test]
+    fn a_decision_is_one_line_of_json_whatever_its_values() {
+        let mut buffer = Vec::new();
+        encode(&LINE, SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_291_545_123), &mut buffer);
+        let text = String::from_utf8(buffer).unwrap();
+        assert_eq!(text.matches('\n').count(), 1);
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["time"], "2026-11-21T20:05:45.123Z");
+        assert_eq!(line["decision"], "deny");
+        assert_eq!(line["client_id"], LINE.client_id.unwrap());
+        assert_eq!(line["latency_us"], 87);
+        assert!(line.get("subject").is_none());
+    }
+}
