@@ -39,10 +39,8 @@ pub struct Metrics {
 pub struct RouteMetrics {
     label: Box<str>,
     decisions: IntCounterVec,
-    durations: HistogramVec,
     permits: IntCounter,
-    /// The duration of answers with status 200, by far the most frequent.
-    ok: OnceLock<Histogram>,
+    durations: Durations,
 }
 
 impl RouteMetrics {
@@ -55,12 +53,26 @@ impl RouteMetrics {
         self.decisions.with_label_values(&[&*self.label, "deny", reason]).inc();
     }
 
+    pub fn durations(&self) -> &Durations {
+        &self.durations
+    }
+}
+
+/// How long the answers under one label took.
+pub struct Durations {
+    label: Box<str>,
+    all: HistogramVec,
+    /// Answers with status 200, by far the most frequent.
+    ok: OnceLock<Histogram>,
+}
+
+impl Durations {
     /// Observes an answer: `seconds` from the first byte of the request to the last of the answer.
     pub fn answered(&self, status: u16, seconds: f64) {
         if status == 200 {
-            self.ok.get_or_init(|| self.durations.with_label_values(&[&*self.label, "200"])).observe(seconds);
+            self.ok.get_or_init(|| self.all.with_label_values(&[&*self.label, "200"])).observe(seconds);
         } else {
-            self.durations.with_label_values(&[&*self.label, code(status)]).observe(seconds);
+            self.all.with_label_values(&[&*self.label, code(status)]).observe(seconds);
         }
     }
 }
@@ -143,9 +155,13 @@ impl Metrics {
             label: label.into(),
             permits: self.decisions.with_label_values(&[label, "permit", ""]),
             decisions: self.decisions.clone(),
-            durations: self.request_duration.clone(),
-            ok: OnceLock::new(),
+            durations: self.durations(label),
         }
+    }
+
+    /// The handles of paths that are not decided on, such as our own.
+    pub fn durations(&self, label: &str) -> Durations {
+        Durations { label: label.into(), all: self.request_duration.clone(), ok: OnceLock::new() }
     }
 
     pub fn upstream(&self, name: &str) -> Histogram {
@@ -223,8 +239,8 @@ mod tests {
         let route = metrics.route("/api/**");
         route.permitted();
         route.denied("missing_scope");
-        route.answered(200, 0.001);
-        route.answered(999, 0.001);
+        route.durations().answered(200, 0.001);
+        route.durations().answered(999, 0.001);
         metrics.running_configuration("abc");
         metrics.running_configuration("def");
         let text = String::from_utf8(metrics.render()).unwrap();

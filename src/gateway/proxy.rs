@@ -170,14 +170,20 @@ impl ProxyHttp for Proxy {
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
         let status = session.response_written().map_or(0, |answer| answer.status.as_u16());
         let latency = ctx.started.elapsed();
-        let metrics = ctx.route.as_ref().map_or(&self.0.unmatched, |route| &route.metrics);
-        match (&ctx.permit, ctx.refused) {
-            // An upstream's failure is no decision: the request had its permit.
-            (Some(_), _) => metrics.permitted(),
-            (None, Some(reason)) => metrics.denied(reason),
-            (None, None) => {}
-        }
-        metrics.answered(status, latency.as_secs_f64());
+        let durations = match ctx.embedded.and_then(|pattern| self.0.embedded.durations.get(pattern)) {
+            Some(durations) => durations,
+            None => {
+                let metrics = ctx.route.as_ref().map_or(&self.0.unmatched, |route| &route.metrics);
+                match (&ctx.permit, ctx.refused) {
+                    // An upstream's failure is no decision: the request had its permit.
+                    (Some(_), _) => metrics.permitted(),
+                    (None, Some(reason)) => metrics.denied(reason),
+                    (None, None) => {}
+                }
+                metrics.durations()
+            }
+        };
+        durations.answered(status, latency.as_secs_f64());
         if let Some(log) = &self.0.decision_log {
             log.write(&decision_line(session, ctx, status, latency));
         }
