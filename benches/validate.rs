@@ -36,7 +36,7 @@ fn claims() -> serde_json::Value {
 /// The bare check, with a key that is parsed already.
 enum Bare {
     Public(ParsedPublicKey),
-    Shared(hmac::Key),
+    Shared(Box<hmac::Key>),
 }
 
 impl Bare {
@@ -59,7 +59,7 @@ impl Bare {
                 let pair = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(private.expose()).unwrap();
                 public(&ED25519, pair.public_key().as_ref())
             }
-            Algorithm::Hs256 => Self::Shared(hmac::Key::new(hmac::HMAC_SHA256, private.expose())),
+            Algorithm::Hs256 => Self::Shared(Box::new(hmac::Key::new(hmac::HMAC_SHA256, private.expose()))),
             other => panic!("no bare check for {other:?}"),
         }
     }

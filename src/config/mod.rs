@@ -47,14 +47,10 @@ pub use limits::Limits;
 pub use listen::{Listener, TlsFiles};
 pub use network::Network;
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
-<<<<<<< HEAD
-pub use routes::{RESERVED, table as route_table};
-=======
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
 pub use public_url::PublicUrl;
 pub use report::{LayerReport, Outcome, Report, report};
-pub use routes::RESERVED;
->>>>>>> 4222fab9cbe52f2e4994211b51ffb1eeebc79476
+pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
 pub use store::StoreLocation;
 pub use tests::{Expectation, PolicyTest, TestOutcome, policy_tests};

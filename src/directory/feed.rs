@@ -36,14 +36,20 @@ impl Directory {
     /// Asks for changes every `interval`, for ever; absorbs them and then tells `also`. While the store is silent
     /// nothing is answered from memory, so that the token endpoint says 503 instead of trusting what may be revoked.
     pub async fn follow(&self, interval: Duration, mut also: impl FnMut(News<'_>) + Send) {
-        let mut heard = None;
+        let (mut heard, mut was_silent) = (None, false);
         loop {
             match self.news_since(&mut heard, &mut also).await {
+                Ok(()) if was_silent => {
+                    was_silent = false;
+                    tracing::info!("The store answers again.");
+                }
                 Ok(()) => {}
                 Err(error) => {
-                    if heard.take().is_some() {
+                    if !was_silent {
+                        was_silent = true;
                         tracing::warn!(store.error = %error, "The store does not answer; asking again.");
                     }
+                    heard = None;
                     self.cache.flush();
                     also(News::Silent);
                 }

@@ -14,7 +14,7 @@ impl Directory {
         self.cache.tenants.find(generation, Some(id), self.store.find_tenant(id)).await
     }
 
-    /// The only tenant, when there is one only: requests that name none are meant for it (DESIGN 8, D1).
+    /// The only tenant, when there is one only: requests that name none are meant for it (D1).
     pub async fn default_tenant(&self) -> Result<Option<Arc<Tenant>>> {
         let generation = self.cache.generation();
         let ask = async {
@@ -75,7 +75,23 @@ impl Directory {
         Ok(names)
     }
 
-    // Lists are for administrators and are never cached.
+    // What follows is for administrators and never cached.
+
+    /// By name or id.
+    pub async fn find_tenant(&self, name_or_id: &str) -> Result<Option<Tenant>> {
+        match Uuid::try_parse(name_or_id) {
+            Ok(id) => self.store.find_tenant(id).await,
+            Err(_) => self.store.find_tenant_by_name(name_or_id).await,
+        }
+    }
+
+    /// By name or id.
+    pub async fn find_entity_type(&self, name_or_id: &str) -> Result<Option<EntityType>> {
+        match Uuid::try_parse(name_or_id) {
+            Ok(id) => self.store.find_entity_type(id).await,
+            Err(_) => self.store.find_entity_type_by_name(name_or_id).await,
+        }
+    }
 
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
         self.store.list_tenants().await

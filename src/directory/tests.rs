@@ -216,7 +216,7 @@ async fn targets_are_found_by_id_and_by_name_in_their_tenant() {
     assert!(directory.names_of(Uuid::nil(), &[target.id]).await.expect("answer").is_empty());
 }
 
-// DESIGN: a request that names no tenant is meant for the only one
+// D1: a request that names no tenant is meant for the only one
 #[tokio::test]
 async fn the_default_tenant_is_the_only_one() {
     let directory = directory().await;
@@ -316,7 +316,7 @@ async fn permissions_are_added_renamed_and_removed_with_their_grants() {
     assert!(directory.grants(GrantFilter::All).await.expect("list").is_empty());
 }
 
-// DESIGN 9: an undecidable question is an error, never a refusal
+// An undecidable question is an error, never a refusal
 #[tokio::test]
 async fn a_closed_store_is_an_error_not_an_absence() {
     let store = store().await;

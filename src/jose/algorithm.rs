@@ -114,6 +114,11 @@ impl Algorithm {
         matches!(self.primitive(), Primitive::Hmac { .. })
     }
 
+    /// Whether its keys are found by trial and error, which takes seconds of CPU.
+    pub fn is_rsa(self) -> bool {
+        matches!(self.primitive(), Primitive::Rsa { .. })
+    }
+
     pub(super) fn primitive(self) -> Primitive {
         match self {
             Self::Rs256 => rsa(&signature::RSA_PKCS1_2048_8192_SHA256, &signature::RSA_PKCS1_SHA256),

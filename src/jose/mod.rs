@@ -9,12 +9,16 @@ mod jwk;
 mod key;
 mod key_set;
 mod master_key;
+mod reason;
 mod sign;
 mod verify;
+mod verifying_key;
 
 pub use algorithm::{Algorithm, AlgorithmSet};
-pub use key::{KeyError, SigningKey, VerifyingKey};
+pub use key::{KeyError, SigningKey};
 pub use key_set::KeySet;
 pub use master_key::{MasterKey, MasterKeyError};
+pub use reason::Reason;
 pub use sign::{SignError, TokenType};
-pub use verify::{Expectations, Header, MAX_TOKEN_BYTES, Reason, TypeSet, Verified, peek_issuer, verify};
+pub use verify::{Expectations, Header, MAX_TOKEN_BYTES, TypeSet, Verified, peek_issuer, verify};
+pub use verifying_key::VerifyingKey;

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Algorithm, AlgorithmSet, KeySet, json};
+use super::{Algorithm, AlgorithmSet, KeySet, Reason, json};
 
 /// The longest token that is looked at unless [`Expectations`] say otherwise (rule F3).
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -58,28 +58,6 @@ pub struct Header {
     pub algorithm: Algorithm,
     pub kid: Option<Box<str>>,
     pub typ: Option<Box<str>>,
-}
-
-/// Why a token was refused: for logs and metrics, never for the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    TooLarge,
-    Malformed,
-    DuplicateMember,
-    CriticalHeader,
-    UnsupportedAlgorithm,
-    WrongType,
-    UnknownKey,
-    AlgorithmMismatch,
-    BadSignature,
-    WrongIssuer,
-    MissingAudience,
-    WrongAudience,
-    MissingExpiry,
-    InvalidTime,
-    Expired,
-    NotYetValid,
-    IssuedInFuture,
 }
 
 impl Expectations {
@@ -279,51 +257,6 @@ fn instant(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Reaso
             Some(_) | None => Err(Reason::InvalidTime),
         },
         Some(_) => Err(Reason::InvalidTime),
-    }
-}
-
-impl Reason {
-    pub const ALL: [Self; 17] = [
-        Self::TooLarge,
-        Self::Malformed,
-        Self::DuplicateMember,
-        Self::CriticalHeader,
-        Self::UnsupportedAlgorithm,
-        Self::WrongType,
-        Self::UnknownKey,
-        Self::AlgorithmMismatch,
-        Self::BadSignature,
-        Self::WrongIssuer,
-        Self::MissingAudience,
-        Self::WrongAudience,
-        Self::MissingExpiry,
-        Self::InvalidTime,
-        Self::Expired,
-        Self::NotYetValid,
-        Self::IssuedInFuture,
-    ];
-
-    /// The name in logs and metric labels.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TooLarge => "too_large",
-            Self::Malformed => "malformed",
-            Self::DuplicateMember => "duplicate_member",
-            Self::CriticalHeader => "critical_header",
-            Self::UnsupportedAlgorithm => "unsupported_algorithm",
-            Self::WrongType => "wrong_type",
-            Self::UnknownKey => "unknown_key",
-            Self::AlgorithmMismatch => "algorithm_mismatch",
-            Self::BadSignature => "bad_signature",
-            Self::WrongIssuer => "wrong_issuer",
-            Self::MissingAudience => "missing_audience",
-            Self::WrongAudience => "wrong_audience",
-            Self::MissingExpiry => "missing_expiry",
-            Self::InvalidTime => "invalid_time",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::IssuedInFuture => "issued_in_future",
-        }
     }
 }
 

@@ -6,8 +6,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::AuthorizationServer;
 use super::error::OAuthError;
-use super::keys::LocalIssuer;
 use super::grant::GrantType;
+use super::keys::LocalIssuer;
 use crate::model::{KeyPurpose, Profile};
 use crate::profile::Dialect;
 

@@ -34,22 +34,12 @@ impl AnyOf {
         let index = (all.len() >= WORTH_INDEXING).then(|| Index::new(&branches, &all, true));
         let scope_index =
             (scope_branches.len() >= WORTH_INDEXING).then(|| Index::new(&branches, &scope_branches, false));
-        Self {
-            branches,
-            index,
-            scope_branches,
-            scope_index,
-        }
+        Self { branches, index, scope_branches, scope_index }
     }
 
     /// The rule that lets the request pass: the first branch in writing order that does.
     pub(super) fn passing(&self, facts: &Facts<'_>) -> Option<RuleId> {
-        let mut first = First {
-            branches: &self.branches,
-            facts,
-            test: Node::passing,
-            found: None,
-        };
+        let mut first = First { branches: &self.branches, facts, test: Node::passing, found: None };
         match (&self.index, facts.token) {
             (Some(index), Some(token)) => index.ask_candidates(token, &mut first),
             (Some(_) | None, _) => first.ask(0..self.branches.len()),
@@ -60,12 +50,7 @@ impl AnyOf {
     /// The first branch that would pass if the token had more scopes. Asked only when no branch passes.
     pub(super) fn lacking_only_scope(&self, facts: &Facts<'_>) -> Option<&Node> {
         let test = |node: &Node, facts: &Facts<'_>| node.lacks_only_scope(facts).then_some(node.id);
-        let mut first = First {
-            branches: &self.branches,
-            facts,
-            test,
-            found: None,
-        };
+        let mut first = First { branches: &self.branches, facts, test, found: None };
         match (&self.scope_index, facts.token) {
             (Some(index), Some(token)) => index.ask_candidates(token, &mut first),
             (Some(_) | None, _) => first.ask(self.scope_branches.iter().copied()),

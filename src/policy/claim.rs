@@ -16,16 +16,11 @@ pub(super) fn find<'t>(claims: &'t Map<String, Value>, path: &[Box<str>]) -> Opt
     let (first, nested) = path.split_first()?;
     // Hashing a name costs more than comparing it with the few claims that tokens have.
     let claim = if claims.len() <= FEW_CLAIMS {
-        claims
-            .iter()
-            .find(|(name, _)| ***name == **first)
-            .map(|(_, value)| value)
+        claims.iter().find(|(name, _)| ***name == **first).map(|(_, value)| value)
     } else {
         claims.get(&**first)
     };
-    nested
-        .iter()
-        .try_fold(claim?, |value, name| value.as_object()?.get(&**name))
+    nested.iter().try_fold(claim?, |value, name| value.as_object()?.get(&**name))
 }
 
 /// The scalar candidates of a claim: itself, or the elements of an array.
@@ -54,9 +49,7 @@ impl Scalar {
         match value {
             Value::String(text) => Some(Self::Text(text.as_str().into())),
             Value::Bool(boolean) => Some(Self::Boolean(*boolean)),
-            Value::Number(number) => integer(number)
-                .map(Self::Integer)
-                .or_else(|| number.as_f64().map(Self::Real)),
+            Value::Number(number) => integer(number).map(Self::Integer).or_else(|| number.as_f64().map(Self::Real)),
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         }
     }
@@ -82,10 +75,7 @@ pub(super) fn integer(number: &Number) -> Option<i128> {
     if let Some(unsigned) = number.as_u64() {
         return Some(unsigned.into());
     }
-    number
-        .as_f64()
-        .filter(|float| float.fract() == 0.0 && float.abs() < EXACT)
-        .map(|float| float as i128)
+    number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT).map(|float| float as i128)
 }
 
 /// Whether a claim value is what a path parameter says: the same text, or an integer written in its plain form.
@@ -96,9 +86,7 @@ pub(super) fn reads_as(value: &Value, parameter: &str) -> bool {
             let plain = parameter == "0" || !parameter.trim_start_matches('-').starts_with(['0', '+']);
             plain
                 && !parameter.starts_with('+')
-                && parameter
-                    .parse::<i128>()
-                    .is_ok_and(|read| integer(number) == Some(read))
+                && parameter.parse::<i128>().is_ok_and(|read| integer(number) == Some(read))
         }
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
     }
@@ -118,10 +106,7 @@ impl Values {
 
     pub(super) fn new(scalars: Vec<Scalar>) -> Self {
         if scalars.len() <= Self::FEW {
-            return Self {
-                scalars: scalars.into_boxed_slice(),
-                texts: HashSet::new(),
-            };
+            return Self { scalars: scalars.into_boxed_slice(), texts: HashSet::new() };
         }
         let mut texts = HashSet::new();
         let mut others = Vec::new();
@@ -133,10 +118,7 @@ impl Values {
                 Scalar::Integer(_) | Scalar::Real(_) | Scalar::Boolean(_) => others.push(scalar),
             }
         }
-        Self {
-            scalars: others.into_boxed_slice(),
-            texts,
-        }
+        Self { scalars: others.into_boxed_slice(), texts }
     }
 
     pub(super) fn contain(&self, value: &Value) -> bool {
@@ -169,10 +151,7 @@ mod tests {
         assert!(!equals(json!(5), json!("5")));
         assert!(!equals(json!(true), json!("true")));
         assert!(equals(json!(0.5), json!(0.5)));
-        assert!(!equals(
-            json!(9_007_199_254_740_993_i64),
-            json!(9_007_199_254_740_992.0)
-        ));
+        assert!(!equals(json!(9_007_199_254_740_993_i64), json!(9_007_199_254_740_992.0)));
     }
 
     #[test]
@@ -198,21 +177,15 @@ mod tests {
 
     #[test]
     fn many_values_are_still_all_found() {
-        let values = Values::new(
-            (0..100)
-                .map(|n| Scalar::Text(format!("t{n}").into()))
-                .chain([Scalar::Integer(7)])
-                .collect(),
-        );
+        let values =
+            Values::new((0..100).map(|n| Scalar::Text(format!("t{n}").into())).chain([Scalar::Integer(7)]).collect());
         assert!((0..100).all(|n| values.contain(&json!(format!("t{n}")))));
         assert!(values.contain(&json!(7.0)) && !values.contain(&json!("7")) && !values.contain(&json!("t100")));
     }
 
     #[test]
     fn paths_go_through_objects_only() {
-        let Value::Object(claims) = json!({"a": {"b": [1]}, "a.b": 2}) else {
-            unreachable!("it is an object")
-        };
+        let Value::Object(claims) = json!({"a": {"b": [1]}, "a.b": 2}) else { unreachable!("it is an object") };
         let path = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect::<Vec<Box<str>>>();
         assert_eq!(find(&claims, &path(&["a", "b"])), Some(&json!([1])));
         assert_eq!(find(&claims, &path(&["a.b"])), Some(&json!(2)));

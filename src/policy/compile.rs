@@ -71,27 +71,12 @@ pub(super) struct Node {
 pub(super) enum Check {
     Public,
     Authenticated,
-    Scopes {
-        all_of: Box<[Box<str>]>,
-        challenge: Arc<str>,
-    },
-    AnyScope {
-        one_of: Box<[Box<str>]>,
-        challenge: Arc<str>,
-    },
+    Scopes { all_of: Box<[Box<str>]>, challenge: Arc<str> },
+    AnyScope { one_of: Box<[Box<str>]>, challenge: Arc<str> },
     Role(Box<str>),
-    Permission {
-        permission: Box<str>,
-        on: Target,
-    },
-    Claim {
-        path: Box<[Box<str>]>,
-        values: Values,
-    },
-    ClaimParameter {
-        path: Box<[Box<str>]>,
-        parameter: Box<str>,
-    },
+    Permission { permission: Box<str>, on: Target },
+    Claim { path: Box<[Box<str>]>, values: Values },
+    ClaimParameter { path: Box<[Box<str>]>, parameter: Box<str> },
     All(Box<[Node]>),
     Any(Box<AnyOf>),
     Not(Box<Node>),
@@ -107,12 +92,7 @@ impl Policy {
             methods.push((method.clone(), roots.len()));
             roots.push(compiler.root(rule)?);
         }
-        let position = |wanted: Method| {
-            methods
-                .iter()
-                .find(|(method, _)| *method == wanted)
-                .map(|(_, root)| *root)
-        };
+        let position = |wanted: Method| methods.iter().find(|(method, _)| *method == wanted).map(|(_, root)| *root);
         if let (Some(root), None) = (position(Method::GET), position(Method::HEAD)) {
             methods.push((Method::HEAD, root));
         }
@@ -163,11 +143,7 @@ impl Policy {
     }
 
     pub(super) fn root(&self, method: &Method) -> Option<&Root> {
-        let own = self
-            .methods
-            .iter()
-            .find(|(name, _)| name == method)
-            .map(|(_, root)| *root);
+        let own = self.methods.iter().find(|(name, _)| name == method).map(|(_, root)| *root);
         self.roots.get(own.or(self.fallback)?)
     }
 }
@@ -201,36 +177,19 @@ struct Compiler {
 impl Compiler {
     fn root(&mut self, rule: &Rule) -> Result<Root, CompileError> {
         let node = self.node(rule, &Required::default(), 0)?;
-        Ok(Root {
-            is_public: node.is_public(),
-            node,
-        })
+        Ok(Root { is_public: node.is_public(), node })
     }
 
     /// `required` are the scopes that the rules around this one ask for as well.
     fn node(&mut self, rule: &Rule, required: &Required<'_>, depth: usize) -> Result<Node, CompileError> {
-        let refuse = |message| {
-            Err(CompileError {
-                message,
-                rule: rule.to_string(),
-                at: rule.source,
-            })
-        };
+        let refuse = |message| Err(CompileError { message, rule: rule.to_string(), at: rule.source });
         if depth > MAX_DEPTH {
             // The text of a rule this deep would be no help, and printing it is as deep as compiling it.
             let message = "rules are nested too deeply";
-            return Err(CompileError {
-                message,
-                rule: "...".to_owned(),
-                at: rule.source,
-            });
+            return Err(CompileError { message, rule: "...".to_owned(), at: rule.source });
         }
         let id = RuleId(u32::try_from(self.notes.len()).unwrap_or(u32::MAX));
-        self.notes.push(Note {
-            text: Box::default(),
-            source: rule.source,
-            permission: None,
-        });
+        self.notes.push(Note { text: Box::default(), source: rule.source, permission: None });
         let check = match &rule.kind {
             RuleKind::Public => Check::Public,
             RuleKind::Authenticated => Check::Authenticated,
@@ -240,24 +199,19 @@ impl Compiler {
             RuleKind::Scopes(scopes) | RuleKind::AnyScope(scopes) if !scopes.iter().all(|scope| is_scope(scope)) => {
                 return refuse("a scope has printable ASCII only, without space, `\"` and `\\`");
             }
-            RuleKind::Scopes(scopes) => Check::Scopes {
-                all_of: boxed(scopes),
-                challenge: required.challenge_with(scopes),
-            },
-            RuleKind::AnyScope(scopes) => Check::AnyScope {
-                one_of: boxed(scopes),
-                challenge: required.challenge_with(scopes),
-            },
+            RuleKind::Scopes(scopes) => {
+                Check::Scopes { all_of: boxed(scopes), challenge: required.challenge_with(scopes) }
+            }
+            RuleKind::AnyScope(scopes) => {
+                Check::AnyScope { one_of: boxed(scopes), challenge: required.challenge_with(scopes) }
+            }
             RuleKind::Role(role) if role.is_empty() => return refuse("no role is named"),
             RuleKind::Role(role) => Check::Role(role.as_str().into()),
             RuleKind::Permission { permission, .. } if permission.is_empty() => {
                 return refuse("no permission is named");
             }
             RuleKind::Permission { permission, on } => match self.target(on) {
-                Some(on) => Check::Permission {
-                    permission: permission.as_str().into(),
-                    on,
-                },
+                Some(on) => Check::Permission { permission: permission.as_str().into(), on },
                 None => return refuse("no entity is named"),
             },
             RuleKind::ClaimEquals(path, value) => match claim(path, std::slice::from_ref(value)) {
@@ -273,10 +227,7 @@ impl Compiler {
                     return refuse("a claim and a path parameter are needed");
                 }
                 self.parameters.insert(parameter.clone());
-                Check::ClaimParameter {
-                    path: boxed(&path.0),
-                    parameter: parameter.as_str().into(),
-                }
+                Check::ClaimParameter { path: boxed(&path.0), parameter: parameter.as_str().into() }
             }
             RuleKind::All(rules) | RuleKind::Any(rules) if rules.is_empty() => return refuse("no rule to combine"),
             RuleKind::All(rules) => Check::All(self.nodes(rules, &required.and(rule), depth)?),
@@ -301,11 +252,7 @@ impl Compiler {
         match on {
             Target::Entity(name) if name.is_empty() => None,
             Target::Entity(name) => {
-                let name = if is_uuid(name) {
-                    name.to_ascii_lowercase()
-                } else {
-                    name.clone()
-                };
+                let name = if is_uuid(name) { name.to_ascii_lowercase() } else { name.clone() };
                 self.entities.insert(name.clone());
                 Some(Target::Entity(name))
             }
@@ -320,10 +267,7 @@ impl Compiler {
 fn claim(path: &ClaimPath, values: &[Value]) -> Option<Check> {
     let scalars: Vec<Scalar> = values.iter().map(Scalar::of).collect::<Option<_>>()?;
     let usable = !path.0.is_empty() && !scalars.is_empty();
-    usable.then(|| Check::Claim {
-        path: boxed(&path.0),
-        values: Values::new(scalars),
-    })
+    usable.then(|| Check::Claim { path: boxed(&path.0), values: Values::new(scalars) })
 }
 
 fn boxed(words: &[String]) -> Box<[Box<str>]> {

@@ -80,11 +80,7 @@ impl<'a> Cursor<'a> {
             return Err(self.error_at(&name, "a path parameter is named with letters, digits, `_` and `-`"));
         }
         if self.peek() != Some('}') {
-            return Err(self.error(
-                start,
-                self.position - start,
-                "the path parameter is not closed: `}` is missing",
-            ));
+            return Err(self.error(start, self.position - start, "the path parameter is not closed: `}` is missing"));
         }
         self.position += 1;
         Ok(name.text)
@@ -100,12 +96,7 @@ impl<'a> Cursor<'a> {
             if text.is_empty() {
                 return Err(self.error(offset, length, format!("expected {wanted}, not an empty text")));
             }
-            return Ok(Token {
-                text,
-                offset,
-                length,
-                quoted: true,
-            });
+            return Ok(Token { text, offset, length, quoted: true });
         }
         if first == Some('\'') {
             return Err(self.error_here("text is quoted with `\"`"));
@@ -115,12 +106,7 @@ impl<'a> Cursor<'a> {
             return Err(self.error_here(format!("expected {wanted}")));
         }
         self.position += length;
-        Ok(Token {
-            text: self.text[offset..self.position].to_owned(),
-            offset,
-            length,
-            quoted: false,
-        })
+        Ok(Token { text: self.text[offset..self.position].to_owned(), offset, length, quoted: false })
     }
 
     /// A JSON string, escapes included.
@@ -132,11 +118,7 @@ impl<'a> Cursor<'a> {
             closes
         });
         let Some((closing, _)) = closing else {
-            return Err(self.error(
-                self.position,
-                self.rest().len(),
-                "the quoted text is not closed: `\"` is missing",
-            ));
+            return Err(self.error(self.position, self.rest().len(), "the quoted text is not closed: `\"` is missing"));
         };
         let written = &self.rest()[..=closing];
         match serde_json::from_str(written) {
@@ -144,20 +126,12 @@ impl<'a> Cursor<'a> {
                 self.position += written.len();
                 Ok(text)
             }
-            Err(_) => Err(self.error(
-                self.position,
-                written.len(),
-                "quoted text follows the rules of JSON strings",
-            )),
+            Err(_) => Err(self.error(self.position, written.len(), "quoted text follows the rules of JSON strings")),
         }
     }
 
     pub(super) fn end_of_rule(&mut self, message: &str) -> Result<(), RuleError> {
-        if self.at_end_of_rule() {
-            Ok(())
-        } else {
-            Err(self.error_here(message))
-        }
+        if self.at_end_of_rule() { Ok(()) } else { Err(self.error_here(message)) }
     }
 
     pub(super) fn at_end_of_rule(&mut self) -> bool {
@@ -179,11 +153,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn error_here(&self, message: impl Into<String>) -> RuleError {
         let rest = self.rest();
         let word = rest.find(|c| !is_bare_char(c)).unwrap_or(rest.len());
-        let length = if word > 0 {
-            word
-        } else {
-            rest.chars().next().map_or(0, char::len_utf8)
-        };
+        let length = if word > 0 { word } else { rest.chars().next().map_or(0, char::len_utf8) };
         self.error(self.position, length, message)
     }
 
@@ -192,12 +162,7 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn error(&self, offset: usize, length: usize, message: impl Into<String>) -> RuleError {
-        RuleError {
-            offset,
-            length,
-            message: message.into(),
-            suggestion: None,
-        }
+        RuleError { offset, length, message: message.into(), suggestion: None }
     }
 }
 
@@ -212,9 +177,7 @@ pub(super) fn parse_bare_value(word: &str) -> Result<Value, &'static str> {
         _ => {}
     }
     let digits = word.strip_prefix('-').unwrap_or(word);
-    let (whole, fraction) = digits
-        .split_once('.')
-        .map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_number = all_digits(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(all_digits);
     if !is_number {
@@ -222,16 +185,9 @@ pub(super) fn parse_bare_value(word: &str) -> Result<Value, &'static str> {
     }
     if fraction.is_none() && word != "-0" {
         let signed = word.parse::<i64>().map(Number::from);
-        return signed
-            .or_else(|_| word.parse::<u64>().map(Number::from))
-            .map(Value::Number)
-            .map_err(|_| TOO_LARGE);
+        return signed.or_else(|_| word.parse::<u64>().map(Number::from)).map(Value::Number).map_err(|_| TOO_LARGE);
     }
-    word.parse::<f64>()
-        .ok()
-        .and_then(Number::from_f64)
-        .map(Value::Number)
-        .ok_or(TOO_LARGE)
+    word.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number).ok_or(TOO_LARGE)
 }
 
 /// Whether `text` reads back as the same single word without quotes.
@@ -245,23 +201,16 @@ pub(super) fn is_bare_char(c: char) -> bool {
 
 /// Words that an author may expect to combine rules; as names they need quotes.
 pub(super) fn is_conjunction(word: &str) -> bool {
-    ["and", "or", "&&", "||"]
-        .iter()
-        .any(|conjunction| word.eq_ignore_ascii_case(conjunction))
+    ["and", "or", "&&", "||"].iter().any(|conjunction| word.eq_ignore_ascii_case(conjunction))
 }
 
 /// `scope-token` of RFC 6749 3.3; nothing else may stand in a challenge.
 pub(super) fn is_scope(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 /// The names that path parameters may have.
 pub(super) fn is_parameter_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }

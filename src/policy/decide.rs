@@ -81,30 +81,18 @@ impl Policy {
     /// Whether a request with `method` and `facts` may pass. Allocates nothing and takes no lock.
     pub fn decide(&self, method: &Method, facts: &Facts<'_>) -> Decision {
         let Some(root) = self.root(method) else {
-            return Decision::Deny {
-                rule: None,
-                reason: Reason::MethodNotAllowed,
-            };
+            return Decision::Deny { rule: None, reason: Reason::MethodNotAllowed };
         };
         if facts.token.is_none() && !root.is_public {
-            return Decision::Deny {
-                rule: Some(root.node.id),
-                reason: Reason::NoToken,
-            };
+            return Decision::Deny { rule: Some(root.node.id), reason: Reason::NoToken };
         }
         match (root.node.passing(facts), facts.token) {
             (Some(rule), _) => Decision::Permit { rule },
             (None, Some(_)) => {
                 let (rule, reason) = root.node.refusal(facts);
-                Decision::Deny {
-                    rule: Some(rule),
-                    reason,
-                }
+                Decision::Deny { rule: Some(rule), reason }
             }
-            (None, None) => Decision::Deny {
-                rule: Some(root.node.id),
-                reason: Reason::NoToken,
-            },
+            (None, None) => Decision::Deny { rule: Some(root.node.id), reason: Reason::NoToken },
         }
     }
 }
@@ -130,9 +118,9 @@ impl Node {
             }
             (Check::ClaimParameter { path, parameter }, Some(token)) => {
                 match (claim::find(&token.claims, path), facts.parameters.parameter(parameter)) {
-                    (Some(claim), Some(text)) => claim::candidates(claim)
-                        .iter()
-                        .any(|value| claim::reads_as(value, text)),
+                    (Some(claim), Some(text)) => {
+                        claim::candidates(claim).iter().any(|value| claim::reads_as(value, text))
+                    }
                     (Some(_) | None, _) => false,
                 }
             }
@@ -145,9 +133,9 @@ impl Node {
     /// not.
     fn refusal(&self, facts: &Facts<'_>) -> (RuleId, Reason) {
         let reason = match &self.check {
-            Check::Scopes { challenge, .. } | Check::AnyScope { challenge, .. } => Reason::MissingScope {
-                scopes: Arc::clone(challenge),
-            },
+            Check::Scopes { challenge, .. } | Check::AnyScope { challenge, .. } => {
+                Reason::MissingScope { scopes: Arc::clone(challenge) }
+            }
             Check::Role(_) => Reason::MissingRole,
             Check::Permission { .. } => Reason::MissingPermission,
             Check::Claim { .. } | Check::ClaimParameter { .. } => Reason::ClaimMismatch,

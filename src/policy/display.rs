@@ -74,11 +74,7 @@ struct Word<'a>(&'a str);
 
 impl Display for Word<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if is_bare(self.0) && !is_conjunction(self.0) {
-            f.write_str(self.0)
-        } else {
-            quote(f, self.0)
-        }
+        if is_bare(self.0) && !is_conjunction(self.0) { f.write_str(self.0) } else { quote(f, self.0) }
     }
 }
 

@@ -54,13 +54,8 @@ impl Policy {
             would_pass_if: (!passed).then(|| self.remedy(node, facts)),
         });
         match &node.check {
-            Check::All(nodes) => nodes
-                .iter()
-                .for_each(|inner| self.add_steps(inner, facts, depth + 1, steps)),
-            Check::Any(any) => any
-                .branches
-                .iter()
-                .for_each(|inner| self.add_steps(inner, facts, depth + 1, steps)),
+            Check::All(nodes) => nodes.iter().for_each(|inner| self.add_steps(inner, facts, depth + 1, steps)),
+            Check::Any(any) => any.branches.iter().for_each(|inner| self.add_steps(inner, facts, depth + 1, steps)),
             Check::Not(inner) => self.add_steps(inner, facts, depth + 1, steps),
             Check::Public
             | Check::Authenticated
@@ -78,10 +73,7 @@ impl Policy {
         match &node.check {
             Check::Scopes { all_of, .. } => {
                 let held = |scope: &str| facts.token.is_some_and(|token| token.scopes.contains(scope));
-                let missing = all_of
-                    .iter()
-                    .filter(|scope| !held(scope))
-                    .map(|scope| scope.to_string());
+                let missing = all_of.iter().filter(|scope| !held(scope)).map(|scope| scope.to_string());
                 Rule::scopes(missing).to_string()
             }
             Check::Permission { permission, on } => {
@@ -103,17 +95,10 @@ impl Policy {
             },
             Check::All(nodes) => {
                 let failed = nodes.iter().filter(|inner| inner.passing(facts).is_none());
-                failed
-                    .map(|inner| self.remedy(inner, facts))
-                    .collect::<Vec<_>>()
-                    .join(", and ")
+                failed.map(|inner| self.remedy(inner, facts)).collect::<Vec<_>>().join(", and ")
             }
             Check::Any(any) => {
-                let ways = any
-                    .branches
-                    .iter()
-                    .take(MAX_WAYS)
-                    .map(|inner| self.remedy(inner, facts));
+                let ways = any.branches.iter().take(MAX_WAYS).map(|inner| self.remedy(inner, facts));
                 let mut ways: Vec<String> = ways.collect();
                 if any.branches.len() > MAX_WAYS {
                     ways.push(format!("{} more", any.branches.len() - MAX_WAYS));

@@ -39,26 +39,18 @@ pub struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Facts of a request without a token.
     pub fn anonymous(parameters: &'a dyn Parameters) -> Self {
-        Self {
-            token: None,
-            parameters,
-        }
+        Self { token: None, parameters }
     }
 
     /// Facts of a request whose token was verified.
     pub fn of_token(token: &'a TokenFacts, parameters: &'a dyn Parameters) -> Self {
-        Self {
-            token: Some(token),
-            parameters,
-        }
+        Self { token: Some(token), parameters }
     }
 }
 
 impl fmt::Debug for Facts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Facts")
-            .field("token", &self.token)
-            .finish_non_exhaustive()
+        f.debug_struct("Facts").field("token", &self.token).finish_non_exhaustive()
     }
 }
 
@@ -81,17 +73,13 @@ impl Parameters for NoParameters {
 /// Name and value pairs in any string-like form; the first of a repeated name counts.
 impl<N: AsRef<str>, V: AsRef<str>> Parameters for &[(N, V)] {
     fn parameter(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(candidate, _)| candidate.as_ref() == name)
-            .map(|(_, value)| value.as_ref())
+        self.iter().find(|(candidate, _)| candidate.as_ref() == name).map(|(_, value)| value.as_ref())
     }
 }
 
 impl<N: AsRef<str>, V: AsRef<str>, const COUNT: usize> Parameters for [(N, V); COUNT] {
     fn parameter(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(candidate, _)| candidate.as_ref() == name)
-            .map(|(_, value)| value.as_ref())
+        self.iter().find(|(candidate, _)| candidate.as_ref() == name).map(|(_, value)| value.as_ref())
     }
 }
 
@@ -173,18 +161,14 @@ impl Permissions {
         let by_id = if self.0.len() <= SCAN_LIMIT {
             self.0.iter().find(|entry| &*entry.id == target)
         } else {
-            self.0
-                .binary_search_by(|entry| (*entry.id).cmp(target))
-                .ok()
-                .map(|position| &self.0[position])
+            self.0.binary_search_by(|entry| (*entry.id).cmp(target)).ok().map(|position| &self.0[position])
         };
         by_id.or_else(|| self.0.iter().find(|entry| entry.name.as_deref() == Some(target)))
     }
 
     /// Whether `permission` was granted on `target`, an id or a name.
     pub fn allows(&self, target: &str, permission: &str) -> bool {
-        self.on(target)
-            .is_some_and(|entry| entry.permissions.contains(permission))
+        self.on(target).is_some_and(|entry| entry.permissions.contains(permission))
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &TargetPermissions> {
@@ -226,10 +210,7 @@ fn is_ambiguous(target: &TargetPermissions, all: &[TargetPermissions]) -> bool {
     let Some(name) = target.name.as_deref() else {
         return false;
     };
-    is_uuid(name)
-        || all
-            .iter()
-            .any(|other| other.id != target.id && other.name.as_deref() == Some(name))
+    is_uuid(name) || all.iter().any(|other| other.id != target.id && other.name.as_deref() == Some(name))
 }
 
 /// Whether `text` has the shape of a UUID (8-4-4-4-12 hexadecimal digits), in either case.
@@ -246,11 +227,7 @@ mod tests {
     use super::*;
 
     fn target(id: &str, name: Option<&str>, permissions: &str) -> TargetPermissions {
-        TargetPermissions {
-            id: id.into(),
-            name: name.map(Into::into),
-            permissions: Words::parse(permissions),
-        }
+        TargetPermissions { id: id.into(), name: name.map(Into::into), permissions: Words::parse(permissions) }
     }
 
     // RFC 6749 3.3
@@ -268,9 +245,7 @@ mod tests {
     // F-194
     #[test]
     fn permissions_are_found_by_id_and_by_name() {
-        let permissions: Permissions = [target("id-1", Some("orders"), "read scim:user:read")]
-            .into_iter()
-            .collect();
+        let permissions: Permissions = [target("id-1", Some("orders"), "read scim:user:read")].into_iter().collect();
         assert!(permissions.allows("id-1", "read"));
         assert!(permissions.allows("orders", "scim:user:read"));
         assert!(!permissions.allows("orders", "write"));
@@ -279,9 +254,8 @@ mod tests {
 
     #[test]
     fn many_targets_are_all_found() {
-        let permissions: Permissions = (0..50)
-            .map(|number| target(&format!("id-{number}"), Some(&format!("name-{number}")), "read"))
-            .collect();
+        let permissions: Permissions =
+            (0..50).map(|number| target(&format!("id-{number}"), Some(&format!("name-{number}")), "read")).collect();
         assert!((0..50).all(|number| permissions.allows(&format!("id-{number}"), "read")));
         assert!((0..50).all(|number| permissions.allows(&format!("name-{number}"), "read")));
         assert!(!permissions.allows("id-50", "read"));
@@ -293,26 +267,20 @@ mod tests {
         let disguised: Permissions = [target("id-1", Some(uuid), "read")].into_iter().collect();
         assert!(!disguised.allows(uuid, "read"));
 
-        let borrowed: Permissions = [target("id-1", Some("id-2"), "write"), target("id-2", None, "read")]
-            .into_iter()
-            .collect();
+        let borrowed: Permissions =
+            [target("id-1", Some("id-2"), "write"), target("id-2", None, "read")].into_iter().collect();
         assert!(!borrowed.allows("id-2", "write"));
 
-        let shared: Permissions = [
-            target("id-1", Some("twin"), "read"),
-            target("id-2", Some("twin"), "read"),
-        ]
-        .into_iter()
-        .collect();
+        let shared: Permissions =
+            [target("id-1", Some("twin"), "read"), target("id-2", Some("twin"), "read")].into_iter().collect();
         assert!(!shared.allows("twin", "read"));
         assert!(shared.allows("id-1", "read"));
     }
 
     #[test]
     fn a_repeated_target_is_merged() {
-        let permissions: Permissions = [target("id", None, "read"), target("id", Some("orders"), "write")]
-            .into_iter()
-            .collect();
+        let permissions: Permissions =
+            [target("id", None, "read"), target("id", Some("orders"), "write")].into_iter().collect();
         assert_eq!(permissions.len(), 1);
         assert!(permissions.allows("id", "read") && permissions.allows("orders", "write"));
     }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use foldhash::fast::RandomState;
+use ahash::RandomState;
 use serde_json::Value;
 
 use super::any_of::First;
@@ -45,10 +45,8 @@ struct ByClaim {
 impl Index {
     /// Lists the branches at `positions`; without `by_scope` a missing scope does not rule a branch out.
     pub(super) fn new(branches: &[Node], positions: &[usize], by_scope: bool) -> Self {
-        let ways: Vec<Vec<Vec<Key<'_>>>> = positions
-            .iter()
-            .map(|position| necessary(&branches[*position], by_scope))
-            .collect();
+        let ways: Vec<Vec<Vec<Key<'_>>>> =
+            positions.iter().map(|position| necessary(&branches[*position], by_scope)).collect();
         let mut uses: HashMap<&Key<'_>, usize> = HashMap::new();
         for key in ways.iter().flatten().flatten() {
             *uses.entry(key).or_default() += 1;
@@ -56,10 +54,7 @@ impl Index {
         let mut index = Self::default();
         for (&position, ways) in positions.iter().zip(&ways) {
             // The rarer the keys, the fewer branches share them and the fewer have to be asked.
-            match ways
-                .iter()
-                .min_by_key(|keys| keys.iter().map(|key| uses[key]).sum::<usize>())
-            {
+            match ways.iter().min_by_key(|keys| keys.iter().map(|key| uses[key]).sum::<usize>()) {
                 Some(keys) => keys.iter().for_each(|key| index.insert(key, position)),
                 None => index.others.push(position),
             }
@@ -71,24 +66,12 @@ impl Index {
         let positions = match key {
             Key::Scope(scope) => self.scopes.entry((*scope).into()).or_default(),
             Key::Role(role) => self.roles.entry((*role).into()).or_default(),
-            Key::Permission {
-                permission,
-                on: Target::Entity(name),
-            } => self
-                .entities
-                .entry(name.as_str().into())
-                .or_default()
-                .entry((*permission).into())
-                .or_default(),
-            Key::Permission {
-                permission,
-                on: Target::Parameter(name),
-            } => self
-                .parameters
-                .entry(name.as_str().into())
-                .or_default()
-                .entry((*permission).into())
-                .or_default(),
+            Key::Permission { permission, on: Target::Entity(name) } => {
+                self.entities.entry(name.as_str().into()).or_default().entry((*permission).into()).or_default()
+            }
+            Key::Permission { permission, on: Target::Parameter(name) } => {
+                self.parameters.entry(name.as_str().into()).or_default().entry((*permission).into()).or_default()
+            }
             Key::Text { path, text } => self.claim(path).texts.entry((*text).into()).or_default(),
             Key::Integer { path, integer } => self.claim(path).integers.entry(*integer).or_default(),
         };
@@ -103,17 +86,10 @@ impl Index {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(Positions::new()),
         };
-        let known = positions
-            .iter()
-            .copied()
-            .find(|position| *self.claims[*position].path == *path);
+        let known = positions.iter().copied().find(|position| *self.claims[*position].path == *path);
         let position = known.unwrap_or_else(|| {
             positions.push(self.claims.len());
-            self.claims.push(ByClaim {
-                path: path.into(),
-                texts: ByWord::default(),
-                integers: HashMap::default(),
-            });
+            self.claims.push(ByClaim { path: path.into(), texts: ByWord::default(), integers: HashMap::default() });
             self.claims.len() - 1
         });
         &mut self.claims[position]
@@ -131,11 +107,7 @@ impl Index {
             }
         }
         for (parameter, permissions) in &self.parameters {
-            let target = first
-                .facts
-                .parameters
-                .parameter(parameter)
-                .and_then(|name| token.permissions.on(name));
+            let target = first.facts.parameters.parameter(parameter).and_then(|name| token.permissions.on(name));
             if let Some(target) = target {
                 ask_words(permissions, &target.permissions, first);
             }
@@ -206,20 +178,14 @@ fn necessary(node: &Node, by_scope: bool) -> Vec<Vec<Key<'_>>> {
             let texts = values.texts().map(|text| Some(Key::Text { path, text }));
             let scalars = values.scalars.iter().map(|scalar| match scalar {
                 Scalar::Text(text) => Some(Key::Text { path, text }),
-                Scalar::Integer(integer) => Some(Key::Integer {
-                    path,
-                    integer: *integer,
-                }),
+                Scalar::Integer(integer) => Some(Key::Integer { path, integer: *integer }),
                 Scalar::Real(_) | Scalar::Boolean(_) => None,
             });
             texts.chain(scalars).collect::<Option<Vec<_>>>().into_iter().collect()
         }
         Check::All(nodes) => nodes.iter().flat_map(|node| necessary(node, by_scope)).collect(),
         Check::Any(any) => {
-            let branches = any
-                .branches
-                .iter()
-                .map(|branch| necessary(branch, by_scope).into_iter().next());
+            let branches = any.branches.iter().map(|branch| necessary(branch, by_scope).into_iter().next());
             branches
                 .collect::<Option<Vec<_>>>()
                 .map(|lists| lists.into_iter().flatten().collect())

@@ -11,18 +11,8 @@ use super::suggest::nearest;
 /// `all`, `any` and `not` may be nested this deep; deeper rules help nobody and would threaten the stack.
 pub(super) const MAX_DEPTH: usize = 32;
 
-const KEYWORDS: [&str; 10] = [
-    "public",
-    "authenticated",
-    "scope",
-    "any scope",
-    "role",
-    "permission",
-    "claim",
-    "all:",
-    "any:",
-    "not:",
-];
+const KEYWORDS: [&str; 10] =
+    ["public", "authenticated", "scope", "any scope", "role", "permission", "claim", "all:", "any:", "not:"];
 
 /// Reads one rule; the grammar is described in the [module](super).
 pub fn parse_rule(text: &str) -> Result<Rule, RuleError> {
@@ -73,17 +63,11 @@ impl Cursor<'_> {
     }
 
     fn unknown_keyword(&self, keyword: &Token) -> RuleError {
-        let combining = ["all", "not"]
-            .into_iter()
-            .find(|word| *word == keyword.text)
-            .map(|word| format!("{word}:"));
+        let combining = ["all", "not"].into_iter().find(|word| *word == keyword.text).map(|word| format!("{word}:"));
         let suggestion = combining.or_else(|| nearest(&keyword.text, &KEYWORDS).map(str::to_owned));
         let known = KEYWORDS.map(|word| format!("`{word}`")).join(", ");
-        self.error_at(
-            keyword,
-            format!("unknown rule `{}`; rules begin with {known}", keyword.text),
-        )
-        .suggesting(suggestion)
+        self.error_at(keyword, format!("unknown rule `{}`; rules begin with {known}", keyword.text))
+            .suggesting(suggestion)
     }
 
     fn scopes(&mut self) -> Result<Vec<String>, RuleError> {
@@ -113,10 +97,7 @@ impl Cursor<'_> {
             Some('{') => Target::Parameter(self.parameter()?),
             Some(_) | None => Target::Entity(self.word("an entity (name or id) or a `{path parameter}`")?.text),
         };
-        Ok(RuleKind::Permission {
-            permission: permission.text,
-            on,
-        })
+        Ok(RuleKind::Permission { permission: permission.text, on })
     }
 
     fn claim(&mut self) -> Result<RuleKind, RuleError> {
@@ -152,10 +133,7 @@ impl Cursor<'_> {
             let name = if self.rest().starts_with('"') {
                 self.quoted()?
             } else {
-                let length = self
-                    .rest()
-                    .find(|c| c == '.' || !is_bare_char(c))
-                    .unwrap_or(self.rest().len());
+                let length = self.rest().find(|c| c == '.' || !is_bare_char(c)).unwrap_or(self.rest().len());
                 let name = self.rest()[..length].to_owned();
                 self.position += length;
                 has_bare_url |= name.contains("://");
@@ -172,11 +150,8 @@ impl Cursor<'_> {
         }
         if has_bare_url {
             let written = &self.text[start..self.position];
-            let error = self.error(
-                start,
-                written.len(),
-                "a claim name that is a URL needs quotes: its dots are no path",
-            );
+            let error =
+                self.error(start, written.len(), "a claim name that is a URL needs quotes: its dots are no path");
             return Err(error.suggesting(Some(format!("\"{written}\""))));
         }
         Ok(ClaimPath(names))

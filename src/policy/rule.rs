@@ -100,20 +100,12 @@ impl Rule {
 
     /// `permission` on the entity called `entity`, a name or an id.
     pub fn permission(permission: impl Into<String>, entity: impl Into<String>) -> Self {
-        RuleKind::Permission {
-            permission: permission.into(),
-            on: Target::Entity(entity.into()),
-        }
-        .into()
+        RuleKind::Permission { permission: permission.into(), on: Target::Entity(entity.into()) }.into()
     }
 
     /// `permission` on the entity that the path parameter `parameter` names.
     pub fn permission_on_parameter(permission: impl Into<String>, parameter: impl Into<String>) -> Self {
-        RuleKind::Permission {
-            permission: permission.into(),
-            on: Target::Parameter(parameter.into()),
-        }
-        .into()
+        RuleKind::Permission { permission: permission.into(), on: Target::Parameter(parameter.into()) }.into()
     }
 
     /// The top-level claim `name` equals `value`.

@@ -69,10 +69,7 @@ impl RuleSet {
 
     /// One rule for every method.
     pub fn every_method(rule: Rule) -> Self {
-        Self {
-            methods: Vec::new(),
-            fallback: Some(rule),
-        }
+        Self { methods: Vec::new(), fallback: Some(rule) }
     }
 
     /// Adds `rule` for `method`, in place of an earlier one.
@@ -91,12 +88,7 @@ impl RuleSet {
     /// Adds `rule` under a key as authors write it, a method name or `*`. Refuses unknown and repeated keys.
     pub fn insert(&mut self, key: &str, rule: Rule) -> Result<(), RuleError> {
         let refuse = |message: String, suggestion: Option<&str>| {
-            Err(RuleError {
-                offset: 0,
-                length: key.len(),
-                message,
-                suggestion: suggestion.map(str::to_owned),
-            })
+            Err(RuleError { offset: 0, length: key.len(), message, suggestion: suggestion.map(str::to_owned) })
         };
         if key == "*" {
             if self.fallback.is_some() {
@@ -123,20 +115,9 @@ impl RuleSet {
 
     /// The rule that `method` is held to: its own, for HEAD that of GET, or the fallback.
     pub fn rule_for(&self, method: &Method) -> Option<&Rule> {
-        let own = |method: &Method| {
-            self.methods
-                .iter()
-                .find(|(name, _)| name == method)
-                .map(|(_, rule)| rule)
-        };
+        let own = |method: &Method| self.methods.iter().find(|(name, _)| name == method).map(|(_, rule)| rule);
         own(method)
-            .or_else(|| {
-                if *method == Method::HEAD {
-                    own(&Method::GET)
-                } else {
-                    None
-                }
-            })
+            .or_else(|| if *method == Method::HEAD { own(&Method::GET) } else { None })
             .or(self.fallback.as_ref())
     }
 
@@ -166,10 +147,7 @@ impl RuleSet {
                 combine(parent.rule_for(method), self.rule_for(method)).map(|rule| (method.clone(), rule))
             })
             .collect();
-        Self {
-            methods,
-            fallback: combine(parent.fallback.as_ref(), self.fallback.as_ref()),
-        }
+        Self { methods, fallback: combine(parent.fallback.as_ref(), self.fallback.as_ref()) }
     }
 }
 
@@ -178,10 +156,7 @@ fn combine(parent: Option<&Rule>, child: Option<&Rule>) -> Option<Rule> {
         (parent, None) => Some(parent.clone()),
         (parent, Some(child)) => {
             let source = child.source;
-            Some(Rule {
-                source,
-                ..Rule::all([parent.clone(), child.clone()])
-            })
+            Some(Rule { source, ..Rule::all([parent.clone(), child.clone()]) })
         }
     }
 }
@@ -191,9 +166,7 @@ mod tests {
     use super::*;
 
     fn text(rules: &RuleSet, method: &Method) -> String {
-        rules
-            .rule_for(method)
-            .map_or_else(|| "denied".to_owned(), Rule::to_string)
+        rules.rule_for(method).map_or_else(|| "denied".to_owned(), Rule::to_string)
     }
 
     #[test]
@@ -201,10 +174,7 @@ mod tests {
         let rules = RuleSet::every_method(Rule::role("writer")).with(Method::GET, Rule::role("reader"));
         assert_eq!(text(&rules, &Method::HEAD), "role reader");
         assert_eq!(text(&rules, &Method::POST), "role writer");
-        assert_eq!(
-            text(&rules.with(Method::HEAD, Rule::authenticated()), &Method::HEAD),
-            "authenticated"
-        );
+        assert_eq!(text(&rules.with(Method::HEAD, Rule::authenticated()), &Method::HEAD), "authenticated");
     }
 
     #[test]
@@ -216,12 +186,8 @@ mod tests {
 
     #[test]
     fn extending_adds_and_never_drops() {
-        let parent = RuleSet::new()
-            .with(Method::GET, Rule::role("parent"))
-            .with(Method::POST, Rule::role("poster"));
-        let child = RuleSet::new()
-            .with(Method::GET, Rule::role("child"))
-            .with(Method::PUT, Rule::role("putter"));
+        let parent = RuleSet::new().with(Method::GET, Rule::role("parent")).with(Method::POST, Rule::role("poster"));
+        let child = RuleSet::new().with(Method::GET, Rule::role("child")).with(Method::PUT, Rule::role("putter"));
         let both = child.and(&parent);
         assert_eq!(text(&both, &Method::GET), "all: [role parent, role child]");
         assert_eq!(text(&both, &Method::HEAD), "all: [role parent, role child]");
@@ -234,23 +200,15 @@ mod tests {
     fn a_fallback_combines_with_the_other_sides_entries() {
         let parent = RuleSet::every_method(Rule::role("parent"));
         let child = RuleSet::new().with(Method::GET, Rule::role("child"));
-        assert_eq!(
-            text(&child.and(&parent), &Method::GET),
-            "all: [role parent, role child]"
-        );
+        assert_eq!(text(&child.and(&parent), &Method::GET), "all: [role parent, role child]");
         assert_eq!(text(&child.and(&parent), &Method::POST), "role parent");
-        assert_eq!(
-            text(&parent.and(&child), &Method::GET),
-            "all: [role child, role parent]"
-        );
+        assert_eq!(text(&parent.and(&child), &Method::GET), "all: [role child, role parent]");
         assert_eq!(text(&parent.and(&child), &Method::POST), "denied");
     }
 
     #[test]
     fn head_is_never_looser_than_either_side() {
-        let parent = RuleSet::new()
-            .with(Method::GET, Rule::role("get"))
-            .with(Method::HEAD, Rule::role("head"));
+        let parent = RuleSet::new().with(Method::GET, Rule::role("get")).with(Method::HEAD, Rule::role("head"));
         let child = RuleSet::every_method(Rule::role("any")).with(Method::GET, Rule::role("child"));
         assert_eq!(text(&child.and(&parent), &Method::HEAD), "all: [role head, role child]");
 
@@ -274,12 +232,7 @@ mod tests {
             assert_eq!(rules.insert(key, Rule::public()), Ok(()));
             assert!(rules.insert(key, Rule::public()).is_err(), "{key} twice");
         }
-        for (key, suggestion) in [
-            ("get", Some("GET")),
-            ("DELTE", Some("DELETE")),
-            ("banana", None),
-            ("", None),
-        ] {
+        for (key, suggestion) in [("get", Some("GET")), ("DELTE", Some("DELETE")), ("banana", None), ("", None)] {
             let error = rules.insert(key, Rule::public()).expect_err("the key is no method");
             assert_eq!(error.suggestion.as_deref(), suggestion, "{key}");
         }

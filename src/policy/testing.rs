@@ -113,21 +113,16 @@ pub(super) fn tokens() -> impl Strategy<Value = TokenFacts> {
         permissions,
     });
     let audience = prop::collection::vec(name().prop_map(Into::into), 0..4).prop_map(Vec::into_boxed_slice);
-    (
-        words(),
-        words(),
-        prop::collection::vec(target, 0..3),
-        audience,
-        claims(),
-    )
-        .prop_map(|(scopes, roles, targets, audience, claims)| TokenFacts {
+    (words(), words(), prop::collection::vec(target, 0..3), audience, claims()).prop_map(
+        |(scopes, roles, targets, audience, claims)| TokenFacts {
             scopes,
             roles,
             audience,
             permissions: targets.into_iter().collect(),
             claims,
             ..TokenFacts::default()
-        })
+        },
+    )
 }
 
 /// Path parameters over the names that [`rules`] use.

@@ -27,22 +27,12 @@ impl Host {
 
     /// Reads `api.example.com`, `*.example.com` or an IP address (IPv6 in brackets).
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let refuse = |message| {
-            Err(PatternError {
-                offset: 0,
-                length: text.len(),
-                message,
-            })
-        };
+        let refuse = |message| Err(PatternError { offset: 0, length: text.len(), message });
         let (name, is_suffix) = text.strip_prefix("*.").map_or((text, false), |name| (name, true));
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             let is_address = !is_suffix && address.parse::<std::net::Ipv6Addr>().is_ok();
-            return if is_address {
-                Ok(Self::Exact(name.into()))
-            } else {
-                refuse("this is no IPv6 address")
-            };
+            return if is_address { Ok(Self::Exact(name.into())) } else { refuse("this is no IPv6 address") };
         }
         if name.contains(':') {
             return refuse("a host is written without a port");
@@ -51,19 +41,12 @@ impl Host {
             return refuse("`*` stands for whole labels, only at the beginning: `*.example.com`");
         }
         let is_label = |label: &str| {
-            !label.is_empty()
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
         if !name.split('.').all(is_label) {
             return refuse("a host is written as in a URL: `api.example.com`");
         }
-        Ok(if is_suffix {
-            Self::Suffix(name.into())
-        } else {
-            Self::Exact(name.into())
-        })
+        Ok(if is_suffix { Self::Suffix(name.into()) } else { Self::Exact(name.into()) })
     }
 }
 
@@ -105,19 +88,7 @@ mod tests {
         ] {
             assert_eq!(Host::parse(text).map(|host| host.to_string()), Ok(expected.to_owned()));
         }
-        for text in [
-            "",
-            "*",
-            "*.",
-            "a.*.b",
-            "example.com:80",
-            "a..b",
-            "http://a",
-            "a b",
-            "[x]",
-            "*.[::1]",
-            "a/b",
-        ] {
+        for text in ["", "*", "*.", "a.*.b", "example.com:80", "a..b", "http://a", "a b", "[x]", "*.[::1]", "a/b"] {
             assert!(Host::parse(text).is_err(), "{text}");
         }
     }
@@ -125,13 +96,9 @@ mod tests {
     // F19
     #[test]
     fn every_spelling_of_a_host_is_the_same_name() {
-        for host in [
-            "api.example.com",
-            "API.example.COM",
-            "api.example.com:443",
-            "api.example.com.",
-            "api.example.com.:80",
-        ] {
+        for host in
+            ["api.example.com", "API.example.COM", "api.example.com:443", "api.example.com.", "api.example.com.:80"]
+        {
             assert_eq!(name_of(host), "api.example.com", "{host}");
         }
         assert_eq!(name_of("[::1]:8080"), "[::1]");

@@ -159,10 +159,7 @@ fn hides_separator(mut rest: &[u8]) -> bool {
     while let Some(deeper) = rest.strip_prefix(b"25") {
         rest = deeper;
     }
-    matches!(
-        rest,
-        [b'2', b'e' | b'E' | b'f' | b'F', ..] | [b'5', b'c' | b'C', ..] | [b'0', b'0', ..]
-    )
+    matches!(rest, [b'2', b'e' | b'E' | b'f' | b'F', ..] | [b'5', b'c' | b'C', ..] | [b'0', b'0', ..])
 }
 
 /// The canonical form of a path that [`is_canonical`] did not refuse.

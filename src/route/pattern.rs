@@ -48,32 +48,15 @@ impl Pattern {
     /// Reads `/literal/*/{name}/**`. Literals may be written with or without percent-escapes.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let Some(inner) = text.strip_prefix('/') else {
-            return Err(PatternError {
-                offset: 0,
-                length: text.len().min(1),
-                message: "a pattern begins with `/`",
-            });
+            return Err(PatternError { offset: 0, length: text.len().min(1), message: "a pattern begins with `/`" });
         };
-        let inner = inner
-            .strip_suffix('/')
-            .filter(|inner| !inner.is_empty())
-            .unwrap_or(inner);
+        let inner = inner.strip_suffix('/').filter(|inner| !inner.is_empty()).unwrap_or(inner);
         let mut segments: Vec<Segment> = Vec::new();
         let mut offset = 1;
         for written in inner.split('/').take(if inner.is_empty() { 0 } else { usize::MAX }) {
-            let refuse = |message| {
-                Err(PatternError {
-                    offset,
-                    length: written.len(),
-                    message,
-                })
-            };
+            let refuse = |message| Err(PatternError { offset, length: written.len(), message });
             if segments.last() == Some(&Segment::Rest) {
-                return Err(PatternError {
-                    offset: offset - 3,
-                    length: 2,
-                    message: "`**` stands only at the end",
-                });
+                return Err(PatternError { offset: offset - 3, length: 2, message: "`**` stands only at the end" });
             }
             let segment = match segment(written) {
                 Ok(segment) => segment,
@@ -85,15 +68,8 @@ impl Pattern {
             segments.push(segment);
             offset += written.len() + 1;
         }
-        let text = if inner.is_empty() {
-            "/"
-        } else {
-            text.strip_suffix('/').unwrap_or(text)
-        };
-        Ok(Self {
-            text: text.into(),
-            segments: segments.into_boxed_slice(),
-        })
+        let text = if inner.is_empty() { "/" } else { text.strip_suffix('/').unwrap_or(text) };
+        Ok(Self { text: text.into(), segments: segments.into_boxed_slice() })
     }
 
     /// As written, without a slash at the end.
@@ -129,18 +105,10 @@ fn segment(written: &str) -> Result<Segment, &'static str> {
     }
     if let Some(name) = written.strip_prefix('{') {
         let Some(name) = name.strip_suffix('}') else {
-            return Err(if name.contains('}') {
-                "`{name}` stands for a whole segment"
-            } else {
-                "`{` is not closed"
-            });
+            return Err(if name.contains('}') { "`{name}` stands for a whole segment" } else { "`{` is not closed" });
         };
         let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        if !begins
-            || !name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-        {
+        if !begins || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
             return Err("a path parameter is named with letters, digits, `_` and `-`");
         }
         return Ok(Segment::Parameter(name.into()));
@@ -158,11 +126,7 @@ fn literal(written: &str) -> Result<Segment, &'static str> {
     let mut path = String::from("/");
     for byte in written.bytes() {
         // People write `/café`; requests carry `/caf%C3%A9`.
-        if byte.is_ascii() {
-            path.push(char::from(byte))
-        } else {
-            path.push_str(&format!("%{byte:02X}"))
-        }
+        if byte.is_ascii() { path.push(char::from(byte)) } else { path.push_str(&format!("%{byte:02X}")) }
     }
     let path = canonical(&path).map_err(|error| match error {
         PathError::AboveRoot | PathError::DotSegmentParameter => "a pattern has no dot segments",
@@ -202,14 +166,7 @@ mod tests {
     fn reads_every_kind_of_segment() {
         let pattern = Pattern::parse("/api/*/{entity}/caf\u{e9}/a%20b/**").expect("the pattern is good");
         let parameter = Segment::Parameter("entity".into());
-        let expected = [
-            literal("api"),
-            Segment::Any,
-            parameter,
-            literal("caf\u{e9}"),
-            literal("a b"),
-            Segment::Rest,
-        ];
+        let expected = [literal("api"), Segment::Any, parameter, literal("caf\u{e9}"), literal("a b"), Segment::Rest];
         assert_eq!(pattern.segments(), expected);
         assert_eq!(pattern.parameters().collect::<Vec<_>>(), ["entity"]);
     }

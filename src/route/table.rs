@@ -76,22 +76,12 @@ impl<T> RouteTable<T> {
                     format!("{host}{}", routes[index].0)
                 };
                 let (first, second) = (describe(first_index), describe(second_index));
-                return Err(ConflictError {
-                    first,
-                    second,
-                    first_index,
-                    second_index,
-                });
+                return Err(ConflictError { first, second, first_index, second_index });
             }
         }
         let mut suffixes: Vec<(Box<str>, Trie)> = suffixes.into_iter().collect();
         suffixes.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-        Ok(Self {
-            routes: routes.into_boxed_slice(),
-            exact,
-            suffixes: suffixes.into_boxed_slice(),
-            any_host,
-        })
+        Ok(Self { routes: routes.into_boxed_slice(), exact, suffixes: suffixes.into_boxed_slice(), any_host })
     }
 
     /// The route for `path`, which is [`canonical`](super::canonical), on `host`, as it stands in the request. Allocates
@@ -107,12 +97,7 @@ impl<T> RouteTable<T> {
             return None;
         }
         let (pattern, value) = self.routes.get(index)?;
-        Some(Match {
-            value,
-            pattern,
-            index,
-            parameters: PathParameters::capture(pattern, path),
-        })
+        Some(Match { value, pattern, index, parameters: PathParameters::capture(pattern, path) })
     }
 
     /// Every pattern with its value, in the order of the entries.
@@ -144,9 +129,7 @@ impl<T> RouteTable<T> {
 }
 
 fn is_below(host: &str, suffix: &str) -> bool {
-    host.strip_suffix(suffix)
-        .and_then(|labels| labels.strip_suffix('.'))
-        .is_some_and(|labels| !labels.is_empty())
+    host.strip_suffix(suffix).and_then(|labels| labels.strip_suffix('.')).is_some_and(|labels| !labels.is_empty())
 }
 
 /// The path that a server sees which cuts `;...` off every segment and merges slashes, or `None` when there is no `;`.
@@ -170,23 +153,16 @@ fn without_parameters(path: &str) -> Option<String> {
 
 impl<'a> PathParameters<'a> {
     fn capture(pattern: &'a Pattern, path: &'a str) -> Self {
-        let captured = pattern
-            .segments()
-            .iter()
-            .zip(split(path))
-            .filter_map(|(segment, text)| match segment {
-                Segment::Parameter(name) => Some((&**name, decode(text))),
-                Segment::Literal(_) | Segment::Any | Segment::Rest => None,
-            });
+        let captured = pattern.segments().iter().zip(split(path)).filter_map(|(segment, text)| match segment {
+            Segment::Parameter(name) => Some((&**name, decode(text))),
+            Segment::Literal(_) | Segment::Any | Segment::Rest => None,
+        });
         Self(captured.collect())
     }
 
     /// The decoded value of the parameter called `name`.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(candidate, _)| *candidate == name)
-            .map(|(_, value)| &**value)
+        self.0.iter().find(|(candidate, _)| *candidate == name).map(|(_, value)| &**value)
     }
 
     /// Names and values in the order of the pattern.

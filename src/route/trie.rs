@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use foldhash::fast::RandomState;
+use ahash::RandomState;
 
 use super::pattern::{MAX_LITERAL, Pattern, Segment};
 use super::segment::decode_into;
@@ -77,12 +77,7 @@ impl Node {
         let (segment, after) = rest.split_once('/').unwrap_or((rest, ""));
         let by_literal = self.literals.find(segment).and_then(|node| node.find(after));
         by_literal
-            .or_else(|| {
-                self.one
-                    .as_ref()
-                    .filter(|_| !segment.is_empty())
-                    .and_then(|node| node.find(after))
-            })
+            .or_else(|| self.one.as_ref().filter(|_| !segment.is_empty()).and_then(|node| node.find(after)))
             .or(self.rest)
     }
 }

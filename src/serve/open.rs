@@ -5,18 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::StartError;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::directory::Directory;
-use crate::directory::declare::{
-    Declaration, EntityDeclaration, EntityTypeDeclaration, GrantDeclaration, PermissionDeclaration, TenantDeclaration,
-};
 use crate::entropy::Entropy;
 use crate::jose::MasterKey;
-use crate::model::Profile;
 use crate::store::Store;
 use crate::store::sql::{Options, SqlStore};
 
@@ -46,62 +40,13 @@ impl Opened {
     /// # Errors
     /// [`StartError::Directory`] when the store holds something that contradicts it.
     pub async fn declare(&self, config: &Config) -> Result<(), StartError> {
-        let applied = self.directory.apply(&declaration(&config.directory)).await?;
+        let applied = self.directory.apply(&config.directory).await?;
         for generated in &applied.generated_secrets {
             // Shown once, to whoever starts the gateway; it is nowhere else in clear.
             let (entity, client_id, secret) = (&generated.entity, &generated.client_id, generated.client_secret.expose());
             eprintln!("faregate: entity {entity:?} was made; client_id {client_id} client_secret {secret}");
         }
         Ok(())
-    }
-}
-
-/// The `directory:` section in the directory's own terms.
-fn declaration(section: &config::directory::Directory) -> Declaration {
-    // Ids were checked to be UUIDs, profiles to be known.
-    let id = |text: &Option<String>| text.as_deref().and_then(|text| Uuid::try_parse(text).ok());
-    let tenants = section.tenants.iter().map(|tenant| TenantDeclaration {
-        name: tenant.name.clone(),
-        id: id(&tenant.id),
-        profile: tenant.profile.as_deref().and_then(Profile::parse).unwrap_or_default(),
-        issuer: tenant.issuer.clone(),
-        access_token_for: tenant.access_token_for.map(seconds),
-        access_token_algorithm: tenant.access_token_algorithm.clone(),
-        id_token_algorithm: tenant.id_token_algorithm.clone(),
-    });
-    let entity_types = section.entity_types.iter().map(|of| EntityTypeDeclaration {
-        name: of.name.clone(),
-        id: id(&of.id),
-        permissions: of
-            .permissions
-            .iter()
-            .map(|permission| PermissionDeclaration {
-                name: permission.name.clone(),
-                description: permission.description.clone(),
-                is_default: permission.is_default,
-            })
-            .collect(),
-    });
-    let entities = section.entities.iter().map(|entity| EntityDeclaration {
-        name: entity.name.clone(),
-        id: id(&entity.id),
-        entity_type: entity.entity_type.clone(),
-        tenant: Some(entity.tenant.clone()),
-        client_id: entity.client_id.clone(),
-        client_secret: entity.client_secret.clone(),
-    });
-    let grants = section.grants.iter().map(|grant| GrantDeclaration {
-        recipient: grant.recipient.clone(),
-        target: grant.target.clone(),
-        permissions: grant.permissions.clone(),
-        tenant: Some(grant.tenant.clone()),
-    });
-    Declaration {
-        tenants: tenants.collect(),
-        entity_types: entity_types.collect(),
-        entities: entities.collect(),
-        grants: grants.collect(),
-        adopt: false,
     }
 }
 

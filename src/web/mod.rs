@@ -12,7 +12,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::map_response;
 use axum::routing::{get, post};
 use uuid::Uuid;
@@ -50,7 +49,6 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
         .route(&format!("{AUTHORIZATION_SERVER}/{{tenant}}"), get(metadata::get))
         .fallback(respond::not_found)
         .method_not_allowed_fallback(respond::method_not_allowed)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(map_response(respond::harden))
         .with_state(server)
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::oauth::{ErrorCode, OAuthError};
+use crate::oauth::{ErrorCode, OAuthError, TokenResponse};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -42,15 +42,21 @@ struct ErrorBody {
     error_description: &'static str,
 }
 
-/// An answer that nobody may keep (RFC 6749 section 5.1).
-pub(super) fn answer(endpoint: &'static str, result: Result<impl Serialize, OAuthError>) -> Response {
-    let error = result.as_ref().err().map(|error| error.code.as_str());
-    let mut response = match result {
-        Ok(body) => Json(body).into_response(),
-        Err(error) => refuse(&error),
+/// An answer of the token endpoint, which nobody may keep (RFC 6749 section 5.1).
+pub(super) fn token(result: Result<TokenResponse, OAuthError>) -> Response {
+    const ENDPOINT: &str = "token";
+    let token = match result {
+        Ok(token) => token,
+        Err(error) => return refuse(ENDPOINT, &error),
     };
+    let issued = Issued { grant_type: token.grant_type.as_str(), profile: token.profile.as_str() };
+    let mut response = Json(token).into_response();
     forbid_storing(response.headers_mut());
-    response.extensions_mut().insert(Outcome { endpoint, error, issued: None });
+    response.extensions_mut().insert(Outcome {
+        endpoint: ENDPOINT,
+        error: None,
+        issued: Some(issued),
+    });
     response
 }
 
@@ -65,7 +71,7 @@ pub(super) fn publish(endpoint: &'static str, cache_for: i64, document: Result<O
                 "There is no such issuer.",
             );
         }
-        Err(error) => return answer(endpoint, Err::<(), _>(error)),
+        Err(error) => return refuse(endpoint, &error),
     };
     let mut response = Response::new(Body::from(document));
     let headers = response.headers_mut();
@@ -75,11 +81,15 @@ pub(super) fn publish(endpoint: &'static str, cache_for: i64, document: Result<O
     if let Ok(value) = HeaderValue::try_from(format!("public, max-age={cache_for}")) {
         headers.insert(header::CACHE_CONTROL, value);
     }
-    response.extensions_mut().insert(Outcome { endpoint, error: None, issued: None });
+    response.extensions_mut().insert(Outcome {
+        endpoint,
+        error: None,
+        issued: None,
+    });
     response
 }
 
-fn refuse(error: &OAuthError) -> Response {
+fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
     if let Some(source) = &error.source {
         tracing::error!(error.code = error.code.as_str(), error.source = %source, "A request failed.");
     }
@@ -101,6 +111,13 @@ fn refuse(error: &OAuthError) -> Response {
     if let Some(seconds) = error.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    forbid_storing(headers);
+    let outcome = Outcome {
+        endpoint,
+        error: Some(error.code.as_str()),
+        issued: None,
+    };
+    response.extensions_mut().insert(outcome);
     response
 }
 

@@ -7,10 +7,8 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::{Issued, MAX_BODY_BYTES, Outcome, PeerAddress, respond};
+use super::{MAX_BODY_BYTES, PeerAddress, respond};
 use crate::oauth::{AuthorizationServer, ErrorCode, ErrorReason, OAuthError, TokenRequest};
-
-const ENDPOINT: &str = "token";
 
 pub(super) async fn post(
     State(server): State<Arc<AuthorizationServer>>,
@@ -21,7 +19,7 @@ pub(super) async fn post(
     if !is_form(&head.headers) {
         let description = "The Content-Type is not application/x-www-form-urlencoded.";
         let error = OAuthError::invalid_request(ErrorReason::Unknown, description);
-        return respond::answer(ENDPOINT, Err::<(), _>(error));
+        return respond::token(Err(error));
     }
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
         let description = "The body is longer than 64 KiB or ended early.";
@@ -40,13 +38,7 @@ pub(super) async fn post(
         body: &body,
         peer: head.extensions.get::<PeerAddress>().map(|peer| peer.0),
     };
-    let result = server.token(&request).await;
-    let issued = result.as_ref().ok().map(|token| Issued { grant_type: token.grant_type.as_str(), profile: token.profile.as_str() });
-    let mut answer = respond::answer(ENDPOINT, result);
-    if let Some(outcome) = answer.extensions_mut().get_mut::<Outcome>() {
-        outcome.issued = issued;
-    }
-    answer
+    respond::token(server.token(&request).await)
 }
 
 /// Parameters of the media type, such as a charset, do not matter (F-081).

@@ -5,6 +5,12 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
+use faregate::clock::Clock;
+use faregate::directory::Directory;
+use faregate::directory::declare::{
+    Declaration, EntityDeclaration, EntityTypeDeclaration, GrantDeclaration, PermissionDeclaration,
+};
+use faregate::entropy::Entropy;
 use faregate::model::Tenant;
 use faregate::store::conformance::behaviours;
 use faregate::store::sql::{Options, SqlStore};
@@ -260,4 +266,63 @@ async fn an_unreachable_postgres_is_named_without_its_password() {
     };
     let missing = database.url().replace("/postgres?", "/missing?");
     assert!(refusal(&missing).await.contains("createdb"));
+}
+
+// T14: connections that the server ended are replaced without anybody noticing
+#[tokio::test]
+async fn a_lost_connection_is_replaced() {
+    let Some(database) = Database::postgres().await else { return };
+    let store = database.open().await;
+    store.insert_tenant(&Tenant::new(Uuid::from_u128(1), "one", 1)).await.expect("inserted");
+    let mut connection = AnyConnection::connect(&database.url()).await.expect("a connection");
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+               WHERE query LIKE '%change_counter%' AND pid <> pg_backend_pid()";
+    connection.execute(end).await.expect("ended");
+    store.insert_tenant(&Tenant::new(Uuid::from_u128(2), "two", 1)).await.expect("inserted");
+    assert_eq!(store.list_tenants().await.expect("list").len(), 2);
+}
+
+// T74: every node applies the same declaration when it starts
+async fn nodes_agree(database: &Database) {
+    let declaration = || {
+        let permission = |name: &str| PermissionDeclaration { name: name.to_owned(), ..Default::default() };
+        let permissions = ["read", "write"].map(permission).to_vec();
+        let entity = |name: &str| EntityDeclaration {
+            name: name.to_owned(),
+            entity_type: "API".to_owned(),
+            ..EntityDeclaration::default()
+        };
+        Declaration {
+            entity_types: vec![EntityTypeDeclaration { name: "API".to_owned(), permissions, ..Default::default() }],
+            entities: vec![entity("billing"), entity("orders")],
+            grants: vec![GrantDeclaration {
+                recipient: "billing".to_owned(),
+                target: "orders".to_owned(),
+                permissions: vec!["read".to_owned()],
+                tenant: None,
+            }],
+            ..Declaration::default()
+        }
+    };
+    let mut nodes = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let directory = Directory::new(database.open().await, Clock::system(), Entropy::system());
+        nodes.spawn(async move { directory.apply(&declaration()).await });
+    }
+    let mut secrets = 0;
+    for applied in nodes.join_all().await {
+        secrets += applied.expect("applied").generated_secrets.len();
+    }
+    assert_eq!(secrets, 2);
+    let directory = Directory::new(database.open().await, Clock::system(), Entropy::system());
+    assert_eq!(directory.entities(None).await.expect("list").len(), 2);
+    assert_eq!(directory.apply(&declaration()).await.expect("applied").unchanged, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_apply_the_same_declaration_agree() {
+    nodes_agree(&Database::sqlite()).await;
+    if let Some(database) = Database::postgres().await {
+        nodes_agree(&database).await;
+    }
 }

@@ -63,7 +63,7 @@ fn assert_unchanged(applied: &Applied, objects: usize) {
     assert_eq!((applied.unchanged, applied.generated_secrets.len()), (objects, 0));
 }
 
-// DESIGN 7: apply reconciles
+// Applying reconciles
 #[tokio::test]
 async fn a_declaration_is_applied_once() {
     let store = store().await;
@@ -127,7 +127,7 @@ async fn what_differs_is_updated_and_what_is_gone_is_removed() {
     assert_eq!(applied.created, ["tenant \"default\""], "there is always a tenant");
 }
 
-// DESIGN 7: apply never touches what administrators made
+// Applying never touches what administrators made
 #[tokio::test]
 async fn what_administrators_made_is_left_alone() {
     let directory = directory().await;

@@ -1,4 +1,7 @@
+use serde_json::{Map, Value};
+
 use super::*;
+use crate::jose::jwk;
 
 fn jwk(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).unwrap()

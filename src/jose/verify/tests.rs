@@ -80,9 +80,9 @@ fn every_algorithm_round_trips() {
     // Making RSA keys is slow; one pair is enough, because padding and hash are not part of it.
     let pkcs8 = RSA.private_key().unwrap();
     for algorithm in Algorithm::ALL {
-        let key = match algorithm.as_str().as_bytes() {
-            [b'R' | b'P', ..] => SigningKey::from_private_key(algorithm, pkcs8.expose()).unwrap(),
-            _ => SigningKey::generate(algorithm).unwrap(),
+        let key = match algorithm.is_rsa() {
+            true => SigningKey::from_private_key(algorithm, pkcs8.expose()).unwrap(),
+            false => SigningKey::generate(algorithm).unwrap(),
         };
         let keys = KeySet::new([Arc::clone(key.verifying_key())]);
         let expectations = Expectations {
@@ -536,12 +536,6 @@ fn peeking_reads_the_claim_or_nothing() {
     }
     assert_eq!(peek_issuer("opaque"), None);
     assert_eq!(peek_issuer(&format!("AA.{}.AA", "A".repeat(20_000))), None);
-}
-
-#[test]
-fn reasons_have_distinct_names() {
-    let names: std::collections::HashSet<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-    assert_eq!(names.len(), Reason::ALL.len());
 }
 
 // RFC 7517: a published key verifies what its private half signed.

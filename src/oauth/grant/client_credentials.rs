@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::model::{Entity, EntityGrant};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::{ErrorReason, OAuthError};
+use crate::oauth::grant::GrantType;
 use crate::oauth::issue::{Entitlement, Target};
 use crate::oauth::parameters::Parameters;
 
@@ -46,11 +47,10 @@ impl<'a> Request<'a> {
                 "The scope is too long.",
             ));
         }
-        let targets = words().map(Asked::parse).collect::<Result<_, _>>()?;
-        Ok(Self {
-            scope: Some(scope),
-            targets,
-        })
+        let targets = words().map(Asked::parse).collect::<Result<Vec<_>, _>>()?;
+        // White space alone asks for nothing.
+        let scope = Some(scope).filter(|_| !targets.is_empty());
+        Ok(Self { scope, targets })
     }
 }
 
@@ -130,7 +130,7 @@ impl AuthorizationServer {
             permissions: permissions.into_iter().collect(),
         };
         Ok(Entitlement {
-            grant_type: super::GrantType::ClientCredentials,
+            grant_type: GrantType::ClientCredentials,
             subject: recipient.id.to_string(),
             client_id: recipient.client_id.clone(),
             scope: request.scope.map(str::to_owned),
@@ -154,7 +154,9 @@ fn not_permitted() -> OAuthError {
 mod tests {
     use super::*;
 
-    fn parse(scope: &str) -> Result<Vec<(String, Option<Vec<String>>)>, ErrorReason> {
+    type Words = (String, Option<Vec<String>>);
+
+    fn parse(scope: &str) -> Result<Vec<Words>, ErrorReason> {
         let body = format!("scope={}", scope.replace('%', "%25").replace('+', "%2B"));
         let form = Parameters::parse(body.as_bytes()).unwrap();
         let request = Request::parse(&form).map_err(|error| error.reason.unwrap())?;
@@ -166,11 +168,11 @@ mod tests {
             .collect())
     }
 
-    fn all(target: &str) -> (String, Option<Vec<String>>) {
+    fn all(target: &str) -> Words {
         (target.to_owned(), None)
     }
 
-    fn some(target: &str, permissions: &[&str]) -> (String, Option<Vec<String>>) {
+    fn some(target: &str, permissions: &[&str]) -> Words {
         (
             target.to_owned(),
             Some(permissions.iter().map(|&permission| permission.to_owned()).collect()),

@@ -2,6 +2,7 @@
 //!
 //! Owns the choice of the key that signs and of the keys that verify; it does not read or make keys.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -160,10 +161,7 @@ impl Snapshot {
             .collect();
         let (from_at, until_at) = self.period(now);
         Self {
-            by_name: issuers
-                .values()
-                .map(|issuer| (issuer.issuer.clone(), issuer.tenant.id))
-                .collect(),
+            by_name: by_name(&issuers),
             generation: self.generation + u64::from(is_less(&self.issuers, &issuers)),
             issuers,
             default_tenant,
@@ -188,6 +186,16 @@ impl Snapshot {
             }
         })
     }
+}
+
+/// If two tenants say the same issuer, the older one is meant.
+fn by_name(issuers: &HashMap<Uuid, Arc<LocalIssuer>>) -> HashMap<Box<str>, Uuid> {
+    let mut newest_first: Vec<_> = issuers.values().collect();
+    newest_first.sort_by_key(|issuer| Reverse((issuer.tenant.created_at, issuer.tenant.id)));
+    newest_first
+        .into_iter()
+        .map(|issuer| (issuer.issuer.clone(), issuer.tenant.id))
+        .collect()
 }
 
 /// Whether an issuer, its name, or one of its keys is gone.

@@ -52,8 +52,5 @@ fn names_in_use_are_listed_once() {
                 A647E989-1C7E-4386-9EC6-FA4FE6908906]";
     let policy = compile(rule(text)).expect("the rule is good");
     assert_eq!(policy.parameters().collect::<Vec<_>>(), ["x", "y"]);
-    assert_eq!(
-        policy.entities().collect::<Vec<_>>(),
-        ["a647e989-1c7e-4386-9ec6-fa4fe6908906", "mail"]
-    );
+    assert_eq!(policy.entities().collect::<Vec<_>>(), ["a647e989-1c7e-4386-9ec6-fa4fe6908906", "mail"]);
 }

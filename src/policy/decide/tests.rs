@@ -14,10 +14,7 @@ fn decide(text: &str, token: Option<&TokenFacts>, parameters: &dyn Parameters) -
 fn outcome(decision: &Decision) -> String {
     match decision {
         Decision::Permit { .. } => "permit".to_owned(),
-        Decision::Deny {
-            reason: Reason::MissingScope { scopes },
-            ..
-        } => format!("missing_scope {scopes}"),
+        Decision::Deny { reason: Reason::MissingScope { scopes }, .. } => format!("missing_scope {scopes}"),
         Decision::Deny { reason, .. } => reason.as_str().to_owned(),
     }
 }
@@ -27,28 +24,16 @@ fn each_rule_asks_for_what_it_says() {
     let claims =
         json!({"dept": "sales", "level": 3, "groups": ["a", "b"], "realm": {"name": "x"}, "a.b": 1, "org": 42});
     let token = token("orders:read orders:list", "clerk", "read scim:user:read", claims);
-    let parameters = [
-        ("entity", "target-id"),
-        ("name", "orders"),
-        ("other", "elsewhere"),
-        ("org", "42"),
-        ("g", "b"),
-    ];
+    let parameters = [("entity", "target-id"), ("name", "orders"), ("other", "elsewhere"), ("org", "42"), ("g", "b")];
     for (text, expected) in [
         ("public", "permit"),
         ("authenticated", "permit"),
         ("scope orders:read", "permit"),
         ("scope orders:read orders:list", "permit"),
-        (
-            "scope orders:read orders:write",
-            "missing_scope orders:read orders:write",
-        ),
+        ("scope orders:read orders:write", "missing_scope orders:read orders:write"),
         ("scope ORDERS:READ", "missing_scope ORDERS:READ"),
         ("any scope orders:write orders:list", "permit"),
-        (
-            "any scope orders:write orders:all",
-            "missing_scope orders:write orders:all",
-        ),
+        ("any scope orders:write orders:all", "missing_scope orders:write orders:all"),
         ("role clerk", "permit"),
         ("role admin", "missing_role"),
         ("permission read on target-id", "permit"),
@@ -119,23 +104,11 @@ fn a_permission_needs_the_audience_as_well() {
     let mut token = token("", "", "read", json!({}));
     assert!(decide("permission read on orders", Some(&token), &NoParameters).is_permit());
     token.audience = ["another".into()].into();
-    assert_eq!(
-        outcome(&decide("permission read on orders", Some(&token), &NoParameters)),
-        "missing_permission"
-    );
+    assert_eq!(outcome(&decide("permission read on orders", Some(&token), &NoParameters)), "missing_permission");
     token.audience = Box::default();
-    assert_eq!(
-        outcome(&decide("permission read on target-id", Some(&token), &NoParameters)),
-        "missing_permission"
-    );
-    let bare = TokenFacts {
-        audience: ["target-id".into()].into(),
-        ..TokenFacts::default()
-    };
-    assert_eq!(
-        outcome(&decide("permission read on target-id", Some(&bare), &NoParameters)),
-        "missing_permission"
-    );
+    assert_eq!(outcome(&decide("permission read on target-id", Some(&token), &NoParameters)), "missing_permission");
+    let bare = TokenFacts { audience: ["target-id".into()].into(), ..TokenFacts::default() };
+    assert_eq!(outcome(&decide("permission read on target-id", Some(&bare), &NoParameters)), "missing_permission");
 }
 
 // RFC 6750 3.1
@@ -151,14 +124,8 @@ fn the_most_useful_reason_is_given() {
         ("all: [scope b, scope b a]", "missing_scope b a"),
         ("any: [role admin, scope b]", "missing_scope b"),
         ("any: [role admin, scope b, scope c]", "missing_scope b"),
-        (
-            "any: [all: [role admin, scope b], all: [role clerk, scope c]]",
-            "missing_scope c",
-        ),
-        (
-            "any: [all: [scope b, role admin], permission x on y]",
-            "missing_scope b",
-        ),
+        ("any: [all: [role admin, scope b], all: [role clerk, scope c]]", "missing_scope c"),
+        ("any: [all: [scope b, role admin], permission x on y]", "missing_scope b"),
         ("any: [permission x on y, role admin]", "missing_permission"),
         ("any: [role admin, any: [claim x == y, scope d]]", "missing_scope d"),
         ("any: [not: role clerk, all: [not: scope a, scope b]]", "denied"),
@@ -170,11 +137,7 @@ fn the_most_useful_reason_is_given() {
 
 #[test]
 fn a_decision_names_the_rule_and_its_line() {
-    let rules = Rule::any([
-        Rule::role("a").at(3),
-        Rule::all([Rule::role("b").at(5), Rule::scopes(["s"])]).at(4),
-    ])
-    .at(2);
+    let rules = Rule::any([Rule::role("a").at(3), Rule::all([Rule::role("b").at(5), Rule::scopes(["s"])]).at(4)]).at(2);
     let policy = Policy::compile(&RuleSet::every_method(rules)).expect("the rules are good");
     let decide = |token: &TokenFacts| policy.decide(&Method::GET, &Facts::of_token(token, &NoParameters));
     let line = |id| policy.source(id).map(|source| source.line);
@@ -192,9 +155,7 @@ fn a_decision_names_the_rule_and_its_line() {
 // F-348
 #[test]
 fn methods_have_their_own_rules() {
-    let rules = RuleSet::new()
-        .with(Method::GET, rule("role reader"))
-        .with(Method::PUT, Rule::public());
+    let rules = RuleSet::new().with(Method::GET, rule("role reader")).with(Method::PUT, Rule::public());
     let policy = Policy::compile(&rules).expect("the rules are good");
     let reader = token("", "reader", "", json!({}));
     let decide = |method: &Method| outcome(&policy.decide(method, &Facts::of_token(&reader, &NoParameters)));
@@ -224,15 +185,9 @@ fn a_thousand_branches_are_decided_like_two() {
         Rule::any(number.clone().map(|n| Rule::role(format!("r{n}")))),
         Rule::any(number.clone().map(|n| Rule::permission(format!("p{n}"), "orders"))),
         Rule::any(
-            number
-                .clone()
-                .map(|n| Rule::permission("p500", if n == 500 { "orders".into() } else { n.to_string() })),
+            number.clone().map(|n| Rule::permission("p500", if n == 500 { "orders".into() } else { n.to_string() })),
         ),
-        Rule::any(
-            number
-                .clone()
-                .map(|n| Rule::permission_on_parameter(format!("p{n}"), "entity")),
-        ),
+        Rule::any(number.clone().map(|n| Rule::permission_on_parameter(format!("p{n}"), "entity"))),
         Rule::any(number.clone().map(|n| Rule::claim("tenant", format!("t{n}")))),
         Rule::any(number.clone().map(|n| Rule::claim("number", n))),
         Rule::any(number.map(|n| Rule::all([Rule::authenticated(), Rule::role("r500"), Rule::claim("number", n)]))),
@@ -241,29 +196,18 @@ fn a_thousand_branches_are_decided_like_two() {
         let policy = Policy::compile(&RuleSet::every_method(rule)).expect("the rules are good");
         let parameters = [("entity", "orders")];
         let decision = policy.decide(&Method::GET, &Facts::of_token(&token, &parameters));
-        let Decision::Permit { rule } = decision else {
-            panic!("{decision:?}")
-        };
+        let Decision::Permit { rule } = decision else { panic!("{decision:?}") };
         assert!(policy.text(rule).contains("500"), "{}", policy.text(rule));
         let stranger = TokenFacts::default();
-        assert!(
-            !policy
-                .decide(&Method::GET, &Facts::of_token(&stranger, &parameters))
-                .is_permit()
-        );
+        assert!(!policy.decide(&Method::GET, &Facts::of_token(&stranger, &parameters)).is_permit());
     }
 }
 
 #[test]
 fn the_first_branch_in_writing_order_decides() {
     let token = token("s", "r", "read", json!({"c": "x"}));
-    let branches = [
-        rule("not: role z"),
-        rule("claim c == x"),
-        rule("permission read on orders"),
-        rule("role r"),
-        rule("scope s"),
-    ];
+    let branches =
+        [rule("not: role z"), rule("claim c == x"), rule("permission read on orders"), rule("role r"), rule("scope s")];
     for start in 0..branches.len() {
         // Enough branches that fail, and more than one of each kind that passes.
         let failing = (0..20).map(|n| Rule::role(format!("none{n}")));
@@ -287,11 +231,7 @@ mod oracle {
             for name in &path.0 {
                 value = value.get(name).cloned().unwrap_or_default();
             }
-            if let Value::Array(elements) = value {
-                elements
-            } else {
-                vec![value]
-            }
+            if let Value::Array(elements) = value { elements } else { vec![value] }
         };
         match (&rule.kind, facts.token) {
             (RuleKind::Public, _) => true,
@@ -314,20 +254,16 @@ mod oracle {
                 };
                 let named = |target: &&crate::policy::TargetPermissions| target.name.as_deref() == entity.as_deref();
                 let with_id = |target: &&crate::policy::TargetPermissions| Some(&*target.id) == entity.as_deref();
-                let target = token
-                    .permissions
-                    .iter()
-                    .find(with_id)
-                    .or(token.permissions.iter().find(named));
+                let target = token.permissions.iter().find(with_id).or(token.permissions.iter().find(named));
                 entity.is_some()
                     && target.is_some_and(|target| {
                         target.permissions.iter().any(|own| own == permission) && token.audience.contains(&target.id)
                     })
             }
             (RuleKind::ClaimEquals(path, value), Some(_)) => claim(path).iter().any(|own| same(own, value)),
-            (RuleKind::ClaimIn(path, values), Some(_)) => claim(path)
-                .iter()
-                .any(|own| values.iter().any(|value| same(own, value))),
+            (RuleKind::ClaimIn(path, values), Some(_)) => {
+                claim(path).iter().any(|own| values.iter().any(|value| same(own, value)))
+            }
             (RuleKind::ClaimEqualsParameter(path, name), Some(_)) => parameter(name).is_some_and(|text| {
                 claim(path).iter().any(|own| match own {
                     Value::String(own) => *own == text,
@@ -340,10 +276,7 @@ mod oracle {
     }
 
     fn same(own: &Value, value: &Value) -> bool {
-        match (
-            own.as_number().and_then(Number::as_f64),
-            value.as_number().and_then(Number::as_f64),
-        ) {
+        match (own.as_number().and_then(Number::as_f64), value.as_number().and_then(Number::as_f64)) {
             (Some(own), Some(value)) => own == value,
             _ => own == value && !own.is_null(),
         }
@@ -356,13 +289,9 @@ mod oracle {
             RuleKind::Role(_) => "missing_role",
             RuleKind::Permission { .. } => "missing_permission",
             RuleKind::ClaimEquals(..) | RuleKind::ClaimIn(..) | RuleKind::ClaimEqualsParameter(..) => "claim_mismatch",
-            RuleKind::All(rules) => reason(
-                rules
-                    .iter()
-                    .find(|rule| !passes(rule, facts))
-                    .expect("one of them fails"),
-                facts,
-            ),
+            RuleKind::All(rules) => {
+                reason(rules.iter().find(|rule| !passes(rule, facts)).expect("one of them fails"), facts)
+            }
             RuleKind::Any(rules) if rules.iter().any(|rule| with_every_scope(rule, facts)) => "missing_scope",
             RuleKind::Any(rules) => reason(&rules[0], facts),
             RuleKind::Not(_) | RuleKind::Public | RuleKind::Authenticated => "denied",

@@ -9,13 +9,8 @@ fn explained(rules: &RuleSet, facts: &Facts<'_>) -> String {
     let policy = Policy::compile(rules).expect("the rules are good");
     let lines = policy.explain(&Method::GET, facts).into_iter().map(|step| {
         let mark = if step.passed { "ok" } else { "no" };
-        let line = step
-            .source
-            .map_or_else(|| "-".to_owned(), |source| source.line.to_string());
-        let remedy = step
-            .would_pass_if
-            .map(|remedy| format!(" | would pass if: {remedy}"))
-            .unwrap_or_default();
+        let line = step.source.map_or_else(|| "-".to_owned(), |source| source.line.to_string());
+        let remedy = step.would_pass_if.map(|remedy| format!(" | would pass if: {remedy}")).unwrap_or_default();
         format!("{}{mark} {line} {}{remedy}", "  ".repeat(step.depth), step.rule)
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -39,10 +34,7 @@ no 3 all: [scope a, any: [role admin, not: role clerk]] | would pass if: role ad
     no 5 role admin | would pass if: role admin
     no 5 not: role clerk | would pass if: the token did not fulfil: role clerk
       ok 5 role clerk";
-    assert_eq!(
-        explained(&RuleSet::every_method(rules), &Facts::of_token(&token, &NoParameters)),
-        expected
-    );
+    assert_eq!(explained(&RuleSet::every_method(rules), &Facts::of_token(&token, &NoParameters)), expected);
 }
 
 #[test]

@@ -20,10 +20,7 @@ fn every_kind_of_rule_is_read() {
         ("role admin", Rule::role("admin")),
         ("role \"head of sales\"", Rule::role("head of sales")),
         ("permission send on mail", Rule::permission("send", "mail")),
-        (
-            "permission scim:user:read on {entity}",
-            Rule::permission_on_parameter("scim:user:read", "entity"),
-        ),
+        ("permission scim:user:read on {entity}", Rule::permission_on_parameter("scim:user:read", "entity")),
         (
             "permission on on a647e989-1c7e-4386-9ec6-fa4fe6908906",
             Rule::permission("on", "a647e989-1c7e-4386-9ec6-fa4fe6908906"),
@@ -40,31 +37,16 @@ fn every_kind_of_rule_is_read() {
         ("claim a == \"\"", claim(&["a"], json!(""))),
         ("claim a == true", claim(&["a"], json!(true))),
         ("claim a == \"true\"", claim(&["a"], json!("true"))),
-        (
-            "claim \"https://example.com/a.b\" == \"x \\\"y\\\"\"",
-            claim(&["https://example.com/a.b"], json!("x \"y\"")),
-        ),
+        ("claim \"https://example.com/a.b\" == \"x \\\"y\\\"\"", claim(&["https://example.com/a.b"], json!("x \"y\""))),
         ("claim a.\"b.c\".d == e", claim(&["a", "b.c", "d"], json!("e"))),
-        (
-            "claim org=={org}",
-            RuleKind::ClaimEqualsParameter(ClaimPath::top("org"), "org".to_owned()).into(),
-        ),
-        (
-            "claim org == { org }",
-            RuleKind::ClaimEqualsParameter(ClaimPath::top("org"), "org".to_owned()).into(),
-        ),
+        ("claim org=={org}", RuleKind::ClaimEqualsParameter(ClaimPath::top("org"), "org".to_owned()).into()),
+        ("claim org == { org }", RuleKind::ClaimEqualsParameter(ClaimPath::top("org"), "org".to_owned()).into()),
         (
             "claim a in [x, 1, \"y, z\"]",
             RuleKind::ClaimIn(ClaimPath::top("a"), vec![json!("x"), json!(1), json!("y, z")]).into(),
         ),
-        (
-            "all: [role a, scope b c]",
-            Rule::all([Rule::role("a"), Rule::scopes(["b", "c"])]),
-        ),
-        (
-            "any:[role a,not: public]",
-            Rule::any([Rule::role("a"), Rule::negate(Rule::public())]),
-        ),
+        ("all: [role a, scope b c]", Rule::all([Rule::role("a"), Rule::scopes(["b", "c"])])),
+        ("any:[role a,not: public]", Rule::any([Rule::role("a"), Rule::negate(Rule::public())])),
         ("not: all: [role a]", Rule::negate(Rule::all([Rule::role("a")]))),
     ];
     for (text, expected) in table {
@@ -115,12 +97,7 @@ fn errors_point_at_the_slip_and_propose() {
         ("claim a != b", "!", "not: claim a", None),
         ("claim a == ", "", "expected a value", None),
         ("claim a == null", "null", "cannot be compared", None),
-        (
-            "claim a == 18446744073709551616",
-            "18446744073709551616",
-            "too large",
-            None,
-        ),
+        ("claim a == 18446744073709551616", "18446744073709551616", "too large", None),
         ("claim a in x", "x", "brackets", None),
         ("claim a in []", "]", "empty", None),
         ("claim a in [x", "", "not closed", None),
@@ -141,11 +118,7 @@ fn errors_point_at_the_slip_and_propose() {
     ];
     for (text, part, message, suggestion) in table {
         let error = parse_rule(text).expect_err(text);
-        assert_eq!(
-            &text[error.offset..error.offset + error.length],
-            part,
-            "{text}: {error}"
-        );
+        assert_eq!(&text[error.offset..error.offset + error.length], part, "{text}: {error}");
         assert!(error.message.contains(message), "{text}: {error}");
         assert_eq!(error.suggestion.as_deref(), suggestion, "{text}: {error}");
     }
@@ -180,15 +153,10 @@ fn awkward_rules() -> impl Strategy<Value = Rule> {
             any::<i64>().prop_map(Value::from),
             any::<u64>().prop_map(Value::from),
             any::<bool>().prop_map(Value::from),
-            any::<f64>()
-                .prop_filter("JSON has finite numbers only", |float| float.is_finite())
-                .prop_map(Value::from),
+            any::<f64>().prop_filter("JSON has finite numbers only", |float| float.is_finite()).prop_map(Value::from),
         ]
     };
-    let on = prop_oneof![
-        text().prop_map(Target::Entity),
-        "[a-z_][a-z0-9_-]{0,4}".prop_map(Target::Parameter)
-    ];
+    let on = prop_oneof![text().prop_map(Target::Entity), "[a-z_][a-z0-9_-]{0,4}".prop_map(Target::Parameter)];
     let leaf = prop_oneof![
         prop::collection::vec(scope(), 1..4).prop_map(Rule::scopes),
         prop::collection::vec(scope(), 1..4).prop_map(Rule::any_scope),

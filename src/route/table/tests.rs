@@ -6,19 +6,13 @@ use crate::route::canonical;
 fn table(entries: &[(&str, &str)]) -> RouteTable<String> {
     let entries = entries.iter().map(|(host, pattern)| {
         let host = (!host.is_empty()).then(|| Host::parse(host).expect("the test names a host"));
-        (
-            host,
-            Pattern::parse(pattern).expect("the test has good patterns"),
-            (*pattern).to_owned(),
-        )
+        (host, Pattern::parse(pattern).expect("the test has good patterns"), (*pattern).to_owned())
     });
     RouteTable::compile(entries.collect::<Vec<_>>()).expect("the test has no conflicts")
 }
 
 fn found(table: &RouteTable<String>, host: Option<&str>, path: &str) -> String {
-    table
-        .find(host, path)
-        .map_or_else(|| "-".to_owned(), |found| found.value.clone())
+    table.find(host, path).map_or_else(|| "-".to_owned(), |found| found.value.clone())
 }
 
 #[track_caller]
@@ -30,17 +24,8 @@ fn expect(table: &RouteTable<String>, rows: &[(&str, &str)]) {
 
 #[test]
 fn the_most_specific_pattern_wins() {
-    let patterns = [
-        "/",
-        "/health",
-        "/api/**",
-        "/api/admin/**",
-        "/api/*/status",
-        "/api/{id}",
-        "/api/me",
-        "/files/**",
-        "/**",
-    ];
+    let patterns =
+        ["/", "/health", "/api/**", "/api/admin/**", "/api/*/status", "/api/{id}", "/api/me", "/files/**", "/**"];
     let table = table(&patterns.map(|pattern| ("", pattern)));
     expect(
         &table,
@@ -95,15 +80,8 @@ fn parameters_are_captured_decoded() {
     assert_eq!(found.parameters.value("action"), Some("send"));
     assert_eq!(found.parameters.value("other"), None);
     assert_eq!((found.index, found.pattern.as_str()), (0, "/mail/{entity}/{action}"));
-    assert!(matches!(
-        found.parameters.as_slice(),
-        [(_, Cow::Owned(_)), (_, Cow::Borrowed("send"))]
-    ));
-    assert!(
-        table
-            .find(None, "/other/x")
-            .is_some_and(|found| found.parameters.as_slice().is_empty())
-    );
+    assert!(matches!(found.parameters.as_slice(), [(_, Cow::Owned(_)), (_, Cow::Borrowed("send"))]));
+    assert!(table.find(None, "/other/x").is_some_and(|found| found.parameters.as_slice().is_empty()));
     assert!(table.find(None, "/mail/x").is_none());
 }
 
@@ -193,16 +171,9 @@ fn patterns_that_match_the_same_conflict() {
     }
     let host = Host::parse("*.example.com").expect("a host");
     let pattern = Pattern::parse("/a").expect("a pattern");
-    let entries = [
-        (Some(host.clone()), pattern.clone(), ()),
-        (None, pattern.clone(), ()),
-        (Some(host), pattern, ()),
-    ];
+    let entries = [(Some(host.clone()), pattern.clone(), ()), (None, pattern.clone(), ()), (Some(host), pattern, ())];
     let error = RouteTable::compile(entries).map(|_| ()).expect_err("they conflict");
-    assert_eq!(
-        error.to_string(),
-        "`*.example.com/a` and `*.example.com/a` match the same paths"
-    );
+    assert_eq!(error.to_string(), "`*.example.com/a` and `*.example.com/a` match the same paths");
 }
 
 #[test]
@@ -237,11 +208,7 @@ fn naive_find(patterns: &[Pattern], path: &str) -> Option<usize> {
     let matches = |pattern: &Pattern| {
         let has_rest = pattern.segments().last() == Some(&Segment::Rest);
         let fixed = &pattern.segments()[..pattern.segments().len() - usize::from(has_rest)];
-        let length_fits = if has_rest {
-            fixed.len() <= segments.len()
-        } else {
-            fixed.len() == segments.len()
-        };
+        let length_fits = if has_rest { fixed.len() <= segments.len() } else { fixed.len() == segments.len() };
         length_fits
             && fixed.iter().zip(&segments).all(|(segment, text)| match segment {
                 Segment::Literal(literal) => **literal == **text,

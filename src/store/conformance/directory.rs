@@ -325,7 +325,7 @@ async fn grants_are_listed_by_end(store: Shared) {
 async fn upserts_of_one_grant_at_once_leave_one_of_them(store: Shared) {
     furnish(&store).await;
     let upsert = |store: Shared, number: u8| async move {
-        let permissions: &[&str] = if number % 2 == 0 { &["read"] } else { &["write"] };
+        let permissions: &[&str] = if number.is_multiple_of(2) { &["read"] } else { &["write"] };
         store.upsert_grant(&grant(10, 11, permissions)).await
     };
     for result in crowd(&store, upsert).await {

@@ -13,6 +13,10 @@ use crate::store::OpenError;
 /// Longest time until the server must have answered the first connection.
 const CONNECT_FOR: Duration = Duration::from_secs(5);
 
+/// Longest time until a verb has a connection: it must not take the whole deadline to find out that the server is down
+/// (T13).
+const ACQUIRE_FOR: Duration = Duration::from_secs(1);
+
 pub(super) async fn open(url: &str, options: &Options) -> Result<SqlStore, OpenError> {
     let place = place(url);
     let explain = |error: sqlx::Error| explain(&place, &error);
@@ -43,7 +47,7 @@ pub(super) async fn open(url: &str, options: &Options) -> Result<SqlStore, OpenE
     );
     let pool = AnyPoolOptions::new()
         .max_connections(options.connections.max(1))
-        .acquire_timeout(options.deadline)
+        .acquire_timeout(options.deadline.min(ACQUIRE_FOR))
         .after_connect(move |connection, _| {
             let settings = settings.clone();
             Box::pin(async move { connection.execute(sqlx::AssertSqlSafe(settings)).await.map(drop) })

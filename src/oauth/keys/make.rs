@@ -1,0 +1,181 @@
+//! Making keys and replacing them, on any number of nodes at once (P2, T74).
+//!
+//! Owns which keys are missing and what is written; the store decides which of two nodes was first.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::issuer::LoadedKey;
+use super::{KeyRing, KeyRingError, algorithm_name, parse_algorithm};
+use crate::clock::UnixSeconds;
+use crate::jose::{Algorithm, SigningKey};
+use crate::model::{KeyPurpose, KeySchedule, StoredKey, Tenant};
+use crate::store::{StoreError, Unique};
+
+/// Added to the life of the longest token when a key is kept after its last signature: the clocks of others differ.
+const KEEP_LEEWAY_FOR: i64 = 60;
+
+/// A rotation that is stored: the successor is published now and signs from `signs_from_at` on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    pub retired: String,
+    pub successor: String,
+    pub signs_from_at: UnixSeconds,
+}
+
+/// The place of one current key.
+#[derive(Clone, Copy)]
+struct Slot {
+    tenant_id: Uuid,
+    purpose: KeyPurpose,
+    algorithm: Algorithm,
+}
+
+impl Slot {
+    fn of(tenant: &Tenant, purpose: KeyPurpose) -> Result<Self, KeyRingError> {
+        let algorithm = parse_algorithm(algorithm_name(tenant, purpose))?;
+        Ok(Self {
+            tenant_id: tenant.id,
+            purpose,
+            algorithm,
+        })
+    }
+
+    fn holds(&self, key: &StoredKey) -> bool {
+        key.tenant_id == Some(self.tenant_id) && key.purpose == self.purpose && key.algorithm == self.algorithm.as_str()
+    }
+}
+
+impl KeyRing {
+    /// Makes the keys that tenants need and do not have. Keys that are made at once exist when this returns; RSA keys
+    /// take seconds of CPU and appear later, so that nobody waits for them.
+    ///
+    /// # Errors
+    /// [`KeyRingError`] if the store takes no key, or a tenant names an unknown algorithm.
+    pub async fn provide(self: &Arc<Self>) -> Result<(), KeyRingError> {
+        let (slow, fast): (Vec<_>, Vec<_>) = self.missing()?.into_iter().partition(|slot| slot.algorithm.is_rsa());
+        for &slot in &fast {
+            self.make(slot).await?;
+        }
+        if !fast.is_empty() {
+            self.read().await?;
+        }
+        if !slow.is_empty() {
+            let ring = Arc::clone(self);
+            tokio::spawn(async move {
+                if let Err(error) = ring.make_slow().await {
+                    tracing::error!(error = %error, "A signing key could not be made; the next reload tries again.");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Publishes a new key for what the tenant signs with `purpose`. It signs after the publishing interval; the old
+    /// one verifies until the last token that it signed is over (P2).
+    ///
+    /// # Errors
+    /// [`KeyRingError::Changed`] when another node rotated the same key meanwhile: then there is one new key, its.
+    pub async fn rotate(&self, tenant_id: Uuid, purpose: KeyPurpose) -> Result<Rotation, KeyRingError> {
+        let now = self.clock.now();
+        let tenant = self
+            .store
+            .find_tenant(tenant_id)
+            .await?
+            .ok_or(KeyRingError::NoTenant(tenant_id))?;
+        let slot = Slot::of(&tenant, purpose)?;
+        let stored = self.store.list_keys(now).await?;
+        let Some(current) = stored.iter().find(|key| slot.holds(key) && key.retired_at.is_none()) else {
+            return Err(KeyRingError::Changed);
+        };
+        let made = self.generate(slot).await?;
+        let schedule = KeySchedule {
+            publish_for: self.settings.publish_for,
+            keep_for: tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR) + KEEP_LEEWAY_FOR,
+        };
+        let (retired, successor) = current.succeed(made, now, schedule).ok_or(KeyRingError::Changed)?;
+        if !self.store.rotate_key(&retired, &successor, now).await? {
+            return Err(KeyRingError::Changed);
+        }
+        self.read().await?;
+        Ok(Rotation {
+            retired: retired.id,
+            signs_from_at: successor.signs_from_at,
+            successor: successor.id,
+        })
+    }
+
+    /// The slots of tenants that nobody has filled.
+    fn missing(&self) -> Result<Vec<Slot>, KeyRingError> {
+        let snapshot = self.snapshot();
+        let mut missing = Vec::new();
+        for tenant in &snapshot.tenants {
+            for purpose in KeyPurpose::ALL {
+                let slot = Slot::of(tenant, purpose)?;
+                if !snapshot
+                    .keys
+                    .iter()
+                    .any(|key| slot.holds(&key.stored) && key.stored.retired_at.is_none())
+                {
+                    missing.push(slot);
+                }
+            }
+        }
+        Ok(missing)
+    }
+
+    /// One key after the other, whoever asked for them.
+    async fn make_slow(&self) -> Result<(), KeyRingError> {
+        let _one_at_a_time = self.making.lock().await;
+        while let Some(slot) = self.missing()?.into_iter().find(|slot| slot.algorithm.is_rsa()) {
+            self.make(slot).await?;
+            self.read().await?;
+        }
+        Ok(())
+    }
+
+    /// Fills a slot, unless another node was faster.
+    async fn make(&self, slot: Slot) -> Result<(), KeyRingError> {
+        let now = self.clock.now();
+        let mut first = self.generate(slot).await?.begin(now);
+        // A tenant that changes its algorithm goes on signing with the old one until everybody can know the new key.
+        let snapshot = self.snapshot();
+        let signs =
+            |key: &LoadedKey| key.stored.tenant_id == Some(slot.tenant_id) && key.stored.purpose == slot.purpose;
+        if snapshot.keys.iter().any(signs) {
+            first.signs_from_at = now + self.settings.publish_for;
+        }
+        drop(snapshot);
+        match self.store.insert_key(&first).await {
+            Ok(()) | Err(StoreError::Conflict(Unique::CurrentKey)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn generate(&self, slot: Slot) -> Result<StoredKey, KeyRingError> {
+        let key = match slot.algorithm.is_rsa() {
+            true => tokio::task::spawn_blocking(move || SigningKey::generate(slot.algorithm))
+                .await
+                .map_err(|_| KeyRingError::Interrupted)??,
+            false => SigningKey::generate(slot.algorithm)?,
+        };
+        let private_key = self.master_key.seal(key.kid(), &key.private_key()?, &self.entropy)?;
+        Ok(StoredKey {
+            id: key.kid().to_owned(),
+            tenant_id: Some(slot.tenant_id),
+            algorithm: slot.algorithm.as_str().to_owned(),
+            purpose: slot.purpose,
+            public_jwk: key
+                .verifying_key()
+                .public_jwk()
+                .map(|jwk| serde_json::Value::Object(jwk.clone()).to_string()),
+            private_key,
+            created_at: 0,
+            published_at: 0,
+            signs_from_at: 0,
+            retired_at: None,
+            removed_at: None,
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! The life of signing keys: made once, published before they sign, kept after (P1, P2, T07, T21, T74).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use faregate::clock::Clock;
+use faregate::entropy::Entropy;
+use faregate::jose::{MasterKey, Reason, verify};
+use faregate::model::{KeyPurpose, Tenant};
+use faregate::oauth::{KeyRing, KeyRingError, Settings};
+use faregate::store::Store as _;
+use uuid::Uuid;
+
+use crate::support::authorization_server::{AuthServer, NOW, PUBLIC_URL, TENANT, part};
+
+impl AuthServer {
+    async fn kid(&self) -> String {
+        self.token("").await.token_header()["kid"].as_str().unwrap().to_owned()
+    }
+
+    async fn published(&self) -> Vec<String> {
+        let document = self.get("/.well-known/jwks.json").send().await.json();
+        let kids = document["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned());
+        kids.collect()
+    }
+
+    fn refusal(&self, token: &str) -> Option<Reason> {
+        let issuer = self.keys.find_issuer(PUBLIC_URL).unwrap();
+        verify(token, &issuer.expectations, &issuer.access_token_keys, self.clock.now()).err()
+    }
+}
+
+// P2: published now, signing after the publishing interval, the old one kept until its last token is over.
+#[tokio::test]
+async fn a_rotation_publishes_first_and_signs_later() {
+    let server = AuthServer::start().await;
+    let old = server.kid().await;
+    let rotation = server.keys.rotate(TENANT, KeyPurpose::AccessToken).await.unwrap();
+    assert_eq!((&*rotation.retired, rotation.signs_from_at), (&*old, NOW + 600));
+    let new = rotation.successor;
+    assert!(server.published().await.contains(&new), "published at once");
+    assert_eq!(server.kid().await, old, "but not signing yet");
+    server.clock.set(NOW + 599);
+    assert_eq!(server.kid().await, old);
+    let last = server.token("").await.access_token();
+    server.clock.set(NOW + 600);
+    assert_eq!(server.kid().await, new);
+    assert_eq!(server.refusal(&last), None);
+    let generation = server.keys.generation();
+    server.clock.set(NOW + 599 + 3599);
+    assert_eq!(server.refusal(&last), None, "the last token of the old key lives out its life");
+    assert_eq!(server.keys.generation(), generation);
+    server.clock.set(NOW + 600 + 3660);
+    assert!(!server.published().await.contains(&old), "then the old key leaves");
+    assert!(server.published().await.contains(&new));
+    assert_ne!(server.keys.generation(), generation, "F17: caches are told");
+    assert_eq!(server.refusal(&last), Some(Reason::UnknownKey));
+}
+
+// T74: two nodes that rotate at once make one key, and both then sign with it.
+#[tokio::test]
+async fn two_nodes_rotate_once() {
+    let first = AuthServer::start().await;
+    let second = AuthServer::on(Arc::clone(&first.store), first.clock.clone()).await;
+    assert_eq!(first.published().await, second.published().await, "the second node makes no keys of its own");
+    let outcomes = tokio::join!(
+        first.keys.rotate(TENANT, KeyPurpose::AccessToken),
+        second.keys.rotate(TENANT, KeyPurpose::AccessToken)
+    );
+    let (won, lost): (Vec<_>, Vec<_>) = [outcomes.0, outcomes.1].into_iter().partition(Result::is_ok);
+    // One after the other they may both succeed; at once, the slower one is told.
+    assert!(!won.is_empty() && lost.iter().all(|outcome| matches!(outcome, Err(KeyRingError::Changed))));
+    for node in [&first, &second] {
+        node.keys.reload().await.unwrap();
+    }
+    first.clock.set(NOW + 600);
+    assert_eq!(first.kid().await, second.kid().await);
+    assert_eq!(first.store.list_keys(0).await.unwrap().len(), 2 + won.len());
+    let current = |keys: Vec<faregate::model::StoredKey>| {
+        let of_access_tokens = |key: &&faregate::model::StoredKey| key.purpose == KeyPurpose::AccessToken;
+        keys.iter().filter(of_access_tokens).filter(|key| key.retired_at.is_none()).count()
+    };
+    assert_eq!(current(first.store.list_keys(0).await.unwrap()), 1);
+}
+
+// T07, T74: nodes that start together on an empty store agree on the keys.
+#[tokio::test]
+async fn nodes_that_start_together_share_their_keys() {
+    let seed = AuthServer::start().await;
+    let tenant_id = Uuid::from_u128(77);
+    let nodes = tokio::join!(
+        AuthServer::on(Arc::clone(&seed.store), seed.clock.clone()),
+        AuthServer::on(Arc::clone(&seed.store), seed.clock.clone()),
+    );
+    let mut tenant = Tenant::new(tenant_id, "late", 3);
+    tenant.id_token_algorithm = "EdDSA".to_owned();
+    seed.store.insert_tenant(&tenant).await.unwrap();
+    let reloads = tokio::join!(nodes.0.keys.reload(), nodes.1.keys.reload(), seed.keys.reload());
+    reloads.0.unwrap();
+    reloads.1.unwrap();
+    reloads.2.unwrap();
+    for node in [&nodes.0, &nodes.1, &seed] {
+        node.keys.reload().await.unwrap();
+    }
+    let documents =
+        [&nodes.0, &nodes.1, &seed].map(|node| node.keys.issuer(Some(tenant_id)).unwrap().key_set_document());
+    assert_eq!(documents[0], documents[1]);
+    assert_eq!(documents[0], documents[2]);
+    assert_eq!(seed.store.list_keys(0).await.unwrap().len(), 4);
+}
+
+// P1: what is in the store is sealed, and opens with the same master key only.
+#[tokio::test]
+async fn stored_keys_are_sealed() {
+    let server = AuthServer::start().await;
+    for key in server.store.list_keys(0).await.unwrap() {
+        assert!(key.private_key.starts_with("v1."));
+        assert!(!key.public_jwk.unwrap().contains("\"d\""));
+    }
+    let open = |byte: u8| {
+        let master_key = MasterKey::from_base64(&STANDARD.encode([byte; 32])).unwrap();
+        let settings = Arc::new(Settings::new(PUBLIC_URL));
+        KeyRing::open(settings, Arc::clone(&server.store) as _, master_key, Clock::fixed(NOW), Entropy::system())
+    };
+    assert!(open(7).await.is_ok());
+    let error = open(8).await.err().unwrap();
+    assert!(matches!(error, KeyRingError::Sealed(_)), "{error}");
+    assert!(error.to_string().contains("restore the master key"));
+}
+
+// P2: a tenant that changes its algorithm signs with the old one until everybody can know the new key.
+#[tokio::test]
+async fn another_algorithm_is_published_before_it_signs() {
+    let server = AuthServer::start().await;
+    let token = server.token("").await.access_token();
+    let mut tenant = server.store.find_tenant(TENANT).await.unwrap().unwrap();
+    tenant.access_token_algorithm = "EdDSA".to_owned();
+    server.store.update_tenant(&tenant).await.unwrap();
+    server.keys.reload().await.unwrap();
+    assert_eq!(server.published().await.len(), 3);
+    assert_eq!(server.token("").await.token_header()["alg"], "ES256");
+    server.clock.advance(600);
+    assert_eq!(server.token("").await.token_header()["alg"], "EdDSA");
+    assert_eq!(server.refusal(&token), None);
+}
+
+// The default for ID tokens is RS256 (OpenID Connect Core 15.1); nobody waits for the slow key, and it appears.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_keys_appear_later() {
+    let started = Instant::now();
+    let server = AuthServer::start_with(|tenant| tenant.id_token_algorithm = "RS256".to_owned()).await;
+    assert_eq!(server.published().await.len(), 1, "ready before the RSA key is made");
+    assert_eq!(server.token("").await.token_header()["alg"], "ES256");
+    while server.published().await.len() < 2 {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let document = server.get("/.well-known/jwks.json").send().await.json();
+    let rsa = document["keys"].as_array().unwrap().iter().find(|key| key["kty"] == "RSA").unwrap();
+    assert_eq!(rsa["alg"], "RS256");
+    // E9: 3072 bits.
+    assert_eq!(rsa["n"].as_str().unwrap().len(), 512);
+    let issuer = server.keys.issuer(None).unwrap();
+    assert_eq!(issuer.signing_key(KeyPurpose::IdToken, NOW).unwrap().kid(), rsa["kid"]);
+    assert!(issuer.access_token_keys.find(rsa["kid"].as_str().unwrap()).is_none());
+}
+
+// While the only key that could sign is still being made, the answer is 503, not a token of another algorithm.
+#[tokio::test]
+async fn no_key_yet_is_503() {
+    let server = AuthServer::start_with(|tenant| tenant.access_token_algorithm = "RS256".to_owned()).await;
+    let answer = server.token("").await;
+    assert_eq!(answer.verdict().0, 503);
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    let started = Instant::now();
+    loop {
+        let answer = server.token("").await;
+        if answer.status == http::StatusCode::OK {
+            assert_eq!(answer.token_header()["alg"], "RS256");
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+// A removed key is gone at once for those who reload (T27).
+#[tokio::test]
+async fn a_removed_key_verifies_nothing() {
+    let server = AuthServer::start().await;
+    let token = server.token("").await.access_token();
+    let kid = part(&token, 0)["kid"].as_str().unwrap().to_owned();
+    let generation = server.keys.generation();
+    assert!(server.store.remove_key(&kid, NOW).await.unwrap());
+    server.keys.reload().await.unwrap();
+    assert_eq!(server.refusal(&token), Some(Reason::UnknownKey));
+    assert_ne!(server.keys.generation(), generation);
+    assert_ne!(server.kid().await, kid, "another one was made");
+}
