@@ -60,9 +60,8 @@ impl Source {
 
     /// What stands on the last line before `line` that says anything.
     pub(super) fn before(&self, line: u32) -> Option<Span> {
-        let earlier = self.lines.iter().enumerate().take((line as usize).checked_sub(1)?);
-        let says_something =
-            |(_, line): &(usize, &Box<str>)| !matches!(line.trim_start().chars().next(), None | Some('#'));
+        let earlier = self.lines.iter().map(|line| &**line).enumerate().take((line as usize).checked_sub(1)?);
+        let says_something = |(_, line): &(usize, &str)| !matches!(line.trim_start().chars().next(), None | Some('#'));
         let (index, line) = earlier.collect::<Vec<_>>().into_iter().rfind(says_something)?;
         let indentation = line.chars().take_while(|c| c.is_whitespace()).count() as u32;
         Some(Span { line: index as u32 + 1, column: indentation + 1, length: line.trim().chars().count() as u32 })

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use faregate::config::{self, Environment, Problem, Severity, Target, known_keys, render_all};
+use faregate::enforce::{Denial, TokenFault};
 
 /// No YAML document can have this line by chance, and none may have it on purpose.
 const SEPARATOR: &str = "---- problems\n";
@@ -392,4 +393,22 @@ fn default_names_stay_reserved_when_others_are_used() {
     for name in ["x-user", "x-auth-subject", "x-auth-roles", "x-auth-permissions"] {
         assert!(reserved.iter().any(|reserved| reserved == name), "{name}");
     }
+}
+
+// UX 7
+#[test]
+fn policy_tests_give_the_reasons_that_the_gateway_gives() {
+    let text = "
+issuers: { self: , other: { tenant: other } }
+upstreams: { a: 'http://127.0.0.1:1' }
+routes: { /a: { upstream: a, tokens: self, audience: a, require: authenticated } }
+tests:
+  - { name: issuer, token: { iss: other }, request: GET /a, expect: deny }
+  - { name: audience, token: { aud: b }, request: GET /a, expect: deny }
+";
+    let config = config::parse("faregate.yaml", text, &environment()).expect("the configuration is good");
+    let got: Vec<String> = config::policy_tests(&config).into_iter().map(|outcome| outcome.got).collect();
+    let codes = [TokenFault::IssuerNotAccepted, TokenFault::AudienceNotAccepted]
+        .map(|fault| Denial::InvalidToken(fault).code());
+    assert_eq!(got, codes.map(|code| format!("deny ({code})")));
 }
