@@ -3,5 +3,8 @@
 mod cli;
 mod config;
 mod gateway;
+mod keys;
+mod spec;
 mod store;
 mod support;
+mod transcript;
