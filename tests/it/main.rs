@@ -1,7 +1,9 @@
 //! Everything that needs more than one module: one binary, one list.
 
-mod cli;
 mod config;
 mod gateway;
+mod keys;
+mod spec;
 mod store;
 mod support;
+mod transcript;
