@@ -2,5 +2,7 @@
 
 pub mod authorization_server;
 pub mod database;
+pub mod files;
 pub mod gateway;
 pub mod upstream;
+pub mod wire;
