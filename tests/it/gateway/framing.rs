@@ -110,7 +110,7 @@ async fn ambiguous_heads_are_refused_once_and_the_connection_closed() {
                 wire.try_send(&request).await;
                 let answer = wire.answer().await;
                 let closed = wire.closes_within(Duration::from_secs(2)).await;
-                let rest = String::from_utf8_lossy(&wire.until(b"\0never").await).into_owned();
+                let rest = wire.heard();
                 (name, answer, closed, rest)
             })
         })
@@ -166,7 +166,7 @@ async fn bad_chunks_end_the_connection() {
                 let head = "POST /public/bad HTTP/1.1\r\nHost: gate.test\r\nTransfer-Encoding: chunked\r\n\r\n";
                 wire.try_send(format!("{head}{body}{SMUGGLED}")).await;
                 let closed = wire.closes_within(Duration::from_secs(2)).await;
-                (name, closed, String::from_utf8_lossy(&wire.until(b"\0never").await).into_owned())
+                (name, closed, wire.heard())
             })
         })
         .collect();
@@ -280,7 +280,8 @@ async fn pipelined_requests_are_not_smuggled() {
 // M3: the body of a request that we answer ourselves is not the next request
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_of_refused_requests_are_no_requests() {
-    let gateway = Gateway::start().await;
+    let gateway = Arc::new(Gateway::start().await);
+    let mut cases = Vec::new();
     for (method, target, status) in [
         ("POST", "/api/orders", 401),
         ("GET", "/api/orders", 401),
@@ -290,33 +291,41 @@ async fn bodies_of_refused_requests_are_no_requests() {
         ("GET", "/.well-known/jwks.json", 200),
         ("PUT", "/oauth2/token", 405),
     ] {
-        for framing in ["length", "chunked"] {
-            let head = format!("{method} {target} HTTP/1.1\r\nHost: gate.test\r\n");
-            let request = if framing == "length" {
-                format!("{head}Content-Length: {}\r\n\r\n{SMUGGLED}", SMUGGLED.len())
-            } else {
-                format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{SMUGGLED}\r\n0\r\n\r\n", SMUGGLED.len())
-            };
-            // In one write, and with the body later.
+        let size = SMUGGLED.len();
+        for (framing, body) in [
+            (format!("Content-Length: {size}"), SMUGGLED.to_owned()),
+            ("Transfer-Encoding: chunked".to_owned(), format!("{size:x}\r\n{SMUGGLED}\r\n0\r\n\r\n")),
+        ] {
+            // In one write, and with the body after the answer.
             for later in [false, true] {
-                let mut wire = gateway.connect().await;
-                if later {
-                    let (head, body) = request.split_once("\r\n\r\n").unwrap();
-                    wire.send(format!("{head}\r\n\r\n")).await;
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    wire.try_send(body).await;
-                } else {
-                    wire.send(&request).await;
-                }
-                let answer = wire.answer().await;
-                assert_eq!(answer.status(), status, "{method} {target} {framing} {later}: {}", answer.text);
-                wire.closes_within(Duration::from_millis(100)).await;
-                let rest = String::from_utf8_lossy(&wire.until(b"\0never").await).into_owned();
-                assert!(!rest.contains("HTTP/1.1"), "{method} {target} {framing} {later}: {rest}");
+                let name = format!("{method} {target} {framing} {later}");
+                let head = format!("{method} {target} HTTP/1.1\r\nHost: gate.test\r\n{framing}\r\n\r\n");
+                let (gateway, body) = (gateway.clone(), body.clone());
+                cases.push(tokio::spawn(async move {
+                    let mut wire = gateway.connect().await;
+                    wire.send(if later { head } else { format!("{head}{body}") }).await;
+                    if later {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        wire.try_send(body).await;
+                    }
+                    let answer = wire.answer().await;
+                    assert_eq!(answer.status(), status, "{name}: {}", answer.text);
+                    // Closed, or ready for a request that is one.
+                    if !wire.closes_within(Duration::from_millis(200)).await {
+                        assert_eq!(wire.heard(), "", "{name}");
+                        wire.try_send("GET /public/after HTTP/1.1\r\nHost: gate.test\r\n\r\n").await;
+                        assert!(matches!(wire.answer().await.status(), 0 | 200), "{name}");
+                    }
+                    assert_eq!(wire.heard(), "", "{name}");
+                }));
             }
         }
     }
-    assert_eq!(gateway.upstream.count(), 0);
+    for case in cases {
+        case.await.unwrap();
+    }
+    let seen = gateway.upstream.requests();
+    assert!(seen.iter().all(|request| request.request_line() == "GET /public/after HTTP/1.1"), "{seen:?}");
 }
 
 // M4: an upgrade is no tunnel before the upstream says so
@@ -363,7 +372,7 @@ async fn http_1_0_is_one_request() {
         let mut wire = gateway.connect().await;
         wire.send(format!("GET /public/x HTTP/1.0\r\n{fields}\r\n")).await;
         assert!(wire.closes_within(Duration::from_secs(2)).await, "{fields}");
-        let answer = String::from_utf8_lossy(&wire.until(b"\0never").await).into_owned();
+        let answer = wire.heard();
         assert!(answer.starts_with("HTTP/1.") && answer.contains(" 200 ") && answer.ends_with("ok"), "{answer}");
     }
     // An empty line before a request is forgiven (RFC 9112 2.2).

@@ -79,6 +79,11 @@ impl Wire {
         }
     }
 
+    /// What arrived and nobody asked for.
+    pub fn heard(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.unread)).into_owned()
+    }
+
     /// Whether nothing arrives for a while.
     pub async fn is_quiet_for(&mut self, patience: Duration) -> bool {
         self.unread.is_empty() && timeout(patience, self.stream.read_buf(&mut self.unread)).await.is_err()
