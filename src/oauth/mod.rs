@@ -57,11 +57,7 @@ pub struct Settings {
 
 impl Settings {
     pub fn new(public_url: &str) -> Self {
-        Self {
-            public_url: public_url.trim_end_matches('/').to_owned(),
-            default_tenant: None,
-            publish_for: 600,
-        }
+        Self { public_url: public_url.trim_end_matches('/').to_owned(), default_tenant: None, publish_for: 600 }
     }
 
     /// Seconds for which others may cache a key set or a metadata document.
@@ -87,13 +83,7 @@ pub struct TokenRequest<'a> {
 
 impl AuthorizationServer {
     pub fn new(directory: Arc<Directory>, keys: Arc<KeyRing>, clock: Clock, entropy: Entropy) -> Self {
-        Self {
-            directory,
-            keys,
-            clock,
-            entropy,
-            guesses: guesses::Guesses::default(),
-        }
+        Self { directory, keys, clock, entropy, guesses: guesses::Guesses::default() }
     }
 
     pub fn keys(&self) -> &Arc<KeyRing> {
