@@ -58,6 +58,15 @@ impl Source {
         index.and_then(|index| self.lines.get(index)).is_some_and(|line| line.contains(text))
     }
 
+    /// What stands on the last line before `line` that says anything.
+    pub(super) fn before(&self, line: u32) -> Option<Span> {
+        let earlier = self.lines.iter().map(|line| &**line).enumerate().take((line as usize).checked_sub(1)?);
+        let says_something = |(_, line): &(usize, &str)| !matches!(line.trim_start().chars().next(), None | Some('#'));
+        let (index, line) = earlier.collect::<Vec<_>>().into_iter().rfind(says_something)?;
+        let indentation = line.chars().take_while(|c| c.is_whitespace()).count() as u32;
+        Some(Span { line: index as u32 + 1, column: indentation + 1, length: line.trim().chars().count() as u32 })
+    }
+
     /// The last character that is not white space.
     pub(super) fn end(&self) -> Span {
         let last = self.lines.iter().enumerate().rfind(|(_, line)| !line.trim().is_empty());

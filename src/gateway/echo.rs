@@ -49,7 +49,8 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
             "body": String::from_utf8_lossy(&body),
         });
         let echo = echo.to_string();
-        let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", echo.len());
+        let mut answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", echo.len());
         if request.method != "HEAD" {
             answer.push_str(&echo);
         }

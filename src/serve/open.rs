@@ -43,7 +43,8 @@ impl Opened {
         let applied = self.directory.apply(&config.directory).await?;
         for generated in &applied.generated_secrets {
             // Shown once, to whoever starts the gateway; it is nowhere else in clear.
-            let (entity, client_id, secret) = (&generated.entity, &generated.client_id, generated.client_secret.expose());
+            let (entity, client_id, secret) =
+                (&generated.entity, &generated.client_id, generated.client_secret.expose());
             eprintln!("faregate: entity {entity:?} was made; client_id {client_id} client_secret {secret}");
         }
         Ok(())

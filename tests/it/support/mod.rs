@@ -2,3 +2,5 @@
 
 pub mod authorization_server;
 pub mod database;
+pub mod gateway;
+pub mod upstream;
