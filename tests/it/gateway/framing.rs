@@ -349,7 +349,18 @@ async fn nothing_passes_before_the_upgrade_is_accepted() {
     assert!(wire.is_quiet_for(Duration::from_millis(300)).await);
     assert_eq!(gateway.upstream.count(), 2);
 
-    // With a body or for other protocols it is no upgrade at all.
+    // The upstream switches: from here on it is a tunnel.
+    gateway.upstream.behave(Behaviour::Upgrade);
+    let mut wire = gateway.connect().await;
+    wire.send(upgrade).await;
+    assert_eq!(wire.answer().await.status(), 101);
+    for word in ["ping", "GET /admin/tunnelled HTTP/1.1\r\n\r\n"] {
+        wire.send(word).await;
+        assert_eq!(wire.until(word.as_bytes()).await, word.as_bytes());
+    }
+    assert_eq!(gateway.upstream.count(), 3);
+
+    // For other protocols, or unsaid in `Connection`, it is no upgrade at all.
     gateway.upstream.behave(Behaviour::Answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".into()));
     for fields in [
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",

@@ -12,7 +12,6 @@ use super::upstream::Upstream;
 use super::wire::Wire;
 
 pub const TARGET_ID: &str = "e13365f1-a270-493e-bd1b-3d239d753d53";
-pub const TARGET_SECRET: &str = "target-secret-target-secret-target-secret-12";
 pub const RECIPIENT_ID: &str = "2934f41f-d277-4a32-b0d5-16e47dad9721";
 /// With the bytes that percent-encoding and Basic disagree on (F-182).
 pub const RECIPIENT_SECRET: &str = "+fcXet9Iu2kQi61yWD9Tu4ReZ113P6yEAkr32v6WKOQ=";
@@ -170,11 +169,6 @@ impl Raw {
 
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(self.body()).unwrap_or_default()
-    }
-
-    /// How many answers there are: more than one for one request is a smuggled one.
-    pub fn answers(&self) -> usize {
-        self.text.matches("HTTP/1.1 ").count()
     }
 }
 
