@@ -86,8 +86,6 @@ pub struct Enforcer {
     pseudonyms: Pseudonyms,
     hits: AtomicU64,
     misses: AtomicU64,
-    /// Counts [`Enforcer::forget`], so that what was verified before it is not remembered after it.
-    generation: AtomicU64,
 }
 
 impl Enforcer {
@@ -99,7 +97,6 @@ impl Enforcer {
             pseudonyms,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
-            generation: AtomicU64::new(0),
         }
     }
 
@@ -116,6 +113,9 @@ impl Enforcer {
             Presented::Bearer(token) => token,
             Presented::Nothing => return Err(Denial::NoToken),
         };
+        if token.len() > jose::MAX_TOKEN_BYTES {
+            return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::TooLarge)));
+        }
         // 2. Verify, or remember having verified. 3. Facts are made in the same step, once per token.
         let (verified, cache_hit) = match self.cache.find(token) {
             Some(verified) => (verified, true),
@@ -148,7 +148,7 @@ impl Enforcer {
     /// [`Denial::InvalidToken`], or `Undecidable` when keys or names cannot be had now.
     pub async fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, Denial> {
         let refused = |reason| Denial::InvalidToken(TokenFault::Door(reason));
-        let generation = self.generation.load(Ordering::Acquire);
+        let generation = self.cache.generation();
         let index = self.issuer_of(token)?;
         let issuer = &self.issuers[index];
         let trusted = issuer.trusted().ok_or(Denial::Undecidable("keys_unavailable"))?;
@@ -172,10 +172,7 @@ impl Enforcer {
             key_id: verified.key_id,
             pseudonym,
         });
-        self.cache.insert(token, compiled.clone());
-        if self.generation.load(Ordering::Acquire) != generation {
-            self.cache.remove(token);
-        }
+        self.cache.insert(token, compiled.clone(), generation);
         Ok(compiled)
     }
 
@@ -184,9 +181,6 @@ impl Enforcer {
     fn issuer_of(&self, token: &str) -> Result<usize, Denial> {
         if self.issuers.len() == 1 {
             return Ok(0);
-        }
-        if token.len() > jose::MAX_TOKEN_BYTES {
-            return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::TooLarge)));
         }
         let claimed =
             jose::peek_issuer(token).ok_or(Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed)))?;
@@ -201,7 +195,6 @@ impl Enforcer {
 
     /// Drops every remembered token: keys or entity names of an issuer changed.
     pub fn forget(&self) {
-        self.generation.fetch_add(1, Ordering::Release);
         self.cache.clear();
     }
 
