@@ -122,7 +122,9 @@ fn wrk(url: &str, extra: &[&str], name: &str) -> f64 {
 fn token_endpoint(gateway: &Gateway) {
     let script = std::env::temp_dir().join(format!("faregate-bench-token-{}.lua", std::process::id()));
     let body = format!("{CLIENT}&scope=target-entity:orders:read");
-    let lua = format!("wrk.method = \"POST\"\nwrk.body = \"{body}\"\nwrk.headers[\"Content-Type\"] = \"application/x-www-form-urlencoded\"\n");
+    let lua = format!(
+        "wrk.method = \"POST\"\nwrk.body = \"{body}\"\nwrk.headers[\"Content-Type\"] = \"application/x-www-form-urlencoded\"\n"
+    );
     std::fs::write(&script, lua).expect("a temporary file");
     let path = script.display().to_string();
     let case = ("token endpoint, ES256", gateway, "/oauth2/token", vec!["-s", path.as_str()]);
@@ -140,7 +142,8 @@ fn lua(tokens: &[String]) -> String {
     )
 }
 
-const CLIENT: &str = "grant_type=client_credentials&client_id=reporting&client_secret=bench-recipient-secret-bench-recipient";
+const CLIENT: &str =
+    "grant_type=client_credentials&client_id=reporting&client_secret=bench-recipient-secret-bench-recipient";
 
 struct Gateway {
     process: Child,

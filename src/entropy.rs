@@ -33,10 +33,10 @@ impl Entropy {
     ///
     /// # Panics
     /// If the operating system has no randomness to give, because nothing safe can be done then.
+    #[expect(clippy::expect_used, reason = "aws-lc's generator fails only when the system's source does")]
     pub fn fill(&self, buffer: &mut [u8]) {
         match &self.0 {
             Some(seeded) => seeded.lock().unwrap_or_else(PoisonError::into_inner).fill(buffer),
-            // Invariant: aws-lc's generator fails only when the system's source does.
             None => rand::fill(buffer).expect("the system's random generator answers"),
         }
     }

@@ -51,13 +51,10 @@ static CACHES: AtomicU64 = AtomicU64::new(0);
 impl TokenCache {
     /// Holds at most about `bytes`.
     pub fn new(bytes: u64) -> Self {
-        let weight = |token: &Box<str>, _: &Arc<VerifiedToken>| {
-            u32::try_from(token.len() * 3 + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
-        };
         let evictions = Arc::new(AtomicU64::new(0));
         let counted = evictions.clone();
-        let tokens = Cache::builder()
-            .weigher(weight)
+        let tokens = Cache::<Box<str>, Arc<VerifiedToken>>::builder()
+            .weigher(|token, _| weight(token))
             .max_capacity(bytes)
             .eviction_listener(move |_, _, cause| {
                 if cause == RemovalCause::Size {
@@ -125,6 +122,10 @@ impl TokenCache {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+fn weight(token: &str) -> u32 {
+    u32::try_from(token.len() * 3 + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
 }
 
 /// A token ends in its signature, which is as good as random; a token made to share a slot with another one costs its

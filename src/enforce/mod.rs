@@ -90,14 +90,7 @@ pub struct Enforcer {
 
 impl Enforcer {
     pub fn new(issuers: Vec<Arc<dyn Issuer>>, cache: TokenCache, clock: Clock, pseudonyms: Pseudonyms) -> Self {
-        Self {
-            issuers: issuers.into(),
-            cache,
-            clock,
-            pseudonyms,
-            hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
-        }
+        Self { issuers: issuers.into(), cache, clock, pseudonyms, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// Decides on one request. It waits only when a token is seen for the first time and speaks of entities.

@@ -140,7 +140,7 @@ async fn read_header_block(stream: &mut Stream, limits: &ConnectionLimits) -> Re
 }
 
 async fn refuse(mut stream: Stream, refusal: Refusal, log: &dyn RefusalLog) {
-    let request_id = RequestId::new();
+    let request_id = RequestId::next();
     log.refused(refusal, request_id.as_str());
     let answer = respond::raw_refusal(refusal, request_id.as_str());
     // The peer may be gone or may not read: an answer is a courtesy, not owed for long.

@@ -32,7 +32,7 @@ pub struct Context {
 impl Context {
     pub fn new() -> Self {
         Self {
-            request_id: RequestId::new(),
+            request_id: RequestId::next(),
             started: Instant::now(),
             route: None,
             canonical_path: None,

@@ -20,8 +20,8 @@ thread_local! {
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 impl RequestId {
-    #[expect(clippy::new_without_default, reason = "two ids are never equal, so there is no default one")]
-    pub fn new() -> Self {
+    /// An id that no other request has.
+    pub fn next() -> Self {
         let seed = STATE.with(|state| state.get().unwrap_or_else(seed));
         // SplitMix64: full period, so that no thread repeats an id; the counter keeps threads apart.
         let next = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -75,7 +75,7 @@ mod tests {
     fn ids_are_32_digits_and_differ_across_threads() {
         let threads: Vec<_> = (0..4)
             .map(|_| {
-                std::thread::spawn(|| (0..10_000).map(|_| RequestId::new().as_str().to_owned()).collect::<Vec<_>>())
+                std::thread::spawn(|| (0..10_000).map(|_| RequestId::next().as_str().to_owned()).collect::<Vec<_>>())
             })
             .collect();
         let ids: Vec<String> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
