@@ -33,6 +33,12 @@ use crate::telemetry::DecisionLog;
 /// How often another process's changes are asked for.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How often what is over is deleted from the store.
+const TIDY_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Seconds for which a node may be away and still hear of every change.
+const CHANGES_FOR: i64 = 7 * 86_400;
+
 /// A gateway that answers requests.
 pub struct Running {
     /// Where it listens, and whether with TLS.
@@ -97,6 +103,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         opened,
     };
     let store_up = follow(&running.opened.directory, &keys, &enforcer);
+    tidy(&running.opened);
     let admin = admin::Admin {
         metrics: metrics.clone(),
         enforcer: enforcer.clone(),
@@ -189,8 +196,12 @@ fn public_url(config: &Config, listeners: &[Listener]) -> PublicUrl {
 }
 
 pub(crate) async fn key_ring(config: &Config, opened: &Opened, public_url: &PublicUrl) -> Result<Arc<KeyRing>, StartError> {
+    let tenants = opened.directory.tenants().await?;
     let settings = Settings {
         publish_for: open::seconds(config.keys.publish_before_for),
+        keep_for: open::seconds(config.keys.keep_after_for),
+        // Tenants that are declared together are of the same age.
+        default_tenant: tenants.iter().find(|tenant| tenant.name == Directory::DEFAULT_TENANT).map(|tenant| tenant.id),
         ..Settings::new(public_url.as_str())
     };
     let master_key = open::master_key(config, &opened.entropy)?;
@@ -207,6 +218,9 @@ async fn issuers(config: &Config, opened: &Opened, keys: &Arc<KeyRing>) -> Resul
             Some(name) => {
                 let unknown = || StartError::UnknownTenant { issuer: issuer.name.clone(), tenant: name.clone() };
                 tenants.iter().find(|tenant| tenant.name == *name).map(|tenant| tenant.id).ok_or_else(unknown)?
+            }
+            None if tenants.len() > 1 && keys.settings().default_tenant.is_none() => {
+                return Err(StartError::AmbiguousTenant { issuer: issuer.name.clone() });
             }
             None => keys.issuer(None).map(|issuer| issuer.tenant.id).unwrap_or_default(),
         };
@@ -275,6 +289,21 @@ fn follow(directory: &Arc<Directory>, keys: &Arc<KeyRing>, enforcer: &Arc<Enforc
         directory.follow(FOLLOW_INTERVAL, hear).await;
     });
     store_up
+}
+
+/// Deletes every hour what nobody will ask for again.
+fn tidy(opened: &Opened) {
+    let (store, clock) = (opened.store.clone(), opened.clock.clone());
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(TIDY_INTERVAL).await;
+            let now = clock.now();
+            match store.forget(now, now - CHANGES_FOR).await {
+                Ok(rows) => tracing::debug!(rows, "forgot what is over"),
+                Err(error) => tracing::warn!(error = %error, "what is over cannot be deleted from the store; trying again in an hour"),
+            }
+        }
+    });
 }
 
 /// Verified tokens carry the names of entities.

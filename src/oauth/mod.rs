@@ -53,6 +53,8 @@ pub struct Settings {
     pub default_tenant: Option<Uuid>,
     /// Seconds between the publication of a new key and its first use (P2). Key sets are cached for half as long.
     pub publish_for: i64,
+    /// Seconds for which an old key stays published after its last use; never less than its last token lives.
+    pub keep_for: i64,
 }
 
 impl Settings {
@@ -61,6 +63,7 @@ impl Settings {
             public_url: public_url.trim_end_matches('/').to_owned(),
             default_tenant: None,
             publish_for: 600,
+            keep_for: 0,
         }
     }
 

@@ -92,7 +92,7 @@ impl KeyRing {
         let made = self.generate(slot).await?;
         let schedule = KeySchedule {
             publish_for: self.settings.publish_for,
-            keep_for: tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR) + KEEP_LEEWAY_FOR,
+            keep_for: tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR).max(self.settings.keep_for) + KEEP_LEEWAY_FOR,
         };
         let (retired, successor) = current.succeed(made, now, schedule).ok_or(KeyRingError::Changed)?;
         if !self.store.rotate_key(&retired, &successor, now).await? {
