@@ -117,7 +117,7 @@ enum EntityAction {
         #[arg(long)]
         tenant: Option<String>,
         /// How long the old secret stays good
-        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
         keep_old: i64,
     },
     /// Delete an entity and its grants
