@@ -3,4 +3,5 @@
 pub mod authorization_server;
 pub mod database;
 pub mod gateway;
+pub mod process;
 pub mod upstream;
