@@ -1,8 +1,13 @@
-//! What believing a token costs: the whole door beside the bare signature check over the same bytes.
+//! What believing a token costs: the whole door beside the bare signature check over the same bytes, then the check of
+//! tokens seen before, and refusals.
 
+use std::future::Future as _;
 use std::hint::black_box;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
+use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
@@ -10,7 +15,13 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::{Criterion, criterion_group, criterion_main};
+use faregate::clock::Clock;
+use faregate::enforce::{
+    Accepted, Denial, Enforcer, Guard, Issuer, Permit, Pseudonyms, Request, TokenCache, Trusted, Unknown,
+};
 use faregate::jose::{Algorithm, Expectations, KeySet, SigningKey, TokenType, verify};
+use faregate::policy::{NoParameters, Policy, Rule, RuleSet, parse_rule};
+use http::{HeaderMap, HeaderValue, Method};
 use serde_json::json;
 
 const NOW: i64 = 1_800_000_000;
@@ -100,5 +111,131 @@ fn cold(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, cold);
+/// The whole check of a request, as the gateway makes it.
+struct Gate {
+    enforcer: Enforcer,
+    headers: Vec<HeaderMap>,
+}
+
+/// An issuer whose keys never change and whose entities have names.
+struct Fixed {
+    keys: Arc<KeySet>,
+}
+
+#[async_trait]
+impl Issuer for Fixed {
+    fn is_called(&self, iss: &str) -> bool {
+        iss == ISSUER
+    }
+
+    fn trusted(&self) -> Option<Trusted> {
+        Some(Trusted { expectations: Expectations::new(ISSUER), keys: self.keys.clone() })
+    }
+
+    async fn names_of(&self, ids: &[&str]) -> Result<Vec<(Box<str>, Box<str>)>, Unknown> {
+        Ok(ids.iter().map(|id| ((*id).into(), "orders".into())).collect())
+    }
+}
+
+impl Gate {
+    /// A gate that has seen `tokens` distinct tokens.
+    fn new(tokens: usize) -> Self {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let keys = Arc::new(KeySet::new([Arc::clone(key.verifying_key())]));
+        let issuers: Vec<Arc<dyn Issuer>> = vec![Arc::new(Fixed { keys })];
+        let cache = TokenCache::new(256 * 1024 * 1024);
+        let enforcer = Enforcer::new(issuers, cache, Clock::fixed(NOW), Pseudonyms::new(b"bench"));
+        let header = |number: usize| {
+            let mut claims = claims();
+            claims["jti"] = number.to_string().into();
+            bearer(&key.sign(TokenType::AccessToken, &claims).unwrap())
+        };
+        let gate = Self { enforcer, headers: (0..tokens).map(header).collect() };
+        let guard = guard("permission read on orders");
+        for headers in &gate.headers {
+            gate.check(&guard, headers).unwrap();
+        }
+        gate
+    }
+
+    fn check(&self, guard: &Guard, headers: &HeaderMap) -> Result<Permit, Denial> {
+        let request = Request { method: &Method::GET, headers, query: None, parameters: &NoParameters };
+        let mut check = pin!(self.enforcer.check(guard, request));
+        match check.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => panic!("the names of entities are known at once here"),
+        }
+    }
+}
+
+fn bearer(token: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("host", HeaderValue::from_static("gate.example.com"));
+    headers.insert("accept", HeaderValue::from_static("*/*"));
+    headers.insert("user-agent", HeaderValue::from_static("bench/1.0"));
+    headers.insert("authorization", HeaderValue::try_from(format!("Bearer {token}")).unwrap());
+    headers
+}
+
+fn guard(rule: &str) -> Guard {
+    guard_of(parse_rule(rule).unwrap())
+}
+
+fn guard_of(rule: Rule) -> Guard {
+    let policy = Policy::compile(&RuleSet::every_method(rule)).unwrap();
+    Guard { policy, accepts: [Accepted { issuer: 0, audience: Box::default() }].into() }
+}
+
+/// A token that was seen before: what nearly every request costs.
+fn cached(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("cached");
+    let permission = guard("permission read on orders");
+    let hot = Gate::new(1);
+    group.bench_function("hot token", |bencher| {
+        bencher.iter(|| hot.check(black_box(&permission), black_box(&hot.headers[0])).unwrap());
+    });
+    let thousand = Rule::any((0..1000).map(|number| match number {
+        999 => Rule::permission("read", "orders"),
+        _ => Rule::scopes([format!("scope-{number}")]),
+    }));
+    let thousand = guard_of(thousand);
+    group.bench_function("hot token, 1,000 rules", |bencher| {
+        bencher.iter(|| hot.check(black_box(&thousand), black_box(&hot.headers[0])).unwrap());
+    });
+    let many = Gate::new(20_000);
+    let mut at = 0;
+    group.bench_function("20,000 tokens", |bencher| {
+        bencher.iter(|| {
+            at = (at + 7919) % many.headers.len();
+            many.check(black_box(&permission), black_box(&many.headers[at])).unwrap()
+        });
+    });
+    group.finish();
+}
+
+/// Refusals, which anybody can ask for as often as they like.
+fn refused(criterion: &mut Criterion) {
+    let gate = Gate::new(1);
+    let read = guard("permission read on orders");
+    let write = guard("permission delete on orders");
+    let good = gate.headers[0]["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    let cases = [
+        ("no token", HeaderMap::new(), &read),
+        ("garbage", bearer("x.y.z"), &read),
+        ("alg none", bearer(&format!("eyJhbGciOiJub25lIn0.{}.x", signed.split('.').nth(1).unwrap())), &read),
+        ("bad signature", bearer(&format!("{signed}.{}", "A".repeat(86))), &read),
+        ("too large", bearer(&"a".repeat(9000)), &read),
+        ("missing permission", gate.headers[0].clone(), &write),
+    ];
+    let mut group = criterion.benchmark_group("refused");
+    for (name, headers, guard) in &cases {
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| gate.check(black_box(guard), black_box(headers)).unwrap_err());
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, cold, cached, refused);
 criterion_main!(benches);

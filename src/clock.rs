@@ -26,9 +26,7 @@ impl Clock {
     pub fn now(&self) -> UnixSeconds {
         match &self.0 {
             Some(fixed) => fixed.load(Ordering::Relaxed),
-            None => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs() as UnixSeconds),
+            None => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as UnixSeconds),
         }
     }
 

@@ -1,24 +1,28 @@
-//! Faregate: an API gateway that checks tokens at the gate.
+#![doc = include_str!("ARCHITECTURE.md")]
 #![forbid(unsafe_code)]
+#![deny(rustdoc::broken_intra_doc_links)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm))]
 
+// What is typed, and how the parts are put together.
 pub mod cli;
+pub mod config;
 pub mod serve;
 
-pub mod config;
+// The life of a request.
 pub mod gateway;
 pub mod route;
 
+// Our own paths: HTTP, protocol, dialects, and what administrators manage.
+pub mod directory;
+pub mod oauth;
+pub mod profile;
 pub mod web;
 
-pub mod oauth;
-
-pub mod profile;
-
-pub mod directory;
-
+// Protected upstreams: who is asking, and may they?
 pub mod enforce;
 pub mod policy;
 
+// What both stand on.
 pub mod jose;
 pub mod model;
 pub mod store;

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 /// Seconds; a proxied request takes milliseconds, a stuck one the timeout of its route.
@@ -39,10 +39,8 @@ pub struct Metrics {
 pub struct RouteMetrics {
     label: Box<str>,
     decisions: IntCounterVec,
-    durations: HistogramVec,
     permits: IntCounter,
-    /// The duration of answers with status 200, by far the most frequent.
-    ok: OnceLock<Histogram>,
+    durations: Durations,
 }
 
 impl RouteMetrics {
@@ -55,12 +53,26 @@ impl RouteMetrics {
         self.decisions.with_label_values(&[&*self.label, "deny", reason]).inc();
     }
 
+    pub fn durations(&self) -> &Durations {
+        &self.durations
+    }
+}
+
+/// How long the answers under one label took.
+pub struct Durations {
+    label: Box<str>,
+    all: HistogramVec,
+    /// Answers with status 200, by far the most frequent.
+    ok: OnceLock<Histogram>,
+}
+
+impl Durations {
     /// Observes an answer: `seconds` from the first byte of the request to the last of the answer.
     pub fn answered(&self, status: u16, seconds: f64) {
         if status == 200 {
-            self.ok.get_or_init(|| self.durations.with_label_values(&[&*self.label, "200"])).observe(seconds);
+            self.ok.get_or_init(|| self.all.with_label_values(&[&*self.label, "200"])).observe(seconds);
         } else {
-            self.durations.with_label_values(&[&*self.label, code(status)]).observe(seconds);
+            self.all.with_label_values(&[&*self.label, code(status)]).observe(seconds);
         }
     }
 }
@@ -117,19 +129,52 @@ impl Metrics {
         let registry = Registry::new_custom(Some("faregate".into()), None).expect("a valid prefix");
         let register = Registering(&registry);
         Self {
-            decisions: register.counters("decisions_total", "Decisions on requests to routes.", &["route", "decision", "reason"]),
-            request_duration: register.histograms("request_duration_seconds", "From request to answered.", &["route", "code"]),
-            upstream_duration: register.histograms("upstream_duration_seconds", "From forwarded to the answer's header.", &["upstream"]),
-            refused_headers: register.counters("refused_headers_total", "Header blocks refused before they were requests.", &["reason"]),
-            upstream_errors: register.counters("upstream_errors_total", "Requests that an upstream failed.", &["upstream", "reason"]),
-            token_cache_hits: register.counter("token_cache_hits_total", "Tokens found in the cache of verified tokens."),
+            decisions: register.counters(
+                "decisions_total",
+                "Decisions on requests to routes.",
+                &["route", "decision", "reason"],
+            ),
+            request_duration: register.histograms(
+                "request_duration_seconds",
+                "From request to answered.",
+                &["route", "code"],
+            ),
+            upstream_duration: register.histograms(
+                "upstream_duration_seconds",
+                "From forwarded to the answer's header.",
+                &["upstream"],
+            ),
+            refused_headers: register.counters(
+                "refused_headers_total",
+                "Header blocks refused before they were requests.",
+                &["reason"],
+            ),
+            upstream_errors: register.counters(
+                "upstream_errors_total",
+                "Requests that an upstream failed.",
+                &["upstream", "reason"],
+            ),
+            token_cache_hits: register
+                .counter("token_cache_hits_total", "Tokens found in the cache of verified tokens."),
             token_cache_misses: register.counter("token_cache_misses_total", "Tokens that had to be verified."),
             token_cache_evictions: register.counter("token_cache_evictions_total", "Tokens dropped for lack of room."),
             token_cache_entries: register.gauge("token_cache_entries", "Tokens in the cache."),
-            tokens_issued: register.counters("tokens_issued_total", "Access tokens issued.", &["grant_type", "profile"]),
-            oauth_errors: register.counters("oauth_errors_total", "Errors answered by OAuth endpoints.", &["endpoint", "error"]),
+            tokens_issued: register.counters(
+                "tokens_issued_total",
+                "Access tokens issued.",
+                &["grant_type", "profile"],
+            ),
+            oauth_errors: register.counters(
+                "oauth_errors_total",
+                "Errors answered by OAuth endpoints.",
+                &["endpoint", "error"],
+            ),
             open_connections: register.gauge("open_connections", "Client connections open now."),
-            healthy_servers: register.gauges("upstream_healthy_servers", "Servers of an upstream that requests may go to.", &["upstream"]),
+            healthy_servers: register.gauges(
+                "upstream_healthy_servers",
+                "Servers of an upstream that requests may go to.",
+                &["upstream"],
+            ),
             insecure_upstreams: register.gauge("insecure_upstreams", "Upstreams whose certificates are not checked."),
             store_up: register.gauge("store_up", "1 when the store answered the last time it was asked."),
             config_info: register.gauges("config_info", "1 for the running configuration.", &["hash"]),
@@ -143,9 +188,13 @@ impl Metrics {
             label: label.into(),
             permits: self.decisions.with_label_values(&[label, "permit", ""]),
             decisions: self.decisions.clone(),
-            durations: self.request_duration.clone(),
-            ok: OnceLock::new(),
+            durations: self.durations(label),
         }
+    }
+
+    /// The handles of paths that are not decided on, such as our own.
+    pub fn durations(&self, label: &str) -> Durations {
+        Durations { label: label.into(), all: self.request_duration.clone(), ok: OnceLock::new() }
     }
 
     pub fn upstream(&self, name: &str) -> Histogram {
@@ -223,8 +272,8 @@ mod tests {
         let route = metrics.route("/api/**");
         route.permitted();
         route.denied("missing_scope");
-        route.answered(200, 0.001);
-        route.answered(999, 0.001);
+        route.durations().answered(200, 0.001);
+        route.durations().answered(999, 0.001);
         metrics.running_configuration("abc");
         metrics.running_configuration("def");
         let text = String::from_utf8(metrics.render()).unwrap();

@@ -81,12 +81,18 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     // 4. Who is believed.
     let issuers = issuers(&config, &opened, &keys).await?;
     let pseudonyms = Pseudonyms::new(&keys.derived_key(b"faregate pseudonyms"));
-    let enforcer = Arc::new(Enforcer::new(issuers, TokenCache::new(config.token_cache.size), opened.clock.clone(), pseudonyms));
+    let enforcer =
+        Arc::new(Enforcer::new(issuers, TokenCache::new(config.token_cache.size), opened.clock.clone(), pseudonyms));
     // 5. The gateway around them.
     let metrics = Arc::new(Metrics::new());
     metrics.running_configuration(&config.hash);
     let upstreams = upstreams(&config, &metrics).await?;
-    let server = Arc::new(AuthorizationServer::new(opened.directory.clone(), keys.clone(), opened.clock.clone(), opened.entropy.clone()));
+    let server = Arc::new(AuthorizationServer::new(
+        opened.directory.clone(),
+        keys.clone(),
+        opened.clock.clone(),
+        opened.entropy.clone(),
+    ));
     let census = Census::new(config.limits.connections, config.limits.connections_per_ip);
     let running = Running {
         listeners: listeners.iter().map(|listener| (listener.address(), listener.is_tls())).collect(),
@@ -128,7 +134,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         metrics,
     });
     // 6. The door opens.
-    let listeners = listeners.into_iter().zip(h2c).map(|(listener, h2c)| (listener, compile::connection_limits(&limits, h2c)));
+    let listeners =
+        listeners.into_iter().zip(h2c).map(|(listener, h2c)| (listener, compile::connection_limits(&limits, h2c)));
     let h2 = H2Limits { streams: limits.h2_streams, header_list: limits.h2_header_list, idle: limits.h2_idle_for };
     let shutdown = running.shutdown.subscribe();
     gateway::start(&gateway, listeners.collect(), &h2, &census, &shutdown);
@@ -195,7 +202,11 @@ fn public_url(config: &Config, listeners: &[Listener]) -> PublicUrl {
     }
 }
 
-pub(crate) async fn key_ring(config: &Config, opened: &Opened, public_url: &PublicUrl) -> Result<Arc<KeyRing>, StartError> {
+pub(crate) async fn key_ring(
+    config: &Config,
+    opened: &Opened,
+    public_url: &PublicUrl,
+) -> Result<Arc<KeyRing>, StartError> {
     let tenants = opened.directory.tenants().await?;
     let settings = Settings {
         publish_for: open::seconds(config.keys.publish_before_for),
@@ -205,7 +216,13 @@ pub(crate) async fn key_ring(config: &Config, opened: &Opened, public_url: &Publ
         ..Settings::new(public_url.as_str())
     };
     let master_key = open::master_key(config, &opened.entropy)?;
-    let keys = KeyRing::open(Arc::new(settings), opened.store.clone(), master_key, opened.clock.clone(), opened.entropy.clone());
+    let keys = KeyRing::open(
+        Arc::new(settings),
+        opened.store.clone(),
+        master_key,
+        opened.clock.clone(),
+        opened.entropy.clone(),
+    );
     keys.await.map_err(StartError::from)
 }
 
@@ -224,7 +241,11 @@ async fn issuers(config: &Config, opened: &Opened, keys: &Arc<KeyRing>) -> Resul
             }
             None => keys.issuer(None).map(|issuer| issuer.tenant.id).unwrap_or_default(),
         };
-        issuers.push(Arc::new(adapters::LocalTenant { tenant_id, keys: keys.clone(), directory: opened.directory.clone() }));
+        issuers.push(Arc::new(adapters::LocalTenant {
+            tenant_id,
+            keys: keys.clone(),
+            directory: opened.directory.clone(),
+        }));
     }
     Ok(issuers)
 }
@@ -237,7 +258,10 @@ async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstrea
         upstream.resolve().await;
         if matches!(&settings.target, Target::Servers { tls: Some(tls), .. } if !tls.verify) {
             metrics.insecure_upstreams.inc();
-            tracing::warn!(upstream.name = upstream.name(), "the certificates of this upstream are not checked (insecure: true)");
+            tracing::warn!(
+                upstream.name = upstream.name(),
+                "the certificates of this upstream are not checked (insecure: true)"
+            );
         }
     }
     Ok(upstreams)
@@ -300,7 +324,9 @@ fn tidy(opened: &Opened) {
             let now = clock.now();
             match store.forget(now, now - CHANGES_FOR).await {
                 Ok(rows) => tracing::debug!(rows, "forgot what is over"),
-                Err(error) => tracing::warn!(error = %error, "what is over cannot be deleted from the store; trying again in an hour"),
+                Err(error) => {
+                    tracing::warn!(error = %error, "what is over cannot be deleted from the store; trying again in an hour")
+                }
             }
         }
     });
@@ -310,7 +336,9 @@ fn tidy(opened: &Opened) {
 fn concerns_names(change: &Change) -> bool {
     match change.kind {
         ChangeKind::Tenant | ChangeKind::Entity => true,
-        ChangeKind::EntityType | ChangeKind::Grant | ChangeKind::Key | ChangeKind::Revocation | ChangeKind::Other => false,
+        ChangeKind::EntityType | ChangeKind::Grant | ChangeKind::Key | ChangeKind::Revocation | ChangeKind::Other => {
+            false
+        }
     }
 }
 

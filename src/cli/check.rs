@@ -7,7 +7,9 @@ use super::{ConfigurationFile, Failure, Format, Outcome, WRONG};
 use crate::config::{self, Environment};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit code 0: it can be used, 2: it cannot.\nExamples:\n  faregate check\n  faregate check /etc/faregate/faregate.yaml --strict")]
+#[command(
+    after_help = "Exit code 0: it can be used, 2: it cannot.\nExamples:\n  faregate check\n  faregate check /etc/faregate/faregate.yaml --strict"
+)]
 pub struct Arguments {
     /// The configuration file, in place of --config
     #[arg(value_name = "FILE")]

@@ -62,7 +62,9 @@ struct World {
 pub fn run(arguments: Arguments) -> Outcome {
     for address in [arguments.listen, arguments.admin_listen] {
         if !address.ip().is_loopback() {
-            let error = anyhow::anyhow!("{address} is not a loopback address; `faregate dev` prints its secrets, so it listens on this machine only: use `faregate serve` for anything else");
+            let error = anyhow::anyhow!(
+                "{address} is not a loopback address; `faregate dev` prints its secrets, so it listens on this machine only: use `faregate serve` for anything else"
+            );
             return Err(Failure::Failed(WRONG, error));
         }
     }
@@ -125,7 +127,9 @@ impl World {
             Ok(mut file) => {
                 let world = Self::new(&Entropy::system());
                 serde_json::to_writer_pretty(&mut file, &world)?;
-                file.write_all(b"\n").and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))?;
+                file.write_all(b"\n")
+                    .and_then(|()| file.sync_all())
+                    .with_context(|| format!("cannot write {}", path.display()))?;
                 Ok(world)
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Self::read(&path),
@@ -136,10 +140,16 @@ impl World {
     fn read(path: &Path) -> anyhow::Result<Self> {
         let mut file = fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
         let mode = file.metadata()?.permissions().mode() & 0o777;
-        anyhow::ensure!(mode & 0o077 == 0, "{path} can be read by others (mode {mode:04o}); run: chmod 600 {path}", path = path.display());
+        anyhow::ensure!(
+            mode & 0o077 == 0,
+            "{path} can be read by others (mode {mode:04o}); run: chmod 600 {path}",
+            path = path.display()
+        );
         let mut text = String::new();
         file.read_to_string(&mut text)?;
-        serde_json::from_str(&text).with_context(|| format!("{} is not what `faregate dev --data` wrote; remove the folder to start anew", path.display()))
+        serde_json::from_str(&text).with_context(|| {
+            format!("{} is not what `faregate dev --data` wrote; remove the folder to start anew", path.display())
+        })
     }
 }
 

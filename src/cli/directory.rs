@@ -82,7 +82,9 @@ enum EntityTypeAction {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  faregate entity create orders --type api\n  faregate entity regenerate-secret orders --keep-old 3600")]
+#[command(
+    after_help = "Examples:\n  faregate entity create orders --type api\n  faregate entity regenerate-secret orders --keep-old 3600"
+)]
 pub struct EntityArguments {
     #[command(flatten)]
     common: Common,
@@ -185,112 +187,108 @@ fn on_directory(common: &Common, work: impl AsyncFnOnce(&Directory) -> Result<Va
 }
 
 pub fn tenant(arguments: &TenantArguments) -> Outcome {
-    on_directory(&arguments.common, async |directory| {
-            match &arguments.action {
-                TenantAction::Create { name, issuer, profile, access_token_for, access_token_algorithm } => {
-                    let new = NewTenant {
-                        name: name.clone(),
-                        issuer: issuer.clone(),
-                        profile: *profile,
-                        access_token_for: *access_token_for,
-                        access_token_algorithm: access_token_algorithm.clone(),
-                        ..NewTenant::default()
-                    };
-                    Ok(shown_tenant(&directory.create_tenant(new).await?))
-                }
-                TenantAction::List => Ok(directory.tenants().await?.iter().map(shown_tenant).collect()),
-                TenantAction::Delete { name } => {
-                    let tenant = tenant_called(directory, Some(name)).await?;
-                    directory.delete_tenant(tenant.id).await?;
-                    Ok(json!({ "deleted": tenant.id }))
-                }
-            }
+    on_directory(&arguments.common, async |directory| match &arguments.action {
+        TenantAction::Create { name, issuer, profile, access_token_for, access_token_algorithm } => {
+            let new = NewTenant {
+                name: name.clone(),
+                issuer: issuer.clone(),
+                profile: *profile,
+                access_token_for: *access_token_for,
+                access_token_algorithm: access_token_algorithm.clone(),
+                ..NewTenant::default()
+            };
+            Ok(shown_tenant(&directory.create_tenant(new).await?))
+        }
+        TenantAction::List => Ok(directory.tenants().await?.iter().map(shown_tenant).collect()),
+        TenantAction::Delete { name } => {
+            let tenant = tenant_called(directory, Some(name)).await?;
+            directory.delete_tenant(tenant.id).await?;
+            Ok(json!({ "deleted": tenant.id }))
+        }
     })
 }
 
 pub fn entity_type(arguments: &EntityTypeArguments) -> Outcome {
-    on_directory(&arguments.common, async |directory| {
-            match &arguments.action {
-                EntityTypeAction::Create { name, permissions } => {
-                    let permissions = permissions.iter().map(|name| NewPermission { name: name.clone(), ..NewPermission::default() });
-                    let new = NewEntityType { name: name.clone(), permissions: permissions.collect(), ..NewEntityType::default() };
-                    Ok(shown_type(&directory.create_entity_type(new).await?))
-                }
-                EntityTypeAction::Allow { name, permission } => {
-                    let of = type_called(directory, name).await?;
-                    directory.add_permission(of.id, NewPermission { name: permission.clone(), ..NewPermission::default() }).await?;
-                    Ok(shown_type(&type_called(directory, name).await?))
-                }
-                EntityTypeAction::List => Ok(directory.entity_types().await?.iter().map(shown_type).collect()),
-                EntityTypeAction::Delete { name } => {
-                    let of = type_called(directory, name).await?;
-                    directory.delete_entity_type(of.id).await?;
-                    Ok(json!({ "deleted": of.id }))
-                }
-            }
+    on_directory(&arguments.common, async |directory| match &arguments.action {
+        EntityTypeAction::Create { name, permissions } => {
+            let permissions =
+                permissions.iter().map(|name| NewPermission { name: name.clone(), ..NewPermission::default() });
+            let new =
+                NewEntityType { name: name.clone(), permissions: permissions.collect(), ..NewEntityType::default() };
+            Ok(shown_type(&directory.create_entity_type(new).await?))
+        }
+        EntityTypeAction::Allow { name, permission } => {
+            let of = type_called(directory, name).await?;
+            directory
+                .add_permission(of.id, NewPermission { name: permission.clone(), ..NewPermission::default() })
+                .await?;
+            Ok(shown_type(&type_called(directory, name).await?))
+        }
+        EntityTypeAction::List => Ok(directory.entity_types().await?.iter().map(shown_type).collect()),
+        EntityTypeAction::Delete { name } => {
+            let of = type_called(directory, name).await?;
+            directory.delete_entity_type(of.id).await?;
+            Ok(json!({ "deleted": of.id }))
+        }
     })
 }
 
 pub fn entity(arguments: &EntityArguments) -> Outcome {
-    on_directory(&arguments.common, async |directory| {
-            match &arguments.action {
-                EntityAction::Create { name, entity_type, tenant, client_id } => {
-                    let new = NewEntity {
-                        id: None,
-                        tenant_id: tenant_called(directory, tenant.as_deref()).await?.id,
-                        type_id: type_called(directory, entity_type).await?.id,
-                        name: name.clone(),
-                        client_id: client_id.clone(),
-                        client_secret: None,
-                    };
-                    let created = directory.create_entity(new).await?;
-                    Ok(with_secret(&created.entity, &created.client_secret))
-                }
-                EntityAction::List { tenant } => {
-                    let tenant = match tenant {
-                        Some(name) => Some(tenant_called(directory, Some(name)).await?.id),
-                        None => None,
-                    };
-                    Ok(directory.entities(tenant).await?.iter().map(shown_entity).collect())
-                }
-                EntityAction::RegenerateSecret { entity, tenant, keep_old } => {
-                    let entity = entity_called(directory, tenant.as_deref(), entity).await?;
-                    let renewed = directory.regenerate_secret(entity.id, *keep_old).await?;
-                    Ok(with_secret(&renewed.entity, &renewed.client_secret))
-                }
-                EntityAction::Delete { entity, tenant } => {
-                    let entity = entity_called(directory, tenant.as_deref(), entity).await?;
-                    directory.delete_entity(entity.id).await?;
-                    Ok(json!({ "deleted": entity.id }))
-                }
-            }
+    on_directory(&arguments.common, async |directory| match &arguments.action {
+        EntityAction::Create { name, entity_type, tenant, client_id } => {
+            let new = NewEntity {
+                id: None,
+                tenant_id: tenant_called(directory, tenant.as_deref()).await?.id,
+                type_id: type_called(directory, entity_type).await?.id,
+                name: name.clone(),
+                client_id: client_id.clone(),
+                client_secret: None,
+            };
+            let created = directory.create_entity(new).await?;
+            Ok(with_secret(&created.entity, &created.client_secret))
+        }
+        EntityAction::List { tenant } => {
+            let tenant = match tenant {
+                Some(name) => Some(tenant_called(directory, Some(name)).await?.id),
+                None => None,
+            };
+            Ok(directory.entities(tenant).await?.iter().map(shown_entity).collect())
+        }
+        EntityAction::RegenerateSecret { entity, tenant, keep_old } => {
+            let entity = entity_called(directory, tenant.as_deref(), entity).await?;
+            let renewed = directory.regenerate_secret(entity.id, *keep_old).await?;
+            Ok(with_secret(&renewed.entity, &renewed.client_secret))
+        }
+        EntityAction::Delete { entity, tenant } => {
+            let entity = entity_called(directory, tenant.as_deref(), entity).await?;
+            directory.delete_entity(entity.id).await?;
+            Ok(json!({ "deleted": entity.id }))
+        }
     })
 }
 
 pub fn grant(arguments: &GrantArguments) -> Outcome {
-    on_directory(&arguments.common, async |directory| {
-            match &arguments.action {
-                GrantAction::Set { recipient, target, permissions, tenant } => {
-                    let (recipient, target) = parties(directory, tenant.as_deref(), recipient, target).await?;
-                    let new = NewGrant { target_id: target.id, recipient_id: recipient.id, permissions: permissions.clone() };
-                    let grant = directory.upsert_grant(new).await?;
-                    Ok(json!({ "recipient": recipient.name, "target": target.name, "permissions": grant.permissions }))
-                }
-                GrantAction::List => {
-                    let entities = directory.entities(None).await?;
-                    let name = |id: Uuid| entities.iter().find(|entity| entity.id == id).map(|entity| entity.name.clone());
-                    let grants = directory.grants(GrantFilter::All).await?;
-                    Ok(grants
+    on_directory(&arguments.common, async |directory| match &arguments.action {
+        GrantAction::Set { recipient, target, permissions, tenant } => {
+            let (recipient, target) = parties(directory, tenant.as_deref(), recipient, target).await?;
+            let new = NewGrant { target_id: target.id, recipient_id: recipient.id, permissions: permissions.clone() };
+            let grant = directory.upsert_grant(new).await?;
+            Ok(json!({ "recipient": recipient.name, "target": target.name, "permissions": grant.permissions }))
+        }
+        GrantAction::List => {
+            let entities = directory.entities(None).await?;
+            let name = |id: Uuid| entities.iter().find(|entity| entity.id == id).map(|entity| entity.name.clone());
+            let grants = directory.grants(GrantFilter::All).await?;
+            Ok(grants
                         .iter()
                         .map(|grant| json!({ "recipient": name(grant.recipient_id), "target": name(grant.target_id), "permissions": grant.permissions }))
                         .collect())
-                }
-                GrantAction::Delete { recipient, target, tenant } => {
-                    let (recipient, target) = parties(directory, tenant.as_deref(), recipient, target).await?;
-                    directory.delete_grant(recipient.id, target.id).await?;
-                    Ok(json!({ "deleted": { "recipient": recipient.name, "target": target.name } }))
-                }
-            }
+        }
+        GrantAction::Delete { recipient, target, tenant } => {
+            let (recipient, target) = parties(directory, tenant.as_deref(), recipient, target).await?;
+            directory.delete_grant(recipient.id, target.id).await?;
+            Ok(json!({ "deleted": { "recipient": recipient.name, "target": target.name } }))
+        }
     })
 }
 
@@ -300,7 +298,9 @@ async fn tenant_called(directory: &Directory, name: Option<&str>) -> Result<Tena
     let names = tenants.iter().map(|tenant| tenant.name.clone()).collect::<Vec<_>>().join(", ");
     match name {
         Some(name) => tenants.retain(|tenant| tenant.name == name || tenant.id.to_string() == name),
-        None if tenants.len() > 1 => return Err(anyhow::anyhow!("there are several tenants; choose one with --tenant: {names}").into()),
+        None if tenants.len() > 1 => {
+            return Err(anyhow::anyhow!("there are several tenants; choose one with --tenant: {names}").into());
+        }
         None => {}
     }
     tenants.pop().ok_or_else(|| anyhow::anyhow!("there is no such tenant; there are: {names}").into())
@@ -309,17 +309,27 @@ async fn tenant_called(directory: &Directory, name: Option<&str>) -> Result<Tena
 async fn type_called(directory: &Directory, name: &str) -> Result<EntityType, Failure> {
     let types = directory.entity_types().await?;
     let names = types.iter().map(|of| of.name.as_str()).collect::<Vec<_>>().join(", ");
-    let unknown = anyhow::anyhow!("there is no entity type {name:?}; there are: {}", if names.is_empty() { "none" } else { &names });
+    let unknown = anyhow::anyhow!(
+        "there is no entity type {name:?}; there are: {}",
+        if names.is_empty() { "none" } else { &names }
+    );
     types.into_iter().find(|of| of.name == name || of.id.to_string() == name).ok_or(unknown.into())
 }
 
 async fn entity_called(directory: &Directory, tenant: Option<&str>, name: &str) -> Result<Entity, Failure> {
     let tenant = tenant_called(directory, tenant).await?;
     let found = directory.find_target(tenant.id, name).await.map_err(DirectoryError::from)?;
-    found.map(|entity| (*entity).clone()).ok_or_else(|| anyhow::anyhow!("tenant {:?} has no entity {name:?}", tenant.name).into())
+    found
+        .map(|entity| (*entity).clone())
+        .ok_or_else(|| anyhow::anyhow!("tenant {:?} has no entity {name:?}", tenant.name).into())
 }
 
-async fn parties(directory: &Directory, tenant: Option<&str>, recipient: &str, target: &str) -> Result<(Entity, Entity), Failure> {
+async fn parties(
+    directory: &Directory,
+    tenant: Option<&str>,
+    recipient: &str,
+    target: &str,
+) -> Result<(Entity, Entity), Failure> {
     Ok((entity_called(directory, tenant, recipient).await?, entity_called(directory, tenant, target).await?))
 }
 
@@ -363,7 +373,11 @@ fn text(result: &Value) -> String {
     let scalar = |value: &Value| match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+            .collect::<Vec<_>>()
+            .join(", "),
         other => other.to_string(),
     };
     match result {

@@ -16,7 +16,9 @@ use crate::route;
 use crate::serve::{Offline, Verified};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit code 0: permitted, 1: refused.\nExamples:\n  faregate explain GET /api/orders\n  faregate explain POST /api/orders --token - < token.txt")]
+#[command(
+    after_help = "Exit code 0: permitted, 1: refused.\nExamples:\n  faregate explain GET /api/orders\n  faregate explain POST /api/orders --token - < token.txt"
+)]
 pub struct Arguments {
     #[command(flatten)]
     file: ConfigurationFile,
@@ -56,7 +58,8 @@ struct Explanation {
 
 pub fn run(arguments: &Arguments) -> Outcome {
     let usage = |text: &str| Failure::Failed(WRONG, anyhow::anyhow!("{text}"));
-    let method = Method::from_bytes(arguments.method.to_ascii_uppercase().as_bytes()).map_err(|_| usage("METHOD is not an HTTP method"))?;
+    let method = Method::from_bytes(arguments.method.to_ascii_uppercase().as_bytes())
+        .map_err(|_| usage("METHOD is not an HTTP method"))?;
     let token = match arguments.token.as_deref() {
         None => None,
         Some("-") => Some(super::token::read_token()?),
@@ -79,17 +82,20 @@ async fn explain(config: &Config, method: &Method, arguments: &Arguments, token:
         Ok(path) => path,
         Err(error) => return explanation.refused("path", "the path had one meaning only", (400, error.as_str())),
     };
-    let what = if path == target { "path is canonical".to_owned() } else { format!("path is decided on and sent as {path}") };
+    let what =
+        if path == target { "path is canonical".to_owned() } else { format!("path is decided on and sent as {path}") };
     explanation.passed(what, None);
 
     // Invariant: a configuration with routes that contradict each other does not load.
     let Ok(table) = config::route_table(&config.routes) else { return explanation };
     let found = table.find(arguments.host.as_deref(), &path);
-    let Some((found, route)) = found.and_then(|found| config.routes.get(*found.value).map(|route| (found, route))) else {
+    let Some((found, route)) = found.and_then(|found| config.routes.get(*found.value).map(|route| (found, route)))
+    else {
         return explanation.refused("route", "a route were configured for this path", (404, "no_route"));
     };
     let file = config.path.display();
-    explanation.route = Some(format!("{} ({file}:{}) to {}", route.name, route.line, config.upstreams[route.upstream.0].name));
+    explanation.route =
+        Some(format!("{} ({file}:{}) to {}", route.name, route.line, config.upstreams[route.upstream.0].name));
 
     let facts = match token {
         None => None,
@@ -120,14 +126,23 @@ async fn explain(config: &Config, method: &Method, arguments: &Arguments, token:
 
 impl Explanation {
     /// Puts a token through the checks that come before the policy.
-    async fn verified(&mut self, config: &Config, route: &config::Route, token: &str) -> Result<TokenFacts, (u16, &'static str)> {
+    async fn verified(
+        &mut self,
+        config: &Config,
+        route: &config::Route,
+        token: &str,
+    ) -> Result<TokenFacts, (u16, &'static str)> {
         let offline = Offline::open(config).await;
         let verified = match offline.verify(token).await {
             Ok(verified) => verified,
             Err(denial) => {
                 let wish = match &denial {
-                    Denial::InvalidToken(enforce::TokenFault::Door(crate::jose::Reason::Expired)) => "the token had not expired",
-                    Denial::BadRequest(_) | Denial::NoToken | Denial::InvalidToken(_) => "the token were a good one of an issuer of this configuration",
+                    Denial::InvalidToken(enforce::TokenFault::Door(crate::jose::Reason::Expired)) => {
+                        "the token had not expired"
+                    }
+                    Denial::BadRequest(_) | Denial::NoToken | Denial::InvalidToken(_) => {
+                        "the token were a good one of an issuer of this configuration"
+                    }
                     Denial::InsufficientScope { .. } | Denial::Undecidable(_) => "the store answered",
                 };
                 self.fail("token is verified", wish);
@@ -136,20 +151,27 @@ impl Explanation {
         };
         let (facts, what) = match verified {
             Verified::Fully { facts, key_id } => (facts, format!("token is verified with key {key_id}")),
-            Verified::Unread { facts, why } => (facts, format!("token is taken as it is, because its signature cannot be checked here: {why}")),
+            Verified::Unread { facts, why } => {
+                (facts, format!("token is taken as it is, because its signature cannot be checked here: {why}"))
+            }
         };
         self.passed(what, None);
         let issuer = offline.issuer_of(&facts);
         let accepted = route.tokens.iter().find(|accepted| Some(accepted.issuer.0) == issuer);
         let Some(accepted) = accepted else {
-            let names: Vec<&str> = route.tokens.iter().map(|accepted| config.issuers[accepted.issuer.0].name.as_str()).collect();
+            let names: Vec<&str> =
+                route.tokens.iter().map(|accepted| config.issuers[accepted.issuer.0].name.as_str()).collect();
             self.fail("issuer is accepted by the route", &format!("the token were from {}", names.join(" or ")));
             return Err((401, "issuer_not_accepted"));
         };
         self.passed(format!("issuer {} is accepted by the route", config.issuers[accepted.issuer.0].name), None);
-        let meant = accepted.audience.is_empty() || accepted.audience.iter().any(|own| facts.audience.iter().any(|audience| **audience == **own));
+        let meant = accepted.audience.is_empty()
+            || accepted.audience.iter().any(|own| facts.audience.iter().any(|audience| **audience == **own));
         if !meant {
-            self.fail("audience is accepted by the route", &format!("the token were for {}", accepted.audience.join(" or ")));
+            self.fail(
+                "audience is accepted by the route",
+                &format!("the token were for {}", accepted.audience.join(" or ")),
+            );
             return Err((401, "wrong_audience"));
         }
         if !accepted.audience.is_empty() {
@@ -163,7 +185,13 @@ impl Explanation {
     }
 
     fn fail(&mut self, what: &str, wish: &str) {
-        self.lines.push(Line { passed: false, depth: 0, what: what.to_owned(), place: None, would_pass_if: Some(wish.to_owned()) });
+        self.lines.push(Line {
+            passed: false,
+            depth: 0,
+            what: what.to_owned(),
+            place: None,
+            would_pass_if: Some(wish.to_owned()),
+        });
     }
 
     fn refused(mut self, what: &str, wish: &str, denial: (u16, &'static str)) -> Self {

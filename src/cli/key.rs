@@ -36,7 +36,8 @@ enum Action {
 }
 
 fn purpose(text: &str) -> Result<KeyPurpose, String> {
-    KeyPurpose::parse(text).ok_or_else(|| format!("known purposes: {}", KeyPurpose::ALL.map(KeyPurpose::as_str).join(", ")))
+    KeyPurpose::parse(text)
+        .ok_or_else(|| format!("known purposes: {}", KeyPurpose::ALL.map(KeyPurpose::as_str).join(", ")))
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
@@ -63,20 +64,30 @@ async fn work(config: &Config, opened: &Opened, action: &Action) -> Result<Value
     match action {
         Action::List => {
             let tenants = opened.directory.tenants().await?;
-            let name = |id: Option<Uuid>| tenants.iter().find(|tenant| Some(tenant.id) == id).map(|tenant| tenant.name.clone());
+            let name = |id: Option<Uuid>| {
+                tenants.iter().find(|tenant| Some(tenant.id) == id).map(|tenant| tenant.name.clone())
+            };
             let keys = opened.store.list_keys(now).await?;
             Ok(keys.iter().map(|key| shown(key, name(key.tenant_id), now)).collect())
         }
         Action::Rotate { purpose, tenant } => {
             let keys = serve::key_ring(config, opened, &config.public_url).await.map_err(unusable)?;
             let tenant_id = match tenant {
-                Some(wanted) => opened.directory.tenants().await?.iter().find(|tenant| tenant.name == *wanted).map(|tenant| tenant.id),
+                Some(wanted) => opened
+                    .directory
+                    .tenants()
+                    .await?
+                    .iter()
+                    .find(|tenant| tenant.name == *wanted)
+                    .map(|tenant| tenant.id),
                 None => keys.issuer(None).map(|issuer| issuer.tenant.id),
             };
             let tenant_id = tenant_id.ok_or_else(|| anyhow::anyhow!("there is no such tenant"))?;
             keys.provide().await?;
             let rotation = keys.rotate(tenant_id, *purpose).await?;
-            Ok(json!({ "retired": rotation.retired, "successor": rotation.successor, "signs_in_seconds": rotation.signs_from_at - now }))
+            Ok(
+                json!({ "retired": rotation.retired, "successor": rotation.successor, "signs_in_seconds": rotation.signs_from_at - now }),
+            )
         }
     }
 }
@@ -106,7 +117,16 @@ fn text(result: &Value) -> String {
     match result {
         Value::Array(keys) => keys
             .iter()
-            .map(|key| format!("{:10} {:13} {:6} {:10} {}\n", word(&key["tenant"]), word(&key["purpose"]), word(&key["algorithm"]), word(&key["state"]), word(&key["id"])))
+            .map(|key| {
+                format!(
+                    "{:10} {:13} {:6} {:10} {}\n",
+                    word(&key["tenant"]),
+                    word(&key["purpose"]),
+                    word(&key["algorithm"]),
+                    word(&key["state"]),
+                    word(&key["id"])
+                )
+            })
             .collect(),
         Value::Object(members) => members.iter().map(|(name, value)| format!("{name:17} {}\n", word(value))).collect(),
         other => format!("{other}\n"),

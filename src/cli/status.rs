@@ -26,12 +26,16 @@ pub fn run(arguments: &Arguments) -> Outcome {
         None => {
             let config = super::serve::load(&arguments.file)?;
             let Some(admin) = config.admin else {
-                return Err(Failure::Failed(FAILED, anyhow::anyhow!("the configuration has no admin listener (admin: false)")));
+                return Err(Failure::Failed(
+                    FAILED,
+                    anyhow::anyhow!("the configuration has no admin listener (admin: false)"),
+                ));
             };
             admin.to_string()
         }
     };
-    let status = super::block_on(ask(&admin))?.map_err(|error| anyhow::anyhow!("no gateway answers at http://{admin}/status: {error}"))?;
+    let status = super::block_on(ask(&admin))?
+        .map_err(|error| anyhow::anyhow!("no gateway answers at http://{admin}/status: {error}"))?;
     match arguments.format {
         Format::Json => println!("{status}"),
         Format::Text => print!("{}", text(&status, &arguments.file.config)),

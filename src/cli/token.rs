@@ -23,7 +23,9 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Get an access token by client credentials; the secret is read from FAREGATE_CLIENT_SECRET
-    #[command(after_help = "Example:\n  FAREGATE_CLIENT_SECRET=... faregate token get --url http://127.0.0.1:8080 --client-id reporting --scope target-entity:orders:read")]
+    #[command(
+        after_help = "Example:\n  FAREGATE_CLIENT_SECRET=... faregate token get --url http://127.0.0.1:8080 --client-id reporting --scope target-entity:orders:read"
+    )]
     Get(Get),
     /// Show what the token on standard input says; nothing is verified
     #[command(after_help = "Example:\n  faregate token inspect < token.txt")]
@@ -64,7 +66,13 @@ async fn request(get: &Get) -> Outcome {
         form.push(("scope", &scope));
     }
     let url = format!("{}/oauth2/token", get.url.trim_end_matches('/'));
-    let answer = client.post(&url).basic_auth(&get.client_id, Some(secret)).form(&form).send().await.with_context(|| format!("cannot ask {url}"))?;
+    let answer = client
+        .post(&url)
+        .basic_auth(&get.client_id, Some(secret))
+        .form(&form)
+        .send()
+        .await
+        .with_context(|| format!("cannot ask {url}"))?;
     let status = answer.status();
     let body: Value = answer.json().await.with_context(|| format!("{url} did not answer JSON (status {status})"))?;
     let Some(token) = body["access_token"].as_str() else {
@@ -82,8 +90,13 @@ async fn request(get: &Get) -> Outcome {
 fn inspect(format: Format) -> Outcome {
     let token = read_token()?;
     let parts: Vec<&str> = token.split('.').collect();
-    let (Some(header), Some(claims)) = (parts.first().and_then(|part| decoded(part)), parts.get(1).and_then(|part| decoded(part))) else {
-        return Err(Failure::Failed(FAILED, anyhow::anyhow!("this is no JWT: its first two parts are not JSON in base64url")));
+    let (Some(header), Some(claims)) =
+        (parts.first().and_then(|part| decoded(part)), parts.get(1).and_then(|part| decoded(part)))
+    else {
+        return Err(Failure::Failed(
+            FAILED,
+            anyhow::anyhow!("this is no JWT: its first two parts are not JSON in base64url"),
+        ));
     };
     match format {
         Format::Json => println!("{}", json!({ "header": header, "claims": claims })),

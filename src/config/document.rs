@@ -99,7 +99,10 @@ impl<'s> Reader<'s> {
                     // Clipped to the line when it is shown.
                     usize::from(u16::MAX)
                 };
-                Ok((event, syntax::span_at(span.start.line(), span.start.col(), length)))
+                let at = syntax::span_at(span.start.line(), span.start.col(), length);
+                // What is missing at the end of the file is missed behind its last line.
+                let end = self.source.end();
+                Ok((event, if at.line > end.line { end } else { at }))
             }
             Some(Err(error)) => {
                 let problem = syntax::problem(&error, self.source);

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::source::Source;
+use super::source::{Source, masked};
 
 /// Problems printed by [`render_all`]; the rest is counted.
 pub const SHOWN: usize = 20;
@@ -100,7 +100,7 @@ impl Problem {
             line: span.line,
             column: span.column,
             length: span.length,
-            message: message.into(),
+            message: masked(&message.into()),
             help: None,
             source: shown.map(|(line, _)| line),
         }
@@ -123,7 +123,7 @@ impl Problem {
 
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(masked(&help.into()));
         self
     }
 

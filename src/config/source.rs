@@ -58,6 +58,15 @@ impl Source {
         index.and_then(|index| self.lines.get(index)).is_some_and(|line| line.contains(text))
     }
 
+    /// What stands on the last line before `line` that says anything.
+    pub(super) fn before(&self, line: u32) -> Option<Span> {
+        let earlier = self.lines.iter().map(|line| &**line).enumerate().take((line as usize).checked_sub(1)?);
+        let says_something = |(_, line): &(usize, &str)| !matches!(line.trim_start().chars().next(), None | Some('#'));
+        let (index, line) = earlier.collect::<Vec<_>>().into_iter().rfind(says_something)?;
+        let indentation = line.chars().take_while(|c| c.is_whitespace()).count() as u32;
+        Some(Span { line: index as u32 + 1, column: indentation + 1, length: line.trim().chars().count() as u32 })
+    }
+
     /// The last character that is not white space.
     pub(super) fn end(&self) -> Span {
         let last = self.lines.iter().enumerate().rfind(|(_, line)| !line.trim().is_empty());
@@ -71,6 +80,15 @@ impl Source {
         let start = (span.column as usize).checked_sub(1)?;
         Some(line.chars().skip(start).take(span.length as usize).collect())
     }
+}
+
+/// Text that quotes a value of the file, passwords inside URLs masked.
+pub(super) fn masked(text: &str) -> String {
+    let mut characters: Vec<char> = text.chars().collect();
+    while let Some((start, end)) = url_password(&characters) {
+        characters.splice(start..end, MASK.chars());
+    }
+    characters.into_iter().collect()
 }
 
 /// Where `span` is after the characters `start..end` became the mask.
@@ -136,17 +154,24 @@ fn is_one_reference(text: &str) -> bool {
     inner.is_some_and(|inner| !inner.contains(":-") && !inner.contains('}'))
 }
 
+/// The password in `scheme://user:password@host`, with or without the scheme. It may hide more than that, never less.
 fn url_password(line: &[char]) -> Option<(usize, usize)> {
-    (0..line.len()).filter(|&at| line[at..].starts_with(&[':', '/', '/'])).find_map(|at| {
-        let start = at + 3;
-        let ends = |c: &char| c.is_whitespace() || matches!(c, '"' | '\'' | ',');
-        let authority = &line[start..start + line[start..].iter().position(ends).unwrap_or(line.len() - start)];
-        let end = start + authority.iter().rposition(|&c| c == '@')?;
-        let colon = start + authority.iter().position(|&c| c == ':')? + 1;
-        let written: String = line.get(colon..end)?.iter().collect();
-        let harmless = written.is_empty() || written == MASK || is_one_reference(&written);
-        (!harmless).then_some((colon, end))
-    })
+    let mut start = 0;
+    for word in line.split(|c: &char| c.is_whitespace() || matches!(c, '"' | '\'')) {
+        let authority = word.windows(3).position(|three| three == [':', '/', '/']).map_or(0, |at| at + 3);
+        let end = word.iter().rposition(|&c| c == '@');
+        let colon = word[authority..].iter().position(|&c| c == ':').map(|at| authority + at + 1);
+        if let (Some(colon), Some(end)) = (colon, end)
+            && colon < end
+        {
+            let written: String = word[colon..end].iter().collect();
+            if written != MASK && !is_one_reference(&written) {
+                return Some((start + colon, start + end));
+            }
+        }
+        start += word.len() + 1;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -166,6 +191,7 @@ mod tests {
         assert_eq!(shown("e: { client_secret: hunter2, name: x }"), "e: { client_secret: ••••, name: x }");
         assert_eq!(shown("store: postgres://gate:hunter2@db/gate"), "store: postgres://gate:••••@db/gate");
         assert_eq!(shown("store: postgres://gate:a@b/c@db/gate"), "store: postgres://gate:••••@db/gate");
+        assert_eq!(shown("servers: [gate:hunt,er2@10.0.0.1:80]"), "servers: [gate:••••@10.0.0.1:80]");
         assert_eq!(shown("password: ${PASSWORD:-hunter2}"), "password: ••••");
         assert_eq!(shown("password: \"hunter2"), "password: \"••••");
     }
@@ -180,6 +206,7 @@ mod tests {
             "store: postgres://gate:${PASSWORD}@db/gate",
             "upstream: http://127.0.0.1:3000",
             "a: http://127.0.0.1:1 # me@example.com",
+            "client_id: me@example.com",
         ] {
             assert_eq!(shown(line), line);
         }

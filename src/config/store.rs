@@ -83,7 +83,7 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> StoreLocation
             check.refuse_with_help(
                 node.span,
                 "this is not the URL of a store",
-                "sqlite:///path/to/faregate.db or postgres://user:password@host/database",
+                "sqlite:///path/to/faregate.db or postgres://user:${file:/run/secrets/password}@host/database",
             );
             fallback
         }

@@ -14,6 +14,8 @@ pub(super) fn problem(error: &ScanError, source: &Source) -> Problem {
     let at = span_at(error.marker().line(), error.marker().col(), 1);
     let span = if at.line > end.line { end } else { at };
     let info = error.info();
+    // A key without a colon is noticed at what follows it.
+    let span = source.before(span.line).filter(|_| info.contains("simple key expect")).unwrap_or(span);
     let at = source.text_at(span).unwrap_or_default();
     let (message, help) = if info.contains("tab") {
         ("a tab is used for indentation".to_owned(), "indent with spaces")
@@ -38,6 +40,8 @@ pub(super) fn problem(error: &ScanError, source: &Source) -> Problem {
         ("a value is missing, or a bracket is not closed".to_owned(), "check what stands before this place")
     } else if info.contains("unexpected character") {
         (format!("a value cannot start with {at:?}"), "quote it")
+    } else if info.contains("simple key expect") {
+        ("neither a key nor a value".to_owned(), "write `key: value`, or check the indentation")
     } else if info.contains("quoted scalar") {
         ("a quoted text does not end".to_owned(), "close the quotes")
     } else {

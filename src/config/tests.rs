@@ -16,7 +16,6 @@ use super::scalar::{self, Refusal};
 use super::source::Source;
 use super::values::{AcceptedIssuer, Config, Route};
 use crate::directory::declare::EntityDeclaration;
-use crate::enforce::{Denial, TokenFault};
 use crate::policy::{Decision, Facts, Reason, TokenFacts};
 use crate::route::{RouteTable, canonical};
 
@@ -26,15 +25,13 @@ const EXPECTATIONS: &[&str] = &["permit", "allow", "deny"];
 const NO_ROUTE: &str = "no_route";
 const INVALID_PATH: &str = "invalid_path";
 
-/// Every reason that a test can expect.
-fn reasons() -> Vec<&'static str> {
-    let faults = [TokenFault::IssuerNotAccepted, TokenFault::AudienceNotAccepted].map(fault);
-    Reason::NAMES.into_iter().chain(faults).chain([NO_ROUTE, INVALID_PATH]).collect()
-}
+/// What the gateway says of a token from another issuer, and of one for another audience.
+const ISSUER_NOT_ACCEPTED: &str = "issuer_not_accepted";
+const WRONG_AUDIENCE: &str = "wrong_audience";
 
-/// The code that a denied request is answered with.
-fn fault(fault: TokenFault) -> &'static str {
-    Denial::InvalidToken(fault).code()
+/// Every reason that a denial can have here.
+fn reasons() -> Vec<&'static str> {
+    Reason::NAMES.into_iter().chain([ISSUER_NOT_ACCEPTED, WRONG_AUDIENCE, NO_ROUTE, INVALID_PATH]).collect()
 }
 
 /// One policy test, checked.
@@ -216,12 +213,12 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
         let issuer = claims.get("iss").and_then(Json::as_str).unwrap_or(EMBEDDED);
         let accepted = route.tokens.iter().find(|accepted| config.issuers[accepted.issuer.0].name == issuer);
         let Some(accepted) = accepted else {
-            return refused(fault(TokenFault::IssuerNotAccepted), Some(route));
+            return refused(ISSUER_NOT_ACCEPTED, Some(route));
         };
         let facts = token_facts(claims, accepted, &config.directory.entities);
         let audience = &accepted.audience;
         if !audience.is_empty() && !facts.audience.iter().any(|own| audience.iter().any(|wanted| **own == **wanted)) {
-            return refused(fault(TokenFault::AudienceNotAccepted), Some(route));
+            return refused(WRONG_AUDIENCE, Some(route));
         }
         token = Some(facts);
     }

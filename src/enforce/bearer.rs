@@ -105,7 +105,9 @@ fn percent_decoded(text: &str) -> Vec<u8> {
     let mut at = 0;
     while at < bytes.len() {
         let escape = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        let byte = escape.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let byte = escape
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         decoded.push(byte.unwrap_or(bytes[at]));
         at += if byte.is_some() { 3 } else { 1 };
     }
@@ -158,11 +160,22 @@ mod tests {
         let mixed = headers(&[b"Basic a", b"Bearer a"]);
         assert_eq!(find(&mixed, None), Err(Ambiguity::SeveralCredentials));
         let one = headers(&[b"Bearer a"]);
-        for query in ["access_token=b", "x=1&access_token=b", "access%5ftoken=b", "access_token", "ACCESS_TOKEN=b", "%61ccess_token=b"] {
+        for query in [
+            "access_token=b",
+            "x=1&access_token=b",
+            "access%5ftoken=b",
+            "access_token",
+            "ACCESS_TOKEN=b",
+            "%61ccess_token=b",
+        ] {
             assert_eq!(find(&one, Some(query)), Err(Ambiguity::SeveralCredentials), "{query}");
         }
         assert_eq!(find(&one, Some("access_tokens=b&q=access_token")), Ok(Presented::Bearer("a")));
-        assert_eq!(find(&headers(&[]), Some("access_token=b")), Ok(Presented::Nothing), "F12: never read from the query");
+        assert_eq!(
+            find(&headers(&[]), Some("access_token=b")),
+            Ok(Presented::Nothing),
+            "F12: never read from the query"
+        );
     }
 
     // F-332

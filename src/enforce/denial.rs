@@ -99,7 +99,9 @@ impl Denial {
     pub fn description(&self) -> &'static str {
         match self {
             Self::BadRequest(Ambiguity::SeveralCredentials) => "The request carries more than one credential",
-            Self::BadRequest(Ambiguity::MalformedBearer) => "The Authorization field is not one space and one token after Bearer",
+            Self::BadRequest(Ambiguity::MalformedBearer) => {
+                "The Authorization field is not one space and one token after Bearer"
+            }
             Self::NoToken => "This resource needs an access token",
             Self::InvalidToken(TokenFault::Door(jose::Reason::Expired)) => "The access token expired",
             Self::InvalidToken(_) => "The access token is not valid here",
@@ -141,7 +143,10 @@ mod tests {
         let denial = |scope: &str| Denial::InsufficientScope { reason: "missing_scope", scope: scope.into() };
         assert!(denial("orders:write a").challenge().is_some_and(|text| text.ends_with(", scope=\"orders:write a\"")));
         for scope in ["", "a\"b", "a\\b", "é"] {
-            assert!(denial(scope).challenge().is_some_and(|text| !text.contains("scope=\"a") && !text.contains(", scope=")), "{scope}");
+            assert!(
+                denial(scope).challenge().is_some_and(|text| !text.contains("scope=\"a") && !text.contains(", scope=")),
+                "{scope}"
+            );
         }
     }
 }

@@ -114,9 +114,13 @@ mod tests {
             issuer: "https://gate.example".into(),
             roles: ["user", "admin"].into_iter().collect(),
             scopes: Words::parse("orders:write orders:read"),
-            permissions: [TargetPermissions { id: "id-1".into(), name: Some("orders".into()), permissions: Words::parse("read write") }]
-                .into_iter()
-                .collect(),
+            permissions: [TargetPermissions {
+                id: "id-1".into(),
+                name: Some("orders".into()),
+                permissions: Words::parse("read write"),
+            }]
+            .into_iter()
+            .collect(),
             ..TokenFacts::default()
         };
         let identity = Identity::of(&facts);
@@ -133,7 +137,9 @@ mod tests {
         let facts = TokenFacts {
             subject: "a\r\nX-Auth-Roles: admin".into(),
             roles: ["guest,admin", "50%", "ü"].into_iter().collect(),
-            permissions: [TargetPermissions { id: "é\n".into(), name: None, permissions: Words::parse("read") }].into_iter().collect(),
+            permissions: [TargetPermissions { id: "é\n".into(), name: None, permissions: Words::parse("read") }]
+                .into_iter()
+                .collect(),
             ..TokenFacts::default()
         };
         let identity = Identity::of(&facts);

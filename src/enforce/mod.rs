@@ -160,16 +160,15 @@ impl Enforcer {
         }
         let identity = Identity::of(&facts);
         let pseudonym = self.pseudonyms.of(&facts.issuer, &facts.subject);
-        let compiled =
-            Arc::new(VerifiedToken {
-                issuer: index,
-                facts,
-                identity,
-                expires_at: verified.expires_at,
-                token_id,
-                key_id: verified.key_id,
-                pseudonym,
-            });
+        let compiled = Arc::new(VerifiedToken {
+            issuer: index,
+            facts,
+            identity,
+            expires_at: verified.expires_at,
+            token_id,
+            key_id: verified.key_id,
+            pseudonym,
+        });
         self.cache.insert(token, compiled.clone());
         if self.generation.load(Ordering::Acquire) != generation {
             self.cache.remove(token);
@@ -186,7 +185,8 @@ impl Enforcer {
         if token.len() > jose::MAX_TOKEN_BYTES {
             return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::TooLarge)));
         }
-        let claimed = jose::peek_issuer(token).ok_or(Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed)))?;
+        let claimed =
+            jose::peek_issuer(token).ok_or(Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed)))?;
         let known = self.issuers.iter().position(|issuer| issuer.is_called(&claimed));
         known.ok_or(Denial::InvalidToken(TokenFault::IssuerNotAccepted))
     }
@@ -233,9 +233,14 @@ fn scope_to_ask_for(policy: &Policy, rule: Option<RuleId>, reason: &Reason, para
                 Target::Entity(entity) => Some(entity.as_str()),
                 Target::Parameter(name) => parameters.parameter(name),
             });
-            wanted.zip(target).map(|((permission, _), target)| format!("target-entity:{target}:{permission}")).unwrap_or_default()
+            wanted
+                .zip(target)
+                .map(|((permission, _), target)| format!("target-entity:{target}:{permission}"))
+                .unwrap_or_default()
         }
-        Reason::NoToken | Reason::MethodNotAllowed | Reason::MissingRole | Reason::ClaimMismatch | Reason::Denied => String::new(),
+        Reason::NoToken | Reason::MethodNotAllowed | Reason::MissingRole | Reason::ClaimMismatch | Reason::Denied => {
+            String::new()
+        }
     }
 }
 

@@ -121,7 +121,11 @@ impl ServeHttp for Admin {
                 json_answer(status, &document)
             }
             "/status" => json_answer(StatusCode::OK, &self.status()),
-            _ => answer(StatusCode::NOT_FOUND, "text/plain", b"here are /metrics, /healthz, /readyz and /status\n".to_vec()),
+            _ => answer(
+                StatusCode::NOT_FOUND,
+                "text/plain",
+                b"here are /metrics, /healthz, /readyz and /status\n".to_vec(),
+            ),
         }
     }
 }

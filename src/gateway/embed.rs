@@ -3,6 +3,7 @@
 //! Owns reading a small body and writing the answer back. What the service does is `web`'s business; the two do not know
 //! each other and meet only in `serve`.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -15,16 +16,18 @@ use pingora::proxy::Session;
 use pingora::{ErrorType, OrErr as _};
 
 use super::context::Context;
+use crate::metrics::Durations;
 
 /// The future of an answer.
 pub type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 /// A service that answers requests whose bodies fit into memory.
-#[derive(Clone)]
 pub struct Embedded {
     /// The pattern of a canonical path that is the service's, as a label; `None` for paths that may be an upstream's.
     pub pattern_of: fn(&str) -> Option<&'static str>,
     pub answer: Arc<dyn Fn(Request<Bytes>) -> Answer + Send + Sync>,
+    /// By pattern.
+    pub durations: HashMap<&'static str, Durations>,
 }
 
 /// Who sent an embedded request, as the gateway decided it (rule M12). An extension of every request given to the service.

@@ -77,7 +77,15 @@ impl Forwarder {
         let IdentityFields { subject, client, tenant, issuer, scope, roles, permissions, request_id } = fields;
         let all = [subject, client, tenant, issuer, scope, roles, permissions, request_id];
         // The default names are removed even where they are not set: an upstream may believe them all the same.
-        let defaults = ["x-auth-subject", "x-auth-client", "x-auth-tenant", "x-auth-issuer", "x-auth-scope", "x-auth-roles", "x-auth-permissions"];
+        let defaults = [
+            "x-auth-subject",
+            "x-auth-client",
+            "x-auth-tenant",
+            "x-auth-issuer",
+            "x-auth-scope",
+            "x-auth-roles",
+            "x-auth-permissions",
+        ];
         let removed = all.into_iter().flatten().map(HeaderName::as_str).chain(defaults).chain(OVERRIDES);
         Self {
             removed: NameSet::new(removed),
@@ -100,7 +108,12 @@ impl Forwarder {
     ///
     /// # Errors
     /// When the path or a value cannot stand in a header, which the canonical form and the encoding rule out.
-    pub fn rewrite(&self, permit: &Permit, request: &mut RequestHeader, forwarding: &Forwarding<'_>) -> pingora::Result<()> {
+    pub fn rewrite(
+        &self,
+        permit: &Permit,
+        request: &mut RequestHeader,
+        forwarding: &Forwarding<'_>,
+    ) -> pingora::Result<()> {
         self.remove_untrusted(request, forwarding)?;
         set_target(request, forwarding)?;
         if let Some(identity) = permit.identity() {
@@ -194,7 +207,10 @@ fn set_forwarded(request: &mut RequestHeader, forwarding: &Forwarding<'_>) -> pi
         None => request.insert_header("X-Forwarded-For", peer)?,
     }
     if !request.headers.contains_key("x-forwarded-proto") {
-        request.insert_header("X-Forwarded-Proto", HeaderValue::from_static(if forwarding.over_tls { "https" } else { "http" }))?;
+        request.insert_header(
+            "X-Forwarded-Proto",
+            HeaderValue::from_static(if forwarding.over_tls { "https" } else { "http" }),
+        )?;
     }
     if !request.headers.contains_key("x-forwarded-host")
         && let Some(host) = request.headers.get(header::HOST).cloned()

@@ -41,9 +41,13 @@ pub enum ListenError {
     NotPermitted { address: SocketAddr },
     #[error("cannot listen on {address}: {source}")]
     Other { address: SocketAddr, source: std::io::Error },
-    #[error("cannot use certificate {path}: {reason}; it must be a PEM certificate chain, the server's own certificate first")]
+    #[error(
+        "cannot use certificate {path}: {reason}; it must be a PEM certificate chain, the server's own certificate first"
+    )]
     Certificate { path: String, reason: String },
-    #[error("cannot use private key {path}: {reason}; it must be an unencrypted PEM key that belongs to the certificate")]
+    #[error(
+        "cannot use private key {path}: {reason}; it must be an unencrypted PEM key that belongs to the certificate"
+    )]
     Key { path: String, reason: String },
 }
 
@@ -67,12 +71,16 @@ impl Listener {
     /// # Errors
     /// [`ListenError::Certificate`] or [`ListenError::Key`], naming the file.
     pub fn with_tls(mut self, certificate: &Path, key: &Path) -> Result<Self, ListenError> {
-        let certificate_error =
-            |reason: &dyn ToString| ListenError::Certificate { path: certificate.display().to_string(), reason: first_line(reason) };
-        let key_error = |reason: &dyn ToString| ListenError::Key { path: key.display().to_string(), reason: first_line(reason) };
+        let certificate_error = |reason: &dyn ToString| ListenError::Certificate {
+            path: certificate.display().to_string(),
+            reason: first_line(reason),
+        };
+        let key_error =
+            |reason: &dyn ToString| ListenError::Key { path: key.display().to_string(), reason: first_line(reason) };
         std::fs::metadata(certificate).map_err(|error| certificate_error(&error))?;
         std::fs::metadata(key).map_err(|error| key_error(&error))?;
-        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).map_err(|error| certificate_error(&error))?;
+        let mut builder =
+            SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).map_err(|error| certificate_error(&error))?;
         builder.set_certificate_chain_file(certificate).map_err(|error| certificate_error(&error))?;
         builder.set_private_key_file(key, SslFiletype::PEM).map_err(|error| key_error(&error))?;
         builder.check_private_key().map_err(|error| key_error(&error))?;
@@ -225,13 +233,11 @@ where
         let stream = Buffered::new(stream);
         let stream: Stream = match tls_acceptor {
             None => Box::new(stream),
-            Some(acceptor) => {
-                match timeout(TLS_HANDSHAKE_TIMEOUT, tls::server::handshake(&acceptor, stream)).await {
-                    Ok(Ok(stream)) => Box::new(stream),
-                    Ok(Err(error)) => return tracing::debug!(error = %error, "TLS handshake failed"),
-                    Err(_) => return tracing::debug!("TLS handshake took too long"),
-                }
-            }
+            Some(acceptor) => match timeout(TLS_HANDSHAKE_TIMEOUT, tls::server::handshake(&acceptor, stream)).await {
+                Ok(Ok(stream)) => Box::new(stream),
+                Ok(Err(error)) => return tracing::debug!(error = %error, "TLS handshake failed"),
+                Err(_) => return tracing::debug!("TLS handshake took too long"),
+            },
         };
         connection::serve(stream, self).await;
     }

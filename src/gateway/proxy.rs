@@ -17,11 +17,11 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
+use super::Gateway;
 use super::context::Context;
 use super::embed::{self, Outcome, Peer};
 use super::forward::Forwarding;
 use super::respond::{self, Problem, REQUEST_ID};
-use super::Gateway;
 use crate::enforce::Request;
 use crate::route;
 use crate::telemetry::DecisionLine;
@@ -29,7 +29,8 @@ use crate::telemetry::DecisionLine;
 /// The gateway as Pingora drives it.
 pub struct Proxy(pub Arc<Gateway>);
 
-const BODY_TOO_LARGE: Problem = Problem::new(413, "body_too_large", "The body of the request is larger than is accepted here");
+const BODY_TOO_LARGE: Problem =
+    Problem::new(413, "body_too_large", "The body of the request is larger than is accepted here");
 
 const BAD_HOST: Problem = Problem::new(400, "bad_host", "The request names no host, or two");
 const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
@@ -137,7 +138,13 @@ impl ProxyHttp for Proxy {
         answer.insert_header(REQUEST_ID, ctx.request_id.as_str())
     }
 
-    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
         // Nothing was sent, so another server may be tried, whatever the method (rule M10).
         if ctx.route.as_ref().is_some_and(|route| route.upstream.servers() > 1) {
             error.set_retry(true);
@@ -170,14 +177,20 @@ impl ProxyHttp for Proxy {
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
         let status = session.response_written().map_or(0, |answer| answer.status.as_u16());
         let latency = ctx.started.elapsed();
-        let metrics = ctx.route.as_ref().map_or(&self.0.unmatched, |route| &route.metrics);
-        match (&ctx.permit, ctx.refused) {
-            // An upstream's failure is no decision: the request had its permit.
-            (Some(_), _) => metrics.permitted(),
-            (None, Some(reason)) => metrics.denied(reason),
-            (None, None) => {}
-        }
-        metrics.answered(status, latency.as_secs_f64());
+        let durations = match ctx.embedded.and_then(|pattern| self.0.embedded.durations.get(pattern)) {
+            Some(durations) => durations,
+            None => {
+                let metrics = ctx.route.as_ref().map_or(&self.0.unmatched, |route| &route.metrics);
+                match (&ctx.permit, ctx.refused) {
+                    // An upstream's failure is no decision: the request had its permit.
+                    (Some(_), _) => metrics.permitted(),
+                    (None, Some(reason)) => metrics.denied(reason),
+                    (None, None) => {}
+                }
+                metrics.durations()
+            }
+        };
+        durations.answered(status, latency.as_secs_f64());
         if let Some(log) = &self.0.decision_log {
             log.write(&decision_line(session, ctx, status, latency));
         }
@@ -199,7 +212,8 @@ impl Proxy {
         if !self.0.serves(host) {
             return Err(Problem::new(421, "unknown_host", "This host is not served here"));
         }
-        let refused_path = |error: route::PathError| Problem::new(400, error.as_str(), "The path is ambiguous or malformed");
+        let refused_path =
+            |error: route::PathError| Problem::new(400, error.as_str(), "The path is ambiguous or malformed");
         let path = route::canonical(header.uri.path()).map_err(refused_path)?;
         if let Some(pattern) = (self.0.embedded.pattern_of)(&path) {
             ctx.embedded = Some(pattern);
@@ -209,13 +223,19 @@ impl Proxy {
         let found = self.0.routes.find(Some(host), &path).ok_or(NO_ROUTE)?;
         let route = ctx.route.insert(found.value.clone());
         let parameters = found.parameters.as_slice();
-        let request = Request { method: &header.method, headers: &header.headers, query: header.uri.query(), parameters: &parameters };
+        let request = Request {
+            method: &header.method,
+            headers: &header.headers,
+            query: header.uri.query(),
+            parameters: &parameters,
+        };
         let permit = self.0.enforcer.check(&route.guard, request).await.map_err(|denial| Problem::from(&denial))?;
         drop(found);
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
             return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
         }
-        let length = header.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let length =
+            header.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > route.max_body) {
             return Err(BODY_TOO_LARGE);
         }
@@ -262,8 +282,10 @@ impl Proxy {
         if !self.0.trusts(peer) {
             return Some(peer);
         }
-        let chain = session.req_header().headers.get_all("x-forwarded-for").iter().filter_map(|field| field.to_str().ok());
-        let addresses: Vec<IpAddr> = chain.flat_map(|field| field.split(',')).filter_map(|address| address.trim().parse().ok()).collect();
+        let chain =
+            session.req_header().headers.get_all("x-forwarded-for").iter().filter_map(|field| field.to_str().ok());
+        let addresses: Vec<IpAddr> =
+            chain.flat_map(|field| field.split(',')).filter_map(|address| address.trim().parse().ok()).collect();
         Some(addresses.into_iter().rev().find(|address| !self.0.trusts(*address)).unwrap_or(peer))
     }
 }
@@ -306,22 +328,41 @@ fn over_tls(digest: &Digest) -> bool {
 fn problem_of(error: &Error) -> Option<Problem> {
     let problem = match (error.esource(), error.etype()) {
         (_, ErrorType::HTTPStatus(413)) => BODY_TOO_LARGE,
-        (_, kind) if *kind == NO_SERVER => Problem::new(503, "upstream_dns", "No server of the upstream has an address"),
-        (ErrorSource::Upstream, ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::TLSHandshakeTimedout) => {
-            Problem::new(504, "upstream_timeout", "The upstream did not answer in time")
+        (_, kind) if *kind == NO_SERVER => {
+            Problem::new(503, "upstream_dns", "No server of the upstream has an address")
         }
         (
             ErrorSource::Upstream,
-            ErrorType::ConnectRefused | ErrorType::ConnectNoRoute | ErrorType::ConnectError | ErrorType::SocketError | ErrorType::ConnectProxyFailure,
+            ErrorType::ConnectTimedout
+            | ErrorType::ReadTimedout
+            | ErrorType::WriteTimedout
+            | ErrorType::TLSHandshakeTimedout,
+        ) => Problem::new(504, "upstream_timeout", "The upstream did not answer in time"),
+        (
+            ErrorSource::Upstream,
+            ErrorType::ConnectRefused
+            | ErrorType::ConnectNoRoute
+            | ErrorType::ConnectError
+            | ErrorType::SocketError
+            | ErrorType::ConnectProxyFailure,
         ) => Problem::new(502, "upstream_unreachable", "The upstream cannot be reached"),
-        (ErrorSource::Upstream, ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError) => {
-            Problem::new(502, "upstream_tls", "The upstream's TLS cannot be trusted")
+        (
+            ErrorSource::Upstream,
+            ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError,
+        ) => Problem::new(502, "upstream_tls", "The upstream's TLS cannot be trusted"),
+        (ErrorSource::Upstream, _) => {
+            Problem::new(502, "upstream_failed", "The upstream broke off or answered nonsense")
         }
-        (ErrorSource::Upstream, _) => Problem::new(502, "upstream_failed", "The upstream broke off or answered nonsense"),
-        (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => return None,
-        (ErrorSource::Downstream, ErrorType::ReadTimedout) => Problem::new(408, "body_timeout", "The body of the request took too long"),
+        (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => {
+            return None;
+        }
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => {
+            Problem::new(408, "body_timeout", "The body of the request took too long")
+        }
         (ErrorSource::Downstream, _) => Problem::new(400, "bad_request", "The request is malformed"),
-        (ErrorSource::Internal | ErrorSource::Unset, _) => Problem::new(500, "internal", "The gateway failed; the request was not forwarded"),
+        (ErrorSource::Internal | ErrorSource::Unset, _) => {
+            Problem::new(500, "internal", "The gateway failed; the request was not forwarded")
+        }
     };
     Some(problem)
 }

@@ -74,7 +74,9 @@ mod tests {
     #[test]
     fn ids_are_32_digits_and_differ_across_threads() {
         let threads: Vec<_> = (0..4)
-            .map(|_| std::thread::spawn(|| (0..10_000).map(|_| RequestId::new().as_str().to_owned()).collect::<Vec<_>>()))
+            .map(|_| {
+                std::thread::spawn(|| (0..10_000).map(|_| RequestId::new().as_str().to_owned()).collect::<Vec<_>>())
+            })
             .collect();
         let ids: Vec<String> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));

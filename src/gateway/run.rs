@@ -68,7 +68,13 @@ pub fn start(
 }
 
 /// Accepts connections for the admin listener. It has places of its own, so that it answers when the public ones are taken.
-pub fn start_admin(admin: Admin, listener: Listener, limits: ConnectionLimits, gateway: &Arc<Gateway>, shutdown: &watch::Receiver<bool>) {
+pub fn start_admin(
+    admin: Admin,
+    listener: Listener,
+    limits: ConnectionLimits,
+    gateway: &Arc<Gateway>,
+    shutdown: &watch::Receiver<bool>,
+) {
     const PLACES: usize = 64;
     let service = Service {
         app: Arc::new(admin.app()),

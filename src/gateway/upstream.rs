@@ -123,7 +123,10 @@ impl Upstream {
 
     /// How many servers pass their health check and have an address.
     pub fn healthy(&self) -> usize {
-        self.servers.iter().filter(|server| server.healthy.load(Ordering::Relaxed) && server.peer.load().is_some()).count()
+        self.servers
+            .iter()
+            .filter(|server| server.healthy.load(Ordering::Relaxed) && server.peer.load().is_some())
+            .count()
     }
 
     /// Resolves every server once, so that the first request finds an address. Failures are retried by [`Upstream::watch`].
@@ -204,7 +207,14 @@ impl Upstream {
                         Some(status) => answer.status.as_u16() == status,
                         None => answer.status.is_success(),
                     };
-                    if healthy { Ok(()) } else { pingora::Error::e_explain(pingora::ErrorType::HTTPStatus(answer.status.as_u16()), "health check") }
+                    if healthy {
+                        Ok(())
+                    } else {
+                        pingora::Error::e_explain(
+                            pingora::ErrorType::HTTPStatus(answer.status.as_u16()),
+                            "health check",
+                        )
+                    }
                 }));
                 timeout(health.timeout, check.check(&backend)).await
             }

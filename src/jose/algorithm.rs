@@ -29,20 +29,10 @@ pub enum Algorithm {
 /// What a key must be made of to serve an algorithm.
 #[derive(Clone, Copy)]
 pub(super) enum Primitive {
-    Rsa {
-        verifying: &'static RsaParameters,
-        signing: &'static RsaSignatureEncoding,
-    },
-    Ec {
-        verifying: &'static EcdsaVerificationAlgorithm,
-        signing: &'static EcdsaSigningAlgorithm,
-        curve: Curve,
-    },
+    Rsa { verifying: &'static RsaParameters, signing: &'static RsaSignatureEncoding },
+    Ec { verifying: &'static EcdsaVerificationAlgorithm, signing: &'static EcdsaSigningAlgorithm, curve: Curve },
     Ed25519,
-    Hmac {
-        algorithm: hmac::Algorithm,
-        key_bytes: usize,
-    },
+    Hmac { algorithm: hmac::Algorithm, key_bytes: usize },
 }
 
 /// An elliptic curve of RFC 7518 section 6.2.1.1.
@@ -53,18 +43,9 @@ pub(super) struct Curve {
     pub bytes: usize,
 }
 
-const P256: Curve = Curve {
-    name: "P-256",
-    bytes: 32,
-};
-const P384: Curve = Curve {
-    name: "P-384",
-    bytes: 48,
-};
-const P521: Curve = Curve {
-    name: "P-521",
-    bytes: 66,
-};
+const P256: Curve = Curve { name: "P-256", bytes: 32 };
+const P384: Curve = Curve { name: "P-384", bytes: 48 };
+const P521: Curve = Curve { name: "P-521", bytes: 66 };
 
 impl Algorithm {
     pub const ALL: [Self; 13] = [
@@ -143,18 +124,9 @@ impl Algorithm {
                 curve: P521,
             },
             Self::EdDsa => Primitive::Ed25519,
-            Self::Hs256 => Primitive::Hmac {
-                algorithm: hmac::HMAC_SHA256,
-                key_bytes: 32,
-            },
-            Self::Hs384 => Primitive::Hmac {
-                algorithm: hmac::HMAC_SHA384,
-                key_bytes: 48,
-            },
-            Self::Hs512 => Primitive::Hmac {
-                algorithm: hmac::HMAC_SHA512,
-                key_bytes: 64,
-            },
+            Self::Hs256 => Primitive::Hmac { algorithm: hmac::HMAC_SHA256, key_bytes: 32 },
+            Self::Hs384 => Primitive::Hmac { algorithm: hmac::HMAC_SHA384, key_bytes: 48 },
+            Self::Hs512 => Primitive::Hmac { algorithm: hmac::HMAC_SHA512, key_bytes: 64 },
         }
     }
 }
@@ -182,10 +154,7 @@ pub struct AlgorithmSet(u16);
 impl AlgorithmSet {
     /// Everything with a public key. Shared secrets are allowed by name only.
     pub fn asymmetric() -> Self {
-        Algorithm::ALL
-            .into_iter()
-            .filter(|algorithm| !algorithm.is_symmetric())
-            .collect()
+        Algorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()).collect()
     }
 
     pub fn contains(self, algorithm: Algorithm) -> bool {
@@ -195,11 +164,7 @@ impl AlgorithmSet {
 
 impl FromIterator<Algorithm> for AlgorithmSet {
     fn from_iter<I: IntoIterator<Item = Algorithm>>(algorithms: I) -> Self {
-        Self(
-            algorithms
-                .into_iter()
-                .fold(0, |set, algorithm| set | 1 << algorithm as u16),
-        )
+        Self(algorithms.into_iter().fold(0, |set, algorithm| set | 1 << algorithm as u16))
     }
 }
 
@@ -213,9 +178,7 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::parse(algorithm.as_str()), Some(algorithm));
         }
-        for name in [
-            "none", "None", "noNE", "", "rs256", "HS1", "RS256 ", "EDDSA", "ES256K", "RSA-OAEP",
-        ] {
+        for name in ["none", "None", "noNE", "", "rs256", "HS1", "RS256 ", "EDDSA", "ES256K", "RSA-OAEP"] {
             assert_eq!(Algorithm::parse(name), None, "{name}");
         }
     }
@@ -229,10 +192,7 @@ mod tests {
     #[test]
     fn a_set_holds_what_was_put_in() {
         let set: AlgorithmSet = [Algorithm::Rs256, Algorithm::Hs512].into_iter().collect();
-        let held: Vec<_> = Algorithm::ALL
-            .into_iter()
-            .filter(|&algorithm| set.contains(algorithm))
-            .collect();
+        let held: Vec<_> = Algorithm::ALL.into_iter().filter(|&algorithm| set.contains(algorithm)).collect();
         assert_eq!(held, [Algorithm::Rs256, Algorithm::Hs512]);
         assert!(!AlgorithmSet::asymmetric().contains(Algorithm::Hs256));
         assert!(AlgorithmSet::asymmetric().contains(Algorithm::EdDsa));

@@ -20,12 +20,9 @@ const MAX_DEPTH: u8 = 32;
 pub(super) fn parse_object(text: &[u8]) -> Result<Map<String, Value>, Reason> {
     let repeated = Cell::new(false);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let parsed = Strict {
-        depth: 0,
-        repeated: &repeated,
-    }
-    .deserialize(&mut deserializer)
-    .and_then(|value| deserializer.end().map(|()| value));
+    let parsed = Strict { depth: 0, repeated: &repeated }
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
     match parsed {
         Ok(Value::Object(members)) => Ok(members),
         Err(_) if repeated.get() => Err(Reason::DuplicateMember),
@@ -44,10 +41,7 @@ impl Strict<'_> {
         if self.depth == MAX_DEPTH {
             return Err(E::custom("too deep"));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-            ..self
-        })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
@@ -83,9 +77,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("not a finite number"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -122,21 +114,15 @@ mod tests {
     #[test]
     fn an_object_is_read_as_it_stands() {
         let text = r#"{"a":[1,-2,3.5,null,true,"x"],"b":{"c":{}}}"#;
-        assert_eq!(
-            Value::Object(parse_object(text.as_bytes()).unwrap()),
-            serde_json::from_str::<Value>(text).unwrap()
-        );
+        assert_eq!(Value::Object(parse_object(text.as_bytes()).unwrap()), serde_json::from_str::<Value>(text).unwrap());
     }
 
     // F11: RFC 7519 section 4 and RFC 7515 section 4
     #[test]
     fn repeated_names_are_refused_at_every_level() {
-        for text in [
-            r#"{"a":1,"a":1}"#,
-            r#"{"a":1,"\u0061":2}"#,
-            r#"{"x":{"a":1,"b":2,"a":3}}"#,
-            r#"{"x":[{"a":1,"a":2}]}"#,
-        ] {
+        for text in
+            [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"x":{"a":1,"b":2,"a":3}}"#, r#"{"x":[{"a":1,"a":2}]}"#]
+        {
             assert_eq!(parse_object(text.as_bytes()), Err(Reason::DuplicateMember), "{text}");
         }
     }
@@ -158,12 +144,7 @@ mod tests {
             deep.as_bytes(),
         ];
         for text in bad {
-            assert_eq!(
-                parse_object(text),
-                Err(Reason::Malformed),
-                "{}",
-                String::from_utf8_lossy(text)
-            );
+            assert_eq!(parse_object(text), Err(Reason::Malformed), "{}", String::from_utf8_lossy(text));
         }
         let allowed = format!("{}1{}", r#"{"a":"#.repeat(32), "}".repeat(32));
         assert!(parse_object(allowed.as_bytes()).is_ok());

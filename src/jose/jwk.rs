@@ -14,62 +14,35 @@ pub(super) struct Identity(Vec<(&'static str, String)>);
 
 impl Identity {
     pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
-        Self(vec![
-            ("e", encode(exponent)),
-            ("kty", "RSA".to_owned()),
-            ("n", encode(modulus)),
-        ])
+        Self(vec![("e", encode(exponent)), ("kty", "RSA".to_owned()), ("n", encode(modulus))])
     }
 
     /// `point` is uncompressed: the byte 4, then both coordinates.
     pub(super) fn ec(curve: &'static str, point: &[u8]) -> Self {
         let (x, y) = point[1..].split_at((point.len() - 1) / 2);
-        Self(vec![
-            ("crv", curve.to_owned()),
-            ("kty", "EC".to_owned()),
-            ("x", encode(x)),
-            ("y", encode(y)),
-        ])
+        Self(vec![("crv", curve.to_owned()), ("kty", "EC".to_owned()), ("x", encode(x)), ("y", encode(y))])
     }
 
     pub(super) fn ed25519(public_key: &[u8]) -> Self {
-        Self(vec![
-            ("crv", "Ed25519".to_owned()),
-            ("kty", "OKP".to_owned()),
-            ("x", encode(public_key)),
-        ])
+        Self(vec![("crv", "Ed25519".to_owned()), ("kty", "OKP".to_owned()), ("x", encode(public_key))])
     }
 
     /// The SHA-256 thumbprint, 43 characters of base64url. No member needs escaping, so the JSON is plain text.
     pub(super) fn thumbprint(&self) -> String {
-        let members: Vec<_> = self
-            .0
-            .iter()
-            .map(|(name, value)| format!(r#""{name}":"{value}""#))
-            .collect();
+        let members: Vec<_> = self.0.iter().map(|(name, value)| format!(r#""{name}":"{value}""#)).collect();
         encode(digest::digest(&digest::SHA256, format!("{{{}}}", members.join(",")).as_bytes()).as_ref())
     }
 
     /// The entry of a key set (rule E8).
     pub(super) fn public_jwk(self, kid: &str, algorithm: Algorithm) -> Map<String, Value> {
-        let about = [
-            ("alg", algorithm.as_str().to_owned()),
-            ("kid", kid.to_owned()),
-            ("use", "sig".to_owned()),
-        ];
-        self.0
-            .into_iter()
-            .chain(about)
-            .map(|(name, value)| (name.to_owned(), Value::String(value)))
-            .collect()
+        let about = [("alg", algorithm.as_str().to_owned()), ("kid", kid.to_owned()), ("use", "sig".to_owned())];
+        self.0.into_iter().chain(about).map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
     }
 }
 
 /// A binary member of somebody's key.
 pub(super) fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, KeyError> {
-    text(jwk, name)
-        .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
-        .ok_or(KeyError::Malformed)
+    text(jwk, name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or(KeyError::Malformed)
 }
 
 pub(super) fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

@@ -39,16 +39,10 @@ pub struct SigningKey {
 }
 
 pub(super) enum Pair {
-    Rsa {
-        pair: RsaKeyPair,
-        encoding: &'static RsaSignatureEncoding,
-    },
+    Rsa { pair: RsaKeyPair, encoding: &'static RsaSignatureEncoding },
     Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
-    Hmac {
-        key: Box<hmac::Key>,
-        secret: Secret<Vec<u8>>,
-    },
+    Hmac { key: Box<hmac::Key>, secret: Secret<Vec<u8>> },
 }
 
 impl SigningKey {
@@ -62,20 +56,14 @@ impl SigningKey {
         let pair = match algorithm.primitive() {
             Primitive::Rsa { signing, .. } => {
                 let pair = RsaKeyPair::generate(KeySize::Rsa3072).map_err(|_| KeyError::Library)?;
-                Pair::Rsa {
-                    pair,
-                    encoding: signing,
-                }
+                Pair::Rsa { pair, encoding: signing }
             }
             Primitive::Ec { signing, .. } => Pair::Ec(EcdsaKeyPair::generate(signing).map_err(|_| KeyError::Library)?),
             Primitive::Ed25519 => Pair::Ed25519(Ed25519KeyPair::generate().map_err(|_| KeyError::Library)?),
             Primitive::Hmac { algorithm, key_bytes } => {
                 let mut secret = vec![0; key_bytes];
                 rand::fill(&mut secret).map_err(|_| KeyError::Library)?;
-                Pair::Hmac {
-                    key: Box::new(hmac::Key::new(algorithm, &secret)),
-                    secret: Secret::new(secret),
-                }
+                Pair::Hmac { key: Box::new(hmac::Key::new(algorithm, &secret)), secret: Secret::new(secret) }
             }
         };
         Self::new(algorithm, pair)
@@ -89,10 +77,7 @@ impl SigningKey {
         let pair = match algorithm.primitive() {
             Primitive::Rsa { signing, .. } => {
                 let pair = RsaKeyPair::from_pkcs8(private_key).map_err(|_| KeyError::Malformed)?;
-                Pair::Rsa {
-                    pair,
-                    encoding: signing,
-                }
+                Pair::Rsa { pair, encoding: signing }
             }
             Primitive::Ec { signing, .. } => {
                 Pair::Ec(EcdsaKeyPair::from_pkcs8(signing, private_key).map_err(|_| KeyError::Malformed)?)
@@ -105,10 +90,7 @@ impl SigningKey {
                     return Err(KeyError::Malformed);
                 }
                 let key = Box::new(hmac::Key::new(algorithm, private_key));
-                Pair::Hmac {
-                    key,
-                    secret: Secret::new(private_key.to_vec()),
-                }
+                Pair::Hmac { key, secret: Secret::new(private_key.to_vec()) }
             }
         };
         Self::new(algorithm, pair)
@@ -128,11 +110,7 @@ impl SigningKey {
             }
             Pair::Hmac { key, .. } => VerifyingKey::shared(algorithm, key.clone()),
         };
-        Ok(Self {
-            headers: Headers::new(verifying.kid(), algorithm),
-            pair,
-            verifying: Arc::new(verifying),
-        })
+        Ok(Self { headers: Headers::new(verifying.kid(), algorithm), pair, verifying: Arc::new(verifying) })
     }
 
     pub fn kid(&self) -> &str {

@@ -29,10 +29,7 @@ impl KeySet {
             listed.extend(key.public_jwk().cloned());
             by_kid.insert(Arc::clone(key.kid()), key);
         }
-        Self {
-            keys: by_kid,
-            document: json!({ "keys": listed }).to_string().into(),
-        }
+        Self { keys: by_kid, document: json!({ "keys": listed }).to_string().into() }
     }
 
     pub fn find(&self, kid: &str) -> Option<&Arc<VerifyingKey>> {

@@ -59,10 +59,8 @@ impl MasterKey {
     pub fn from_file(path: &Path, entropy: &Entropy) -> Result<Self, MasterKeyError> {
         match Self::read(path) {
             Err(MasterKeyError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                create(path, entropy).map_err(|source| MasterKeyError::Uncreatable {
-                    path: path.to_owned(),
-                    source,
-                })?;
+                create(path, entropy)
+                    .map_err(|source| MasterKeyError::Uncreatable { path: path.to_owned(), source })?;
                 Self::read(path)
             }
             outcome => outcome,
@@ -70,17 +68,11 @@ impl MasterKey {
     }
 
     fn read(path: &Path) -> Result<Self, MasterKeyError> {
-        let unreadable = |source| MasterKeyError::Unreadable {
-            path: path.to_owned(),
-            source,
-        };
+        let unreadable = |source| MasterKeyError::Unreadable { path: path.to_owned(), source };
         let file = File::open(path).map_err(unreadable)?;
         let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
         if mode & 0o077 != 0 {
-            return Err(MasterKeyError::Exposed {
-                path: path.to_owned(),
-                mode,
-            });
+            return Err(MasterKeyError::Exposed { path: path.to_owned(), mode });
         }
         let mut text = Zeroizing::new(String::new());
         // Longer than any key, short enough for a device or a wrong file.
@@ -125,17 +117,13 @@ impl MasterKey {
     /// # Errors
     /// [`KeyError::Malformed`] if the text is damaged, of another `kid`, or of another master key.
     pub fn open(&self, kid: &str, sealed: &str) -> Result<Secret<Vec<u8>>, KeyError> {
-        let bytes = sealed
-            .strip_prefix(FORMAT)
-            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        let bytes = sealed.strip_prefix(FORMAT).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         let bytes = bytes.ok_or(KeyError::Malformed)?;
         let (nonce, text) = bytes.split_at_checked(NONCE_LEN).ok_or(KeyError::Malformed)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyError::Malformed)?;
         let mut text = Zeroizing::new(text.to_vec());
-        let opened = self
-            .sealing
-            .open_in_place(nonce, Aad::from(kid.as_bytes()), &mut text)
-            .map_err(|_| KeyError::Malformed)?;
+        let opened =
+            self.sealing.open_in_place(nonce, Aad::from(kid.as_bytes()), &mut text).map_err(|_| KeyError::Malformed)?;
         Ok(Secret::new(opened.to_vec()))
     }
 }

@@ -50,10 +50,7 @@ impl Headers {
             let header = serde_json::json!({ "alg": algorithm.as_str(), "kid": kid, "typ": token_type.as_str() });
             URL_SAFE_NO_PAD.encode(header.to_string()).into()
         };
-        Self {
-            access_token: encoded(TokenType::AccessToken),
-            jwt: encoded(TokenType::Jwt),
-        }
+        Self { access_token: encoded(TokenType::AccessToken), jwt: encoded(TokenType::Jwt) }
     }
 
     fn of(&self, token_type: TokenType) -> &str {
@@ -86,14 +83,11 @@ impl SigningKey {
         let encoded = match &self.pair {
             Pair::Rsa { pair, encoding } => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(*encoding, &SystemRandom::new(), message, &mut signature)
-                    .map_err(|_| SignError::Library)?;
+                pair.sign(*encoding, &SystemRandom::new(), message, &mut signature).map_err(|_| SignError::Library)?;
                 URL_SAFE_NO_PAD.encode(signature)
             }
             Pair::Ec(pair) => {
-                let signature = pair
-                    .sign(&SystemRandom::new(), message)
-                    .map_err(|_| SignError::Library)?;
+                let signature = pair.sign(&SystemRandom::new(), message).map_err(|_| SignError::Library)?;
                 URL_SAFE_NO_PAD.encode(signature)
             }
             Pair::Ed25519(pair) => URL_SAFE_NO_PAD.encode(pair.sign(message)),

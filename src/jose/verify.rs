@@ -76,10 +76,7 @@ impl Expectations {
 
 impl TypeSet {
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        Self {
-            names: names.into_iter().map(Into::into).collect(),
-            optional: false,
-        }
+        Self { names: names.into_iter().map(Into::into).collect(), optional: false }
     }
 
     /// Also accepts a token that does not say what it is, as issuers before RFC 9068 write them.
@@ -140,13 +137,7 @@ pub fn verify(token: &str, expectations: &Expectations, keys: &KeySet, now: i64)
     if issued_at.is_some_and(|issued_at| issued_at > latest) {
         return Err(Reason::IssuedInFuture);
     }
-    Ok(Verified {
-        header,
-        key_id: Arc::clone(key.kid()),
-        claims,
-        expires_at,
-        issued_at,
-    })
+    Ok(Verified { header, key_id: Arc::clone(key.kid()), claims, expires_at, issued_at })
 }
 
 /// Reads `iss` without believing it, to choose the [`Expectations`] that [`verify`] then holds the token to.
@@ -160,9 +151,7 @@ pub fn peek_issuer(token: &str) -> Option<String> {
         return None;
     }
     let claims = decode(split(token)?.claims).ok()?;
-    serde_json::from_slice::<Claims<'_>>(&claims)
-        .ok()
-        .map(|claims| claims.iss.into_owned())
+    serde_json::from_slice::<Claims<'_>>(&claims).ok().map(|claims| claims.iss.into_owned())
 }
 
 struct Parts<'a> {
@@ -178,12 +167,7 @@ fn split(token: &str) -> Option<Parts<'_>> {
     let (message, signature) = token.rsplit_once('.')?;
     let (header, claims) = message.split_once('.')?;
     let three = !claims.contains('.') && !header.is_empty() && !claims.is_empty() && !signature.is_empty();
-    three.then_some(Parts {
-        header,
-        claims,
-        signature,
-        message,
-    })
+    three.then_some(Parts { header, claims, signature, message })
 }
 
 /// Base64url without padding, white space or spare bits, so that one token has one spelling.
@@ -202,11 +186,7 @@ fn parse_header(part: &str) -> Result<Header, Reason> {
         Some(Value::String(name)) => Algorithm::parse(name).ok_or(Reason::UnsupportedAlgorithm)?,
         Some(_) | None => return Err(Reason::Malformed),
     };
-    Ok(Header {
-        algorithm,
-        kid: text(&mut members, "kid")?,
-        typ: text(&mut members, "typ")?,
-    })
+    Ok(Header { algorithm, kid: text(&mut members, "kid")?, typ: text(&mut members, "typ")? })
 }
 
 fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<Box<str>>, Reason> {

@@ -52,22 +52,13 @@ impl VerifyingKey {
             Algorithm::parse(jwk::text(jwk, "alg").unwrap_or(implied)).ok_or(KeyError::UnsupportedAlgorithm)?;
         let key = match (algorithm.primitive(), implied) {
             (Primitive::Rsa { verifying, .. }, "RS256") => {
-                let components = PublicKeyComponents {
-                    n: jwk::bytes(jwk, "n")?,
-                    e: jwk::bytes(jwk, "e")?,
-                };
-                let key = components
-                    .to_parsed_public_key(verifying)
-                    .map_err(|_| KeyError::Malformed)?;
+                let components = PublicKeyComponents { n: jwk::bytes(jwk, "n")?, e: jwk::bytes(jwk, "e")? };
+                let key = components.to_parsed_public_key(verifying).map_err(|_| KeyError::Malformed)?;
                 // E9: the library would refuse a short modulus at each signature; say it once, here.
                 if components.n.len() < 256 {
                     return Err(KeyError::Malformed);
                 }
-                Self::named(
-                    algorithm,
-                    Material::Public(key),
-                    Identity::rsa(&components.n, &components.e),
-                )
+                Self::named(algorithm, Material::Public(key), Identity::rsa(&components.n, &components.e))
             }
             (Primitive::Ec { curve, .. }, _) if jwk::text(jwk, "crv") == Some(curve.name) => {
                 let (x, y) = (jwk::bytes(jwk, "x")?, jwk::bytes(jwk, "y")?);
@@ -104,23 +95,13 @@ impl VerifyingKey {
     fn named(algorithm: Algorithm, material: Material, identity: Identity) -> Self {
         let kid = identity.thumbprint();
         let jwk = identity.public_jwk(&kid, algorithm);
-        Self {
-            kid: kid.into(),
-            algorithm,
-            material,
-            jwk: Some(jwk),
-        }
+        Self { kid: kid.into(), algorithm, material, jwk: Some(jwk) }
     }
 
     /// A shared secret is named after a code that only its owner can compute, because a plain hash could be guessed at.
     pub(super) fn shared(algorithm: Algorithm, key: Box<hmac::Key>) -> Self {
         let kid = jwk::encode(&hmac::sign(&key, b"kid").as_ref()[..32]);
-        Self {
-            kid: kid.into(),
-            algorithm,
-            material: Material::Shared(key),
-            jwk: None,
-        }
+        Self { kid: kid.into(), algorithm, material: Material::Shared(key), jwk: None }
     }
 
     fn renamed(mut self, kid: &str) -> Self {

@@ -48,20 +48,14 @@ impl<'a> Credentials<'a> {
             [header] => Some(header),
             [_, _, ..] => {
                 let description = "There is more than one Authorization header.";
-                return Err(OAuthError::invalid_request(
-                    ErrorReason::InvalidClientAuthentication,
-                    description,
-                ));
+                return Err(OAuthError::invalid_request(ErrorReason::InvalidClientAuthentication, description));
             }
         };
         let Some(header) = header else {
             let client_id = id_in_body.ok_or_else(|| {
                 OAuthError::invalid_request(ErrorReason::MissingClientId, "The request has no client_id.")
             })?;
-            return Ok(Self {
-                client_id: client_id.into(),
-                secret: secret_in_body.map(Presented::Body),
-            });
+            return Ok(Self { client_id: client_id.into(), secret: secret_in_body.map(Presented::Body) });
         };
         let (raw_id, raw) = parse_basic(header)?;
         let client_id = decoded(&raw_id).into_owned();
@@ -69,13 +63,7 @@ impl<'a> Credentials<'a> {
             let description = "The client_id differs from the one in the Authorization header.";
             return Err(OAuthError::invalid_request(ErrorReason::ClientIdMismatch, description));
         }
-        Ok(Self {
-            client_id: client_id.into(),
-            secret: Some(Presented::Basic {
-                raw,
-                in_body: secret_in_body,
-            }),
-        })
+        Ok(Self { client_id: client_id.into(), secret: Some(Presented::Basic { raw, in_body: secret_in_body }) })
     }
 }
 
@@ -84,20 +72,14 @@ impl Presented<'_> {
     fn check_single(&self, dialect: &Dialect) -> Result<(), OAuthError> {
         match self {
             Self::Body(_) | Self::Basic { in_body: None, .. } => Ok(()),
-            Self::Basic {
-                raw,
-                in_body: Some(other),
-            } => {
+            Self::Basic { raw, in_body: Some(other) } => {
                 let same = equal(raw.expose().as_bytes(), other.as_bytes())
                     | equal(decoded(raw.expose()).as_bytes(), other.as_bytes());
                 if dialect.repeated_credentials && same {
                     return Ok(());
                 }
                 let description = "The client authenticates twice: in the Authorization header and in the body.";
-                Err(OAuthError::invalid_request(
-                    ErrorReason::InvalidClientAuthentication,
-                    description,
-                ))
+                Err(OAuthError::invalid_request(ErrorReason::InvalidClientAuthentication, description))
             }
         }
     }
@@ -125,22 +107,14 @@ impl AuthorizationServer {
     ) -> Result<Arc<Entity>, OAuthError> {
         let Some(presented) = &credentials.secret else {
             let description = "The client must authenticate.";
-            return Err(OAuthError::invalid_client(
-                ErrorReason::ClientAuthenticationMissing,
-                description,
-            ));
+            return Err(OAuthError::invalid_client(ErrorReason::ClientAuthenticationMissing, description));
         };
         presented.check_single(Dialect::of(issuer.tenant.profile))?;
-        let client = self
-            .directory
-            .find_client(issuer.tenant.id, &credentials.client_id)
-            .await?;
+        let client = self.directory.find_client(issuer.tenant.id, &credentials.client_id).await?;
         let now = self.clock.now();
         let proof = || client.as_deref().is_some_and(|entity| presented.proves(entity, now));
-        let proven = self
-            .guesses
-            .attempt(&credentials.client_id, request.peer, now, proof)
-            .map_err(OAuthError::throttled)?;
+        let proven =
+            self.guesses.attempt(&credentials.client_id, request.peer, now, proof).map_err(OAuthError::throttled)?;
         client.filter(|_| proven).ok_or_else(|| {
             let description = "The client is unknown or its secret is wrong.";
             OAuthError::invalid_client(ErrorReason::InvalidClientAuthentication, description)
@@ -154,27 +128,14 @@ fn parse_basic(header: &[u8]) -> Result<(String, Secret<String>), OAuthError> {
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("Basic") {
         let description = "The Authorization header is not Basic.";
-        return Err(OAuthError::invalid_client(
-            ErrorReason::InvalidClientAuthenticationScheme,
-            description,
-        ));
+        return Err(OAuthError::invalid_client(ErrorReason::InvalidClientAuthenticationScheme, description));
     }
-    let pair = BASE64
-        .decode(rest.trim_start_matches(' '))
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
-    match pair
-        .map(Secret::new)
-        .as_ref()
-        .and_then(|pair| pair.expose().split_once(':'))
-    {
+    let pair = BASE64.decode(rest.trim_start_matches(' ')).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    match pair.map(Secret::new).as_ref().and_then(|pair| pair.expose().split_once(':')) {
         Some((id, secret)) if !id.is_empty() => Ok((id.to_owned(), Secret::new(secret.to_owned()))),
         Some(_) | None => {
             let description = "The Basic credentials are not base64 of id, colon and secret.";
-            Err(OAuthError::invalid_client(
-                ErrorReason::InvalidClientAuthentication,
-                description,
-            ))
+            Err(OAuthError::invalid_client(ErrorReason::InvalidClientAuthentication, description))
         }
     }
 }

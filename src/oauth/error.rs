@@ -113,13 +113,7 @@ impl ErrorReason {
 
 impl OAuthError {
     pub fn new(code: ErrorCode, reason: ErrorReason, description: &'static str) -> Self {
-        Self {
-            code,
-            reason: Some(reason),
-            description,
-            retry_after: None,
-            source: None,
-        }
+        Self { code, reason: Some(reason), description, retry_after: None, source: None }
     }
 
     pub(super) fn invalid_client(reason: ErrorReason, description: &'static str) -> Self {
@@ -136,28 +130,18 @@ impl OAuthError {
 
     pub(super) fn throttled(retry_after: i64) -> Self {
         let description = "Too many failed authentications of this client. Try again later.";
-        Self {
-            retry_after: Some(retry_after),
-            ..Self::new(ErrorCode::Throttled, ErrorReason::Unknown, description)
-        }
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Throttled, ErrorReason::Unknown, description) }
     }
 
     pub(super) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let description = "The server cannot answer at the moment. Try again later.";
         let error = Self::new(ErrorCode::TemporarilyUnavailable, ErrorReason::Unknown, description);
-        Self {
-            retry_after: Some(5),
-            source: Some(source.into()),
-            ..error
-        }
+        Self { retry_after: Some(5), source: Some(source.into()), ..error }
     }
 
     fn server_error(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let error = Self::new(ErrorCode::ServerError, ErrorReason::Unknown, "The server failed.");
-        Self {
-            source: Some(source.into()),
-            ..error
-        }
+        Self { source: Some(source.into()), ..error }
     }
 }
 

@@ -52,13 +52,7 @@ impl Guesses {
             if windows.len() >= CAPACITY {
                 make_room(&mut windows, now);
             }
-            windows.insert(
-                key,
-                Window {
-                    ends_at,
-                    failures: failures + 1,
-                },
-            );
+            windows.insert(key, Window { ends_at, failures: failures + 1 });
         }
         Ok(proven)
     }
@@ -71,10 +65,7 @@ fn make_room(windows: &mut HashMap<u64, Window>, now: i64) {
         windows.retain(|_, window| window.failures >= LIMIT);
     }
     if windows.len() >= CAPACITY {
-        tracing::warn!(
-            guesses.pairs = windows.len(),
-            "Too many clients guess secrets; the counters start again."
-        );
+        tracing::warn!(guesses.pairs = windows.len(), "Too many clients guess secrets; the counters start again.");
         windows.clear();
     }
 }
@@ -102,10 +93,7 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(guesses.attempt("a", peer("192.0.2.1"), 100, || false), Ok(false));
         }
-        assert_eq!(
-            guesses.attempt("a", peer("192.0.2.1"), 130, || panic!("not evaluated")),
-            Err(30)
-        );
+        assert_eq!(guesses.attempt("a", peer("192.0.2.1"), 130, || panic!("not evaluated")), Err(30));
         // The real client elsewhere, another client here, and the mapped spelling of the same address.
         assert_eq!(guesses.attempt("a", peer("192.0.2.2"), 130, || true), Ok(true));
         assert_eq!(guesses.attempt("b", peer("192.0.2.1"), 130, || true), Ok(true));
@@ -124,14 +112,8 @@ mod tests {
 
     #[test]
     fn one_ipv6_network_is_one_peer() {
-        assert_eq!(
-            network("2001:db8::1".parse().unwrap()),
-            network("2001:db8::ffff:1".parse().unwrap())
-        );
-        assert_ne!(
-            network("2001:db8::1".parse().unwrap()),
-            network("2001:db8:0:1::1".parse().unwrap())
-        );
+        assert_eq!(network("2001:db8::1".parse().unwrap()), network("2001:db8::ffff:1".parse().unwrap()));
+        assert_ne!(network("2001:db8::1".parse().unwrap()), network("2001:db8:0:1::1".parse().unwrap()));
     }
 
     #[test]

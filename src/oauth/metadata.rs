@@ -20,10 +20,7 @@ impl AuthorizationServer {
     /// # Errors
     /// `temporarily_unavailable` if the store has to be asked and does not answer.
     pub async fn metadata(&self, tenant_id: Option<Uuid>) -> Result<Option<Bytes>, OAuthError> {
-        let issuer = self
-            .published_issuer(tenant_id)
-            .await?
-            .filter(|issuer| issuer.is_discoverable());
+        let issuer = self.published_issuer(tenant_id).await?.filter(|issuer| issuer.is_discoverable());
         Ok(issuer.map(|issuer| describe(&issuer)))
     }
 
@@ -32,10 +29,7 @@ impl AuthorizationServer {
     /// # Errors
     /// As [`AuthorizationServer::metadata`].
     pub async fn key_set(&self, tenant_id: Option<Uuid>) -> Result<Option<Bytes>, OAuthError> {
-        Ok(self
-            .published_issuer(tenant_id)
-            .await?
-            .map(|issuer| issuer.key_set_document()))
+        Ok(self.published_issuer(tenant_id).await?.map(|issuer| issuer.key_set_document()))
     }
 
     /// Seconds for which others may cache the documents.

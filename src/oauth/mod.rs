@@ -90,13 +90,7 @@ pub struct TokenRequest<'a> {
 
 impl AuthorizationServer {
     pub fn new(directory: Arc<Directory>, keys: Arc<KeyRing>, clock: Clock, entropy: Entropy) -> Self {
-        Self {
-            directory,
-            keys,
-            clock,
-            entropy,
-            guesses: guesses::Guesses::default(),
-        }
+        Self { directory, keys, clock, entropy, guesses: guesses::Guesses::default() }
     }
 
     pub fn keys(&self) -> &Arc<KeyRing> {

@@ -42,10 +42,7 @@ impl<'a> Parameters<'a> {
 
     /// The value of `name`; a parameter without a value counts as omitted (RFC 6749 3.2).
     pub fn find(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(other, value)| other == name && !value.is_empty())
-            .map(|(_, value)| &**value)
+        self.0.iter().find(|(other, value)| other == name && !value.is_empty()).map(|(_, value)| &**value)
     }
 }
 
@@ -100,11 +97,7 @@ mod tests {
             ("a=%+41", "% 41"),
         ];
         for (body, expected) in rows {
-            assert_eq!(
-                Parameters::parse(body.as_bytes()).unwrap().find("a"),
-                Some(expected),
-                "{body}"
-            );
+            assert_eq!(Parameters::parse(body.as_bytes()).unwrap().find("a"), Some(expected), "{body}");
         }
     }
 
@@ -121,23 +114,11 @@ mod tests {
     fn repeats_and_bytes_that_are_no_text_are_refused() {
         let many: Vec<_> = (0..101).map(|number| format!("p{number}=1")).collect();
         let many = many.join("&");
-        let rows: [&[u8]; 7] = [
-            b"a=1&a=1",
-            b"a=1&b=2&a=3",
-            b"a=&a=1",
-            b"a=1&%61=2",
-            b"a=%FF",
-            b"\xff=1",
-            many.as_bytes(),
-        ];
+        let rows: [&[u8]; 7] =
+            [b"a=1&a=1", b"a=1&b=2&a=3", b"a=&a=1", b"a=1&%61=2", b"a=%FF", b"\xff=1", many.as_bytes()];
         for body in rows {
             let error = Parameters::parse(body).unwrap_err();
-            assert_eq!(
-                error.code,
-                ErrorCode::InvalidRequest,
-                "{}",
-                String::from_utf8_lossy(body)
-            );
+            assert_eq!(error.code, ErrorCode::InvalidRequest, "{}", String::from_utf8_lossy(body));
         }
     }
 }

@@ -21,12 +21,8 @@ impl AuthorizationServer {
         form: &Parameters<'_>,
         credentials: &Credentials<'_>,
     ) -> Result<Arc<LocalIssuer>, OAuthError> {
-        let header = request
-            .tenant_header
-            .map(|value| std::str::from_utf8(value).unwrap_or_default());
-        let mut hints = [request.tenant_path, header, form.find("tenantId")]
-            .into_iter()
-            .flatten();
+        let header = request.tenant_header.map(|value| std::str::from_utf8(value).unwrap_or_default());
+        let mut hints = [request.tenant_path, header, form.find("tenantId")].into_iter().flatten();
         let Some(hint) = hints.next() else {
             return self.tenant_of_client(&credentials.client_id).await;
         };

@@ -60,7 +60,11 @@ fn permissions(claims: &Map<String, Value>, audience: &[Box<str>]) -> Permission
     targets
         .iter()
         .filter(|(target, _)| audience.iter().any(|audience| **audience == ***target))
-        .map(|(target, granted)| TargetPermissions { id: target.as_str().into(), name: None, permissions: words(Some(granted)) })
+        .map(|(target, granted)| TargetPermissions {
+            id: target.as_str().into(),
+            name: None,
+            permissions: words(Some(granted)),
+        })
         .collect()
 }
 

@@ -14,14 +14,8 @@ pub struct Dialect {
     pub repeated_credentials: bool,
 }
 
-const STANDARD: Dialect = Dialect {
-    access_token_type: TokenType::AccessToken,
-    repeated_credentials: false,
-};
-const FUSIONAUTH: Dialect = Dialect {
-    access_token_type: TokenType::Jwt,
-    repeated_credentials: true,
-};
+const STANDARD: Dialect = Dialect { access_token_type: TokenType::AccessToken, repeated_credentials: false };
+const FUSIONAUTH: Dialect = Dialect { access_token_type: TokenType::Jwt, repeated_credentials: true };
 
 impl Dialect {
     pub fn of(profile: Profile) -> &'static Self {

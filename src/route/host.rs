@@ -21,7 +21,9 @@ impl Host {
         let host = name_of(host);
         match self {
             Self::Exact(name) => **name == *host,
-            Self::Suffix(suffix) => host.strip_suffix(&**suffix).is_some_and(|rest| rest.ends_with('.') && rest.len() > 1),
+            Self::Suffix(suffix) => {
+                host.strip_suffix(&**suffix).is_some_and(|rest| rest.ends_with('.') && rest.len() > 1)
+            }
         }
     }
 

@@ -43,6 +43,7 @@ impl Issuer for LocalTenant {
 /// The authorization server's HTTP skin, as the gateway calls it.
 pub(super) fn embedded(server: Arc<AuthorizationServer>, metrics: Arc<Metrics>) -> Embedded {
     let service = web::Service::new(server);
+    let durations = web::PATTERNS.iter().map(|pattern| (*pattern, metrics.durations(pattern))).collect();
     let answer = move |mut request: http::Request<Bytes>| -> Answer {
         let (service, metrics) = (service.clone(), metrics.clone());
         Box::pin(async move {
@@ -54,7 +55,7 @@ pub(super) fn embedded(server: Arc<AuthorizationServer>, metrics: Arc<Metrics>) 
             answer
         })
     };
-    Embedded { pattern_of: web::pattern_of, answer: Arc::new(answer) }
+    Embedded { pattern_of: web::pattern_of, answer: Arc::new(answer), durations }
 }
 
 fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {

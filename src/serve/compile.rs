@@ -31,7 +31,8 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSe
             (servers.collect(), tls.as_ref().is_some_and(|tls| !tls.verify))
         }
         Target::Echo => {
-            let server = |echo: SocketAddr| ServerSettings { host: echo.ip().to_string(), port: echo.port(), tls: None };
+            let server =
+                |echo: SocketAddr| ServerSettings { host: echo.ip().to_string(), port: echo.port(), tls: None };
             (echo.map(server).into_iter().collect(), false)
         }
     };
@@ -125,7 +126,11 @@ pub(super) fn identity_fields(forward: &config::Forward) -> IdentityFields {
 
 pub(super) fn connection_limits(limits: &config::Limits, h2c: bool) -> ConnectionLimits {
     ConnectionLimits {
-        header: HeaderLimits { block_size: limits.header_size, fields: limits.header_fields, uri_size: limits.uri_size },
+        header: HeaderLimits {
+            block_size: limits.header_size,
+            fields: limits.header_fields,
+            uri_size: limits.uri_size,
+        },
         header_timeout: limits.header_for,
         keep_alive: limits.keep_alive_for,
         requests: limits.requests_per_connection,

@@ -21,7 +21,9 @@ pub enum StartError {
     Keys(#[from] KeyRingError),
     #[error("`directory:` cannot be applied: {0}")]
     Directory(#[from] DirectoryError),
-    #[error("issuer {issuer:?} is tenant {tenant:?}, which does not exist; declare it under directory.tenants or create it with: faregate tenant create {tenant}")]
+    #[error(
+        "issuer {issuer:?} is tenant {tenant:?}, which does not exist; declare it under directory.tenants or create it with: faregate tenant create {tenant}"
+    )]
     UnknownTenant { issuer: String, tenant: String },
     #[error("there are several tenants, so issuer {issuer:?} must name its own: tenant: NAME")]
     AmbiguousTenant { issuer: String },
@@ -37,8 +39,17 @@ impl StartError {
     /// The process's exit code, as `faregate --help` documents them.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::UnknownTenant { .. } | Self::AmbiguousTenant { .. } | Self::Routes(_) | Self::PolicyTests { .. } | Self::Directory(_) => 2,
-            Self::Listen(_) | Self::Store(_) | Self::StoreFailed(_) | Self::MasterKey(_) | Self::Keys(_) | Self::System(_) => 3,
+            Self::UnknownTenant { .. }
+            | Self::AmbiguousTenant { .. }
+            | Self::Routes(_)
+            | Self::PolicyTests { .. }
+            | Self::Directory(_) => 2,
+            Self::Listen(_)
+            | Self::Store(_)
+            | Self::StoreFailed(_)
+            | Self::MasterKey(_)
+            | Self::Keys(_)
+            | Self::System(_) => 3,
         }
     }
 }

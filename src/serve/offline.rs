@@ -69,7 +69,8 @@ async fn open(config: &Config) -> Result<(Enforcer, Vec<Arc<dyn Issuer>>), Start
     let opened = Opened::open(config).await?;
     let keys = super::key_ring(config, &opened, &config.public_url).await?;
     let issuers = issuers(config, &opened, &keys).await?;
-    let enforcer = Enforcer::new(issuers.clone(), TokenCache::new(1), opened.clock.clone(), Pseudonyms::new(b"offline"));
+    let enforcer =
+        Enforcer::new(issuers.clone(), TokenCache::new(1), opened.clock.clone(), Pseudonyms::new(b"offline"));
     Ok((enforcer, issuers))
 }
 

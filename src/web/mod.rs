@@ -99,7 +99,8 @@ mod tests {
     #[test]
     fn our_paths_are_ours_with_and_without_a_tenant() {
         for pattern in PATTERNS {
-            let path = pattern.replace("{tenant}", "30663132-6464-6665-3032-326466613934").replace("**", "anything/else");
+            let path =
+                pattern.replace("{tenant}", "30663132-6464-6665-3032-326466613934").replace("**", "anything/else");
             assert_eq!(pattern_of(&path), Some(pattern), "{path}");
             for other in ["api", "", "30663132-6464-6665-3032-32646661393z"] {
                 if pattern.contains("{tenant}") {
@@ -107,7 +108,16 @@ mod tests {
                 }
             }
         }
-        for path in ["", "/", "/oauth2", "/oauth2x/token", "/OAUTH2/token", "/api/oauth2/token", "/.well-known/", "/.well-known/oauth-authorization-serverx"] {
+        for path in [
+            "",
+            "/",
+            "/oauth2",
+            "/oauth2x/token",
+            "/OAUTH2/token",
+            "/api/oauth2/token",
+            "/.well-known/",
+            "/.well-known/oauth-authorization-serverx",
+        ] {
             assert_eq!(pattern_of(path), None, "{path}");
         }
     }

@@ -52,11 +52,7 @@ pub(super) fn token(result: Result<TokenResponse, OAuthError>) -> Response {
     let issued = Issued { grant_type: token.grant_type.as_str(), profile: token.profile.as_str() };
     let mut response = Json(token).into_response();
     forbid_storing(response.headers_mut());
-    response.extensions_mut().insert(Outcome {
-        endpoint: ENDPOINT,
-        error: None,
-        issued: Some(issued),
-    });
+    response.extensions_mut().insert(Outcome { endpoint: ENDPOINT, error: None, issued: Some(issued) });
     response
 }
 
@@ -65,11 +61,7 @@ pub(super) fn publish(endpoint: &'static str, cache_for: i64, document: Result<O
     let document = match document {
         Ok(Some(document)) => document,
         Ok(None) => {
-            return plain(
-                StatusCode::NOT_FOUND,
-                ErrorCode::InvalidRequest,
-                "There is no such issuer.",
-            );
+            return plain(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest, "There is no such issuer.");
         }
         Err(error) => return refuse(endpoint, &error),
     };
@@ -81,11 +73,7 @@ pub(super) fn publish(endpoint: &'static str, cache_for: i64, document: Result<O
     if let Ok(value) = HeaderValue::try_from(format!("public, max-age={cache_for}")) {
         headers.insert(header::CACHE_CONTROL, value);
     }
-    response.extensions_mut().insert(Outcome {
-        endpoint,
-        error: None,
-        issued: None,
-    });
+    response.extensions_mut().insert(Outcome { endpoint, error: None, issued: None });
     response
 }
 
@@ -103,50 +91,31 @@ fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
         // RFC 9110 15.5.2 wants a challenge on every 401, RFC 6749 5.2 this one.
-        headers.insert(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static(r#"Basic realm="token", charset="UTF-8""#),
-        );
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="token", charset="UTF-8""#));
     }
     if let Some(seconds) = error.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     forbid_storing(headers);
-    let outcome = Outcome {
-        endpoint,
-        error: Some(error.code.as_str()),
-        issued: None,
-    };
+    let outcome = Outcome { endpoint, error: Some(error.code.as_str()), issued: None };
     response.extensions_mut().insert(outcome);
     response
 }
 
 /// What HTTP itself refuses, before the protocol is asked.
 pub(super) fn plain(status: StatusCode, error: ErrorCode, error_description: &'static str) -> Response {
-    let body = ErrorBody {
-        error: error.as_str(),
-        error_reason: None,
-        error_description,
-    };
+    let body = ErrorBody { error: error.as_str(), error_reason: None, error_description };
     let mut response = (status, Json(body)).into_response();
     forbid_storing(response.headers_mut());
     response
 }
 
 pub(super) async fn not_found() -> Response {
-    plain(
-        StatusCode::NOT_FOUND,
-        ErrorCode::InvalidRequest,
-        "There is nothing here.",
-    )
+    plain(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest, "There is nothing here.")
 }
 
 pub(super) async fn method_not_allowed() -> Response {
-    plain(
-        StatusCode::METHOD_NOT_ALLOWED,
-        ErrorCode::InvalidRequest,
-        "This method is not allowed here.",
-    )
+    plain(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, "This method is not allowed here.")
 }
 
 /// The fields of every answer: it is data, to be shown nowhere and guessed at by nobody.
@@ -154,10 +123,7 @@ pub(super) async fn harden(mut response: Response) -> Response {
     const FIELDS: [(HeaderName, HeaderValue); 3] = [
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-        ),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     ];
     response.headers_mut().extend(FIELDS);
     response

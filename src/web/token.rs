@@ -25,12 +25,7 @@ pub(super) async fn post(
         let description = "The body is longer than 64 KiB or ended early.";
         return respond::plain(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description);
     };
-    let authorization: Vec<_> = head
-        .headers
-        .get_all(header::AUTHORIZATION)
-        .iter()
-        .map(AsRef::as_ref)
-        .collect();
+    let authorization: Vec<_> = head.headers.get_all(header::AUTHORIZATION).iter().map(AsRef::as_ref).collect();
     let request = TokenRequest {
         authorization: &authorization,
         tenant_header: head.headers.get("x-fusionauth-tenantid").map(AsRef::as_ref),
@@ -43,10 +38,7 @@ pub(super) async fn post(
 
 /// Parameters of the media type, such as a charset, do not matter (F-081).
 fn is_form(headers: &HeaderMap) -> bool {
-    let value = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = value.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }

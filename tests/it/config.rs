@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use faregate::config::{self, Environment, Problem, Severity, Target, known_keys, render_all};
+use faregate::enforce::{Denial, TokenFault};
 
 /// No YAML document can have this line by chance, and none may have it on purpose.
 const SEPARATOR: &str = "---- problems\n";
@@ -321,4 +322,93 @@ proptest! {
             prop_assert!(line.is_some_and(|length| problem.column <= length.max(1) + 1), "{}", problem.render(false));
         }
     }
+}
+
+#[test]
+fn the_reference_shows_the_defaults() {
+    let (shown, defaults) =
+        (shipped("faregate.yaml"), config::parse("faregate.yaml", "", &environment()).expect("good"));
+    assert_eq!(shown.limits, defaults.limits);
+    assert_eq!(shown.forward, defaults.forward);
+    assert_eq!(shown.log, defaults.log);
+    assert_eq!(shown.shutdown, defaults.shutdown);
+    assert_eq!(shown.token_cache, defaults.token_cache);
+    assert_eq!((&shown.listen[0], shown.admin), (&defaults.listen[0], defaults.admin));
+    assert_eq!(shown.public_url, defaults.public_url);
+    let rotation = |config: &config::Config| (config.keys.publish_before_for, config.keys.keep_after_for);
+    assert_eq!(rotation(&shown), rotation(&defaults));
+    let echo = shown.routes.iter().find(|route| route.name == "/echo/**").expect("the route is there");
+    let timeouts = shown.upstreams.iter().map(|upstream| upstream.timeouts);
+    assert!(timeouts.chain([echo.timeouts]).all(|timeouts| timeouts == config::Timeouts::default()));
+    assert_eq!((echo.max_body, echo.forward_authorization, echo.websocket), (defaults.limits.body, false, true));
+}
+
+#[test]
+fn values_become_types() {
+    let config = shipped("cluster.yaml");
+    assert_eq!(config.public_url.as_str(), "https://gate.example.com");
+    let url = format!("postgres://faregate:{SECRET}@db.internal/faregate?sslmode=verify-full");
+    assert_eq!(*config.store.url().expose(), url);
+    assert!(matches!(&config.keys.master_key, config::MasterKey::Value(key) if key.expose() == SECRET));
+    let orders = &config.upstreams[0];
+    assert_eq!(orders.timeouts, config::Timeouts { read_for: Duration::from_secs(10), ..config::Timeouts::default() });
+    let health = orders.health.as_ref().expect("it is probed");
+    assert_eq!(
+        (health.path.as_str(), health.interval_for, health.unhealthy_after),
+        ("/healthz", Duration::from_secs(2), 3)
+    );
+    let Target::Servers { servers, tls } = &config.upstreams[1].target else { panic!("payments has servers") };
+    assert_eq!(servers[0], config::Server { host: "payments-a.internal".to_owned(), port: 443 });
+    // M8
+    assert_eq!(*tls, Some(config::UpstreamTls { sni: None, verify: true }));
+    let payments = config.routes.iter().find(|route| route.name == "/api/payments/**").expect("the route is there");
+    assert_eq!(payments.upstream, config::UpstreamIndex(1));
+    assert_eq!(
+        payments.tokens,
+        [config::AcceptedIssuer { issuer: config::IssuerIndex(0), audience: vec!["orders".to_owned()] }]
+    );
+    assert_eq!(payments.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["api.example.com"]);
+    assert_eq!(config.directory.grants[0].permissions, ["send"]);
+}
+
+/// Relative paths start from the folder of the file, wherever the gateway was started.
+#[test]
+fn paths_are_relative_to_the_file() {
+    let config =
+        config::parse("/etc/faregate/faregate.yaml", "store: sqlite://data/gate.db\n", &environment()).expect("good");
+    assert_eq!(*config.store.url().expose(), "sqlite:///etc/faregate/data/gate.db");
+    assert!(
+        matches!(&config.keys.master_key, config::MasterKey::File(path) if path == Path::new("/etc/faregate/faregate.key"))
+    );
+    let config =
+        config::parse("/etc/faregate/faregate.yaml", "store: sqlite:///var/gate.db\n", &environment()).expect("good");
+    assert_eq!(*config.store.url().expose(), "sqlite:///var/gate.db");
+}
+
+// M1
+#[test]
+fn default_names_stay_reserved_when_others_are_used() {
+    let text = "forward: { subject: X-User, roles: false }\n";
+    let reserved = config::parse("faregate.yaml", text, &environment()).expect("good").forward.reserved();
+    for name in ["x-user", "x-auth-subject", "x-auth-roles", "x-auth-permissions"] {
+        assert!(reserved.iter().any(|reserved| reserved == name), "{name}");
+    }
+}
+
+// UX 7
+#[test]
+fn policy_tests_give_the_reasons_that_the_gateway_gives() {
+    let text = "
+issuers: { self: , other: { tenant: other } }
+upstreams: { a: 'http://127.0.0.1:1' }
+routes: { /a: { upstream: a, tokens: self, audience: a, require: authenticated } }
+tests:
+  - { name: issuer, token: { iss: other }, request: GET /a, expect: deny }
+  - { name: audience, token: { aud: b }, request: GET /a, expect: deny }
+";
+    let config = config::parse("faregate.yaml", text, &environment()).expect("the configuration is good");
+    let got: Vec<String> = config::policy_tests(&config).into_iter().map(|outcome| outcome.got).collect();
+    let codes = [TokenFault::IssuerNotAccepted, TokenFault::AudienceNotAccepted]
+        .map(|fault| Denial::InvalidToken(fault).code());
+    assert_eq!(got, codes.map(|code| format!("deny ({code})")));
 }

@@ -186,16 +186,25 @@ async fn no_key_yet_is_503() {
     }
 }
 
-// A removed key is gone at once for those who reload (T27).
+// T27: a removed key is gone at once, and its place is filled at once.
 #[tokio::test]
 async fn a_removed_key_verifies_nothing() {
     let server = AuthServer::start().await;
     let token = server.token("").await.access_token();
     let kid = part(&token, 0)["kid"].as_str().unwrap().to_owned();
     let generation = server.keys.generation();
-    assert!(server.store.remove_key(&kid, NOW).await.unwrap());
-    server.keys.reload().await.unwrap();
+    assert!(server.keys.remove(&kid).await.unwrap());
+    assert!(!server.keys.remove("other").await.unwrap());
     assert_eq!(server.refusal(&token), Some(Reason::UnknownKey));
     assert_ne!(server.keys.generation(), generation);
     assert_ne!(server.kid().await, kid, "another one was made");
+}
+
+// T27 during a rotation: the successor need not wait for its hour.
+#[tokio::test]
+async fn a_successor_signs_early_when_the_old_key_is_removed() {
+    let server = AuthServer::start().await;
+    let rotation = server.keys.rotate(TENANT, KeyPurpose::AccessToken).await.unwrap();
+    assert!(server.keys.remove(&rotation.retired).await.unwrap());
+    assert_eq!(server.kid().await, rotation.successor);
 }

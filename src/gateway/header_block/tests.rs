@@ -91,7 +91,9 @@ fn request_lines_are_exact() {
 // RFC 9112 3.2
 #[test]
 fn exactly_one_well_formed_host() {
-    for fields in ["", "Host: a\r\nHost: a\r\n", "Host:\r\n", "Host: a b\r\n", "Host: a/b\r\n", "Host: a@b\r\n", "Host: a, b\r\n"] {
+    for fields in
+        ["", "Host: a\r\nHost: a\r\n", "Host:\r\n", "Host: a b\r\n", "Host: a/b\r\n", "Host: a@b\r\n", "Host: a, b\r\n"]
+    {
         assert_eq!(checked(&format!("GET / HTTP/1.1\r\n{fields}\r\n")), Err(Refusal::Host), "{fields:?}");
     }
 }

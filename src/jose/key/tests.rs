@@ -57,10 +57,7 @@ fn a_key_survives_export_and_keeps_its_name() {
 fn a_private_key_serves_its_own_algorithm_only() {
     let key = SigningKey::generate(Algorithm::Es256).unwrap().private_key().unwrap();
     for algorithm in [Algorithm::Es384, Algorithm::EdDsa, Algorithm::Rs256] {
-        assert_eq!(
-            SigningKey::from_private_key(algorithm, key.expose()).err(),
-            Some(KeyError::Malformed)
-        );
+        assert_eq!(SigningKey::from_private_key(algorithm, key.expose()).err(), Some(KeyError::Malformed));
     }
     assert!(SigningKey::from_private_key(Algorithm::Hs256, &[1; 31]).is_err());
     assert!(SigningKey::from_private_key(Algorithm::EdDsa, b"").is_err());
@@ -80,41 +77,17 @@ fn a_shared_secret_is_never_described() {
 fn keys_that_cannot_be_trusted_are_refused() {
     let rows = [
         (r#"{"kty":"oct","k":"AAAA"}"#, KeyError::NotPublic),
-        (
-            r#"{"kty":"OKP","crv":"Ed25519","x":"AAAA","d":"AAAA"}"#,
-            KeyError::NotPublic,
-        ),
+        (r#"{"kty":"OKP","crv":"Ed25519","x":"AAAA","d":"AAAA"}"#, KeyError::NotPublic),
         (r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#, KeyError::Malformed),
         (r#"{"kty":"EC","crv":"P-256"}"#, KeyError::Malformed),
-        (
-            r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#,
-            KeyError::UnsupportedAlgorithm,
-        ),
-        (
-            r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#,
-            KeyError::UnsupportedAlgorithm,
-        ),
+        (r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#, KeyError::UnsupportedAlgorithm),
+        (r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#, KeyError::UnsupportedAlgorithm),
         (r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#, KeyError::Malformed),
-        (
-            r#"{"kty":"RSA","n":"AQAB","e":"AQAB","use":"enc"}"#,
-            KeyError::NotForSigning,
-        ),
-        (
-            r#"{"kty":"RSA","n":"AQAB","e":"AQAB","alg":"RSA-OAEP"}"#,
-            KeyError::UnsupportedAlgorithm,
-        ),
-        (
-            r#"{"kty":"RSA","n":"AQAB","e":"AQAB","alg":"none"}"#,
-            KeyError::UnsupportedAlgorithm,
-        ),
-        (
-            r#"{"kty":"RSA","n":"AQAB","e":"AQAB","alg":"HS256"}"#,
-            KeyError::Malformed,
-        ),
-        (
-            r#"{"kty":"RSA","n":"AQAB","e":"AQAB","alg":"ES256"}"#,
-            KeyError::Malformed,
-        ),
+        (r#"{"kty":"RSA","n":"AQAB","e":"AQAB","use":"enc"}"#, KeyError::NotForSigning),
+        (r#"{"kty":"RSA","n":"AQAB","e":"AQAB","alg":"RSA-OAEP"}"#, KeyError::UnsupportedAlgorithm),
+        (r#"{"kty":"RSA","n":"AQAB","e":"AQAB","alg":"none"}"#, KeyError::UnsupportedAlgorithm),
+        (r#"{"kty":"RSA","n":"AQAB","e":"AQAB","alg":"HS256"}"#, KeyError::Malformed),
+        (r#"{"kty":"RSA","n":"AQAB","e":"AQAB","alg":"ES256"}"#, KeyError::Malformed),
         (r#"{"alg":"RS256"}"#, KeyError::UnsupportedAlgorithm),
     ];
     for (text, expected) in rows {
@@ -124,8 +97,5 @@ fn keys_that_cannot_be_trusted_are_refused() {
     let off = RFC7515_EC.replace("f83O", "f83P");
     assert_eq!(VerifyingKey::from_jwk(&jwk(&off)).err(), Some(KeyError::Malformed));
     let wrong_curve = RFC7515_EC.replace(r#""kid""#, r#""alg":"ES384","kid""#);
-    assert_eq!(
-        VerifyingKey::from_jwk(&jwk(&wrong_curve)).err(),
-        Some(KeyError::Malformed)
-    );
+    assert_eq!(VerifyingKey::from_jwk(&jwk(&wrong_curve)).err(), Some(KeyError::Malformed));
 }

@@ -25,10 +25,7 @@ fn secret() -> Secret<Vec<u8>> {
 }
 
 fn refusal(path: &Path) -> String {
-    MasterKey::from_file(path, &Entropy::system())
-        .err()
-        .unwrap()
-        .to_string()
+    MasterKey::from_file(path, &Entropy::system()).err().unwrap().to_string()
 }
 
 // P1
@@ -43,15 +40,7 @@ fn what_is_sealed_opens_under_its_own_name_only() {
 
     let other = MasterKey::from_base64(&STANDARD.encode([8; 32])).unwrap();
     let changed = format!("{}A{}", &sealed[..20], &sealed[21..]);
-    for damaged in [
-        "",
-        "v1.",
-        "v1.AAAA",
-        "v2.AAAA",
-        &sealed[3..],
-        &sealed[..sealed.len() - 4],
-        &changed,
-    ] {
+    for damaged in ["", "v1.", "v1.AAAA", "v2.AAAA", &sealed[3..], &sealed[..sealed.len() - 4], &changed] {
         assert!(damaged == sealed || key.open("kid", damaged).is_err(), "{damaged}");
     }
     assert!(key.open("another kid", &sealed).is_err());
@@ -61,11 +50,7 @@ fn what_is_sealed_opens_under_its_own_name_only() {
 #[test]
 fn a_key_in_the_environment_is_32_bytes_of_base64() {
     let bytes = [0xfb; 32];
-    let spellings = [
-        STANDARD.encode(bytes),
-        format!(" {}\n", STANDARD.encode(bytes)),
-        URL_SAFE_NO_PAD.encode(bytes),
-    ];
+    let spellings = [STANDARD.encode(bytes), format!(" {}\n", STANDARD.encode(bytes)), URL_SAFE_NO_PAD.encode(bytes)];
     for text in spellings {
         assert!(MasterKey::from_base64(&text).is_ok(), "{text}");
     }
@@ -79,14 +64,8 @@ fn a_key_in_the_environment_is_32_bytes_of_base64() {
 fn the_first_start_makes_a_private_file_and_the_next_one_reads_it() {
     let folder = Folder::new();
     let entropy = Entropy::system();
-    let sealed = MasterKey::from_file(&folder.key(), &entropy)
-        .unwrap()
-        .seal("kid", &secret(), &entropy)
-        .unwrap();
-    assert_eq!(
-        std::fs::metadata(folder.key()).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    let sealed = MasterKey::from_file(&folder.key(), &entropy).unwrap().seal("kid", &secret(), &entropy).unwrap();
+    assert_eq!(std::fs::metadata(folder.key()).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1);
     let again = MasterKey::from_file(&folder.key(), &entropy).unwrap();
     assert_eq!(again.open("kid", &sealed).unwrap().expose(), secret().expose());
@@ -116,10 +95,7 @@ fn a_file_that_others_can_read_is_refused_with_the_remedy() {
     for mode in [0o644, 0o640, 0o604, 0o660] {
         std::fs::set_permissions(folder.key(), std::fs::Permissions::from_mode(mode)).unwrap();
         let text = refusal(&folder.key());
-        assert!(
-            text.contains(&format!("chmod 600 {}", folder.key().display())),
-            "{text}"
-        );
+        assert!(text.contains(&format!("chmod 600 {}", folder.key().display())), "{text}");
     }
 }
 

@@ -17,10 +17,7 @@ fn keys() -> KeySet {
 }
 
 fn expectations() -> Expectations {
-    Expectations {
-        audiences: ["api".into()].into(),
-        ..Expectations::new(ISSUER)
-    }
+    Expectations { audiences: ["api".into()].into(), ..Expectations::new(ISSUER) }
 }
 
 fn claims() -> Value {
@@ -65,11 +62,7 @@ fn a_good_token_passes_with_what_it_says() {
     assert_eq!(Value::Object(verified.claims), claims());
     assert_eq!((verified.expires_at, verified.issued_at), (NOW + 60, Some(NOW)));
     assert_eq!(&*verified.key_id, EC.kid());
-    let header = Header {
-        algorithm: Algorithm::Es256,
-        kid: Some(EC.kid().into()),
-        typ: Some("at+jwt".into()),
-    };
+    let header = Header { algorithm: Algorithm::Es256, kid: Some(EC.kid().into()), typ: Some("at+jwt".into()) };
     assert_eq!(verified.header, header);
     assert_eq!(peek_issuer(&token).as_deref(), Some(ISSUER));
 }
@@ -85,10 +78,7 @@ fn every_algorithm_round_trips() {
             false => SigningKey::generate(algorithm).unwrap(),
         };
         let keys = KeySet::new([Arc::clone(key.verifying_key())]);
-        let expectations = Expectations {
-            algorithms: [algorithm].into_iter().collect(),
-            ..expectations()
-        };
+        let expectations = Expectations { algorithms: [algorithm].into_iter().collect(), ..expectations() };
         let token = key.sign(TokenType::AccessToken, &claims()).unwrap();
         let verified = verify(&token, &expectations, &keys, NOW).unwrap();
         assert_eq!(verified.header.algorithm, algorithm);
@@ -99,26 +89,14 @@ fn every_algorithm_round_trips() {
             let mut flipped = bytes.clone();
             flipped[position] ^= 1;
             let token = format!("{message}.{}", encode(flipped));
-            assert_eq!(
-                verify(&token, &expectations, &keys, NOW).err(),
-                Some(Reason::BadSignature),
-                "{algorithm:?}"
-            );
+            assert_eq!(verify(&token, &expectations, &keys, NOW).err(), Some(Reason::BadSignature), "{algorithm:?}");
         }
         for length in [1, bytes.len() / 2, bytes.len() - 1] {
             let token = format!("{message}.{}", encode(&bytes[..length]));
-            assert_eq!(
-                verify(&token, &expectations, &keys, NOW).err(),
-                Some(Reason::BadSignature),
-                "{algorithm:?}"
-            );
+            assert_eq!(verify(&token, &expectations, &keys, NOW).err(), Some(Reason::BadSignature), "{algorithm:?}");
         }
         let longer = format!("{message}.{}", encode([&bytes[..], &[0]].concat()));
-        assert_eq!(
-            verify(&longer, &expectations, &keys, NOW).err(),
-            Some(Reason::BadSignature),
-            "{algorithm:?}"
-        );
+        assert_eq!(verify(&longer, &expectations, &keys, NOW).err(), Some(Reason::BadSignature), "{algorithm:?}");
     }
 }
 
@@ -134,74 +112,41 @@ fn the_first_token_of_the_rfc_verifies() {
         ..Expectations::new("joe")
     };
     let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-    assert_eq!(
-        verify(token, &expectations, &keys, 1_300_819_379).unwrap().expires_at,
-        1_300_819_380
-    );
-    assert_eq!(
-        verify(token, &expectations, &keys, 1_300_819_380).err(),
-        Some(Reason::Expired)
-    );
+    assert_eq!(verify(token, &expectations, &keys, 1_300_819_379).unwrap().expires_at, 1_300_819_380);
+    assert_eq!(verify(token, &expectations, &keys, 1_300_819_380).err(), Some(Reason::Expired));
 }
 
 // F1: `none` in every spelling, and algorithms that the issuer may not use.
 #[test]
 fn algorithms_are_taken_from_the_list_only() {
-    for name in [
-        "none", "None", "noNE", "NONE", "", "es256", "ES256 ", "HS256", "RSA-OAEP",
-    ] {
+    for name in ["none", "None", "noNE", "NONE", "", "es256", "ES256 ", "HS256", "RSA-OAEP"] {
         let header = format!(r#"{{"alg":"{name}","kid":"{}","typ":"at+jwt"}}"#, EC.kid());
         let token = signed(&header, claims().to_string().as_bytes());
         assert_eq!(refusal(&token), Some(Reason::UnsupportedAlgorithm), "{name}");
         let (message, _) = token.rsplit_once('.').unwrap();
-        assert_eq!(
-            refusal(&format!("{message}.")),
-            Some(Reason::Malformed),
-            "{name} without a signature"
-        );
+        assert_eq!(refusal(&format!("{message}.")), Some(Reason::Malformed), "{name} without a signature");
     }
-    let fewer = Expectations {
-        algorithms: [Algorithm::Rs256].into_iter().collect(),
-        ..expectations()
-    };
+    let fewer = Expectations { algorithms: [Algorithm::Rs256].into_iter().collect(), ..expectations() };
     let token = EC.sign(TokenType::AccessToken, &claims()).unwrap();
-    assert_eq!(
-        verify(&token, &fewer, &keys(), NOW).err(),
-        Some(Reason::UnsupportedAlgorithm)
-    );
+    assert_eq!(verify(&token, &fewer, &keys(), NOW).err(), Some(Reason::UnsupportedAlgorithm));
 }
 
 // F1, F-334: a public key must not work as a shared secret, in any of its spellings.
 #[test]
 fn public_keys_are_no_secrets() {
-    let everything = Expectations {
-        algorithms: Algorithm::ALL.into_iter().collect(),
-        ..expectations()
-    };
+    let everything = Expectations { algorithms: Algorithm::ALL.into_iter().collect(), ..expectations() };
     for key in [&EC, &RSA, &ED] {
         let jwk = key.verifying_key().public_jwk().unwrap();
-        let modulus = jwk
-            .get("n")
-            .or(jwk.get("x"))
-            .and_then(Value::as_str)
-            .unwrap()
-            .to_owned();
+        let modulus = jwk.get("n").or(jwk.get("x")).and_then(Value::as_str).unwrap().to_owned();
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{modulus}\n-----END PUBLIC KEY-----\n");
-        let spellings = [
-            Value::Object(jwk.clone()).to_string().into_bytes(),
-            pem.into_bytes(),
-            decode(&modulus).unwrap(),
-        ];
+        let spellings =
+            [Value::Object(jwk.clone()).to_string().into_bytes(), pem.into_bytes(), decode(&modulus).unwrap()];
         for secret in spellings {
             for algorithm in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
                 let Ok(forger) = SigningKey::from_private_key(algorithm, &secret) else {
                     continue;
                 };
-                let header = format!(
-                    r#"{{"alg":"{}","kid":"{}","typ":"at+jwt"}}"#,
-                    algorithm.as_str(),
-                    key.kid()
-                );
+                let header = format!(r#"{{"alg":"{}","kid":"{}","typ":"at+jwt"}}"#, algorithm.as_str(), key.kid());
                 let mut token = format!("{}.{}", encode(header), encode(claims().to_string()));
                 forger.append_signature(&mut token).unwrap();
                 assert_eq!(refusal(&token), Some(Reason::UnsupportedAlgorithm));
@@ -216,51 +161,21 @@ fn public_keys_are_no_secrets() {
 #[test]
 fn the_key_comes_from_the_issuers_set() {
     let stranger = SigningKey::generate(Algorithm::Es256).unwrap();
-    assert_eq!(
-        refusal(&stranger.sign(TokenType::AccessToken, &claims()).unwrap()),
-        Some(Reason::UnknownKey)
-    );
+    assert_eq!(refusal(&stranger.sign(TokenType::AccessToken, &claims()).unwrap()), Some(Reason::UnknownKey));
 
     let body = encode(claims().to_string());
     let jwk = Value::Object(stranger.verifying_key().public_jwk().unwrap().clone());
     let headers = [
-        (
-            json!({ "alg": "ES256", "kid": EC.kid(), "typ": "at+jwt", "jwk": jwk }),
-            Reason::BadSignature,
-        ),
-        (
-            json!({ "alg": "ES256", "kid": EC.kid(), "typ": "at+jwt", "jku": "https://evil/" }),
-            Reason::BadSignature,
-        ),
-        (
-            json!({ "alg": "ES256", "kid": stranger.kid(), "typ": "at+jwt", "x5c": ["AA"] }),
-            Reason::UnknownKey,
-        ),
-        (
-            json!({ "alg": "ES256", "kid": RSA.kid(), "typ": "at+jwt" }),
-            Reason::AlgorithmMismatch,
-        ),
-        (
-            json!({ "alg": "RS256", "kid": EC.kid(), "typ": "at+jwt" }),
-            Reason::AlgorithmMismatch,
-        ),
-        (
-            json!({ "alg": "ES256", "kid": "../../etc/passwd", "typ": "at+jwt" }),
-            Reason::UnknownKey,
-        ),
-        (
-            json!({ "alg": "ES256", "kid": "", "typ": "at+jwt" }),
-            Reason::UnknownKey,
-        ),
+        (json!({ "alg": "ES256", "kid": EC.kid(), "typ": "at+jwt", "jwk": jwk }), Reason::BadSignature),
+        (json!({ "alg": "ES256", "kid": EC.kid(), "typ": "at+jwt", "jku": "https://evil/" }), Reason::BadSignature),
+        (json!({ "alg": "ES256", "kid": stranger.kid(), "typ": "at+jwt", "x5c": ["AA"] }), Reason::UnknownKey),
+        (json!({ "alg": "ES256", "kid": RSA.kid(), "typ": "at+jwt" }), Reason::AlgorithmMismatch),
+        (json!({ "alg": "RS256", "kid": EC.kid(), "typ": "at+jwt" }), Reason::AlgorithmMismatch),
+        (json!({ "alg": "ES256", "kid": "../../etc/passwd", "typ": "at+jwt" }), Reason::UnknownKey),
+        (json!({ "alg": "ES256", "kid": "", "typ": "at+jwt" }), Reason::UnknownKey),
         (json!({ "alg": "ES256", "kid": 1, "typ": "at+jwt" }), Reason::Malformed),
-        (
-            json!({ "alg": "ES256", "kid": null, "typ": "at+jwt" }),
-            Reason::Malformed,
-        ),
-        (
-            json!({ "alg": ["ES256"], "kid": EC.kid(), "typ": "at+jwt" }),
-            Reason::Malformed,
-        ),
+        (json!({ "alg": "ES256", "kid": null, "typ": "at+jwt" }), Reason::Malformed),
+        (json!({ "alg": ["ES256"], "kid": EC.kid(), "typ": "at+jwt" }), Reason::Malformed),
         (json!({ "kid": EC.kid(), "typ": "at+jwt" }), Reason::Malformed),
         (json!({ "alg": "ES256", "typ": "at+jwt" }), Reason::BadSignature),
     ];
@@ -277,10 +192,7 @@ fn a_token_without_kid_needs_a_single_candidate() {
     assert_eq!(refusal(&token), None);
     let other = SigningKey::generate(Algorithm::Es256).unwrap();
     let two = KeySet::new([&*EC, &other].map(|key| Arc::clone(key.verifying_key())));
-    assert_eq!(
-        verify(&token, &expectations(), &two, NOW).err(),
-        Some(Reason::UnknownKey)
-    );
+    assert_eq!(verify(&token, &expectations(), &two, NOW).err(), Some(Reason::UnknownKey));
 }
 
 // F4, F11, N9: what the header may not say, though it is correctly signed.
@@ -302,11 +214,7 @@ fn headers_are_strict() {
         (String::from(r#""ES256""#), Reason::Malformed),
     ];
     for (header, expected) in rows {
-        assert_eq!(
-            refusal(&signed(&header, claims().to_string().as_bytes())),
-            Some(expected),
-            "{header}"
-        );
+        assert_eq!(refusal(&signed(&header, claims().to_string().as_bytes())), Some(expected), "{header}");
     }
 }
 
@@ -333,10 +241,7 @@ fn types_are_those_of_the_issuer() {
         let token = signed(&header.to_string(), claims().to_string().as_bytes());
         assert_eq!(refusal(&token), expected, "{typ:?}");
     }
-    let foreign = Expectations {
-        types: TypeSet::new(["JWT"]).or_none(),
-        ..expectations()
-    };
+    let foreign = Expectations { types: TypeSet::new(["JWT"]).or_none(), ..expectations() };
     for header in [r#"{"alg":"ES256"}"#, r#"{"alg":"ES256","typ":"jwt"}"#] {
         let token = signed(header, claims().to_string().as_bytes());
         assert!(verify(&token, &foreign, &keys(), NOW).is_ok(), "{header}");
@@ -386,10 +291,7 @@ fn the_shape_is_exact() {
         assert!(row.len() < MAX_TOKEN_BYTES);
     }
     // The claims are not looked at before the signature over their exact spelling is verified.
-    for row in [
-        format!("{head}.{body}=.{signature}"),
-        format!("{head}.\t{body}.{signature}"),
-    ] {
+    for row in [format!("{head}.{body}=.{signature}"), format!("{head}.\t{body}.{signature}")] {
         assert_eq!(refusal(&row), Some(Reason::BadSignature), "{row}");
         let mut resigned = row.rsplit_once('.').unwrap().0.to_owned();
         EC.append_signature(&mut resigned).unwrap();
@@ -399,24 +301,16 @@ fn the_shape_is_exact() {
     let last = signature.chars().next_back().unwrap();
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let twin = alphabet.chars().nth(alphabet.find(last).unwrap() ^ 1).unwrap();
-    assert_eq!(
-        refusal(&format!("{}{twin}", &token[..token.len() - 1])),
-        Some(Reason::Malformed)
-    );
+    assert_eq!(refusal(&format!("{}{twin}", &token[..token.len() - 1])), Some(Reason::Malformed));
 }
 
 // F3
 #[test]
 fn nine_kibibytes_are_too_many() {
-    let token = EC
-        .sign(TokenType::AccessToken, &with("x", "y".repeat(6_700).into()))
-        .unwrap();
+    let token = EC.sign(TokenType::AccessToken, &with("x", "y".repeat(6_700).into())).unwrap();
     assert!(token.len() > 9 * 1024);
     assert_eq!(refusal(&token), Some(Reason::TooLarge));
-    let wider = Expectations {
-        max_bytes: 16 * 1024,
-        ..expectations()
-    };
+    let wider = Expectations { max_bytes: 16 * 1024, ..expectations() };
     assert!(verify(&token, &wider, &keys(), NOW).is_ok());
 }
 
@@ -429,10 +323,7 @@ fn claims_are_strict() {
     let rows: Vec<(Vec<u8>, Reason)> = vec![
         (format!(r#"{open},"sub":"admin"}}"#).into(), Reason::DuplicateMember),
         (format!(r#"{open},"iss":"{ISSUER}"}}"#).into(), Reason::DuplicateMember),
-        (
-            format!(r#"{open},"x":{{"a":1,"a":2}}}}"#).into(),
-            Reason::DuplicateMember,
-        ),
+        (format!(r#"{open},"x":{{"a":1,"a":2}}}}"#).into(), Reason::DuplicateMember),
         (format!(r#"{open},"x":1e999}}"#).into(), Reason::Malformed),
         (deep.into(), Reason::Malformed),
         ([open.as_bytes(), b",\"x\":\"\xff\"}"].concat(), Reason::Malformed),
@@ -440,18 +331,10 @@ fn claims_are_strict() {
         (b"x".to_vec(), Reason::Malformed),
         (format!("{plain}{plain}").into(), Reason::Malformed),
         (plain.as_bytes()[..plain.len() - 1].to_vec(), Reason::Malformed),
-        (
-            plain.encode_utf16().flat_map(u16::to_be_bytes).collect(),
-            Reason::Malformed,
-        ),
+        (plain.encode_utf16().flat_map(u16::to_be_bytes).collect(), Reason::Malformed),
     ];
     for (claims, expected) in rows {
-        assert_eq!(
-            refusal(&signed(&header(""), &claims)),
-            Some(expected),
-            "{}",
-            String::from_utf8_lossy(&claims)
-        );
+        assert_eq!(refusal(&signed(&header(""), &claims)), Some(expected), "{}", String::from_utf8_lossy(&claims));
     }
 }
 

@@ -35,17 +35,11 @@ struct Asked<'a> {
 impl<'a> Request<'a> {
     pub(super) fn parse(form: &'a Parameters<'a>) -> Result<Self, OAuthError> {
         let Some(scope) = form.find("scope") else {
-            return Ok(Self {
-                scope: None,
-                targets: Vec::new(),
-            });
+            return Ok(Self { scope: None, targets: Vec::new() });
         };
         let words = || scope.split(' ').filter(|word| !word.is_empty());
         if scope.len() > MAX_SCOPE_BYTES || words().count() > MAX_SCOPE_VALUES {
-            return Err(OAuthError::invalid_scope(
-                ErrorReason::UnknownScope,
-                "The scope is too long.",
-            ));
+            return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, "The scope is too long."));
         }
         let targets = words().map(Asked::parse).collect::<Result<Vec<_>, _>>()?;
         // White space alone asks for nothing.
@@ -58,10 +52,7 @@ impl<'a> Asked<'a> {
     /// `target-entity:` id or name [`:` permission {`,` permission}]. A permission may contain colons (F-188).
     fn parse(word: &'a str) -> Result<Self, OAuthError> {
         let target = word.strip_prefix(PREFIX).ok_or_else(|| {
-            OAuthError::invalid_scope(
-                ErrorReason::UnknownScope,
-                "The scope has a value that is not target-entity:ID.",
-            )
+            OAuthError::invalid_scope(ErrorReason::UnknownScope, "The scope has a value that is not target-entity:ID.")
         })?;
         let (id_or_name, permissions) = match target.split_once(':') {
             Some((id_or_name, permissions)) => (id_or_name, Some(permissions.split(',').collect::<Vec<_>>())),
@@ -70,16 +61,10 @@ impl<'a> Asked<'a> {
         if id_or_name.is_empty() {
             return Err(unknown_target());
         }
-        if permissions
-            .as_ref()
-            .is_some_and(|permissions| permissions.contains(&""))
-        {
+        if permissions.as_ref().is_some_and(|permissions| permissions.contains(&"")) {
             return Err(not_permitted());
         }
-        Ok(Self {
-            id_or_name,
-            permissions,
-        })
+        Ok(Self { id_or_name, permissions })
     }
 
     /// The permissions asked for, all of which must have been granted (F-191).
@@ -88,12 +73,7 @@ impl<'a> Asked<'a> {
         let Some(asked) = &self.permissions else {
             return Ok(granted.collect());
         };
-        let find = |name: &&str| {
-            granted
-                .clone()
-                .find(|granted| granted == name)
-                .ok_or_else(not_permitted)
-        };
+        let find = |name: &&str| granted.clone().find(|granted| granted == name).ok_or_else(not_permitted);
         asked.iter().map(find).collect()
     }
 }
@@ -109,16 +89,9 @@ impl AuthorizationServer {
         // In the order asked for; a target that is asked for twice appears once, with everything.
         let mut targets: Vec<(Uuid, BTreeSet<String>)> = Vec::with_capacity(request.targets.len());
         for asked in &request.targets {
-            let found = self
-                .directory
-                .find_target(recipient.tenant_id, asked.id_or_name)
-                .await?;
+            let found = self.directory.find_target(recipient.tenant_id, asked.id_or_name).await?;
             let target = found.ok_or_else(unknown_target)?;
-            let grant = self
-                .directory
-                .find_grant(recipient.id, target.id)
-                .await?
-                .ok_or_else(unknown_target)?;
+            let grant = self.directory.find_grant(recipient.id, target.id).await?.ok_or_else(unknown_target)?;
             let permissions = asked.of(&grant)?.into_iter().cloned();
             match targets.iter_mut().find(|(id, _)| *id == target.id) {
                 Some((_, held)) => held.extend(permissions),
@@ -173,10 +146,7 @@ mod tests {
     }
 
     fn some(target: &str, permissions: &[&str]) -> Words {
-        (
-            target.to_owned(),
-            Some(permissions.iter().map(|&permission| permission.to_owned()).collect()),
-        )
+        (target.to_owned(), Some(permissions.iter().map(|&permission| permission.to_owned()).collect()))
     }
 
     // F-188
@@ -190,10 +160,7 @@ mod tests {
             ("target-entity:a:read,write", vec![some("a", &["read", "write"])]),
             ("target-entity:a:scim:user:read", vec![some("a", &["scim:user:read"])]),
             ("target-entity:a:x:y,z", vec![some("a", &["x:y", "z"])]),
-            (
-                "target-entity:a:read  target-entity:b",
-                vec![some("a", &["read"]), all("b")],
-            ),
+            ("target-entity:a:read  target-entity:b", vec![some("a", &["read"]), all("b")]),
         ];
         for (scope, expected) in rows {
             assert_eq!(parse(scope), Ok(expected), "{scope}");
@@ -208,10 +175,7 @@ mod tests {
             ("networks target-entity:a", ErrorReason::UnknownScope),
             ("target-entity", ErrorReason::UnknownScope),
             ("Target-Entity:a", ErrorReason::UnknownScope),
-            (
-                "target-entity:a\ttarget-entity:b,",
-                ErrorReason::InvalidEntityPermissionScope,
-            ),
+            ("target-entity:a\ttarget-entity:b,", ErrorReason::InvalidEntityPermissionScope),
             ("target-entity:", ErrorReason::InvalidTargetEntityScope),
             ("target-entity::read", ErrorReason::InvalidTargetEntityScope),
             ("target-entity:a:", ErrorReason::InvalidEntityPermissionScope),
@@ -227,13 +191,7 @@ mod tests {
     #[test]
     fn a_scope_is_at_most_four_kibibytes_and_64_values() {
         assert!(parse(&["target-entity:a"; 64].join(" ")).is_ok());
-        assert_eq!(
-            parse(&["target-entity:a"; 65].join(" ")),
-            Err(ErrorReason::UnknownScope)
-        );
-        assert_eq!(
-            parse(&format!("target-entity:{}", "a".repeat(4096))),
-            Err(ErrorReason::UnknownScope)
-        );
+        assert_eq!(parse(&["target-entity:a"; 65].join(" ")), Err(ErrorReason::UnknownScope));
+        assert_eq!(parse(&format!("target-entity:{}", "a".repeat(4096))), Err(ErrorReason::UnknownScope));
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::algorithm_name;
 use crate::clock::UnixSeconds;
 use crate::jose::{Expectations, KeySet, SigningKey, TypeSet};
-use crate::model::{KeyPurpose, StoredKey, Tenant, signing_key};
+use crate::model::{KeyPurpose, KeyState, StoredKey, Tenant, signing_key};
 use crate::oauth::Settings;
 use crate::profile::Dialect;
 
@@ -71,11 +71,7 @@ impl LocalIssuer {
         let expectations = Expectations {
             // F6: a dialect may write another type, but what RFC 9068 says is always understood.
             types: TypeSet::new(["at+jwt", typ]),
-            algorithms: keys
-                .iter()
-                .filter(for_access_tokens)
-                .map(|key| key.key.algorithm())
-                .collect(),
+            algorithms: keys.iter().filter(for_access_tokens).map(|key| key.key.algorithm()).collect(),
             ..Expectations::new(&issuer)
         };
         Self {
@@ -89,22 +85,17 @@ impl LocalIssuer {
         }
     }
 
-    /// The key that signs at `now`: of the tenant's algorithm, or the one before while that is not ready. `None` only
-    /// before the first key is made.
+    /// The key that signs at `now`: of the tenant's algorithm, or the one before while that is not ready. If the only
+    /// one that may was removed, the next one signs early. `None` only before the first key is made.
     pub fn signing_key(&self, purpose: KeyPurpose, now: UnixSeconds) -> Option<&Arc<SigningKey>> {
         let algorithm = algorithm_name(&self.tenant, purpose);
-        let of_purpose = || {
-            self.keys
-                .iter()
-                .map(|key| &*key.stored)
-                .filter(|key| key.purpose == purpose)
-        };
-        let preferred = signing_key(of_purpose().filter(|key| key.algorithm == algorithm), now);
-        let chosen = preferred.or_else(|| signing_key(of_purpose(), now))?;
-        self.keys
-            .iter()
-            .find(|key| key.stored.id == chosen.id)
-            .map(|key| &key.key)
+        let of_purpose = || self.keys.iter().map(|key| &*key.stored).filter(|key| key.purpose == purpose);
+        let next =
+            || of_purpose().filter(|key| key.state(now) == KeyState::Published).min_by_key(|key| key.signs_from_at);
+        let chosen = signing_key(of_purpose().filter(|key| key.algorithm == algorithm), now)
+            .or_else(|| signing_key(of_purpose(), now))
+            .or_else(next)?;
+        self.keys.iter().find(|key| key.stored.id == chosen.id).map(|key| &key.key)
     }
 
     /// The JWKS of the tenant, for everybody.
@@ -122,13 +113,7 @@ impl Snapshot {
     /// New facts, to be dated with [`Snapshot::at`].
     pub(super) fn new(before: &Self, tenants: Vec<Arc<Tenant>>, keys: Vec<LoadedKey>) -> Self {
         let issuers = before.issuers.clone();
-        Self {
-            tenants,
-            keys,
-            issuers,
-            generation: before.generation,
-            ..Self::default()
-        }
+        Self { tenants, keys, issuers, generation: before.generation, ..Self::default() }
     }
 
     pub(super) fn is_stale(&self, now: UnixSeconds) -> bool {
@@ -137,28 +122,14 @@ impl Snapshot {
 
     /// The same keys and tenants, as they stand at `now`.
     pub(super) fn at(&self, now: UnixSeconds, settings: &Settings) -> Self {
-        let oldest = self
-            .tenants
-            .iter()
-            .min_by_key(|tenant| (tenant.created_at, tenant.id))
-            .map(|tenant| tenant.id);
+        let oldest = self.tenants.iter().min_by_key(|tenant| (tenant.created_at, tenant.id)).map(|tenant| tenant.id);
         let default_tenant = settings.default_tenant.or(oldest);
         let issuer = |tenant: &Arc<Tenant>| {
             let is_ours = |key: &&LoadedKey| key.stored.tenant_id.is_none_or(|id| id == tenant.id);
-            let keys = self
-                .keys
-                .iter()
-                .filter(is_ours)
-                .filter(|key| key.stored.is_published(now))
-                .cloned()
-                .collect();
+            let keys = self.keys.iter().filter(is_ours).filter(|key| key.stored.is_published(now)).cloned().collect();
             LocalIssuer::new(Arc::clone(tenant), Some(tenant.id) == default_tenant, keys, settings)
         };
-        let issuers: HashMap<_, _> = self
-            .tenants
-            .iter()
-            .map(|tenant| (tenant.id, Arc::new(issuer(tenant))))
-            .collect();
+        let issuers: HashMap<_, _> = self.tenants.iter().map(|tenant| (tenant.id, Arc::new(issuer(tenant)))).collect();
         let (from_at, until_at) = self.period(now);
         Self {
             by_name: by_name(&issuers),
@@ -174,16 +145,11 @@ impl Snapshot {
 
     /// Around `now`, when no key enters or leaves a key set.
     fn period(&self, now: UnixSeconds) -> (UnixSeconds, UnixSeconds) {
-        let instants = self
-            .keys
-            .iter()
-            .flat_map(|key| [Some(key.stored.published_at), key.stored.removed_at])
-            .flatten();
-        instants.fold((UnixSeconds::MIN, UnixSeconds::MAX), |(from_at, until_at), at| {
-            match at <= now {
-                true => (from_at.max(at), until_at),
-                false => (from_at, until_at.min(at)),
-            }
+        let instants =
+            self.keys.iter().flat_map(|key| [Some(key.stored.published_at), key.stored.removed_at]).flatten();
+        instants.fold((UnixSeconds::MIN, UnixSeconds::MAX), |(from_at, until_at), at| match at <= now {
+            true => (from_at.max(at), until_at),
+            false => (from_at, until_at.min(at)),
         })
     }
 }
@@ -192,10 +158,7 @@ impl Snapshot {
 fn by_name(issuers: &HashMap<Uuid, Arc<LocalIssuer>>) -> HashMap<Box<str>, Uuid> {
     let mut newest_first: Vec<_> = issuers.values().collect();
     newest_first.sort_by_key(|issuer| Reverse((issuer.tenant.created_at, issuer.tenant.id)));
-    newest_first
-        .into_iter()
-        .map(|issuer| (issuer.issuer.clone(), issuer.tenant.id))
-        .collect()
+    newest_first.into_iter().map(|issuer| (issuer.issuer.clone(), issuer.tenant.id)).collect()
 }
 
 /// Whether an issuer, its name, or one of its keys is gone.

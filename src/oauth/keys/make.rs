@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::issuer::LoadedKey;
 use super::{KeyRing, KeyRingError, algorithm_name, parse_algorithm};
 use crate::clock::UnixSeconds;
+use crate::events::Event;
 use crate::jose::{Algorithm, SigningKey};
 use crate::model::{KeyPurpose, KeySchedule, StoredKey, Tenant};
 use crate::store::{StoreError, Unique};
@@ -35,11 +36,7 @@ struct Slot {
 impl Slot {
     fn of(tenant: &Tenant, purpose: KeyPurpose) -> Result<Self, KeyRingError> {
         let algorithm = parse_algorithm(algorithm_name(tenant, purpose))?;
-        Ok(Self {
-            tenant_id: tenant.id,
-            purpose,
-            algorithm,
-        })
+        Ok(Self { tenant_id: tenant.id, purpose, algorithm })
     }
 
     fn holds(&self, key: &StoredKey) -> bool {
@@ -79,11 +76,7 @@ impl KeyRing {
     /// [`KeyRingError::Changed`] when another node rotated the same key meanwhile: then there is one new key, its.
     pub async fn rotate(&self, tenant_id: Uuid, purpose: KeyPurpose) -> Result<Rotation, KeyRingError> {
         let now = self.clock.now();
-        let tenant = self
-            .store
-            .find_tenant(tenant_id)
-            .await?
-            .ok_or(KeyRingError::NoTenant(tenant_id))?;
+        let tenant = self.store.find_tenant(tenant_id).await?.ok_or(KeyRingError::NoTenant(tenant_id))?;
         let slot = Slot::of(&tenant, purpose)?;
         let stored = self.store.list_keys(now).await?;
         let Some(current) = stored.iter().find(|key| slot.holds(key) && key.retired_at.is_none()) else {
@@ -92,18 +85,29 @@ impl KeyRing {
         let made = self.generate(slot).await?;
         let schedule = KeySchedule {
             publish_for: self.settings.publish_for,
-            keep_for: tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR).max(self.settings.keep_for) + KEEP_LEEWAY_FOR,
+            keep_for: tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR).max(self.settings.keep_for)
+                + KEEP_LEEWAY_FOR,
         };
         let (retired, successor) = current.succeed(made, now, schedule).ok_or(KeyRingError::Changed)?;
         if !self.store.rotate_key(&retired, &successor, now).await? {
             return Err(KeyRingError::Changed);
         }
+        Event::KeyRotated.tell(&successor.id);
         self.read().await?;
-        Ok(Rotation {
-            retired: retired.id,
-            signs_from_at: successor.signs_from_at,
-            successor: successor.id,
-        })
+        Ok(Rotation { retired: retired.id, signs_from_at: successor.signs_from_at, successor: successor.id })
+    }
+
+    /// Ends a key now, because it is not trusted any more: its tokens are refused from here on. `false` if it was gone.
+    ///
+    /// # Errors
+    /// [`KeyRingError`] if the store does not answer.
+    pub async fn remove(self: &Arc<Self>, kid: &str) -> Result<bool, KeyRingError> {
+        let removed = self.store.remove_key(kid, self.clock.now()).await?;
+        if removed {
+            Event::KeyRemoved.tell(kid);
+            self.reload().await?;
+        }
+        Ok(removed)
     }
 
     /// The slots of tenants that nobody has filled.
@@ -113,11 +117,7 @@ impl KeyRing {
         for tenant in &snapshot.tenants {
             for purpose in KeyPurpose::ALL {
                 let slot = Slot::of(tenant, purpose)?;
-                if !snapshot
-                    .keys
-                    .iter()
-                    .any(|key| slot.holds(&key.stored) && key.stored.retired_at.is_none())
-                {
+                if !snapshot.keys.iter().any(|key| slot.holds(&key.stored) && key.stored.retired_at.is_none()) {
                     missing.push(slot);
                 }
             }
@@ -148,9 +148,11 @@ impl KeyRing {
         }
         drop(snapshot);
         match self.store.insert_key(&first).await {
-            Ok(()) | Err(StoreError::Conflict(Unique::CurrentKey)) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(()) => Event::KeyCreated.tell(&first.id),
+            Err(StoreError::Conflict(Unique::CurrentKey)) => {}
+            Err(error) => return Err(error.into()),
         }
+        Ok(())
     }
 
     async fn generate(&self, slot: Slot) -> Result<StoredKey, KeyRingError> {
@@ -166,10 +168,7 @@ impl KeyRing {
             tenant_id: Some(slot.tenant_id),
             algorithm: slot.algorithm.as_str().to_owned(),
             purpose: slot.purpose,
-            public_jwk: key
-                .verifying_key()
-                .public_jwk()
-                .map(|jwk| serde_json::Value::Object(jwk.clone()).to_string()),
+            public_jwk: key.verifying_key().public_jwk().map(|jwk| serde_json::Value::Object(jwk.clone()).to_string()),
             private_key,
             created_at: 0,
             published_at: 0,

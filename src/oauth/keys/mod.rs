@@ -159,23 +159,16 @@ impl KeyRing {
                 Some(loaded) => Arc::clone(&loaded.key),
                 None => Arc::new(self.unseal(&stored)?),
             };
-            keys.push(LoadedKey {
-                key,
-                stored: Arc::new(stored),
-            });
+            keys.push(LoadedKey { key, stored: Arc::new(stored) });
         }
-        self.snapshot
-            .store(Arc::new(Snapshot::new(&before, tenants, keys).at(now, &self.settings)));
+        self.snapshot.store(Arc::new(Snapshot::new(&before, tenants, keys).at(now, &self.settings)));
         Ok(())
     }
 
     fn unseal(&self, stored: &StoredKey) -> Result<SigningKey, KeyRingError> {
         let sealed = || KeyRingError::Sealed(stored.id.clone());
         let algorithm = parse_algorithm(&stored.algorithm)?;
-        let private_key = self
-            .master_key
-            .open(&stored.id, &stored.private_key)
-            .map_err(|_| sealed())?;
+        let private_key = self.master_key.open(&stored.id, &stored.private_key).map_err(|_| sealed())?;
         SigningKey::from_private_key(algorithm, private_key.expose()).map_err(|_| sealed())
     }
 }

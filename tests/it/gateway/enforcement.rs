@@ -28,6 +28,10 @@ async fn a_permission_opens_what_it_names() {
 
     let answer = gateway.request("POST", "/api/orders", &authorization).await;
     assert_eq!(answer.status(), 403);
-    assert!(answer.field("www-authenticate").is_some_and(|challenge| challenge.contains("scope=\"target-entity:orders:write\"")));
+    assert!(
+        answer
+            .field("www-authenticate")
+            .is_some_and(|challenge| challenge.contains("scope=\"target-entity:orders:write\""))
+    );
     assert_eq!(gateway.upstream.count(), 1);
 }

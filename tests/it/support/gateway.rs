@@ -94,7 +94,13 @@ impl Gateway {
         if !scope.is_empty() {
             form.push(("scope", scope));
         }
-        let answer = client().post(self.url("/oauth2/token")).basic_auth(RECIPIENT_ID, Some(RECIPIENT_SECRET)).form(&form).send().await.unwrap();
+        let answer = client()
+            .post(self.url("/oauth2/token"))
+            .basic_auth(RECIPIENT_ID, Some(RECIPIENT_SECRET))
+            .form(&form)
+            .send()
+            .await
+            .unwrap();
         let status = answer.status();
         let body: serde_json::Value = answer.json().await.unwrap();
         assert_eq!(status, 200, "{body}");
@@ -136,7 +142,11 @@ impl Raw {
 
     pub fn field(&self, name: &str) -> Option<&str> {
         let head = self.text.split("\r\n\r\n").next().unwrap_or_default();
-        head.lines().skip(1).filter_map(|line| line.split_once(": ")).find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        head.lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(": "))
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     pub fn body(&self) -> &str {

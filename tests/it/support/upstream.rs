@@ -22,7 +22,12 @@ impl Recorded {
 
     /// Names and values in the order received.
     pub fn fields(&self) -> Vec<(String, String)> {
-        self.head.lines().skip(1).filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.into(), value.into())).collect()
+        self.head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
     }
 
     /// The values of every field of that name, in any spelling of case.
@@ -112,7 +117,9 @@ impl Upstream {
             let behaviour = self.behaviour.lock().unwrap().clone();
             if let Behaviour::Upgrade = behaviour {
                 self.requests.lock().unwrap().push(recorded);
-                let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+                let _ = stream
+                    .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+                    .await;
                 let _ = stream.write_all(&buffer).await;
                 let (mut from, mut to) = stream.split();
                 let _ = tokio::io::copy(&mut from, &mut to).await;
