@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use error::StartError;
-pub use offline::{Offline, Verified};
+pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
 
 use crate::config::{self, Config, PublicUrl, StoreLocation, Target};

@@ -6,7 +6,7 @@
 pub mod check;
 mod dev;
 mod directory;
-mod explain;
+pub mod explain;
 mod key;
 mod serve;
 mod status;

@@ -1,9 +1,12 @@
 //! The commands, as a person or a script runs them: the real binary in a temporary folder.
 
 mod check;
+mod decisions;
 mod dev;
 mod directory;
+mod explain;
 mod keys;
+mod secrecy;
 mod serve;
 
 use std::fs;

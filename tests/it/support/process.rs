@@ -210,6 +210,15 @@ impl Gateway {
         }
     }
 
+    /// Asks it to end, waits for that and answers everything that it wrote on standard error.
+    pub fn stop_and_read(mut self) -> String {
+        self.signal("TERM");
+        assert_eq!(self.wait(), 0, "{}", self.stderr());
+        // What was in the pipe is being read still.
+        std::thread::sleep(Duration::from_millis(50));
+        self.stderr()
+    }
+
     /// Asks it to end and waits for that.
     pub fn stop(mut self) -> i32 {
         self.signal("TERM");
