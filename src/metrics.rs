@@ -20,6 +20,7 @@ pub struct Metrics {
     decisions: IntCounterVec,
     request_duration: HistogramVec,
     upstream_duration: HistogramVec,
+    pub panics: IntCounter,
     pub refused_headers: IntCounterVec,
     pub upstream_errors: IntCounterVec,
     pub token_cache_hits: IntCounter,
@@ -144,6 +145,7 @@ impl Metrics {
                 "From forwarded to the answer's header.",
                 &["upstream"],
             ),
+            panics: register.counter("panics_total", "Requests that a bug of the gateway refused."),
             refused_headers: register.counters(
                 "refused_headers_total",
                 "Header blocks refused before they were requests.",

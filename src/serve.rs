@@ -64,26 +64,21 @@ pub struct Running {
 /// # Errors
 /// [`StartError`]: one line that names the thing and the fix. Nothing listens then.
 pub async fn start(config: Config) -> Result<Running, StartError> {
-    // 1. What the configuration promises of itself.
-    let failed = config::policy_tests(&config).iter().filter(|outcome| !outcome.passed()).count();
-    if failed > 0 {
-        return Err(StartError::PolicyTests { failed });
-    }
-    // 2. Sockets first: a port in use ends the start before anything is written.
+    // 1. Sockets first: a port in use ends the start before anything is written.
     let listeners = config.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     let admin_listener = config.admin.map(Listener::bind).transpose()?;
     let public_url = public_url(&config, &listeners);
-    // 3. The store, the declared objects, the keys.
+    // 2. The store, the declared objects, the keys.
     let opened = Opened::open(&config).await?;
     opened.declare(&config).await?;
     let keys = key_ring(&config, &opened, &public_url).await?;
     keys.provide().await.map_err(StartError::from)?;
-    // 4. Who is believed.
+    // 3. Who is believed.
     let issuers = issuers(&config, &opened, &keys).await?;
     let pseudonyms = Pseudonyms::new(&keys.derived_key(b"faregate pseudonyms"));
     let enforcer =
         Arc::new(Enforcer::new(issuers, TokenCache::new(config.token_cache.size), opened.clock.clone(), pseudonyms));
-    // 5. The gateway around them.
+    // 4. The gateway around them.
     let metrics = Arc::new(Metrics::new());
     metrics.running_configuration(&config.hash);
     let upstreams = upstreams(&config, &metrics).await?;
@@ -133,7 +128,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         enforcer,
         metrics,
     });
-    // 6. The door opens.
+    // 5. The door opens.
     let listeners =
         listeners.into_iter().zip(h2c).map(|(listener, h2c)| (listener, compile::connection_limits(&limits, h2c)));
     let h2 = H2Limits { streams: limits.h2_streams, header_list: limits.h2_header_list, idle: limits.h2_idle_for };

@@ -11,6 +11,7 @@ mod embed;
 mod forward;
 pub mod header_block;
 mod listener;
+mod panic;
 mod proxy;
 mod request_id;
 mod respond;

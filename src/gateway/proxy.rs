@@ -21,6 +21,7 @@ use super::Gateway;
 use super::context::Context;
 use super::embed::{self, Outcome, Peer};
 use super::forward::Forwarding;
+use super::panic::{Panicked, caught};
 use super::respond::{self, Problem, REQUEST_ID};
 use crate::enforce::Request;
 use crate::route;
@@ -52,13 +53,17 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> pingora::Result<bool> {
-        let problem = match self.decide(session, ctx).await {
-            Ok(Next::Forward) => return Ok(false),
-            Ok(Next::Answer) => match self.answer(session, ctx).await? {
-                Ok(()) => return Ok(true),
-                Err(problem) => problem,
+        let problem = match caught(self.decide(session, ctx)).await {
+            Ok(Ok(Next::Forward)) => return Ok(false),
+            Ok(Ok(Next::Answer)) => match caught(self.answer(session, ctx)).await {
+                Ok(answered) => match answered? {
+                    Ok(()) => return Ok(true),
+                    Err(problem) => problem,
+                },
+                Err(Panicked) => self.panicked(),
             },
-            Err(problem) => problem,
+            Ok(Err(problem)) => problem,
+            Err(Panicked) => self.panicked(),
         };
         ctx.refused = Some(problem.code);
         respond::respond(session, &problem, ctx.request_id.as_str()).await?;
@@ -242,6 +247,12 @@ impl Proxy {
         ctx.canonical_path = owned(path);
         ctx.permit = Some(permit);
         Ok(Next::Forward)
+    }
+
+    /// A bug of ours: the request is refused and the bug is counted.
+    fn panicked(&self) -> Problem {
+        self.0.metrics.panics.inc();
+        Problem::new(500, "internal", "The gateway failed; the request was not forwarded")
     }
 
     /// Rules M7 and N2, the latter for HTTP/2: an HTTP/1 block was measured before it was parsed.

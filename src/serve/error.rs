@@ -29,8 +29,6 @@ pub enum StartError {
     AmbiguousTenant { issuer: String },
     #[error("the routes do not fit together: {0}")]
     Routes(String),
-    #[error("{failed} policy tests fail; run: faregate check")]
-    PolicyTests { failed: usize },
     #[error("the system refuses a thread or socket: {0}")]
     System(#[from] std::io::Error),
 }
@@ -42,7 +40,7 @@ impl StartError {
             Self::UnknownTenant { .. }
             | Self::AmbiguousTenant { .. }
             | Self::Routes(_)
-            | Self::PolicyTests { .. }
+           
             | Self::Directory(_) => 2,
             Self::Listen(_)
             | Self::Store(_)
