@@ -37,11 +37,7 @@ impl StartError {
     /// The process's exit code, as `faregate --help` documents them.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::UnknownTenant { .. }
-            | Self::AmbiguousTenant { .. }
-            | Self::Routes(_)
-           
-            | Self::Directory(_) => 2,
+            Self::UnknownTenant { .. } | Self::AmbiguousTenant { .. } | Self::Routes(_) | Self::Directory(_) => 2,
             Self::Listen(_)
             | Self::Store(_)
             | Self::StoreFailed(_)

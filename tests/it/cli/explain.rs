@@ -76,9 +76,47 @@ const GOLDEN: &[(&str, &str, bool, &str)] = &[
          \x20 ✓ pass  permission read on orders  (faregate.yaml:14)\n\
          decision  permit\n",
     ),
-    ("GET", "/mixed/a", true, ""),
-    ("GET", "/nowhere", false, ""),
-    ("GET", "/oauth2/token", false, ""),
+    (
+        "GET",
+        "/mixed/a",
+        true,
+        "request   GET /mixed/a\n\
+         route     /mixed/** (faregate.yaml:17) to app\n\
+         \x20 ✓ pass  path is canonical\n\
+         \x20 ✓ pass  token is verified with key KEY\n\
+         \x20 ✓ pass  issuer self is accepted by the route\n\
+         \x20 ✗ fail  any: [permission write on mail, all: [permission read on orders, permission list on orders]]  \
+         (faregate.yaml:20)\n\
+         \x20         would pass if: permission write on mail, or permission list on orders\n\
+         \x20 ✗ fail    permission write on mail  (faregate.yaml:21)\n\
+         \x20           would pass if: permission write on mail\n\
+         \x20 ✗ fail    all: [permission read on orders, permission list on orders]  (faregate.yaml:22)\n\
+         \x20           would pass if: permission list on orders\n\
+         \x20 ✓ pass      permission read on orders  (faregate.yaml:22)\n\
+         \x20 ✗ fail      permission list on orders  (faregate.yaml:22)\n\
+         \x20             would pass if: permission list on orders\n\
+         decision  deny, 403 missing_permission\n",
+    ),
+    (
+        "GET",
+        "/nowhere",
+        false,
+        "request   GET /nowhere\n\
+         route     none\n\
+         \x20 ✓ pass  path is canonical\n\
+         \x20 ✗ fail  route\n\
+         \x20         would pass if: a route were configured for this path\n\
+         decision  deny, 404 no_route\n",
+    ),
+    (
+        "GET",
+        "/oauth2/token",
+        false,
+        "request   GET /oauth2/token\n\
+         route     the authorization server's own\n\
+         \x20 ✓ pass  path is canonical\n\
+         decision  permit\n",
+    ),
 ];
 
 // UX 9, UX 10
