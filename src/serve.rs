@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 pub use error::StartError;
@@ -54,6 +55,7 @@ pub struct Running {
     pub store: &'static str,
     pub is_ephemeral: bool,
     opened: Opened,
+    background: JoinSet<()>,
     census: Arc<Census>,
     shutdown: watch::Sender<bool>,
     grace: Duration,
@@ -72,9 +74,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let opened = Opened::open(&config).await?;
     opened.declare(&config).await?;
     let keys = key_ring(&config, &opened, &public_url).await?;
-    keys.provide().await.map_err(StartError::from)?;
-    // 3. Who is believed.
+    // 3. Who is believed. Keys are made once nothing in the store speaks against the start.
     let issuers = issuers(&config, &opened, &keys).await?;
+    keys.provide().await.map_err(StartError::from)?;
     let pseudonyms = Pseudonyms::new(&keys.derived_key(b"faregate pseudonyms"));
     let enforcer =
         Arc::new(Enforcer::new(issuers, TokenCache::new(config.token_cache.size), opened.clock.clone(), pseudonyms));
@@ -89,7 +91,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         opened.entropy.clone(),
     ));
     let census = Census::new(config.limits.connections, config.limits.connections_per_ip);
-    let running = Running {
+    let mut running = Running {
         listeners: listeners.iter().map(|listener| (listener.address(), listener.is_tls())).collect(),
         admin: admin_listener.as_ref().map(Listener::address),
         issuers: keys.issuers().iter().map(|issuer| issuer.issuer.to_string()).collect(),
@@ -99,12 +101,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         store: store_kind(&config.store),
         is_ephemeral: matches!(config.store, StoreLocation::SqliteMemory),
         census: census.clone(),
+        background: JoinSet::new(),
         shutdown: watch::Sender::new(false),
         grace: config.shutdown.grace_for,
         opened,
     };
-    let store_up = follow(&running.opened.directory, &keys, &enforcer);
-    tidy(&running.opened);
+    let store_up = follow(&running.opened.directory, &keys, &enforcer, &mut running.background);
+    tidy(&running.opened, &mut running.background);
     let admin = admin::Admin {
         metrics: metrics.clone(),
         enforcer: enforcer.clone(),
@@ -161,11 +164,12 @@ impl Running {
     }
 
     /// Stops accepting, lets requests in flight end within the grace period, and closes the store.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.shutdown.send_replace(true);
         if !self.census.drained(self.grace).await {
             tracing::warn!(connections = self.census.open(), "connections were cut at the end of the grace period");
         }
+        self.background.shutdown().await;
         self.opened.store.close().await;
     }
 
@@ -263,11 +267,16 @@ async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstrea
 }
 
 /// Keeps what is in memory as new as the store. The answer says whether the store answers.
-fn follow(directory: &Arc<Directory>, keys: &Arc<KeyRing>, enforcer: &Arc<Enforcer>) -> Arc<AtomicBool> {
+fn follow(
+    directory: &Arc<Directory>,
+    keys: &Arc<KeyRing>,
+    enforcer: &Arc<Enforcer>,
+    background: &mut JoinSet<()>,
+) -> Arc<AtomicBool> {
     let store_up = Arc::new(AtomicBool::new(true));
     let (reload, mut reloads) = watch::channel(());
     let (keys, forgetting) = (keys.clone(), enforcer.clone());
-    tokio::spawn(async move {
+    background.spawn(async move {
         let mut generation = keys.generation();
         loop {
             tokio::select! {
@@ -290,7 +299,7 @@ fn follow(directory: &Arc<Directory>, keys: &Arc<KeyRing>, enforcer: &Arc<Enforc
         }
     });
     let (directory, enforcer, up) = (directory.clone(), enforcer.clone(), store_up.clone());
-    tokio::spawn(async move {
+    background.spawn(async move {
         let hear = move |news: News<'_>| {
             up.store(!matches!(news, News::Silent), Ordering::Relaxed);
             let (about_keys, about_names) = match news {
@@ -311,9 +320,9 @@ fn follow(directory: &Arc<Directory>, keys: &Arc<KeyRing>, enforcer: &Arc<Enforc
 }
 
 /// Deletes every hour what nobody will ask for again.
-fn tidy(opened: &Opened) {
+fn tidy(opened: &Opened, background: &mut JoinSet<()>) {
     let (store, clock) = (opened.store.clone(), opened.clock.clone());
-    tokio::spawn(async move {
+    background.spawn(async move {
         loop {
             tokio::time::sleep(TIDY_INTERVAL).await;
             let now = clock.now();

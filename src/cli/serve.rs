@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 use std::{io, process};
 
 use serde_json::{Value, json};
@@ -45,6 +46,9 @@ pub(super) fn load(file: &ConfigurationFile) -> Result<Config, Failure> {
     })
 }
 
+/// How long what is being written may take after the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Runs the gateway of `config` on a runtime of its own; `ready` is called once requests are answered.
 pub(super) fn until_signal(config: Config, ready: impl FnOnce(&Running)) -> Outcome {
     let format = match config.log.format {
@@ -57,7 +61,7 @@ pub(super) fn until_signal(config: Config, ready: impl FnOnce(&Running)) -> Outc
         .thread_name("faregate")
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let running = serve::start(config).await.map_err(|error| Failure::Failed(error.exit_code(), error.into()))?;
         // Whoever reads that it is ready may end it at once, and that too is an orderly end.
         let signals = Signals::listen()?;
@@ -65,7 +69,10 @@ pub(super) fn until_signal(config: Config, ready: impl FnOnce(&Running)) -> Outc
         signals.wait().await;
         running.stop().await;
         Ok(())
-    })
+    });
+    // An RSA key may be in the making, which cannot be interrupted; the next start makes it.
+    runtime.shutdown_timeout(LAST_WORDS);
+    outcome
 }
 
 /// SIGTERM and SIGINT end the process after a drain; a second one ends it at once.

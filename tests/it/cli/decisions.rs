@@ -129,6 +129,16 @@ fn lines_cannot_be_forged() {
     assert!(!log.contains("forged") && !log.contains('\x1b'), "{log}");
 }
 
+// The end is orderly: what was decided last is written too.
+#[test]
+fn the_last_line_is_written_at_the_end() {
+    let site = Site::new();
+    let gateway = site.serve();
+    let answer = gateway.request("GET", "/api/x", "");
+    let id = answer.field("x-request-id").unwrap().to_owned();
+    assert!(gateway.stop_and_read().contains(&id));
+}
+
 // Where decisions are not wanted there are none.
 #[test]
 fn lines_can_be_switched_off() {

@@ -255,6 +255,7 @@ pub fn encoded(text: &str) -> String {
 }
 
 /// Asks every few milliseconds until `answer` is some, at most for `within`.
+#[track_caller]
 pub fn soon<T>(within: Duration, mut answer: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
