@@ -121,7 +121,10 @@ impl Enforcer {
         // 2. Verify, or remember having verified. 3. Facts are made in the same step, once per token.
         let (verified, cache_hit) = match self.cache.find(token) {
             Some(verified) => (verified, true),
-            None => (self.verify(token).await?, false),
+            None => {
+                bearer::check_characters(token).map_err(Denial::BadRequest)?;
+                (self.verify(token).await?, false)
+            }
         };
         self.count(cache_hit);
         // 4. Still good? Asked at every use, cached or not (rule F17).

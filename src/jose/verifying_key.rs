@@ -58,7 +58,7 @@ impl VerifyingKey {
                 if components.n.len() < 256 {
                     return Err(KeyError::Malformed);
                 }
-                Self::named(algorithm, Material::Public(key), Identity::rsa(&components.n, &components.e))
+                Self::named(algorithm, Material::Public(key), Identity::rsa(&components.n, &components.e))?
             }
             (Primitive::Ec { curve, .. }, _) if jwk::text(jwk, "crv") == Some(curve.name) => {
                 let (x, y) = (jwk::bytes(jwk, "x")?, jwk::bytes(jwk, "y")?);
@@ -83,19 +83,18 @@ impl VerifyingKey {
         let Primitive::Ec { curve, .. } = algorithm.primitive() else {
             return Err(KeyError::Malformed);
         };
-        Self::new(algorithm, point, Identity::ec(curve.name, point))
+        Self::new(algorithm, point, Identity::ec(curve, point))
     }
 
     pub(super) fn new(algorithm: Algorithm, public_key: &[u8], identity: Identity) -> Result<Self, KeyError> {
         let verifying = algorithm.primitive().verifying().ok_or(KeyError::NotPublic)?;
         let key = ParsedPublicKey::new(verifying, public_key).map_err(|_| KeyError::Malformed)?;
-        Ok(Self::named(algorithm, Material::Public(key), identity))
+        Self::named(algorithm, Material::Public(key), identity)
     }
 
-    fn named(algorithm: Algorithm, material: Material, identity: Identity) -> Self {
-        let kid = identity.thumbprint();
-        let jwk = identity.public_jwk(&kid, algorithm);
-        Self { kid: kid.into(), algorithm, material, jwk: Some(jwk) }
+    fn named(algorithm: Algorithm, material: Material, identity: Identity) -> Result<Self, KeyError> {
+        let (kid, jwk) = identity.named(algorithm)?;
+        Ok(Self { kid: kid.into(), algorithm, material, jwk: Some(jwk) })
     }
 
     /// A shared secret is named after a code that only its owner can compute, because a plain hash could be guessed at.

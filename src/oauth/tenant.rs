@@ -22,6 +22,7 @@ impl AuthorizationServer {
         credentials: &Credentials<'_>,
     ) -> Result<Arc<LocalIssuer>, OAuthError> {
         let header = request.tenant_header.map(|value| std::str::from_utf8(value).unwrap_or_default());
+        let header = header.filter(|value| !value.is_empty());
         let mut hints = [request.tenant_path, header, form.find("tenantId")].into_iter().flatten();
         let Some(hint) = hints.next() else {
             return self.tenant_of_client(&credentials.client_id).await;

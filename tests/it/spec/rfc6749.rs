@@ -287,11 +287,13 @@ async fn the_tenant_is_found() {
     let own = format!("/{OTHER_TENANT}/oauth2/token");
     let other = OTHER_TENANT.to_string();
     let upper = TENANT.to_string().to_uppercase();
+    let empty = String::new();
     let rows = [
         ("the only tenant that knows the client", "/oauth2/token", None, todo.clone(), OK),
         ("two know it", "/oauth2/token", None, twin.clone(), (400, "invalid_request", "missing_tenant_id")),
         ("path", &own, None, twin.clone(), OK),
         ("header", "/oauth2/token", Some(&other), twin.clone(), OK),
+        ("an empty header is none", "/oauth2/token", Some(&empty), todo.clone(), OK),
         ("parameter", "/oauth2/token", None, format!("{twin}&tenantId={other}"), OK),
         ("all three", &own, Some(&other), format!("{twin}&tenantId={other}"), OK),
         ("upper case", "/oauth2/token", Some(&upper), todo.clone(), OK),
