@@ -29,7 +29,7 @@ use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin}
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, KeyRing, Settings};
-use crate::telemetry::DecisionLog;
+use crate::telemetry::{self, DecisionLog};
 
 /// How often another process's changes are asked for.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
@@ -59,6 +59,15 @@ pub struct Running {
     census: Arc<Census>,
     shutdown: watch::Sender<bool>,
     grace: Duration,
+}
+
+/// Starts logging as the configuration says; only the first call in a process counts.
+pub fn start_logging(log: &config::Log) {
+    let format = match log.format {
+        config::LogFormat::Json => telemetry::Format::Json,
+        config::LogFormat::Pretty => telemetry::Format::Pretty,
+    };
+    telemetry::start(format, log.level);
 }
 
 /// Starts the gateway of `config` on the current runtime. When it returns, requests are answered.

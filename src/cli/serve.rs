@@ -11,7 +11,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, WRONG};
 use crate::config::{self, Config, Environment, LogFormat};
 use crate::serve::{self, Running};
-use crate::telemetry;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  faregate serve\n  faregate serve --config /etc/faregate/faregate.yaml")]
@@ -51,11 +50,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Runs the gateway of `config` on a runtime of its own; `ready` is called once requests are answered.
 pub(super) fn until_signal(config: Config, ready: impl FnOnce(&Running)) -> Outcome {
-    let format = match config.log.format {
-        LogFormat::Json => telemetry::Format::Json,
-        LogFormat::Pretty => telemetry::Format::Pretty,
-    };
-    telemetry::start(format, config.log.level);
+    serve::start_logging(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.threads)
         .thread_name("faregate")
