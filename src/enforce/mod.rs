@@ -88,21 +88,11 @@ pub struct Enforcer {
     pseudonyms: Pseudonyms,
     hits: AtomicU64,
     misses: AtomicU64,
-    /// Counts [`Enforcer::forget`], so that what was verified before it is not remembered after it.
-    generation: AtomicU64,
 }
 
 impl Enforcer {
     pub fn new(issuers: Vec<Arc<dyn Issuer>>, cache: TokenCache, clock: Clock, pseudonyms: Pseudonyms) -> Self {
-        Self {
-            issuers: issuers.into(),
-            cache,
-            clock,
-            pseudonyms,
-            hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
-            generation: AtomicU64::new(0),
-        }
+        Self { issuers: issuers.into(), cache, clock, pseudonyms, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// Decides on one request. It waits only when a token is seen for the first time and speaks of entities.
@@ -118,6 +108,9 @@ impl Enforcer {
             Presented::Bearer(token) => token,
             Presented::Nothing => return Err(Denial::NoToken.into()),
         };
+        if token.len() > jose::MAX_TOKEN_BYTES {
+            return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::TooLarge)).into());
+        }
         // 2. Verify, or remember having verified. 3. Facts are made in the same step, once per token.
         let (verified, cache_hit) = match self.cache.find(token) {
             Some(verified) => (verified, true),
@@ -146,7 +139,7 @@ impl Enforcer {
     /// [`Denial::InvalidToken`], or `Undecidable` when keys or names cannot be had now.
     pub async fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, Denial> {
         let refused = |reason| Denial::InvalidToken(TokenFault::Door(reason));
-        let generation = self.generation.load(Ordering::Acquire);
+        let generation = self.cache.generation();
         let index = self.issuer_of(token)?;
         let issuer = &self.issuers[index];
         let trusted = issuer.trusted().ok_or(Denial::Undecidable("keys_unavailable"))?;
@@ -170,10 +163,7 @@ impl Enforcer {
             key_id: verified.key_id,
             pseudonym,
         });
-        self.cache.insert(token, compiled.clone());
-        if self.generation.load(Ordering::Acquire) != generation {
-            self.cache.remove(token);
-        }
+        self.cache.insert(token, compiled.clone(), generation);
         Ok(compiled)
     }
 
@@ -182,9 +172,6 @@ impl Enforcer {
     fn issuer_of(&self, token: &str) -> Result<usize, Denial> {
         if self.issuers.len() == 1 {
             return Ok(0);
-        }
-        if token.len() > jose::MAX_TOKEN_BYTES {
-            return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::TooLarge)));
         }
         let claimed =
             jose::peek_issuer(token).ok_or(Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed)))?;
@@ -199,7 +186,6 @@ impl Enforcer {
 
     /// Drops every remembered token: keys or entity names of an issuer changed.
     pub fn forget(&self) {
-        self.generation.fetch_add(1, Ordering::Release);
         self.cache.clear();
     }
 

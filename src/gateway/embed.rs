@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{Request, Response, Uri};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
@@ -71,7 +72,7 @@ pub async fn serve(
     header.insert_header(super::respond::REQUEST_ID, ctx.request_id.as_str())?;
     let status = parts.status.as_u16();
     let bodiless = session.req_header().method == http::Method::HEAD || status == 204 || status == 304;
-    if !bodiless || !parts.headers.contains_key(http::header::CONTENT_LENGTH) {
+    if !bodiless || !parts.headers.contains_key(CONTENT_LENGTH) {
         header.set_content_length(body.len())?;
     }
     session.write_response_header(Box::new(header), bodiless).await?;
@@ -93,6 +94,15 @@ fn target(head: &RequestHeader, ctx: &Context) -> pingora::Result<Uri> {
 
 /// The whole body, or `None` when it is larger than `most` bytes. Rule N3: counted while it arrives.
 async fn read_body(session: &mut Session, most: usize) -> pingora::Result<Option<Bytes>> {
+    let head = session.req_header();
+    let announced = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > most) {
+        return Ok(None);
+    }
+    // RFC 9110 10.1.1: the client may wait for this before it sends the body.
+    if head.headers.get(EXPECT).is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        session.write_continue_response().await?;
+    }
     let mut body = BytesMut::new();
     while let Some(piece) = session.read_request_body().await? {
         if body.len() + piece.len() > most {

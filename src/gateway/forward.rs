@@ -197,15 +197,14 @@ fn set_target(request: &mut RequestHeader, forwarding: &Forwarding<'_>) -> pingo
 
 fn set_forwarded(request: &mut RequestHeader, forwarding: &Forwarding<'_>) -> pingora::Result<()> {
     let Some(peer) = forwarding.peer else { return Ok(()) };
-    let peer = address(peer);
-    let earlier = request.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    match earlier {
-        Some(earlier) => {
-            let chain = format!("{earlier}, {peer}");
-            request.insert_header("X-Forwarded-For", chain)?;
-        }
-        None => request.insert_header("X-Forwarded-For", peer)?,
+    // Several fields are one list (RFC 9110 5.3): a trusted proxy may add its entry as a field of its own.
+    let mut chain = String::new();
+    for earlier in request.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()) {
+        chain.push_str(earlier);
+        chain.push_str(", ");
     }
+    chain.push_str(&address(peer));
+    request.insert_header("X-Forwarded-For", chain)?;
     if !request.headers.contains_key("x-forwarded-proto") {
         request.insert_header(
             "X-Forwarded-Proto",

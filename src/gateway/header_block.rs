@@ -21,6 +21,8 @@ pub struct HeaderLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     RequestLine,
+    /// CONNECT: a tunnel would carry what nobody looks at (rule M7).
+    Method,
     Version,
     LineEnd,
     FieldName,
@@ -40,6 +42,7 @@ impl Refusal {
         match self {
             Self::UriTooLong => 414,
             Self::TooLarge | Self::TooManyFields => 431,
+            Self::Method => 405,
             Self::Timeout => 408,
             Self::Version => 505,
             Self::RequestLine
@@ -56,6 +59,7 @@ impl Refusal {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RequestLine => "bad_request_line",
+            Self::Method => "method_refused",
             Self::Version => "unsupported_version",
             Self::LineEnd => "bad_line_end",
             Self::FieldName => "bad_field_name",
@@ -183,12 +187,16 @@ fn request_line(line: &[u8], limits: &HeaderLimits) -> Result<Version, Refusal> 
     if method.is_empty() || method.len() > 32 || !method.iter().all(|&byte| is_token(byte)) {
         return Err(Refusal::RequestLine);
     }
+    if method == b"CONNECT" {
+        return Err(Refusal::Method);
+    }
     let target_end = memchr(b' ', rest).ok_or(Refusal::RequestLine)?;
     let (target, version) = (&rest[..target_end], &rest[target_end + 1..]);
     if target.len() > limits.uri_size {
         return Err(Refusal::UriTooLong);
     }
-    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+    // A fragment stays with the client (RFC 9112 3.2); Pingora's parser would drop it silently.
+    if target.is_empty() || !target.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#') {
         return Err(Refusal::RequestLine);
     }
     match version {

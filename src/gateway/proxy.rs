@@ -35,8 +35,6 @@ const BODY_TOO_LARGE: Problem =
 
 const BAD_HOST: Problem = Problem::new(400, "bad_host", "The request names no host, or two");
 const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
-/// What is proxied, for the `Allow` that every 405 owes.
-const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Error type of a request that no server of the upstream can take.
 const NO_SERVER: ErrorType = ErrorType::new("NoServer");
@@ -262,7 +260,7 @@ impl Proxy {
     fn check_request_line(&self, header: &RequestHeader) -> Result<(), Problem> {
         if header.method == Method::TRACE || header.method == Method::CONNECT {
             let problem = Problem::new(405, "method_refused", "TRACE and CONNECT are never proxied");
-            return Err(Problem { allow: Some(METHODS), ..problem });
+            return Err(Problem { allow: Some(respond::METHODS), ..problem });
         }
         if header.raw_path().len() > self.0.limits.uri_size {
             return Err(Problem::new(414, "uri_too_long", "The request target is too long"));

@@ -13,6 +13,9 @@ use crate::enforce::Denial;
 
 pub const REQUEST_ID: &str = "X-Request-Id";
 
+/// What is proxied, for the `Allow` that every 405 owes.
+pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// Seconds after which a request that could not be decided may be tried again.
 const RETRY_AFTER: &str = "5";
 
@@ -81,7 +84,9 @@ impl From<&Denial> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.status(), refusal.as_str(), "The header of the request is malformed, too large or too slow")
+        let detail = "The header of the request is malformed, too large or too slow";
+        let allow = (refusal == Refusal::Method).then_some(METHODS);
+        Self { allow, ..Self::new(refusal.status(), refusal.as_str(), detail) }
     }
 }
 
@@ -131,9 +136,10 @@ pub async fn respond(session: &mut Session, problem: &Problem, request_id: &str)
 pub fn raw_refusal(refusal: Refusal, request_id: &str) -> Vec<u8> {
     let problem = Problem::from(refusal);
     let body = problem.json(request_id);
+    let allow = problem.allow.map(|methods| format!("Allow: {methods}\r\n")).unwrap_or_default();
     format!(
         "HTTP/1.1 {} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\nX-Request-Id: {request_id}\r\n\
-         Cache-Control: no-store\r\nConnection: close\r\n\r\n{body}",
+         Cache-Control: no-store\r\n{allow}Connection: close\r\n\r\n{body}",
         problem.status,
         problem.title(),
         body.len(),

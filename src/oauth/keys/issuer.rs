@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::algorithm_name;
 use crate::clock::UnixSeconds;
+use crate::directory::Directory;
 use crate::jose::{Expectations, KeySet, SigningKey, TypeSet};
 use crate::model::{KeyPurpose, KeyState, StoredKey, Tenant, signing_key};
 use crate::oauth::Settings;
@@ -122,7 +123,9 @@ impl Snapshot {
 
     /// The same keys and tenants, as they stand at `now`.
     pub(super) fn at(&self, now: UnixSeconds, settings: &Settings) -> Self {
-        let oldest = self.tenants.iter().min_by_key(|tenant| (tenant.created_at, tenant.id)).map(|tenant| tenant.id);
+        // Tenants of one declaration are equally old; ids are random, so the name decides between them.
+        let age = |tenant: &&Arc<Tenant>| (tenant.created_at, tenant.name != Directory::DEFAULT_TENANT, tenant.id);
+        let oldest = self.tenants.iter().min_by_key(age).map(|tenant| tenant.id);
         let default_tenant = settings.default_tenant.or(oldest);
         let issuer = |tenant: &Arc<Tenant>| {
             let is_ours = |key: &&LoadedKey| key.stored.tenant_id.is_none_or(|id| id == tenant.id);

@@ -1,3 +1,12 @@
 //! The whole gateway through its real listeners, in front of a recording upstream. One file per topic.
 
+mod admin;
+mod embedded;
 mod enforcement;
+mod framing;
+mod hygiene;
+mod limits;
+mod paths;
+mod protocols;
+mod tokens;
+mod upstreams;

@@ -9,23 +9,27 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::upstream::Upstream;
+use super::wire::Wire;
 
 pub const TARGET_ID: &str = "e13365f1-a270-493e-bd1b-3d239d753d53";
-pub const TARGET_SECRET: &str = "target-secret-target-secret-target-secret-12";
 pub const RECIPIENT_ID: &str = "2934f41f-d277-4a32-b0d5-16e47dad9721";
 /// With the bytes that percent-encoding and Basic disagree on (F-182).
 pub const RECIPIENT_SECRET: &str = "+fcXet9Iu2kQi61yWD9Tu4ReZ113P6yEAkr32v6WKOQ=";
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// A configuration around `sections`, with one entity that may read `orders`.
-const FRAME: &str = r#"
-listen: "${LISTEN}"
+/// What every gateway of the tests has.
+const HEAD: &str = r#"
 admin: 127.0.0.1:0
 store: "${STORE}"
 keys: { master_key: "${MASTER_KEY}" }
 log: { decisions: false, format: json, level: error }
 threads: 2
 shutdown: { grace: 2s }
+"#;
+
+/// One entity that may read `orders`.
+const FRAME: &str = r#"
+listen: "${LISTEN}"
 issuers: { self: {} }
 directory:
   entity_types:
@@ -65,6 +69,11 @@ impl Gateway {
 
     /// A gateway with these sections beside [`FRAME`]; `${UPSTREAM}` in them is the recording upstream.
     pub async fn with(sections: &str, variables: &[(&str, &str)]) -> Self {
+        Self::of(&format!("{FRAME}{sections}"), variables).await
+    }
+
+    /// A gateway with these sections and nothing but [`HEAD`] beside them: `listen`, `issuers`, `directory` are the test's.
+    pub async fn of(sections: &str, variables: &[(&str, &str)]) -> Self {
         let upstream = Upstream::start().await;
         let mut environment = vec![
             ("LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
@@ -75,7 +84,7 @@ impl Gateway {
         ];
         environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         // A later value of the same name wins.
-        let text = format!("{FRAME}{sections}");
+        let text = format!("{HEAD}{sections}");
         let config = config::parse("test.yaml", &text, &Environment::of(environment)).unwrap_or_else(|problems| {
             panic!("{}", config::render_all(&problems, false));
         });
@@ -110,6 +119,11 @@ impl Gateway {
     /// A token that may read `orders`.
     pub async fn reader(&self) -> String {
         self.token("target-entity:orders:read").await
+    }
+
+    /// A connection that the test speaks on itself.
+    pub async fn connect(&self) -> Wire {
+        Wire::connect(self.address).await
     }
 
     /// Sends these bytes on a connection of their own and reads until it is closed or quiet.
@@ -155,11 +169,6 @@ impl Raw {
 
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(self.body()).unwrap_or_default()
-    }
-
-    /// How many answers there are: more than one for one request is a smuggled one.
-    pub fn answers(&self) -> usize {
-        self.text.matches("HTTP/1.1 ").count()
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod authorization_server;
 pub mod database;
+pub mod files;
 pub mod gateway;
 pub mod process;
 pub mod upstream;
+pub mod wire;
