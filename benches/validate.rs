@@ -17,7 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::{Criterion, criterion_group, criterion_main};
 use faregate::clock::Clock;
 use faregate::enforce::{
-    Accepted, Denial, Enforcer, Guard, Issuer, Permit, Pseudonyms, Request, TokenCache, Trusted, Unknown,
+    Accepted, Enforcer, Guard, Issuer, Permit, Pseudonyms, Refusal, Request, TokenCache, Trusted, Unknown,
 };
 use faregate::jose::{Algorithm, Expectations, KeySet, SigningKey, TokenType, verify};
 use faregate::policy::{NoParameters, Policy, Rule, RuleSet, parse_rule};
@@ -158,7 +158,7 @@ impl Gate {
         gate
     }
 
-    fn check(&self, guard: &Guard, headers: &HeaderMap) -> Result<Permit, Denial> {
+    fn check(&self, guard: &Guard, headers: &HeaderMap) -> Result<Permit, Refusal> {
         let request = Request { method: &Method::GET, headers, query: None, parameters: &NoParameters };
         let mut check = pin!(self.enforcer.check(guard, request));
         match check.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

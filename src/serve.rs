@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 pub use error::StartError;
-pub use offline::{Offline, Verified};
+pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
 
 use crate::config::{self, Config, PublicUrl, StoreLocation, Target};
@@ -28,10 +29,16 @@ use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin}
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, KeyRing, Settings};
-use crate::telemetry::DecisionLog;
+use crate::telemetry::{self, DecisionLog};
 
 /// How often another process's changes are asked for.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often what is over is deleted from the store.
+const TIDY_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Seconds for which a node may be away and still hear of every change.
+const CHANGES_FOR: i64 = 7 * 86_400;
 
 /// A gateway that answers requests.
 pub struct Running {
@@ -48,9 +55,19 @@ pub struct Running {
     pub store: &'static str,
     pub is_ephemeral: bool,
     opened: Opened,
+    background: JoinSet<()>,
     census: Arc<Census>,
     shutdown: watch::Sender<bool>,
     grace: Duration,
+}
+
+/// Starts logging as the configuration says; only the first call in a process counts.
+pub fn start_logging(log: &config::Log) {
+    let format = match log.format {
+        config::LogFormat::Json => telemetry::Format::Json,
+        config::LogFormat::Pretty => telemetry::Format::Pretty,
+    };
+    telemetry::start(format, log.level);
 }
 
 /// Starts the gateway of `config` on the current runtime. When it returns, requests are answered.
@@ -66,9 +83,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let opened = Opened::open(&config).await?;
     opened.declare(&config).await?;
     let keys = key_ring(&config, &opened, &public_url).await?;
-    keys.provide().await.map_err(StartError::from)?;
-    // 3. Who is believed.
+    // 3. Who is believed. Keys are made once nothing in the store speaks against the start.
     let issuers = issuers(&config, &opened, &keys).await?;
+    keys.provide().await.map_err(StartError::from)?;
     let pseudonyms = Pseudonyms::new(&keys.derived_key(b"faregate pseudonyms"));
     let enforcer =
         Arc::new(Enforcer::new(issuers, TokenCache::new(config.token_cache.size), opened.clock.clone(), pseudonyms));
@@ -83,7 +100,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         opened.entropy.clone(),
     ));
     let census = Census::new(config.limits.connections, config.limits.connections_per_ip);
-    let running = Running {
+    let mut running = Running {
         listeners: listeners.iter().map(|listener| (listener.address(), listener.is_tls())).collect(),
         admin: admin_listener.as_ref().map(Listener::address),
         issuers: keys.issuers().iter().map(|issuer| issuer.issuer.to_string()).collect(),
@@ -93,11 +110,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         store: store_kind(&config.store),
         is_ephemeral: matches!(config.store, StoreLocation::SqliteMemory),
         census: census.clone(),
+        background: JoinSet::new(),
         shutdown: watch::Sender::new(false),
         grace: config.shutdown.grace_for,
         opened,
     };
-    let store_up = follow(&running.opened.directory, &keys, &enforcer);
+    let store_up = follow(&running.opened.directory, &keys, &enforcer, &mut running.background);
+    tidy(&running.opened, &mut running.background);
     let admin = admin::Admin {
         metrics: metrics.clone(),
         enforcer: enforcer.clone(),
@@ -154,11 +173,12 @@ impl Running {
     }
 
     /// Stops accepting, lets requests in flight end within the grace period, and closes the store.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.shutdown.send_replace(true);
         if !self.census.drained(self.grace).await {
             tracing::warn!(connections = self.census.open(), "connections were cut at the end of the grace period");
         }
+        self.background.shutdown().await;
         self.opened.store.close().await;
     }
 
@@ -195,8 +215,14 @@ pub(crate) async fn key_ring(
     opened: &Opened,
     public_url: &PublicUrl,
 ) -> Result<Arc<KeyRing>, StartError> {
-    let settings =
-        Settings { publish_for: open::seconds(config.keys.publish_before_for), ..Settings::new(public_url.as_str()) };
+    let tenants = opened.directory.tenants().await?;
+    let settings = Settings {
+        publish_for: open::seconds(config.keys.publish_before_for),
+        keep_for: open::seconds(config.keys.keep_after_for),
+        // Tenants that are declared together are of the same age.
+        default_tenant: tenants.iter().find(|tenant| tenant.name == Directory::DEFAULT_TENANT).map(|tenant| tenant.id),
+        ..Settings::new(public_url.as_str())
+    };
     let master_key = open::master_key(config, &opened.entropy)?;
     let keys = KeyRing::open(
         Arc::new(settings),
@@ -217,6 +243,9 @@ async fn issuers(config: &Config, opened: &Opened, keys: &Arc<KeyRing>) -> Resul
             Some(name) => {
                 let unknown = || StartError::UnknownTenant { issuer: issuer.name.clone(), tenant: name.clone() };
                 tenants.iter().find(|tenant| tenant.name == *name).map(|tenant| tenant.id).ok_or_else(unknown)?
+            }
+            None if tenants.len() > 1 && keys.settings().default_tenant.is_none() => {
+                return Err(StartError::AmbiguousTenant { issuer: issuer.name.clone() });
             }
             None => keys.issuer(None).map(|issuer| issuer.tenant.id).unwrap_or_default(),
         };
@@ -247,11 +276,16 @@ async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstrea
 }
 
 /// Keeps what is in memory as new as the store. The answer says whether the store answers.
-fn follow(directory: &Arc<Directory>, keys: &Arc<KeyRing>, enforcer: &Arc<Enforcer>) -> Arc<AtomicBool> {
+fn follow(
+    directory: &Arc<Directory>,
+    keys: &Arc<KeyRing>,
+    enforcer: &Arc<Enforcer>,
+    background: &mut JoinSet<()>,
+) -> Arc<AtomicBool> {
     let store_up = Arc::new(AtomicBool::new(true));
     let (reload, mut reloads) = watch::channel(());
     let (keys, forgetting) = (keys.clone(), enforcer.clone());
-    tokio::spawn(async move {
+    background.spawn(async move {
         let mut generation = keys.generation();
         loop {
             tokio::select! {
@@ -274,7 +308,7 @@ fn follow(directory: &Arc<Directory>, keys: &Arc<KeyRing>, enforcer: &Arc<Enforc
         }
     });
     let (directory, enforcer, up) = (directory.clone(), enforcer.clone(), store_up.clone());
-    tokio::spawn(async move {
+    background.spawn(async move {
         let hear = move |news: News<'_>| {
             up.store(!matches!(news, News::Silent), Ordering::Relaxed);
             let (about_keys, about_names) = match news {
@@ -292,6 +326,23 @@ fn follow(directory: &Arc<Directory>, keys: &Arc<KeyRing>, enforcer: &Arc<Enforc
         directory.follow(FOLLOW_INTERVAL, hear).await;
     });
     store_up
+}
+
+/// Deletes every hour what nobody will ask for again.
+fn tidy(opened: &Opened, background: &mut JoinSet<()>) {
+    let (store, clock) = (opened.store.clone(), opened.clock.clone());
+    background.spawn(async move {
+        loop {
+            tokio::time::sleep(TIDY_INTERVAL).await;
+            let now = clock.now();
+            match store.forget(now, now - CHANGES_FOR).await {
+                Ok(rows) => tracing::debug!(rows, "forgot what is over"),
+                Err(error) => {
+                    tracing::warn!(error = %error, "what is over cannot be deleted from the store; trying again in an hour")
+                }
+            }
+        }
+    });
 }
 
 /// Verified tokens carry the names of entities.

@@ -4,11 +4,13 @@
 //! it happens; no line ever holds a token, code, secret, cookie or body (rule O2).
 
 use std::cell::RefCell;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -22,17 +24,33 @@ pub enum Format {
 }
 
 /// Starts logging at `level`; `RUST_LOG` overrides it. Only the first call in a process counts.
-pub fn start(format: Format, level: tracing::Level) {
+pub fn start(format: Format, level: Level) {
     // Pingora reports every broken client connection as an error; they are the Internet's normal weather.
     let default = format!("{level},pingora_core=error,pingora_proxy=off,sqlx=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let registry = tracing_subscriber::registry().with(filter);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(shows_colours());
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_written));
     // A second start (tests make several gateways in one process) keeps the first one's subscriber.
     let _ = match format {
         Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
         Format::Pretty => registry.with(layer.compact().with_target(false)).try_init(),
     };
+}
+
+/// A terminal that can show them, and nobody asked for none.
+fn shows_colours() -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !plain && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Whatever `RUST_LOG` says: below a warning, other people's crates write whole requests, statements and frames, and with
+/// them tokens and secrets (rule O2). Pingora's proxy writes the query even in its errors.
+fn may_be_written(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    if target == "faregate" || target.starts_with("faregate::") {
+        return true;
+    }
+    !target.starts_with("pingora_proxy") && *metadata.level() <= Level::WARN
 }
 
 /// How long a decision line may wait in memory before it is written.

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Failure, Format, Outcome, WRONG};
+use super::{Failure, Format, Outcome, UNUSABLE, WRONG};
 use crate::config::{self, Config, Environment};
 use crate::entropy::Entropy;
 use crate::serve::Running;
@@ -69,7 +69,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         }
     }
     let world = match &arguments.data {
-        Some(folder) => World::kept_in(folder)?,
+        Some(folder) => World::kept_in(folder).map_err(|error| Failure::Failed(UNUSABLE, error))?,
         None => World::new(&Entropy::system()),
     };
     let config = configuration(&arguments, &world)?;

@@ -119,7 +119,7 @@ enum EntityAction {
         #[arg(long)]
         tenant: Option<String>,
         /// How long the old secret stays good
-        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
         keep_old: i64,
     },
     /// Delete an entity and its grants
@@ -378,7 +378,7 @@ fn text(result: &Value) -> String {
             .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
             .collect::<Vec<_>>()
             .join(", "),
-        other => other.to_string(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
     };
     match result {
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join("\n"),
@@ -386,6 +386,6 @@ fn text(result: &Value) -> String {
             let width = members.keys().map(String::len).max().unwrap_or(0);
             members.iter().map(|(name, value)| format!("{name:width$}  {}\n", scalar(value))).collect()
         }
-        other => format!("{}\n", scalar(other)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => format!("{}\n", scalar(result)),
     }
 }

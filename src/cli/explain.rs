@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, WRONG};
 use crate::config::{self, Config};
 use crate::enforce::{self, Denial};
-use crate::policy::{Facts, TokenFacts};
+use crate::policy::{Decision, Facts, TokenFacts};
 use crate::route;
-use crate::serve::{Offline, Verified};
+use crate::serve::{self, Offline, Verified};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -47,8 +47,18 @@ struct Line {
     would_pass_if: Option<String>,
 }
 
+/// The request to explain.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    pub method: Method,
+    /// As it would stand in the request, with or without a query.
+    pub path: &'a str,
+    pub host: Option<&'a str>,
+    pub token: Option<&'a str>,
+}
+
 /// The whole explanation.
-struct Explanation {
+pub struct Explanation {
     request: String,
     route: Option<String>,
     lines: Vec<Line>,
@@ -65,8 +75,12 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Some("-") => Some(super::token::read_token()?),
         Some(_) => return Err(usage("tokens are read from standard input: --token -")),
     };
+    if !arguments.path.starts_with('/') {
+        return Err(usage("PATH begins with a slash, as in a request: /api/orders"));
+    }
     let config = super::serve::load(&arguments.file)?;
-    let explanation = super::block_on(explain(&config, &method, arguments, token.as_deref()))?;
+    let asked = Asked { method, path: &arguments.path, host: arguments.host.as_deref(), token: token.as_deref() };
+    let explanation = super::block_on(explain(&config, &asked))?;
     match arguments.format {
         Format::Text => print!("{}", explanation.text()),
         Format::Json => println!("{}", explanation.json()),
@@ -74,10 +88,18 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if explanation.denial.is_some() { Err(Failure::Said(FAILED)) } else { Ok(()) }
 }
 
-async fn explain(config: &Config, method: &Method, arguments: &Arguments, token: Option<&str>) -> Explanation {
+/// What the gateway of `config` would decide, in the order in which it decides.
+pub async fn explain(config: &Config, asked: &Asked<'_>) -> Explanation {
+    let Asked { method, path, host, token } = asked;
     let mut explanation =
-        Explanation { request: format!("{method} {}", arguments.path), route: None, lines: Vec::new(), denial: None };
-    let target = arguments.path.split('?').next().unwrap_or_default();
+        Explanation { request: format!("{method} {path}"), route: None, lines: Vec::new(), denial: None };
+    if *method == Method::TRACE || *method == Method::CONNECT {
+        return explanation.refused("method", "the method were another one", (405, "method_refused"));
+    }
+    if host.is_some_and(|host| !serve::serves(config, host)) {
+        return explanation.refused("host", "a route named this host", (421, "unknown_host"));
+    }
+    let target = path.split('?').next().unwrap_or_default();
     let path = match route::canonical(target) {
         Ok(path) => path,
         Err(error) => return explanation.refused("path", "the path had one meaning only", (400, error.as_str())),
@@ -85,10 +107,14 @@ async fn explain(config: &Config, method: &Method, arguments: &Arguments, token:
     let what =
         if path == target { "path is canonical".to_owned() } else { format!("path is decided on and sent as {path}") };
     explanation.passed(what, None);
+    if serve::is_own_path(&path) {
+        explanation.route = Some("the authorization server's own".to_owned());
+        return explanation;
+    }
 
     // Invariant: a configuration with routes that contradict each other does not load.
     let Ok(table) = config::route_table(&config.routes) else { return explanation };
-    let found = table.find(arguments.host.as_deref(), &path);
+    let found = table.find(*host, &path);
     let Some((found, route)) = found.and_then(|found| config.routes.get(*found.value).map(|route| (found, route)))
     else {
         return explanation.refused("route", "a route were configured for this path", (404, "no_route"));
@@ -117,14 +143,20 @@ async fn explain(config: &Config, method: &Method, arguments: &Arguments, token:
         });
     }
     explanation.denial = match route.policy.decide(method, &facts) {
-        crate::policy::Decision::Permit { .. } => None,
-        crate::policy::Decision::Deny { reason: crate::policy::Reason::NoToken, .. } => Some((401, "no_token")),
-        crate::policy::Decision::Deny { reason, .. } => Some((403, reason.as_str())),
+        Decision::Permit { .. } => None,
+        // Nobody is told what a token would have to say before there is one.
+        Decision::Deny { .. } if token.is_none() => Some((401, "no_token")),
+        Decision::Deny { reason, .. } => Some((403, reason.as_str())),
     };
     explanation
 }
 
 impl Explanation {
+    /// Status and code of the refusal; `None` when the request is permitted.
+    pub fn denial(&self) -> Option<(u16, &'static str)> {
+        self.denial
+    }
+
     /// Puts a token through the checks that come before the policy.
     async fn verified(
         &mut self,
@@ -200,7 +232,8 @@ impl Explanation {
         self
     }
 
-    fn text(&self) -> String {
+    /// As a person reads it.
+    pub fn text(&self) -> String {
         let mut text = format!("request   {}\nroute     {}\n", self.request, self.route.as_deref().unwrap_or("none"));
         for line in &self.lines {
             let (sign, word) = if line.passed { ("✓", "pass") } else { ("✗", "fail") };

@@ -129,6 +129,6 @@ fn text(result: &Value) -> String {
             })
             .collect(),
         Value::Object(members) => members.iter().map(|(name, value)| format!("{name:17} {}\n", word(value))).collect(),
-        other => format!("{other}\n"),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => format!("{result}\n"),
     }
 }

@@ -1,11 +1,16 @@
 //! `faregate serve`: the gateway of a configuration, until a signal.
 
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::time::Duration;
 use std::{io, process};
+
+use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, WRONG};
 use crate::config::{self, Config, Environment, LogFormat};
 use crate::serve::{self, Running};
-use crate::telemetry;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  faregate serve\n  faregate serve --config /etc/faregate/faregate.yaml")]
@@ -19,75 +24,101 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Outcome {
     let config = load(&arguments.file)?;
-    let format = arguments.format;
-    until_signal(config, move |running| match format {
-        Format::Text => banner(running),
-        Format::Json => println!("{}", running.description()),
+    eprint!("{}", config::render_all(&config.warnings, super::colour(&io::stderr())));
+    let (format, log) = (arguments.format, config.log.format);
+    until_signal(config, move |running| match (format, log) {
+        (Format::Json, _) => println!("{}", running.description()),
+        (Format::Text, _) if io::stderr().is_terminal() => banner(running),
+        // Among log lines one line, in their form (UX 3).
+        (Format::Text, LogFormat::Json) => eprintln!("{}", ready_event(running)),
+        (Format::Text, LogFormat::Pretty) => {
+            eprintln!("faregate is ready: {}", facts(running).join(", ").replace("  ", ""))
+        }
     })
 }
 
 /// Loads a configuration and its policy tests, or says everything that is wrong with it.
 pub(super) fn load(file: &ConfigurationFile) -> Result<Config, Failure> {
-    let config = config::load(&file.config, &Environment::process()).map_err(|problems| {
+    config::load(&file.config, &Environment::process()).map_err(|problems| {
         eprint!("{}", config::render_all(&problems, super::colour(&io::stderr())));
         Failure::Said(WRONG)
-    })?;
-    for warning in &config.warnings {
-        eprint!("{}", config::render_all(std::slice::from_ref(warning), super::colour(&io::stderr())));
-    }
-    Ok(config)
+    })
 }
+
+/// How long what is being written may take after the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Runs the gateway of `config` on a runtime of its own; `ready` is called once requests are answered.
 pub(super) fn until_signal(config: Config, ready: impl FnOnce(&Running)) -> Outcome {
-    let format = match config.log.format {
-        LogFormat::Json => telemetry::Format::Json,
-        LogFormat::Pretty => telemetry::Format::Pretty,
-    };
-    telemetry::start(format, config.log.level);
+    serve::start_logging(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.threads)
         .thread_name("faregate")
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let running = serve::start(config).await.map_err(|error| Failure::Failed(error.exit_code(), error.into()))?;
+        // Whoever reads that it is ready may end it at once, and that too is an orderly end.
+        let signals = Signals::listen()?;
         ready(&running);
-        wait_for_signal().await?;
+        signals.wait().await;
         running.stop().await;
         Ok(())
-    })
+    });
+    // An RSA key may be in the making, which cannot be interrupted; the next start makes it.
+    runtime.shutdown_timeout(LAST_WORDS);
+    outcome
 }
 
 /// SIGTERM and SIGINT end the process after a drain; a second one ends it at once.
-async fn wait_for_signal() -> Result<(), Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        process::exit(i32::from(UNUSABLE));
-    });
-    Ok(())
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-/// At most twelve lines for a person (UX 3).
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn wait(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            process::exit(i32::from(UNUSABLE));
+        });
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// At most twelve lines for a person, unless there are many listeners (UX 3).
 fn banner(running: &Running) {
     eprintln!("faregate {} is ready", env!("CARGO_PKG_VERSION"));
-    for (address, tls) in &running.listeners {
-        eprintln!("  listening  {}://{address}", if *tls { "https" } else { "http" });
+    for fact in facts(running) {
+        eprintln!("  {fact}");
     }
-    if let Some(admin) = running.admin {
-        eprintln!("  admin      http://{admin}");
+}
+
+fn facts(running: &Running) -> Vec<String> {
+    let listener = |(address, tls): &(SocketAddr, bool)| format!("{}://{address}", if *tls { "https" } else { "http" });
+    let mut facts: Vec<_> = running.listeners.iter().map(|at| format!("listening  {}", listener(at))).collect();
+    facts.extend(running.admin.map(|admin| format!("admin      http://{admin}")));
+    facts.push(format!("issuer     {}", running.issuers.join(", ")));
+    facts.push(format!("config     {} ({})", running.source, running.hash.get(..12).unwrap_or(&running.hash)));
+    facts.push(format!("store      {}", running.store));
+    facts
+}
+
+fn ready_event(running: &Running) -> Value {
+    let mut event = json!({ "event": "ready", "version": env!("CARGO_PKG_VERSION") });
+    if let (Some(event), Value::Object(description)) = (event.as_object_mut(), running.description()) {
+        event.extend(description);
     }
-    eprintln!("  issuer     {}", running.issuers.join(", "));
-    eprintln!("  config     {} ({})", running.source, running.hash.get(..12).unwrap_or(&running.hash));
-    eprintln!("  store      {}", running.store);
+    event
 }

@@ -1,4 +1,4 @@
-//! The resource-server role: who is asking, and may they? Token to facts, facts to [`Permit`] or [`Denial`].
+//! The resource-server role: who is asking, and may they? Token to facts, facts to [`Permit`] or [`Refusal`].
 //!
 //! Owns the order of the checks. It does not know HTTP beyond header fields, nor where keys and names come from: they
 //! arrive through [`Issuer`].
@@ -9,6 +9,7 @@ mod denial;
 mod identity;
 mod permit;
 mod pseudonym;
+mod refusal;
 mod token;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use denial::{Denial, TokenFault};
 pub use identity::Identity;
 pub use permit::Permit;
 pub use pseudonym::Pseudonyms;
+pub use refusal::Refusal;
 pub use token::VerifiedToken;
 
 use crate::clock::Clock;
@@ -96,18 +98,18 @@ impl Enforcer {
     /// Decides on one request. It waits only when a token is seen for the first time and speaks of entities.
     ///
     /// # Errors
-    /// The [`Denial`] to answer with; `Undecidable` when the directory is needed and does not answer.
-    pub async fn check(&self, guard: &Guard, request: Request<'_>) -> Result<Permit, Denial> {
+    /// The [`Refusal`] with what to answer; `Undecidable` when the directory is needed and does not answer.
+    pub async fn check(&self, guard: &Guard, request: Request<'_>) -> Result<Permit, Refusal> {
         if guard.policy.is_public(request.method) {
             return Ok(Permit::public());
         }
         // 1. Find the bearer.
         let token = match bearer::find(request.headers, request.query).map_err(Denial::BadRequest)? {
             Presented::Bearer(token) => token,
-            Presented::Nothing => return Err(Denial::NoToken),
+            Presented::Nothing => return Err(Denial::NoToken.into()),
         };
         if token.len() > jose::MAX_TOKEN_BYTES {
-            return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::TooLarge)));
+            return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::TooLarge)).into());
         }
         // 2. Verify, or remember having verified. 3. Facts are made in the same step, once per token.
         let (verified, cache_hit) = match self.cache.find(token) {
@@ -117,21 +119,17 @@ impl Enforcer {
                 (self.verify(token).await?, false)
             }
         };
-        // 4. Still good? Asked at every use, cached or not (rule F17).
         self.count(cache_hit);
+        // 4. Still good? Asked at every use, cached or not (rule F17).
         if self.clock.now() >= verified.expires_at {
             self.cache.remove(token);
-            return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired)));
+            let denial = Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired));
+            return Err(Refusal::of_token(denial, verified, cache_hit));
         }
-        check_accepted(guard, &verified)?;
         // 5. Decide.
-        let facts = Facts::of_token(&verified.facts, request.parameters);
-        match guard.policy.decide(request.method, &facts) {
-            Decision::Permit { .. } => Ok(Permit::of_token(verified, cache_hit)),
-            Decision::Deny { rule, reason } => {
-                let scope = scope_to_ask_for(&guard.policy, rule, &reason, request.parameters);
-                Err(Denial::InsufficientScope { reason: reason.as_str(), scope })
-            }
+        match decide(guard, &request, &verified) {
+            Ok(()) => Ok(Permit::of_token(verified, cache_hit)),
+            Err(denial) => Err(Refusal::of_token(denial, verified, cache_hit)),
         }
     }
 
@@ -229,6 +227,19 @@ fn scope_to_ask_for(policy: &Policy, rule: Option<RuleId>, reason: &Reason, para
         }
         Reason::NoToken | Reason::MethodNotAllowed | Reason::MissingRole | Reason::ClaimMismatch | Reason::Denied => {
             String::new()
+        }
+    }
+}
+
+/// What this route says about a good token.
+fn decide(guard: &Guard, request: &Request<'_>, token: &VerifiedToken) -> Result<(), Denial> {
+    check_accepted(guard, token)?;
+    let facts = Facts::of_token(&token.facts, request.parameters);
+    match guard.policy.decide(request.method, &facts) {
+        Decision::Permit { .. } => Ok(()),
+        Decision::Deny { rule, reason } => {
+            let scope = scope_to_ask_for(&guard.policy, rule, &reason, request.parameters);
+            Err(Denial::InsufficientScope { reason: reason.as_str(), scope })
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::Route;
 use super::request_id::RequestId;
-use crate::enforce::Permit;
+use crate::enforce::{Permit, Refusal};
 
 /// The state of one request.
 pub struct Context {
@@ -19,6 +19,8 @@ pub struct Context {
     pub canonical_path: Option<Box<str>>,
     /// The proof that the request may be forwarded.
     pub permit: Option<Permit>,
+    /// What the check said against it.
+    pub refusal: Option<Refusal>,
     /// Why it was refused, for the metric and the decision line.
     pub refused: Option<&'static str>,
     /// Bytes of request body forwarded so far.
@@ -37,6 +39,7 @@ impl Context {
             route: None,
             canonical_path: None,
             permit: None,
+            refusal: None,
             refused: None,
             body_received: 0,
             forwarded: None,

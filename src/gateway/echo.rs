@@ -20,18 +20,21 @@ const MOST_BODY: usize = 1024 * 1024;
 pub async fn start() -> std::io::Result<SocketAddr> {
     let socket = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = socket.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = socket.accept().await {
-            tokio::spawn(async move {
-                // A broken connection ends its task: there is nobody left to tell.
-                let _ = serve(stream).await;
-            });
-        }
-    });
+    tokio::spawn(serve(socket));
     Ok(address)
 }
 
-async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
+/// Answers on `socket` for as long as it accepts connections.
+pub async fn serve(socket: TcpListener) {
+    while let Ok((stream, _)) = socket.accept().await {
+        tokio::spawn(async move {
+            // A broken connection ends its task: there is nobody left to tell.
+            let _ = answer(stream).await;
+        });
+    }
+}
+
+async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = BytesMut::with_capacity(8 * 1024);
     while let Some(request) = read_head(&mut stream, &mut buffer).await? {

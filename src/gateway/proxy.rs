@@ -232,7 +232,10 @@ impl Proxy {
             query: header.uri.query(),
             parameters: &parameters,
         };
-        let permit = self.0.enforcer.check(&route.guard, request).await.map_err(|denial| Problem::from(&denial))?;
+        let permit = match self.0.enforcer.check(&route.guard, request).await {
+            Ok(permit) => permit,
+            Err(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
+        };
         drop(found);
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
             return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
@@ -377,7 +380,9 @@ fn problem_of(error: &Error) -> Option<Problem> {
 }
 
 fn decision_line<'a>(session: &'a Session, ctx: &'a Context, status: u16, latency: Duration) -> DecisionLine<'a> {
-    let token = ctx.permit.as_ref().and_then(|permit| permit.token());
+    let permitted = ctx.permit.as_ref().map(|permit| (permit.token(), permit.cache_hit()));
+    let refused = ctx.refusal.as_ref().map(|refusal| (refusal.token(), refusal.cache_hit()));
+    let (token, cache_hit) = permitted.or(refused).unwrap_or_default();
     let route = ctx.route.as_ref().map(|route| &*route.name).or(ctx.embedded);
     DecisionLine {
         request_id: ctx.request_id.as_str(),
@@ -389,7 +394,7 @@ fn decision_line<'a>(session: &'a Session, ctx: &'a Context, status: u16, latenc
         issuer: token.map(|token| &*token.facts.issuer),
         client_id: token.and_then(|token| token.facts.client_id.as_deref()),
         subject: token.map(|token| &*token.pseudonym),
-        cache_hit: ctx.permit.as_ref().is_some_and(|permit| permit.cache_hit()),
+        cache_hit,
         status,
         latency,
     }

@@ -53,11 +53,18 @@ pub struct Settings {
     pub default_tenant: Option<Uuid>,
     /// Seconds between the publication of a new key and its first use (P2). Key sets are cached for half as long.
     pub publish_for: i64,
+    /// Seconds for which an old key stays published after its last use; never less than its last token lives.
+    pub keep_for: i64,
 }
 
 impl Settings {
     pub fn new(public_url: &str) -> Self {
-        Self { public_url: public_url.trim_end_matches('/').to_owned(), default_tenant: None, publish_for: 600 }
+        Self {
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            default_tenant: None,
+            publish_for: 600,
+            keep_for: 0,
+        }
     }
 
     /// Seconds for which others may cache a key set or a metadata document.

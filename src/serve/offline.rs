@@ -8,11 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{Opened, StartError, issuers};
+use super::{Opened, StartError, compile, issuers};
+use crate::clock::Clock;
 use crate::config::{Config, StoreLocation};
 use crate::enforce::{Denial, Enforcer, Issuer, Pseudonyms, TokenCache, TokenFault};
 use crate::jose;
 use crate::policy::TokenFacts;
+use crate::web;
 
 /// The enforcer of a configuration, if its store can be opened.
 pub struct Offline {
@@ -51,6 +53,13 @@ impl Offline {
             Err(why) => {
                 let malformed = Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed));
                 let claims = claims(token).ok_or(malformed)?;
+                if claims
+                    .get("exp")
+                    .and_then(Value::as_i64)
+                    .is_none_or(|expires_at| expires_at <= Clock::system().now())
+                {
+                    return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired)));
+                }
                 Ok(Verified::Unread { facts: TokenFacts::of_claims(claims), why: why.clone() })
             }
         }
@@ -63,6 +72,16 @@ impl Offline {
             Err(_) => Some(0),
         }
     }
+}
+
+/// Whether requests for this host (without port) are for the gateway of `config` at all.
+pub fn serves(config: &Config, host: &str) -> bool {
+    compile::known_hosts(config).is_none_or(|known| known.iter().any(|own| own.matches(host)))
+}
+
+/// Whether the authorization server answers at this canonical path, whatever the routes say.
+pub fn is_own_path(path: &str) -> bool {
+    web::pattern_of(path).is_some()
 }
 
 async fn open(config: &Config) -> Result<(Enforcer, Vec<Arc<dyn Issuer>>), StartError> {

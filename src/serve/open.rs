@@ -2,6 +2,7 @@
 //!
 //! Owns the order in which they are opened.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::StartError;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::directory::Directory;
+use crate::directory::declare::Declaration;
 use crate::entropy::Entropy;
 use crate::jose::MasterKey;
 use crate::store::Store;
@@ -23,7 +25,8 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens the store of `config`, brings its schema up to date and sees that there is a tenant.
+    /// Opens the store of `config`, brings its schema up to date and sees that there is a tenant, unless the
+    /// configuration declares objects: then [`Opened::declare`] makes those that they need.
     ///
     /// # Errors
     /// [`StartError`] when the store cannot be used.
@@ -31,24 +34,42 @@ impl Opened {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let store: Arc<dyn Store> = Arc::new(SqlStore::open(config.store.url().expose(), &Options::default()).await?);
         let directory = Arc::new(Directory::new(store.clone(), clock.clone(), entropy.clone()));
-        directory.ensure_tenant().await?;
+        if !declares(&config.directory) {
+            directory.ensure_tenant().await?;
+        }
         Ok(Self { store, directory, clock, entropy })
     }
 
-    /// Makes what the configuration declares.
+    /// Makes what the configuration declares. One that declares nothing leaves the store as it is.
     ///
     /// # Errors
     /// [`StartError::Directory`] when the store holds something that contradicts it.
     pub async fn declare(&self, config: &Config) -> Result<(), StartError> {
+        if !declares(&config.directory) {
+            return Ok(());
+        }
         let applied = self.directory.apply(&config.directory).await?;
         for generated in &applied.generated_secrets {
-            // Shown once, to whoever starts the gateway; it is nowhere else in clear.
-            let (entity, client_id, secret) =
-                (&generated.entity, &generated.client_id, generated.client_secret.expose());
-            eprintln!("faregate: entity {entity:?} was made; client_id {client_id} client_secret {secret}");
+            let (entity, client_id) = (&generated.entity, &generated.client_id);
+            if std::io::stderr().is_terminal() {
+                // Shown once, to the person who starts the gateway; it is nowhere else in clear.
+                let secret = generated.client_secret.expose();
+                eprintln!("faregate: entity {entity:?} was made; client_id {client_id} client_secret {secret}");
+            } else {
+                // Standard error is a log now, and secrets are in none (rule O2).
+                tracing::warn!(
+                    client.id = client_id,
+                    "entity {entity:?} was made with a secret that nobody knows; get one with: faregate entity regenerate-secret {entity}"
+                );
+            }
         }
         Ok(())
     }
+}
+
+fn declares(declaration: &Declaration) -> bool {
+    let Declaration { tenants, entity_types, entities, grants, adopt: _ } = declaration;
+    !(tenants.is_empty() && entity_types.is_empty() && entities.is_empty() && grants.is_empty())
 }
 
 /// The key that protects signing keys, made at the first start.

@@ -1,5 +1,6 @@
 //! Everything that needs more than one module: one binary, one list.
 
+mod cli;
 mod config;
 mod gateway;
 mod keys;

@@ -10,7 +10,7 @@ use super::issuer::LoadedKey;
 use super::{KeyRing, KeyRingError, algorithm_name, parse_algorithm};
 use crate::clock::UnixSeconds;
 use crate::events::Event;
-use crate::jose::{Algorithm, SigningKey};
+use crate::jose::{Algorithm, KeyError, SigningKey};
 use crate::model::{KeyPurpose, KeySchedule, StoredKey, Tenant};
 use crate::store::{StoreError, Unique};
 
@@ -61,8 +61,12 @@ impl KeyRing {
         if !slow.is_empty() {
             let ring = Arc::clone(self);
             tokio::spawn(async move {
-                if let Err(error) = ring.make_slow().await {
-                    tracing::error!(error = %error, "A signing key could not be made; the next reload tries again.");
+                match ring.make_slow().await {
+                    // The process ends. The next one makes the key.
+                    Ok(()) | Err(KeyRingError::Interrupted) => {}
+                    Err(error) => {
+                        tracing::error!(error = %error, "A signing key could not be made; the next reload tries again.");
+                    }
                 }
             });
         }
@@ -85,7 +89,8 @@ impl KeyRing {
         let made = self.generate(slot).await?;
         let schedule = KeySchedule {
             publish_for: self.settings.publish_for,
-            keep_for: tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR) + KEEP_LEEWAY_FOR,
+            keep_for: tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR).max(self.settings.keep_for)
+                + KEEP_LEEWAY_FOR,
         };
         let (retired, successor) = current.succeed(made, now, schedule).ok_or(KeyRingError::Changed)?;
         if !self.store.rotate_key(&retired, &successor, now).await? {
@@ -155,12 +160,16 @@ impl KeyRing {
     }
 
     async fn generate(&self, slot: Slot) -> Result<StoredKey, KeyRingError> {
-        let key = match slot.algorithm.is_rsa() {
-            true => tokio::task::spawn_blocking(move || SigningKey::generate(slot.algorithm))
-                .await
-                .map_err(|_| KeyRingError::Interrupted)??,
-            false => SigningKey::generate(slot.algorithm)?,
-        };
+        let key =
+            match slot.algorithm.is_rsa() {
+                true => tokio::task::spawn_blocking(move || SigningKey::generate(slot.algorithm)).await.map_err(
+                    |error| match error.is_panic() {
+                        true => KeyError::Library.into(),
+                        false => KeyRingError::Interrupted,
+                    },
+                )??,
+                false => SigningKey::generate(slot.algorithm)?,
+            };
         let private_key = self.master_key.seal(key.kid(), &key.private_key()?, &self.entropy)?;
         Ok(StoredKey {
             id: key.kid().to_owned(),

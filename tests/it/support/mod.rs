@@ -4,5 +4,6 @@ pub mod authorization_server;
 pub mod database;
 pub mod files;
 pub mod gateway;
+pub mod process;
 pub mod upstream;
 pub mod wire;

@@ -1,0 +1,38 @@
+//! A denial and, where that was known by then, whose request it was: auditors ask for both (rule O3).
+//!
+//! Owns the pair. What a denial means is `denial`'s business, and clients are told nothing of the token.
+
+use std::sync::Arc;
+
+use super::Denial;
+use super::token::VerifiedToken;
+
+/// A request that may not go to its upstream.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub denial: Denial,
+    token: Option<Arc<VerifiedToken>>,
+    cache_hit: bool,
+}
+
+impl Refusal {
+    pub(super) fn of_token(denial: Denial, token: Arc<VerifiedToken>, cache_hit: bool) -> Self {
+        Self { denial, token: Some(token), cache_hit }
+    }
+
+    /// The token, if it is one of an issuer of ours: it was verified, and did not suffice.
+    pub fn token(&self) -> Option<&VerifiedToken> {
+        self.token.as_deref()
+    }
+
+    /// Whether the token had been verified for an earlier request.
+    pub fn cache_hit(&self) -> bool {
+        self.cache_hit
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self { denial, token: None, cache_hit: false }
+    }
+}

@@ -1,0 +1,167 @@
+//! `faregate check`: everything that is wrong, at once, for people and for scripts.
+
+use serde_json::json;
+
+use super::{DIRECTORY, ROUTES, Site};
+use crate::support::process::{Run, faregate};
+
+const WRONG: &str = r#"
+upstreams: { app: "builtin:echo" }
+routes:
+  /a/**: { upstraem: app, public: true }
+  /b/**: { upstream: nowhere, public: true }
+  /c/**: { upstream: app }
+  /d/**: { upstream: app, require: scoop orders:read }
+"#;
+
+// UX 4, UX 5, UX 15
+#[test]
+fn a_good_file_passes() {
+    let site = Site::new();
+    let run = site.run(&["check"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+    assert!(run.stdout.contains("faregate.yaml can be used; its hash is "), "{}", run.stdout);
+    for layer in ["syntax", "policy tests"] {
+        assert!(run.stdout.contains(layer), "{layer}: {}", run.stdout);
+    }
+    let report = site.json(&["check"]);
+    assert_eq!((&report["ok"], &report["problems"]), (&json!(true), &json!([])));
+    assert_eq!(site.run(&["check", "faregate.yaml"]).code, 0, "the file may be named");
+    assert!(!site.file("faregate.db").exists(), "nothing is made");
+}
+
+// UX 4: all at once, with place, line, caret and a suggestion.
+#[test]
+fn every_problem_is_shown_at_once() {
+    let site = Site::with(&[WRONG]);
+    let run = site.run(&["check"]);
+    assert_eq!((run.code, run.stderr.as_str()), (2, ""), "{run:?}");
+    for needed in [
+        "unknown key \"upstraem\" — did you mean \"upstream\"?",
+        "nowhere",
+        "/c/**",
+        "scoop",
+        "^^^^^^^^",
+        "faregate.yaml:11:12 ",
+        "faregate.yaml:14:36 ",
+    ] {
+        assert!(run.stdout.contains(needed), "{needed}: {}", run.stdout);
+    }
+    let json = site.run(&["check", "--format", "json"]);
+    assert_eq!(json.code, 2);
+    let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&report["ok"], &report["hash"]), (&json!(false), &serde_json::Value::Null));
+    assert!(report["problems"].as_array().unwrap().len() >= 4, "{report}");
+    // Every other command says the same on standard error and does nothing.
+    for arguments in [&["serve"][..], &["entity", "list"], &["key", "list"], &["explain", "GET", "/a"]] {
+        let other = site.run(arguments);
+        assert_eq!((other.code, other.stdout.as_str()), (2, ""), "{other:?}");
+        assert!(other.stderr.contains("upstraem") && other.stderr.contains("scoop"), "{}", other.stderr);
+    }
+}
+
+// UX 5: a warning passes, unless asked to be strict.
+#[test]
+fn strict_makes_warnings_fail() {
+    let site = Site::with(&[
+        "upstreams: { app: \"builtin:echo\" }\nroutes: { /any/**: { upstream: app, require: authenticated } }\n",
+    ]);
+    let lax = site.run(&["check"]);
+    assert_eq!(lax.code, 0, "{lax:?}");
+    assert!(lax.stdout.contains("accepts any audience"), "{}", lax.stdout);
+    let strict = site.run(&["check", "--strict"]);
+    assert_eq!(strict.code, 2, "{strict:?}");
+    assert!(
+        strict.stdout.contains("accepts any audience") && !strict.stdout.contains("can be used"),
+        "{}",
+        strict.stdout
+    );
+    // UX 15: commands that do something else do not repeat them.
+    assert_eq!(site.run(&["tenant", "list"]).stderr, "");
+    assert!(site.serve().stderr().contains("accepts any audience"));
+}
+
+// UX 7
+#[test]
+fn failing_policy_tests_are_shown() {
+    let test =
+        "tests: [{ name: readers read, token: { scope: orders:read }, request: GET /api/orders, expect: permit }]\n";
+    let site = Site::with(&[ROUTES, DIRECTORY, test]);
+    let run = site.run(&["check"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stdout.contains("1 of 1 test failed") && run.stdout.contains("readers read"), "{}", run.stdout);
+}
+
+// UX 15
+#[test]
+fn a_missing_file_is_named() {
+    let site = Site::new();
+    let run = site.run(&["check", "nowhere.yaml"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stdout.contains("nowhere.yaml"), "{run:?}");
+}
+
+/// Runs a command at a terminal of the given kind.
+fn at_a_terminal(site: &Site, variables: &[(&str, &str)], command: &str) -> String {
+    let command = format!("exec {} {command}", env!("CARGO_BIN_EXE_faregate"));
+    let mut script = std::process::Command::new("script");
+    script
+        .args(["-qec", &command, "/dev/null"])
+        .current_dir(site.folder.path())
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm");
+    script.envs(variables.iter().copied());
+    Run::of(&mut script).stdout
+}
+
+// UX: colours at a terminal only, and not there either when nobody wants or can show them.
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let site = Site::with(&[WRONG]);
+    for command in ["check", "serve"] {
+        let plain = Run::of(faregate(site.folder.path(), &[command]).env("TERM", "xterm"));
+        assert!(!plain.stdout.contains('\x1b') && !plain.stderr.contains('\x1b'), "{plain:?}");
+        assert!(at_a_terminal(&site, &[], command).contains("\x1b["), "{command}");
+        for variable in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+            let said = at_a_terminal(&site, &[variable], command);
+            assert!(!said.contains('\x1b') && said.contains("upstraem"), "{variable:?}: {said}");
+        }
+    }
+}
+
+// UX 16: help fits a screen, and what it shows as an example is understood.
+#[test]
+fn help_is_short_and_its_examples_work() {
+    let site = Site::new();
+    let commands = [
+        "dev",
+        "serve",
+        "check",
+        "explain",
+        "status",
+        "token",
+        "token get",
+        "token inspect",
+        "key",
+        "tenant",
+        "entity-type",
+        "entity",
+        "grant",
+    ];
+    for command in commands.into_iter().chain([""]) {
+        let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let help = site.run(&arguments);
+        assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");
+        assert!(help.stdout.lines().count() <= 40, "{command}: {}", help.stdout);
+        for example in help.stdout.lines().filter_map(|line| line.trim().strip_prefix("faregate ")) {
+            // Asking for help parses what stands before.
+            let words: Vec<&str> = example.split(" < ").next().unwrap().split_whitespace().collect();
+            let parsed = site.run(&[&words[..], &["--help"]].concat());
+            assert_eq!(parsed.code, 0, "{example}: {parsed:?}");
+        }
+    }
+    let unknown = site.run(&["chekc"]);
+    assert_eq!((unknown.code, unknown.stderr.contains("'check'")), (2, true), "{unknown:?}");
+    let version = site.run(&["--version"]);
+    assert_eq!(version.stdout, format!("faregate {}\n", env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,183 @@
+//! `faregate tenant|entity-type|entity|grant`: beside a running gateway, which hears of it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{HEAD, READ, ROUTES, Site};
+const WITHIN: Duration = Duration::from_secs(1);
+
+/// Types, two entities and a grant, made by commands. Answers the caller's credentials.
+fn populated(site: &Site) -> (String, String) {
+    site.json(&["entity-type", "create", "api", "--permission", "read"]);
+    site.json(&["entity-type", "allow", "api", "write"]);
+    site.json(&["entity", "create", "orders", "--type", "api"]);
+    let caller = site.json(&["entity", "create", "reporting", "--type", "api", "--client-id", "reports"]);
+    site.json(&["grant", "set", "reporting", "orders", "--permission", "read"]);
+    (caller["client_id"].as_str().unwrap().to_owned(), caller["client_secret"].as_str().unwrap().to_owned())
+}
+
+// M9, T22: what is changed by a command is true for the running gateway within a second.
+#[test]
+fn a_running_gateway_hears_of_every_change() {
+    let site = Site::with(&[ROUTES]);
+    let gateway = site.serve();
+    let (id, secret) = populated(&site);
+    assert_eq!(id, "reports");
+    let asks = |secret: &str, scope: &str| {
+        let answer = gateway.ask_for_token((&id, secret), scope);
+        (answer.status(), answer.json()["error"].as_str().unwrap_or_default().to_owned())
+    };
+    let becomes = |secret: &str, scope: &str, status: u16, error: &str| {
+        let (expected, mut answers) = ((status, error.to_owned()), Vec::new());
+        // Not more often: whoever asks ten times with a wrong secret is refused for a while (D6).
+        for _ in 0..3 {
+            std::thread::sleep(WITHIN / 3);
+            answers.push(asks(secret, scope));
+            if answers.last() == Some(&expected) {
+                return;
+            }
+        }
+        panic!("{expected:?} within {WITHIN:?}, not {answers:?}");
+    };
+    becomes(&secret, READ, 200, "");
+    let token = gateway.token((&id, &secret), READ);
+    assert_eq!(gateway.request_with(&token, "GET", "/api/orders").status(), 200);
+    assert_eq!(gateway.request_with(&token, "POST", "/api/orders").status(), 403);
+
+    site.json(&["grant", "set", "reporting", "orders", "--permission", "write"]);
+    becomes(&secret, READ, 400, "invalid_scope");
+    becomes(&secret, "target-entity:orders:write", 200, "");
+
+    let renewed = site.json(&["entity", "regenerate-secret", "reporting", "--keep-old", "60"]);
+    let renewed = renewed["client_secret"].as_str().unwrap();
+    assert_ne!(renewed, secret);
+    becomes(renewed, "", 200, "");
+    becomes(&secret, "", 200, "");
+    let last = site.json(&["entity", "regenerate-secret", "reporting"]);
+    let last = last["client_secret"].as_str().unwrap();
+    becomes(&secret, "", 401, "invalid_client");
+    becomes(last, "", 200, "");
+
+    assert_eq!(
+        site.json(&["grant", "delete", "reporting", "orders"]),
+        json!({ "deleted": { "recipient": "reporting", "target": "orders" } })
+    );
+    becomes(last, "target-entity:orders", 400, "invalid_scope");
+    assert_eq!(site.run(&["entity", "delete", "reporting"]).code, 0);
+    becomes(last, "", 401, "invalid_client");
+}
+
+// A secret is shown when it is made and never again (T77).
+#[test]
+fn a_secret_is_shown_once() {
+    let site = Site::with(&[ROUTES]);
+    let (_, secret) = populated(&site);
+    for arguments in [&["entity", "list"][..], &["grant", "list"], &["tenant", "list"], &["entity-type", "list"]] {
+        for format in ["text", "json"] {
+            let run = site.run(&[arguments, &["--format", format]].concat());
+            assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+            assert!(!run.stdout.contains(&secret) && !run.stdout.contains("secret"), "{run:?}");
+        }
+    }
+    let created = site.run(&["entity", "create", "mail", "--type", "api"]);
+    assert_eq!(created.stdout.matches("client_secret").count(), 1, "{created:?}");
+    let store = std::fs::read(site.file("faregate.db")).unwrap();
+    assert!(!store.windows(secret.len()).any(|window| window == secret.as_bytes()), "stored as a hash (P3)");
+}
+
+// Both formats say the same.
+#[test]
+fn lists_are_for_people_and_for_scripts() {
+    let site = Site::with(&[ROUTES]);
+    populated(&site);
+    let entities = site.json(&["entity", "list"]);
+    let names: Vec<_> = entities.as_array().unwrap().iter().map(|entity| entity["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["orders", "reporting"]);
+    let text = site.run(&["entity", "list"]).stdout;
+    assert!(names.iter().all(|name| text.contains(&format!("  {name}\n"))), "{text}");
+    assert_eq!(
+        site.json(&["grant", "list"]),
+        json!([{ "recipient": "reporting", "target": "orders", "permissions": ["read"] }])
+    );
+    assert_eq!(site.run(&["grant", "list"]).stdout, "recipient    reporting\ntarget       orders\npermissions  read\n");
+    let types = site.json(&["entity-type", "list"]);
+    assert_eq!(types[0]["permissions"], json!(["read", "write"]));
+    let tenants = site.json(&["tenant", "list"]);
+    assert_eq!((tenants.as_array().unwrap().len(), &tenants[0]["name"]), (1, &json!("default")));
+}
+
+// Tenants come and go; one with entities stays.
+#[test]
+fn tenants_come_and_go() {
+    let site = Site::with(&[ROUTES]);
+    populated(&site);
+    let made = site.json(&[
+        "tenant",
+        "create",
+        "partners",
+        "--issuer",
+        "https://partners.example",
+        "--access-token-for",
+        "60",
+    ]);
+    assert_eq!((&made["issuer"], &made["access_token_for"]), (&json!("https://partners.example"), &json!(60)));
+    let ambiguous = site.run(&["entity", "create", "mail", "--type", "api"]);
+    assert!(ambiguous.complaint(1).contains("--tenant: default, partners"), "{ambiguous:?}");
+    site.json(&["entity", "create", "orders", "--type", "api", "--tenant", "partners"]);
+    assert_eq!(site.json(&["entity", "list", "--tenant", "partners"]).as_array().unwrap().len(), 1);
+    let used = site.run(&["tenant", "delete", "partners"]);
+    assert!(used.complaint(1).contains("in use"), "{used:?}");
+    site.json(&["entity", "delete", "orders", "--tenant", "partners"]);
+    site.json(&["tenant", "delete", "partners"]);
+    assert_eq!(site.json(&["tenant", "list"]).as_array().unwrap().len(), 1);
+}
+
+// F-183 and the other mistakes: one line that says what there is instead.
+#[test]
+fn mistakes_are_answered_with_what_there_is() {
+    let site = Site::with(&[ROUTES]);
+    populated(&site);
+    let mut wrong = Vec::new();
+    for (arguments, needed) in [
+        (
+            &["grant", "set", "reporting", "orders", "--permission", "reed"][..],
+            &["no permission reed; it has read, write"][..],
+        ),
+        (&["grant", "set", "reporting", "orders", "--permission", "read,write"], &["read,write"]),
+        (&["grant", "set", "nobody", "orders"], &["no entity \"nobody\""]),
+        (&["grant", "set", "orders", "nothing"], &["no entity \"nothing\""]),
+        (&["grant", "delete", "orders", "reporting"], &["no grant"]),
+        (&["entity", "create", "mail", "--type", "aip"], &["no entity type \"aip\"", "api"]),
+        (&["entity", "create", "orders", "--type", "api"], &["entity named \"orders\" already"]),
+        (&["entity", "create", "mail", "--type", "api", "--client-id", "reports"], &["entity.clientId", "already"]),
+        (&["entity", "create", "mail", "--type", "api", "--client-id", "a b"], &["clientId"]),
+        (&["entity", "create", "mail", "--type", "api", "--tenant", "acme"], &["no such tenant", "default"]),
+        (&["entity", "delete", "nobody"], &["no entity \"nobody\""]),
+        (&["entity", "regenerate-secret", "nobody"], &["no entity \"nobody\""]),
+        (&["entity-type", "create", "api"], &["taken"]),
+        (&["entity-type", "create", "bad", "--permission", "a b"], &["a b"]),
+        (&["entity-type", "allow", "api", "read"], &["taken"]),
+        (&["entity-type", "delete", "api"], &["in use"]),
+        (&["entity-type", "delete", "aip"], &["no entity type \"aip\"", "api"]),
+        (&["tenant", "create", "default"], &["taken"]),
+        (&["tenant", "create", "x", "--issuer", "not a url"], &["issuer"]),
+        (&["tenant", "create", "x", "--access-token-for", "0"], &["seconds"]),
+        (&["tenant", "create", "x", "--access-token-algorithm", "none"], &["ES256"]),
+        (&["tenant", "delete", "nobody"], &["no such tenant", "default"]),
+    ] {
+        let run = site.run(arguments);
+        let complaint = run.complaint(1);
+        if !needed.iter().all(|needed| complaint.contains(needed)) {
+            wrong.push(format!("{arguments:?}: {complaint}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let negative = site.run(&["entity", "regenerate-secret", "orders", "--keep-old=-1"]);
+    assert_eq!((negative.code, negative.stdout.as_str()), (2, ""), "{negative:?}");
+    let usage = site.run(&["tenant", "create", "x", "--profile", "keycloak"]);
+    assert_eq!((usage.code, usage.stderr.contains("fusionauth")), (2, true), "{usage:?}");
+    let site = Site::with(&[ROUTES]);
+    site.write(&format!("{HEAD}store: sqlite://nowhere/at/all.db\n{ROUTES}"));
+    assert!(site.run(&["entity", "list"]).complaint(3).contains("mkdir -p nowhere/at"));
+}

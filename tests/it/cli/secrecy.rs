@@ -1,0 +1,149 @@
+//! Nothing that must be kept secret is ever written, however much is logged.
+
+use std::time::Duration;
+
+use super::{READ, Site};
+use crate::support::process::{Gateway, Run, faregate, send, soon};
+
+/// Base64 of 32 marked bytes.
+const MASTER_KEY: &str = "bWFya2VkLW1hc3Rlci1rZXktbWFya2VkLW1hc3RlciE=";
+const CLIENT: &str = "2934f41f-d277-4a32-b0d5-16e47dad9721";
+const SECRET: &str = "marked-client-secret-marked-client-secret";
+const OLD_SECRET: &str = "marked-wrong-secret-marked-wrong-secret-1";
+
+const SITE: &str = r#"
+keys: { master_key: "${MASTER_KEY}" }
+upstreams: { app: "builtin:echo", down: "http://127.0.0.1:1" }
+routes:
+  /public/**: { upstream: app, public: true }
+  /down/**: { upstream: down, public: true }
+  /api/**:
+    upstream: app
+    require: { GET: permission read on orders, "*": permission write on orders }
+directory:
+  entity_types: { api: { permissions: [read, write] } }
+  entities:
+    orders: { type: api, client_secret: "marked-target-secret-marked-target-secret" }
+    unnamed: { type: api }
+    reporting: { id: 2934f41f-d277-4a32-b0d5-16e47dad9721, type: api, client_secret: "${CLIENT_SECRET}" }
+  grants: [{ recipient: reporting, target: orders, permissions: [read] }]
+"#;
+
+fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+fn serve(site: &Site) -> Gateway {
+    let mut command = faregate(site.folder.path(), &["serve", "--format", "json"]);
+    Gateway::start(command.env("RUST_LOG", "trace").env("MASTER_KEY", MASTER_KEY).env("CLIENT_SECRET", SECRET))
+}
+
+// O2, T77, UX 14: marked secrets through every flow, and none of them in any output, with everything logged.
+#[test]
+fn no_secret_is_written_anywhere() {
+    let site = Site::with(&[SITE]);
+    let gateway = serve(&site);
+    let good = gateway.token((CLIENT, SECRET), READ);
+    let basic = base64(&format!("{CLIENT}:{SECRET}"));
+    let wrong_basic = base64(&format!("{CLIENT}:{OLD_SECRET}"));
+    let form = "grant_type=client_credentials&password=marked-password&code=marked-code&state=marked-state";
+    let post = |fields: &str, form: &str| {
+        let length = form.len();
+        let head = "POST /oauth2/token HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+        send(gateway.address(), &format!("{head}{fields}Content-Length: {length}\r\n\r\n{form}")).status()
+    };
+    // The token endpoint: right, wrong, twice, by every way of saying who asks.
+    assert_eq!(post(&format!("Authorization: Basic {basic}\r\n"), form), 200);
+    assert_eq!(post(&format!("Authorization: Basic {wrong_basic}\r\n"), form), 401);
+    assert_eq!(post(&format!("Authorization: Basic {basic}\r\n"), &format!("{form}&client_secret={SECRET}")), 400);
+    assert_eq!(gateway.ask_for_token((CLIENT, OLD_SECRET), "").status(), 401);
+    assert_eq!(gateway.post_form("/oauth2/token?client_secret=marked-query-secret", form).status(), 400);
+    assert_eq!(gateway.post_form("/oauth2/elsewhere?code=marked-code&state=marked-state", form).status(), 404);
+    // Guarded requests: in the header, the query, a cookie, twice, damaged, with a body, to a server that is not there.
+    let bearer = format!("Authorization: Bearer {good}\r\n");
+    let body = "Content-Length: 11\r\n\r\nmarked-body";
+    for (method, target, fields) in [
+        ("GET", "/api/x".to_owned(), bearer.clone()),
+        ("GET", "/api/x?access_token=marked-query-token".to_owned(), String::new()),
+        ("GET", format!("/api/x?access_token={good}"), bearer.clone()),
+        ("GET", "/api/x".to_owned(), "Cookie: access_token=marked-cookie\r\n".to_owned()),
+        ("GET", "/api/x".to_owned(), "Authorization: Bearer marked-opaque-token\r\n".to_owned()),
+        ("GET", "/api/x".to_owned(), format!("Authorization: Bearer {good}x\r\n")),
+        ("GET", "/api/x".to_owned(), format!("Authorization: Basic {basic}\r\n")),
+        ("POST", "/api/x".to_owned(), format!("{bearer}{body}")),
+        ("POST", format!("/public/x?code=marked-code&access_token={good}"), format!("{bearer}{body}")),
+        (
+            "POST",
+            format!("/down/x?code=marked-code&access_token={good}"),
+            format!("{bearer}Cookie: a=marked-cookie\r\n{body}"),
+        ),
+        ("GET", "/api/%zz?access_token=marked-query-token".to_owned(), bearer.clone()),
+        ("GET", "/api/x".to_owned(), format!("{bearer}Bad Field marked-field: {good}\r\n")),
+        ("GET", "/api/x".to_owned(), format!("{bearer}X-Long: marked-long{}\r\n", "x".repeat(40_000))),
+        ("GET", "/api/x HTTP/9.9\r\nX: marked-version".to_owned(), bearer.clone()),
+        ("GET", "/public/x".to_owned(), "Upgrade: h2c\r\nHTTP2-Settings: marked-settings\r\n".to_owned()),
+    ] {
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{fields}\r\n");
+        send(gateway.address(), &request);
+    }
+    // What operators look at while it runs.
+    let said = [
+        gateway.admin_page("/metrics").text,
+        gateway.admin_page("/status").text,
+        gateway.admin_page("/readyz").text,
+        operator(&site, &["status", "--admin", &gateway.admin().to_string()], ""),
+        operator(&site, &["check"], ""),
+        operator(&site, &["key", "list", "--format", "json"], ""),
+        operator(&site, &["entity", "list", "--format", "json"], ""),
+        operator(&site, &["explain", "GET", "/api/x", "--token", "-"], &good),
+        operator(&site, &["explain", "GET", "/api/x", "--token", "-"], "marked-opaque-token"),
+    ];
+    soon(Duration::from_secs(2), || gateway.stderr().contains("missing_permission").then_some(()));
+    std::thread::sleep(Duration::from_millis(300));
+    let (out, log) = (gateway.stdout(), gateway.stderr());
+    assert!(log.contains("\"entity.created\"") && log.contains("an upstream failed"), "the log is on: {log}");
+    let signature = good.rsplit('.').next().unwrap();
+    for text in said.iter().chain([&out, &log]) {
+        for secret in ["marked", MASTER_KEY, SECRET, &good, signature, &basic, &wrong_basic, &basic[50..]] {
+            assert!(!text.contains(secret), "{secret} in {}", around(text, secret));
+        }
+    }
+    assert!(!log.contains("client_secret"), "{log}");
+    // The signature is what makes it a token.
+    let inspected = operator(&site, &["token", "inspect"], &good);
+    assert!(inspected.contains("expires in") && !inspected.contains(signature), "{inspected}");
+}
+
+/// Everything that a command prints.
+fn operator(site: &Site, arguments: &[&str], input: &str) -> String {
+    let mut command = faregate(site.folder.path(), arguments);
+    command.env("RUST_LOG", "trace").env("MASTER_KEY", MASTER_KEY).env("CLIENT_SECRET", SECRET);
+    let run = Run::with_input(&mut command, input);
+    assert!(run.code < 2 && !run.stdout.is_empty(), "{arguments:?}: {run:?}");
+    run.stdout + &run.stderr
+}
+
+fn around<'a>(text: &'a str, secret: &str) -> &'a str {
+    text.lines().find(|line| line.contains(secret)).unwrap_or_default()
+}
+
+// The start fails without telling what it tried.
+#[test]
+fn failing_starts_keep_their_secrets() {
+    for section in [
+        "store: postgres://faregate:marked-database-password@127.0.0.1:1/x\n",
+        "store: postgres://faregate:marked-database-password@127.0.0.1:99999/x\n",
+        "store: mysql://faregate:marked-database-password@127.0.0.1/x\n",
+        "keys: { master_key: \"marked-master-key-that-is-long-enough-but-no-base64!\" }\n",
+        "keys: { master_key: marked-short }\n",
+    ] {
+        let site = Site::with(&[super::ROUTES, super::DIRECTORY, section]);
+        for command in ["serve", "check"] {
+            let run = Run::of(faregate(site.folder.path(), &[command]).env("RUST_LOG", "trace"));
+            let said = format!("{}{}", run.stdout, run.stderr);
+            assert!(!said.contains("marked"), "{section}: {said}");
+            assert!(command == "check" || run.code >= 2, "{section}: {said}");
+        }
+    }
+}
