@@ -13,9 +13,9 @@ use faregate::oauth::{KeyRing, KeyRingError, Settings};
 use faregate::store::Store as _;
 use uuid::Uuid;
 
-use crate::support::authorization_server::{AuthServer, NOW, PUBLIC_URL, TENANT, part};
+use crate::support::authorization_server::{NOW, PUBLIC_URL, TENANT, TestServer, part};
 
-impl AuthServer {
+impl TestServer {
     async fn kid(&self) -> String {
         self.token("").await.token_header()["kid"].as_str().unwrap().to_owned()
     }
@@ -35,7 +35,7 @@ impl AuthServer {
 // P2: published now, signing after the publishing interval, the old one kept until its last token is over.
 #[tokio::test]
 async fn a_rotation_publishes_first_and_signs_later() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let old = server.kid().await;
     let rotation = server.keys.rotate(TENANT, KeyPurpose::AccessToken).await.unwrap();
     assert_eq!((&*rotation.retired, rotation.signs_from_at), (&*old, NOW + 600));
@@ -62,8 +62,8 @@ async fn a_rotation_publishes_first_and_signs_later() {
 // T74: two nodes that rotate at once make one key, and both then sign with it.
 #[tokio::test]
 async fn two_nodes_rotate_once() {
-    let first = AuthServer::start().await;
-    let second = AuthServer::on(Arc::clone(&first.store), first.clock.clone()).await;
+    let first = TestServer::start().await;
+    let second = TestServer::on(Arc::clone(&first.store), first.clock.clone()).await;
     assert_eq!(first.published().await, second.published().await, "the second node makes no keys of its own");
     let outcomes = tokio::join!(
         first.keys.rotate(TENANT, KeyPurpose::AccessToken),
@@ -88,11 +88,11 @@ async fn two_nodes_rotate_once() {
 // T07, T74: nodes that start together on an empty store agree on the keys.
 #[tokio::test]
 async fn nodes_that_start_together_share_their_keys() {
-    let seed = AuthServer::start().await;
+    let seed = TestServer::start().await;
     let tenant_id = Uuid::from_u128(77);
     let nodes = tokio::join!(
-        AuthServer::on(Arc::clone(&seed.store), seed.clock.clone()),
-        AuthServer::on(Arc::clone(&seed.store), seed.clock.clone()),
+        TestServer::on(Arc::clone(&seed.store), seed.clock.clone()),
+        TestServer::on(Arc::clone(&seed.store), seed.clock.clone()),
     );
     let mut tenant = Tenant::new(tenant_id, "late", 3);
     tenant.id_token_algorithm = "EdDSA".to_owned();
@@ -114,7 +114,7 @@ async fn nodes_that_start_together_share_their_keys() {
 // P1: what is in the store is sealed, and opens with the same master key only.
 #[tokio::test]
 async fn stored_keys_are_sealed() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     for key in server.store.list_keys(0).await.unwrap() {
         assert!(key.private_key.starts_with("v1."));
         assert!(!key.public_jwk.unwrap().contains("\"d\""));
@@ -133,7 +133,7 @@ async fn stored_keys_are_sealed() {
 // P2: a tenant that changes its algorithm signs with the old one until everybody can know the new key.
 #[tokio::test]
 async fn another_algorithm_is_published_before_it_signs() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let token = server.token("").await.access_token();
     let mut tenant = server.store.find_tenant(TENANT).await.unwrap().unwrap();
     tenant.access_token_algorithm = "EdDSA".to_owned();
@@ -150,7 +150,7 @@ async fn another_algorithm_is_published_before_it_signs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_keys_appear_later() {
     let started = Instant::now();
-    let server = AuthServer::start_with(|tenant| tenant.id_token_algorithm = "RS256".to_owned()).await;
+    let server = TestServer::start_with(|tenant| tenant.id_token_algorithm = "RS256".to_owned()).await;
     assert_eq!(server.published().await.len(), 1, "ready before the RSA key is made");
     assert_eq!(server.token("").await.token_header()["alg"], "ES256");
     while server.published().await.len() < 2 {
@@ -170,7 +170,7 @@ async fn slow_keys_appear_later() {
 // While the only key that could sign is still being made, the answer is 503, not a token of another algorithm.
 #[tokio::test]
 async fn no_key_yet_is_503() {
-    let server = AuthServer::start_with(|tenant| tenant.access_token_algorithm = "RS256".to_owned()).await;
+    let server = TestServer::start_with(|tenant| tenant.access_token_algorithm = "RS256".to_owned()).await;
     let answer = server.token("").await;
     assert_eq!(answer.verdict().0, 503);
     assert_eq!(answer.header("retry-after"), Some("5"));
@@ -189,7 +189,7 @@ async fn no_key_yet_is_503() {
 // T27: a removed key is gone at once, and its place is filled at once.
 #[tokio::test]
 async fn a_removed_key_verifies_nothing() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let token = server.token("").await.access_token();
     let kid = part(&token, 0)["kid"].as_str().unwrap().to_owned();
     let generation = server.keys.generation();
@@ -203,7 +203,7 @@ async fn a_removed_key_verifies_nothing() {
 // T27 during a rotation: the successor need not wait for its hour.
 #[tokio::test]
 async fn a_successor_signs_early_when_the_old_key_is_removed() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let rotation = server.keys.rotate(TENANT, KeyPurpose::AccessToken).await.unwrap();
     assert!(server.keys.remove(&rotation.retired).await.unwrap());
     assert_eq!(server.kid().await, rotation.successor);

@@ -9,7 +9,7 @@ use axum::body::Body;
 use http::Request;
 use serde_json::Value;
 
-use crate::support::authorization_server::{Answer, AuthServer, part};
+use crate::support::authorization_server::{Answer, TestServer, part};
 
 const ANSWER: &str = "---";
 const NEXT: &str = "===";
@@ -33,7 +33,7 @@ async fn conversations_are_as_written() {
 
 /// The conversation as it really goes.
 async fn hold(written: &str) -> String {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let mut held = Vec::new();
     let lines: Vec<&str> = written.lines().collect();
     for exchange in lines.split(|line| *line == NEXT) {

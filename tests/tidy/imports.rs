@@ -18,7 +18,7 @@ const IMPORTS: [(&str, &[&str]); 17] = [
     ("web", &["oauth", "directory", "profile", "model", "metrics"]),
     ("oauth", &["directory", "profile", "model", "store", "jose", "events"]),
     ("directory", &["profile", "model", "store", "jose", "events"]),
-    ("profile", &[]),
+    ("profile", &["jose", "model"]),
     ("jose", &[]),
     ("store", &["model"]),
     ("model", &[]),

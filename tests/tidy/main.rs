@@ -107,7 +107,7 @@ fn word_findings(path: &str, text: &str) -> Vec<String> {
     for (offset, name) in names(&code) {
         let line = line_of(&code, offset);
         // RFC 8414 has names such as `token_endpoint_auth_methods_supported`.
-        let own = name.replace("FusionAuth", "");
+        let own = name.replace("FusionAuth", "").replace("OAuth", "");
         let foreign = name.contains("_endpoint_auth_") || FOREIGN_NAMES.iter().any(|(foreign, _)| *foreign == name);
         if words(&own).contains(&"auth".to_owned()) && !foreign {
             findings.push(format!("{path}:{line}: `{name}`: write authentication or authorization"));
@@ -184,8 +184,13 @@ fn nothing_is_left_for_later() {
 fn every_file_says_first_what_it_owns() {
     // The unit tests of a module are part of it, wherever they stand.
     let own = |file: &File| !is_unit_tests(&file.path, &file.text);
-    let silent = rust_files().into_iter().filter(|file| own(file) && !file.text.starts_with("//! "));
+    let silent = rust_files().into_iter().filter(|file| own(file) && !says_first(&file.text));
     report("the first line is `//! ` and what the file owns", silent.map(|file| format!("{}:1", file.path)).collect());
+}
+
+/// The library's own first lines are the architecture.
+fn says_first(text: &str) -> bool {
+    text.starts_with("//! ") || text.starts_with("#![doc = include_str!(")
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use serde_json::json;
 
 use crate::support::authorization_server::{
-    AuthServer, CALENDAR, EMAIL, FOREIGN, REPORTS, REPORTS_SECRET, TENANT, TODO, VAULT,
+    CALENDAR, EMAIL, FOREIGN, REPORTS, REPORTS_SECRET, TENANT, TODO_API, TestServer, VAULT,
 };
 
 // F-181, F-188, F-190, F-191, F-192, F-193, F-194
 #[tokio::test]
 async fn what_is_granted_is_in_the_token() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let (email, calendar) = (EMAIL.to_string(), CALENDAR.to_string());
     let all = json!(["read", "scim:user:read", "write"]);
     let rows = [
@@ -70,7 +70,7 @@ async fn what_is_granted_is_in_the_token() {
         let claims = answer.claims();
         assert_eq!(claims["aud"], audience, "{name}");
         assert_eq!(claims["permissions"], permissions, "{name}");
-        assert_eq!(claims["sub"], TODO.to_string(), "{name}");
+        assert_eq!(claims["sub"], TODO_API.to_string(), "{name}");
         assert_eq!(answer.json()["scope"], scope, "F-187: {name}");
         assert_eq!(claims["scope"], scope, "{name}");
     }
@@ -79,7 +79,7 @@ async fn what_is_granted_is_in_the_token() {
 // F-189, F-191, F-195, F-196, F-197: all or nothing, with FusionAuth's reasons.
 #[tokio::test]
 async fn what_is_not_granted_is_refused_as_a_whole() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     server.add_other_tenant().await;
     let target = "invalid_target_entity_scope";
     let permission = "invalid_entity_permission_scope";
@@ -91,7 +91,7 @@ async fn what_is_not_granted_is_refused_as_a_whole() {
         ("a name in another case", "target-entity:Email".to_owned(), target),
         ("F-195 not granted", format!("target-entity:{VAULT}"), target),
         ("F-195 not granted, with a permission", format!("target-entity:{VAULT}:read"), target),
-        ("F-195 oneself", format!("target-entity:{TODO}"), target),
+        ("F-195 oneself", format!("target-entity:{TODO_API}"), target),
         ("F-196 of another tenant", format!("target-entity:{FOREIGN}"), target),
         ("F-196 of another tenant, by name", "target-entity:foreign".to_owned(), target),
         ("F-191 not granted", format!("target-entity:{EMAIL}:delete"), permission),
@@ -116,7 +116,7 @@ async fn what_is_not_granted_is_refused_as_a_whole() {
 // F-193
 #[tokio::test]
 async fn without_a_scope_there_is_a_token_for_nothing() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     for scope in ["", " "] {
         let answer = server.token(scope).await;
         let claims = answer.claims();
@@ -131,7 +131,7 @@ async fn without_a_scope_there_is_a_token_for_nothing() {
 // F-181: `sub` is the id even when the client id is something else.
 #[tokio::test]
 async fn the_subject_is_the_entity() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let call = server.post("/oauth2/token").basic("reports", REPORTS_SECRET);
     let claims = call.body("grant_type=client_credentials").send().await.claims();
     assert_eq!(claims["sub"], REPORTS.to_string());
@@ -142,7 +142,7 @@ async fn the_subject_is_the_entity() {
 // F-187: nothing that belongs to users.
 #[tokio::test]
 async fn there_is_no_user_in_the_answer() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let answer = server.token("target-entity:email").await;
     for absent in ["refresh_token", "userId", "id_token", "refresh_token_id"] {
         assert!(answer.json().get(absent).is_none(), "{absent}");

@@ -6,12 +6,12 @@ use faregate::model::Profile;
 use http::StatusCode;
 
 use crate::support::authorization_server::{
-    AuthServer, OTHER_TENANT, REPORTS_SECRET, TENANT, TODO, TODO_SECRET, encode, speaking,
+    OTHER_TENANT, REPORTS_SECRET, TENANT, TODO_API, TODO_SECRET, TestServer, encode, speaking,
 };
 
 /// A request that says everything in its body, correctly.
 fn credentials() -> String {
-    format!("client_id={TODO}&client_secret={}", encode(TODO_SECRET))
+    format!("client_id={TODO_API}&client_secret={}", encode(TODO_SECRET))
 }
 
 fn basic(pair: &str) -> String {
@@ -34,7 +34,7 @@ fn row(
     Row { section, authorization: authorization.map(str::to_owned), body: body.to_owned(), expect }
 }
 
-async fn check(server: &AuthServer, rows: Vec<Row>) {
+async fn check(server: &TestServer, rows: Vec<Row>) {
     for Row { section, authorization, body, expect } in rows {
         let mut call = server.post("/oauth2/token").body(body.clone());
         if let Some(authorization) = &authorization {
@@ -56,19 +56,19 @@ const OK: (u16, &str, &str) = (200, "", "");
 // RFC 6749 2.3.1, 3.2.1, 5.2
 #[tokio::test]
 async fn clients_authenticate() {
-    let server = AuthServer::start().await;
-    let header = basic(&format!("{TODO}:{TODO_SECRET}"));
+    let server = TestServer::start().await;
+    let header = basic(&format!("{TODO_API}:{TODO_SECRET}"));
     let good = Some(&*header);
     let other_case = header.replace("Basic", "bAsIc");
-    let unpadded = format!("Basic {}", STANDARD_NO_PAD.encode(format!("{TODO}:{TODO_SECRET}")));
-    let encoded = basic(&format!("{}:{}", encode(&TODO.to_string()), encode(TODO_SECRET)));
+    let unpadded = format!("Basic {}", STANDARD_NO_PAD.encode(format!("{TODO_API}:{TODO_SECRET}")));
+    let encoded = basic(&format!("{}:{}", encode(&TODO_API.to_string()), encode(TODO_SECRET)));
     let colons = basic(&format!("reports:{REPORTS_SECRET}"));
     let colons_encoded = basic(&format!("reports:{}", encode(REPORTS_SECRET)));
     let half_encoded = basic("reports:a+b/c=A:d");
-    let wrong = basic(&format!("{TODO}:wrong"));
-    let empty = basic(&format!("{TODO}:"));
+    let wrong = basic(&format!("{TODO_API}:wrong"));
+    let empty = basic(&format!("{TODO_API}:"));
     let unknown = basic("nobody:wrong");
-    let twice_encoded = basic(&format!("{TODO}:{}", encode(&encode(TODO_SECRET))));
+    let twice_encoded = basic(&format!("{TODO_API}:{}", encode(&encode(TODO_SECRET))));
     let body = |extra: &str| format!("{GRANT}&{extra}");
     let secret = encode(TODO_SECRET);
     let invalid = (401, "invalid_client", "invalid_client_authentication");
@@ -87,7 +87,7 @@ async fn clients_authenticate() {
             row("2.3.1 the same, encoded", Some(&colons_encoded), GRANT, OK),
             row("2.3.1 the same, decoded by nobody", Some(&half_encoded), GRANT, invalid),
             row("2.3.1 body: F-084", None, &body(&credentials()), OK),
-            row("F-083 header and the same client_id", good, &body(&format!("client_id={TODO}")), OK),
+            row("F-083 header and the same client_id", good, &body(&format!("client_id={TODO_API}")), OK),
             row("F-083 header and another client_id", good, &body("client_id=reports"), mismatch),
             row("F-084, D5 header and body", good, &body(&format!("client_secret={secret}")), twice),
             row("F-084 header and another body", good, &body("client_secret=other"), twice),
@@ -96,8 +96,8 @@ async fn clients_authenticate() {
             row("5.2 empty secret", Some(&empty), GRANT, invalid),
             row("5.2 unknown client, same answer", Some(&unknown), GRANT, invalid),
             row("5.2 encoded twice", Some(&twice_encoded), GRANT, invalid),
-            row("5.2 wrong secret in the body", None, &body(&format!("client_id={TODO}&client_secret=x")), invalid),
-            row("5.2 no secret: F-004, D8", None, &body(&format!("client_id={TODO}")), missing),
+            row("5.2 wrong secret in the body", None, &body(&format!("client_id={TODO_API}&client_secret=x")), invalid),
+            row("5.2 no secret: F-004, D8", None, &body(&format!("client_id={TODO_API}")), missing),
             row("5.2 unknown client without a secret", None, &body("client_id=nobody"), missing),
             row("F-083 nobody", None, GRANT, (400, "invalid_request", "missing_client_id")),
             row(
@@ -127,7 +127,7 @@ async fn clients_authenticate() {
 // RFC 6749 3.2, 4.4.2, 5.2
 #[tokio::test]
 async fn parameters_are_strict_where_the_rfc_is() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let with = |extra: &str| format!("{}&{extra}", credentials());
     let unknown = (400, "invalid_request", "unknown");
     check(
@@ -154,7 +154,7 @@ async fn parameters_are_strict_where_the_rfc_is() {
                 (400, "unsupported_grant_type", "invalid_grant_type"),
             ),
             row("3.2 repeated grant_type", None, &with(&format!("{GRANT}&{GRANT}")), unknown),
-            row("3.2 repeated client_id", None, &with(&format!("{GRANT}&client_id={TODO}")), unknown),
+            row("3.2 repeated client_id", None, &with(&format!("{GRANT}&client_id={TODO_API}")), unknown),
             row("3.2 repeated unknown parameter", None, &with(&format!("{GRANT}&x=1&x=1")), unknown),
             row("3.2 unknown parameters are ignored", None, &with(&format!("{GRANT}&x=1&y=")), OK),
             row("3.2 empty scope is none", None, &with(&format!("{GRANT}&scope=")), OK),
@@ -168,11 +168,11 @@ async fn parameters_are_strict_where_the_rfc_is() {
 // F-080: nothing is taken from the query string; F-085: a challenge on 401; F-097: the order of the members.
 #[tokio::test]
 async fn the_query_string_is_not_read() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let path = format!("/oauth2/token?{GRANT}&{}", credentials());
     let answer = server.post(&path).send().await;
     assert_eq!(answer.verdict(), (400, "invalid_request".to_owned(), "missing_client_id".to_owned()));
-    let answer = server.post(&path).body(format!("client_id={TODO}")).send().await;
+    let answer = server.post(&path).body(format!("client_id={TODO_API}")).send().await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert!(answer.header("www-authenticate").unwrap().starts_with("Basic realm="));
     assert!(answer.text().starts_with(r#"{"error":"invalid_client","error_reason":"client_authentication_missing","#));
@@ -181,7 +181,7 @@ async fn the_query_string_is_not_read() {
 // RFC 6749 5.1, 5.2, F-086, F-087, F-088, F-089, F-093, F-187
 #[tokio::test]
 async fn answers_have_their_shape() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let answer = server.token("target-entity:email:read").await;
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
@@ -201,7 +201,7 @@ async fn answers_have_their_shape() {
 // RFC 6749 3.2, F-080, F-081
 #[tokio::test]
 async fn only_posted_forms_are_read() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let good = format!("{GRANT}&{}", credentials());
     for media_type in
         ["application/json", "text/plain", "multipart/form-data", "", "application/x-www-form-urlencodedx"]
@@ -225,7 +225,7 @@ async fn only_posted_forms_are_read() {
     assert_eq!((nothing.status.as_u16(), nothing.json()["error"].as_str()), (404, Some("invalid_request")));
 }
 
-async fn post_as(server: &AuthServer, media_type: &str, body: &str) -> (u16, String) {
+async fn post_as(server: &TestServer, media_type: &str, body: &str) -> (u16, String) {
     let call = server.request("POST", "/oauth2/token").header("Content-Type", media_type);
     let (status, error, _) = call.body(body).send().await.verdict();
     (status, error)
@@ -234,7 +234,7 @@ async fn post_as(server: &AuthServer, media_type: &str, body: &str) -> (u16, Str
 // N3
 #[tokio::test]
 async fn a_body_has_at_most_64_kibibytes() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let good = format!("{GRANT}&{}&x=", credentials());
     let fits = format!("{good}{}", "x".repeat(64 * 1024 - good.len()));
     assert_eq!(server.post("/oauth2/token").body(fits.clone()).send().await.status, StatusCode::OK);
@@ -246,9 +246,9 @@ async fn a_body_has_at_most_64_kibibytes() {
 // 2.3.1: MUST NOT use more than one method; two header fields are two.
 #[tokio::test]
 async fn two_authorization_headers_are_too_many() {
-    let server = AuthServer::start().await;
-    let call = server.post("/oauth2/token").basic(&TODO.to_string(), TODO_SECRET);
-    let answer = call.basic(&TODO.to_string(), TODO_SECRET).body(GRANT).send().await;
+    let server = TestServer::start().await;
+    let call = server.post("/oauth2/token").basic(&TODO_API.to_string(), TODO_SECRET);
+    let answer = call.basic(&TODO_API.to_string(), TODO_SECRET).body(GRANT).send().await;
     assert_eq!(answer.verdict().0, 400);
     assert_eq!(answer.verdict().1, "invalid_request");
 }
@@ -256,8 +256,8 @@ async fn two_authorization_headers_are_too_many() {
 // F-084: FusionAuth tolerates the same secret twice, and only the same.
 #[tokio::test]
 async fn the_fusionauth_dialect_tolerates_equal_credentials() {
-    let server = AuthServer::start_with(speaking(Profile::FusionAuth)).await;
-    let good = basic(&format!("{TODO}:{TODO_SECRET}"));
+    let server = TestServer::start_with(speaking(Profile::FusionAuth)).await;
+    let good = basic(&format!("{TODO_API}:{TODO_SECRET}"));
     let same = format!("{GRANT}&client_secret={}", encode(TODO_SECRET));
     check(
         &server,
@@ -277,12 +277,12 @@ async fn the_fusionauth_dialect_tolerates_equal_credentials() {
 // D1: tenant by path, header, parameter, and by the client.
 #[tokio::test]
 async fn the_tenant_is_found() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     server.add_other_tenant().await;
     let grant = |client_id: &str, secret: &str, extra: &str| {
         format!("{GRANT}&client_id={client_id}&client_secret={}{extra}", encode(secret))
     };
-    let todo = grant(&TODO.to_string(), TODO_SECRET, "");
+    let todo = grant(&TODO_API.to_string(), TODO_SECRET, "");
     let twin = grant("reports", "twin secret", "");
     let own = format!("/{OTHER_TENANT}/oauth2/token");
     let other = OTHER_TENANT.to_string();
@@ -322,7 +322,7 @@ async fn the_tenant_is_found() {
             "unknown",
             "/oauth2/token",
             None,
-            format!("{todo}&tenantId={TODO}"),
+            format!("{todo}&tenantId={TODO_API}"),
             (400, "invalid_request", "invalid_tenant_id"),
         ),
         (
@@ -349,8 +349,8 @@ async fn the_tenant_is_found() {
 // D6, N7, T56: 429 after ten wrong secrets a minute, for that client from that address only.
 #[tokio::test]
 async fn guessing_is_throttled() {
-    let server = AuthServer::start().await;
-    let id = TODO.to_string();
+    let server = TestServer::start().await;
+    let id = TODO_API.to_string();
     let guess = |peer: &'static str, secret: &'static str| {
         server.post("/oauth2/token").from(peer).basic(&id, secret).body(GRANT).send()
     };
@@ -370,7 +370,7 @@ async fn guessing_is_throttled() {
 #[tokio::test]
 async fn a_silent_store_is_503() {
     use faregate::store::Store as _;
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     server.store.close().await;
     let answer = server.token("target-entity:email").await;
     assert_eq!(answer.verdict(), (503, "temporarily_unavailable".to_owned(), "unknown".to_owned()));

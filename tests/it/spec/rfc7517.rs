@@ -2,12 +2,12 @@
 
 use http::StatusCode;
 
-use crate::support::authorization_server::{AuthServer, OTHER_TENANT, TENANT, TODO};
+use crate::support::authorization_server::{OTHER_TENANT, TENANT, TODO_API, TestServer};
 
 // E8, F-154, F-155, F-156 (D6: one set per tenant)
 #[tokio::test]
 async fn the_key_set_is_public_and_per_tenant() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     server.add_other_tenant().await;
     let answer = server.get("/.well-known/jwks.json").send().await;
     assert_eq!(answer.status, StatusCode::OK);
@@ -29,7 +29,7 @@ async fn the_key_set_is_public_and_per_tenant() {
     assert_eq!(server.get(&format!("/{TENANT}/.well-known/jwks.json")).send().await.text(), answer.text());
     let other = server.get(&format!("/{OTHER_TENANT}/.well-known/jwks.json")).send().await.json();
     assert!(other["keys"].as_array().unwrap().iter().all(|key| !kids.contains(key["kid"].as_str().unwrap())));
-    for nobody in [TODO.to_string(), "main".to_owned()] {
+    for nobody in [TODO_API.to_string(), "main".to_owned()] {
         let answer = server.get(&format!("/{nobody}/.well-known/jwks.json")).send().await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{nobody}");
     }

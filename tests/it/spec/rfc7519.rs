@@ -7,13 +7,13 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
 
-use crate::support::authorization_server::{AuthServer, EMAIL, NOW, PUBLIC_URL};
+use crate::support::authorization_server::{EMAIL, NOW, PUBLIC_URL, TestServer};
 
 // RFC 7519 7.2, RFC 7517 5: what others need to verify our tokens is in the key set.
 #[tokio::test]
 async fn others_verify_our_tokens_with_our_key_set() {
     for algorithm in ["ES256", "ES384", "EdDSA"] {
-        let server = AuthServer::start_with(|tenant| tenant.access_token_algorithm = algorithm.to_owned()).await;
+        let server = TestServer::start_with(|tenant| tenant.access_token_algorithm = algorithm.to_owned()).await;
         let token = server.token("target-entity:email").await.access_token();
         let set: JwkSet = serde_json::from_slice(&server.get("/.well-known/jwks.json").send().await.body).unwrap();
         let header = jsonwebtoken::decode_header(&token).unwrap();

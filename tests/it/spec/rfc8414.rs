@@ -3,12 +3,12 @@
 use http::StatusCode;
 use serde_json::json;
 
-use crate::support::authorization_server::{AuthServer, OTHER_TENANT, PUBLIC_URL, TENANT};
+use crate::support::authorization_server::{OTHER_TENANT, PUBLIC_URL, TENANT, TestServer};
 
 // RFC 8414 2 and 3, OpenID Connect Discovery 3 and 4, F-151
 #[tokio::test]
 async fn everything_derives_from_the_issuer() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     server.add_other_tenant().await;
     let expected = |issuer: &str| {
         json!({
@@ -43,7 +43,7 @@ async fn everything_derives_from_the_issuer() {
 // RFC 8414 3.3: the issuer is the one that was asked for, and every listed URL answers.
 #[tokio::test]
 async fn what_is_listed_exists() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     server.add_other_tenant().await;
     for path in
         ["/.well-known/openid-configuration".to_owned(), format!("/{OTHER_TENANT}/.well-known/openid-configuration")]
@@ -60,7 +60,7 @@ async fn what_is_listed_exists() {
 // D2: an issuer that is no URL cannot be discovered; its tokens still say it (F-204).
 #[tokio::test]
 async fn an_issuer_that_is_no_url_has_no_metadata() {
-    let server = AuthServer::start_with(|tenant| tenant.issuer = Some("acme.com".to_owned())).await;
+    let server = TestServer::start_with(|tenant| tenant.issuer = Some("acme.com".to_owned())).await;
     assert_eq!(server.token("").await.claims()["iss"], "acme.com");
     let answer = server.get("/.well-known/openid-configuration").send().await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
@@ -70,7 +70,7 @@ async fn an_issuer_that_is_no_url_has_no_metadata() {
 // D2: an issuer on another host is the base of its own endpoints.
 #[tokio::test]
 async fn a_tenants_own_issuer_is_its_base() {
-    let server = AuthServer::start_with(|tenant| tenant.issuer = Some("https://login.example.com/".to_owned())).await;
+    let server = TestServer::start_with(|tenant| tenant.issuer = Some("https://login.example.com/".to_owned())).await;
     let document = server.get(&format!("/{TENANT}/.well-known/openid-configuration")).send().await.json();
     assert_eq!(document["issuer"], "https://login.example.com/");
     assert_eq!(document["token_endpoint"], "https://login.example.com/oauth2/token");
@@ -79,7 +79,7 @@ async fn a_tenants_own_issuer_is_its_base() {
 
 #[tokio::test]
 async fn unknown_tenants_have_no_metadata() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let missing = [
         format!("/{OTHER_TENANT}/.well-known/openid-configuration"),
         format!("/.well-known/oauth-authorization-server/{OTHER_TENANT}"),

@@ -5,12 +5,14 @@ use faregate::model::Profile;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::authorization_server::{AuthServer, EMAIL, NOW, OTHER_TENANT, PUBLIC_URL, TENANT, TODO, speaking};
+use crate::support::authorization_server::{
+    EMAIL, NOW, OTHER_TENANT, PUBLIC_URL, TENANT, TODO_API, TestServer, speaking,
+};
 
 // RFC 9068 2.1, 2.2, E2, F-198, F-202
 #[tokio::test]
 async fn header_and_claims_are_complete() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     let answer = server.token("target-entity:email:read").await;
     let header = answer.token_header();
     assert_eq!(header["typ"], "at+jwt");
@@ -21,14 +23,14 @@ async fn header_and_claims_are_complete() {
     assert_eq!(jti.parse::<Uuid>().unwrap().get_version_num(), 4);
     let expected = json!({
         "aud": EMAIL.to_string(),
-        "client_id": TODO.to_string(),
+        "client_id": TODO_API.to_string(),
         "exp": NOW + 3600,
         "iat": NOW,
         "iss": PUBLIC_URL,
         "jti": jti,
         "permissions": { EMAIL.to_string(): ["read"] },
         "scope": "target-entity:email:read",
-        "sub": TODO.to_string(),
+        "sub": TODO_API.to_string(),
         "tid": TENANT.to_string(),
     });
     assert_eq!(claims, expected);
@@ -40,7 +42,7 @@ async fn header_and_claims_are_complete() {
 // F-198: FusionAuth's `typ`.
 #[tokio::test]
 async fn the_fusionauth_dialect_says_jwt() {
-    let server = AuthServer::start_with(speaking(Profile::FusionAuth)).await;
+    let server = TestServer::start_with(speaking(Profile::FusionAuth)).await;
     let answer = server.token("").await;
     assert_eq!(answer.token_header()["typ"], "JWT");
     let issuer = server.keys.find_issuer(PUBLIC_URL).unwrap();
@@ -52,7 +54,7 @@ async fn the_fusionauth_dialect_says_jwt() {
 #[tokio::test]
 async fn tenants_choose_their_algorithm() {
     for algorithm in ["ES256", "ES384", "ES512", "EdDSA", "HS256", "HS512"] {
-        let server = AuthServer::start_with(|tenant| tenant.access_token_algorithm = algorithm.to_owned()).await;
+        let server = TestServer::start_with(|tenant| tenant.access_token_algorithm = algorithm.to_owned()).await;
         let answer = server.token("target-entity:email").await;
         assert_eq!(answer.token_header()["alg"], algorithm);
         let issuer = server.keys.find_issuer(PUBLIC_URL).unwrap();
@@ -67,7 +69,7 @@ async fn tenants_choose_their_algorithm() {
 // F7: two tenants are two issuers; a token of one is nothing at the other. E3: an ID token key is no access token key.
 #[tokio::test]
 async fn issuers_are_apart() {
-    let server = AuthServer::start().await;
+    let server = TestServer::start().await;
     server.add_other_tenant().await;
     let own = server.keys.find_issuer(PUBLIC_URL).unwrap();
     let other = server.keys.find_issuer(&format!("{PUBLIC_URL}/{OTHER_TENANT}")).unwrap();

@@ -28,7 +28,7 @@ pub const TENANT: Uuid = uuid!("30663132-6464-6665-3032-326466613934");
 pub const OTHER_TENANT: Uuid = uuid!("5f0c2b1a-7a55-4c8e-9d0e-3f6f3f1f0b02");
 
 /// The caller. Its secret is the one of FusionAuth's documentation: it begins with `+` and ends with `=`.
-pub const TODO: Uuid = uuid!("2934f41f-d277-4a32-b0d5-16e47dad9721");
+pub const TODO_API: Uuid = uuid!("2934f41f-d277-4a32-b0d5-16e47dad9721");
 pub const TODO_SECRET: &str = "+fcXet9Iu2kQi61yWD9Tu4ReZ113P6yEAkr32v6WKOQ=";
 /// A caller whose client id is not its id.
 pub const REPORTS: Uuid = uuid!("7c1e3d5f-08a4-4b6e-9f21-6d2c8e4a9b10");
@@ -44,14 +44,14 @@ pub const FOREIGN: Uuid = uuid!("d15c0000-0000-4000-8000-000000000002");
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
-pub struct AuthServer {
+pub struct TestServer {
     pub router: Router,
     pub store: Arc<SqlStore>,
     pub keys: Arc<KeyRing>,
     pub clock: Clock,
 }
 
-impl AuthServer {
+impl TestServer {
     /// One tenant with two callers and three targets.
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
@@ -112,7 +112,7 @@ impl AuthServer {
     pub async fn token(&self, scope: &str) -> Answer {
         let scope = encode(scope);
         let body = format!("grant_type=client_credentials&scope={scope}");
-        self.post("/oauth2/token").basic(&TODO.to_string(), TODO_SECRET).body(body).send().await
+        self.post("/oauth2/token").basic(&TODO_API.to_string(), TODO_SECRET).body(body).send().await
     }
 }
 
@@ -138,7 +138,7 @@ async fn fill(store: &dyn Store) {
     };
     store.insert_entity_type(&entity_type).await.unwrap();
     let entities = [
-        entity(TODO, "todo", entity_type.id, &TODO.to_string(), TODO_SECRET),
+        entity(TODO_API, "todo", entity_type.id, &TODO_API.to_string(), TODO_SECRET),
         entity(REPORTS, "reports", entity_type.id, "reports", REPORTS_SECRET),
         entity(EMAIL, "email", entity_type.id, "email-client", "email secret"),
         entity(CALENDAR, "calendar", entity_type.id, "calendar-client", "calendar secret"),
@@ -150,7 +150,7 @@ async fn fill(store: &dyn Store) {
     let grant = |number: u128, target_id: Uuid, permissions: &[&str]| EntityGrant {
         id: Uuid::from_u128(number),
         target_id,
-        recipient_id: TODO,
+        recipient_id: TODO_API,
         permissions: permissions.iter().map(|&name| name.to_owned()).collect(),
         managed_by: None,
         created_at: 1,
@@ -176,13 +176,13 @@ fn entity(id: Uuid, name: &str, type_id: Uuid, client_id: &str, secret: &str) ->
 
 /// A request on its way.
 pub struct Call<'a> {
-    server: &'a AuthServer,
+    server: &'a TestServer,
     request: http::request::Builder,
     body: Vec<u8>,
 }
 
 impl<'a> Call<'a> {
-    fn new(server: &'a AuthServer, method: &str, path: &str) -> Self {
+    fn new(server: &'a TestServer, method: &str, path: &str) -> Self {
         Self { server, request: Request::builder().method(method).uri(path), body: Vec::new() }
     }
 
@@ -221,7 +221,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub async fn of(server: &AuthServer, request: Request<Body>) -> Self {
+    pub async fn of(server: &TestServer, request: Request<Body>) -> Self {
         let (head, body) = server.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Self { status: head.status, headers: head.headers, body }
