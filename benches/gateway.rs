@@ -8,9 +8,10 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Rounds over all cases; the median of each is reported.
-const ROUNDS: usize = 5;
-const SECONDS: u32 = 4;
+/// Rounds over all cases, each beginning with another one. What is reported is the median over the rounds, and of ratios
+/// the median of the ratios within a round, because machines get faster and slower while they are measured.
+const ROUNDS: usize = 11;
+const SECONDS: u32 = 2;
 const CONNECTIONS: u32 = 32;
 const DISTINCT_TOKENS: usize = 20_000;
 
@@ -57,25 +58,32 @@ fn main() {
     let logged = format!("Authorization: Bearer {}", logging.token());
     let bad = format!("Authorization: Bearer {}x", &token[..token.len() - 1]);
     let script = script.display().to_string();
-    let cases: [Case<'_>; 6] = [
-        ("public route", &quiet, "/public/x", vec![]),
+    let cases: [Case<'_>; 7] = [
+        ("public route, no token sent", &quiet, "/public/x", vec![]),
+        ("public route, token sent", &quiet, "/public/x", vec!["-H", &authorization]),
         ("guarded, one token", &quiet, "/api/x", vec!["-H", &authorization]),
         ("guarded, 20,000 tokens", &quiet, "/api/x", vec!["-s", &script]),
         ("public, decision lines", &logging, "/public/x", vec![]),
         ("guarded, decision lines", &logging, "/api/x", vec!["-H", &logged]),
         ("refused, bad signature", &quiet, "/api/x", vec!["-H", &bad]),
     ];
-    let mut results: Vec<Vec<Measured>> = vec![Vec::new(); cases.len()];
-    for _ in 0..ROUNDS {
-        for (case, results) in cases.iter().zip(&mut results) {
-            results.push(measure(case));
+    let mut rounds: Vec<Vec<Measured>> = Vec::new();
+    for round in 0..ROUNDS {
+        let mut measured = vec![Measured { per_second: 0.0, cpu_us: 0.0 }; cases.len()];
+        for turn in 0..cases.len() {
+            let at = (round + turn) % cases.len();
+            measured[at] = measure(&cases[at]);
         }
+        rounds.push(measured);
     }
-    println!("{:26} {:>10} {:>12} {:>8}", "case", "req/s", "CPU us/req", "ratio");
-    let medians: Vec<Measured> = results.iter().map(|runs| median(runs)).collect();
-    for ((name, ..), measured) in cases.iter().zip(&medians) {
-        let ratio = measured.cpu_us / medians[0].cpu_us;
-        println!("{name:26} {:>10.0} {:>12.2} {ratio:>8.3}", measured.per_second, measured.cpu_us);
+    println!("{:27} {:>10} {:>12} {:>8} {:>8}", "case", "req/s", "CPU us/req", "ratio", "same");
+    for (at, (name, ..)) in cases.iter().enumerate() {
+        let column = |value: &dyn Fn(&[Measured]) -> f64| median(rounds.iter().map(|round| value(round)));
+        // Beside the public route, and beside the public route when the same bytes are sent to it.
+        let ratio = column(&|round| round[at].cpu_us / round[0].cpu_us);
+        let same = column(&|round| round[at].cpu_us / round[1].cpu_us);
+        let (per_second, cpu_us) = (column(&|round| round[at].per_second), column(&|round| round[at].cpu_us));
+        println!("{name:27} {per_second:>10.0} {cpu_us:>12.2} {ratio:>8.3} {same:>8.3}");
     }
     token_endpoint(&quiet);
     let _ = std::fs::remove_file(script);
@@ -89,10 +97,10 @@ struct Measured {
     cpu_us: f64,
 }
 
-fn median(runs: &[Measured]) -> Measured {
-    let mut runs = runs.to_vec();
-    runs.sort_by(|a, b| a.cpu_us.total_cmp(&b.cpu_us));
-    runs[runs.len() / 2]
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn measure((name, gateway, path, extra): &Case<'_>) -> Measured {
@@ -128,9 +136,9 @@ fn token_endpoint(gateway: &Gateway) {
     std::fs::write(&script, lua).expect("a temporary file");
     let path = script.display().to_string();
     let case = ("token endpoint, ES256", gateway, "/oauth2/token", vec!["-s", path.as_str()]);
-    let runs: Vec<Measured> = (0..3).map(|_| measure(&case)).collect();
-    let measured = median(&runs);
-    println!("{:26} {:>10.0} {:>12.2}", case.0, measured.per_second, measured.cpu_us);
+    let runs: Vec<Measured> = (0..5).map(|_| measure(&case)).collect();
+    let per_second = median(runs.iter().map(|run| run.per_second));
+    println!("{:27} {per_second:>10.0} {:>12.2}", case.0, median(runs.iter().map(|run| run.cpu_us)));
     let _ = std::fs::remove_file(script);
 }
 

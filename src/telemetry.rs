@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, Thread};
 use std::time::{Duration, SystemTime};
 
 use tracing::{Level, Metadata};
@@ -56,7 +57,7 @@ fn may_be_written(metadata: &Metadata<'_>) -> bool {
 /// How long a decision line may wait in memory before it is written.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Bytes that make a flush happen at once.
+/// Bytes that make a flush happen at once. Larger, and the lines push the gateway's own data out of the processor's cache.
 const FLUSH_SIZE: usize = 64 * 1024;
 
 /// Bytes of lines waiting for a slow reader after which new ones are dropped: serving goes on (fault T65).
@@ -69,7 +70,9 @@ pub struct DecisionLine<'a> {
     pub method: &'a str,
     /// The route's pattern, never the path; `-` when no route matched.
     pub route: &'a str,
-    /// The place of the route in the configuration.
+    /// The text of the rule that decided, if it came to rules.
+    pub rule: Option<&'a str>,
+    /// The line of the configuration that the rule stands in; of the route, if it did not come to rules.
     pub line: u32,
     pub permitted: bool,
     pub reason: &'a str,
@@ -86,6 +89,7 @@ pub struct DecisionLine<'a> {
 /// Writes decision lines from memory, so that a request never waits for a disk or a pipe.
 pub struct DecisionLog {
     waiting: Arc<Mutex<Waiting>>,
+    writer: Thread,
 }
 
 #[derive(Default)]
@@ -102,8 +106,8 @@ impl DecisionLog {
     pub fn start() -> std::io::Result<Self> {
         let waiting = Arc::new(Mutex::new(Waiting::default()));
         let theirs = Arc::downgrade(&waiting);
-        std::thread::Builder::new().name("decision-log".into()).spawn(move || write_while_alive(&theirs))?;
-        Ok(Self { waiting })
+        let writer = thread::Builder::new().name("decision-log".into()).spawn(move || write_while_alive(&theirs))?;
+        Ok(Self { waiting, writer: writer.thread().clone() })
     }
 
     pub fn write(&self, line: &DecisionLine<'_>) {
@@ -114,10 +118,16 @@ impl DecisionLog {
             buffer.clear();
             encode(line, SystemTime::now(), buffer);
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if waiting.lines.len() + buffer.len() > MOST_WAITING {
+            let before = waiting.lines.len();
+            if before + buffer.len() > MOST_WAITING {
                 waiting.dropped += 1;
             } else {
                 waiting.lines.extend_from_slice(buffer);
+            }
+            let fills = before < FLUSH_SIZE && waiting.lines.len() >= FLUSH_SIZE;
+            drop(waiting);
+            if fills {
+                self.writer.unpark();
             }
         });
     }
@@ -130,11 +140,11 @@ impl Drop for DecisionLog {
 }
 
 fn write_while_alive(waiting: &Weak<Mutex<Waiting>>) {
-    let mut lines = Vec::with_capacity(FLUSH_SIZE);
+    let mut lines = Vec::new();
     while let Some(waiting) = waiting.upgrade() {
         flush(&waiting, &mut lines);
         drop(waiting);
-        std::thread::sleep(FLUSH_INTERVAL);
+        thread::park_timeout(FLUSH_INTERVAL);
     }
 }
 
@@ -161,6 +171,9 @@ fn encode(line: &DecisionLine<'_>, now: SystemTime, buffer: &mut Vec<u8>) {
     text(line.request_id, buffer);
     member("method", line.method, buffer);
     member("route", line.route, buffer);
+    if let Some(rule) = line.rule {
+        member("rule", rule, buffer);
+    }
     number("line", u64::from(line.line), buffer);
     member("decision", if line.permitted { "permit" } else { "deny" }, buffer);
     if !line.permitted {
@@ -209,6 +222,7 @@ mod tests {
         request_id: "r1",
         method: "GET",
         route: "/api/**",
+        rule: Some("scope orders:read"),
         line: 12,
         permitted: false,
         reason: "missing_scope",
@@ -230,6 +244,7 @@ mod tests {
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["time"], "2026-11-21T20:05:45.123Z");
         assert_eq!(line["decision"], "deny");
+        assert_eq!(line["rule"], "scope orders:read");
         assert_eq!(line["client_id"], LINE.client_id.unwrap());
         assert_eq!(line["latency_us"], 87);
         assert!(line.get("subject").is_none());

@@ -128,8 +128,8 @@ impl Enforcer {
         }
         // 5. Decide.
         match decide(guard, &request, &verified) {
-            Ok(()) => Ok(Permit::of_token(verified, cache_hit)),
-            Err(denial) => Err(Refusal::of_token(denial, verified, cache_hit)),
+            Ok(rule) => Ok(Permit::of_token(verified, cache_hit, rule)),
+            Err((denial, rule)) => Err(Refusal::of_token(denial, verified, cache_hit).by(rule)),
         }
     }
 
@@ -232,14 +232,18 @@ fn scope_to_ask_for(policy: &Policy, rule: Option<RuleId>, reason: &Reason, para
 }
 
 /// What this route says about a good token.
-fn decide(guard: &Guard, request: &Request<'_>, token: &VerifiedToken) -> Result<(), Denial> {
-    check_accepted(guard, token)?;
+fn decide(
+    guard: &Guard,
+    request: &Request<'_>,
+    token: &VerifiedToken,
+) -> Result<RuleId, (Denial, Option<RuleId>)> {
+    check_accepted(guard, token).map_err(|denial| (denial, None))?;
     let facts = Facts::of_token(&token.facts, request.parameters);
     match guard.policy.decide(request.method, &facts) {
-        Decision::Permit { .. } => Ok(()),
+        Decision::Permit { rule } => Ok(rule),
         Decision::Deny { rule, reason } => {
             let scope = scope_to_ask_for(&guard.policy, rule, &reason, request.parameters);
-            Err(Denial::InsufficientScope { reason: reason.as_str(), scope })
+            Err((Denial::InsufficientScope { reason: reason.as_str(), scope }, rule))
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Denial;
 use super::token::VerifiedToken;
+use crate::policy::RuleId;
 
 /// A request that may not go to its upstream.
 #[derive(Clone, Debug)]
@@ -13,11 +14,22 @@ pub struct Refusal {
     pub denial: Denial,
     token: Option<Arc<VerifiedToken>>,
     cache_hit: bool,
+    rule: Option<RuleId>,
 }
 
 impl Refusal {
     pub(super) fn of_token(denial: Denial, token: Arc<VerifiedToken>, cache_hit: bool) -> Self {
-        Self { denial, token: Some(token), cache_hit }
+        Self { denial, token: Some(token), cache_hit, rule: None }
+    }
+
+    /// The same refusal, made by `rule` of the route's policy.
+    pub(super) fn by(self, rule: Option<RuleId>) -> Self {
+        Self { rule, ..self }
+    }
+
+    /// The rule of the route's policy that the request failed; `None` when it did not get that far.
+    pub fn rule(&self) -> Option<RuleId> {
+        self.rule
     }
 
     /// The token, if it is one of an issuer of ours: it was verified, and did not suffice.
@@ -33,6 +45,6 @@ impl Refusal {
 
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
-        Self { denial, token: None, cache_hit: false }
+        Self { denial, token: None, cache_hit: false, rule: None }
     }
 }

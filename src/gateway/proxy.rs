@@ -384,11 +384,19 @@ fn decision_line<'a>(session: &'a Session, ctx: &'a Context, status: u16, latenc
     let refused = ctx.refusal.as_ref().map(|refusal| (refusal.token(), refusal.cache_hit()));
     let (token, cache_hit) = permitted.or(refused).unwrap_or_default();
     let route = ctx.route.as_ref().map(|route| &*route.name).or(ctx.embedded);
+    let policy = ctx.route.as_ref().map(|route| &route.guard.policy);
+    let rule = match (&ctx.permit, &ctx.refusal) {
+        (Some(permit), _) => permit.rule(),
+        (None, Some(refusal)) => refusal.rule(),
+        (None, None) => None,
+    };
+    let place = policy.zip(rule).and_then(|(policy, rule)| policy.source(rule)).map(|source| source.line);
     DecisionLine {
         request_id: ctx.request_id.as_str(),
         method: session.req_header().method.as_str(),
         route: route.unwrap_or("-"),
-        line: ctx.route.as_ref().map_or(0, |route| route.line),
+        rule: policy.zip(rule).map(|(policy, rule)| policy.text(rule)),
+        line: place.or(ctx.route.as_ref().map(|route| route.line)).unwrap_or_default(),
         permitted: ctx.permit.is_some() || (ctx.embedded.is_some() && ctx.refused.is_none()),
         reason: ctx.refused.unwrap_or_default(),
         issuer: token.map(|token| &*token.facts.issuer),
