@@ -14,6 +14,7 @@ const ROUNDS: usize = 11;
 const SECONDS: u32 = 2;
 const CONNECTIONS: u32 = 32;
 const DISTINCT_TOKENS: usize = 20_000;
+const IDLE_CONNECTIONS: usize = 10_000;
 
 const CONFIGURATION: &str = r#"
 listen: 127.0.0.1:0
@@ -22,7 +23,7 @@ store: "sqlite::memory:"
 keys: { master_key: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= }
 log: { decisions: DECISIONS, format: json, level: error }
 threads: 1
-limits: { requests_per_connection: 1000 }
+limits: { connections_per_ip: 20000 }
 issuers: { self: {} }
 upstreams: { app: "UPSTREAM" }
 routes:
@@ -86,6 +87,7 @@ fn main() {
         println!("{name:27} {per_second:>10.0} {cpu_us:>12.2} {ratio:>8.3} {same:>8.3}");
     }
     token_endpoint(&quiet);
+    idle_connections();
     let _ = std::fs::remove_file(script);
 }
 
@@ -140,6 +142,32 @@ fn token_endpoint(gateway: &Gateway) {
     let per_second = median(runs.iter().map(|run| run.per_second));
     println!("{:27} {per_second:>10.0} {:>12.2}", case.0, median(runs.iter().map(|run| run.cpu_us)));
     let _ = std::fs::remove_file(script);
+}
+
+/// What keep-alive connections cost that were used once and wait for their next request.
+fn idle_connections() {
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    let gateway = Gateway::start(&start_upstream(), false);
+    let host = gateway.url.trim_start_matches("http://").to_owned();
+    let before = gateway.resident();
+    let request = format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let connections: Vec<TcpStream> = (0..IDLE_CONNECTIONS)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&host).expect("a connection");
+            stream.write_all(request.as_bytes()).expect("a request");
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\r\n\r\nok") {
+                let mut buffer = [0; 1024];
+                let read = stream.read(&mut buffer).expect("an answer");
+                assert_ne!(read, 0, "the connection is kept");
+                answer.extend_from_slice(&buffer[..read]);
+            }
+            stream
+        })
+        .collect();
+    let after = gateway.resident();
+    let each = (after - before) as f64 / connections.len() as f64;
+    println!("resident with {IDLE_CONNECTIONS} idle connections: {after} KiB ({each:.1} KiB each)");
 }
 
 fn lua(tokens: &[String]) -> String {

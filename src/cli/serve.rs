@@ -51,6 +51,10 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Runs the gateway of `config` on a runtime of its own; `ready` is called once requests are answered.
 pub(super) fn until_signal(config: Config, ready: impl FnOnce(&Running)) -> Outcome {
     serve::start_logging(&config.log);
+    // Every connection is a descriptor, and the usual soft limit of 1,024 is far below our own bound (rule N4).
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(error = %error, "the limit of open files cannot be raised");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.threads)
         .thread_name("faregate")

@@ -232,11 +232,7 @@ fn scope_to_ask_for(policy: &Policy, rule: Option<RuleId>, reason: &Reason, para
 }
 
 /// What this route says about a good token.
-fn decide(
-    guard: &Guard,
-    request: &Request<'_>,
-    token: &VerifiedToken,
-) -> Result<RuleId, (Denial, Option<RuleId>)> {
+fn decide(guard: &Guard, request: &Request<'_>, token: &VerifiedToken) -> Result<RuleId, (Denial, Option<RuleId>)> {
     check_accepted(guard, token).map_err(|denial| (denial, None))?;
     let facts = Facts::of_token(&token.facts, request.parameters);
     match guard.policy.decide(request.method, &facts) {
@@ -256,3 +252,6 @@ fn check_accepted(guard: &Guard, token: &VerifiedToken) -> Result<(), Denial> {
     let meant = accepted.audience.is_empty() || accepted.audience.iter().any(|own| token.facts.audience.contains(own));
     if meant { Ok(()) } else { Err(Denial::InvalidToken(TokenFault::AudienceNotAccepted)) }
 }
+
+#[cfg(test)]
+mod tests;
