@@ -127,7 +127,9 @@ impl Upstream {
             }
             if let Behaviour::Stream = behaviour {
                 self.requests.lock().unwrap().push(recorded);
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n").await;
+                let _ = stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+                    .await;
                 loop {
                     // The request's own chunks are an answer's chunks too.
                     if !buffer.is_empty() {
