@@ -129,7 +129,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let limits = config.limits.clone();
     let h2c: Vec<bool> = config.listen.iter().map(|listener| listener.h2c).collect();
     let gateway = Arc::new(Gateway {
-        forwarder: gateway::Forwarder::new(&compile::identity_fields(&config.forward)),
+        forwarder: gateway::Forwarder::new(&config.forward),
         limits: compile::request_limits(&limits),
         trusted_proxies: config.trusted_proxies.clone(),
         hosts: compile::known_hosts(&config),

@@ -5,7 +5,7 @@
 use super::check::{Check, Fields};
 use super::node::{Entry, Node};
 
-/// An index into [`Config::issuers`].
+/// An index into [`Config::issuers`](super::Config::issuers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IssuerIndex(pub usize);
 

@@ -9,20 +9,8 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use pingora::http::RequestHeader;
 
+use crate::config::Forward;
 use crate::enforce::{Identity, Permit, bearer};
-
-/// Names of the fields that tell an upstream who is calling; `None` leaves one out.
-#[derive(Clone, Debug, Default)]
-pub struct IdentityFields {
-    pub subject: Option<HeaderName>,
-    pub client: Option<HeaderName>,
-    pub tenant: Option<HeaderName>,
-    pub issuer: Option<HeaderName>,
-    pub scope: Option<HeaderName>,
-    pub roles: Option<HeaderName>,
-    pub permissions: Option<HeaderName>,
-    pub request_id: Option<HeaderName>,
-}
 
 /// Cookies that carry tokens in the systems we are compatible with (F-332).
 const TOKEN_COOKIES: [&str; 3] = ["access_token", "refresh_token", "id_token"];
@@ -73,20 +61,10 @@ pub struct Forwarding<'a> {
 }
 
 impl Forwarder {
-    pub fn new(fields: &IdentityFields) -> Self {
-        let IdentityFields { subject, client, tenant, issuer, scope, roles, permissions, request_id } = fields;
-        let all = [subject, client, tenant, issuer, scope, roles, permissions, request_id];
-        // The default names are removed even where they are not set: an upstream may believe them all the same.
-        let defaults = [
-            "x-auth-subject",
-            "x-auth-client",
-            "x-auth-tenant",
-            "x-auth-issuer",
-            "x-auth-scope",
-            "x-auth-roles",
-            "x-auth-permissions",
-        ];
-        let removed = all.into_iter().flatten().map(HeaderName::as_str).chain(defaults).chain(OVERRIDES);
+    pub fn new(fields: &Forward) -> Self {
+        let Forward { subject, client, tenant, issuer, scope, roles, permissions, request_id } = fields;
+        let reserved = fields.reserved();
+        let removed = reserved.iter().chain(request_id).map(HeaderName::as_str).chain(OVERRIDES);
         Self {
             removed: NameSet::new(removed),
             forwarded: NameSet::new(FORWARDED),

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub use connection::{ConnectionLimits, RefusalLog};
 pub use embed::{Answer, Embedded, Peer};
-pub use forward::{Forwarder, IdentityFields};
+pub use forward::Forwarder;
 pub use header_block::HeaderLimits;
 pub use listener::{Census, ListenError, Listener, Service};
 pub use proxy::Proxy;

@@ -9,8 +9,7 @@ use super::StartError;
 use crate::config::{self, Config, Target};
 use crate::enforce::{Accepted, Guard};
 use crate::gateway::{
-    ConnectionLimits, HeaderLimits, HealthSettings, IdentityFields, RequestLimits, Route, ServerSettings, Upstream,
-    UpstreamSettings,
+    ConnectionLimits, HeaderLimits, HealthSettings, RequestLimits, Route, ServerSettings, Upstream, UpstreamSettings,
 };
 use crate::metrics::Metrics;
 use crate::route::{Host, RouteTable};
@@ -109,19 +108,6 @@ pub(super) fn known_hosts(config: &Config) -> Option<Vec<Host>> {
     }
     let named = config.routes.iter().flat_map(|route| route.hosts.iter().cloned());
     Some(named.chain([Host::Exact(config.public_url.host().into())]).collect())
-}
-
-pub(super) fn identity_fields(forward: &config::Forward) -> IdentityFields {
-    IdentityFields {
-        subject: forward.subject.clone(),
-        client: forward.client.clone(),
-        tenant: forward.tenant.clone(),
-        issuer: forward.issuer.clone(),
-        scope: forward.scope.clone(),
-        roles: forward.roles.clone(),
-        permissions: forward.permissions.clone(),
-        request_id: forward.request_id.clone(),
-    }
 }
 
 pub(super) fn connection_limits(limits: &config::Limits, h2c: bool) -> ConnectionLimits {

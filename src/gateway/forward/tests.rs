@@ -2,11 +2,15 @@ use super::*;
 
 fn forwarder() -> Forwarder {
     let name = |name: &'static str| Some(HeaderName::from_static(name));
-    Forwarder::new(&IdentityFields {
+    Forwarder::new(&Forward {
         subject: name("x-user-id"),
         roles: name("x-auth-roles"),
         request_id: name("x-request-id"),
-        ..IdentityFields::default()
+        client: None,
+        tenant: None,
+        issuer: None,
+        scope: None,
+        permissions: None,
     })
 }
 
