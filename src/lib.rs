@@ -31,5 +31,6 @@ pub mod clock;
 pub mod entropy;
 pub mod events;
 pub mod metrics;
+pub mod revocations;
 pub mod secret;
 pub mod telemetry;

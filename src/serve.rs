@@ -28,7 +28,8 @@ use crate::enforce::{Enforcer, Issuer, Pseudonyms, TokenCache};
 use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
-use crate::oauth::{AuthorizationServer, KeyRing, Settings};
+use crate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
+use crate::revocations::Revocations;
 use crate::telemetry::{self, DecisionLog};
 
 /// How often another process's changes are asked for.
@@ -93,12 +94,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
     metrics.running_configuration(&config.hash);
     let upstreams = upstreams(&config, &metrics).await?;
-    let server = Arc::new(AuthorizationServer::new(
-        opened.directory.clone(),
-        keys.clone(),
-        opened.clock.clone(),
-        opened.entropy.clone(),
-    ));
+    let server = Arc::new(AuthorizationServer::new(Dependencies {
+        directory: opened.directory.clone(),
+        store: opened.store.clone(),
+        keys: keys.clone(),
+        revocations: Arc::new(Revocations::default()),
+        clock: opened.clock.clone(),
+        entropy: opened.entropy.clone(),
+    }));
     let census = Census::new(config.limits.connections, config.limits.connections_per_ip);
     let mut running = Running {
         listeners: listeners.iter().map(|listener| (listener.address(), listener.is_tls())).collect(),
@@ -349,9 +352,13 @@ fn tidy(opened: &Opened, background: &mut JoinSet<()>) {
 fn concerns_names(change: &Change) -> bool {
     match change.kind {
         ChangeKind::Tenant | ChangeKind::Entity => true,
-        ChangeKind::EntityType | ChangeKind::Grant | ChangeKind::Key | ChangeKind::Revocation | ChangeKind::Other => {
-            false
-        }
+        ChangeKind::EntityType
+        | ChangeKind::Grant
+        | ChangeKind::Application
+        | ChangeKind::User
+        | ChangeKind::Key
+        | ChangeKind::Revocation
+        | ChangeKind::Other => false,
     }
 }
 

@@ -55,6 +55,12 @@ fn field_of(unique: Unique) -> &'static str {
         Unique::EntityId => "entity.id",
         Unique::EntityName => "entity.name",
         Unique::ClientId => "entity.clientId",
+        Unique::ApplicationId => "application.id",
+        Unique::ApplicationName => "application.name",
+        Unique::UserId => "user.id",
+        Unique::Email => "user.email",
+        Unique::Username => "user.username",
+        Unique::UserCode => "userCode",
         Unique::GrantId | Unique::Grant => "grant.id",
         Unique::KeyId | Unique::CurrentKey => "key.id",
     }
@@ -66,6 +72,8 @@ fn reference_to(object: Object) -> &'static str {
         Object::EntityType => "entity.type.id",
         Object::Permission => "grant.permissions",
         Object::Entity => "entityId",
+        Object::Application => "applicationId",
+        Object::User => "userId",
     }
 }
 

@@ -25,7 +25,7 @@ impl Directory {
     pub fn absorb(&self, changes: &[Change]) {
         let concerns_us = |change: &Change| match change.kind {
             ChangeKind::Tenant | ChangeKind::EntityType | ChangeKind::Entity | ChangeKind::Grant => true,
-            ChangeKind::Other => true,
+            ChangeKind::Application | ChangeKind::User | ChangeKind::Other => true,
             ChangeKind::Key | ChangeKind::Revocation => false,
         };
         if changes.iter().any(concerns_us) {

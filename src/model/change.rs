@@ -18,6 +18,9 @@ pub enum ChangeKind {
     EntityType,
     Entity,
     Grant,
+    Application,
+    /// A user, one of their registrations or consents.
+    User,
     Key,
     Revocation,
     /// Something that a newer program wrote; both run during an upgrade.
@@ -25,7 +28,16 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    pub const ALL: [Self; 6] = [Self::Tenant, Self::EntityType, Self::Entity, Self::Grant, Self::Key, Self::Revocation];
+    pub const ALL: [Self; 8] = [
+        Self::Tenant,
+        Self::EntityType,
+        Self::Entity,
+        Self::Grant,
+        Self::Application,
+        Self::User,
+        Self::Key,
+        Self::Revocation,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,6 +45,8 @@ impl ChangeKind {
             Self::EntityType => "entity_type",
             Self::Entity => "entity",
             Self::Grant => "grant",
+            Self::Application => "application",
+            Self::User => "user",
             Self::Key => "key",
             Self::Revocation => "revocation",
             Self::Other => "other",

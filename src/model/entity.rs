@@ -56,12 +56,7 @@ pub struct Entity {
 impl Entity {
     /// Whether `presented` is one of the live secrets. Compares with all of them, each in constant time (P4).
     pub fn accepts_secret(&self, presented: &str, now: i64) -> bool {
-        let presented = ClientSecret::hash(presented);
-        let mut accepted = false;
-        for secret in &self.client_secrets {
-            accepted |= equal(secret.sha256.as_bytes(), presented.as_bytes()) & secret.is_live(now);
-        }
-        accepted
+        ClientSecret::any_accepts(&self.client_secrets, presented, now)
     }
 }
 
@@ -73,15 +68,27 @@ pub struct ClientSecret {
     pub created_at: i64,
     /// First instant at which it is no longer accepted.
     pub expires_at: Option<i64>,
+    /// The secret itself, encrypted, where it has to be known again: `client_secret_jwt` signs with it.
+    pub sealed: Option<String>,
 }
 
 impl ClientSecret {
     pub fn new(secret: &str, now: i64) -> Self {
-        Self { sha256: Self::hash(secret), created_at: now, expires_at: None }
+        Self { sha256: Self::hash(secret), created_at: now, expires_at: None, sealed: None }
     }
 
     pub fn is_live(&self, now: i64) -> bool {
         self.expires_at.is_none_or(|expires_at| now < expires_at)
+    }
+
+    /// Whether `presented` is one of the live ones among `secrets`, whichever it is, in the same time.
+    pub(super) fn any_accepts(secrets: &[Self], presented: &str, now: i64) -> bool {
+        let presented = Self::hash(presented);
+        let mut accepted = false;
+        for secret in secrets {
+            accepted |= equal(secret.sha256.as_bytes(), presented.as_bytes()) & secret.is_live(now);
+        }
+        accepted
     }
 
     /// SHA-256 in lower case hexadecimal digits.

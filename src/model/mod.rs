@@ -1,15 +1,30 @@
 //! What is stored, and which transitions are legal. Plain values.
 //!
-//! Nothing here does I/O, and nothing here can be serialized: what a client sees is decided in `web`.
+//! Nothing here does I/O. What can be serialized is serialized for the store, as JSON in one column; what a client sees
+//! is decided in `web`.
 //! Every `_at` is an instant in Unix seconds, every `_for` a length of time in seconds.
 
+mod application;
+mod approval;
 mod change;
 mod entity;
 mod key;
+mod revocation;
+mod session;
 mod tenant;
+mod user;
 
+pub use application::{Application, ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, ConsentMode};
+pub use application::{CustomScope, LogoutBehavior, PkcePolicy, ProvidedScope, ProvidedScopes, RefreshTokenPolicy};
+pub use application::{
+    RefreshTokenUsage, Relationship, ResponseMode, Role, ScopeHandling, UnknownScopes, UrlValidation,
+};
+pub use approval::{Approval, AuthenticationType, AuthorizationCode, DeviceCode, DeviceState, RefreshToken};
 pub use change::{Change, ChangeKind};
 pub use entity::{ClientSecret, Entity, EntityGrant, EntityType, Permission, is_client_id, is_permission_name};
 pub use entity::{is_display_name, is_scope_name};
 pub use key::{KeyPurpose, KeySchedule, KeyState, StoredKey, signing_key};
-pub use tenant::{Profile, Tenant};
+pub use revocation::{Revocation, Revoked};
+pub use session::Session;
+pub use tenant::{Profile, Tenant, TenantSettings, Theme, UserCodeShape};
+pub use user::{Consent, Obstacle, PasswordChange, Registration, User, UserProfile};

@@ -1,6 +1,9 @@
 //! A tenant: one issuer with its own clients, keys and wire dialect. It does not know how the dialect looks.
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use super::application::RefreshTokenPolicy;
 
 /// One issuer and everything that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,7 @@ pub struct Tenant {
     pub access_token_algorithm: String,
     /// JOSE name of the algorithm that signs ID tokens.
     pub id_token_algorithm: String,
+    pub settings: TenantSettings,
     /// Who declares this object (`config`), or `None` when administrators manage it.
     pub managed_by: Option<String>,
     pub created_at: i64,
@@ -40,11 +44,101 @@ impl Tenant {
             access_token_for: Self::ACCESS_TOKEN_FOR,
             access_token_algorithm: Self::ACCESS_TOKEN_ALGORITHM.to_owned(),
             id_token_algorithm: Self::ID_TOKEN_ALGORITHM.to_owned(),
+            settings: TenantSettings::default(),
             managed_by: None,
             created_at: now,
             updated_at: now,
         }
     }
+}
+
+/// What a tenant decides about logins and grants (CONTRACT D-11, HARDENING B, C, J, K, L). Stored as one JSON value;
+/// what is not there has its default. Lengths of time are in seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TenantSettings {
+    pub authorization_code_for: i64,
+    pub id_token_for: i64,
+    pub device_code_for: i64,
+    /// Between two polls of a device.
+    pub device_interval: i64,
+    pub user_code: UserCodeShape,
+    pub refresh_tokens: RefreshTokenPolicy,
+    pub session_idle_for: i64,
+    pub session_for: i64,
+    /// Between the password and the second factor, and for the page that asks for a new password.
+    pub interaction_for: i64,
+    pub remember_consent_for: i64,
+    /// Wrong passwords in a row after which an address has to wait.
+    pub login_attempts: u32,
+    /// The shortest password, in characters (L1).
+    pub password_min_length: u32,
+    /// Where a browser lands after a logout that says nothing else (F-121).
+    pub logout_uri: Option<String>,
+    /// Whether tokens may be introspected without authenticating (D5).
+    pub open_introspection: bool,
+    /// Whether a session begins without the person ticking "keep me signed in" (D-18).
+    pub always_remember: bool,
+    pub theme: Theme,
+}
+
+impl Default for TenantSettings {
+    fn default() -> Self {
+        Self {
+            authorization_code_for: 30,
+            id_token_for: 3600,
+            device_code_for: 300,
+            device_interval: 5,
+            user_code: UserCodeShape::default(),
+            refresh_tokens: RefreshTokenPolicy::default(),
+            session_idle_for: 3600,
+            session_for: 86_400,
+            interaction_for: 300,
+            remember_consent_for: 30 * 86_400,
+            login_attempts: 5,
+            password_min_length: 8,
+            logout_uri: None,
+            open_introspection: false,
+            always_remember: true,
+            theme: Theme::default(),
+        }
+    }
+}
+
+/// How user codes look (F-160, J2). Compared without regard to case, dashes and spaces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UserCodeShape {
+    /// The characters that are drawn from.
+    pub alphabet: String,
+    /// `*` is a character of the alphabet, everything else stands for itself: `****-****`.
+    pub mask: String,
+}
+
+impl UserCodeShape {
+    /// RFC 8628 6.1: no vowels, so no words; nothing that looks like something else.
+    pub const CONSONANTS: &'static str = "BCDFGHJKLMNPQRSTVWXZ";
+}
+
+impl Default for UserCodeShape {
+    fn default() -> Self {
+        Self { alphabet: Self::CONSONANTS.to_owned(), mask: "****-****".to_owned() }
+    }
+}
+
+/// How a tenant's pages look. Colours are CSS hexadecimal colours; texts are shown as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Theme {
+    /// Shown instead of the tenant's name.
+    pub name: Option<String>,
+    /// A `data:` URL of a PNG or SVG image; never a link elsewhere (K11).
+    pub logo: Option<String>,
+    /// Of buttons and links, on light and on dark.
+    pub accent: Option<String>,
+    pub accent_dark: Option<String>,
+    /// A sentence below the heading of the sign-in page, by language; `""` for every other language.
+    pub welcome: std::collections::BTreeMap<String, String>,
 }
 
 /// The wire dialect that a tenant speaks.

@@ -16,77 +16,190 @@ pub struct OAuthError {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// The `error` values of the IANA registry that our endpoints answer.
+/// The `error` values of the IANA registry that our endpoints answer, and two of FusionAuth's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
+    AccessDenied,
+    AuthorizationPending,
+    /// FusionAuth's (F-055).
+    ChangePasswordRequired,
+    ConsentRequired,
+    ExpiredToken,
+    InteractionRequired,
     InvalidClient,
     InvalidGrant,
     InvalidRequest,
     InvalidScope,
+    InvalidToken,
+    LoginRequired,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    RegistrationNotSupported,
     ServerError,
+    SlowDown,
     TemporarilyUnavailable,
     /// Too many wrong guesses: written `temporarily_unavailable`, because the registry has no word for it.
     Throttled,
+    /// FusionAuth's (F-113).
+    TwoFactorRequired,
     UnauthorizedClient,
     UnsupportedGrantType,
+    UnsupportedResponseType,
+    UnsupportedTokenType,
 }
 
 /// FusionAuth's `error_reason` (CONTRACT section 6): the same story in finer words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorReason {
+    AccessTokenExpired,
+    AccessTokenInvalid,
+    AccessTokenMalformed,
+    AccessTokenRequired,
+    AuthCodeNotFound,
+    AuthenticationRequired,
+    ChangePasswordAdministrative,
+    ChangePasswordBreached,
+    ChangePasswordExpired,
+    ChangePasswordValidation,
     ClientAuthenticationMissing,
     ClientIdMismatch,
+    ConsentCanceled,
+    ConsentRequired,
+    EmailVerificationRequired,
+    GrantTypeDisabled,
+    IdTokenInvalid,
     InvalidClientAuthentication,
     InvalidClientAuthenticationScheme,
+    InvalidClientId,
+    InvalidDeviceCode,
     InvalidEntityPermissionScope,
+    InvalidExpiresIn,
     InvalidGrantType,
+    InvalidIdTokenHint,
+    InvalidOrigin,
+    InvalidOriginOpaque,
+    InvalidPkceCodeChallenge,
+    InvalidPkceCodeChallengeMethod,
+    InvalidPkceCodeVerifier,
+    InvalidPostLogoutRedirectUri,
+    InvalidPrompt,
+    InvalidRedirectUri,
+    InvalidResponseMode,
+    InvalidResponseType,
     InvalidTargetEntityScope,
     InvalidTenantId,
+    InvalidUserCode,
+    InvalidUserCredentials,
+    LoginPrevented,
     MissingClientId,
+    MissingCode,
+    MissingCodeChallenge,
+    MissingCodeVerifier,
+    MissingDeviceCode,
     MissingGrantType,
+    MissingRedirectUri,
+    MissingRefreshToken,
+    MissingRequiredScope,
+    MissingResponseType,
     MissingTenantId,
+    MissingToken,
+    MissingUserCode,
+    MissingVerificationUri,
+    MultiFactorChallengeRequired,
+    RefreshTokenNotFound,
+    RegistrationMissingRequirement,
+    RegistrationRequired,
     Unknown,
     UnknownScope,
+    UnsupportedTokenType,
+    UserCodeExpired,
+    UserExpired,
+    UserLocked,
+    UserNotFound,
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 24] = [
+        Self::AccessDenied,
+        Self::AuthorizationPending,
+        Self::ChangePasswordRequired,
+        Self::ConsentRequired,
+        Self::ExpiredToken,
+        Self::InteractionRequired,
         Self::InvalidClient,
         Self::InvalidGrant,
         Self::InvalidRequest,
         Self::InvalidScope,
+        Self::InvalidToken,
+        Self::LoginRequired,
+        Self::RequestNotSupported,
+        Self::RequestUriNotSupported,
+        Self::RegistrationNotSupported,
         Self::ServerError,
+        Self::SlowDown,
         Self::TemporarilyUnavailable,
         Self::Throttled,
+        Self::TwoFactorRequired,
         Self::UnauthorizedClient,
         Self::UnsupportedGrantType,
+        Self::UnsupportedResponseType,
+        Self::UnsupportedTokenType,
     ];
 
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::AccessDenied => "access_denied",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::ChangePasswordRequired => "change_password_required",
+            Self::ConsentRequired => "consent_required",
+            Self::ExpiredToken => "expired_token",
+            Self::InteractionRequired => "interaction_required",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidToken => "invalid_token",
+            Self::LoginRequired => "login_required",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::RegistrationNotSupported => "registration_not_supported",
             Self::ServerError => "server_error",
+            Self::SlowDown => "slow_down",
             Self::TemporarilyUnavailable | Self::Throttled => "temporarily_unavailable",
+            Self::TwoFactorRequired => "two_factor_required",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::UnsupportedTokenType => "unsupported_token_type",
         }
     }
 
     /// The HTTP status: nobody else chooses one.
     pub fn status(self) -> u16 {
         match self {
-            Self::InvalidClient => 401,
+            Self::InvalidClient | Self::InvalidToken => 401,
             Self::ServerError => 500,
             Self::TemporarilyUnavailable => 503,
             Self::Throttled => 429,
-            Self::InvalidGrant
+            Self::AccessDenied
+            | Self::AuthorizationPending
+            | Self::ChangePasswordRequired
+            | Self::ConsentRequired
+            | Self::ExpiredToken
+            | Self::InteractionRequired
+            | Self::InvalidGrant
             | Self::InvalidRequest
             | Self::InvalidScope
+            | Self::LoginRequired
+            | Self::RequestNotSupported
+            | Self::RequestUriNotSupported
+            | Self::RegistrationNotSupported
+            | Self::SlowDown
+            | Self::TwoFactorRequired
             | Self::UnauthorizedClient
-            | Self::UnsupportedGrantType => 400,
+            | Self::UnsupportedGrantType
+            | Self::UnsupportedResponseType
+            | Self::UnsupportedTokenType => 400,
         }
     }
 }
@@ -94,19 +207,71 @@ impl ErrorCode {
 impl ErrorReason {
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::AccessTokenExpired => "access_token_expired",
+            Self::AccessTokenInvalid => "access_token_invalid",
+            Self::AccessTokenMalformed => "access_token_malformed",
+            Self::AccessTokenRequired => "access_token_required",
+            Self::AuthCodeNotFound => "auth_code_not_found",
+            Self::AuthenticationRequired => "authentication_required",
+            Self::ChangePasswordAdministrative => "change_password_administrative",
+            Self::ChangePasswordBreached => "change_password_breached",
+            Self::ChangePasswordExpired => "change_password_expired",
+            Self::ChangePasswordValidation => "change_password_validation",
             Self::ClientAuthenticationMissing => "client_authentication_missing",
             Self::ClientIdMismatch => "client_id_mismatch",
+            Self::ConsentCanceled => "consent_canceled",
+            Self::ConsentRequired => "consent_required",
+            Self::EmailVerificationRequired => "email_verification_required",
+            Self::GrantTypeDisabled => "grant_type_disabled",
+            Self::IdTokenInvalid => "id_token_invalid",
             Self::InvalidClientAuthentication => "invalid_client_authentication",
             Self::InvalidClientAuthenticationScheme => "invalid_client_authentication_scheme",
+            Self::InvalidClientId => "invalid_client_id",
+            Self::InvalidDeviceCode => "invalid_device_code",
             Self::InvalidEntityPermissionScope => "invalid_entity_permission_scope",
+            Self::InvalidExpiresIn => "invalid_expires_in",
             Self::InvalidGrantType => "invalid_grant_type",
+            Self::InvalidIdTokenHint => "invalid_id_token_hint",
+            Self::InvalidOrigin => "invalid_origin",
+            Self::InvalidOriginOpaque => "invalid_origin_opaque",
+            Self::InvalidPkceCodeChallenge => "invalid_pkce_code_challenge",
+            Self::InvalidPkceCodeChallengeMethod => "invalid_pkce_code_challenge_method",
+            Self::InvalidPkceCodeVerifier => "invalid_pkce_code_verifier",
+            Self::InvalidPostLogoutRedirectUri => "invalid_post_logout_redirect_uri",
+            Self::InvalidPrompt => "invalid_prompt",
+            Self::InvalidRedirectUri => "invalid_redirect_uri",
+            Self::InvalidResponseMode => "invalid_response_mode",
+            Self::InvalidResponseType => "invalid_response_type",
             Self::InvalidTargetEntityScope => "invalid_target_entity_scope",
             Self::InvalidTenantId => "invalid_tenant_id",
+            Self::InvalidUserCode => "invalid_user_code",
+            Self::InvalidUserCredentials => "invalid_user_credentials",
+            Self::LoginPrevented => "login_prevented",
             Self::MissingClientId => "missing_client_id",
+            Self::MissingCode => "missing_code",
+            Self::MissingCodeChallenge => "missing_code_challenge",
+            Self::MissingCodeVerifier => "missing_code_verifier",
+            Self::MissingDeviceCode => "missing_device_code",
             Self::MissingGrantType => "missing_grant_type",
+            Self::MissingRedirectUri => "missing_redirect_uri",
+            Self::MissingRefreshToken => "missing_refresh_token",
+            Self::MissingRequiredScope => "missing_required_scope",
+            Self::MissingResponseType => "missing_response_type",
             Self::MissingTenantId => "missing_tenant_id",
+            Self::MissingToken => "missing_token",
+            Self::MissingUserCode => "missing_user_code",
+            Self::MissingVerificationUri => "missing_verification_uri",
+            Self::MultiFactorChallengeRequired => "multi_factor_challenge_required",
+            Self::RefreshTokenNotFound => "refresh_token_not_found",
+            Self::RegistrationMissingRequirement => "registration_missing_requirement",
+            Self::RegistrationRequired => "registration_required",
             Self::Unknown => "unknown",
             Self::UnknownScope => "unknown_scope",
+            Self::UnsupportedTokenType => "unsupported_token_type",
+            Self::UserCodeExpired => "user_code_expired",
+            Self::UserExpired => "user_expired",
+            Self::UserLocked => "user_locked",
+            Self::UserNotFound => "user_not_found",
         }
     }
 }
@@ -139,7 +304,7 @@ impl OAuthError {
         Self { retry_after: Some(5), source: Some(source.into()), ..error }
     }
 
-    fn server_error(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(super) fn server_error(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let error = Self::new(ErrorCode::ServerError, ErrorReason::Unknown, "The server failed.");
         Self { source: Some(source.into()), ..error }
     }
@@ -171,6 +336,7 @@ mod tests {
     fn the_code_decides_the_status() {
         let exceptions = [
             (ErrorCode::InvalidClient, 401),
+            (ErrorCode::InvalidToken, 401),
             (ErrorCode::ServerError, 500),
             (ErrorCode::TemporarilyUnavailable, 503),
             (ErrorCode::Throttled, 429),

@@ -34,14 +34,28 @@ pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::entropy::Entropy;
+use crate::revocations::Revocations;
+use crate::store::Store;
 
 /// The embedded authorization server: its dependencies. Share it in an `Arc`.
 pub struct AuthorizationServer {
     directory: Arc<Directory>,
+    store: Arc<dyn Store>,
     keys: Arc<KeyRing>,
+    revocations: Arc<Revocations>,
     clock: Clock,
     entropy: Entropy,
     guesses: guesses::Guesses,
+}
+
+/// What an [`AuthorizationServer`] stands on.
+pub struct Dependencies {
+    pub directory: Arc<Directory>,
+    pub store: Arc<dyn Store>,
+    pub keys: Arc<KeyRing>,
+    pub revocations: Arc<Revocations>,
+    pub clock: Clock,
+    pub entropy: Entropy,
 }
 
 /// What an operator decides about the authorization server.
@@ -89,8 +103,16 @@ pub struct TokenRequest<'a> {
 }
 
 impl AuthorizationServer {
-    pub fn new(directory: Arc<Directory>, keys: Arc<KeyRing>, clock: Clock, entropy: Entropy) -> Self {
-        Self { directory, keys, clock, entropy, guesses: guesses::Guesses::default() }
+    pub fn new(on: Dependencies) -> Self {
+        Self {
+            directory: on.directory,
+            store: on.store,
+            keys: on.keys,
+            revocations: on.revocations,
+            clock: on.clock,
+            entropy: on.entropy,
+            guesses: guesses::Guesses::default(),
+        }
     }
 
     pub fn keys(&self) -> &Arc<KeyRing> {

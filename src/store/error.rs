@@ -37,6 +37,8 @@ pub enum Object {
     EntityType,
     Permission,
     Entity,
+    Application,
+    User,
 }
 
 impl fmt::Display for Object {
@@ -46,6 +48,8 @@ impl fmt::Display for Object {
             Self::EntityType => "entity type",
             Self::Permission => "permission",
             Self::Entity => "entity",
+            Self::Application => "application",
+            Self::User => "user",
         })
     }
 }
@@ -63,8 +67,18 @@ pub enum Unique {
     EntityId,
     /// In its tenant.
     EntityName,
-    /// In its tenant.
+    /// In its tenant, among entities and applications.
     ClientId,
+    ApplicationId,
+    /// In its tenant.
+    ApplicationName,
+    UserId,
+    /// In its tenant, without regard to case.
+    Email,
+    /// In its tenant, without regard to case.
+    Username,
+    /// Of a device code that is remembered, in its tenant.
+    UserCode,
     GrantId,
     /// The grant from one recipient on one target.
     Grant,
@@ -85,6 +99,12 @@ impl fmt::Display for Unique {
             Self::EntityId => "entity id",
             Self::EntityName => "entity name",
             Self::ClientId => "client id",
+            Self::ApplicationId => "application id",
+            Self::ApplicationName => "application name",
+            Self::UserId => "user id",
+            Self::Email => "email",
+            Self::Username => "username",
+            Self::UserCode => "user code",
             Self::GrantId => "grant id",
             Self::Grant => "grant",
             Self::KeyId => "key id",

@@ -13,7 +13,10 @@ use uuid::Uuid;
 
 pub use error::{Object, OpenError, StoreError, Unique};
 
-use crate::model::{Change, Entity, EntityGrant, EntityType, Permission, StoredKey, Tenant};
+use crate::model::{
+    Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType, Permission,
+    RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, User,
+};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
@@ -80,6 +83,107 @@ pub trait Store: Send + Sync + 'static {
     async fn find_grant(&self, recipient_id: Uuid, target_id: Uuid) -> Result<Option<EntityGrant>>;
     async fn list_grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>>;
 
+    // Applications.
+
+    /// Conflicts on id, and in its tenant on name and client id (an entity's client id too).
+    async fn insert_application(&self, application: &Application) -> Result<()>;
+    /// Replaces everything but id, tenant and `created_at`, if `before` is still what is stored.
+    async fn update_application(&self, before: &Application, after: &Application) -> Result<bool>;
+    /// Registrations, consents, codes and refresh tokens go with it.
+    async fn delete_application(&self, id: Uuid, at: i64) -> Result<bool>;
+    async fn find_application(&self, id: Uuid) -> Result<Option<Application>>;
+    async fn find_application_by_client_id(&self, tenant_id: Uuid, client_id: &str) -> Result<Option<Application>>;
+    async fn find_application_by_name(&self, tenant_id: Uuid, name: &str) -> Result<Option<Application>>;
+    /// By name; of one tenant or of all.
+    async fn list_applications(&self, tenant_id: Option<Uuid>) -> Result<Vec<Application>>;
+
+    // Users and registrations.
+
+    /// Conflicts on id, and in its tenant on email and username, both without regard to case.
+    async fn insert_user(&self, user: &User) -> Result<()>;
+    /// Replaces everything but id, tenant and `created_at`, if `before` is still what is stored: of two logins that
+    /// spend the same recovery code one gets `true` (L13).
+    async fn update_user(&self, before: &User, after: &User) -> Result<bool>;
+    /// Everything about the user goes too: registrations, consents, sessions, codes, refresh tokens.
+    async fn delete_user(&self, id: Uuid, at: i64) -> Result<bool>;
+    async fn find_user(&self, id: Uuid) -> Result<Option<User>>;
+    /// By email or username, without regard to case (F-048). An email wins over a username.
+    async fn find_user_by_login(&self, tenant_id: Uuid, login_id: &str) -> Result<Option<User>>;
+    /// By id; those after `after`, of one tenant or of all, at most `limit`.
+    async fn list_users(&self, tenant_id: Option<Uuid>, after: Option<Uuid>, limit: u32) -> Result<Vec<User>>;
+    /// Inserts, or replaces roles, data, `managed_by` and `updated_at`. [`StoreError::Missing`] names a missing user or
+    /// application.
+    async fn upsert_registration(&self, registration: &Registration) -> Result<()>;
+    async fn delete_registration(&self, user_id: Uuid, application_id: Uuid, at: i64) -> Result<bool>;
+    async fn find_registration(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Registration>>;
+    /// By application.
+    async fn list_registrations(&self, user_id: Uuid) -> Result<Vec<Registration>>;
+    /// Inserts, or replaces.
+    async fn upsert_consent(&self, consent: &Consent) -> Result<()>;
+    async fn find_consent(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Consent>>;
+    async fn delete_consent(&self, user_id: Uuid, application_id: Uuid) -> Result<bool>;
+    async fn list_consents(&self, user_id: Uuid) -> Result<Vec<Consent>>;
+
+    // Sessions.
+
+    /// Begins a session, and ends the one that the browser had before in the same transaction (K6).
+    async fn insert_session(&self, session: &Session, replaces: Option<Uuid>) -> Result<()>;
+    /// By the hash of what the browser presents. Sessions that are over are found too.
+    async fn find_session(&self, hash: &str) -> Result<Option<Session>>;
+    /// Moves `last_used_at` and `idle_expires_at`; never backwards.
+    async fn touch_session(&self, id: Uuid, at: i64, idle_expires_at: i64) -> Result<bool>;
+    /// Ends it without a mark against its tokens: a logout (F-124).
+    async fn end_session(&self, id: Uuid) -> Result<bool>;
+    /// Newest first.
+    async fn list_sessions(&self, user_id: Uuid) -> Result<Vec<Session>>;
+    /// Notes that the application knows of the session, so that a logout tells it. Repeating it changes nothing.
+    async fn join_session(&self, session_id: Uuid, application_id: Uuid) -> Result<()>;
+    async fn list_session_applications(&self, session_id: Uuid) -> Result<Vec<Uuid>>;
+
+    // Codes and refresh tokens. What is over is found until `forget` deletes it, so that reuse can be told from guesses.
+
+    async fn insert_authorization_code(&self, code: &AuthorizationCode) -> Result<()>;
+    async fn find_authorization_code(&self, hash: &str) -> Result<Option<AuthorizationCode>>;
+    /// Spends the code: of any number of calls one gets `true` (B5), and what it `brings` is stored in the same
+    /// transaction. A device code that the login was for is approved in it too, if it is still pending (F-163).
+    async fn redeem_authorization_code(&self, hash: &str, at: i64, brings: Brought<'_>) -> Result<bool>;
+    async fn insert_refresh_token(&self, token: &RefreshToken) -> Result<()>;
+    async fn find_refresh_token(&self, hash: &str) -> Result<Option<RefreshToken>>;
+    async fn find_refresh_token_by_id(&self, id: Uuid) -> Result<Option<RefreshToken>>;
+    /// Moves `last_used_at` and `idle_expires_at` of a reusable token that is still live; never backwards.
+    async fn touch_refresh_token(&self, id: Uuid, at: i64, idle_expires_at: i64) -> Result<bool>;
+    /// Marks the token with the id as rotated at `at` and stores its successor, if it is live and was not rotated before:
+    /// of any number of calls one gets `true` (C4).
+    async fn rotate_refresh_token(&self, id: Uuid, at: i64, successor: &RefreshToken) -> Result<bool>;
+    /// The newest token of each live family of the user, newest first.
+    async fn list_refresh_tokens(&self, user_id: Uuid, now: i64) -> Result<Vec<RefreshToken>>;
+
+    // Device codes.
+
+    /// Conflicts on [`Unique::UserCode`] with another one of the tenant.
+    async fn insert_device_code(&self, code: &DeviceCode) -> Result<()>;
+    async fn find_device_code(&self, hash: &str) -> Result<Option<DeviceCode>>;
+    async fn find_device_code_by_user_code(&self, tenant_id: Uuid, user_code_hash: &str) -> Result<Option<DeviceCode>>;
+    /// Approves (`Some`) or denies (`None`) a pending code that has not expired: of any number of calls one gets `true`.
+    async fn decide_device_code(&self, id: Uuid, approval: Option<&Approval>, at: i64) -> Result<bool>;
+    /// Notes a poll, and adds `penalty` seconds to the interval when it came before the interval was over. Answers the
+    /// code as it was before the poll (its `last_polled_at` and `interval` tell whether it came too early).
+    async fn poll_device_code(&self, id: Uuid, at: i64, penalty: i64) -> Result<Option<DeviceCode>>;
+    /// Spends an approved code that has not expired: of any number of calls one gets `true`, and what it `brings` is
+    /// stored in the same transaction.
+    async fn redeem_device_code(&self, id: Uuid, at: i64, brings: Brought<'_>) -> Result<bool>;
+
+    // Revocation.
+
+    /// Marks what was revoked and ends what hangs on it, in one transaction with a change of the kind `Revocation` whose
+    /// `object_id` is `kind:key`: of a grant its refresh tokens; of a session the session; of a user the sessions, codes
+    /// and refresh tokens; of a client its codes and refresh tokens. A mark that is there already keeps the later instants.
+    async fn revoke(&self, revocation: &Revocation) -> Result<()>;
+    /// Every mark that has not expired at `now`.
+    async fn list_revocations(&self, now: i64) -> Result<Vec<Revocation>>;
+    /// The mark with these [`crate::model::Revoked::parts`].
+    async fn find_revocation(&self, kind: &str, key: &str) -> Result<Option<Revocation>>;
+
     // Signing keys.
 
     /// Inserts the first key of a (tenant, purpose, algorithm). [`Unique::CurrentKey`] when another node was faster.
@@ -107,12 +211,21 @@ pub trait Store: Send + Sync + 'static {
 
     // The database itself.
 
-    /// Deletes what was remembered until `now`, and changes made before `changes_before`. Answers how many rows.
+    /// Deletes what was remembered until `now`; sessions, codes, refresh tokens, consents and marks that are over since an
+    /// hour; and changes made before `changes_before`. Answers how many rows.
     async fn forget(&self, now: i64, changes_before: i64) -> Result<u64>;
     /// Whether the database answers and is still the one that was opened.
     async fn ping(&self) -> Result<()>;
     /// Waits for running verbs and closes the connections.
     async fn close(&self);
+}
+
+/// What is stored together with the spending of a code.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Brought<'a> {
+    pub refresh_token: Option<&'a RefreshToken>,
+    /// The session that the application now knows of, and the application.
+    pub joins: Option<(Uuid, Uuid)>,
 }
 
 /// From when until when [`Store::remember_once`] remembers.

@@ -8,15 +8,15 @@ use super::{line_of, report, rust_files};
 /// Top-level modules, in the order in which a request meets them, and the modules of ours that each may name.
 ///
 /// `main`, `lib` and `serve`, which wires everything, are free. Unit tests are too.
-const IMPORTS: [(&str, &[&str]); 17] = [
+const IMPORTS: [(&str, &[&str]); 18] = [
     ("cli", &["serve", "config", "directory", "enforce", "policy", "route", "jose", "model", "store", "gateway"]),
     ("config", &["directory", "model", "policy", "route"]),
     ("gateway", &["enforce", "policy", "route", "config", "metrics", "telemetry"]),
     ("route", &[]),
-    ("enforce", &["policy", "jose", "metrics"]),
+    ("enforce", &["policy", "jose", "metrics", "revocations"]),
     ("policy", &[]),
     ("web", &["oauth", "directory", "profile", "model", "metrics"]),
-    ("oauth", &["directory", "profile", "model", "store", "jose", "events"]),
+    ("oauth", &["directory", "profile", "model", "store", "jose", "events", "revocations"]),
     ("directory", &["profile", "model", "store", "jose", "events"]),
     ("profile", &["jose", "model"]),
     ("jose", &[]),
@@ -25,6 +25,7 @@ const IMPORTS: [(&str, &[&str]); 17] = [
     ("events", &[]),
     ("metrics", &[]),
     ("telemetry", &["config"]),
+    ("revocations", &["model"]),
     ("secret", &[]),
 ];
 

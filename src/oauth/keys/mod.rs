@@ -95,6 +95,7 @@ impl KeyRing {
             // What a newer program wrote may concern us.
             ChangeKind::Key | ChangeKind::Tenant | ChangeKind::Other => true,
             ChangeKind::EntityType | ChangeKind::Entity | ChangeKind::Grant | ChangeKind::Revocation => false,
+            ChangeKind::Application | ChangeKind::User => false,
         }
     }
 

@@ -116,7 +116,7 @@ fn read(row: &AnyRow) -> Result<Entity> {
 
 /// The same secrets always make the same text: `update` compares it.
 fn secrets_text(secrets: &[ClientSecret]) -> String {
-    let secret = |secret: &ClientSecret| json!({ "sha256": secret.sha256, "created_at": secret.created_at, "expires_at": secret.expires_at });
+    let secret = |secret: &ClientSecret| json!({ "sha256": secret.sha256, "created_at": secret.created_at, "expires_at": secret.expires_at, "sealed": secret.sealed });
     Value::Array(secrets.iter().map(secret).collect()).to_string()
 }
 
@@ -129,6 +129,7 @@ fn read_secrets(text: &str) -> Result<Vec<ClientSecret>> {
                 Value::Null => None,
                 at => Some(at.as_i64()?),
             },
+            sealed: value["sealed"].as_str().map(str::to_owned),
         })
     };
     let list = serde_json::from_str::<Vec<Value>>(text).ok();

@@ -23,8 +23,11 @@ use uuid::Uuid;
 
 pub use open::Options;
 
-use super::{GrantFilter, Lease, Result, Store, StoreError};
-use crate::model::{Change, Entity, EntityGrant, EntityType, Permission, StoredKey, Tenant};
+use super::{Brought, GrantFilter, Lease, Result, Store, StoreError};
+use crate::model::{
+    Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType, Permission,
+    RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, User,
+};
 
 /// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
 #[derive(Debug)]
@@ -158,6 +161,190 @@ impl Store for SqlStore {
 
     async fn list_grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
         self.within(grants::list(self, filter)).await
+    }
+
+    async fn insert_application(&self, application: &Application) -> Result<()> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn update_application(&self, before: &Application, after: &Application) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn delete_application(&self, id: Uuid, at: i64) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_application(&self, id: Uuid) -> Result<Option<Application>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_application_by_client_id(&self, tenant_id: Uuid, client_id: &str) -> Result<Option<Application>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_application_by_name(&self, tenant_id: Uuid, name: &str) -> Result<Option<Application>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn list_applications(&self, tenant_id: Option<Uuid>) -> Result<Vec<Application>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn insert_user(&self, user: &User) -> Result<()> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn update_user(&self, before: &User, after: &User) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn delete_user(&self, id: Uuid, at: i64) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_user(&self, id: Uuid) -> Result<Option<User>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_user_by_login(&self, tenant_id: Uuid, login_id: &str) -> Result<Option<User>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn list_users(&self, tenant_id: Option<Uuid>, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn upsert_registration(&self, registration: &Registration) -> Result<()> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn delete_registration(&self, user_id: Uuid, application_id: Uuid, at: i64) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_registration(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Registration>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn list_registrations(&self, user_id: Uuid) -> Result<Vec<Registration>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn upsert_consent(&self, consent: &Consent) -> Result<()> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_consent(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Consent>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn delete_consent(&self, user_id: Uuid, application_id: Uuid) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn list_consents(&self, user_id: Uuid) -> Result<Vec<Consent>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn insert_session(&self, session: &Session, replaces: Option<Uuid>) -> Result<()> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_session(&self, hash: &str) -> Result<Option<Session>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn touch_session(&self, id: Uuid, at: i64, idle_expires_at: i64) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn end_session(&self, id: Uuid) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn list_sessions(&self, user_id: Uuid) -> Result<Vec<Session>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn join_session(&self, session_id: Uuid, application_id: Uuid) -> Result<()> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn list_session_applications(&self, session_id: Uuid) -> Result<Vec<Uuid>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn insert_authorization_code(&self, code: &AuthorizationCode) -> Result<()> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_authorization_code(&self, hash: &str) -> Result<Option<AuthorizationCode>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn redeem_authorization_code(&self, hash: &str, at: i64, brings: Brought<'_>) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn insert_refresh_token(&self, token: &RefreshToken) -> Result<()> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_refresh_token(&self, hash: &str) -> Result<Option<RefreshToken>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_refresh_token_by_id(&self, id: Uuid) -> Result<Option<RefreshToken>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn touch_refresh_token(&self, id: Uuid, at: i64, idle_expires_at: i64) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn rotate_refresh_token(&self, id: Uuid, at: i64, successor: &RefreshToken) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn list_refresh_tokens(&self, user_id: Uuid, now: i64) -> Result<Vec<RefreshToken>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn insert_device_code(&self, code: &DeviceCode) -> Result<()> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_device_code(&self, hash: &str) -> Result<Option<DeviceCode>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_device_code_by_user_code(&self, tenant_id: Uuid, user_code_hash: &str) -> Result<Option<DeviceCode>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn decide_device_code(&self, id: Uuid, approval: Option<&Approval>, at: i64) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn poll_device_code(&self, id: Uuid, at: i64, penalty: i64) -> Result<Option<DeviceCode>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn redeem_device_code(&self, id: Uuid, at: i64, brings: Brought<'_>) -> Result<bool> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn revoke(&self, revocation: &Revocation) -> Result<()> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn list_revocations(&self, now: i64) -> Result<Vec<Revocation>> {
+        Err(StoreError::Unavailable("not built yet".into()))
+    }
+
+    async fn find_revocation(&self, kind: &str, key: &str) -> Result<Option<Revocation>> {
+        Err(StoreError::Unavailable("not built yet".into()))
     }
 
     async fn insert_key(&self, key: &StoredKey) -> Result<()> {

@@ -94,6 +94,7 @@ fn read(row: &AnyRow) -> Result<Tenant> {
         access_token_for: row.try_get("access_token_for")?,
         access_token_algorithm: row.try_get("access_token_algorithm")?,
         id_token_algorithm: row.try_get("id_token_algorithm")?,
+        settings: Default::default(),
         managed_by: row.try_get("managed_by")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,

@@ -12,7 +12,8 @@ use faregate::directory::Directory;
 use faregate::entropy::Entropy;
 use faregate::jose::MasterKey;
 use faregate::model::{ClientSecret, Entity, EntityGrant, EntityType, Permission, Profile, Tenant};
-use faregate::oauth::{AuthorizationServer, KeyRing, Settings};
+use faregate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
+use faregate::revocations::Revocations;
 use faregate::store::Store;
 use faregate::store::sql::{Options, SqlStore};
 use faregate::web::{self, PeerAddress};
@@ -75,10 +76,19 @@ impl TestServer {
         let master_key = MasterKey::from_base64(&STANDARD.encode([7; 32])).unwrap();
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
         let directory = Arc::new(Directory::new(Arc::clone(&shared), clock.clone(), entropy.clone()));
+        let revocations = Arc::new(Revocations::default());
         let settings = Arc::new(Settings::new(PUBLIC_URL));
-        let keys = KeyRing::open(settings, shared, master_key, clock.clone(), entropy.clone()).await.unwrap();
+        let keys =
+            KeyRing::open(settings, Arc::clone(&shared), master_key, clock.clone(), entropy.clone()).await.unwrap();
         keys.provide().await.unwrap();
-        let server = AuthorizationServer::new(directory, Arc::clone(&keys), clock.clone(), entropy);
+        let server = AuthorizationServer::new(Dependencies {
+            directory,
+            store: shared,
+            keys: Arc::clone(&keys),
+            revocations,
+            clock: clock.clone(),
+            entropy,
+        });
         Self { router: web::router(Arc::new(server)), store, keys, clock }
     }
 

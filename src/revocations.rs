@@ -1,0 +1,183 @@
+//! Revoked tokens, grants, sessions, users and clients, in memory: asked for every request, never the store.
+//!
+//! Owns the lookup. It does not decide who may revoke, and it learns of marks from those who do.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use uuid::Uuid;
+
+use crate::clock::UnixSeconds;
+use crate::model::{Revocation, Revoked};
+
+/// Every mark that still matters.
+#[derive(Debug, Default)]
+pub struct Revocations {
+    marks: RwLock<Marks>,
+    generation: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Marks {
+    tokens: HashMap<Box<str>, UnixSeconds>,
+    grants: HashMap<Uuid, UnixSeconds>,
+    sessions: HashMap<Uuid, UnixSeconds>,
+    /// When, and until when that matters.
+    users: HashMap<Uuid, (UnixSeconds, UnixSeconds)>,
+    clients: HashMap<(Uuid, Box<str>), (UnixSeconds, UnixSeconds)>,
+}
+
+/// What a token says of itself, as far as it can be revoked by it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bearings<'a> {
+    /// `jti`
+    pub token_id: Option<&'a str>,
+    /// `gid`
+    pub grant_id: Option<Uuid>,
+    /// `sid`
+    pub session_id: Option<Uuid>,
+    /// `sub`, when it is a user.
+    pub user_id: Option<Uuid>,
+    /// `tid`
+    pub tenant_id: Option<Uuid>,
+    pub client_id: Option<&'a str>,
+    pub issued_at: UnixSeconds,
+}
+
+impl Revocations {
+    /// Changes with every new mark, so that whoever asked before knows whether to ask again.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Adds a mark. One that is there already keeps the later instants.
+    pub fn add(&self, revocation: &Revocation) {
+        let (at, until) = (revocation.revoked_at, revocation.expires_at);
+        {
+            let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
+            match &revocation.revoked {
+                Revoked::Token(id) => latest(marks.tokens.entry(id.as_str().into()).or_default(), until),
+                Revoked::Grant(id) => latest(marks.grants.entry(*id).or_default(), until),
+                Revoked::Session(id) => latest(marks.sessions.entry(*id).or_default(), until),
+                Revoked::User(id) => both(marks.users.entry(*id).or_default(), at, until),
+                Revoked::Client { tenant_id, client_id } => {
+                    both(marks.clients.entry((*tenant_id, client_id.as_str().into())).or_default(), at, until);
+                }
+            }
+        }
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether a token with these bearings must be refused.
+    pub fn concern(&self, bearings: &Bearings<'_>) -> bool {
+        let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
+        bearings.token_id.is_some_and(|id| marks.tokens.contains_key(id))
+            || bearings.grant_id.is_some_and(|id| marks.grants.contains_key(&id))
+            || bearings.session_id.is_some_and(|id| marks.sessions.contains_key(&id))
+            || bearings.issued_at <= marks.not_before(bearings)
+    }
+
+    /// The earliest `iat` that a new token may have: a second after the last mark against its user or client, so that a
+    /// login in the same second as a password change is told apart from what was issued before.
+    pub fn earliest(&self, now: UnixSeconds, bearings: &Bearings<'_>) -> UnixSeconds {
+        let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
+        now.max(marks.not_before(bearings).saturating_add(1))
+    }
+
+    /// Forgets marks that no living token can be concerned by.
+    pub fn forget(&self, now: UnixSeconds) {
+        let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
+        marks.tokens.retain(|_, until| now < *until);
+        marks.grants.retain(|_, until| now < *until);
+        marks.sessions.retain(|_, until| now < *until);
+        marks.users.retain(|_, (_, until)| now < *until);
+        marks.clients.retain(|_, (_, until)| now < *until);
+    }
+}
+
+impl Marks {
+    /// Until when what was issued to this user or client is refused; long ago if never.
+    fn not_before(&self, bearings: &Bearings<'_>) -> UnixSeconds {
+        let user = bearings.user_id.and_then(|id| self.users.get(&id));
+        let client = match (bearings.tenant_id, bearings.client_id) {
+            // The key is only built when there is anything to find.
+            (Some(tenant_id), Some(client_id)) if !self.clients.is_empty() => {
+                self.clients.get(&(tenant_id, Box::<str>::from(client_id)))
+            }
+            (_, _) => None,
+        };
+        [user, client].into_iter().flatten().map(|(at, _)| *at).max().unwrap_or(UnixSeconds::MIN)
+    }
+}
+
+fn latest(until: &mut UnixSeconds, other: UnixSeconds) {
+    *until = (*until).max(other);
+}
+
+fn both(mark: &mut (UnixSeconds, UnixSeconds), at: UnixSeconds, until: UnixSeconds) {
+    latest(&mut mark.0, at);
+    latest(&mut mark.1, until);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(revoked: Revoked) -> Revocation {
+        Revocation { revoked, revoked_at: 100, expires_at: 200 }
+    }
+
+    // I8
+    #[test]
+    fn whatever_hangs_on_a_mark_is_refused() {
+        let (id, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let of = Bearings {
+            token_id: Some("t"),
+            grant_id: Some(id),
+            session_id: Some(id),
+            user_id: Some(id),
+            tenant_id: Some(id),
+            client_id: Some("c"),
+            issued_at: 100,
+        };
+        let client = |tenant_id, client_id: &str| Revoked::Client { tenant_id, client_id: client_id.to_owned() };
+        let rows = [
+            (Revoked::Token("t".to_owned()), true),
+            (Revoked::Token("u".to_owned()), false),
+            (Revoked::Grant(id), true),
+            (Revoked::Grant(other), false),
+            (Revoked::Session(id), true),
+            (Revoked::User(id), true),
+            (Revoked::User(other), false),
+            (client(id, "c"), true),
+            (client(other, "c"), false),
+            (client(id, "d"), false),
+        ];
+        for (revoked, expected) in rows {
+            let revocations = Revocations::default();
+            assert!(!revocations.concern(&of));
+            let generation = revocations.generation();
+            revocations.add(&mark(revoked.clone()));
+            assert_ne!(revocations.generation(), generation);
+            assert_eq!(revocations.concern(&of), expected, "{revoked:?}");
+            revocations.forget(199);
+            assert_eq!(revocations.concern(&of), expected, "{revoked:?}");
+            revocations.forget(200);
+            assert!(!revocations.concern(&of), "{revoked:?}");
+        }
+    }
+
+    #[test]
+    fn users_and_clients_may_come_back() {
+        let revocations = Revocations::default();
+        let mut of = Bearings { user_id: Some(Uuid::nil()), issued_at: 100, ..Bearings::default() };
+        assert_eq!(revocations.earliest(100, &of), 100);
+        revocations.add(&mark(Revoked::User(Uuid::nil())));
+        assert!(revocations.concern(&of));
+        of.issued_at = revocations.earliest(100, &of);
+        assert_eq!(of.issued_at, 101);
+        assert!(!revocations.concern(&of));
+        assert_eq!(revocations.earliest(150, &of), 150);
+    }
+}
