@@ -15,10 +15,13 @@ mod client_authentication;
 mod error;
 mod grant;
 mod guesses;
+mod interaction;
 mod issue;
 mod keys;
+mod login;
 mod metadata;
 mod parameters;
+mod session;
 mod tenant;
 
 use std::net::IpAddr;
@@ -28,6 +31,10 @@ use uuid::Uuid;
 
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
+pub use interaction::{
+    BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, Message, Next, Notice, Page,
+};
+pub use interaction::{Reply, Step};
 pub use issue::TokenResponse;
 pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
 
