@@ -18,9 +18,10 @@ use super::migrate::{Lock, migrate};
 use super::{Engine, Options, SqlStore, StoreError, errors};
 use crate::store::OpenError;
 
-/// Per connection; `journal_mode` is a property of the file and set once, in [`open_file`].
-const SETTINGS: &str =
-    "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
+/// Per connection; `journal_mode` is a property of the file and set once, in [`open_file`]. The log is copied into the
+/// file every 4000 pages (16 MiB): rows with random keys meet on fewer pages that way, and no commit waits long for it.
+const SETTINGS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                        PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 4000;";
 
 /// Files up to this size are read once at start to see that they are intact: a few milliseconds.
 const CHECKED_SIZE: u64 = 4 << 20;
