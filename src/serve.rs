@@ -29,7 +29,6 @@ use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin}
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
-use crate::revocations::Revocations;
 use crate::telemetry::{self, DecisionLog};
 
 /// How often another process's changes are asked for.
@@ -98,7 +97,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         directory: opened.directory.clone(),
         store: opened.store.clone(),
         keys: keys.clone(),
-        revocations: Arc::new(Revocations::default()),
+        revocations: opened.revocations.clone(),
         clock: opened.clock.clone(),
         entropy: opened.entropy.clone(),
     }));
