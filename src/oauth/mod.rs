@@ -12,6 +12,7 @@
 //! | RFC 9068 access tokens | `issue` |
 
 mod client;
+mod client_assertion;
 mod client_authentication;
 mod error;
 mod grant;
@@ -21,6 +22,7 @@ mod issue;
 mod keys;
 mod metadata;
 mod parameters;
+mod refresh_tokens;
 mod scopes;
 mod tenant;
 mod user_claims;
@@ -28,6 +30,7 @@ mod user_claims;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use uuid::Uuid;
 
 pub use client::Client;
@@ -51,6 +54,8 @@ pub struct AuthorizationServer {
     clock: Clock,
     entropy: Entropy,
     guesses: guesses::Guesses,
+    /// Makes refresh tokens follow one another.
+    succession: hmac::Key,
 }
 
 /// What an [`AuthorizationServer`] stands on.
@@ -112,6 +117,7 @@ impl AuthorizationServer {
         Self {
             directory: on.directory,
             store: on.store,
+            succession: hmac::Key::new(hmac::HMAC_SHA512, &on.keys.derived_key(b"faregate refresh tokens")),
             keys: on.keys,
             revocations: on.revocations,
             clock: on.clock,
