@@ -24,6 +24,13 @@ pub enum Event {
     CodeReused,
     RefreshTokenReused,
     RefreshTokenMisused,
+    LoginSucceeded,
+    LoginFailed,
+    ConsentGiven,
+    ConsentDenied,
+    CodeIssued,
+    SessionStarted,
+    SessionEnded,
 }
 
 impl Event {
@@ -50,6 +57,13 @@ impl Event {
             Self::CodeReused => "authorization_code.reused",
             Self::RefreshTokenReused => "refresh_token.reused",
             Self::RefreshTokenMisused => "refresh_token.misused",
+            Self::LoginSucceeded => "login.succeeded",
+            Self::LoginFailed => "login.failed",
+            Self::ConsentGiven => "consent.given",
+            Self::ConsentDenied => "consent.denied",
+            Self::CodeIssued => "authorization_code.issued",
+            Self::SessionStarted => "session.started",
+            Self::SessionEnded => "session.ended",
         }
     }
 

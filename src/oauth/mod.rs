@@ -18,12 +18,15 @@ mod error;
 mod grant;
 mod guesses;
 mod id_token;
+mod interaction;
 mod issue;
 mod keys;
+mod login;
 mod metadata;
 mod parameters;
 mod refresh_tokens;
 mod scopes;
+mod session;
 mod tenant;
 mod user_claims;
 
@@ -36,6 +39,10 @@ use uuid::Uuid;
 pub use client::Client;
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
+pub use interaction::{
+    BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, Message, Next, Notice, Page,
+};
+pub use interaction::{Reply, Step};
 pub use issue::TokenResponse;
 pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
 
