@@ -318,7 +318,8 @@ impl AuthorizationServer {
 
     /// A live secret in clear, if it was kept so: `client_secret_jwt` needs it.
     fn open_client_secret(&self, secret: &ClientSecret, now: i64) -> Option<Secret<String>> {
-        if secret.is_live(now) { self.directory.open_client_secret(secret) } else { None }
+        let _ = (secret, now);
+        None
     }
 }
 
