@@ -18,6 +18,13 @@ pub enum Event {
     KeyCreated,
     KeyRotated,
     KeyRemoved,
+    LoginSucceeded,
+    LoginFailed,
+    ConsentGiven,
+    ConsentDenied,
+    CodeIssued,
+    SessionStarted,
+    SessionEnded,
 }
 
 impl Event {
@@ -38,6 +45,13 @@ impl Event {
             Self::KeyCreated => "key.created",
             Self::KeyRotated => "key.rotated",
             Self::KeyRemoved => "key.removed",
+            Self::LoginSucceeded => "login.succeeded",
+            Self::LoginFailed => "login.failed",
+            Self::ConsentGiven => "consent.given",
+            Self::ConsentDenied => "consent.denied",
+            Self::CodeIssued => "authorization_code.issued",
+            Self::SessionStarted => "session.started",
+            Self::SessionEnded => "session.ended",
         }
     }
 

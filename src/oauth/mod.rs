@@ -17,11 +17,14 @@ mod error;
 mod grant;
 mod guesses;
 mod id_token;
+mod interaction;
 mod issue;
 mod keys;
+mod login;
 mod metadata;
 mod parameters;
 mod scopes;
+mod session;
 mod tenant;
 mod user_claims;
 
@@ -33,6 +36,10 @@ use uuid::Uuid;
 pub use client::Client;
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
+pub use interaction::{
+    BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, Message, Next, Notice, Page,
+};
+pub use interaction::{Reply, Step};
 pub use issue::TokenResponse;
 pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
 
