@@ -9,10 +9,12 @@
 //! | RFC 6749 4.4 client credentials between entities | `grant/client_credentials` |
 //! | RFC 6749 5.2 errors | `error` |
 //! | RFC 8414, OpenID Connect Discovery | `metadata` |
+//! | RFC 8628 device grant | `device` |
 //! | RFC 9068 access tokens | `issue` |
 
 mod client;
 mod client_authentication;
+mod device;
 mod error;
 mod grant;
 mod guesses;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub use client::Client;
+pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
 pub use interaction::{
@@ -58,6 +61,7 @@ pub struct AuthorizationServer {
     clock: Clock,
     entropy: Entropy,
     guesses: guesses::Guesses,
+    device_limits: device::DeviceLimits,
 }
 
 /// What an [`AuthorizationServer`] stands on.
@@ -124,6 +128,7 @@ impl AuthorizationServer {
             clock: on.clock,
             entropy: on.entropy,
             guesses: guesses::Guesses::default(),
+            device_limits: device::DeviceLimits::default(),
         }
     }
 

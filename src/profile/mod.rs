@@ -12,10 +12,12 @@ pub struct Dialect {
     pub access_token_type: TokenType,
     /// Whether the same client secret may come in the header and in the body at once (F-084).
     pub repeated_credentials: bool,
+    /// Whether our page for user codes has to be told the client and the tenant (F-162).
+    pub device_page_names_client: bool,
 }
 
-const STANDARD: Dialect = Dialect { access_token_type: TokenType::AccessToken, repeated_credentials: false };
-const FUSIONAUTH: Dialect = Dialect { access_token_type: TokenType::Jwt, repeated_credentials: true };
+const STANDARD: Dialect = Dialect { access_token_type: TokenType::AccessToken, repeated_credentials: false, device_page_names_client: false };
+const FUSIONAUTH: Dialect = Dialect { access_token_type: TokenType::Jwt, repeated_credentials: true, device_page_names_client: true };
 
 impl Dialect {
     pub fn of(profile: Profile) -> &'static Self {
