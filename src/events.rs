@@ -31,6 +31,11 @@ pub enum Event {
     CodeIssued,
     SessionStarted,
     SessionEnded,
+    DeviceRequested,
+    DeviceApproved,
+    DeviceDenied,
+    UserCodeWrong,
+    UserCodeShared,
 }
 
 impl Event {
@@ -64,6 +69,11 @@ impl Event {
             Self::CodeIssued => "authorization_code.issued",
             Self::SessionStarted => "session.started",
             Self::SessionEnded => "session.ended",
+            Self::DeviceRequested => "device.requested",
+            Self::DeviceApproved => "device.approved",
+            Self::DeviceDenied => "device.denied",
+            Self::UserCodeWrong => "device.user_code_wrong",
+            Self::UserCodeShared => "device.user_code_shared",
         }
     }
 

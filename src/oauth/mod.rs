@@ -9,11 +9,13 @@
 //! | RFC 6749 4.4 client credentials between entities | `grant/client_credentials` |
 //! | RFC 6749 5.2 errors | `error` |
 //! | RFC 8414, OpenID Connect Discovery | `metadata` |
+//! | RFC 8628 device grant | `device` |
 //! | RFC 9068 access tokens | `issue` |
 
 mod client;
 mod client_assertion;
 mod client_authentication;
+mod device;
 mod error;
 mod grant;
 mod guesses;
@@ -37,6 +39,7 @@ use aws_lc_rs::hmac;
 use uuid::Uuid;
 
 pub use client::Client;
+pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
 pub use interaction::{
@@ -63,6 +66,7 @@ pub struct AuthorizationServer {
     guesses: guesses::Guesses,
     /// Makes refresh tokens follow one another.
     succession: hmac::Key,
+    device_limits: device::DeviceLimits,
 }
 
 /// What an [`AuthorizationServer`] stands on.
@@ -130,6 +134,7 @@ impl AuthorizationServer {
             clock: on.clock,
             entropy: on.entropy,
             guesses: guesses::Guesses::default(),
+            device_limits: device::DeviceLimits::default(),
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Dialect {
     pub refuses_foreign_introspection: bool,
     /// Whether an issuer that is no URL is published all the same (D2).
     pub publishes_any_issuer: bool,
+    /// Whether our page for user codes has to be told the client and the tenant (F-162).
+    pub device_page_names_client: bool,
 }
 
 const STANDARD: Dialect = Dialect {
@@ -30,6 +32,7 @@ const STANDARD: Dialect = Dialect {
     rfc_device_errors: true,
     refuses_foreign_introspection: false,
     publishes_any_issuer: false,
+    device_page_names_client: false,
 };
 const FUSIONAUTH: Dialect = Dialect {
     access_token_type: TokenType::Jwt,
@@ -38,6 +41,7 @@ const FUSIONAUTH: Dialect = Dialect {
     rfc_device_errors: false,
     refuses_foreign_introspection: true,
     publishes_any_issuer: true,
+    device_page_names_client: true,
 };
 
 impl Dialect {

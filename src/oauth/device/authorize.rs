@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::user_code;
 use crate::events::Event;
-use crate::model::{Application, ApplicationGrant, DeviceCode, DeviceState, Tenant};
+use crate::model::{Application, DeviceCode, DeviceState, Tenant};
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::keys::LocalIssuer;
 use crate::oauth::parameters::Parameters;
@@ -44,9 +44,8 @@ impl AuthorizationServer {
     /// The [`OAuthError`] that the client is to be told; 429 for a client that asks too often (J10).
     pub async fn device_authorization(&self, request: &TokenRequest<'_>) -> Result<DeviceAuthorization, OAuthError> {
         let form = Parameters::parse(request.body)?;
-        let (issuer, application) = self.authenticate_application(request, &form).await?;
-        check_enabled(&application)?;
-        let scopes = scopes::requested(form.find("scope"), &application.settings)?;
+        let (issuer, application) = self.device_client(request, &form).await?;
+        let scopes = scopes::check(&application.settings, form.find("scope"))?;
         let now = self.clock.now();
         let source = (application.id, request.peer.map(crate::oauth::guesses::network));
         self.device_limits.request(source, now).map_err(too_often)?;
@@ -71,8 +70,7 @@ impl AuthorizationServer {
     /// `invalid_request` if the client is unknown, has no device grant, or nothing could be a user code of that length.
     pub async fn device_picture(&self, request: &TokenRequest<'_>) -> Result<String, OAuthError> {
         let form = Parameters::parse(request.body)?;
-        let (issuer, application) = self.find_application(request, &form).await?;
-        check_enabled(&application)?;
+        let (issuer, application) = self.named_client(request, &form).await?;
         let typed = form.find(USER_CODE).ok_or_else(missing_user_code)?;
         let shown = user_code::normal(typed).map(|code| user_code::shown(&code, &issuer.tenant.settings.user_code));
         let uri = verification_uri(&issuer, &application, self.is_default(&issuer));
@@ -129,15 +127,6 @@ struct Asked {
     scopes: Vec<String>,
     peer: Option<IpAddr>,
     device_name: Option<String>,
-}
-
-/// The grant is off unless somebody turned it on for this client (J1, F-029).
-pub(super) fn check_enabled(application: &Application) -> Result<(), OAuthError> {
-    if application.allows(ApplicationGrant::DeviceCode) {
-        return Ok(());
-    }
-    let description = "This client may not use the device grant.";
-    Err(OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description))
 }
 
 /// Where people type the user code: the application's own page (F-161), or ours. Ours is told the tenant where the path
