@@ -36,7 +36,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub use client::Client;
-pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
+pub use device::{DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
 pub use interaction::{

@@ -18,7 +18,6 @@ mod user_code;
 
 use std::sync::Arc;
 
-pub use approve::DeviceApproved;
 pub use authorize::DeviceAuthorization;
 pub(super) use limits::DeviceLimits;
 pub(super) use lookup::Typed;
