@@ -18,6 +18,12 @@ pub enum Event {
     KeyCreated,
     KeyRotated,
     KeyRemoved,
+    TokenIssued,
+    TokenRefreshed,
+    TokenRevoked,
+    CodeReused,
+    RefreshTokenReused,
+    RefreshTokenMisused,
     LoginSucceeded,
     LoginFailed,
     ConsentGiven,
@@ -50,6 +56,12 @@ impl Event {
             Self::KeyCreated => "key.created",
             Self::KeyRotated => "key.rotated",
             Self::KeyRemoved => "key.removed",
+            Self::TokenIssued => "token.issued",
+            Self::TokenRefreshed => "token.refreshed",
+            Self::TokenRevoked => "token.revoked",
+            Self::CodeReused => "authorization_code.reused",
+            Self::RefreshTokenReused => "refresh_token.reused",
+            Self::RefreshTokenMisused => "refresh_token.misused",
             Self::LoginSucceeded => "login.succeeded",
             Self::LoginFailed => "login.failed",
             Self::ConsentGiven => "consent.given",
@@ -68,5 +80,16 @@ impl Event {
     /// Writes the event about `object_id` (a UUID, a key id, or `target/recipient`).
     pub fn tell(self, object_id: &str) {
         tracing::info!(target: "faregate::audit", event = self.as_str(), object.id = object_id, "Audit");
+    }
+
+    /// Writes the event about `object_id`, a grant, token or entity, that the client brought about.
+    pub fn tell_of(self, object_id: &str, client_id: &str) {
+        tracing::info!(
+            target: "faregate::audit",
+            event = self.as_str(),
+            object.id = object_id,
+            client.id = client_id,
+            "Audit"
+        );
     }
 }

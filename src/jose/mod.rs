@@ -20,5 +20,5 @@ pub use key_set::KeySet;
 pub use master_key::{MasterKey, MasterKeyError};
 pub use reason::Reason;
 pub use sign::{SignError, TokenType};
-pub use verify::{Expectations, Header, MAX_TOKEN_BYTES, TypeSet, Verified, peek_issuer, verify};
+pub use verify::{Expectations, Header, MAX_TOKEN_BYTES, TypeSet, Verified, peek_issuer, peek_subject, verify};
 pub use verifying_key::VerifyingKey;

@@ -281,6 +281,11 @@ impl OAuthError {
         Self { code, reason: Some(reason), description, retry_after: None, source: None }
     }
 
+    /// Where FusionAuth has no word for it (F-097).
+    pub(super) fn without_reason(code: ErrorCode, description: &'static str) -> Self {
+        Self { reason: None, ..Self::new(code, ErrorReason::Unknown, description) }
+    }
+
     pub(super) fn invalid_client(reason: ErrorReason, description: &'static str) -> Self {
         Self::new(ErrorCode::InvalidClient, reason, description)
     }

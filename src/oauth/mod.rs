@@ -13,6 +13,7 @@
 //! | RFC 9068 access tokens | `issue` |
 
 mod client;
+mod client_assertion;
 mod client_authentication;
 mod device;
 mod error;
@@ -25,6 +26,7 @@ mod keys;
 mod login;
 mod metadata;
 mod parameters;
+mod refresh_tokens;
 mod scopes;
 mod session;
 mod tenant;
@@ -33,6 +35,7 @@ mod user_claims;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use uuid::Uuid;
 
 pub use client::Client;
@@ -61,6 +64,8 @@ pub struct AuthorizationServer {
     clock: Clock,
     entropy: Entropy,
     guesses: guesses::Guesses,
+    /// Makes refresh tokens follow one another.
+    succession: hmac::Key,
     device_limits: device::DeviceLimits,
 }
 
@@ -123,6 +128,7 @@ impl AuthorizationServer {
         Self {
             directory: on.directory,
             store: on.store,
+            succession: hmac::Key::new(hmac::HMAC_SHA512, &on.keys.derived_key(b"faregate refresh tokens")),
             keys: on.keys,
             revocations: on.revocations,
             clock: on.clock,
