@@ -39,9 +39,9 @@ impl AuthorizationServer {
         form: &Parameters<'_>,
     ) -> Result<(Arc<LocalIssuer>, Arc<Application>), OAuthError> {
         let credentials = Credentials::parse(request, form)?;
-        let issuer = self.resolve_tenant(request, form, &credentials).await?;
-        let client = self.authenticate_client(&issuer, &credentials, request).await?;
-        enabled(client).map(|application| (issuer, application))
+        let issuer = self.resolve_tenant(request, form, Some(&credentials.client_id)).await?;
+        let client = self.identify_client(&issuer, &credentials, request).await?.require_unless_public()?;
+        enabled(client.client).map(|application| (issuer, application))
     }
 
     /// The application that the request names, whoever sent it.
@@ -51,7 +51,7 @@ impl AuthorizationServer {
         form: &Parameters<'_>,
     ) -> Result<(Arc<LocalIssuer>, Arc<Application>), OAuthError> {
         let credentials = Credentials::parse(request, form)?;
-        let issuer = self.resolve_tenant(request, form, &credentials).await?;
+        let issuer = self.resolve_tenant(request, form, Some(&credentials.client_id)).await?;
         let client = self.find_client(issuer.tenant.id, &credentials.client_id).await?.ok_or_else(|| {
             OAuthError::invalid_request(ErrorReason::InvalidClientId, "There is no such client.")
         })?;
