@@ -18,12 +18,13 @@ mod user_code;
 
 use std::sync::Arc;
 
-pub use approve::DeviceApproved;
 pub use authorize::DeviceAuthorization;
 pub(super) use limits::DeviceLimits;
 pub(super) use lookup::Typed;
 pub use lookup::UserCodeDetails;
 
+use super::client::Client;
+use super::client_authentication::Credentials;
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
@@ -37,9 +38,10 @@ impl AuthorizationServer {
         request: &TokenRequest<'_>,
         form: &Parameters<'_>,
     ) -> Result<(Arc<LocalIssuer>, Arc<Application>), OAuthError> {
-        let (issuer, application) = self.authenticate_application(request, form).await?;
-        check_enabled(&application)?;
-        Ok((issuer, application))
+        let credentials = Credentials::parse(request, form)?;
+        let issuer = self.resolve_tenant(request, form, Some(&credentials.client_id)).await?;
+        let client = self.identify_client(&issuer, &credentials, request).await?.require_unless_public()?;
+        enabled(client.client).map(|application| (issuer, application))
     }
 
     /// The application that the request names, whoever sent it.
@@ -48,17 +50,22 @@ impl AuthorizationServer {
         request: &TokenRequest<'_>,
         form: &Parameters<'_>,
     ) -> Result<(Arc<LocalIssuer>, Arc<Application>), OAuthError> {
-        let (issuer, application) = self.find_application(request, form).await?;
-        check_enabled(&application)?;
-        Ok((issuer, application))
+        let credentials = Credentials::parse(request, form)?;
+        let issuer = self.resolve_tenant(request, form, Some(&credentials.client_id)).await?;
+        let client = self.find_client(issuer.tenant.id, &credentials.client_id).await?.ok_or_else(|| {
+            OAuthError::invalid_request(ErrorReason::InvalidClientId, "There is no such client.")
+        })?;
+        enabled(client).map(|application| (issuer, application))
     }
 }
 
-/// The grant is off unless somebody turned it on for this client (J1, F-029).
-fn check_enabled(application: &Application) -> Result<(), OAuthError> {
-    if application.allows(ApplicationGrant::DeviceCode) {
-        return Ok(());
+/// The grant is off unless somebody turned it on for this client, and entities have no users (J1, F-029).
+fn enabled(client: Client) -> Result<Arc<Application>, OAuthError> {
+    match client {
+        Client::Application(application) if application.allows(ApplicationGrant::DeviceCode) => Ok(application),
+        Client::Application(_) | Client::Entity(_) => {
+            let description = "This client may not use the device grant.";
+            Err(OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description))
+        }
     }
-    let description = "This client may not use the device grant.";
-    Err(OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description))
 }

@@ -11,7 +11,6 @@ use super::user_code;
 use crate::events::Event;
 use crate::model::{Application, Approval, AuthenticationType, DeviceCode};
 use crate::oauth::AuthorizationServer;
-use crate::oauth::client_authentication::Credentials;
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::interaction::{BrowserRequest, ConsentScope, Context, Form, FormOrigin, Message, Page, Reply, Step};
 use crate::oauth::keys::LocalIssuer;
@@ -52,13 +51,16 @@ impl AuthorizationServer {
         };
         let asked = Asked { request, parameters: &parameters, issuer, context };
         // 1. What does the device show?
-        if request.form.is_none() {
+        let is_entry = request.step == Step::Start;
+        if is_entry && request.form.is_none() {
             return Ok(match asked.parameters.find("outcome") {
                 Some(outcome) => asked.reply(Page::DeviceDone { approved: outcome == "approved" }),
                 None => asked.entry(None),
             });
         }
         match request.form_origin {
+            // The later steps of a login say themselves what is wrong.
+            _ if !is_entry => {}
             FormOrigin::Own => {}
             FormOrigin::Stale => return Ok(asked.entry(Some(Message::FormExpired))),
             FormOrigin::NoCookies => return Ok(asked.entry(Some(Message::CookiesMissing))),
@@ -106,8 +108,9 @@ impl AuthorizationServer {
             let page = Page::NotRegistered { client_name: application.name.clone() };
             return Ok(asked.reply(page).keeping(kept));
         }
-        // 5. What do they say? Whoever just proved themselves has not been asked yet.
-        let reply = match asked.parameters.find("decision").filter(|_| !person.is_fresh) {
+        // 5. What do they say? A form that brings a password was not the question.
+        let is_login = asked.request.step != Step::Start || asked.parameters.find("loginId").is_some();
+        let reply = match asked.parameters.find("decision").filter(|_| !is_login) {
             Some("allow") => self.allow(asked, code, &person).await?,
             Some("deny") => {
                 if self.store.decide_device_code(code.id, None, self.clock.now()).await? {
@@ -142,7 +145,10 @@ impl AuthorizationServer {
             acr: Some(person.acr().to_owned()),
             nonce: None,
             claims: None,
-            authentication_type: AuthenticationType::Password,
+            authentication_type: match &person.session {
+                Some(session) if session.created_at < code.created_at => AuthenticationType::SingleSignOn,
+                Some(_) | None => AuthenticationType::Password,
+            },
         };
         match self.approve_device_code(code.id, &approval).await {
             Ok(()) => Ok(asked.done("approved")),
