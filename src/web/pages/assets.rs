@@ -43,7 +43,7 @@ pub(super) fn script_path() -> &'static str {
 }
 
 /// `GET /oauth2/assets/{name}`. A name with another hash is one of another version, and not ours to answer.
-pub(in crate::web) async fn get(Path(name): Path<String>) -> Response {
+pub async fn get(Path(name): Path<String>) -> Response {
     if SCRIPT_PATH.strip_prefix(FOLDER) == Some(&*name) {
         return file("text/javascript; charset=utf-8", SCRIPT.to_owned());
     }

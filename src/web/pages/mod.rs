@@ -27,7 +27,7 @@ mod view;
 
 use crate::model::Theme;
 
-pub(super) use assets::get as asset;
+pub use assets::get as asset;
 pub use change_password::ChangePassword;
 pub use consent::{Consent, ConsentScope};
 pub use device::{DeviceConfirm, DeviceDone, DeviceEntry};
@@ -40,8 +40,8 @@ pub use message::Message;
 pub use second_factor::SecondFactor;
 pub use sign_in::SignIn;
 
-/// Where the stylesheet and the script are.
-pub(super) const ASSET: &str = "/oauth2/assets/{name}";
+/// Where the stylesheet and the script are, for [`asset`] to answer.
+pub const ASSET: &str = "/oauth2/assets/{name}";
 
 /// Names of the fields that the pages add to a form.
 pub mod field {

@@ -7,6 +7,8 @@ use unicode_normalization::char::is_combining_mark;
 pub(super) const NAME: usize = 60;
 /// Most characters of a sentence.
 pub(super) const SENTENCE: usize = 240;
+/// Longer than any email (RFC 3696).
+const MOST_TYPED: usize = 320;
 /// More marks than this on one letter belong to no script.
 const MOST_MARKS: usize = 3;
 
@@ -47,11 +49,16 @@ pub(super) fn line(text: &str, most: usize) -> String {
     shown
 }
 
+/// What goes back into a field that somebody may not have filled in: as it was, but for what nobody sees.
+pub(super) fn typed(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control() && !is_invisible(*character)).take(MOST_TYPED).collect()
+}
+
 /// Characters without a shape of their own: direction marks and overrides, joiners, fillers, tags, private use, selectors.
 fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffd}'
         | '\u{e000}'..='\u{f8ff}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{10ffff}')
 }

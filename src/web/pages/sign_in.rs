@@ -34,7 +34,7 @@ impl Page for SignIn<'_> {
             view: View::new(chrome),
             page: self,
             client_name: shown::name(self.client_name),
-            login_id: self.login_id.chars().filter(|character| !character.is_control()).take(320).collect(),
+            login_id: shown::typed(self.login_id),
         };
         html.render().unwrap_or_default()
     }
