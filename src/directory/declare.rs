@@ -136,7 +136,12 @@ impl Directory {
                 Ok(()) => return Ok(applied),
                 Err(error) if attempt == ATTEMPTS => return Err(error),
                 Err(DirectoryError::Changed(_) | DirectoryError::Invalid(_)) => attempt += 1,
-                Err(error @ (DirectoryError::NotFound(_) | DirectoryError::Store(_))) => return Err(error),
+                Err(
+                    error @ (DirectoryError::NotFound(_)
+                    | DirectoryError::Password(_)
+                    | DirectoryError::Sealing(_)
+                    | DirectoryError::Store(_)),
+                ) => return Err(error),
             }
         }
     }
