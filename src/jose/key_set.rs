@@ -46,10 +46,7 @@ impl KeySet {
                 Ok(key) => keys.push(Arc::new(key)),
                 Err(KeyError::NotPublic) => return Err(KeyError::NotPublic),
                 Err(
-                    KeyError::Malformed
-                    | KeyError::UnsupportedAlgorithm
-                    | KeyError::NotForSigning
-                    | KeyError::Library,
+                    KeyError::Malformed | KeyError::UnsupportedAlgorithm | KeyError::NotForSigning | KeyError::Library,
                 ) => {}
             }
         }

@@ -71,9 +71,8 @@ impl<'a> Assertion<'a> {
             ..Expectations::new(&self.subject)
         };
         let registered = keys.jwks.and_then(|jwks| KeySet::parse(jwks).ok());
-        let signed = registered.and_then(|keys| {
-            jose::verify(self.text, &expectations(AlgorithmSet::asymmetric()), &keys, now).ok()
-        });
+        let signed = registered
+            .and_then(|keys| jose::verify(self.text, &expectations(AlgorithmSet::asymmetric()), &keys, now).ok());
         let (verified, method) = match signed {
             Some(verified) => (verified, AuthenticationMethod::PrivateKeyJwt),
             None => {

@@ -150,9 +150,8 @@ impl<'a> Credentials<'a> {
     /// `invalid_request` if nobody is named or two are, or if there are several proofs; `invalid_client` if the header is
     /// not proper Basic.
     pub(super) fn parse(request: &TokenRequest<'_>, form: &'a Parameters<'a>) -> Result<Self, OAuthError> {
-        Self::find(request, form)?.ok_or_else(|| {
-            OAuthError::invalid_request(ErrorReason::MissingClientId, "The request has no client_id.")
-        })
+        Self::find(request, form)?
+            .ok_or_else(|| OAuthError::invalid_request(ErrorReason::MissingClientId, "The request has no client_id."))
     }
 
     /// `None` if the request names no client at all.

@@ -2,10 +2,12 @@
 //!
 //! Owns methods, media types, sizes and header fields. It decides nothing about tokens.
 
+mod device;
 mod key_set;
 mod metadata;
 pub mod pages;
 mod respond;
+mod sent;
 mod service;
 mod token;
 
@@ -26,11 +28,16 @@ use crate::oauth::AuthorizationServer;
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 const TOKEN: &str = "/oauth2/token";
+const DEVICE_AUTHORIZATION: &str = "/oauth2/device_authorize";
+const USER_CODE_CHECK: &str = "/oauth2/device/validate";
+const USER_CODE_DETAILS: &str = "/oauth2/device/user-code";
+const USER_CODE_PICTURE: &str = "/oauth2/device/picture";
 const KEY_SET: &str = "/.well-known/jwks.json";
 const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 /// Whatever else is asked of the authorization server is answered here, with a 404.
 const REST: &str = "/oauth2/**";
+const TENANT_REST: &str = "/{tenant}/oauth2/**";
 
 /// Who is connected: a request extension that the listener sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +49,14 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
     Router::new()
         .route(TOKEN, post(token::post))
         .route(&tenant(TOKEN), post(token::post))
+        .route(DEVICE_AUTHORIZATION, post(device::authorize))
+        .route(&tenant(DEVICE_AUTHORIZATION), post(device::authorize))
+        .route(USER_CODE_CHECK, get(device::check))
+        .route(&tenant(USER_CODE_CHECK), get(device::check))
+        .route(USER_CODE_DETAILS, post(device::describe))
+        .route(&tenant(USER_CODE_DETAILS), post(device::describe))
+        .route(USER_CODE_PICTURE, get(device::picture))
+        .route(&tenant(USER_CODE_PICTURE), get(device::picture))
         .route(KEY_SET, get(key_set::get))
         .route(&tenant(KEY_SET), get(key_set::get))
         .route(OPENID_CONFIGURATION, get(metadata::get))
@@ -56,7 +71,7 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
 }
 
 /// The patterns of the paths that are ours and so never an upstream's; `{tenant}` stands for a segment that is a UUID.
-pub const PATTERNS: [&str; 9] = [
+pub const PATTERNS: [&str; 10] = [
     TOKEN,
     "/{tenant}/oauth2/token",
     KEY_SET,
@@ -66,6 +81,7 @@ pub const PATTERNS: [&str; 9] = [
     AUTHORIZATION_SERVER,
     "/.well-known/oauth-authorization-server/{tenant}",
     REST,
+    TENANT_REST,
 ];
 
 /// Which of [`PATTERNS`] a canonical path belongs to. Asked for every request, so it looks at few bytes first.
@@ -89,7 +105,10 @@ pub fn pattern_of(path: &str) -> Option<&'static str> {
         };
     }
     let (tenant, rest) = path.get(1..)?.split_at_checked(uuid::fmt::Hyphenated::LENGTH)?;
-    let [_, of_tenant] = shared(rest)?;
+    let of_tenant = match shared(rest) {
+        Some([_, of_tenant]) => of_tenant,
+        None => rest.starts_with("/oauth2/").then_some(TENANT_REST)?,
+    };
     Uuid::try_parse(tenant).is_ok().then_some(of_tenant)
 }
 

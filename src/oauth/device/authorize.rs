@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::user_code;
+use super::{check_enabled, user_code};
 use crate::events::Event;
 use crate::model::{Application, DeviceCode, DeviceState, Tenant};
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
@@ -44,13 +44,15 @@ impl AuthorizationServer {
     /// The [`OAuthError`] that the client is to be told; 429 for a client that asks too often (J10).
     pub async fn device_authorization(&self, request: &TokenRequest<'_>) -> Result<DeviceAuthorization, OAuthError> {
         let form = Parameters::parse(request.body)?;
-        let (issuer, application) = self.device_client(request, &form).await?;
+        let (issuer, application) = self.authenticate_application(request, &form).await?;
+        check_enabled(&application)?;
         let scopes = scopes::check(&application.settings, form.find("scope"))?;
         let now = self.clock.now();
         let source = (application.id, request.peer.map(crate::oauth::guesses::network));
         self.device_limits.request(source, now).map_err(too_often)?;
         let name = form.find("metaData.device.name").or_else(|| form.find("device_name"));
-        let asked = Asked { scopes, peer: request.peer, device_name: name.map(printable).filter(|name| !name.is_empty()) };
+        let asked =
+            Asked { scopes, peer: request.peer, device_name: name.map(printable).filter(|name| !name.is_empty()) };
         let (device_code, user_code) = self.remember_device(&issuer.tenant, &application, asked).await?;
         let verification_uri = verification_uri(&issuer, &application, self.is_default(&issuer));
         Ok(DeviceAuthorization {
@@ -70,11 +72,12 @@ impl AuthorizationServer {
     /// `invalid_request` if the client is unknown, has no device grant, or nothing could be a user code of that length.
     pub async fn device_picture(&self, request: &TokenRequest<'_>) -> Result<String, OAuthError> {
         let form = Parameters::parse(request.body)?;
-        let (issuer, application) = self.named_client(request, &form).await?;
+        let (issuer, application) = self.find_application(request, &form).await?;
+        check_enabled(&application)?;
         let typed = form.find(USER_CODE).ok_or_else(missing_user_code)?;
         let shown = user_code::normal(typed).map(|code| user_code::shown(&code, &issuer.tenant.settings.user_code));
         let uri = verification_uri(&issuer, &application, self.is_default(&issuer));
-        let picture = shown.and_then(|code| super::qr::svg(&with_parameter(&uri, USER_CODE, &code)));
+        let picture = shown.and_then(|code| super::picture::svg(&with_parameter(&uri, USER_CODE, &code)));
         picture.ok_or_else(super::lookup::invalid_user_code)
     }
 
@@ -169,7 +172,8 @@ fn encode(value: &str) -> String {
 
 /// What a device calls itself is shown to people: at most so long, and nothing that changes how the rest is read (K11).
 fn printable(name: &str) -> String {
-    let is_direction = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_direction =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let kept = name.chars().filter(|&character| !character.is_control() && !is_direction(character));
     kept.take(MAX_NAME).collect::<String>().trim().to_owned()
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::authorize::missing_user_code;
-use super::user_code;
+use super::{check_enabled, user_code};
 use crate::events::Event;
 use crate::model::{DeviceCode, DeviceState};
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
@@ -58,7 +58,8 @@ impl AuthorizationServer {
     /// `invalid_request` with `invalid_user_code` or `user_code_expired`; 429 after too many wrong codes.
     pub async fn check_user_code(&self, request: &TokenRequest<'_>) -> Result<(), OAuthError> {
         let form = Parameters::parse(request.body)?;
-        let (issuer, application) = self.named_client(request, &form).await?;
+        let (issuer, application) = self.find_application(request, &form).await?;
+        check_enabled(&application)?;
         let typed = Typed {
             user_code: form.find("user_code").ok_or_else(missing_user_code)?,
             peer: request.peer,
@@ -73,7 +74,8 @@ impl AuthorizationServer {
     /// As [`AuthorizationServer::check_user_code`], and `invalid_client`.
     pub async fn describe_user_code(&self, request: &TokenRequest<'_>) -> Result<UserCodeDetails, OAuthError> {
         let form = Parameters::parse(request.body)?;
-        let (issuer, application) = self.device_client(request, &form).await?;
+        let (issuer, application) = self.authenticate_application(request, &form).await?;
+        check_enabled(&application)?;
         let typed = Typed {
             user_code: form.find("user_code").ok_or_else(missing_user_code)?,
             peer: request.peer,

@@ -11,6 +11,7 @@ use super::user_code;
 use crate::events::Event;
 use crate::model::{Application, Approval, AuthenticationType, DeviceCode};
 use crate::oauth::AuthorizationServer;
+use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::interaction::{BrowserRequest, ConsentScope, Context, Form, FormOrigin, Message, Page, Reply, Step};
 use crate::oauth::keys::LocalIssuer;
@@ -123,12 +124,7 @@ impl AuthorizationServer {
         Ok(reply.keeping(kept))
     }
 
-    async fn allow(
-        &self,
-        asked: &Asked<'_>,
-        code: &DeviceCode,
-        person: &SignedIn,
-    ) -> Result<Reply, OAuthError> {
+    async fn allow(&self, asked: &Asked<'_>, code: &DeviceCode, person: &SignedIn) -> Result<Reply, OAuthError> {
         // F-162, F-163: the exchange of the code that follows approves.
         if let Some(location) = asked.following(code) {
             return Ok(Reply::redirect(location));
@@ -191,10 +187,15 @@ impl AuthorizationServer {
     /// The application that the page was opened for, if its address says so: only its codes count then.
     async fn application_of_page(&self, asked: &Asked<'_>) -> Result<Option<Arc<Application>>, OAuthError> {
         let Some(client_id) = asked.parameters.find("client_id") else { return Ok(None) };
-        let client = self.find_client(asked.issuer.tenant.id, client_id).await?.ok_or_else(|| {
-            OAuthError::invalid_request(ErrorReason::InvalidClientId, "There is no such client.")
-        })?;
-        super::enabled(client).map(Some)
+        match self.find_client(asked.issuer.tenant.id, client_id).await? {
+            Some(Client::Application(application)) => {
+                super::check_enabled(&application)?;
+                Ok(Some(application))
+            }
+            Some(Client::Entity(_)) | None => {
+                Err(OAuthError::invalid_request(ErrorReason::InvalidClientId, "There is no such client."))
+            }
+        }
     }
 }
 
@@ -254,10 +255,7 @@ impl Asked<'_> {
             (Some(one), None) | (None, Some(one)) => Some(one.clone()),
             (None, None) => None,
         };
-        let form = Form {
-            action: self.path(),
-            fields: self.carried(&[&OWN[..], &FOLLOWING, &["user_code"]].concat()),
-        };
+        let form = Form { action: self.path(), fields: self.carried(&[&OWN[..], &FOLLOWING, &["user_code"]].concat()) };
         let page = Page::DeviceConfirm {
             form,
             client_name: application.name.clone(),

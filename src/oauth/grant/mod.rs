@@ -100,8 +100,7 @@ impl AuthorizationServer {
                 Proof::Entity(self.redeem_client_credentials(entity, request).await?)
             }
             Client::Application(application) => {
-                let asking =
-                    Asking { issuer: &issuer, application, is_proven: client.is_proven(), peer: request.peer };
+                let asking = Asking { issuer: &issuer, application, is_proven: client.is_proven(), peer: request.peer };
                 let outcome = self.redeem(grant_type, &asking, &form).await;
                 outcome.inspect_err(|error| tell_debugger(application, grant_type, error))?
             }
@@ -142,9 +141,7 @@ impl AuthorizationServer {
 fn check_allowed(client: &Client, grant_type: GrantType) -> Result<(), OAuthError> {
     let allowed = match client {
         Client::Entity(_) => grant_type == GrantType::ClientCredentials,
-        Client::Application(application) => {
-            grant_type.of_application().is_some_and(|grant| application.allows(grant))
-        }
+        Client::Application(application) => grant_type.of_application().is_some_and(|grant| application.allows(grant)),
     };
     if allowed { Ok(()) } else { Err(disabled()) }
 }
