@@ -62,8 +62,8 @@ pub use interaction::{
 pub use interaction::{Reply, Step};
 pub use introspection::Introspection;
 pub use issue::TokenResponse;
-pub use userinfo::UserInfo;
 pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
+pub use userinfo::UserInfo;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
