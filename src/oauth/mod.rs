@@ -11,16 +11,21 @@
 //! | RFC 8414, OpenID Connect Discovery | `metadata` |
 //! | RFC 9068 access tokens | `issue` |
 
+mod authorization;
 mod client;
 mod client_authentication;
+mod consent;
 mod error;
 mod grant;
 mod guesses;
+mod hint;
 mod id_token;
 mod interaction;
 mod issue;
 mod keys;
 mod login;
+mod login_state;
+mod logout;
 mod metadata;
 mod parameters;
 mod scopes;

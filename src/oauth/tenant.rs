@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::client_authentication::Credentials;
 use super::error::{ErrorReason, OAuthError};
+use super::interaction::BrowserRequest;
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
@@ -26,6 +27,31 @@ impl AuthorizationServer {
         let mut hints = [request.tenant_path, header, form.find("tenantId")].into_iter().flatten();
         let Some(hint) = hints.next() else {
             return self.tenant_of_client(&credentials.client_id).await;
+        };
+        if hints.any(|other| !other.eq_ignore_ascii_case(hint)) {
+            return Err(unknown_tenant());
+        }
+        let id = Uuid::try_parse(hint).map_err(|_| unknown_tenant())?;
+        self.find_issuer_of(id).await?.ok_or_else(unknown_tenant)
+    }
+
+    /// The same for the request of a browser, which may name no client.
+    ///
+    /// # Errors
+    /// As [`AuthorizationServer::resolve_tenant`].
+    pub(super) async fn resolve_issuer(
+        &self,
+        request: &BrowserRequest<'_>,
+        parameters: &Parameters<'_>,
+    ) -> Result<Arc<LocalIssuer>, OAuthError> {
+        let header = request.tenant_header.map(|value| std::str::from_utf8(value).unwrap_or_default());
+        let header = header.filter(|value| !value.is_empty());
+        let mut hints = [request.tenant_path, header, parameters.find("tenantId")].into_iter().flatten();
+        let Some(hint) = hints.next() else {
+            return match parameters.find("client_id") {
+                Some(client_id) => self.tenant_of_client(client_id).await,
+                None => self.keys.issuer(None).ok_or_else(|| OAuthError::unavailable("no tenant exists")),
+            };
         };
         if hints.any(|other| !other.eq_ignore_ascii_case(hint)) {
             return Err(unknown_tenant());
@@ -53,7 +79,7 @@ impl AuthorizationServer {
         let mut found = Vec::new();
         if issuers.len() > 1 {
             for issuer in &issuers {
-                if self.directory.find_client(issuer.tenant.id, client_id).await?.is_some() {
+                if self.find_client(issuer.tenant.id, client_id).await?.is_some() {
                     found.push(issuer);
                 }
             }

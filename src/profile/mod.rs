@@ -12,15 +12,48 @@ pub struct Dialect {
     pub access_token_type: TokenType,
     /// Whether the same client secret may come in the header and in the body at once (F-084).
     pub repeated_credentials: bool,
+    /// Whether codes and tokens may come in one authorization response (F-061).
+    pub knows_hybrid: bool,
+    /// Whether authorization responses name the issuer (RFC 9207); FusionAuth has no such parameter in what it documents.
+    pub names_issuer: bool,
+    /// Whether authorization responses say `userState` and `locale` (F-056, F-057), instead of `session_state`.
+    pub tells_user_state: bool,
+    /// Whether `offline_access` needs the parameter `device` (F-049, D11).
+    pub needs_device: bool,
+    /// Whether a login form may be posted without our proof of where it comes from (F-047).
+    pub accepts_bare_login: bool,
+    /// Whether a logout that nobody vouches for is confirmed by the person (K10, F-128).
+    pub confirms_logout: bool,
 }
 
-const STANDARD: Dialect = Dialect { access_token_type: TokenType::AccessToken, repeated_credentials: false };
-const FUSIONAUTH: Dialect = Dialect { access_token_type: TokenType::Jwt, repeated_credentials: true };
+const STANDARD: Dialect = Dialect {
+    access_token_type: TokenType::AccessToken,
+    repeated_credentials: false,
+    knows_hybrid: true,
+    names_issuer: true,
+    tells_user_state: false,
+    needs_device: false,
+    accepts_bare_login: false,
+    confirms_logout: true,
+};
+
+const FUSIONAUTH: Dialect = Dialect {
+    access_token_type: TokenType::Jwt,
+    repeated_credentials: true,
+    knows_hybrid: false,
+    names_issuer: false,
+    tells_user_state: true,
+    confirms_logout: false,
+    ..STANDARD
+};
+
+const FUSIONAUTH_LEGACY: Dialect = Dialect { needs_device: true, accepts_bare_login: true, ..FUSIONAUTH };
 
 impl Dialect {
     pub fn of(profile: Profile) -> &'static Self {
         match profile {
-            Profile::FusionAuth | Profile::FusionAuthLegacy => &FUSIONAUTH,
+            Profile::FusionAuth => &FUSIONAUTH,
+            Profile::FusionAuthLegacy => &FUSIONAUTH_LEGACY,
             Profile::Standard | Profile::Auth0 | Profile::SimpleIdServer | Profile::Fusio => &STANDARD,
         }
     }
