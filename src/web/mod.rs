@@ -4,6 +4,7 @@
 
 mod key_set;
 mod metadata;
+pub mod pages;
 mod respond;
 mod service;
 mod token;
@@ -47,6 +48,7 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
         .route(&tenant(OPENID_CONFIGURATION), get(metadata::get))
         .route(AUTHORIZATION_SERVER, get(metadata::get))
         .route(&format!("{AUTHORIZATION_SERVER}/{{tenant}}"), get(metadata::get))
+        .route(pages::ASSET, get(pages::asset))
         .fallback(respond::not_found)
         .method_not_allowed_fallback(respond::method_not_allowed)
         .layer(map_response(respond::harden))
