@@ -326,7 +326,6 @@ impl From<DirectoryError> for OAuthError {
     fn from(error: DirectoryError) -> Self {
         match error {
             DirectoryError::Store(error) => error.into(),
-            DirectoryError::Busy => Self::unavailable("too many passwords at once"),
             DirectoryError::Changed(_) => Self::unavailable(error),
             DirectoryError::Invalid(_) | DirectoryError::NotFound(_) => Self::server_error(error),
         }
