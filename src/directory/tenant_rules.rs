@@ -165,7 +165,7 @@ mod tests {
             ..TenantSettings::default()
         };
         let errors = check_settings(&settings);
-        assert_eq!(errors.len(), 14, "{errors:?}");
+        assert_eq!(errors.len(), 13, "{errors:?}");
     }
 
     // J2, F-160

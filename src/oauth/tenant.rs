@@ -7,6 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::error::{ErrorReason, OAuthError};
+use super::interaction::BrowserRequest;
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
@@ -29,6 +30,31 @@ impl AuthorizationServer {
             return match client_id {
                 Some(client_id) => self.tenant_of_client(client_id).await,
                 None => self.keys.issuer(None).ok_or_else(no_tenant),
+            };
+        };
+        if hints.any(|other| !other.eq_ignore_ascii_case(hint)) {
+            return Err(unknown_tenant());
+        }
+        let id = Uuid::try_parse(hint).map_err(|_| unknown_tenant())?;
+        self.find_issuer_of(id).await?.ok_or_else(unknown_tenant)
+    }
+
+    /// The same for the request of a browser, which may name no client.
+    ///
+    /// # Errors
+    /// As [`AuthorizationServer::resolve_tenant`].
+    pub(super) async fn resolve_issuer(
+        &self,
+        request: &BrowserRequest<'_>,
+        parameters: &Parameters<'_>,
+    ) -> Result<Arc<LocalIssuer>, OAuthError> {
+        let header = request.tenant_header.map(|value| std::str::from_utf8(value).unwrap_or_default());
+        let header = header.filter(|value| !value.is_empty());
+        let mut hints = [request.tenant_path, header, parameters.find("tenantId")].into_iter().flatten();
+        let Some(hint) = hints.next() else {
+            return match parameters.find("client_id") {
+                Some(client_id) => self.tenant_of_client(client_id).await,
+                None => self.keys.issuer(None).ok_or_else(|| OAuthError::unavailable("no tenant exists")),
             };
         };
         if hints.any(|other| !other.eq_ignore_ascii_case(hint)) {
