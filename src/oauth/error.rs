@@ -343,8 +343,10 @@ impl From<DirectoryError> for OAuthError {
     fn from(error: DirectoryError) -> Self {
         match error {
             DirectoryError::Store(error) => error.into(),
-            DirectoryError::Changed(_) => Self::unavailable(error),
-            DirectoryError::Invalid(_) | DirectoryError::NotFound(_) => Self::server_error(error),
+            DirectoryError::Changed(_) | DirectoryError::Password(_) => Self::unavailable(error),
+            DirectoryError::Invalid(_) | DirectoryError::NotFound(_) | DirectoryError::Sealing(_) => {
+                Self::server_error(error)
+            }
         }
     }
 }
