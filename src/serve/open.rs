@@ -12,7 +12,8 @@ use crate::config::{self, Config};
 use crate::directory::Directory;
 use crate::directory::declare::Declaration;
 use crate::entropy::Entropy;
-use crate::jose::MasterKey;
+use crate::jose::{MasterKey, Sealing};
+use crate::revocations::Revocations;
 use crate::store::Store;
 use crate::store::sql::{Options, SqlStore};
 
@@ -20,6 +21,7 @@ use crate::store::sql::{Options, SqlStore};
 pub struct Opened {
     pub store: Arc<dyn Store>,
     pub directory: Arc<Directory>,
+    pub revocations: Arc<Revocations>,
     pub clock: Clock,
     pub entropy: Entropy,
 }
@@ -33,11 +35,16 @@ impl Opened {
     pub async fn open(config: &Config) -> Result<Self, StartError> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let store: Arc<dyn Store> = Arc::new(SqlStore::open(config.store.url().expose(), &Options::default()).await?);
-        let directory = Arc::new(Directory::new(store.clone(), clock.clone(), entropy.clone()));
+        let sealing = Sealing::new(&master_key(config, &entropy)?);
+        let revocations = Arc::new(Revocations::default());
+        let directory = Directory::new(store.clone(), clock.clone(), entropy.clone())
+            .with_sealing(sealing)
+            .with_revocations(revocations.clone());
+        let directory = Arc::new(directory);
         if !declares(&config.directory) {
             directory.ensure_tenant().await?;
         }
-        Ok(Self { store, directory, clock, entropy })
+        Ok(Self { store, directory, revocations, clock, entropy })
     }
 
     /// Makes what the configuration declares. One that declares nothing leaves the store as it is.
