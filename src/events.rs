@@ -38,11 +38,22 @@ pub enum Event {
     KeyCreated,
     KeyRotated,
     KeyRemoved,
+    TokenIssued,
+    TokenRefreshed,
+    TokenRevoked,
+    CodeReused,
+    RefreshTokenReused,
+    RefreshTokenMisused,
     ConsentGiven,
     ConsentDenied,
     CodeIssued,
     SessionStarted,
     SessionEnded,
+    DeviceRequested,
+    DeviceApproved,
+    DeviceDenied,
+    UserCodeWrong,
+    UserCodeShared,
 }
 
 impl Event {
@@ -82,16 +93,38 @@ impl Event {
             Self::KeyCreated => "key.created",
             Self::KeyRotated => "key.rotated",
             Self::KeyRemoved => "key.removed",
+            Self::TokenIssued => "token.issued",
+            Self::TokenRefreshed => "token.refreshed",
+            Self::TokenRevoked => "token.revoked",
+            Self::CodeReused => "authorization_code.reused",
+            Self::RefreshTokenReused => "refresh_token.reused",
+            Self::RefreshTokenMisused => "refresh_token.misused",
             Self::ConsentGiven => "consent.given",
             Self::ConsentDenied => "consent.denied",
             Self::CodeIssued => "authorization_code.issued",
             Self::SessionStarted => "session.started",
             Self::SessionEnded => "session.ended",
+            Self::DeviceRequested => "device.requested",
+            Self::DeviceApproved => "device.approved",
+            Self::DeviceDenied => "device.denied",
+            Self::UserCodeWrong => "device.user_code_wrong",
+            Self::UserCodeShared => "device.user_code_shared",
         }
     }
 
     /// Writes the event about `object_id` (a UUID, a key id, or `target/recipient`).
     pub fn tell(self, object_id: &str) {
         tracing::info!(target: "faregate::audit", event = self.as_str(), object.id = object_id, "Audit");
+    }
+
+    /// Writes the event about `object_id`, a grant, token or entity, that the client brought about.
+    pub fn tell_of(self, object_id: &str, client_id: &str) {
+        tracing::info!(
+            target: "faregate::audit",
+            event = self.as_str(),
+            object.id = object_id,
+            client.id = client_id,
+            "Audit"
+        );
     }
 }

@@ -40,7 +40,9 @@ enum Action {
     #[command(after_help = "Example:\n  faregate token device --client-id tv --scope offline_access --keep tv.token")]
     Device(device::Arguments),
     /// Exchange a password for a token; only clients that may use the password grant can
-    #[command(after_help = "Example:\n  faregate token password --client-id web --login-id ada@example.com < password.txt")]
+    #[command(
+        after_help = "Example:\n  faregate token password --client-id web --login-id ada@example.com < password.txt"
+    )]
     Password(password::Password),
     /// Exchange a refresh token, from standard input or the file kept, for a new token
     #[command(after_help = "Example:\n  faregate token refresh --client-id tv --keep tv.token")]

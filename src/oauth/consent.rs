@@ -126,11 +126,7 @@ fn is_required(application: &Application, scope: &str) -> bool {
         || own.or(provided).unwrap_or(false)
 }
 
-fn page(
-    request: &BrowserRequest<'_>,
-    (party, wish, place): (&Party, Wish<'_>, &Place<'_>),
-    is_assured: bool,
-) -> Page {
+fn page(request: &BrowserRequest<'_>, (party, wish, place): (&Party, Wish<'_>, &Place<'_>), is_assured: bool) -> Page {
     let (application, tenant) = (&party.application, &party.issuer.tenant);
     let settings = &application.settings;
     let tell = |scope: &String| {

@@ -282,6 +282,11 @@ impl OAuthError {
         Self { code, reason: Some(reason), description, retry_after: None, source: None }
     }
 
+    /// Where FusionAuth has no word for it (F-097).
+    pub(super) fn without_reason(code: ErrorCode, description: &'static str) -> Self {
+        Self { reason: None, ..Self::new(code, ErrorReason::Unknown, description) }
+    }
+
     pub(super) fn invalid_client(reason: ErrorReason, description: &'static str) -> Self {
         Self::new(ErrorCode::InvalidClient, reason, description)
     }
@@ -326,8 +331,10 @@ impl From<DirectoryError> for OAuthError {
     fn from(error: DirectoryError) -> Self {
         match error {
             DirectoryError::Store(error) => error.into(),
-            DirectoryError::Changed(_) => Self::unavailable(error),
-            DirectoryError::Invalid(_) | DirectoryError::NotFound(_) => Self::server_error(error),
+            DirectoryError::Changed(_) | DirectoryError::Password(_) => Self::unavailable(error),
+            DirectoryError::Invalid(_) | DirectoryError::NotFound(_) | DirectoryError::Sealing(_) => {
+                Self::server_error(error)
+            }
         }
     }
 }

@@ -164,6 +164,26 @@ pub enum Page {
         lasts_for: i64,
         scopes: Vec<ConsentScope>,
     },
+    /// Where a person types what their device shows (RFC 8628 section 3.3).
+    DeviceEntry {
+        form: Form,
+        user_code: String,
+        message: Option<Message>,
+    },
+    /// What the device asks for, with the code to compare (J7, J8).
+    DeviceConfirm {
+        form: Form,
+        client_name: String,
+        user_code: String,
+        /// What the device calls itself, and where it was when it asked.
+        place: Option<String>,
+        /// Seconds since it asked.
+        asked_for: i64,
+        scopes: Vec<ConsentScope>,
+    },
+    DeviceDone {
+        approved: bool,
+    },
     NotRegistered {
         client_name: String,
     },
@@ -209,6 +229,8 @@ pub enum Message {
     PasswordTooLong,
     PasswordTooCommon,
     PasswordsDiffer,
+    UnknownUserCode,
+    UserCodeExpired,
 }
 
 impl<'a> BrowserRequest<'a> {

@@ -395,12 +395,7 @@ impl Place<'_> {
         request.own_path(path)
     }
 
-    fn sign_in_page(
-        &self,
-        request: &BrowserRequest<'_>,
-        login_id: Option<&str>,
-        message: Option<Message>,
-    ) -> Reply {
+    fn sign_in_page(&self, request: &BrowserRequest<'_>, login_id: Option<&str>, message: Option<Message>) -> Reply {
         let settings = &self.issuer.tenant.settings;
         let page = Page::SignIn {
             form: self.form(request, Step::Start),

@@ -9,12 +9,15 @@
 //! | RFC 6749 4.4 client credentials between entities | `grant/client_credentials` |
 //! | RFC 6749 5.2 errors | `error` |
 //! | RFC 8414, OpenID Connect Discovery | `metadata` |
+//! | RFC 8628 device grant | `device` |
 //! | RFC 9068 access tokens | `issue` |
 
 mod authorization;
 mod client;
+mod client_assertion;
 mod client_authentication;
 mod consent;
+mod device;
 mod error;
 mod grant;
 mod guesses;
@@ -28,6 +31,7 @@ mod login_state;
 mod logout;
 mod metadata;
 mod parameters;
+mod refresh_tokens;
 mod scopes;
 mod session;
 mod tenant;
@@ -36,9 +40,11 @@ mod user_claims;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use uuid::Uuid;
 
 pub use client::Client;
+pub use device::{DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
 pub use interaction::{
@@ -63,6 +69,9 @@ pub struct AuthorizationServer {
     clock: Clock,
     entropy: Entropy,
     guesses: guesses::Guesses,
+    /// Makes refresh tokens follow one another.
+    succession: hmac::Key,
+    device_limits: device::DeviceLimits,
 }
 
 /// What an [`AuthorizationServer`] stands on.
@@ -124,12 +133,22 @@ impl AuthorizationServer {
         Self {
             directory: on.directory,
             store: on.store,
+            succession: hmac::Key::new(hmac::HMAC_SHA512, &on.keys.derived_key(b"faregate refresh tokens")),
             keys: on.keys,
             revocations: on.revocations,
             clock: on.clock,
             entropy: on.entropy,
             guesses: guesses::Guesses::default(),
+            device_limits: device::DeviceLimits::default(),
         }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn entropy(&self) -> &Entropy {
+        &self.entropy
     }
 
     pub fn keys(&self) -> &Arc<KeyRing> {

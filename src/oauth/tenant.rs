@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::client_authentication::Credentials;
 use super::error::{ErrorReason, OAuthError};
 use super::interaction::BrowserRequest;
 use super::keys::LocalIssuer;
@@ -14,19 +13,24 @@ use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
 
 impl AuthorizationServer {
+    /// Without hint and client the default tenant is meant.
+    ///
     /// # Errors
     /// `invalid_request` if the hints are no tenant, contradict each other, or do not tell several tenants apart.
     pub(super) async fn resolve_tenant(
         &self,
         request: &TokenRequest<'_>,
         form: &Parameters<'_>,
-        credentials: &Credentials<'_>,
+        client_id: Option<&str>,
     ) -> Result<Arc<LocalIssuer>, OAuthError> {
         let header = request.tenant_header.map(|value| std::str::from_utf8(value).unwrap_or_default());
         let header = header.filter(|value| !value.is_empty());
         let mut hints = [request.tenant_path, header, form.find("tenantId")].into_iter().flatten();
         let Some(hint) = hints.next() else {
-            return self.tenant_of_client(&credentials.client_id).await;
+            return match client_id {
+                Some(client_id) => self.tenant_of_client(client_id).await,
+                None => self.keys.issuer(None).ok_or_else(no_tenant),
+            };
         };
         if hints.any(|other| !other.eq_ignore_ascii_case(hint)) {
             return Err(unknown_tenant());
@@ -44,20 +48,14 @@ impl AuthorizationServer {
         request: &BrowserRequest<'_>,
         parameters: &Parameters<'_>,
     ) -> Result<Arc<LocalIssuer>, OAuthError> {
-        let header = request.tenant_header.map(|value| std::str::from_utf8(value).unwrap_or_default());
-        let header = header.filter(|value| !value.is_empty());
-        let mut hints = [request.tenant_path, header, parameters.find("tenantId")].into_iter().flatten();
-        let Some(hint) = hints.next() else {
-            return match parameters.find("client_id") {
-                Some(client_id) => self.tenant_of_client(client_id).await,
-                None => self.keys.issuer(None).ok_or_else(|| OAuthError::unavailable("no tenant exists")),
-            };
+        let named = TokenRequest {
+            authorization: &[],
+            tenant_header: request.tenant_header,
+            tenant_path: request.tenant_path,
+            body: &[],
+            peer: request.peer,
         };
-        if hints.any(|other| !other.eq_ignore_ascii_case(hint)) {
-            return Err(unknown_tenant());
-        }
-        let id = Uuid::try_parse(hint).map_err(|_| unknown_tenant())?;
-        self.find_issuer_of(id).await?.ok_or_else(unknown_tenant)
+        self.resolve_tenant(&named, parameters, parameters.find("client_id")).await
     }
 
     /// The issuer of a tenant that may be so new that its keys are not here yet.
@@ -74,7 +72,6 @@ impl AuthorizationServer {
 
     /// The only tenant, or the only one that knows the client. An unknown client is the default tenant's to refuse.
     async fn tenant_of_client(&self, client_id: &str) -> Result<Arc<LocalIssuer>, OAuthError> {
-        let no_tenant = || OAuthError::unavailable("no tenant exists");
         let issuers = self.keys.issuers();
         let mut found = Vec::new();
         if issuers.len() > 1 {
@@ -93,6 +90,10 @@ impl AuthorizationServer {
             }
         }
     }
+}
+
+fn no_tenant() -> OAuthError {
+    OAuthError::unavailable("no tenant exists")
 }
 
 fn unknown_tenant() -> OAuthError {

@@ -56,6 +56,39 @@ pub(super) fn token(result: Result<TokenResponse, OAuthError>) -> Response {
     response
 }
 
+/// A JSON answer that nobody may keep.
+pub(super) fn json(endpoint: &'static str, result: Result<impl Serialize, OAuthError>) -> Response {
+    match result {
+        Ok(body) => unkept(endpoint, Json(body).into_response()),
+        Err(error) => refuse(endpoint, &error),
+    }
+}
+
+/// An answer without a body: everything is as it was asked (F-164).
+pub(super) fn empty(endpoint: &'static str, result: Result<(), OAuthError>) -> Response {
+    match result {
+        Ok(()) => unkept(endpoint, Response::new(Body::empty())),
+        Err(error) => refuse(endpoint, &error),
+    }
+}
+
+/// A picture that nobody may keep.
+pub(super) fn svg(endpoint: &'static str, result: Result<String, OAuthError>) -> Response {
+    let picture = match result {
+        Ok(picture) => picture,
+        Err(error) => return refuse(endpoint, &error),
+    };
+    let mut response = Response::new(Body::from(picture));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
+    unkept(endpoint, response)
+}
+
+fn unkept(endpoint: &'static str, mut response: Response) -> Response {
+    forbid_storing(response.headers_mut());
+    response.extensions_mut().insert(Outcome { endpoint, error: None, issued: None });
+    response
+}
+
 /// A public document, the same for everybody.
 pub(super) fn publish(endpoint: &'static str, cache_for: i64, document: Result<Option<Bytes>, OAuthError>) -> Response {
     let document = match document {
@@ -77,7 +110,7 @@ pub(super) fn publish(endpoint: &'static str, cache_for: i64, document: Result<O
     response
 }
 
-fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
+pub(super) fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
     if let Some(source) = &error.source {
         tracing::error!(error.code = error.code.as_str(), error.source = %source, "A request failed.");
     }

@@ -108,8 +108,7 @@ impl Answer {
     /// One line for the person at the terminal.
     pub(super) fn failure(&self, what: &str) -> Failure {
         let said = |name: &str| self.body[name].as_str().unwrap_or_default();
-        let error =
-            anyhow::anyhow!("{what}: {} ({}) {}", said("error"), self.status, said("error_description"));
+        let error = anyhow::anyhow!("{what}: {} ({}) {}", said("error"), self.status, said("error_description"));
         Failure::Failed(FAILED, error)
     }
 }

@@ -187,7 +187,10 @@ mod tests {
         assert_eq!(said("/favicon.ico"), None);
         assert_eq!(said("/callback?code=a%2Bb&state=s"), Some(Ok("a+b".to_owned())));
         for forged in ["/callback?code=a", "/callback?code=a&state=t", "/callback"] {
-            assert_eq!(said(forged), Some(Err("1 no token: the answer is not to our question: its state differs".to_owned())));
+            assert_eq!(
+                said(forged),
+                Some(Err("1 no token: the answer is not to our question: its state differs".to_owned()))
+            );
         }
         let denied = said("/callback?error=access_denied&error_description=No+thanks&state=s");
         assert_eq!(denied, Some(Err("1 no token: access_denied No thanks".to_owned())));

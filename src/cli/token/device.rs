@@ -71,12 +71,7 @@ fn tell(when: When, uri: &str, user_code: &str, complete: &str) {
 }
 
 /// Asks until the person has decided (RFC 8628 section 3.4 and 3.5).
-async fn poll(
-    client: &Client,
-    device_code: &str,
-    mut interval: Duration,
-    until: Instant,
-) -> Result<Answer, Failure> {
+async fn poll(client: &Client, device_code: &str, mut interval: Duration, until: Instant) -> Result<Answer, Failure> {
     loop {
         tokio::time::sleep(interval).await;
         if Instant::now() >= until {

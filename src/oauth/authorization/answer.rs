@@ -11,8 +11,8 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::id_token::IdTokenBinding;
 use crate::oauth::interaction::{Context, Kept, Next, Reply};
 use crate::oauth::parameters::encode;
-use crate::oauth::session::{self, SignedIn};
 use crate::oauth::scopes;
+use crate::oauth::session::{self, SignedIn};
 use crate::profile::Dialect;
 
 /// Parameters of a response.
@@ -23,7 +23,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// If the store or the keys cannot answer, or the device code was decided meanwhile.
-    pub(super) async fn grant(
+    pub(super) async fn grant_request(
         &self,
         party: &Party,
         asked: Asked,

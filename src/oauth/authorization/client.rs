@@ -34,10 +34,7 @@ impl AuthorizationServer {
 }
 
 /// The redirect URI as it was sent. It must be there, and registered.
-pub(super) fn check_redirect_uri(
-    application: &Application,
-    parameters: &Parameters<'_>,
-) -> Result<String, OAuthError> {
+pub(super) fn check_redirect_uri(application: &Application, parameters: &Parameters<'_>) -> Result<String, OAuthError> {
     let uri = parameters.find("redirect_uri").ok_or_else(|| {
         OAuthError::invalid_request(ErrorReason::MissingRedirectUri, "The request has no redirect_uri.")
     })?;

@@ -14,7 +14,10 @@ pub(super) fn check(
     let wrong = |reason, description| Err(OAuthError::invalid_request(reason, description));
     let Some(challenge) = parameters.find("code_challenge") else {
         if parameters.find("code_challenge_method").is_some() {
-            return wrong(ErrorReason::MissingCodeChallenge, "The request has a code_challenge_method but no code_challenge.");
+            return wrong(
+                ErrorReason::MissingCodeChallenge,
+                "The request has a code_challenge_method but no code_challenge.",
+            );
         }
         let is_needed = match application.settings.pkce {
             PkcePolicy::Required => true,
@@ -36,6 +39,8 @@ pub(super) fn check(
         && challenge.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     match is_digest {
         true => Ok(Some(challenge.to_owned())),
-        false => wrong(ErrorReason::InvalidPkceCodeChallenge, "The code_challenge is not a SHA-256 digest in base64url."),
+        false => {
+            wrong(ErrorReason::InvalidPkceCodeChallenge, "The code_challenge is not a SHA-256 digest in base64url.")
+        }
     }
 }

@@ -50,11 +50,7 @@ impl AuthorizationServer {
         }
     }
 
-    async fn log_out_checked(
-        &self,
-        request: &BrowserRequest<'_>,
-        context: &mut Context,
-    ) -> Result<Reply, OAuthError> {
+    async fn log_out_checked(&self, request: &BrowserRequest<'_>, context: &mut Context) -> Result<Reply, OAuthError> {
         let parameters = request.parameters()?;
         let asking = self.check_logout(request, &parameters, context).await?;
         let Some((session, _)) = self.find_session(&asking.issuer.tenant, request).await? else {
@@ -114,7 +110,8 @@ impl AuthorizationServer {
             let description = "The id_token_hint was issued to another client.";
             return Err(OAuthError::invalid_request(ErrorReason::InvalidIdTokenHint, description));
         }
-        let Some(client_id) = named.or_else(|| hint.and_then(|hint| hint.client_ids.first()).map(String::as_str)) else {
+        let Some(client_id) = named.or_else(|| hint.and_then(|hint| hint.client_ids.first()).map(String::as_str))
+        else {
             return Ok(None);
         };
         match self.find_client(issuer.tenant.id, client_id).await? {
@@ -167,7 +164,9 @@ fn leave(request: &BrowserRequest<'_>, asking: &Asking, context: &Context, frame
 fn gone(request: &BrowserRequest<'_>) -> Kept {
     use super::interaction::Keep;
     match request.session {
-        Some(_) => Kept { session: Keep::Remove, interaction: Keep::AsItIs, browser_state: Keep::Remove }.after(request),
+        Some(_) => {
+            Kept { session: Keep::Remove, interaction: Keep::AsItIs, browser_state: Keep::Remove }.after(request)
+        }
         None => Kept::default().after(request),
     }
 }

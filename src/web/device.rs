@@ -1,0 +1,48 @@
+//! The device grant's endpoints for programs: `/oauth2/device_authorize` (RFC 8628 section 3.1) and what belongs to it.
+//! The page for people is in `device_page`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+
+use super::respond;
+use super::sent::Sent;
+use crate::oauth::AuthorizationServer;
+
+type Server = State<Arc<AuthorizationServer>>;
+
+/// `POST /oauth2/device_authorize`
+pub(super) async fn authorize(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
+    match Sent::form(tenant, request).await {
+        Ok(sent) => {
+            let result = server.device_authorization(&sent.request(&sent.authorization())).await;
+            respond::json("device_authorize", result)
+        }
+        Err(answer) => answer,
+    }
+}
+
+/// `GET /oauth2/device/validate`
+pub(super) async fn check(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
+    let sent = Sent::query(tenant, request);
+    respond::empty("device_validate", server.check_user_code(&sent.request(&sent.authorization())).await)
+}
+
+/// `POST /oauth2/device/user-code`
+pub(super) async fn describe(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
+    match Sent::form(tenant, request).await {
+        Ok(sent) => {
+            let result = server.describe_user_code(&sent.request(&sent.authorization())).await;
+            respond::json("device_user_code", result)
+        }
+        Err(answer) => answer,
+    }
+}
+
+/// `GET /oauth2/device/picture`: a QR code for a device that cannot draw one.
+pub(super) async fn picture(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
+    let sent = Sent::query(tenant, request);
+    respond::svg("device_picture", server.device_picture(&sent.request(&sent.authorization())).await)
+}
