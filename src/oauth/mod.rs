@@ -162,6 +162,14 @@ impl AuthorizationServer {
         }
     }
 
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn entropy(&self) -> &Entropy {
+        &self.entropy
+    }
+
     pub fn keys(&self) -> &Arc<KeyRing> {
         &self.keys
     }
