@@ -216,7 +216,14 @@ impl Browser {
 
     /// Leaves a picture of the whole page in `target/screenshots`.
     pub async fn picture(&self, name: &str) {
-        let shot = self.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": true })).await;
+        // A window as high as the page: Chromium's own way to look beyond the window shifts pages that run to the left.
+        let metrics = self.devtools("Page.getLayoutMetrics", json!({})).await;
+        let [width, height] = ["clientWidth", "clientHeight"].map(|side| metrics["cssLayoutViewport"][side].as_u64());
+        let (width, height) = (width.unwrap() as u32, height.unwrap() as u32);
+        let whole = metrics["cssContentSize"]["height"].as_f64().unwrap().ceil() as u32;
+        self.resize(width, whole.max(height)).await;
+        let shot = self.devtools("Page.captureScreenshot", json!({})).await;
+        self.resize(width, height).await;
         let image = STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
         let folder = target().join("screenshots");
         fs::create_dir_all(&folder).unwrap();
