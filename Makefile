@@ -26,7 +26,7 @@ test: ## Every test, on SQLite and on a private PostgreSQL
 
 bench: ## Cost of each check, and of the whole gateway under load, both built for release
 	@scripts/deps bench
-	cargo bench --locked --bench validate --bench gateway $(ARGS)
+	cargo bench --locked --bench validate --bench gateway --bench sign_in $(ARGS)
 
 check: ## Format, lints, documentation links, and licences and advisories when cargo-deny is installed
 	@scripts/deps build

@@ -40,7 +40,7 @@ enum Command {
     Explain(explain::Arguments),
     /// Show what a running gateway runs
     Status(status::Arguments),
-    /// Get a token by client credentials, or look into one
+    /// Get a token as a service, a person or a device, or look into one
     Token(token::Arguments),
     /// List and rotate signing keys
     Key(key::Arguments),

@@ -1,6 +1,12 @@
-//! `faregate token`: get a token as a service would, and look into one.
+//! `faregate token`: get a token as a service, a person or a device would, and look into one. One file per grant.
 //!
 //! Secrets and tokens come from the environment or standard input, never from the command line, which others can read.
+
+mod ask;
+mod code;
+mod device;
+mod password;
+mod qr;
 
 use std::io::{IsTerminal as _, Read as _};
 use std::time::Duration;
@@ -27,6 +33,18 @@ enum Action {
         after_help = "Example:\n  FAREGATE_CLIENT_SECRET=... faregate token get --url http://127.0.0.1:8080 --client-id reporting --scope target-entity:orders:read"
     )]
     Get(Get),
+    /// Sign in with a browser on this machine, by the authorization code grant with PKCE
+    #[command(after_help = "Example:\n  faregate token code --client-id web --scope openid --scope offline_access")]
+    Code(code::Arguments),
+    /// Sign in with a browser elsewhere, by the device grant
+    #[command(after_help = "Example:\n  faregate token device --client-id tv --scope offline_access --keep tv.token")]
+    Device(device::Arguments),
+    /// Exchange a password for a token; only clients that may use the password grant can
+    #[command(after_help = "Example:\n  faregate token password --client-id web --login-id ada@example.com < password.txt")]
+    Password(password::Password),
+    /// Exchange a refresh token, from standard input or the file kept, for a new token
+    #[command(after_help = "Example:\n  faregate token refresh --client-id tv --keep tv.token")]
+    Refresh(password::Refresh),
     /// Show what the token on standard input says; nothing is verified
     #[command(after_help = "Example:\n  faregate token inspect < token.txt")]
     Inspect {
@@ -52,6 +70,10 @@ struct Get {
 pub fn run(arguments: &Arguments) -> Outcome {
     match &arguments.action {
         Action::Get(get) => super::block_on(request(get))?,
+        Action::Code(arguments) => super::block_on(code::run(arguments))?,
+        Action::Device(arguments) => super::block_on(device::run(arguments))?,
+        Action::Password(arguments) => super::block_on(password::password(arguments))?,
+        Action::Refresh(arguments) => super::block_on(password::refresh(arguments))?,
         Action::Inspect { format } => inspect(*format),
     }
 }

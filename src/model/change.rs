@@ -19,7 +19,7 @@ pub enum ChangeKind {
     Entity,
     Grant,
     Application,
-    /// A user, one of their registrations or consents.
+    /// A user or one of their registrations.
     User,
     Key,
     Revocation,

@@ -285,6 +285,10 @@ impl OAuthError {
         Self::new(ErrorCode::InvalidClient, reason, description)
     }
 
+    pub fn invalid_grant(reason: ErrorReason, description: &'static str) -> Self {
+        Self::new(ErrorCode::InvalidGrant, reason, description)
+    }
+
     pub fn invalid_request(reason: ErrorReason, description: &'static str) -> Self {
         Self::new(ErrorCode::InvalidRequest, reason, description)
     }

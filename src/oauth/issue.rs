@@ -1,17 +1,55 @@
-//! The only place where tokens are minted (RFC 9068, rule E2).
+//! The only place where access tokens are minted (RFC 9068, rule E2).
 //!
-//! Owns the claims of an access token and the answer around it; it does not ask whether anybody may have one.
+//! Owns their claims and the answer around them; it does not ask whether anybody may have one. ID tokens are in
+//! `id_token`.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use uuid::Uuid;
 
-use super::AuthorizationServer;
+use super::client::Subject;
 use super::error::OAuthError;
 use super::grant::GrantType;
+use super::id_token::IdTokenBinding;
 use super::keys::LocalIssuer;
-use crate::model::{KeyPurpose, Profile};
+use super::{AuthorizationServer, scopes, user_claims};
+use crate::clock::UnixSeconds;
+use crate::model::{Approval, KeyPurpose, Profile, ScopeHandling};
 use crate::profile::Dialect;
+use crate::revocations::Bearings;
 
-/// What a grant proved: the token will say exactly this.
+/// What a grant proved.
+pub(super) enum Proof {
+    Entity(Entitlement),
+    User(Box<UserGrant>),
+}
+
+/// What a user's grant proved, and what was stored with it.
+pub(super) struct UserGrant {
+    pub grant_type: GrantType,
+    /// With the scopes of this answer, which may be fewer than were approved.
+    pub approval: Approval,
+    pub subject: Subject,
+    pub refresh_token: Option<NewRefreshToken>,
+    /// Seconds after which the access token shall end although it could live longer.
+    pub at_most_for: Option<i64>,
+}
+
+/// A refresh token that the client is to be told; in the store there is its hash.
+pub(super) struct NewRefreshToken {
+    pub id: Uuid,
+    pub text: String,
+}
+
+/// An access token for a client.
+pub(super) struct AccessToken {
+    pub text: String,
+    /// Seconds from now.
+    pub expires_in: i64,
+    /// `jti`
+    pub id: Uuid,
+}
+
+/// What an entity's grant proved: the token will say exactly this.
 pub(super) struct Entitlement {
     pub grant_type: GrantType,
     /// `sub`.
@@ -36,8 +74,18 @@ pub struct TokenResponse {
     /// Seconds from now.
     pub expires_in: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// What administrators call the refresh token; never a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
     pub token_type: &'static str,
+    /// F-090
+    #[serde(rename = "userId", skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<Uuid>,
     /// For those who count.
     #[serde(skip)]
     pub grant_type: GrantType,
@@ -71,20 +119,160 @@ struct Audience<'a>(&'a [Target]);
 #[derive(Clone, Copy)]
 struct Permissions<'a>(&'a [Target]);
 
+/// The claims of a user's access token, in alphabetical order.
+#[derive(serde::Serialize)]
+struct UserClaims<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    amr: &'a [String],
+    #[serde(rename = "applicationId", skip_serializing_if = "Option::is_none")]
+    application_id: Option<Uuid>,
+    aud: &'a str,
+    auth_time: UnixSeconds,
+    #[serde(rename = "authenticationType")]
+    authentication_type: &'static str,
+    client_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
+    exp: UnixSeconds,
+    /// The grant: revoking it ends every token of the family.
+    gid: Uuid,
+    iat: UnixSeconds,
+    iss: &'a str,
+    jti: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preferred_username: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roles: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<Uuid>,
+    sub: Uuid,
+    tid: Uuid,
+    /// The claims that the request asked UserInfo for beside those of its scopes (OpenID Connect Core 5.5).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    userinfo: Vec<&'static str>,
+}
+
 impl AuthorizationServer {
     /// # Errors
     /// `temporarily_unavailable` while the tenant's first key is still being made.
-    pub(super) fn issue(&self, issuer: &LocalIssuer, entitlement: &Entitlement) -> Result<TokenResponse, OAuthError> {
+    pub(super) fn issue(&self, issuer: &LocalIssuer, proof: &Proof) -> Result<TokenResponse, OAuthError> {
+        match proof {
+            Proof::Entity(entitlement) => self.issue_to_entity(issuer, entitlement),
+            Proof::User(grant) => self.issue_to_user(issuer, grant),
+        }
+    }
+
+    fn issue_to_user(&self, issuer: &LocalIssuer, grant: &UserGrant) -> Result<TokenResponse, OAuthError> {
+        let (approval, subject) = (&grant.approval, &grant.subject);
+        let access_token = self.access_token_for(issuer, approval, subject, grant.at_most_for)?;
+        let id_token = if approval.has_scope(scopes::OPENID) {
+            let nonce = grant.grant_type == GrantType::AuthorizationCode;
+            let with = IdTokenBinding { access_token: Some(&access_token.text), code: None, nonce };
+            Some(self.id_token(issuer, approval, subject, with)?)
+        } else {
+            None
+        };
+        Ok(TokenResponse {
+            access_token: access_token.text,
+            expires_in: access_token.expires_in,
+            id_token,
+            refresh_token: grant.refresh_token.as_ref().map(|token| token.text.clone()),
+            refresh_token_id: grant.refresh_token.as_ref().map(|token| token.id),
+            scope: Some(approval.scopes.join(" ")).filter(|scope| !scope.is_empty()),
+            token_type: "Bearer",
+            user_id: Some(subject.user.id),
+            grant_type: grant.grant_type,
+            profile: issuer.tenant.profile,
+        })
+    }
+
+    /// An access token about the user of an approval (RFC 9068 section 2.2).
+    ///
+    /// # Errors
+    /// `temporarily_unavailable` while the tenant's first key is still being made.
+    pub(super) fn access_token(
+        &self,
+        issuer: &LocalIssuer,
+        approval: &Approval,
+        subject: &Subject,
+    ) -> Result<AccessToken, OAuthError> {
+        self.access_token_for(issuer, approval, subject, None)
+    }
+
+    fn access_token_for(
+        &self,
+        issuer: &LocalIssuer,
+        approval: &Approval,
+        subject: &Subject,
+        at_most_for: Option<i64>,
+    ) -> Result<AccessToken, OAuthError> {
+        let now = self.clock.now();
+        let (tenant, user, application) = (&issuer.tenant, &subject.user, &subject.application);
+        let key = issuer
+            .signing_key(KeyPurpose::AccessToken, now)
+            .ok_or_else(|| OAuthError::unavailable("the tenant's signing key is not made yet"))?;
+        let lives_for = application.settings.access_token_for.unwrap_or(tenant.access_token_for);
+        let bearings = Bearings {
+            user_id: Some(user.id),
+            tenant_id: Some(tenant.id),
+            client_id: Some(&application.client_id),
+            ..Bearings::default()
+        };
+        let tells_names = match application.settings.scope_handling {
+            ScopeHandling::Strict => false,
+            ScopeHandling::Compatibility => true,
+        };
+        let email = user.email.as_deref().filter(|_| tells_names);
+        let registration = subject.registration.as_ref();
+        let claims = UserClaims {
+            acr: approval.acr.as_deref(),
+            amr: &approval.methods,
+            application_id: registration.map(|_| application.id),
+            aud: &application.client_id,
+            auth_time: approval.authenticated_at,
+            authentication_type: approval.authentication_type.as_str(),
+            client_id: &application.client_id,
+            email,
+            email_verified: email.map(|_| user.email_verified),
+            exp: now + at_most_for.map_or(lives_for, |at_most_for| at_most_for.min(lives_for)),
+            gid: approval.grant_id,
+            iat: self.revocations.earliest(now, &bearings),
+            iss: &issuer.issuer,
+            jti: self.entropy.uuid(),
+            preferred_username: user.username.as_deref().filter(|_| tells_names),
+            roles: registration.map(|registration| &*registration.roles),
+            scope: approval.scopes.join(" "),
+            sid: approval.session_id,
+            sub: user.id,
+            tid: tenant.id,
+            userinfo: user_claims::asked(approval.claims.as_ref(), "userinfo"),
+        };
+        Ok(AccessToken {
+            text: key.sign(Dialect::of(tenant.profile).access_token_type, &claims)?,
+            expires_in: claims.exp - now,
+            id: claims.jti,
+        })
+    }
+
+    fn issue_to_entity(&self, issuer: &LocalIssuer, entitlement: &Entitlement) -> Result<TokenResponse, OAuthError> {
         let now = self.clock.now();
         let tenant = &issuer.tenant;
         let key = issuer
             .signing_key(KeyPurpose::AccessToken, now)
             .ok_or_else(|| OAuthError::unavailable("the tenant's signing key is not made yet"))?;
+        let bearings =
+            Bearings { tenant_id: Some(tenant.id), client_id: Some(&entitlement.client_id), ..Bearings::default() };
         let claims = Claims {
             aud: Audience(&entitlement.targets),
             client_id: &entitlement.client_id,
             exp: now + tenant.access_token_for,
-            iat: now,
+            iat: self.revocations.earliest(now, &bearings),
             iss: &issuer.issuer,
             jti: self.entropy.uuid().to_string(),
             permissions: Permissions(&entitlement.targets),
@@ -95,8 +283,12 @@ impl AuthorizationServer {
         Ok(TokenResponse {
             access_token: key.sign(Dialect::of(tenant.profile).access_token_type, &claims)?,
             expires_in: claims.exp - now,
+            id_token: None,
+            refresh_token: None,
+            refresh_token_id: None,
             scope: entitlement.scope.clone(),
             token_type: "Bearer",
+            user_id: None,
             grant_type: entitlement.grant_type,
             profile: tenant.profile,
         })

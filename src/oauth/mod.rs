@@ -11,23 +11,35 @@
 //! | RFC 8414, OpenID Connect Discovery | `metadata` |
 //! | RFC 9068 access tokens | `issue` |
 
+mod client;
 mod client_authentication;
 mod error;
 mod grant;
 mod guesses;
+mod id_token;
+mod interaction;
 mod issue;
 mod keys;
+mod login;
 mod metadata;
 mod parameters;
+mod scopes;
+mod session;
 mod tenant;
+mod user_claims;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+pub use client::Client;
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
+pub use interaction::{
+    BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, Message, Next, Notice, Page,
+};
+pub use interaction::{Reply, Step};
 pub use issue::TokenResponse;
 pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
 

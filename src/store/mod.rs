@@ -20,8 +20,9 @@ use crate::model::{
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// A shared database. Every mutation is one transaction and leaves one [`Change`] in it; when it answers an error,
-/// nothing has happened (or, for [`StoreError::Unavailable`] at the commit, it is unknown).
+/// A shared database. Every mutation is one transaction and leaves one [`Change`] in it, but for consents, sessions, codes
+/// and refresh tokens, which no node keeps in memory. When it answers an error, nothing has happened (or, for
+/// [`StoreError::Unavailable`] at the commit, it is unknown).
 ///
 /// Mutations take their instant from the value's `updated_at` or an `at` argument. Those that answer `bool` say
 /// whether there was something to change.
@@ -33,7 +34,7 @@ pub trait Store: Send + Sync + 'static {
     async fn insert_tenant(&self, tenant: &Tenant) -> Result<()>;
     /// Replaces everything but `id` and `created_at`.
     async fn update_tenant(&self, tenant: &Tenant) -> Result<bool>;
-    /// [`StoreError::InUse`] while it has entities. Its keys go with it.
+    /// [`StoreError::InUse`] while it has entities, applications or users. Its keys go with it.
     async fn delete_tenant(&self, id: Uuid, at: i64) -> Result<bool>;
     async fn find_tenant(&self, id: Uuid) -> Result<Option<Tenant>>;
     async fn find_tenant_by_name(&self, name: &str) -> Result<Option<Tenant>>;
@@ -61,7 +62,7 @@ pub trait Store: Send + Sync + 'static {
 
     // Entities.
 
-    /// Conflicts on id, and in its tenant on name and client id.
+    /// Conflicts on id, and in its tenant on name and client id (an application's client id too).
     async fn insert_entity(&self, entity: &Entity) -> Result<()>;
     /// Replaces name, client id, secrets, `managed_by` and `updated_at` of `before` by those of `after`, if `before` is
     /// still what is stored: of two administrators who read the same state one gets `true`.
@@ -212,7 +213,8 @@ pub trait Store: Send + Sync + 'static {
     // The database itself.
 
     /// Deletes what was remembered until `now`; sessions, codes, refresh tokens, consents and marks that are over since an
-    /// hour; and changes made before `changes_before`. Answers how many rows.
+    /// hour; and changes made before `changes_before`. Answers how many rows. In several transactions: an error may come
+    /// after some of them.
     async fn forget(&self, now: i64, changes_before: i64) -> Result<u64>;
     /// Whether the database answers and is still the one that was opened.
     async fn ping(&self) -> Result<()>;

@@ -6,22 +6,31 @@ mod client_credentials;
 
 use super::client_authentication::Credentials;
 use super::error::{ErrorCode, ErrorReason, OAuthError};
-use super::issue::TokenResponse;
+use super::issue::{Proof, TokenResponse};
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
 
 /// The grant types that exist. Metadata lists them from here, so that it cannot lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GrantType {
+    AuthorizationCode,
     ClientCredentials,
+    DeviceCode,
+    Password,
+    RefreshToken,
 }
 
 impl GrantType {
-    pub const ALL: [Self; 1] = [Self::ClientCredentials];
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::ClientCredentials, Self::DeviceCode, Self::Password, Self::RefreshToken];
 
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::AuthorizationCode => "authorization_code",
             Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::Password => "password",
+            Self::RefreshToken => "refresh_token",
         }
     }
 
@@ -42,7 +51,10 @@ impl<'a> Request<'a> {
         })?;
         match GrantType::parse(name) {
             Some(GrantType::ClientCredentials) => client_credentials::Request::parse(form).map(Self::ClientCredentials),
-            None => Err(OAuthError::new(
+            Some(
+                GrantType::AuthorizationCode | GrantType::DeviceCode | GrantType::Password | GrantType::RefreshToken,
+            )
+            | None => Err(OAuthError::new(
                 ErrorCode::UnsupportedGrantType,
                 ErrorReason::InvalidGrantType,
                 "This grant_type is not supported.",
@@ -70,6 +82,6 @@ impl AuthorizationServer {
             Request::ClientCredentials(grant) => self.redeem_client_credentials(&client, grant).await?,
         };
         // 5. The token.
-        self.issue(&issuer, &entitlement)
+        self.issue(&issuer, &Proof::Entity(entitlement))
     }
 }

@@ -1,21 +1,18 @@
 //! Entities in SQL.
 
-use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 use uuid::Uuid;
 
-use super::tenants::read_id;
-use super::{Result, SqlStore, StoreError};
-use crate::model::{ChangeKind, ClientSecret, Entity};
-use crate::store::Object;
+use super::columns::{read_id, read_secrets, secrets_text};
+use super::transaction::Mutation;
+use super::{Result, SqlStore, StoreError, tenants};
+use crate::model::{ChangeKind, Entity};
+use crate::store::{Object, Unique};
 
 pub(super) async fn insert(store: &SqlStore, entity: &Entity) -> Result<()> {
     let mut mutation = store.begin().await?;
-    let tenant = query("SELECT id FROM tenant WHERE id = $1").bind(entity.tenant_id.to_string());
-    if !mutation.finds(tenant).await? {
-        return Err(StoreError::Missing(Object::Tenant));
-    }
+    claim_client_id(&mut mutation, entity.tenant_id, &entity.client_id).await?;
     let entity_type = query("SELECT id FROM entity_type WHERE id = $1").bind(entity.type_id.to_string());
     if !mutation.finds(entity_type).await? {
         return Err(StoreError::Missing(Object::EntityType));
@@ -39,26 +36,43 @@ pub(super) async fn insert(store: &SqlStore, entity: &Entity) -> Result<()> {
 }
 
 pub(super) async fn update(store: &SqlStore, before: &Entity, after: &Entity) -> Result<bool> {
+    let id = before.id.to_string();
     let mut mutation = store.begin().await?;
+    // Before the entity's row is locked: everybody locks the tenant first.
+    if before.client_id != after.client_id {
+        claim_client_id(&mut mutation, before.tenant_id, &after.client_id).await?;
+    }
+    let lock = query("UPDATE entity SET updated_at = updated_at WHERE id = $1 RETURNING *").bind(id.as_str());
+    match mutation.fetch(lock).await? {
+        Some(row) if read(&row)? == *before => {}
+        Some(_) | None => return Ok(false),
+    }
     let statement = query(
         "UPDATE entity SET name = $2, client_id = $3, client_secrets = $4, managed_by = $5, updated_at = $6
-         WHERE id = $1 AND name = $7 AND client_id = $8 AND client_secrets = $9 AND updated_at = $10",
+         WHERE id = $1",
     )
-    .bind(before.id.to_string())
+    .bind(id.as_str())
     .bind(after.name.as_str())
     .bind(after.client_id.as_str())
     .bind(secrets_text(&after.client_secrets))
     .bind(after.managed_by.as_deref())
-    .bind(after.updated_at)
-    .bind(before.name.as_str())
-    .bind(before.client_id.as_str())
-    .bind(secrets_text(&before.client_secrets))
-    .bind(before.updated_at);
-    if mutation.execute(statement).await? == 0 {
-        return Ok(false);
-    }
-    mutation.commit(ChangeKind::Entity, &before.id.to_string(), after.updated_at).await?;
+    .bind(after.updated_at);
+    mutation.execute(statement).await?;
+    mutation.commit(ChangeKind::Entity, &id, after.updated_at).await?;
     Ok(true)
+}
+
+/// No application of the tenant has the client id, and none gets it until the commit. Other entities are kept from it
+/// by a constraint.
+async fn claim_client_id(mutation: &mut Mutation, tenant_id: Uuid, client_id: &str) -> Result<()> {
+    tenants::hold(mutation, tenant_id).await?;
+    let taken = query("SELECT id FROM application WHERE tenant_id = $1 AND client_id = $2")
+        .bind(tenant_id.to_string())
+        .bind(client_id);
+    if mutation.finds(taken).await? {
+        return Err(StoreError::Conflict(Unique::ClientId));
+    }
+    Ok(())
 }
 
 pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> {
@@ -107,32 +121,9 @@ fn read(row: &AnyRow) -> Result<Entity> {
         type_id: read_id(row, "type_id")?,
         name: row.try_get("name")?,
         client_id: row.try_get("client_id")?,
-        client_secrets: read_secrets(row.try_get("client_secrets")?)?,
+        client_secrets: read_secrets(row)?,
         managed_by: row.try_get("managed_by")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })
-}
-
-/// The same secrets always make the same text: `update` compares it.
-fn secrets_text(secrets: &[ClientSecret]) -> String {
-    let secret = |secret: &ClientSecret| json!({ "sha256": secret.sha256, "created_at": secret.created_at, "expires_at": secret.expires_at, "sealed": secret.sealed });
-    Value::Array(secrets.iter().map(secret).collect()).to_string()
-}
-
-fn read_secrets(text: &str) -> Result<Vec<ClientSecret>> {
-    let secret = |value: &Value| {
-        Some(ClientSecret {
-            sha256: value["sha256"].as_str()?.to_owned(),
-            created_at: value["created_at"].as_i64()?,
-            expires_at: match &value["expires_at"] {
-                Value::Null => None,
-                at => Some(at.as_i64()?),
-            },
-            sealed: value["sealed"].as_str().map(str::to_owned),
-        })
-    };
-    let list = serde_json::from_str::<Vec<Value>>(text).ok();
-    list.and_then(|list| list.iter().map(secret).collect())
-        .ok_or_else(|| StoreError::Corrupt("entity with unreadable client_secrets".to_owned()))
 }

@@ -75,7 +75,7 @@ fn postgres_meaning(error: &PgDatabaseError) -> Option<StoreError> {
     }
 }
 
-const UNIQUE: [(&str, &str, Unique); 13] = [
+const UNIQUE: [(&str, &str, Unique); 20] = [
     ("tenant_id_key", "tenant.id", Unique::TenantId),
     ("tenant_name_key", "tenant.name", Unique::TenantName),
     ("entity_type_id_key", "entity_type.id", Unique::EntityTypeId),
@@ -85,6 +85,13 @@ const UNIQUE: [(&str, &str, Unique); 13] = [
     ("entity_id_key", "entity.id", Unique::EntityId),
     ("entity_name_key", "entity.tenant_id, entity.name", Unique::EntityName),
     ("entity_client_id_key", "entity.tenant_id, entity.client_id", Unique::ClientId),
+    ("application_id_key", "application.id", Unique::ApplicationId),
+    ("application_name_key", "application.tenant_id, application.name", Unique::ApplicationName),
+    ("application_client_id_key", "application.tenant_id, application.client_id", Unique::ClientId),
+    ("tenant_user_id_key", "tenant_user.id", Unique::UserId),
+    ("tenant_user_email_key", "tenant_user.tenant_id, tenant_user.email_key", Unique::Email),
+    ("tenant_user_username_key", "tenant_user.tenant_id, tenant_user.username_key", Unique::Username),
+    ("device_code_user_code_key", "device_code.tenant_id, device_code.user_code_hash", Unique::UserCode),
     ("entity_grant_id_key", "entity_grant.id", Unique::GrantId),
     ("entity_grant_key", "entity_grant.target_id, entity_grant.recipient_id", Unique::Grant),
     ("signing_key_id_key", "signing_key.id", Unique::KeyId),
@@ -105,7 +112,12 @@ fn unique_by_columns(message: &str) -> Option<Unique> {
 fn reference_by_name(constraint: &str) -> Option<Object> {
     Some(match constraint {
         "permission_type_exists" | "entity_type_exists" => Object::EntityType,
-        "entity_tenant_exists" | "signing_key_tenant_exists" => Object::Tenant,
+        "entity_tenant_exists"
+        | "signing_key_tenant_exists"
+        | "application_tenant_exists"
+        | "tenant_user_tenant_exists" => Object::Tenant,
+        "registration_user_exists" | "consent_user_exists" => Object::User,
+        "registration_application_exists" | "consent_application_exists" => Object::Application,
         "entity_grant_target_exists" | "entity_grant_recipient_exists" => Object::Entity,
         "entity_grant_permission_exists" => Object::Permission,
         _ => return None,

@@ -31,16 +31,6 @@ pub(super) async fn remember_once(store: &SqlStore, kind: &str, key_hash: &str, 
     Ok(won)
 }
 
-pub(super) async fn forget(store: &SqlStore, now: i64, changes_before: i64) -> Result<u64> {
-    let mut mutation = store.begin().await?;
-    let mut rows = mutation.execute(query("DELETE FROM remembered WHERE expires_at <= $1").bind(now)).await?;
-    // The newest change stays, so that a node that slept notices the gap before it.
-    let changes = query("DELETE FROM change WHERE changed_at < $1 AND seq < (SELECT seq FROM change_counter)");
-    rows += mutation.execute(changes.bind(changes_before)).await?;
-    mutation.commit_silently().await?;
-    Ok(rows)
-}
-
 pub(super) async fn ping(store: &SqlStore) -> Result<()> {
     match &store.engine {
         Engine::Sqlite(file) => file.check(&store.writers).await?,

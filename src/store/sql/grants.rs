@@ -7,7 +7,7 @@ use sqlx::query::Query;
 use sqlx::{Any, Row as _, query};
 use uuid::Uuid;
 
-use super::tenants::read_id;
+use super::columns::read_id;
 use super::{GrantFilter, Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, EntityGrant};
 use crate::store::Object;

@@ -3,7 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
-use super::tenants::read_id;
+use super::columns::read_id;
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, KeyPurpose, StoredKey};

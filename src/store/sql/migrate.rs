@@ -11,7 +11,10 @@ struct Migration {
 }
 
 /// In order, without gaps, and never changed once released: databases remember their checksums.
-const MIGRATIONS: [Migration; 1] = [Migration { version: 1, text: include_str!("migrations/0001_directory.sql") }];
+const MIGRATIONS: [Migration; 2] = [
+    Migration { version: 1, text: include_str!("migrations/0001_directory.sql") },
+    Migration { version: 2, text: include_str!("migrations/0002_people.sql") },
+];
 
 /// How two nodes that start at once are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

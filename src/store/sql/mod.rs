@@ -2,18 +2,28 @@
 //!
 //! This file is the list of verbs; the statements are in one file per kind of object. It opens nothing: see `open`.
 
+mod applications;
+mod codes;
+mod columns;
+mod device_codes;
 mod entities;
 mod entity_types;
 mod errors;
 mod feed;
+mod forget;
 mod grants;
 mod keys;
 mod migrate;
 mod open;
 mod postgres;
+mod refresh_tokens;
+mod registrations;
+mod revocations;
+mod sessions;
 mod sqlite;
 mod tenants;
 mod transaction;
+mod users;
 
 use std::time::Duration;
 
@@ -164,187 +174,187 @@ impl Store for SqlStore {
     }
 
     async fn insert_application(&self, application: &Application) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(applications::insert(self, application)).await
     }
 
     async fn update_application(&self, before: &Application, after: &Application) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(applications::update(self, before, after)).await
     }
 
     async fn delete_application(&self, id: Uuid, at: i64) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(applications::delete(self, id, at)).await
     }
 
     async fn find_application(&self, id: Uuid) -> Result<Option<Application>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(applications::find(self, id)).await
     }
 
     async fn find_application_by_client_id(&self, tenant_id: Uuid, client_id: &str) -> Result<Option<Application>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(applications::find_by_client_id(self, tenant_id, client_id)).await
     }
 
     async fn find_application_by_name(&self, tenant_id: Uuid, name: &str) -> Result<Option<Application>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(applications::find_by_name(self, tenant_id, name)).await
     }
 
     async fn list_applications(&self, tenant_id: Option<Uuid>) -> Result<Vec<Application>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(applications::list(self, tenant_id)).await
     }
 
     async fn insert_user(&self, user: &User) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(users::insert(self, user)).await
     }
 
     async fn update_user(&self, before: &User, after: &User) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(users::update(self, before, after)).await
     }
 
     async fn delete_user(&self, id: Uuid, at: i64) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(users::delete(self, id, at)).await
     }
 
     async fn find_user(&self, id: Uuid) -> Result<Option<User>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(users::find(self, id)).await
     }
 
     async fn find_user_by_login(&self, tenant_id: Uuid, login_id: &str) -> Result<Option<User>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(users::find_by_login(self, tenant_id, login_id)).await
     }
 
     async fn list_users(&self, tenant_id: Option<Uuid>, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(users::list(self, tenant_id, after, limit)).await
     }
 
     async fn upsert_registration(&self, registration: &Registration) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(registrations::upsert(self, registration)).await
     }
 
     async fn delete_registration(&self, user_id: Uuid, application_id: Uuid, at: i64) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(registrations::delete(self, user_id, application_id, at)).await
     }
 
     async fn find_registration(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Registration>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(registrations::find(self, user_id, application_id)).await
     }
 
     async fn list_registrations(&self, user_id: Uuid) -> Result<Vec<Registration>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(registrations::list(self, user_id)).await
     }
 
     async fn upsert_consent(&self, consent: &Consent) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(registrations::upsert_consent(self, consent)).await
     }
 
     async fn find_consent(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Consent>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(registrations::find_consent(self, user_id, application_id)).await
     }
 
     async fn delete_consent(&self, user_id: Uuid, application_id: Uuid) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(registrations::delete_consent(self, user_id, application_id)).await
     }
 
     async fn list_consents(&self, user_id: Uuid) -> Result<Vec<Consent>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(registrations::list_consents(self, user_id)).await
     }
 
     async fn insert_session(&self, session: &Session, replaces: Option<Uuid>) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(sessions::insert(self, session, replaces)).await
     }
 
     async fn find_session(&self, hash: &str) -> Result<Option<Session>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(sessions::find(self, hash)).await
     }
 
     async fn touch_session(&self, id: Uuid, at: i64, idle_expires_at: i64) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(sessions::touch(self, id, at, idle_expires_at)).await
     }
 
     async fn end_session(&self, id: Uuid) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(sessions::end(self, id)).await
     }
 
     async fn list_sessions(&self, user_id: Uuid) -> Result<Vec<Session>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(sessions::list(self, user_id)).await
     }
 
     async fn join_session(&self, session_id: Uuid, application_id: Uuid) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(sessions::join(self, session_id, application_id)).await
     }
 
     async fn list_session_applications(&self, session_id: Uuid) -> Result<Vec<Uuid>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(sessions::list_applications(self, session_id)).await
     }
 
     async fn insert_authorization_code(&self, code: &AuthorizationCode) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(codes::insert(self, code)).await
     }
 
     async fn find_authorization_code(&self, hash: &str) -> Result<Option<AuthorizationCode>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(codes::find(self, hash)).await
     }
 
     async fn redeem_authorization_code(&self, hash: &str, at: i64, brings: Brought<'_>) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(codes::redeem(self, hash, at, brings)).await
     }
 
     async fn insert_refresh_token(&self, token: &RefreshToken) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(refresh_tokens::insert(self, token)).await
     }
 
     async fn find_refresh_token(&self, hash: &str) -> Result<Option<RefreshToken>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(refresh_tokens::find(self, hash)).await
     }
 
     async fn find_refresh_token_by_id(&self, id: Uuid) -> Result<Option<RefreshToken>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(refresh_tokens::find_by_id(self, id)).await
     }
 
     async fn touch_refresh_token(&self, id: Uuid, at: i64, idle_expires_at: i64) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(refresh_tokens::touch(self, id, at, idle_expires_at)).await
     }
 
     async fn rotate_refresh_token(&self, id: Uuid, at: i64, successor: &RefreshToken) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(refresh_tokens::rotate(self, id, at, successor)).await
     }
 
     async fn list_refresh_tokens(&self, user_id: Uuid, now: i64) -> Result<Vec<RefreshToken>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(refresh_tokens::list(self, user_id, now)).await
     }
 
     async fn insert_device_code(&self, code: &DeviceCode) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(device_codes::insert(self, code)).await
     }
 
     async fn find_device_code(&self, hash: &str) -> Result<Option<DeviceCode>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(device_codes::find(self, hash)).await
     }
 
     async fn find_device_code_by_user_code(&self, tenant_id: Uuid, user_code_hash: &str) -> Result<Option<DeviceCode>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(device_codes::find_by_user_code(self, tenant_id, user_code_hash)).await
     }
 
     async fn decide_device_code(&self, id: Uuid, approval: Option<&Approval>, at: i64) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(device_codes::decide(self, id, approval, at)).await
     }
 
     async fn poll_device_code(&self, id: Uuid, at: i64, penalty: i64) -> Result<Option<DeviceCode>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(device_codes::poll(self, id, at, penalty)).await
     }
 
     async fn redeem_device_code(&self, id: Uuid, at: i64, brings: Brought<'_>) -> Result<bool> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(device_codes::redeem(self, id, at, brings)).await
     }
 
     async fn revoke(&self, revocation: &Revocation) -> Result<()> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(revocations::revoke(self, revocation)).await
     }
 
     async fn list_revocations(&self, now: i64) -> Result<Vec<Revocation>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(revocations::list(self, now)).await
     }
 
     async fn find_revocation(&self, kind: &str, key: &str) -> Result<Option<Revocation>> {
-        Err(StoreError::Unavailable("not built yet".into()))
+        self.within(revocations::find(self, kind, key)).await
     }
 
     async fn insert_key(&self, key: &StoredKey) -> Result<()> {
@@ -376,7 +386,8 @@ impl Store for SqlStore {
     }
 
     async fn forget(&self, now: i64, changes_before: i64) -> Result<u64> {
-        self.within(feed::forget(self, now, changes_before)).await
+        // Each batch has the deadline for itself.
+        forget::forget(self, now, changes_before).await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -4,6 +4,8 @@ use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 use uuid::Uuid;
 
+use super::columns::{json_text, read_id, read_json};
+use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, Profile, Tenant};
 use crate::store::Object;
@@ -12,8 +14,8 @@ pub(super) async fn insert(store: &SqlStore, tenant: &Tenant) -> Result<()> {
     let mut mutation = store.begin().await?;
     let statement = query(
         "INSERT INTO tenant (id, name, issuer, profile, access_token_for, access_token_algorithm, id_token_algorithm,
-                             managed_by, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                             managed_by, created_at, updated_at, settings)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(tenant.id.to_string())
     .bind(tenant.name.as_str())
@@ -24,7 +26,8 @@ pub(super) async fn insert(store: &SqlStore, tenant: &Tenant) -> Result<()> {
     .bind(tenant.id_token_algorithm.as_str())
     .bind(tenant.managed_by.as_deref())
     .bind(tenant.created_at)
-    .bind(tenant.updated_at);
+    .bind(tenant.updated_at)
+    .bind(json_text(&tenant.settings)?);
     mutation.execute(statement).await?;
     mutation.commit(ChangeKind::Tenant, &tenant.id.to_string(), tenant.updated_at).await
 }
@@ -33,7 +36,7 @@ pub(super) async fn update(store: &SqlStore, tenant: &Tenant) -> Result<bool> {
     let mut mutation = store.begin().await?;
     let statement = query(
         "UPDATE tenant SET name = $2, issuer = $3, profile = $4, access_token_for = $5, access_token_algorithm = $6,
-                           id_token_algorithm = $7, managed_by = $8, updated_at = $9
+                           id_token_algorithm = $7, managed_by = $8, updated_at = $9, settings = $10
          WHERE id = $1",
     )
     .bind(tenant.id.to_string())
@@ -44,7 +47,8 @@ pub(super) async fn update(store: &SqlStore, tenant: &Tenant) -> Result<bool> {
     .bind(tenant.access_token_algorithm.as_str())
     .bind(tenant.id_token_algorithm.as_str())
     .bind(tenant.managed_by.as_deref())
-    .bind(tenant.updated_at);
+    .bind(tenant.updated_at)
+    .bind(json_text(&tenant.settings)?);
     if mutation.execute(statement).await? == 0 {
         return Ok(false);
     }
@@ -55,14 +59,30 @@ pub(super) async fn update(store: &SqlStore, tenant: &Tenant) -> Result<bool> {
 pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> {
     let id = id.to_string();
     let mut mutation = store.begin().await?;
-    if mutation.finds(query("SELECT id FROM entity WHERE tenant_id = $1 LIMIT 1").bind(id.as_str())).await? {
-        return Err(StoreError::InUse(Object::Tenant));
+    for text in [
+        "SELECT id FROM entity WHERE tenant_id = $1 LIMIT 1",
+        "SELECT id FROM application WHERE tenant_id = $1 LIMIT 1",
+        "SELECT id FROM tenant_user WHERE tenant_id = $1 LIMIT 1",
+    ] {
+        if mutation.finds(query(text).bind(id.as_str())).await? {
+            return Err(StoreError::InUse(Object::Tenant));
+        }
     }
     if mutation.execute(query("DELETE FROM tenant WHERE id = $1").bind(id.as_str())).await? == 0 {
         return Ok(false);
     }
     mutation.commit(ChangeKind::Tenant, &id, at).await?;
     Ok(true)
+}
+
+/// Sees that the tenant exists, and lets nobody else hold it until the commit: what must be unique across tables of one
+/// tenant is looked for behind this.
+pub(super) async fn hold(mutation: &mut Mutation, id: Uuid) -> Result<()> {
+    let lock = query("UPDATE tenant SET updated_at = updated_at WHERE id = $1").bind(id.to_string());
+    if mutation.execute(lock).await? == 0 {
+        return Err(StoreError::Missing(Object::Tenant));
+    }
+    Ok(())
 }
 
 pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<Tenant>> {
@@ -94,15 +114,9 @@ fn read(row: &AnyRow) -> Result<Tenant> {
         access_token_for: row.try_get("access_token_for")?,
         access_token_algorithm: row.try_get("access_token_algorithm")?,
         id_token_algorithm: row.try_get("id_token_algorithm")?,
-        settings: Default::default(),
+        settings: read_json(row, "settings")?,
         managed_by: row.try_get("managed_by")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })
-}
-
-/// A UUID column.
-pub(super) fn read_id(row: &AnyRow, column: &str) -> Result<Uuid> {
-    let text: &str = row.try_get(column)?;
-    Uuid::try_parse(text).map_err(|_| StoreError::Corrupt(format!("{column} {text:?}, which is not a UUID")))
 }

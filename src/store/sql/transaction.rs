@@ -1,6 +1,6 @@
 //! A mutation: begun so that two of them cannot deadlock, ended only together with its line in the change feed.
 
-use sqlx::any::AnyArguments;
+use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, Transaction};
 
@@ -22,9 +22,31 @@ impl SqlStore {
             Engine::Postgres => self.writers.begin().await?,
         }))
     }
+
+    /// Runs one statement that is a transaction of its own, and that no other node has to hear of; answers how many rows
+    /// it touched.
+    pub(super) async fn execute_alone(&self, statement: Query<'_, Any, AnyArguments>) -> Result<u64> {
+        match &self.engine {
+            Engine::Sqlite(file) => file.check(&self.writers).await?,
+            Engine::Memory | Engine::Postgres => {}
+        }
+        Ok(statement.execute(&self.writers).await?.rows_affected())
+    }
 }
 
 impl Mutation {
+    /// Runs one statement; answers the row that it returns, if any.
+    pub(super) async fn fetch(&mut self, statement: Query<'_, Any, AnyArguments>) -> Result<Option<AnyRow>> {
+        Ok(statement.fetch_optional(&mut *self.0).await?)
+    }
+
+    /// Runs a statement about `$1` until it finds nothing: on PostgreSQL one that waited for another transaction does
+    /// not see the rows that came from it.
+    pub(super) async fn exhaust(&mut self, text: &'static str, id: &str) -> Result<()> {
+        while self.execute(sqlx::query(text).bind(id)).await? > 0 {}
+        Ok(())
+    }
+
     /// Runs one statement; answers how many rows it touched.
     pub(super) async fn execute(&mut self, statement: Query<'_, Any, AnyArguments>) -> Result<u64> {
         Ok(statement.execute(&mut *self.0).await?.rows_affected())

@@ -1,0 +1,223 @@
+//! `/oauth2/device_authorize` (RFC 8628 section 3.1): a device asks for a code.
+//!
+//! Owns what is stored and answered; who the client is was found out before.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::user_code;
+use crate::events::Event;
+use crate::model::{Application, ApplicationGrant, DeviceCode, DeviceState, Tenant};
+use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
+use crate::oauth::keys::LocalIssuer;
+use crate::oauth::parameters::Parameters;
+use crate::oauth::{AuthorizationServer, TokenRequest, scopes};
+use crate::profile::Dialect;
+use crate::store::{StoreError, Unique};
+
+/// How often a user code is drawn again because somebody has it already.
+const DRAWS: usize = 8;
+/// What a device may call itself, in characters.
+const MAX_NAME: usize = 100;
+const USER_CODE: &str = "user_code";
+
+/// RFC 8628 section 3.2, in the order of FusionAuth's documentation (F-157).
+#[derive(Debug, Serialize)]
+pub struct DeviceAuthorization {
+    /// 32 random bytes in base64url, 43 characters (F-158, J4).
+    pub device_code: String,
+    /// Seconds for which both codes live.
+    pub expires_in: i64,
+    /// Seconds between two polls.
+    pub interval: i64,
+    pub user_code: String,
+    pub verification_uri: String,
+    pub verification_uri_complete: String,
+}
+
+impl AuthorizationServer {
+    /// RFC 8628 section 3.1.
+    ///
+    /// # Errors
+    /// The [`OAuthError`] that the client is to be told; 429 for a client that asks too often (J10).
+    pub async fn device_authorization(&self, request: &TokenRequest<'_>) -> Result<DeviceAuthorization, OAuthError> {
+        let form = Parameters::parse(request.body)?;
+        let (issuer, application) = self.authenticate_application(request, &form).await?;
+        check_enabled(&application)?;
+        let scopes = scopes::requested(form.find("scope"), &application.settings)?;
+        let now = self.clock.now();
+        let source = (application.id, request.peer.map(crate::oauth::guesses::network));
+        self.device_limits.request(source, now).map_err(too_often)?;
+        let name = form.find("metaData.device.name").or_else(|| form.find("device_name"));
+        let asked = Asked { scopes, peer: request.peer, device_name: name.map(printable).filter(|name| !name.is_empty()) };
+        let (device_code, user_code) = self.remember_device(&issuer.tenant, &application, asked).await?;
+        let verification_uri = verification_uri(&issuer, &application, self.is_default(&issuer));
+        Ok(DeviceAuthorization {
+            device_code,
+            expires_in: issuer.tenant.settings.device_code_for,
+            interval: issuer.tenant.settings.device_interval,
+            verification_uri_complete: with_parameter(&verification_uri, USER_CODE, &user_code),
+            verification_uri: verification_uri.into_owned(),
+            user_code,
+        })
+    }
+
+    /// A picture of the URI that a device with this user code sends people to, as SVG. It is drawn without looking the
+    /// code up, so it tells nobody whether there is such a code.
+    ///
+    /// # Errors
+    /// `invalid_request` if the client is unknown, has no device grant, or nothing could be a user code of that length.
+    pub async fn device_picture(&self, request: &TokenRequest<'_>) -> Result<String, OAuthError> {
+        let form = Parameters::parse(request.body)?;
+        let (issuer, application) = self.find_application(request, &form).await?;
+        check_enabled(&application)?;
+        let typed = form.find(USER_CODE).ok_or_else(missing_user_code)?;
+        let shown = user_code::normal(typed).map(|code| user_code::shown(&code, &issuer.tenant.settings.user_code));
+        let uri = verification_uri(&issuer, &application, self.is_default(&issuer));
+        let picture = shown.and_then(|code| super::qr::svg(&with_parameter(&uri, USER_CODE, &code)));
+        picture.ok_or_else(super::lookup::invalid_user_code)
+    }
+
+    /// Stores a code; answers the device code and the user code.
+    async fn remember_device(
+        &self,
+        tenant: &Tenant,
+        application: &Application,
+        asked: Asked,
+    ) -> Result<(String, String), OAuthError> {
+        let now = self.clock.now();
+        let device_code = self.entropy.token(32);
+        let mut code = DeviceCode {
+            id: self.entropy.uuid(),
+            hash: user_code::hash(&device_code),
+            user_code_hash: String::new(),
+            tenant_id: tenant.id,
+            application_id: application.id,
+            scopes: asked.scopes,
+            state: DeviceState::Pending,
+            interval: tenant.settings.device_interval,
+            last_polled_at: None,
+            peer: asked.peer.map(|peer| peer.to_canonical().to_string()),
+            device_name: asked.device_name,
+            created_at: now,
+            expires_at: now + tenant.settings.device_code_for,
+        };
+        for _ in 0..DRAWS {
+            let drawn = user_code::draw(&self.entropy, &tenant.settings.user_code);
+            code.user_code_hash = user_code::hash(&user_code::normal(&drawn).unwrap_or_default());
+            match self.store.insert_device_code(&code).await {
+                Ok(()) => {
+                    Event::DeviceRequested.tell(&code.id.to_string());
+                    return Ok((device_code, drawn));
+                }
+                Err(StoreError::Conflict(Unique::UserCode)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(OAuthError::unavailable("every user code that was drawn is in use: the tenant's shape is too short"))
+    }
+
+    fn is_default(&self, issuer: &LocalIssuer) -> bool {
+        self.keys.issuer(None).is_some_and(|default| default.tenant.id == issuer.tenant.id)
+    }
+}
+
+/// What the request brings besides the client.
+struct Asked {
+    scopes: Vec<String>,
+    peer: Option<IpAddr>,
+    device_name: Option<String>,
+}
+
+/// The grant is off unless somebody turned it on for this client (J1, F-029).
+pub(super) fn check_enabled(application: &Application) -> Result<(), OAuthError> {
+    if application.allows(ApplicationGrant::DeviceCode) {
+        return Ok(());
+    }
+    let description = "This client may not use the device grant.";
+    Err(OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description))
+}
+
+/// Where people type the user code: the application's own page (F-161), or ours. Ours is told the tenant where the path
+/// does not say it, and in FusionAuth's dialect the client too (F-162).
+fn verification_uri<'a>(issuer: &LocalIssuer, application: &'a Application, is_default: bool) -> Cow<'a, str> {
+    if let Some(own) = &application.settings.device_verification_uri {
+        return own.into();
+    }
+    let tenant_id = issuer.tenant.id.to_string();
+    let mut uri = format!("{}/oauth2/device", issuer.base_url);
+    let named = Dialect::of(issuer.tenant.profile).device_page_names_client;
+    if named {
+        uri = with_parameter(&uri, "client_id", &application.client_id);
+    }
+    if named || !is_default && !issuer.base_url.ends_with(&tenant_id) {
+        uri = with_parameter(&uri, "tenantId", &tenant_id);
+    }
+    uri.into()
+}
+
+/// Appends a parameter to a URI that may have some already, before its fragment (F-161).
+pub(super) fn with_parameter(uri: &str, name: &str, value: &str) -> String {
+    let (uri, fragment) = uri.split_at(uri.find('#').unwrap_or(uri.len()));
+    let sign = match uri.find('?') {
+        None => "?",
+        Some(_) if uri.ends_with(['?', '&']) => "",
+        Some(_) => "&",
+    };
+    format!("{uri}{sign}{name}={}{fragment}", encode(value))
+}
+
+/// Percent-encodes all but the unreserved characters (RFC 3986 section 2.3).
+fn encode(value: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    value.bytes().map(encode).collect()
+}
+
+/// What a device calls itself is shown to people: at most so long, and nothing that changes how the rest is read (K11).
+fn printable(name: &str) -> String {
+    let is_direction = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let kept = name.chars().filter(|&character| !character.is_control() && !is_direction(character));
+    kept.take(MAX_NAME).collect::<String>().trim().to_owned()
+}
+
+pub(super) fn missing_user_code() -> OAuthError {
+    OAuthError::invalid_request(ErrorReason::MissingUserCode, "The request has no user_code.")
+}
+
+fn too_often(retry_after: i64) -> OAuthError {
+    let description = "Too many requests for device codes. Try again later.";
+    let error = OAuthError::new(ErrorCode::Throttled, ErrorReason::Unknown, description);
+    OAuthError { retry_after: Some(retry_after), ..error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // F-161
+    #[test]
+    fn the_user_code_joins_the_parameters_that_are_there() {
+        let rows = [
+            ("https://tv.example/go", "https://tv.example/go?user_code=A%20B"),
+            ("https://tv.example/go?x=1", "https://tv.example/go?x=1&user_code=A%20B"),
+            ("https://tv.example/go?", "https://tv.example/go?user_code=A%20B"),
+            ("https://tv.example/go?x=1&", "https://tv.example/go?x=1&user_code=A%20B"),
+            ("https://tv.example/#/go", "https://tv.example/?user_code=A%20B#/go"),
+        ];
+        for (uri, expected) in rows {
+            assert_eq!(with_parameter(uri, "user_code", "A B"), expected);
+        }
+    }
+
+    // K11
+    #[test]
+    fn a_device_cannot_write_more_than_a_name() {
+        assert_eq!(printable(" Living\u{202e} room\n TV "), "Living room TV");
+        assert_eq!(printable(&"a".repeat(500)).len(), 100);
+    }
+}

@@ -1,0 +1,226 @@
+//! What a browser brings, and what it is to be shown or sent. One vocabulary for every page that people see.
+//!
+//! Owns the types between `web` and the protocol; it decides nothing and knows no HTML.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::error::OAuthError;
+use crate::model::{PasswordChange, Tenant};
+use crate::secret::Secret;
+
+/// A request of a browser, as it was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct BrowserRequest<'a> {
+    /// Which page it is for.
+    pub step: Step,
+    pub query: &'a [u8],
+    /// The body, if the request is a POST.
+    pub form: Option<&'a [u8]>,
+    /// Whether the form is one that we gave to this browser.
+    pub form_origin: FormOrigin,
+    /// The tenant in the path.
+    pub tenant_path: Option<&'a str>,
+    /// `X-FusionAuth-TenantId`.
+    pub tenant_header: Option<&'a [u8]>,
+    /// What the browser keeps for its session.
+    pub session: Option<&'a str>,
+    /// What it keeps between the steps of one login.
+    pub interaction: Option<&'a str>,
+    /// The origin from which the request comes, if the browser says and it is not ours; `null` if it hides it (F-023).
+    pub origin: Option<&'a str>,
+    pub peer: Option<IpAddr>,
+    /// What the browser calls itself.
+    pub user_agent: Option<&'a str>,
+    /// Whether the answer is for a person (D4, D19).
+    pub wants_page: bool,
+}
+
+/// The page that a request is for. Every step runs all the checks again (A8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The authorization endpoint or another page that needs a session, with the login form of its own.
+    Start,
+    SecondFactor,
+    ChangePassword,
+    Consent,
+}
+
+/// What is known about a form that was sent (K5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormOrigin {
+    /// Ours, given to this browser a short time ago.
+    Own,
+    /// It claims to be ours, but is too old, or the browser's session is another one now.
+    Stale,
+    /// As stale, and the browser keeps nothing for us at all.
+    NoCookies,
+    /// A request of somebody else.
+    Foreign,
+}
+
+/// What the browser gets.
+#[derive(Debug)]
+pub struct Reply {
+    pub next: Next,
+    pub kept: Kept,
+    /// What others are told meanwhile.
+    pub notices: Vec<Notice>,
+}
+
+#[derive(Debug)]
+pub enum Next {
+    /// Another address: a client's, or one of ours that begins with `/`.
+    Redirect(String),
+    /// A form that the browser posts to the client (OAuth 2.0 Form Post Response Mode).
+    FormPost {
+        action: String,
+        fields: Vec<(&'static str, String)>,
+        context: Context,
+    },
+    Page(Box<Page>, Context),
+}
+
+/// What the browser is to keep.
+#[derive(Debug, Default)]
+pub struct Kept {
+    pub session: Keep,
+    pub interaction: Keep,
+    /// What scripts of the session check page compare (Session Management 1.0 section 3.2); never a secret.
+    pub browser_state: Keep,
+}
+
+#[derive(Debug, Default)]
+pub enum Keep {
+    #[default]
+    AsItIs,
+    /// Replace it by this, for some seconds; `None` until the browser is closed.
+    Set(Secret<String>, Option<i64>),
+    Remove,
+}
+
+/// A message for another server, to be posted as the form parameter `logout_token` (Back-Channel Logout 1.0 2.5).
+#[derive(Clone, Debug)]
+pub struct Notice {
+    pub uri: String,
+    pub logout_token: Secret<String>,
+}
+
+/// What a page needs besides its own content.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    pub tenant: Option<Arc<Tenant>>,
+    /// `ui_locales` or `locale`: the languages that were asked for, the best first.
+    pub locales: Option<String>,
+    /// The client's address, to which the form may lead in the end (K2).
+    pub leads_to: Option<String>,
+    /// The origin that may show the page in a frame (F-025).
+    pub framed_by: Option<String>,
+}
+
+/// What a page's form sends: where to, and the parameters of the original request. `web` adds its own proof of origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    pub action: String,
+    pub fields: Vec<(String, String)>,
+}
+
+/// The pages.
+#[derive(Debug)]
+pub enum Page {
+    SignIn {
+        form: Form,
+        client_name: String,
+        login_id: String,
+        message: Option<Message>,
+        /// Whether the person chooses to be remembered (D-18).
+        shows_remember: bool,
+        remembers: bool,
+    },
+    SecondFactor {
+        form: Form,
+        message: Option<Message>,
+    },
+    ChangePassword {
+        form: Form,
+        message: Option<Message>,
+        reason: PasswordChange,
+        min_length: u32,
+    },
+    Consent {
+        form: Form,
+        client_name: String,
+        owner: Option<String>,
+        /// Where the browser goes afterwards, so that the person can tell an impostor (K7).
+        redirect_host: String,
+        /// Whether we know that the client is who it says.
+        is_verified: bool,
+        /// Seconds for which the client can act without asking again.
+        lasts_for: i64,
+        scopes: Vec<ConsentScope>,
+    },
+    NotRegistered {
+        client_name: String,
+    },
+    ConfirmLogout {
+        form: Form,
+    },
+    SignedOut {
+        /// Addresses to open in frames (Front-Channel Logout 1.0).
+        frames: Vec<String>,
+        next: Option<String>,
+    },
+    Error(OAuthError),
+}
+
+/// A scope that a person is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentScope {
+    pub name: String,
+    /// `None` for scopes of OpenID Connect, which pages know how to put.
+    pub message: Option<String>,
+    pub detail: Option<String>,
+    pub is_required: bool,
+}
+
+/// What a page says above its form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Unknown user or wrong password: nobody learns which (L9).
+    WrongCredentials,
+    /// Seconds until the next try.
+    Throttled(i64),
+    Locked,
+    UserExpired,
+    /// The server has too much to do.
+    Busy,
+    WrongCode,
+    /// The form was too old; nothing is lost.
+    FormExpired,
+    /// The browser does not send back what it is to keep.
+    CookiesMissing,
+    PasswordTooShort,
+    PasswordTooLong,
+    PasswordTooCommon,
+    PasswordsDiffer,
+}
+
+impl Reply {
+    pub(super) fn redirect(to: String) -> Self {
+        Self::from(Next::Redirect(to))
+    }
+
+    pub(super) fn page(page: Page, context: Context) -> Self {
+        Self::from(Next::Page(Box::new(page), context))
+    }
+
+    pub(super) fn keeping(self, kept: Kept) -> Self {
+        Self { kept, ..self }
+    }
+}
+
+impl From<Next> for Reply {
+    fn from(next: Next) -> Self {
+        Self { next, kept: Kept::default(), notices: Vec::new() }
+    }
+}

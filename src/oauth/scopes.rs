@@ -1,0 +1,124 @@
+//! Which scopes an application may ask for (RFC 6749 section 3.3, CONTRACT D-02). It does not ask users for consent, and
+//! entities have a grammar of their own (`grant/client_credentials`).
+
+use super::error::{ErrorReason, OAuthError};
+use crate::model::{ApplicationSettings, UnknownScopes};
+
+pub(super) const OPENID: &str = "openid";
+pub(super) const OFFLINE_ACCESS: &str = "offline_access";
+
+/// Rule N6.
+const MAX_SCOPE_BYTES: usize = 4 * 1024;
+const MAX_SCOPE_VALUES: usize = 64;
+
+/// The scopes of a request in the order asked for, each once; those that nobody defined as the application wants it.
+///
+/// # Errors
+/// `invalid_scope` if it is too long, holds a character that no scope has, or a scope that is rejected.
+pub(super) fn check(settings: &ApplicationSettings, scope: Option<&str>) -> Result<Vec<String>, OAuthError> {
+    let scope = scope.unwrap_or_default();
+    if scope.len() > MAX_SCOPE_BYTES || words(scope).count() > MAX_SCOPE_VALUES {
+        return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, "The scope is too long."));
+    }
+    let mut approved: Vec<String> = Vec::new();
+    for word in words(scope) {
+        if !word.bytes().all(is_scope_byte) {
+            let description = "The scope has a character that is not allowed in one.";
+            return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, description));
+        }
+        let kept = is_known(settings, word)
+            || match settings.unknown_scopes {
+                UnknownScopes::Allow => !is_reserved(word),
+                UnknownScopes::Remove => false,
+                UnknownScopes::Reject => {
+                    let description = "The scope has a value that the client may not ask for.";
+                    return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, description));
+                }
+            };
+        if kept && !approved.iter().any(|other| other == word) {
+            approved.push(word.to_owned());
+        }
+    }
+    Ok(approved)
+}
+
+/// Whether the application can have this scope without anybody allowing unknown ones.
+pub(super) fn is_known(settings: &ApplicationSettings, scope: &str) -> bool {
+    match settings.provided_scopes.find(scope) {
+        Some(provided) => provided.is_enabled,
+        None => scope == OPENID || scope == OFFLINE_ACCESS || settings.scopes.iter().any(|own| own.name == scope),
+    }
+}
+
+/// The values of a scope parameter.
+pub(super) fn words(scope: &str) -> impl Iterator<Item = &str> {
+    scope.split(' ').filter(|word| !word.is_empty())
+}
+
+/// Prefixes that mean something else (D-02).
+fn is_reserved(scope: &str) -> bool {
+    ["idp-link:", "source-entity:", "target-entity:"].iter().any(|prefix| scope.starts_with(prefix))
+}
+
+/// `NQCHAR` of RFC 6749 A.4.
+fn is_scope_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'"' && byte != b'\\'
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::model::{CustomScope, ProvidedScope};
+
+    fn settings(unknown_scopes: UnknownScopes) -> ApplicationSettings {
+        let own = CustomScope {
+            id: Uuid::nil(),
+            name: "todo:read".to_owned(),
+            description: None,
+            is_required: false,
+            consent_message: None,
+            consent_detail: None,
+        };
+        let mut settings = ApplicationSettings { scopes: vec![own], unknown_scopes, ..ApplicationSettings::default() };
+        settings.provided_scopes.phone = ProvidedScope { is_enabled: false, is_required: false };
+        settings
+    }
+
+    // RFC 6749 3.3, D-02, D10
+    #[test]
+    fn unknown_scopes_are_as_the_application_says() {
+        use UnknownScopes::{Allow, Reject, Remove};
+        let rows: [(&str, UnknownScopes, Option<&[&str]>); 11] = [
+            ("", Reject, Some(&[])),
+            ("openid  profile openid", Reject, Some(&["openid", "profile"])),
+            (
+                "offline_access todo:read email address",
+                Reject,
+                Some(&["offline_access", "todo:read", "email", "address"]),
+            ),
+            ("openid bogus", Reject, None),
+            ("openid phone", Reject, None),
+            ("openid bogus", Remove, Some(&["openid"])),
+            ("openid bogus", Allow, Some(&["openid", "bogus"])),
+            ("openid target-entity:a:read", Allow, Some(&["openid"])),
+            ("openid target-entity:a:read", Reject, None),
+            ("a\"b", Allow, None),
+            ("a\tb", Allow, None),
+        ];
+        for (scope, unknown, expected) in rows {
+            let found = check(&settings(unknown), Some(scope)).ok();
+            assert_eq!(found, expected.map(|words| words.iter().map(|&word| word.to_owned()).collect()), "{scope:?}");
+        }
+    }
+
+    // N6
+    #[test]
+    fn a_scope_is_at_most_four_kibibytes_and_64_values() {
+        let settings = settings(UnknownScopes::Allow);
+        assert_eq!(check(&settings, Some(&["openid"; 64].join(" "))).unwrap(), ["openid"]);
+        assert!(check(&settings, Some(&["openid"; 65].join(" "))).is_err());
+        assert!(check(&settings, Some(&"a".repeat(4097))).is_err());
+    }
+}

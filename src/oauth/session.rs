@@ -1,0 +1,110 @@
+//! Browser sessions: single sign-on (rule K6).
+//!
+//! Owns when one begins, counts and ends; how the browser keeps it is `web`'s, how people prove themselves `login`'s.
+
+use super::AuthorizationServer;
+use super::interaction::{BrowserRequest, Keep, Kept};
+use crate::events::Event;
+use crate::model::{ClientSecret, Session, Tenant, User};
+use crate::secret::Secret;
+use crate::store::Result;
+
+/// Idle limits move at most this often, so that not every request writes.
+const TOUCH_INTERVAL: i64 = 60;
+/// Of what a browser calls itself.
+const MOST_USER_AGENT: usize = 200;
+
+/// A person whom the server knows, and since when.
+#[derive(Clone, Debug)]
+pub(super) struct SignedIn {
+    pub user: User,
+    /// None if the person did not want to be remembered (D-18).
+    pub session: Option<Session>,
+    pub authenticated_at: i64,
+    /// `amr` values (RFC 8176).
+    pub methods: Vec<String>,
+    /// Whether they proved themselves for this very request.
+    pub is_fresh: bool,
+}
+
+impl SignedIn {
+    /// The authentication context class: `2` with a second factor, `1` without.
+    pub(super) fn acr(&self) -> &'static str {
+        if self.methods.iter().any(|method| method == "mfa") { "2" } else { "1" }
+    }
+}
+
+impl AuthorizationServer {
+    /// The live session that the browser presents, and its user. `None` if there is none in this tenant.
+    pub(super) async fn find_session(
+        &self,
+        tenant: &Tenant,
+        request: &BrowserRequest<'_>,
+    ) -> Result<Option<(Session, User)>> {
+        // Longer than any of ours is nothing of ours.
+        let Some(presented) = request.session.filter(|presented| presented.len() <= 64) else { return Ok(None) };
+        let now = self.clock.now();
+        let Some(session) = self.store.find_session(&ClientSecret::hash(presented)).await? else { return Ok(None) };
+        if session.tenant_id != tenant.id || !session.is_live(now) {
+            return Ok(None);
+        }
+        let user = self.store.find_user(session.user_id).await?;
+        let Some(user) = user.filter(|user| user.obstacle(now).is_none()) else { return Ok(None) };
+        if now - session.last_used_at >= TOUCH_INTERVAL {
+            let idle_expires_at = (now + tenant.settings.session_idle_for).min(session.expires_at);
+            if !self.store.touch_session(session.id, now, idle_expires_at).await? {
+                return Ok(None); // It ended meanwhile.
+            }
+        }
+        Ok(Some((session, user)))
+    }
+
+    /// Begins a session for a person who just proved themselves; the one that the browser had before is over.
+    pub(super) async fn begin_session(
+        &self,
+        tenant: &Tenant,
+        request: &BrowserRequest<'_>,
+        signed_in: &mut SignedIn,
+    ) -> Result<Kept> {
+        let now = self.clock.now();
+        let token = self.entropy.token(32);
+        let settings = &tenant.settings;
+        let before = match request.session.filter(|presented| presented.len() <= 64) {
+            Some(presented) => self.store.find_session(&ClientSecret::hash(presented)).await?,
+            None => None,
+        };
+        let session = Session {
+            id: self.entropy.uuid(),
+            hash: ClientSecret::hash(&token),
+            tenant_id: tenant.id,
+            user_id: signed_in.user.id,
+            authenticated_at: signed_in.authenticated_at,
+            methods: signed_in.methods.clone(),
+            created_at: now,
+            last_used_at: now,
+            idle_expires_at: now + settings.session_idle_for.min(settings.session_for),
+            expires_at: now + settings.session_for,
+            peer: request.peer.map(|peer| peer.to_string()),
+            user_agent: request.user_agent.map(shortened),
+        };
+        self.store.insert_session(&session, before.map(|before| before.id)).await?;
+        Event::SessionStarted.tell(&session.id.to_string());
+        let kept = Kept {
+            session: Keep::Set(Secret::new(token), Some(settings.session_for)),
+            interaction: Keep::AsItIs,
+            browser_state: Keep::Set(Secret::new(browser_state(&session)), Some(settings.session_for)),
+        };
+        signed_in.session = Some(session);
+        Ok(kept)
+    }
+}
+
+/// What tells one session from the next in a browser, and tells nothing else (Session Management 1.0 section 3.2).
+pub(super) fn browser_state(session: &Session) -> String {
+    ClientSecret::hash(&format!("browser state {}", session.hash))
+}
+
+/// Without what could do anything in a terminal or on a page.
+fn shortened(user_agent: &str) -> String {
+    user_agent.chars().filter(|character| !character.is_control()).take(MOST_USER_AGENT).collect()
+}

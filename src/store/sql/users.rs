@@ -1,0 +1,162 @@
+//! Users in SQL.
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row as _, query};
+use uuid::Uuid;
+
+use super::columns::{json_text, read_id, read_json};
+use super::{Result, SqlStore, StoreError};
+use crate::model::{ChangeKind, PasswordChange, User};
+use crate::store::Object;
+
+pub(super) async fn insert(store: &SqlStore, user: &User) -> Result<()> {
+    let mut mutation = store.begin().await?;
+    let tenant = query("SELECT id FROM tenant WHERE id = $1").bind(user.tenant_id.to_string());
+    if !mutation.finds(tenant).await? {
+        return Err(StoreError::Missing(Object::Tenant));
+    }
+    let statement = query(
+        "INSERT INTO tenant_user (id, email, email_key, username, username_key, email_verified, password_hash,
+                                  password_changed_at, password_change, locked_at, expires_at, totp_secret,
+                                  recovery_codes, profile, managed_by, updated_at, tenant_id, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+    );
+    let statement = bind(statement, user)?.bind(user.tenant_id.to_string()).bind(user.created_at);
+    mutation.execute(statement).await?;
+    mutation.commit(ChangeKind::User, &user.id.to_string(), user.updated_at).await
+}
+
+pub(super) async fn update(store: &SqlStore, before: &User, after: &User) -> Result<bool> {
+    let id = before.id.to_string();
+    let mut mutation = store.begin().await?;
+    let lock = query("UPDATE tenant_user SET updated_at = updated_at WHERE id = $1 RETURNING *").bind(id.as_str());
+    match mutation.fetch(lock).await? {
+        Some(row) if read(&row)? == *before => {}
+        Some(_) | None => return Ok(false),
+    }
+    let statement = query(
+        "UPDATE tenant_user SET email = $2, email_key = $3, username = $4, username_key = $5, email_verified = $6,
+                                password_hash = $7, password_changed_at = $8, password_change = $9, locked_at = $10,
+                                expires_at = $11, totp_secret = $12, recovery_codes = $13, profile = $14,
+                                managed_by = $15, updated_at = $16
+         WHERE id = $1",
+    );
+    let after = User { id: before.id, ..after.clone() };
+    mutation.execute(bind(statement, &after)?).await?;
+    mutation.commit(ChangeKind::User, &id, after.updated_at).await?;
+    Ok(true)
+}
+
+/// Everything from `$1`, the id, to `$16`, in the order of the statements above.
+fn bind<'a>(statement: Query<'a, Any, AnyArguments>, user: &User) -> Result<Query<'a, Any, AnyArguments>> {
+    Ok(statement
+        .bind(user.id.to_string())
+        .bind(user.email.clone())
+        .bind(user.email.as_deref().map(fold))
+        .bind(user.username.clone())
+        .bind(user.username.as_deref().map(fold))
+        .bind(i64::from(user.email_verified))
+        .bind(user.password_hash.clone())
+        .bind(user.password_changed_at)
+        .bind(user.password_change.map(PasswordChange::as_str))
+        .bind(user.locked_at)
+        .bind(user.expires_at)
+        .bind(user.totp_secret.clone())
+        .bind(json_text(&user.recovery_codes)?)
+        .bind(json_text(&user.profile)?)
+        .bind(user.managed_by.clone())
+        .bind(user.updated_at))
+}
+
+/// What is compared of an email or username. Folded here, because the engines do not agree beyond ASCII.
+fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> {
+    let id = id.to_string();
+    let mut mutation = store.begin().await?;
+    if mutation.execute(query("DELETE FROM tenant_user WHERE id = $1").bind(id.as_str())).await? == 0 {
+        return Ok(false);
+    }
+    // Codes before tokens: whoever is redeeming one now is waited for, and what it brings is seen.
+    for text in [
+        "DELETE FROM authorization_code WHERE user_id = $1",
+        "DELETE FROM device_code WHERE user_id = $1",
+        "DELETE FROM refresh_token WHERE user_id = $1",
+        "DELETE FROM session WHERE user_id = $1",
+    ] {
+        mutation.exhaust(text, &id).await?;
+    }
+    mutation.commit(ChangeKind::User, &id, at).await?;
+    Ok(true)
+}
+
+pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<User>> {
+    let statement = query("SELECT * FROM tenant_user WHERE id = $1").bind(id.to_string());
+    statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
+}
+
+pub(super) async fn find_by_login(store: &SqlStore, tenant_id: Uuid, login_id: &str) -> Result<Option<User>> {
+    let key = fold(login_id);
+    let statement = query("SELECT * FROM tenant_user WHERE tenant_id = $1 AND (email_key = $2 OR username_key = $2)")
+        .bind(tenant_id.to_string())
+        .bind(key.as_str());
+    // One user's email may be another's username.
+    let mut found = None;
+    for row in statement.fetch_all(&store.readers).await? {
+        let by_email = row.try_get::<Option<&str>, _>("email_key")? == Some(&key);
+        if by_email || found.is_none() {
+            found = Some(read(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn list(
+    store: &SqlStore,
+    tenant_id: Option<Uuid>,
+    after: Option<Uuid>,
+    limit: u32,
+) -> Result<Vec<User>> {
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let statement = match tenant_id {
+        Some(id) => query("SELECT * FROM tenant_user WHERE id > $1 AND tenant_id = $3 ORDER BY id LIMIT $2")
+            .bind(after)
+            .bind(i64::from(limit))
+            .bind(id.to_string()),
+        None => {
+            query("SELECT * FROM tenant_user WHERE id > $1 ORDER BY id LIMIT $2").bind(after).bind(i64::from(limit))
+        }
+    };
+    statement.fetch_all(&store.readers).await?.iter().map(read).collect()
+}
+
+fn read(row: &AnyRow) -> Result<User> {
+    let password_change = match row.try_get::<Option<&str>, _>("password_change")? {
+        None => None,
+        Some(text) => Some(
+            PasswordChange::parse(text)
+                .ok_or_else(|| StoreError::Corrupt(format!("user with password change {text:?}")))?,
+        ),
+    };
+    Ok(User {
+        id: read_id(row, "id")?,
+        tenant_id: read_id(row, "tenant_id")?,
+        email: row.try_get("email")?,
+        username: row.try_get("username")?,
+        email_verified: row.try_get::<i64, _>("email_verified")? != 0,
+        password_hash: row.try_get("password_hash")?,
+        password_changed_at: row.try_get("password_changed_at")?,
+        password_change,
+        locked_at: row.try_get("locked_at")?,
+        expires_at: row.try_get("expires_at")?,
+        totp_secret: row.try_get("totp_secret")?,
+        recovery_codes: read_json(row, "recovery_codes")?,
+        profile: read_json(row, "profile")?,
+        managed_by: row.try_get("managed_by")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
