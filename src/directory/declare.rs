@@ -112,10 +112,11 @@ impl Directory {
     /// [`DirectoryError::Invalid`] with every mistake in the declaration; fields read `entities[0]`.
     pub async fn plan(&self, declaration: &Declaration) -> std::result::Result<Plan, DirectoryError> {
         let stored = Stored {
-            tenants: self.store.list_tenants().await?,
-            entity_types: self.store.list_entity_types().await?,
-            entities: self.store.list_entities(None).await?,
+            // What refers to others first: another node may write meanwhile, and what it refers to is there already.
             grants: self.store.list_grants(GrantFilter::All).await?,
+            entities: self.store.list_entities(None).await?,
+            entity_types: self.store.list_entity_types().await?,
+            tenants: self.store.list_tenants().await?,
         };
         plan::plan(declaration, &stored, self.clock.now(), &self.entropy).map_err(DirectoryError::Invalid)
     }
@@ -135,7 +136,12 @@ impl Directory {
                 Ok(()) => return Ok(applied),
                 Err(error) if attempt == ATTEMPTS => return Err(error),
                 Err(DirectoryError::Changed(_) | DirectoryError::Invalid(_)) => attempt += 1,
-                Err(error @ (DirectoryError::NotFound(_) | DirectoryError::Store(_))) => return Err(error),
+                Err(
+                    error @ (DirectoryError::NotFound(_)
+                    | DirectoryError::Password(_)
+                    | DirectoryError::Sealing(_)
+                    | DirectoryError::Store(_)),
+                ) => return Err(error),
             }
         }
     }

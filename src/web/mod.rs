@@ -5,6 +5,7 @@
 mod device;
 mod key_set;
 mod metadata;
+pub mod pages;
 mod respond;
 mod sent;
 mod service;
@@ -62,6 +63,7 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
         .route(&tenant(OPENID_CONFIGURATION), get(metadata::get))
         .route(AUTHORIZATION_SERVER, get(metadata::get))
         .route(&format!("{AUTHORIZATION_SERVER}/{{tenant}}"), get(metadata::get))
+        .route(pages::ASSET, get(pages::asset))
         .fallback(respond::not_found)
         .method_not_allowed_fallback(respond::method_not_allowed)
         .layer(map_response(respond::harden))

@@ -151,8 +151,12 @@ pub(super) async fn method_not_allowed() -> Response {
     plain(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, "This method is not allowed here.")
 }
 
-/// The fields of every answer: it is data, to be shown nowhere and guessed at by nobody.
+/// The fields of every answer that is not a page, which has its own: it is data, to be shown nowhere and guessed at by
+/// nobody.
 pub(super) async fn harden(mut response: Response) -> Response {
+    if response.headers().contains_key(header::CONTENT_SECURITY_POLICY) {
+        return response;
+    }
     const FIELDS: [(HeaderName, HeaderValue); 3] = [
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),

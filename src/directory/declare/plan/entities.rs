@@ -96,7 +96,7 @@ impl Planner<'_> {
     ) -> (Vec<ClientSecret>, Option<Secret<String>>) {
         match (&declared.client_secret, found) {
             (Some(secret), _) => {
-                self.note_all(place, check_secret(secret.expose()));
+                self.note_all(place, check_secret("entity.clientSecret", secret.expose()));
                 let wanted = ClientSecret::new(secret.expose(), self.now);
                 let stored = found.map_or(&[][..], |found| &found.client_secrets);
                 match stored {
