@@ -25,6 +25,8 @@ pub enum ErrorCode {
     ChangePasswordRequired,
     ConsentRequired,
     ExpiredToken,
+    /// RFC 6750 3.1
+    InsufficientScope,
     InteractionRequired,
     InvalidClient,
     InvalidGrant,
@@ -119,12 +121,13 @@ pub enum ErrorReason {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::AccessDenied,
         Self::AuthorizationPending,
         Self::ChangePasswordRequired,
         Self::ConsentRequired,
         Self::ExpiredToken,
+        Self::InsufficientScope,
         Self::InteractionRequired,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -153,6 +156,7 @@ impl ErrorCode {
             Self::ChangePasswordRequired => "change_password_required",
             Self::ConsentRequired => "consent_required",
             Self::ExpiredToken => "expired_token",
+            Self::InsufficientScope => "insufficient_scope",
             Self::InteractionRequired => "interaction_required",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
@@ -178,6 +182,7 @@ impl ErrorCode {
     pub fn status(self) -> u16 {
         match self {
             Self::InvalidClient | Self::InvalidToken => 401,
+            Self::InsufficientScope => 403,
             Self::ServerError => 500,
             Self::TemporarilyUnavailable => 503,
             Self::Throttled => 429,
@@ -302,6 +307,10 @@ impl OAuthError {
         Self::new(ErrorCode::InvalidScope, reason, description)
     }
 
+    pub(super) fn invalid_token(reason: ErrorReason, description: &'static str) -> Self {
+        Self::new(ErrorCode::InvalidToken, reason, description)
+    }
+
     pub(super) fn throttled(retry_after: i64) -> Self {
         let description = "Too many failed authentications of this client. Try again later.";
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Throttled, ErrorReason::Unknown, description) }
@@ -346,6 +355,7 @@ mod tests {
         let exceptions = [
             (ErrorCode::InvalidClient, 401),
             (ErrorCode::InvalidToken, 401),
+            (ErrorCode::InsufficientScope, 403),
             (ErrorCode::ServerError, 500),
             (ErrorCode::TemporarilyUnavailable, 503),
             (ErrorCode::Throttled, 429),
