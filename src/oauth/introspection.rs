@@ -97,8 +97,7 @@ impl AuthorizationServer {
             return Ok(Asker::Anybody(Some(credentials.client_id.to_string())));
         }
         // I1: a name is not enough, whatever the client's policy at the token endpoint.
-        let Authenticated { client, .. } =
-            self.identify_client(issuer, credentials, request).await?.require_proof()?;
+        let Authenticated { client, .. } = self.identify_client(issuer, credentials, request).await?.require_proof()?;
         Ok(Asker::Client(client))
     }
 
@@ -116,8 +115,7 @@ impl AuthorizationServer {
             issued_at: i64::MAX,
             ..Bearings::default()
         };
-        let is_live =
-            stored.0.is_live(now) && stored.0.rotated_at.is_none() && !self.revocations.concern(&bearings);
+        let is_live = stored.0.is_live(now) && stored.0.rotated_at.is_none() && !self.revocations.concern(&bearings);
         Ok(Some(stored).filter(|_| is_live))
     }
 

@@ -53,7 +53,7 @@ use aws_lc_rs::hmac;
 use uuid::Uuid;
 
 pub use client::Client;
-pub use device::{DeviceAuthorization, UserCodeDetails};
+pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
 pub use interaction::{
@@ -62,8 +62,8 @@ pub use interaction::{
 pub use interaction::{Reply, Step};
 pub use introspection::Introspection;
 pub use issue::TokenResponse;
-pub use userinfo::UserInfo;
 pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
+pub use userinfo::UserInfo;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
