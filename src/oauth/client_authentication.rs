@@ -4,6 +4,7 @@
 //! Owns finding and proving one set of credentials; it does not know what the client may do.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -11,11 +12,11 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::client::Client;
 use super::client_assertion::{self, Assertion};
-use super::error::{ErrorReason, OAuthError};
+use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::keys::LocalIssuer;
 use super::parameters::{Parameters, decode};
 use super::{AuthorizationServer, TokenRequest};
-use crate::model::{ClientAuthenticationPolicy, ClientSecret};
+use crate::model::{Application, ClientAuthenticationPolicy, ClientSecret};
 use crate::profile::Dialect;
 use crate::secret::{Secret, equal};
 
@@ -285,10 +286,51 @@ impl AuthorizationServer {
 }
 
 impl AuthorizationServer {
+    /// The tenant and the application that a request to another endpoint than the token endpoint is from (D7).
+    ///
+    /// # Errors
+    /// As [`AuthorizationServer::identify_client`]; `unauthorized_client` if the client is an entity.
+    pub(super) async fn authenticate_application(
+        &self,
+        request: &TokenRequest<'_>,
+        form: &Parameters<'_>,
+    ) -> Result<(Arc<LocalIssuer>, Arc<Application>), OAuthError> {
+        let credentials = Credentials::parse(request, form)?;
+        let issuer = self.resolve_tenant(request, form, Some(&credentials.client_id)).await?;
+        let client = self.identify_client(&issuer, &credentials, request).await?.require_unless_public()?.client;
+        match client {
+            Client::Application(application) => Ok((issuer, application)),
+            Client::Entity(_) => {
+                let description = "Entities may use the client credentials grant only.";
+                Err(OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description))
+            }
+        }
+    }
+
+    /// The tenant and the application that a request names, for endpoints where it proves nothing.
+    ///
+    /// # Errors
+    /// `invalid_request` if there is no such application.
+    pub(super) async fn find_application(
+        &self,
+        request: &TokenRequest<'_>,
+        form: &Parameters<'_>,
+    ) -> Result<(Arc<LocalIssuer>, Arc<Application>), OAuthError> {
+        let client_id = form.find("client_id").ok_or_else(|| {
+            OAuthError::invalid_request(ErrorReason::MissingClientId, "The request has no client_id.")
+        })?;
+        let issuer = self.resolve_tenant(request, form, Some(client_id)).await?;
+        match self.find_client(issuer.tenant.id, client_id).await? {
+            Some(Client::Application(application)) => Ok((issuer, application)),
+            Some(Client::Entity(_)) | None => {
+                Err(OAuthError::invalid_request(ErrorReason::InvalidClientId, "There is no such client."))
+            }
+        }
+    }
+
     /// A live secret in clear, if it was kept so: `client_secret_jwt` needs it.
     fn open_client_secret(&self, secret: &ClientSecret, now: i64) -> Option<Secret<String>> {
-        let _ = (secret, now);
-        None
+        if secret.is_live(now) { self.directory.open_client_secret(secret) } else { None }
     }
 }
 

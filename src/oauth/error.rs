@@ -3,6 +3,7 @@
 //! Owns the words and the statuses; `web` writes them down.
 
 use crate::jose::SignError;
+use crate::secret::Secret;
 use crate::store::StoreError;
 
 /// An answer to the client (RFC 6749 section 5.2). `description` is a constant: detail goes to the log with `source`.
@@ -13,6 +14,8 @@ pub struct OAuthError {
     pub description: &'static str,
     /// Seconds after which trying again may help.
     pub retry_after: Option<i64>,
+    /// With `two_factor_required`: what to send back beside the code (F-113).
+    pub two_factor_id: Option<Secret<String>>,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -283,7 +286,7 @@ impl ErrorReason {
 
 impl OAuthError {
     pub fn new(code: ErrorCode, reason: ErrorReason, description: &'static str) -> Self {
-        Self { code, reason: Some(reason), description, retry_after: None, source: None }
+        Self { code, reason: Some(reason), description, retry_after: None, two_factor_id: None, source: None }
     }
 
     /// Where FusionAuth has no word for it (F-097).
@@ -312,7 +315,7 @@ impl OAuthError {
     }
 
     pub(super) fn throttled(retry_after: i64) -> Self {
-        let description = "Too many failed authentications of this client. Try again later.";
+        let description = "Too many failed attempts. Try again later.";
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Throttled, ErrorReason::Unknown, description) }
     }
 

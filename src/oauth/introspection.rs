@@ -129,7 +129,7 @@ impl AuthorizationServer {
         let Some(stored) = stored.filter(|stored| stored.approval.tenant_id == issuer.tenant.id) else {
             return Ok(None);
         };
-        let application = self.application(stored.approval.application_id).await?;
+        let application = self.directory.application(stored.approval.application_id).await?;
         Ok(application.map(|application| (stored, application.client_id.clone())))
     }
 

@@ -34,7 +34,7 @@ impl AuthorizationServer {
         let found = self.find_refresh_token(&issuer, token).await?;
         if let Some((stored, _)) = found.filter(|(_, client_id)| client_id == client.client_id()) {
             // RFC 7009 2.1, I8: the grant, and so its access tokens.
-            let application = self.application(stored.approval.application_id).await?;
+            let application = self.directory.application(stored.approval.application_id).await?;
             if let Some(application) = application.filter(|_| stored.revoked_at.is_none()) {
                 self.revoke_grant(&issuer, &application, stored.approval.grant_id).await?;
                 Event::TokenRevoked.tell_of(&stored.approval.grant_id.to_string(), client.client_id());

@@ -62,9 +62,9 @@ impl AuthorizationServer {
             ScopeHandling::Strict if !believed.has_scope(scopes::OPENID) => return Err(insufficient()),
             ScopeHandling::Strict | ScopeHandling::Compatibility => {}
         }
-        let user = self.find_user(user_id).await?.filter(|user| user.tenant_id == issuer.tenant.id);
+        let user = self.directory.user(user_id).await?.filter(|user| user.tenant_id == issuer.tenant.id);
         let user = user.filter(|user| user.obstacle(self.clock.now()).is_none()).ok_or_else(access_tokens::invalid)?;
-        let registration = self.find_registration(user.id, application.id).await?;
+        let registration = self.directory.registration(user.id, application.id).await?;
         Ok(Subject { user, application, registration })
     }
 

@@ -21,6 +21,10 @@ pub struct Dialect {
     pub refuses_foreign_introspection: bool,
     /// Whether an issuer that is no URL is published all the same (D2).
     pub publishes_any_issuer: bool,
+    /// Whether `offline_access` counts only for a client that names its device (F-049).
+    pub offline_needs_device: bool,
+    /// Whether the metadata is the short document of the first version (F-152).
+    pub short_metadata: bool,
     /// Whether our page for user codes has to be told the client and the tenant (F-162).
     pub device_page_names_client: bool,
 }
@@ -32,6 +36,8 @@ const STANDARD: Dialect = Dialect {
     rfc_device_errors: true,
     refuses_foreign_introspection: false,
     publishes_any_issuer: false,
+    offline_needs_device: false,
+    short_metadata: false,
     device_page_names_client: false,
 };
 const FUSIONAUTH: Dialect = Dialect {
@@ -41,13 +47,18 @@ const FUSIONAUTH: Dialect = Dialect {
     rfc_device_errors: false,
     refuses_foreign_introspection: true,
     publishes_any_issuer: true,
+    offline_needs_device: false,
+    short_metadata: false,
     device_page_names_client: true,
 };
+
+const FUSIONAUTH_LEGACY: Dialect = Dialect { offline_needs_device: true, short_metadata: true, ..FUSIONAUTH };
 
 impl Dialect {
     pub fn of(profile: Profile) -> &'static Self {
         match profile {
-            Profile::FusionAuth | Profile::FusionAuthLegacy => &FUSIONAUTH,
+            Profile::FusionAuth => &FUSIONAUTH,
+            Profile::FusionAuthLegacy => &FUSIONAUTH_LEGACY,
             Profile::Standard | Profile::Auth0 | Profile::SimpleIdServer | Profile::Fusio => &STANDARD,
         }
     }

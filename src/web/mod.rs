@@ -3,13 +3,16 @@
 //! Owns methods, media types, sizes and header fields. It decides nothing about tokens.
 
 mod device;
+mod introspect;
 mod key_set;
 mod metadata;
 pub mod pages;
 mod respond;
+mod revoke;
 mod sent;
 mod service;
 mod token;
+mod userinfo;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,6 +31,9 @@ use crate::oauth::AuthorizationServer;
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 const TOKEN: &str = "/oauth2/token";
+const INTROSPECT: &str = "/oauth2/introspect";
+const REVOKE: &str = "/oauth2/revoke";
+const USERINFO: &str = "/oauth2/userinfo";
 const DEVICE_AUTHORIZATION: &str = "/oauth2/device_authorize";
 const USER_CODE_CHECK: &str = "/oauth2/device/validate";
 const USER_CODE_DETAILS: &str = "/oauth2/device/user-code";
@@ -50,6 +56,12 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
     Router::new()
         .route(TOKEN, post(token::post))
         .route(&tenant(TOKEN), post(token::post))
+        .route(INTROSPECT, post(introspect::post))
+        .route(&tenant(INTROSPECT), post(introspect::post))
+        .route(REVOKE, post(revoke::post))
+        .route(&tenant(REVOKE), post(revoke::post))
+        .route(USERINFO, get(userinfo::get).post(userinfo::post))
+        .route(&tenant(USERINFO), get(userinfo::get).post(userinfo::post))
         .route(DEVICE_AUTHORIZATION, post(device::authorize))
         .route(&tenant(DEVICE_AUTHORIZATION), post(device::authorize))
         .route(USER_CODE_CHECK, get(device::check))
