@@ -1,7 +1,7 @@
 //! RFC 8628: the device authorization grant, and FusionAuth's way of doing it.
 
 use faregate::model::{Application, ApplicationGrant, ApplicationSettings, Approval, AuthenticationType};
-use faregate::model::{ClientAuthenticationPolicy, ClientSecret, CustomScope, Profile, Tenant, User};
+use faregate::model::{ClientAuthenticationPolicy, ClientSecret, CustomScope, Profile, Relationship, Tenant, User};
 use faregate::store::Store as _;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -104,12 +104,16 @@ fn error(status: u16, error: &str, reason: &str) -> (u16, String, String) {
 
 /// What somebody decides about a code, past every page.
 async fn decide(server: &TestServer, user_code: &str, approves: bool) {
+    decide_of(server, TV, user_code, approves).await;
+}
+
+async fn decide_of(server: &TestServer, application_id: Uuid, user_code: &str, approves: bool) {
     let normal = ClientSecret::hash(&user_code.replace('-', ""));
     let code = server.store.find_device_code_by_user_code(TENANT, &normal).await.unwrap().unwrap();
     let approval = Approval {
         grant_id: Uuid::from_u128(77),
         tenant_id: TENANT,
-        application_id: TV,
+        application_id,
         user_id: ADA,
         session_id: None,
         scopes: code.scopes.clone(),
@@ -303,6 +307,86 @@ async fn a_client_can_ask_what_a_code_is_for() {
     assert_eq!(answer.verdict(), error(401, "invalid_client", "client_authentication_missing"));
     let answer = describe(format!("client_id={BOX}&client_secret=box+secret&user_code=BBBB-BBBB")).await;
     assert_eq!(answer.verdict(), error(400, "invalid_request", "invalid_user_code"));
+}
+
+/// Codes for the client with a secret.
+async fn box_codes(server: &TestServer, scope: &str) -> (String, String) {
+    let body = format!("client_id={BOX}&client_secret=box+secret&scope={scope}");
+    let body = server.post("/oauth2/device_authorize").body(body).send().await.json();
+    let text = |name: &str| body[name].as_str().unwrap().to_owned();
+    (text("device_code"), text("user_code"))
+}
+
+async fn box_poll(server: &TestServer, device_code: &str) -> Answer {
+    let grant_type = encode(DEVICE_CODE);
+    let body = format!("client_id={BOX}&client_secret=box+secret&grant_type={grant_type}&device_code={device_code}");
+    server.post("/oauth2/token").body(body).send().await
+}
+
+// F-177, D-06
+#[tokio::test]
+async fn a_client_can_approve_on_its_own_page() {
+    let server = start().await;
+    let (first, user_code) = box_codes(&server, "email").await;
+    decide_of(&server, BOX, &user_code, true).await;
+    let token = box_poll(&server, &first).await.access_token();
+    let (tv_device_code, tv_user_code) = codes(&server).await;
+
+    let (device_code, user_code) = box_codes(&server, "offline_access").await;
+    let approve = |body: String| server.post("/oauth2/device/approve").body(body).send();
+    let client = format!("client_id={BOX}&client_secret=box+secret");
+    let rows = [
+        (format!("{client}&user_code={user_code}"), error(400, "invalid_request", "missing_token")),
+        (format!("{client}&token={token}"), error(400, "invalid_request", "missing_user_code")),
+        (format!("{client}&token=x&user_code={user_code}"), error(401, "invalid_token", "access_token_malformed")),
+        (
+            format!("client_id={BOX}&token={token}&user_code={user_code}"),
+            error(401, "invalid_client", "client_authentication_missing"),
+        ),
+        (
+            // A client that cannot prove who it is has no page that could approve.
+            format!("client_id={TV}&token={token}&user_code={tv_user_code}"),
+            error(401, "invalid_client", "client_authentication_missing"),
+        ),
+        (
+            format!("{client}&token={token}&user_code={tv_user_code}"),
+            error(400, "invalid_request", "invalid_user_code"),
+        ),
+    ];
+    for (body, expected) in rows {
+        assert_eq!(approve(body.clone()).await.verdict(), expected, "{body}");
+    }
+    assert_eq!(box_poll(&server, &device_code).await.verdict().1, "authorization_pending");
+    let answer = approve(format!("{client}&token={token}&user_code={user_code}")).await;
+    let expected = json!({ "deviceGrantStatus": "Approved", "deviceInfo": {}, "tenantId": TENANT, "userId": ADA });
+    assert_eq!(answer.json(), expected);
+    let again = approve(format!("{client}&token={token}&user_code={user_code}")).await;
+    assert_eq!(again.verdict(), error(400, "invalid_request", "invalid_user_code"));
+    server.clock.advance(5);
+    let granted = box_poll(&server, &device_code).await;
+    assert_eq!(
+        (granted.claims()["sub"].clone(), granted.json()["scope"].clone()),
+        (json!(ADA), json!("offline_access"))
+    );
+    assert_eq!(poll(&server, &tv_device_code).await.verdict().1, "authorization_pending");
+}
+
+// K8: what a third party's device may have, its user says on our page or has said before.
+#[tokio::test]
+async fn a_third_party_cannot_approve_more_than_its_token_has() {
+    let server = start().await;
+    let before = server.store.find_application(BOX).await.unwrap().unwrap();
+    let mut after = before.clone();
+    after.settings.relationship = Relationship::ThirdParty;
+    assert!(server.store.update_application(&before, &after).await.unwrap());
+    let (first, user_code) = box_codes(&server, "email").await;
+    decide_of(&server, BOX, &user_code, true).await;
+    let token = box_poll(&server, &first).await.access_token();
+    for (scope, expected) in [("email+profile", "consent_required"), ("email", "")] {
+        let (_, user_code) = box_codes(&server, scope).await;
+        let body = format!("client_id={BOX}&client_secret=box+secret&token={token}&user_code={user_code}");
+        assert_eq!(server.post("/oauth2/device/approve").body(body).send().await.verdict().1, expected, "{scope}");
+    }
 }
 
 // RFC 8628 3.3.1: the picture is the address, whether the code exists or not.
