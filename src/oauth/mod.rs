@@ -58,7 +58,7 @@ use aws_lc_rs::hmac;
 use uuid::Uuid;
 
 pub use client::Client;
-pub use device::{DeviceAuthorization, UserCodeDetails};
+pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
 pub use interaction::{

@@ -41,6 +41,17 @@ pub(super) async fn describe(State(server): Server, tenant: Option<Path<String>>
     }
 }
 
+/// `POST /oauth2/device/approve`
+pub(super) async fn approve(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
+    match Sent::form(tenant, request).await {
+        Ok(sent) => {
+            let result = server.approve_device_by_token(&sent.request(&sent.authorization())).await;
+            respond::json("device_approve", result)
+        }
+        Err(answer) => answer,
+    }
+}
+
 /// `GET /oauth2/device/picture`: a QR code for a device that cannot draw one.
 pub(super) async fn picture(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
     let sent = Sent::query(tenant, request);

@@ -51,6 +51,7 @@ const USERINFO: &str = "/oauth2/userinfo";
 const DEVICE_AUTHORIZATION: &str = "/oauth2/device_authorize";
 const USER_CODE_CHECK: &str = "/oauth2/device/validate";
 const USER_CODE_DETAILS: &str = "/oauth2/device/user-code";
+const USER_CODE_APPROVAL: &str = "/oauth2/device/approve";
 const USER_CODE_PICTURE: &str = "/oauth2/device/picture";
 const KEY_SET: &str = "/.well-known/jwks.json";
 const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
@@ -86,6 +87,8 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
         .route(&tenant(USER_CODE_CHECK), get(device::check))
         .route(USER_CODE_DETAILS, post(device::describe))
         .route(&tenant(USER_CODE_DETAILS), post(device::describe))
+        .route(USER_CODE_APPROVAL, post(device::approve))
+        .route(&tenant(USER_CODE_APPROVAL), post(device::approve))
         .route(USER_CODE_PICTURE, get(device::picture))
         .route(&tenant(USER_CODE_PICTURE), get(device::picture))
         .route(KEY_SET, get(key_set::get))
