@@ -44,6 +44,9 @@ pub enum Event {
     ConsentGiven,
     ConsentDenied,
     CodeIssued,
+    /// Somebody proved who they are, second factor included.
+    LoginSucceeded,
+    LoginFailed,
     SessionStarted,
     SessionEnded,
     DeviceRequested,
@@ -97,6 +100,8 @@ impl Event {
             Self::ConsentGiven => "consent.given",
             Self::ConsentDenied => "consent.denied",
             Self::CodeIssued => "authorization_code.issued",
+            Self::LoginSucceeded => "login.succeeded",
+            Self::LoginFailed => "login.failed",
             Self::SessionStarted => "session.started",
             Self::SessionEnded => "session.ended",
             Self::DeviceRequested => "device.requested",
