@@ -32,9 +32,6 @@ pub enum Event {
     SecondFactorRemoved,
     SecondFactorFailed,
     RecoveryCodeSpent,
-    /// The password was right.
-    LoginSucceeded,
-    LoginFailed,
     KeyCreated,
     KeyRotated,
     KeyRemoved,
@@ -88,8 +85,6 @@ impl Event {
             Self::SecondFactorRemoved => "user.second_factor_removed",
             Self::SecondFactorFailed => "user.second_factor_failed",
             Self::RecoveryCodeSpent => "user.recovery_code_spent",
-            Self::LoginSucceeded => "login.succeeded",
-            Self::LoginFailed => "login.failed",
             Self::KeyCreated => "key.created",
             Self::KeyRotated => "key.rotated",
             Self::KeyRemoved => "key.removed",

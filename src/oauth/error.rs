@@ -2,6 +2,7 @@
 //!
 //! Owns the words and the statuses; `web` writes them down.
 
+use crate::directory::DirectoryError;
 use crate::jose::SignError;
 use crate::secret::Secret;
 use crate::store::StoreError;
@@ -328,6 +329,25 @@ impl OAuthError {
     pub(super) fn server_error(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let error = Self::new(ErrorCode::ServerError, ErrorReason::Unknown, "The server failed.");
         Self { source: Some(source.into()), ..error }
+    }
+}
+
+impl OAuthError {
+    /// Whether the request may be right and we are the ones who cannot answer.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self.code, ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable)
+    }
+}
+
+impl From<DirectoryError> for OAuthError {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::Store(error) => error.into(),
+            DirectoryError::Changed(_) | DirectoryError::Password(_) => Self::unavailable(error),
+            DirectoryError::Invalid(_) | DirectoryError::NotFound(_) | DirectoryError::Sealing(_) => {
+                Self::server_error(error)
+            }
+        }
     }
 }
 

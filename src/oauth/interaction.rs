@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::error::OAuthError;
+use super::parameters::Parameters;
 use crate::model::{PasswordChange, Tenant};
 use crate::secret::Secret;
 
@@ -116,6 +117,8 @@ pub struct Context {
     pub leads_to: Option<String>,
     /// The origin that may show the page in a frame (F-025).
     pub framed_by: Option<String>,
+    /// Where a GET shows the same page.
+    pub here: Option<String>,
 }
 
 /// What a page's form sends: where to, and the parameters of the original request. `web` adds its own proof of origin.
@@ -146,6 +149,8 @@ pub enum Page {
         message: Option<Message>,
         reason: PasswordChange,
         min_length: u32,
+        /// Whose password it is, for password managers.
+        login_id: String,
     },
     Consent {
         form: Form,
@@ -219,12 +224,31 @@ pub enum Message {
     FormExpired,
     /// The browser does not send back what it is to keep.
     CookiesMissing,
-    PasswordTooShort,
+    /// The least number of characters.
+    PasswordTooShort(u32),
     PasswordTooLong,
     PasswordTooCommon,
     PasswordsDiffer,
     UnknownUserCode,
     UserCodeExpired,
+}
+
+impl<'a> BrowserRequest<'a> {
+    /// Query and body in one list.
+    ///
+    /// # Errors
+    /// `invalid_request` if a parameter is repeated (A10) or is no text.
+    pub(super) fn parameters(&self) -> Result<Parameters<'a>, OAuthError> {
+        Parameters::parse(self.query)?.and(self.form.unwrap_or_default())
+    }
+
+    /// A path of ours, of the same tenant as the request.
+    pub(super) fn own_path(&self, path: &str) -> String {
+        match self.tenant_path {
+            Some(tenant) => format!("/{tenant}{path}"),
+            None => path.to_owned(),
+        }
+    }
 }
 
 impl Reply {

@@ -23,19 +23,24 @@
 //! | OpenID Connect Core 5.3 UserInfo | `userinfo` |
 
 mod access_tokens;
+mod authorization;
 mod client;
 mod client_assertion;
 mod client_authentication;
+mod consent;
 mod device;
 mod error;
 mod grant;
 mod guesses;
+mod hint;
 mod id_token;
 mod interaction;
 mod introspection;
 mod issue;
 mod keys;
 mod login;
+mod login_state;
+mod logout;
 mod metadata;
 mod parameters;
 mod refresh_tokens;
@@ -80,6 +85,8 @@ pub struct AuthorizationServer {
     clock: Clock,
     entropy: Entropy,
     guesses: guesses::Guesses,
+    /// Which grants the metadata lists.
+    enabled: metadata::Enabled,
     /// Makes refresh tokens follow one another.
     succession: hmac::Key,
     device_limits: device::DeviceLimits,
@@ -150,8 +157,17 @@ impl AuthorizationServer {
             clock: on.clock,
             entropy: on.entropy,
             guesses: guesses::Guesses::default(),
+            enabled: metadata::Enabled::default(),
             device_limits: device::DeviceLimits::default(),
         }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn entropy(&self) -> &Entropy {
+        &self.entropy
     }
 
     pub fn keys(&self) -> &Arc<KeyRing> {

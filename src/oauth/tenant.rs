@@ -7,6 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::error::{ErrorReason, OAuthError};
+use super::interaction::BrowserRequest;
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
@@ -36,6 +37,25 @@ impl AuthorizationServer {
         }
         let id = Uuid::try_parse(hint).map_err(|_| unknown_tenant())?;
         self.find_issuer_of(id).await?.ok_or_else(unknown_tenant)
+    }
+
+    /// The same for the request of a browser, which may name no client.
+    ///
+    /// # Errors
+    /// As [`AuthorizationServer::resolve_tenant`].
+    pub(super) async fn resolve_issuer(
+        &self,
+        request: &BrowserRequest<'_>,
+        parameters: &Parameters<'_>,
+    ) -> Result<Arc<LocalIssuer>, OAuthError> {
+        let named = TokenRequest {
+            authorization: &[],
+            tenant_header: request.tenant_header,
+            tenant_path: request.tenant_path,
+            body: &[],
+            peer: request.peer,
+        };
+        self.resolve_tenant(&named, parameters, parameters.find("client_id")).await
     }
 
     /// The issuer of a tenant that may be so new that its keys are not here yet.

@@ -21,12 +21,22 @@ pub struct Dialect {
     pub refuses_foreign_introspection: bool,
     /// Whether an issuer that is no URL is published all the same (D2).
     pub publishes_any_issuer: bool,
-    /// Whether `offline_access` counts only for a client that names its device (F-049).
-    pub offline_needs_device: bool,
     /// Whether the metadata is the short document of the first version (F-152).
     pub short_metadata: bool,
     /// Whether our page for user codes has to be told the client and the tenant (F-162).
     pub device_page_names_client: bool,
+    /// Whether codes and tokens may come in one authorization response (F-061).
+    pub knows_hybrid: bool,
+    /// Whether authorization responses name the issuer (RFC 9207); FusionAuth has no such parameter in what it documents.
+    pub names_issuer: bool,
+    /// Whether authorization responses say `userState` and `locale` (F-056, F-057), instead of `session_state`.
+    pub tells_user_state: bool,
+    /// Whether `offline_access` needs the parameter `device` (F-049, D11).
+    pub needs_device: bool,
+    /// Whether a login form may be posted without our proof of where it comes from (F-047).
+    pub accepts_bare_login: bool,
+    /// Whether a logout that nobody vouches for is confirmed by the person (K10, F-128).
+    pub confirms_logout: bool,
 }
 
 const STANDARD: Dialect = Dialect {
@@ -36,10 +46,16 @@ const STANDARD: Dialect = Dialect {
     rfc_device_errors: true,
     refuses_foreign_introspection: false,
     publishes_any_issuer: false,
-    offline_needs_device: false,
     short_metadata: false,
     device_page_names_client: false,
+    knows_hybrid: true,
+    names_issuer: true,
+    tells_user_state: false,
+    needs_device: false,
+    accepts_bare_login: false,
+    confirms_logout: true,
 };
+
 const FUSIONAUTH: Dialect = Dialect {
     access_token_type: TokenType::Jwt,
     repeated_credentials: true,
@@ -47,12 +63,16 @@ const FUSIONAUTH: Dialect = Dialect {
     rfc_device_errors: false,
     refuses_foreign_introspection: true,
     publishes_any_issuer: true,
-    offline_needs_device: false,
-    short_metadata: false,
     device_page_names_client: true,
+    knows_hybrid: false,
+    names_issuer: false,
+    tells_user_state: true,
+    confirms_logout: false,
+    ..STANDARD
 };
 
-const FUSIONAUTH_LEGACY: Dialect = Dialect { offline_needs_device: true, short_metadata: true, ..FUSIONAUTH };
+const FUSIONAUTH_LEGACY: Dialect =
+    Dialect { needs_device: true, accepts_bare_login: true, short_metadata: true, ..FUSIONAUTH };
 
 impl Dialect {
     pub fn of(profile: Profile) -> &'static Self {

@@ -84,10 +84,10 @@ impl AuthorizationServer {
         let Some(application) = application.filter(|application| application.tenant_id == code.tenant_id) else {
             return Ok(asked.entry(Some(Message::UnknownUserCode)));
         };
-        self.decide(&asked, &code, &application).await
+        self.decide_on_device(&asked, &code, &application).await
     }
 
-    async fn decide(
+    async fn decide_on_device(
         &self,
         asked: &Asked<'_>,
         code: &DeviceCode,

@@ -76,7 +76,7 @@ impl AuthorizationServer {
         let settings = &asking.application.settings;
         let mut scopes = scopes::check(settings, request.scope)?;
         // F-049, F-107
-        if Dialect::of(asking.issuer.tenant.profile).offline_needs_device && request.device_name.is_none() {
+        if Dialect::of(asking.issuer.tenant.profile).needs_device && request.device_name.is_none() {
             scopes.retain(|scope| scope != scopes::OFFLINE_ACCESS);
         }
         let (user, methods) = self.log_in(asking, request).await?;
