@@ -48,8 +48,6 @@ pub enum Event {
     ConsentDenied,
     CodeIssued,
     /// Somebody proved who they are, second factor included.
-    LoginSucceeded,
-    LoginFailed,
     SessionStarted,
     SessionEnded,
     DeviceRequested,
@@ -105,8 +103,6 @@ impl Event {
             Self::ConsentGiven => "consent.given",
             Self::ConsentDenied => "consent.denied",
             Self::CodeIssued => "authorization_code.issued",
-            Self::LoginSucceeded => "login.succeeded",
-            Self::LoginFailed => "login.failed",
             Self::SessionStarted => "session.started",
             Self::SessionEnded => "session.ended",
             Self::DeviceRequested => "device.requested",
