@@ -32,16 +32,28 @@ pub enum Event {
     SecondFactorRemoved,
     SecondFactorFailed,
     RecoveryCodeSpent,
+    /// Somebody proved who they are, second factor included.
+    LoginSucceeded,
+    LoginFailed,
     KeyCreated,
     KeyRotated,
     KeyRemoved,
-    LoginSucceeded,
-    LoginFailed,
+    TokenIssued,
+    TokenRefreshed,
+    TokenRevoked,
+    CodeReused,
+    RefreshTokenReused,
+    RefreshTokenMisused,
     ConsentGiven,
     ConsentDenied,
     CodeIssued,
     SessionStarted,
     SessionEnded,
+    DeviceRequested,
+    DeviceApproved,
+    DeviceDenied,
+    UserCodeWrong,
+    UserCodeShared,
 }
 
 impl Event {
@@ -76,21 +88,43 @@ impl Event {
             Self::SecondFactorRemoved => "user.second_factor_removed",
             Self::SecondFactorFailed => "user.second_factor_failed",
             Self::RecoveryCodeSpent => "user.recovery_code_spent",
+            Self::LoginSucceeded => "login.succeeded",
+            Self::LoginFailed => "login.failed",
             Self::KeyCreated => "key.created",
             Self::KeyRotated => "key.rotated",
             Self::KeyRemoved => "key.removed",
-            Self::LoginSucceeded => "login.succeeded",
-            Self::LoginFailed => "login.failed",
+            Self::TokenIssued => "token.issued",
+            Self::TokenRefreshed => "token.refreshed",
+            Self::TokenRevoked => "token.revoked",
+            Self::CodeReused => "authorization_code.reused",
+            Self::RefreshTokenReused => "refresh_token.reused",
+            Self::RefreshTokenMisused => "refresh_token.misused",
             Self::ConsentGiven => "consent.given",
             Self::ConsentDenied => "consent.denied",
             Self::CodeIssued => "authorization_code.issued",
             Self::SessionStarted => "session.started",
             Self::SessionEnded => "session.ended",
+            Self::DeviceRequested => "device.requested",
+            Self::DeviceApproved => "device.approved",
+            Self::DeviceDenied => "device.denied",
+            Self::UserCodeWrong => "device.user_code_wrong",
+            Self::UserCodeShared => "device.user_code_shared",
         }
     }
 
     /// Writes the event about `object_id` (a UUID, a key id, or `target/recipient`).
     pub fn tell(self, object_id: &str) {
         tracing::info!(target: "faregate::audit", event = self.as_str(), object.id = object_id, "Audit");
+    }
+
+    /// Writes the event about `object_id`, a grant, token or entity, that the client brought about.
+    pub fn tell_of(self, object_id: &str, client_id: &str) {
+        tracing::info!(
+            target: "faregate::audit",
+            event = self.as_str(),
+            object.id = object_id,
+            client.id = client_id,
+            "Audit"
+        );
     }
 }

@@ -120,13 +120,14 @@ impl Directory {
     pub async fn plan(&self, declaration: &Declaration) -> std::result::Result<Plan, DirectoryError> {
         let users = self.stored_users(&declaration.users).await?;
         let stored = Stored {
-            tenants: self.store.list_tenants().await?,
-            entity_types: self.store.list_entity_types().await?,
-            entities: self.store.list_entities(None).await?,
+            // What refers to others first: another node may write meanwhile, and what it refers to is there already.
             grants: self.store.list_grants(GrantFilter::All).await?,
-            applications: self.store.list_applications(None).await?,
+            entities: self.store.list_entities(None).await?,
             registrations: self.stored_registrations(&users).await?,
             users,
+            applications: self.store.list_applications(None).await?,
+            entity_types: self.store.list_entity_types().await?,
+            tenants: self.store.list_tenants().await?,
         };
         plan::plan(declaration, &stored, self).map_err(DirectoryError::Invalid)
     }

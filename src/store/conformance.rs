@@ -3,9 +3,16 @@
 //! A behaviour that does not hold panics: this is a test suite that other crates' stores can run too.
 #![expect(clippy::expect_used, reason = "a behaviour that is not shown ends the test that asked for it")]
 
+mod applications;
+mod codes;
+mod devices;
 mod directory;
 mod feed;
 mod keys;
+mod refresh_tokens;
+mod revocation;
+mod sessions;
+mod users;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +20,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Store;
-use crate::model::{ClientSecret, Entity, EntityGrant, EntityType, Permission, Tenant};
+use crate::model::{
+    Application, ApplicationSettings, Approval, AuthenticationType, AuthorizationCode, ClientSecret, Entity,
+    EntityGrant, EntityType, Permission, RefreshToken, Role, Session, Tenant, User,
+};
 
 /// One promise of a store.
 #[derive(Clone, Copy)]
@@ -34,7 +44,21 @@ use promises;
 
 /// All of them.
 pub fn behaviours() -> impl Iterator<Item = Behaviour> {
-    [directory::BEHAVIOURS, keys::BEHAVIOURS, feed::BEHAVIOURS].into_iter().flatten().copied()
+    [
+        directory::BEHAVIOURS,
+        applications::BEHAVIOURS,
+        users::BEHAVIOURS,
+        sessions::BEHAVIOURS,
+        codes::BEHAVIOURS,
+        refresh_tokens::BEHAVIOURS,
+        devices::BEHAVIOURS,
+        revocation::BEHAVIOURS,
+        keys::BEHAVIOURS,
+        feed::BEHAVIOURS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// How many calls the two-at-once behaviours make.
@@ -109,6 +133,113 @@ async fn furnish(store: &Arc<dyn Store>) {
     store.insert_entity_type(&entity_type(2, permissions)).await.expect("type");
     store.insert_entity(&entity(10)).await.expect("entity");
     store.insert_entity(&entity(11)).await.expect("entity");
+}
+
+fn role(number: u8, name: &str) -> Role {
+    Role { id: id(number), name: name.to_owned(), description: None, is_default: false }
+}
+
+fn application(number: u8) -> Application {
+    Application {
+        id: id(number),
+        tenant_id: id(1),
+        name: format!("application-{number}"),
+        client_id: format!("client-{number}"),
+        client_secrets: vec![ClientSecret::new("secret", 1_000)],
+        roles: vec![role(200, "admin"), role(201, "reader")],
+        settings: ApplicationSettings::default(),
+        managed_by: None,
+        created_at: 1_000,
+        updated_at: 1_000,
+    }
+}
+
+fn user(number: u8) -> User {
+    User {
+        email: Some(format!("User{number}@Example.com")),
+        username: Some(format!("Name{number}")),
+        ..User::new(id(number), id(1), 1_000)
+    }
+}
+
+/// Tenant 1, applications 20 and 21, users 30 and 31.
+async fn populate(store: &Arc<dyn Store>) {
+    store.insert_tenant(&tenant(1)).await.expect("tenant");
+    for number in [20, 21] {
+        store.insert_application(&application(number)).await.expect("application");
+    }
+    for number in [30, 31] {
+        store.insert_user(&user(number)).await.expect("user");
+    }
+}
+
+fn session(number: u8) -> Session {
+    Session {
+        id: id(number),
+        hash: format!("session {number}"),
+        tenant_id: id(1),
+        user_id: id(30),
+        authenticated_at: 1_000,
+        methods: vec!["pwd".to_owned()],
+        created_at: 1_000,
+        last_used_at: 1_000,
+        idle_expires_at: 2_000,
+        expires_at: 9_000,
+        peer: None,
+        user_agent: None,
+    }
+}
+
+/// What user 30 let application 20 have.
+fn approval(grant: u8) -> Approval {
+    Approval {
+        grant_id: id(grant),
+        tenant_id: id(1),
+        application_id: id(20),
+        user_id: id(30),
+        session_id: None,
+        scopes: vec!["openid".to_owned()],
+        authenticated_at: 1_000,
+        methods: vec!["pwd".to_owned()],
+        acr: None,
+        nonce: None,
+        claims: None,
+        authentication_type: AuthenticationType::Password,
+    }
+}
+
+/// Grant and code have the same number.
+fn code(number: u8) -> AuthorizationCode {
+    AuthorizationCode {
+        hash: format!("code {number}"),
+        approval: approval(number),
+        redirect_uri: None,
+        code_challenge: None,
+        device_code_id: None,
+        created_at: 1_000,
+        expires_at: 1_030,
+        redeemed_at: None,
+    }
+}
+
+fn refresh_token(number: u8, grant: u8) -> RefreshToken {
+    RefreshToken {
+        id: id(number),
+        hash: format!("refresh token {number}"),
+        approval: approval(grant),
+        created_at: 1_000,
+        last_used_at: 1_000,
+        expires_at: 9_000,
+        idle_expires_at: 2_000,
+        rotated_at: None,
+        revoked_at: None,
+        device_name: None,
+    }
+}
+
+/// How many of the answers are `true`.
+fn winners(answers: Vec<bool>) -> usize {
+    answers.into_iter().filter(|&won| won).count()
 }
 
 /// The result must be this error.

@@ -6,5 +6,6 @@ mod gateway;
 mod keys;
 mod spec;
 mod store;
+mod store_speed;
 mod support;
 mod transcript;

@@ -5,4 +5,5 @@ mod rfc6749;
 mod rfc7517;
 mod rfc7519;
 mod rfc8414;
+mod rfc8628;
 mod rfc9068;

@@ -1,0 +1,112 @@
+//! Promises about browser sessions.
+
+use std::sync::Arc;
+
+use super::{Behaviour, crowd, id, populate, promises, session};
+use crate::model::Session;
+use crate::store::Store;
+
+pub(super) const BEHAVIOURS: &[Behaviour] = promises![
+    a_session_survives_the_trip,
+    a_login_ends_the_session_before,
+    a_used_session_lives_on,
+    a_session_ends_once,
+    applications_join_a_session_once,
+    sessions_that_are_over_are_forgotten,
+];
+
+type Shared = Arc<dyn Store>;
+
+async fn a_session_survives_the_trip(store: Shared) {
+    populate(&store).await;
+    let full = Session {
+        methods: vec!["pwd".to_owned(), "otp".to_owned(), "mfa".to_owned()],
+        created_at: 2_000,
+        peer: Some("2001:db8::1".to_owned()),
+        user_agent: Some("Mozilla/5.0 '\"ü".to_owned()),
+        ..session(41)
+    };
+    assert_eq!(store.find_session("session 40").await.expect("answer"), None);
+    for session in [&session(40), &full] {
+        store.insert_session(session, None).await.expect("inserted");
+        assert_eq!(store.find_session(&session.hash).await.expect("answer").as_ref(), Some(session));
+    }
+    assert_eq!(store.list_sessions(id(30)).await.expect("list"), [full, session(40)]);
+    assert!(store.list_sessions(id(31)).await.expect("list").is_empty());
+}
+
+/// K6
+async fn a_login_ends_the_session_before(store: Shared) {
+    populate(&store).await;
+    store.insert_session(&session(40), None).await.expect("inserted");
+    store.join_session(id(40), id(20)).await.expect("joined");
+    store.insert_session(&session(41), Some(id(40))).await.expect("inserted");
+    assert_eq!(store.list_sessions(id(30)).await.expect("list"), [session(41)]);
+    assert!(store.list_session_applications(id(40)).await.expect("list").is_empty());
+    // The same `sid` with another cookie, and one that is not there.
+    let renewed = Session { hash: "renewed".to_owned(), ..session(41) };
+    store.insert_session(&renewed, Some(id(41))).await.expect("inserted");
+    store.insert_session(&session(42), Some(id(40))).await.expect("inserted");
+    assert_eq!(store.find_session("session 41").await.expect("answer"), None);
+    assert_eq!(store.find_session("renewed").await.expect("answer"), Some(renewed));
+}
+
+async fn a_used_session_lives_on(store: Shared) {
+    populate(&store).await;
+    store.insert_session(&session(40), None).await.expect("inserted");
+    let ends = || {
+        let store = Arc::clone(&store);
+        async move {
+            let session = store.find_session("session 40").await.expect("answer").expect("found");
+            (session.last_used_at, session.idle_expires_at)
+        }
+    };
+    assert!(store.touch_session(id(40), 1_500, 2_500).await.expect("answer"));
+    assert_eq!(ends().await, (1_500, 2_500));
+    assert!(store.touch_session(id(40), 1_400, 2_400).await.expect("answer"), "an older request comes late");
+    assert_eq!(ends().await, (1_500, 2_500));
+    assert!(!store.touch_session(id(40), 2_500, 3_500).await.expect("answer"), "what is over stays over");
+    assert_eq!(ends().await, (1_500, 2_500));
+    assert!(store.touch_session(id(40), 2_499, 99_000).await.expect("answer"));
+    assert!(!store.touch_session(id(40), 9_000, 99_000).await.expect("answer"), "whatever was said about idle time");
+    assert!(!store.touch_session(id(49), 1_500, 2_500).await.expect("answer"));
+}
+
+async fn a_session_ends_once(store: Shared) {
+    populate(&store).await;
+    store.insert_session(&session(40), None).await.expect("inserted");
+    let ended = crowd(&store, |store, _| async move { store.end_session(id(40)).await.expect("answer") }).await;
+    assert_eq!(super::winners(ended), 1);
+    assert_eq!(store.find_session("session 40").await.expect("answer"), None);
+}
+
+async fn applications_join_a_session_once(store: Shared) {
+    populate(&store).await;
+    store.insert_session(&session(40), None).await.expect("inserted");
+    for result in crowd(&store, |store, _| async move { store.join_session(id(40), id(21)).await }).await {
+        result.expect("repeating it changes nothing");
+    }
+    store.join_session(id(40), id(20)).await.expect("joined");
+    store.join_session(id(49), id(20)).await.expect("a session that is gone is no error");
+    assert_eq!(store.list_session_applications(id(40)).await.expect("list"), [id(20), id(21)]);
+    assert!(store.list_session_applications(id(49)).await.expect("list").is_empty());
+    assert!(store.end_session(id(40)).await.expect("answer"));
+    assert!(store.list_session_applications(id(40)).await.expect("list").is_empty());
+}
+
+async fn sessions_that_are_over_are_forgotten(store: Shared) {
+    populate(&store).await;
+    let short = Session { expires_at: 1_500, ..session(41) };
+    for session in [&session(40), &short, &session(42)] {
+        store.insert_session(session, None).await.expect("inserted");
+    }
+    store.join_session(id(41), id(20)).await.expect("joined");
+    assert!(store.touch_session(id(42), 1_999, 8_000).await.expect("answer"));
+    assert_eq!(store.forget(1_499 + 3_600, 0).await.expect("answer"), 0, "it is found for another hour");
+    assert_eq!(store.forget(1_500 + 3_600, 0).await.expect("answer"), 1);
+    assert_eq!(store.forget(2_000 + 3_600, 0).await.expect("answer"), 1, "unused for too long");
+    let left = store.list_sessions(id(30)).await.expect("list");
+    assert_eq!(left.into_iter().map(|session| session.id).collect::<Vec<_>>(), [id(42)]);
+    assert!(store.list_session_applications(id(41)).await.expect("list").is_empty());
+    assert_eq!(store.forget(8_000 + 3_600, 0).await.expect("answer"), 1);
+}
