@@ -1,5 +1,6 @@
 //! One file per document; a row is a section, what is sent and what must come back.
 
+mod authorization_code;
 mod client_credentials;
 mod rfc6749;
 mod rfc7517;
