@@ -34,7 +34,7 @@ pub const COMPATIBLE: &str = "compatible";
 /// With the grants that an application has by default.
 pub const PLAIN: &str = "plain";
 /// Of every application that has one.
-pub const SECRET: &str = "a secret of 32 bytes or more, so that it signs";
+pub const SECRET: &str = "a+secret/of=32%bytes-or-more,so-that-it-signs";
 
 pub const CALLBACK: &str = "https://app.example/callback?x=1";
 
@@ -144,6 +144,11 @@ impl TestServer {
     pub async fn tokens(&self, client_id: &str, scope: &str) -> Answer {
         let code = self.code(client_id, scope).await;
         self.ask(client_id, &redemption(&code)).await
+    }
+
+    pub async fn introspect(&self, client_id: &str, token: &str) -> Answer {
+        let body = format!("client_id={client_id}&client_secret={}&token={}", encode(SECRET), encode(token));
+        self.post("/oauth2/introspect").body(body).send().await
     }
 
     pub async fn refresh(&self, client_id: &str, refresh_token: &str) -> Answer {
