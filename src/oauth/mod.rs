@@ -58,7 +58,7 @@ use aws_lc_rs::hmac;
 use uuid::Uuid;
 
 pub use client::Client;
-pub use device::{DeviceAuthorization, UserCodeDetails};
+pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
 pub use interaction::{
@@ -160,6 +160,14 @@ impl AuthorizationServer {
             enabled: metadata::Enabled::default(),
             device_limits: device::DeviceLimits::default(),
         }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn entropy(&self) -> &Entropy {
+        &self.entropy
     }
 
     pub fn keys(&self) -> &Arc<KeyRing> {

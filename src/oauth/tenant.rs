@@ -48,20 +48,14 @@ impl AuthorizationServer {
         request: &BrowserRequest<'_>,
         parameters: &Parameters<'_>,
     ) -> Result<Arc<LocalIssuer>, OAuthError> {
-        let header = request.tenant_header.map(|value| std::str::from_utf8(value).unwrap_or_default());
-        let header = header.filter(|value| !value.is_empty());
-        let mut hints = [request.tenant_path, header, parameters.find("tenantId")].into_iter().flatten();
-        let Some(hint) = hints.next() else {
-            return match parameters.find("client_id") {
-                Some(client_id) => self.tenant_of_client(client_id).await,
-                None => self.keys.issuer(None).ok_or_else(|| OAuthError::unavailable("no tenant exists")),
-            };
+        let named = TokenRequest {
+            authorization: &[],
+            tenant_header: request.tenant_header,
+            tenant_path: request.tenant_path,
+            body: &[],
+            peer: request.peer,
         };
-        if hints.any(|other| !other.eq_ignore_ascii_case(hint)) {
-            return Err(unknown_tenant());
-        }
-        let id = Uuid::try_parse(hint).map_err(|_| unknown_tenant())?;
-        self.find_issuer_of(id).await?.ok_or_else(unknown_tenant)
+        self.resolve_tenant(&named, parameters, parameters.find("client_id")).await
     }
 
     /// The issuer of a tenant that may be so new that its keys are not here yet.

@@ -57,16 +57,16 @@ impl Opened {
         }
         let applied = self.directory.apply(&config.directory).await?;
         for generated in &applied.generated_secrets {
-            let (entity, client_id) = (&generated.entity, &generated.client_id);
+            let (kind, name, client_id) = (generated.kind, &generated.name, &generated.client_id);
             if std::io::stderr().is_terminal() {
                 // Shown once, to the person who starts the gateway; it is nowhere else in clear.
                 let secret = generated.client_secret.expose();
-                eprintln!("faregate: entity {entity:?} was made; client_id {client_id} client_secret {secret}");
+                eprintln!("faregate: {kind} {name:?} was made; client_id {client_id} client_secret {secret}");
             } else {
                 // Standard error is a log now, and secrets are in none (rule O2).
                 tracing::warn!(
                     client.id = client_id,
-                    "entity {entity:?} was made with a secret that nobody knows; get one with: faregate entity regenerate-secret {entity}"
+                    "{kind} {name:?} was made with a secret that nobody knows; get one with: faregate {kind} regenerate-secret {name}"
                 );
             }
         }
@@ -75,8 +75,9 @@ impl Opened {
 }
 
 fn declares(declaration: &Declaration) -> bool {
-    let Declaration { tenants, entity_types, entities, grants, adopt: _ } = declaration;
-    !(tenants.is_empty() && entity_types.is_empty() && entities.is_empty() && grants.is_empty())
+    let Declaration { tenants, entity_types, entities, grants, applications, users, adopt: _ } = declaration;
+    let services = tenants.is_empty() && entity_types.is_empty() && entities.is_empty() && grants.is_empty();
+    !(services && applications.is_empty() && users.is_empty())
 }
 
 /// The key that protects signing keys, made at the first start.

@@ -2,15 +2,23 @@
 //!
 //! Owns methods, media types, sizes and header fields. It decides nothing about tokens.
 
+mod authorize;
+mod back_channel;
+mod browser;
+mod cookies;
 mod device;
+mod forgery;
 mod introspect;
 mod key_set;
+mod logout;
 mod metadata;
 pub mod pages;
 mod respond;
 mod revoke;
 mod sent;
 mod service;
+mod session_check;
+mod show;
 mod token;
 mod userinfo;
 
@@ -19,7 +27,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::map_response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use uuid::Uuid;
 
 pub use respond::{Issued, Outcome};
@@ -30,13 +38,21 @@ use crate::oauth::AuthorizationServer;
 /// Rule N3.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
+const AUTHORIZE: &str = "/oauth2/authorize";
+const SECOND_FACTOR: &str = "/oauth2/two-factor";
+const CONSENT: &str = "/oauth2/consent";
+const LOGOUT: &str = "/oauth2/logout";
+const SESSION_CHECK: &str = "/oauth2/check_session";
+const CHANGE_PASSWORD: &str = "/password/change";
 const TOKEN: &str = "/oauth2/token";
 const INTROSPECT: &str = "/oauth2/introspect";
 const REVOKE: &str = "/oauth2/revoke";
 const USERINFO: &str = "/oauth2/userinfo";
+const DEVICE: &str = "/oauth2/device";
 const DEVICE_AUTHORIZATION: &str = "/oauth2/device_authorize";
 const USER_CODE_CHECK: &str = "/oauth2/device/validate";
 const USER_CODE_DETAILS: &str = "/oauth2/device/user-code";
+const USER_CODE_APPROVAL: &str = "/oauth2/device/approve";
 const USER_CODE_PICTURE: &str = "/oauth2/device/picture";
 const KEY_SET: &str = "/.well-known/jwks.json";
 const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
@@ -49,10 +65,15 @@ const TENANT_REST: &str = "/{tenant}/oauth2/**";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub IpAddr);
 
+/// What the gateway calls the request, for the person who reads an error page: a request extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
 /// Every endpoint that exists. Those of one tenant have its id in front; RFC 8414 puts it behind.
 pub fn router(server: Arc<AuthorizationServer>) -> Router {
     let tenant = |path: &str| format!("/{{tenant}}{path}");
     Router::new()
+        .merge(people())
         .route(TOKEN, post(token::post))
         .route(&tenant(TOKEN), post(token::post))
         .route(INTROSPECT, post(introspect::post))
@@ -67,6 +88,8 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
         .route(&tenant(USER_CODE_CHECK), get(device::check))
         .route(USER_CODE_DETAILS, post(device::describe))
         .route(&tenant(USER_CODE_DETAILS), post(device::describe))
+        .route(USER_CODE_APPROVAL, post(device::approve))
+        .route(&tenant(USER_CODE_APPROVAL), post(device::approve))
         .route(USER_CODE_PICTURE, get(device::picture))
         .route(&tenant(USER_CODE_PICTURE), get(device::picture))
         .route(KEY_SET, get(key_set::get))
@@ -82,8 +105,24 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
         .with_state(server)
 }
 
+/// The pages on which people log in and out.
+fn people() -> Router<Arc<AuthorizationServer>> {
+    let pages: [(&str, MethodRouter<Arc<AuthorizationServer>>); 7] = [
+        (AUTHORIZE, get(authorize::start).post(authorize::start)),
+        (SECOND_FACTOR, get(authorize::second_factor).post(authorize::second_factor)),
+        (CHANGE_PASSWORD, get(authorize::change_password).post(authorize::change_password)),
+        (CONSENT, get(authorize::consent).post(authorize::consent)),
+        (DEVICE, get(device::page).post(device::page)),
+        (LOGOUT, get(logout::answer).post(logout::answer)),
+        (SESSION_CHECK, get(session_check::get)),
+    ];
+    pages.into_iter().fold(Router::new(), |router, (path, page)| {
+        router.route(path, page.clone()).route(&format!("/{{tenant}}{path}"), page)
+    })
+}
+
 /// The patterns of the paths that are ours and so never an upstream's; `{tenant}` stands for a segment that is a UUID.
-pub const PATTERNS: [&str; 10] = [
+pub const PATTERNS: [&str; 12] = [
     TOKEN,
     "/{tenant}/oauth2/token",
     KEY_SET,
@@ -94,6 +133,8 @@ pub const PATTERNS: [&str; 10] = [
     "/.well-known/oauth-authorization-server/{tenant}",
     REST,
     TENANT_REST,
+    CHANGE_PASSWORD,
+    "/{tenant}/password/change",
 ];
 
 /// Which of [`PATTERNS`] a canonical path belongs to. Asked for every request, so it looks at few bytes first.
@@ -102,6 +143,7 @@ pub fn pattern_of(path: &str) -> Option<&'static str> {
         TOKEN => Some([PATTERNS[0], PATTERNS[1]]),
         KEY_SET => Some([PATTERNS[2], PATTERNS[3]]),
         OPENID_CONFIGURATION => Some([PATTERNS[4], PATTERNS[5]]),
+        CHANGE_PASSWORD => Some([PATTERNS[10], PATTERNS[11]]),
         _ => None,
     };
     if let Some([pattern, _]) = shared(path) {

@@ -153,7 +153,7 @@ pub(super) fn publish(endpoint: &'static str, cache_for: i64, document: Result<O
     response
 }
 
-fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
+pub(super) fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
     if let Some(source) = &error.source {
         tracing::error!(error.code = error.code.as_str(), error.source = %source, "A request failed.");
     }

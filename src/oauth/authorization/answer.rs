@@ -23,7 +23,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// If the store or the keys cannot answer, or the device code was decided meanwhile.
-    pub(super) async fn grant(
+    pub(super) async fn grant_request(
         &self,
         party: &Party,
         asked: Asked,

@@ -90,10 +90,18 @@ struct Asked {
 }
 
 impl AuthorizationServer {
+    /// Answers a request to the page of a step that several places share: each login leads back to where it began.
+    pub async fn interact(&self, request: &BrowserRequest<'_>) -> Reply {
+        match request.parameters().map(|parameters| Endpoint::of(&parameters)) {
+            Ok(Endpoint::Device) if request.step != Step::Start => self.device_page(request).await,
+            Ok(Endpoint::Device | Endpoint::Authorize) | Err(_) => self.authorize(request).await,
+        }
+    }
+
     /// Answers a request to the authorization endpoint, or to the page of one of its later steps.
     pub async fn authorize(&self, request: &BrowserRequest<'_>) -> Reply {
         let mut context = Context::default();
-        match self.answer(request, &mut context).await {
+        match self.answer_request(request, &mut context).await {
             Ok(reply) => reply,
             Err(error) => Reply::page(Page::Error(error), context),
         }
@@ -101,13 +109,13 @@ impl AuthorizationServer {
 
     /// # Errors
     /// What the person is told, because no client can be (RFC 6749 4.1.2.1, A2), or because we cannot answer.
-    async fn answer(&self, request: &BrowserRequest<'_>, context: &mut Context) -> Result<Reply, OAuthError> {
+    async fn answer_request(&self, request: &BrowserRequest<'_>, context: &mut Context) -> Result<Reply, OAuthError> {
         let parameters = request.parameters()?; //                        RFC 6749 3.1, A10
-        let party = self.identify(request, &parameters, context).await?;
+        let party = self.identify_party(request, &parameters, context).await?;
         // From here on the client hears what is wrong.
-        let asked = match self.check(request, &parameters, &party).await {
+        let asked = match self.check_request(request, &parameters, &party).await {
             Ok(asked) => asked,
-            Err(error) => return self.refuse(request, &parameters, (&party, context), error).await,
+            Err(error) => return self.refuse_request(request, &parameters, (&party, context), error).await,
         };
         let place = place(&parameters, &party, context, asked.freshness(), self.login_of(asked.expected_user).await?);
         let (person, kept) = match asked.prompt.is_none {
@@ -120,7 +128,7 @@ impl AuthorizationServer {
                 Entered::Reply(reply) => return Ok(*reply),
             },
         };
-        let verdict = self.decide(request, &parameters, (&party, &asked, &place), &person).await;
+        let verdict = self.decide_for(request, &parameters, (&party, &asked, &place), &person).await;
         let scopes = match verdict {
             Ok(Consented::To(scopes)) => scopes,
             Ok(Consented::Ask(page)) => {
@@ -130,7 +138,7 @@ impl AuthorizationServer {
             Err(error) if error.is_ours() => return Err(error),
             Err(error) => return Ok(party.refuse(error, kept.after(request), context)),
         };
-        let fields = match self.grant(&party, asked, &person, scopes).await {
+        let fields = match self.grant_request(&party, asked, &person, scopes).await {
             Ok(fields) => fields,
             Err(error) if error.is_ours() => return Err(error),
             Err(error) => return Ok(party.refuse(error, kept.after(request), context)),
@@ -139,7 +147,7 @@ impl AuthorizationServer {
     }
 
     /// Whose request is it, and where would the answer go?
-    async fn identify(
+    async fn identify_party(
         &self,
         request: &BrowserRequest<'_>,
         parameters: &Parameters<'_>,
@@ -163,7 +171,7 @@ impl AuthorizationServer {
     }
 
     /// May the client ask for this?
-    async fn check(
+    async fn check_request(
         &self,
         request: &BrowserRequest<'_>,
         parameters: &Parameters<'_>,
@@ -199,7 +207,7 @@ impl AuthorizationServer {
     }
 
     /// May this person have it?
-    async fn decide(
+    async fn decide_for(
         &self,
         request: &BrowserRequest<'_>,
         parameters: &Parameters<'_>,
@@ -222,7 +230,7 @@ impl AuthorizationServer {
     /// Tells the client. An error that does not depend on the person is not shown around before somebody logged in: a
     /// link to us must not send people wherever a client likes (RFC 9700 4.11.2, A12). What clients get wrong in the
     /// shape of their requests they hear at once, as long as the operator vouches for them.
-    async fn refuse(
+    async fn refuse_request(
         &self,
         request: &BrowserRequest<'_>,
         parameters: &Parameters<'_>,

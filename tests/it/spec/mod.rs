@@ -11,5 +11,6 @@ mod rfc7519;
 mod rfc7523;
 mod rfc7662;
 mod rfc8414;
+mod rfc8628;
 mod rfc9068;
 mod userinfo;
