@@ -165,7 +165,7 @@ impl AuthorizationServer {
         context.leads_to = Some(redirect_uri.clone());
         Ok(Party {
             mode: response::mode_of_errors(&application, parameters),
-            state: parameters.find("state").map(str::to_owned),
+            state: openid::state_of(parameters),
             locale: parameters.find("locale").map(str::to_owned),
             issuer,
             application,

@@ -49,6 +49,7 @@ pub struct TestServer {
     pub router: Router,
     pub store: Arc<SqlStore>,
     pub keys: Arc<KeyRing>,
+    pub directory: Arc<Directory>,
     pub clock: Clock,
 }
 
@@ -75,21 +76,22 @@ impl TestServer {
         let entropy = Entropy::seeded(7);
         let master_key = MasterKey::from_base64(&STANDARD.encode([7; 32])).unwrap();
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
-        let directory = Arc::new(Directory::new(Arc::clone(&shared), clock.clone(), entropy.clone()));
         let revocations = Arc::new(Revocations::default());
+        let directory = Directory::new(Arc::clone(&shared), clock.clone(), entropy.clone());
+        let directory = Arc::new(directory.with_revocations(Arc::clone(&revocations)));
         let settings = Arc::new(Settings::new(PUBLIC_URL));
         let keys =
             KeyRing::open(settings, Arc::clone(&shared), master_key, clock.clone(), entropy.clone()).await.unwrap();
         keys.provide().await.unwrap();
         let server = AuthorizationServer::new(Dependencies {
-            directory,
+            directory: Arc::clone(&directory),
             store: shared,
             keys: Arc::clone(&keys),
             revocations,
             clock: clock.clone(),
             entropy,
         });
-        Self { router: web::router(Arc::new(server)), store, keys, clock }
+        Self { router: web::router(Arc::new(server)), store, keys, directory, clock }
     }
 
     /// A second tenant, with a target, and a caller that both tenants call by the same client id.

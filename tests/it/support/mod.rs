@@ -1,9 +1,11 @@
 //! What the tests stand on.
 
 pub mod authorization_server;
+pub mod browser;
 pub mod database;
 pub mod files;
 pub mod gateway;
+pub mod people;
 pub mod process;
 pub mod upstream;
 pub mod wire;
