@@ -13,6 +13,7 @@ mod logout;
 mod metadata;
 pub mod pages;
 mod respond;
+mod rounds;
 mod sent;
 mod service;
 mod session_check;

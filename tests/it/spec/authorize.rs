@@ -4,7 +4,7 @@ use faregate::model::{ApplicationGrant, ApplicationSettings, PkcePolicy, Profile
 use http::StatusCode;
 use uuid::Uuid;
 
-use crate::support::authorization_server::{PUBLIC_URL, encode, speaking};
+use crate::support::authorization_server::{NOW, PUBLIC_URL, TENANT, encode, speaking};
 use crate::support::browser::Browser;
 use crate::support::people::{
     ADA_EMAIL, BOB_EMAIL, CHALLENGE, DESK_URI, PASSWORD, SPA, SPA_URI, THIRD, THIRD_URI, WEB, WEB_URI, ask, ask_as,
@@ -214,7 +214,9 @@ async fn a_known_client_hears_what_is_wrong() {
     for (url, error, reason) in rows {
         let shown = Browser::new(&server).open(&url).await;
         assert_eq!(shown.refusal(), (error.to_owned(), reason.to_owned()), "{url}");
-        let implicit = url.contains("token");
+        let implicit = ["response_type=token", "+token&", "response_type=id_token"]
+            .iter()
+            .any(|part| format!("{url}&").contains(part));
         assert_eq!(shown.location.as_ref().unwrap().contains('#'), implicit, "{url}");
         let response = shown.response();
         let known = ["error", "error_description", "error_reason", "iss", "state", "x"];
@@ -427,6 +429,55 @@ async fn a_public_client_needs_a_challenge_and_nothing_else() {
     let uri = DESK_URI.replace("/cb", ":4711/cb").replace("127.0.0.1/:", "127.0.0.1:");
     let shown = Browser::new(&server).sign_in(&ask_as(SPA, &uri, &more), ADA_EMAIL, PASSWORD).await;
     assert!(shown.location.unwrap().starts_with("http://127.0.0.1:4711/cb?code="));
+}
+
+// F-064, F-160, F-163, F-165; RFC 8628 5.4: a link alone lets no device in.
+#[tokio::test]
+async fn a_login_can_be_for_a_device() {
+    use faregate::model::{ClientSecret, DeviceCode, DeviceState};
+    use faregate::store::Store as _;
+
+    let server = world().await;
+    let device = |id: u128, application_id: Uuid, expires_at: i64| DeviceCode {
+        id: Uuid::from_u128(id),
+        hash: ClientSecret::hash(&id.to_string()),
+        user_code_hash: ClientSecret::hash(&format!("WDJBMJH{id}")),
+        tenant_id: TENANT,
+        application_id,
+        scopes: Vec::new(),
+        state: DeviceState::Pending,
+        interval: 5,
+        last_polled_at: None,
+        peer: None,
+        device_name: None,
+        created_at: NOW,
+        expires_at,
+    };
+    for code in [device(1, WEB, NOW + 300), device(2, THIRD, NOW + 300), device(3, WEB, NOW), device(4, WEB, NOW + 300)]
+    {
+        server.store.insert_device_code(&code).await.unwrap();
+    }
+    for (user_code, reason) in
+        [("wdjb-mjh2", "invalid_user_code"), ("x", "invalid_user_code"), ("WDJBMJH3", "user_code_expired")]
+    {
+        let shown = Browser::new(&server).open(&ask(&format!("&user_code={user_code}"))).await;
+        assert_eq!(shown.refusal().1, reason, "{user_code}");
+    }
+    let mut browser = Browser::new(&server);
+    let shown = browser.sign_in(&ask("&user_code=wdjb-mjh1"), ADA_EMAIL, PASSWORD).await;
+    let hash = ClientSecret::hash(&shown.get("code").unwrap());
+    let code = server.store.find_authorization_code(&hash).await.unwrap().unwrap();
+    assert_eq!(code.device_code_id, Some(Uuid::from_u128(1)));
+    let pending = server.store.find_device_code(&ClientSecret::hash("1")).await.unwrap().unwrap();
+    assert_eq!(pending.state, DeviceState::Pending, "until the code is redeemed");
+    // Silently never, and without a code at once.
+    let url = ask_as(WEB, WEB_URI, "&response_type=token&user_code=wdjb-mjh4");
+    assert_eq!(browser.open(&format!("{url}&prompt=none")).await.refusal().0, "consent_required");
+    let page = browser.open(&url).await;
+    assert!(page.has("allow"));
+    assert!(browser.submit(&page, &[("decision", "allow")]).await.get("access_token").is_some());
+    let approved = server.store.find_device_code(&ClientSecret::hash("4")).await.unwrap().unwrap();
+    assert!(matches!(approved.state, DeviceState::Approved(_)));
 }
 
 // F-045

@@ -30,7 +30,8 @@ async fn a_third_partys_client_needs_consent() {
     for told in ["Third", "Third Ltd", "third.example.net", "May orders:read"] {
         assert!(page.text().contains(told), "{told}");
     }
-    assert!(!page.text().contains("checked"), "nothing is ticked");
+    assert!(page.text().contains("type=\"checkbox\" value=\"true\">"), "nothing is ticked: {}", page.text());
+    assert!(!page.text().contains("\" checked"));
     // Only what is required, and what was ticked.
     let shown = browser.submit(&page, &[("decision", "allow"), ("scope:email", "true")]).await;
     assert_eq!((shown.status, shown.get("state").as_deref()), (StatusCode::SEE_OTHER, Some("s")));

@@ -141,6 +141,26 @@ async fn a_login_from_another_page_does_not_count() {
     assert!(Browser::new(&server).open(&ask(&query)).await.has("password"));
 }
 
+// UX 21: no circle without end, and programs that come often are in none.
+#[tokio::test]
+async fn a_browser_that_is_sent_round_and_round_is_stopped() {
+    let server = world().await;
+    let mut program = Browser::new(&server);
+    program.sign_in(&ask(""), ADA_EMAIL, PASSWORD).await;
+    let mut browser = program.copy().with("Sec-Fetch-Mode", "navigate").with("Sec-Fetch-Dest", "document");
+    for _ in 0..3 {
+        assert!(browser.open(&ask("")).await.get("code").is_some());
+    }
+    let page = browser.open(&ask("")).await;
+    assert!(page.location.is_none() && page.text().contains("cookie"), "{}", page.text());
+    assert!(browser.open(&ask("")).await.get("code").is_some(), "loading it again goes on");
+    let mut person = browser.copy().with("Sec-Fetch-User", "?1");
+    for _ in 0..10 {
+        assert!(program.open(&ask("")).await.get("code").is_some());
+        assert!(person.open(&ask("")).await.get("code").is_some());
+    }
+}
+
 // N3
 #[tokio::test]
 async fn what_is_too_long_or_no_form_is_refused() {

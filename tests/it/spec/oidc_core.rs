@@ -200,7 +200,8 @@ async fn a_request_may_be_posted() {
         Browser::new(&server).with("Origin", "https://web.example.com").with("Sec-Fetch-Site", "cross-site");
     let body = format!("client_id={WEB}&redirect_uri={}&response_type=code&scope=openid&state=s", encode(WEB_URI));
     let page = browser.post("/oauth2/authorize", &body).await;
-    assert!(page.has("password"));
+    // SameSite=Lax: what a session is worth is found out by GET.
+    assert!(page.has("password") && page.url.contains("state=s"), "{}", page.url);
     browser.fields.truncate(1);
     let shown = browser.submit(&page, &[("loginId", ADA_EMAIL), ("password", PASSWORD)]).await;
     assert_eq!((shown.get("state").as_deref(), shown.get("code").is_some()), (Some("s"), true));

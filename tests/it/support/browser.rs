@@ -149,7 +149,8 @@ impl Shown {
     pub fn response(&self) -> BTreeMap<String, String> {
         match &self.location {
             Some(location) => {
-                let (_, text) = location.split_once(['?', '#']).unwrap_or_else(|| panic!("no parameters: {location}"));
+                let found = location.split_once('#').or_else(|| location.split_once('?'));
+                let (_, text) = found.unwrap_or_else(|| panic!("no parameters: {location}"));
                 parameters(text)
             }
             None => self.hidden().into_iter().collect(),
