@@ -98,7 +98,6 @@ impl Directory {
             None => {}
         }
         let user = if verdict.rehash { self.rehashed(user, password).await? } else { user };
-        Event::LoginSucceeded.tell(&user.id.to_string());
         Ok(Login { user })
     }
 

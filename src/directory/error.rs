@@ -39,7 +39,7 @@ impl From<StoreError> for DirectoryError {
                 FieldError::new(reference_to(*object), FieldCode::Missing, format!("there is no such {object}"))
             }
             StoreError::InUse(object) => {
-                let message = format!("the {object} is in use; delete the entities first");
+                let message = format!("the {object} is in use; delete what belongs to it first");
                 FieldError::new(reference_to(*object), FieldCode::InUse, message)
             }
             StoreError::ReadOnly | StoreError::Full | StoreError::Unavailable(_) | StoreError::Corrupt(_) => {

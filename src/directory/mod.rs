@@ -39,8 +39,8 @@ pub use grants::NewGrant;
 pub use passwords::{PasswordError, Passwords, Verdict};
 pub use registrations::NewRegistration;
 pub use second_factor::Enrollment;
+pub use tenant_rules::check_settings as check_tenant_settings;
 pub use tenants::NewTenant;
-pub(crate) use user_rules::is_email;
 pub use users::NewUser;
 
 use crate::clock::Clock;

@@ -107,7 +107,7 @@ pub(super) fn find(code: &str, secret: Option<&Secret<String>>, recovery: &[Stri
 
 fn step_of(code: &str, secret: &Secret<String>, now: i64) -> Option<i64> {
     let totp = totp(secret)?;
-    let current = now / STEP_FOR;
+    let current = now.div_euclid(STEP_FOR);
     let mut found = None;
     for step in current - SKEW..=current + SKEW {
         let Ok(at) = u64::try_from(step * STEP_FOR) else { continue };

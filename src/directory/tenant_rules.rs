@@ -12,7 +12,8 @@ const LONGEST_LOGO: usize = 16 * 1024;
 const LONGEST_WELCOME: usize = 500;
 const MOST_LANGUAGES: usize = 100;
 
-pub(super) fn check_settings(settings: &TenantSettings) -> Vec<FieldError> {
+/// Every setting that is out of its limits.
+pub fn check_settings(settings: &TenantSettings) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (field, value, least, most) in [
         // B8
@@ -124,7 +125,7 @@ fn check_logo(logo: &str) -> Option<FieldError> {
 }
 
 /// `#rgb` or `#rrggbb`.
-pub(crate) fn is_colour(text: &str) -> bool {
+fn is_colour(text: &str) -> bool {
     let digits = text.strip_prefix('#');
     digits.is_some_and(|digits| {
         (digits.len() == 3 || digits.len() == 6) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())

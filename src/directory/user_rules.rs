@@ -18,7 +18,7 @@ pub(super) fn is_login_id(text: &str) -> bool {
 }
 
 /// An address that mail could be sent to, as far as its form tells (RFC 5321 4.1.2, without quotes).
-pub(crate) fn is_email(text: &str) -> bool {
+fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let dots = |part: &str| part.split('.').all(|atom| !atom.is_empty());
     let is_atom = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);

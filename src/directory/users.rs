@@ -205,7 +205,7 @@ impl Directory {
     }
 }
 
-fn check_hash(hash: &Secret<String>, has_password: bool) -> Option<FieldError> {
+pub(super) fn check_hash(hash: &Secret<String>, has_password: bool) -> Option<FieldError> {
     let field = "user.passwordHash";
     if has_password {
         return Some(FieldError::new(field, FieldCode::Invalid, "give a password or its hash, not both"));

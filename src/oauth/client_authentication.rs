@@ -120,6 +120,14 @@ impl Identified {
         })
     }
 
+    /// For endpoints where a name is never enough.
+    ///
+    /// # Errors
+    /// As [`Identified::require`].
+    pub(super) fn require_proof(self) -> Result<Authenticated, OAuthError> {
+        self.unless(|_| false)
+    }
+
     fn unless(self, excused: impl FnOnce(ClientAuthenticationPolicy) -> bool) -> Result<Authenticated, OAuthError> {
         let Self { client, method } = self;
         let excused = match &client {
@@ -134,6 +142,11 @@ impl Identified {
 }
 
 impl<'a> Credentials<'a> {
+    /// Whether there is nothing but a name.
+    pub(super) fn is_bare(&self) -> bool {
+        matches!(self.presented, Presented::Nothing)
+    }
+
     /// # Errors
     /// `invalid_request` if nobody is named or two are, or if there are several proofs; `invalid_client` if the header is
     /// not proper Basic.
@@ -317,8 +330,7 @@ impl AuthorizationServer {
 
     /// A live secret in clear, if it was kept so: `client_secret_jwt` needs it.
     fn open_client_secret(&self, secret: &ClientSecret, now: i64) -> Option<Secret<String>> {
-        let _ = (secret, now);
-        None
+        if secret.is_live(now) { self.directory.open_client_secret(secret) } else { None }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::directory::DirectoryError;
 use crate::jose::SignError;
+use crate::secret::Secret;
 use crate::store::StoreError;
 
 /// An answer to the client (RFC 6749 section 5.2). `description` is a constant: detail goes to the log with `source`.
@@ -14,6 +15,8 @@ pub struct OAuthError {
     pub description: &'static str,
     /// Seconds after which trying again may help.
     pub retry_after: Option<i64>,
+    /// With `two_factor_required`: what to send back beside the code (F-113).
+    pub two_factor_id: Option<Secret<String>>,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -26,6 +29,8 @@ pub enum ErrorCode {
     ChangePasswordRequired,
     ConsentRequired,
     ExpiredToken,
+    /// RFC 6750 3.1
+    InsufficientScope,
     InteractionRequired,
     InvalidClient,
     InvalidGrant,
@@ -120,12 +125,13 @@ pub enum ErrorReason {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::AccessDenied,
         Self::AuthorizationPending,
         Self::ChangePasswordRequired,
         Self::ConsentRequired,
         Self::ExpiredToken,
+        Self::InsufficientScope,
         Self::InteractionRequired,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -154,6 +160,7 @@ impl ErrorCode {
             Self::ChangePasswordRequired => "change_password_required",
             Self::ConsentRequired => "consent_required",
             Self::ExpiredToken => "expired_token",
+            Self::InsufficientScope => "insufficient_scope",
             Self::InteractionRequired => "interaction_required",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
@@ -179,6 +186,7 @@ impl ErrorCode {
     pub fn status(self) -> u16 {
         match self {
             Self::InvalidClient | Self::InvalidToken => 401,
+            Self::InsufficientScope => 403,
             Self::ServerError => 500,
             Self::TemporarilyUnavailable => 503,
             Self::Throttled => 429,
@@ -279,7 +287,7 @@ impl ErrorReason {
 
 impl OAuthError {
     pub fn new(code: ErrorCode, reason: ErrorReason, description: &'static str) -> Self {
-        Self { code, reason: Some(reason), description, retry_after: None, source: None }
+        Self { code, reason: Some(reason), description, retry_after: None, two_factor_id: None, source: None }
     }
 
     /// Where FusionAuth has no word for it (F-097).
@@ -303,8 +311,12 @@ impl OAuthError {
         Self::new(ErrorCode::InvalidScope, reason, description)
     }
 
+    pub(super) fn invalid_token(reason: ErrorReason, description: &'static str) -> Self {
+        Self::new(ErrorCode::InvalidToken, reason, description)
+    }
+
     pub(super) fn throttled(retry_after: i64) -> Self {
-        let description = "Too many failed authentications of this client. Try again later.";
+        let description = "Too many failed attempts. Try again later.";
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Throttled, ErrorReason::Unknown, description) }
     }
 
@@ -366,6 +378,7 @@ mod tests {
         let exceptions = [
             (ErrorCode::InvalidClient, 401),
             (ErrorCode::InvalidToken, 401),
+            (ErrorCode::InsufficientScope, 403),
             (ErrorCode::ServerError, 500),
             (ErrorCode::TemporarilyUnavailable, 503),
             (ErrorCode::Throttled, 429),

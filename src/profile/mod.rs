@@ -12,6 +12,19 @@ pub struct Dialect {
     pub access_token_type: TokenType,
     /// Whether the same client secret may come in the header and in the body at once (F-084).
     pub repeated_credentials: bool,
+    /// Whether a code is redeemed with a `redirect_uri` even if none was sent when it was asked for (F-100).
+    pub redirect_uri_always: bool,
+    /// Whether devices hear `slow_down`, and `invalid_grant` of a code that is no good, as RFC 8628 3.5 and RFC 6749 5.2
+    /// say (F-169, F-170).
+    pub rfc_device_errors: bool,
+    /// Whether a client that introspects another one's token is refused instead of told that it is not active (D9).
+    pub refuses_foreign_introspection: bool,
+    /// Whether an issuer that is no URL is published all the same (D2).
+    pub publishes_any_issuer: bool,
+    /// Whether the metadata is the short document of the first version (F-152).
+    pub short_metadata: bool,
+    /// Whether our page for user codes has to be told the client and the tenant (F-162).
+    pub device_page_names_client: bool,
     /// Whether codes and tokens may come in one authorization response (F-061).
     pub knows_hybrid: bool,
     /// Whether authorization responses name the issuer (RFC 9207); FusionAuth has no such parameter in what it documents.
@@ -24,17 +37,6 @@ pub struct Dialect {
     pub accepts_bare_login: bool,
     /// Whether a logout that nobody vouches for is confirmed by the person (K10, F-128).
     pub confirms_logout: bool,
-    /// Whether a code is redeemed with a `redirect_uri` even if none was sent when it was asked for (F-100).
-    pub redirect_uri_always: bool,
-    /// Whether devices hear `slow_down`, and `invalid_grant` of a code that is no good, as RFC 8628 3.5 and RFC 6749 5.2
-    /// say (F-169, F-170).
-    pub rfc_device_errors: bool,
-    /// Whether a client that introspects another one's token is refused instead of told that it is not active (D9).
-    pub refuses_foreign_introspection: bool,
-    /// Whether an issuer that is no URL is published all the same (D2).
-    pub publishes_any_issuer: bool,
-    /// Whether our page for user codes has to be told the client and the tenant (F-162).
-    pub device_page_names_client: bool,
 }
 
 const STANDARD: Dialect = Dialect {
@@ -44,6 +46,7 @@ const STANDARD: Dialect = Dialect {
     rfc_device_errors: true,
     refuses_foreign_introspection: false,
     publishes_any_issuer: false,
+    short_metadata: false,
     device_page_names_client: false,
     knows_hybrid: true,
     names_issuer: true,
@@ -52,6 +55,7 @@ const STANDARD: Dialect = Dialect {
     accepts_bare_login: false,
     confirms_logout: true,
 };
+
 const FUSIONAUTH: Dialect = Dialect {
     access_token_type: TokenType::Jwt,
     repeated_credentials: true,
@@ -63,11 +67,12 @@ const FUSIONAUTH: Dialect = Dialect {
     knows_hybrid: false,
     names_issuer: false,
     tells_user_state: true,
-    needs_device: false,
-    accepts_bare_login: false,
     confirms_logout: false,
+    ..STANDARD
 };
-const FUSIONAUTH_LEGACY: Dialect = Dialect { needs_device: true, accepts_bare_login: true, ..FUSIONAUTH };
+
+const FUSIONAUTH_LEGACY: Dialect =
+    Dialect { needs_device: true, accepts_bare_login: true, short_metadata: true, ..FUSIONAUTH };
 
 impl Dialect {
     pub fn of(profile: Profile) -> &'static Self {

@@ -8,17 +8,20 @@ mod browser;
 mod cookies;
 mod device;
 mod forgery;
+mod introspect;
 mod key_set;
 mod logout;
 mod metadata;
 pub mod pages;
 mod respond;
 mod rounds;
+mod revoke;
 mod sent;
 mod service;
 mod session_check;
 mod show;
 mod token;
+mod userinfo;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,9 +46,14 @@ const LOGOUT: &str = "/oauth2/logout";
 const SESSION_CHECK: &str = "/oauth2/check_session";
 const CHANGE_PASSWORD: &str = "/password/change";
 const TOKEN: &str = "/oauth2/token";
+const INTROSPECT: &str = "/oauth2/introspect";
+const REVOKE: &str = "/oauth2/revoke";
+const USERINFO: &str = "/oauth2/userinfo";
+const DEVICE: &str = "/oauth2/device";
 const DEVICE_AUTHORIZATION: &str = "/oauth2/device_authorize";
 const USER_CODE_CHECK: &str = "/oauth2/device/validate";
 const USER_CODE_DETAILS: &str = "/oauth2/device/user-code";
+const USER_CODE_APPROVAL: &str = "/oauth2/device/approve";
 const USER_CODE_PICTURE: &str = "/oauth2/device/picture";
 const KEY_SET: &str = "/.well-known/jwks.json";
 const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
@@ -69,12 +77,20 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
         .merge(people())
         .route(TOKEN, post(token::post))
         .route(&tenant(TOKEN), post(token::post))
+        .route(INTROSPECT, post(introspect::post))
+        .route(&tenant(INTROSPECT), post(introspect::post))
+        .route(REVOKE, post(revoke::post))
+        .route(&tenant(REVOKE), post(revoke::post))
+        .route(USERINFO, get(userinfo::get).post(userinfo::post))
+        .route(&tenant(USERINFO), get(userinfo::get).post(userinfo::post))
         .route(DEVICE_AUTHORIZATION, post(device::authorize))
         .route(&tenant(DEVICE_AUTHORIZATION), post(device::authorize))
         .route(USER_CODE_CHECK, get(device::check))
         .route(&tenant(USER_CODE_CHECK), get(device::check))
         .route(USER_CODE_DETAILS, post(device::describe))
         .route(&tenant(USER_CODE_DETAILS), post(device::describe))
+        .route(USER_CODE_APPROVAL, post(device::approve))
+        .route(&tenant(USER_CODE_APPROVAL), post(device::approve))
         .route(USER_CODE_PICTURE, get(device::picture))
         .route(&tenant(USER_CODE_PICTURE), get(device::picture))
         .route(KEY_SET, get(key_set::get))
@@ -92,11 +108,12 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
 
 /// The pages on which people log in and out.
 fn people() -> Router<Arc<AuthorizationServer>> {
-    let pages: [(&str, MethodRouter<Arc<AuthorizationServer>>); 6] = [
+    let pages: [(&str, MethodRouter<Arc<AuthorizationServer>>); 7] = [
         (AUTHORIZE, get(authorize::start).post(authorize::start)),
         (SECOND_FACTOR, get(authorize::second_factor).post(authorize::second_factor)),
         (CHANGE_PASSWORD, get(authorize::change_password).post(authorize::change_password)),
         (CONSENT, get(authorize::consent).post(authorize::consent)),
+        (DEVICE, get(device::page).post(device::page)),
         (LOGOUT, get(logout::answer).post(logout::answer)),
         (SESSION_CHECK, get(session_check::get)),
     ];

@@ -52,6 +52,16 @@ impl Sent {
         }
     }
 
+    /// Whether the body is a form.
+    pub(super) fn is_form(request: &Request<Body>) -> bool {
+        is_form(request.headers())
+    }
+
+    /// The header fields alone.
+    pub(super) fn fields(tenant: Option<Path<String>>, request: Request<Body>) -> Self {
+        Self { parameters: Bytes::new(), ..Self::query(tenant, request) }
+    }
+
     /// Every `Authorization` field.
     pub(super) fn authorization(&self) -> Vec<&[u8]> {
         self.headers.get_all(header::AUTHORIZATION).iter().map(AsRef::as_ref).collect()

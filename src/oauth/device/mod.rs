@@ -16,6 +16,7 @@ mod page;
 mod picture;
 mod user_code;
 
+pub use approve::DeviceApproved;
 pub use authorize::DeviceAuthorization;
 pub(super) use limits::DeviceLimits;
 pub(super) use lookup::Typed;

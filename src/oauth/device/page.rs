@@ -38,10 +38,14 @@ struct Asked<'a> {
 
 impl AuthorizationServer {
     /// Answers a request for the page.
-    ///
+    pub async fn device_page(&self, request: &BrowserRequest<'_>) -> Reply {
+        let reply = self.answer_device_page(request).await;
+        reply.unwrap_or_else(|error| Reply::page(Page::Error(error), Context::default()))
+    }
+
     /// # Errors
     /// What an error page is to say.
-    pub async fn device_page(&self, request: &BrowserRequest<'_>) -> Result<Reply, OAuthError> {
+    async fn answer_device_page(&self, request: &BrowserRequest<'_>) -> Result<Reply, OAuthError> {
         let parameters = Parameters::parse(request.form.unwrap_or(request.query))?;
         let issuer = self.tenant_of_page(request, &parameters).await?;
         let locales = parameters.find("ui_locales").or_else(|| parameters.find("locale"));
@@ -84,10 +88,10 @@ impl AuthorizationServer {
         let Some(application) = application.filter(|application| application.tenant_id == code.tenant_id) else {
             return Ok(asked.entry(Some(Message::UnknownUserCode)));
         };
-        self.decide(&asked, &code, &application).await
+        self.decide_on_device(&asked, &code, &application).await
     }
 
-    async fn decide(
+    async fn decide_on_device(
         &self,
         asked: &Asked<'_>,
         code: &DeviceCode,

@@ -102,11 +102,7 @@ impl AuthorizationServer {
             claims: None,
             ..by.clone()
         };
-        if self.store.decide_device_code(device.id, Some(&approval), self.clock.now()).await? {
-            return Ok(());
-        }
-        let description = "The user code is unknown or was used before.";
-        Err(OAuthError::invalid_request(ErrorReason::InvalidUserCode, description))
+        self.approve_device_code(device.id, &approval).await
     }
 }
 

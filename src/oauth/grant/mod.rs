@@ -5,6 +5,7 @@
 mod authorization_code;
 mod client_credentials;
 mod device_code;
+mod password;
 mod pkce;
 mod refresh_token;
 
@@ -130,7 +131,11 @@ impl AuthorizationServer {
                 let request = refresh_token::Request::parse(form)?;
                 self.redeem_refresh_token(asking, &request).await?
             }
-            GrantType::Password => return Err(disabled()),
+            GrantType::Password => {
+                let request = password::Request::parse(form)?;
+                self.redeem_password(asking, &request).await?
+            }
+            // An entity's, as was checked before.
             GrantType::ClientCredentials => return Err(disabled()),
         };
         Ok(Proof::User(Box::new(grant)))

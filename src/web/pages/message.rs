@@ -72,6 +72,12 @@ impl Message {
         }
     }
 
+    /// Whether what is in the field with this id may be wrong.
+    pub(super) fn concerns(self, id: &str) -> bool {
+        // Which of the two is wrong is not told.
+        self.target() == Some(id) || (self == Self::WrongCredentials && id == "password")
+    }
+
     /// Whether it tells of a mistake. The others are news.
     pub(super) const fn is_error(self) -> bool {
         match self {

@@ -12,6 +12,7 @@ mod rfc6749;
 mod rfc7517;
 mod rfc7519;
 mod rfc8414;
+mod rfc8628;
 mod rfc9068;
 mod rfc9207;
 mod rp_initiated_logout;

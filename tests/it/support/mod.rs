@@ -7,5 +7,6 @@ pub mod files;
 pub mod gateway;
 pub mod people;
 pub mod process;
+pub mod tls;
 pub mod upstream;
 pub mod wire;
