@@ -14,6 +14,7 @@ mod logout;
 mod metadata;
 pub mod pages;
 mod respond;
+mod rounds;
 mod revoke;
 mod sent;
 mod service;
