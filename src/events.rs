@@ -32,6 +32,7 @@ pub enum Event {
     SecondFactorRemoved,
     SecondFactorFailed,
     RecoveryCodeSpent,
+    /// Somebody proved who they are, second factor included.
     LoginSucceeded,
     LoginFailed,
     KeyCreated,
