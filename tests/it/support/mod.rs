@@ -4,6 +4,7 @@ pub mod authorization_server;
 pub mod database;
 pub mod files;
 pub mod gateway;
+pub mod people;
 pub mod process;
 pub mod tls;
 pub mod upstream;
