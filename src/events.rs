@@ -32,7 +32,7 @@ pub enum Event {
     SecondFactorRemoved,
     SecondFactorFailed,
     RecoveryCodeSpent,
-    /// The password was right.
+    /// Somebody proved who they are, second factor included.
     LoginSucceeded,
     LoginFailed,
     KeyCreated,

@@ -21,7 +21,7 @@ struct Machine {
 const ESSENTIAL: [&str; 11] = ["sh", "sed", "awk", "cut", "tr", "dirname", "grep", "chmod", "rm", "cat", "mkdir"];
 
 /// Everything that `scripts/deps` may look for, as programs that do nothing and succeed.
-const TOOLS: [&str; 16] = [
+const TOOLS: [&str; 17] = [
     "cc",
     "c++",
     "make",
@@ -34,6 +34,7 @@ const TOOLS: [&str; 16] = [
     "chromedriver",
     "node",
     "npm",
+    "python3",
     "prometheus",
     "promtool",
     "initdb",
@@ -54,6 +55,7 @@ for package; do
     chromium-driver) add chromedriver ;;
     nodejs) add node ;;
     npm) add npm ;;
+    python3) add python3 ;;
     prometheus) add prometheus promtool ;;
     postgresql)
         mkdir -p "$DEPS_ROOT/usr/lib/postgresql/15/bin"
@@ -136,13 +138,13 @@ fn what_is_missing_is_named_in_one_line_and_installed_once() {
     let machine = Machine::complete("missing");
     machine
         .without(&["cc", "c++", "make", "cmake", "perl", "curl", "chromium", "promtool", "initdb", "postgres", "wrk"])
-        .without(&["chromedriver", "node", "npm"]);
+        .without(&["chromedriver", "node", "npm", "python3"]);
     let output = machine.deps("test");
     assert!(output.status.success(), "{}", talk(&output));
     assert_eq!(
         talk(&output),
         "deps: installing with apt-get: build-essential cmake perl curl postgresql prometheus chromium \
-         chromium-driver nodejs npm\n"
+         chromium-driver nodejs npm python3 python3-venv\n"
     );
     let log = machine.log();
     assert!(log.contains("--no-install-recommends install build-essential cmake perl curl postgresql prometheus"));
@@ -157,7 +159,7 @@ fn what_is_missing_is_named_in_one_line_and_installed_once() {
 #[test]
 fn each_purpose_asks_only_for_what_it_uses() {
     let machine = Machine::complete("purposes");
-    machine.without(&["chromium", "chromedriver", "npm", "promtool", "initdb", "postgres", "wrk", "curl"]);
+    machine.without(&["chromium", "chromedriver", "npm", "python3", "promtool", "initdb", "postgres", "wrk", "curl"]);
     assert!(machine.deps("build").status.success());
     assert_eq!(machine.log(), "", "building needs none of them");
     assert!(talk(&machine.deps("run")).ends_with("apt-get: curl\n"));

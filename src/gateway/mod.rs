@@ -16,6 +16,7 @@ mod proxy;
 mod request_id;
 mod respond;
 mod run;
+mod upgrade;
 mod upstream;
 
 use std::net::IpAddr;

@@ -1,5 +1,5 @@
-//! The device grant's endpoints for programs: `/oauth2/device_authorize` (RFC 8628 section 3.1) and what belongs to it.
-//! The page for people is in `device_page`.
+//! The device grant's endpoints: `/oauth2/device_authorize` (RFC 8628 section 3.1) and what belongs to it for programs,
+//! `/oauth2/device` (section 3.3) for people. It knows neither codes nor HTML.
 
 use std::sync::Arc;
 
@@ -7,9 +7,10 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 
+use super::browser::Browser;
 use super::respond;
 use super::sent::Sent;
-use crate::oauth::AuthorizationServer;
+use crate::oauth::{AuthorizationServer, Step};
 
 type Server = State<Arc<AuthorizationServer>>;
 
@@ -56,4 +57,12 @@ pub(super) async fn approve(State(server): Server, tenant: Option<Path<String>>,
 pub(super) async fn picture(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
     let sent = Sent::query(tenant, request);
     respond::svg("device_picture", server.device_picture(&sent.request(&sent.authorization())).await)
+}
+
+/// `GET` and `POST /oauth2/device`
+pub(super) async fn page(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
+    match Browser::read(&server, tenant, request).await {
+        Ok(browser) => browser.respond("device", server.device_page(&browser.request(Step::Start)).await),
+        Err(answer) => answer,
+    }
 }

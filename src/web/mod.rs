@@ -48,6 +48,7 @@ const TOKEN: &str = "/oauth2/token";
 const INTROSPECT: &str = "/oauth2/introspect";
 const REVOKE: &str = "/oauth2/revoke";
 const USERINFO: &str = "/oauth2/userinfo";
+const DEVICE: &str = "/oauth2/device";
 const DEVICE_AUTHORIZATION: &str = "/oauth2/device_authorize";
 const USER_CODE_CHECK: &str = "/oauth2/device/validate";
 const USER_CODE_DETAILS: &str = "/oauth2/device/user-code";
@@ -106,11 +107,12 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
 
 /// The pages on which people log in and out.
 fn people() -> Router<Arc<AuthorizationServer>> {
-    let pages: [(&str, MethodRouter<Arc<AuthorizationServer>>); 6] = [
+    let pages: [(&str, MethodRouter<Arc<AuthorizationServer>>); 7] = [
         (AUTHORIZE, get(authorize::start).post(authorize::start)),
         (SECOND_FACTOR, get(authorize::second_factor).post(authorize::second_factor)),
         (CHANGE_PASSWORD, get(authorize::change_password).post(authorize::change_password)),
         (CONSENT, get(authorize::consent).post(authorize::consent)),
+        (DEVICE, get(device::page).post(device::page)),
         (LOGOUT, get(logout::answer).post(logout::answer)),
         (SESSION_CHECK, get(session_check::get)),
     ];

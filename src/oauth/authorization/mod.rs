@@ -93,10 +93,7 @@ impl AuthorizationServer {
     /// Answers a request to the page of a step that several places share: each login leads back to where it began.
     pub async fn interact(&self, request: &BrowserRequest<'_>) -> Reply {
         match request.parameters().map(|parameters| Endpoint::of(&parameters)) {
-            Ok(Endpoint::Device) if request.step != Step::Start => {
-                let reply = self.device_page(request).await;
-                reply.unwrap_or_else(|error| Reply::page(Page::Error(error), Context::default()))
-            }
+            Ok(Endpoint::Device) if request.step != Step::Start => self.device_page(request).await,
             Ok(Endpoint::Device | Endpoint::Authorize) | Err(_) => self.authorize(request).await,
         }
     }

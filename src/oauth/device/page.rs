@@ -38,10 +38,14 @@ struct Asked<'a> {
 
 impl AuthorizationServer {
     /// Answers a request for the page.
-    ///
+    pub async fn device_page(&self, request: &BrowserRequest<'_>) -> Reply {
+        let reply = self.answer_device_page(request).await;
+        reply.unwrap_or_else(|error| Reply::page(Page::Error(error), Context::default()))
+    }
+
     /// # Errors
     /// What an error page is to say.
-    pub async fn device_page(&self, request: &BrowserRequest<'_>) -> Result<Reply, OAuthError> {
+    async fn answer_device_page(&self, request: &BrowserRequest<'_>) -> Result<Reply, OAuthError> {
         let parameters = Parameters::parse(request.form.unwrap_or(request.query))?;
         let issuer = self.tenant_of_page(request, &parameters).await?;
         let locales = parameters.find("ui_locales").or_else(|| parameters.find("locale"));

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{Asking, GrantType};
 use crate::directory::LoginError;
+use crate::events::Event;
 use crate::model::{Approval, AuthenticationType, PasswordChange, User};
 use crate::oauth::client::check_obstacle;
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
@@ -81,6 +82,7 @@ impl AuthorizationServer {
         }
         let (user, methods) = self.log_in(asking, request).await?;
         check_password_is_kept(&user)?;
+        Event::LoginSucceeded.tell(&user.id.to_string());
         let device = match request.user_code {
             Some(user_code) => Some(self.find_waiting_device(asking, user_code).await?),
             None => None,

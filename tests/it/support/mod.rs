@@ -5,5 +5,6 @@ pub mod database;
 pub mod files;
 pub mod gateway;
 pub mod process;
+pub mod tls;
 pub mod upstream;
 pub mod wire;
