@@ -1,9 +1,6 @@
 //! One file per document; a row is a section, what is sent and what must come back.
 
 mod authorization_code;
-mod client_credentials;
-mod password;
-mod refresh_token;
 mod authorize;
 mod back_channel_logout;
 mod client_credentials;
@@ -12,6 +9,8 @@ mod front_channel_logout;
 mod hardening;
 mod interrupted_login;
 mod oidc_core;
+mod password;
+mod refresh_token;
 mod rfc6749;
 mod rfc7009;
 mod rfc7517;
@@ -21,8 +20,8 @@ mod rfc7662;
 mod rfc8414;
 mod rfc8628;
 mod rfc9068;
-mod userinfo;
 mod rfc9207;
 mod rp_initiated_logout;
 mod session_management;
 mod two_steps;
+mod userinfo;
