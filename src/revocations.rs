@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::clock::UnixSeconds;
@@ -43,6 +44,26 @@ pub struct Bearings<'a> {
     pub tenant_id: Option<Uuid>,
     pub client_id: Option<&'a str>,
     pub issued_at: UnixSeconds,
+}
+
+impl<'a> Bearings<'a> {
+    /// What a token of ours says. One of somebody else's says none of this, or nothing that we have marks against.
+    pub fn of_claims(claims: &'a Map<String, Value>) -> Self {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let id = |name: &str| text(name).and_then(|text| Uuid::try_parse(text).ok());
+        let grant_id = id("gid");
+        let issued_at = claims.get("iat").and_then(|iat| iat.as_i64().or_else(|| Some(iat.as_f64()? as i64)));
+        Self {
+            token_id: text("jti"),
+            grant_id,
+            session_id: id("sid"),
+            // Users approve grants; the tokens of entities are not about users.
+            user_id: grant_id.and_then(|_| id("sub")),
+            tenant_id: id("tid"),
+            client_id: text("client_id"),
+            issued_at: issued_at.unwrap_or_default(),
+        }
+    }
 }
 
 impl Revocations {
@@ -166,6 +187,20 @@ mod tests {
             revocations.forget(200);
             assert!(!revocations.concern(&of), "{revoked:?}");
         }
+    }
+
+    #[test]
+    fn bearings_are_read_from_claims() {
+        let id = Uuid::from_u128(7);
+        let claims = serde_json::json!({
+            "jti": "t", "gid": id, "sid": id, "sub": id, "tid": id, "client_id": "c", "iat": 100.5
+        });
+        let found = Bearings::of_claims(claims.as_object().unwrap());
+        assert_eq!((found.token_id, found.client_id, found.issued_at), (Some("t"), Some("c"), 100));
+        assert_eq!([found.grant_id, found.session_id, found.user_id, found.tenant_id], [Some(id); 4]);
+        let entity = serde_json::json!({ "sub": id, "gid": 1, "iat": "100" });
+        let found = Bearings::of_claims(entity.as_object().unwrap());
+        assert_eq!((found.user_id, found.grant_id, found.issued_at), (None, None, 0));
     }
 
     #[test]

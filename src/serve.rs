@@ -7,6 +7,7 @@ mod compile;
 mod error;
 mod offline;
 mod open;
+mod revocations;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +30,6 @@ use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin}
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
-use crate::revocations::Revocations;
 use crate::telemetry::{self, DecisionLog};
 
 /// How often another process's changes are asked for.
@@ -88,8 +88,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let issuers = issuers(&config, &opened, &keys).await?;
     keys.provide().await.map_err(StartError::from)?;
     let pseudonyms = Pseudonyms::new(&keys.derived_key(b"faregate pseudonyms"));
-    let enforcer =
-        Arc::new(Enforcer::new(issuers, TokenCache::new(config.token_cache.size), opened.clock.clone(), pseudonyms));
+    // What was revoked before is refused from the first request on.
+    revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
+    let cache = TokenCache::new(config.token_cache.size);
+    let enforcer = Enforcer::new(issuers, cache, opened.clock.clone(), pseudonyms);
+    let enforcer = Arc::new(enforcer.with_revocations(opened.revocations.clone()));
     // 4. The gateway around them.
     let metrics = Arc::new(Metrics::new());
     metrics.running_configuration(&config.hash);
@@ -98,7 +101,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         directory: opened.directory.clone(),
         store: opened.store.clone(),
         keys: keys.clone(),
-        revocations: Arc::new(Revocations::default()),
+        revocations: opened.revocations.clone(),
         clock: opened.clock.clone(),
         entropy: opened.entropy.clone(),
     }));
@@ -118,7 +121,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         grace: config.shutdown.grace_for,
         opened,
     };
-    let store_up = follow(&running.opened.directory, &keys, &enforcer, &mut running.background);
+    let store_up = follow(&running.opened, &keys, &enforcer, &mut running.background);
     tidy(&running.opened, &mut running.background);
     let admin = admin::Admin {
         metrics: metrics.clone(),
@@ -280,7 +283,7 @@ async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstrea
 
 /// Keeps what is in memory as new as the store. The answer says whether the store answers.
 fn follow(
-    directory: &Arc<Directory>,
+    opened: &Opened,
     keys: &Arc<KeyRing>,
     enforcer: &Arc<Enforcer>,
     background: &mut JoinSet<()>,
@@ -310,7 +313,8 @@ fn follow(
             }
         }
     });
-    let (directory, enforcer, up) = (directory.clone(), enforcer.clone(), store_up.clone());
+    let marks = revocations::follow(opened, background);
+    let (directory, enforcer, up) = (opened.directory.clone(), enforcer.clone(), store_up.clone());
     background.spawn(async move {
         let hear = move |news: News<'_>| {
             up.store(!matches!(news, News::Silent), Ordering::Relaxed);
@@ -319,6 +323,7 @@ fn follow(
                 News::Missed => (true, true),
                 News::Silent => (false, false),
             };
+            marks.hear(news);
             if about_keys {
                 reload.send_replace(());
             }
@@ -333,11 +338,12 @@ fn follow(
 
 /// Deletes every hour what nobody will ask for again.
 fn tidy(opened: &Opened, background: &mut JoinSet<()>) {
-    let (store, clock) = (opened.store.clone(), opened.clock.clone());
+    let (store, clock, revocations) = (opened.store.clone(), opened.clock.clone(), opened.revocations.clone());
     background.spawn(async move {
         loop {
             tokio::time::sleep(TIDY_INTERVAL).await;
             let now = clock.now();
+            revocations.forget(now);
             match store.forget(now, now - CHANGES_FOR).await {
                 Ok(rows) => tracing::debug!(rows, "forgot what is over"),
                 Err(error) => {

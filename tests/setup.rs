@@ -21,7 +21,7 @@ struct Machine {
 const ESSENTIAL: [&str; 11] = ["sh", "sed", "awk", "cut", "tr", "dirname", "grep", "chmod", "rm", "cat", "mkdir"];
 
 /// Everything that `scripts/deps` may look for, as programs that do nothing and succeed.
-const TOOLS: [&str; 13] = [
+const TOOLS: [&str; 17] = [
     "cc",
     "c++",
     "make",
@@ -31,6 +31,10 @@ const TOOLS: [&str; 13] = [
     "curl",
     "wrk",
     "chromium",
+    "chromedriver",
+    "node",
+    "npm",
+    "python3",
     "prometheus",
     "promtool",
     "initdb",
@@ -48,6 +52,10 @@ for package; do
     case "$package" in
     build-essential) add cc c++ make ;;
     cmake | perl | curl | wrk | chromium) add "$package" ;;
+    chromium-driver) add chromedriver ;;
+    nodejs) add node ;;
+    npm) add npm ;;
+    python3) add python3 ;;
     prometheus) add prometheus promtool ;;
     postgresql)
         mkdir -p "$DEPS_ROOT/usr/lib/postgresql/15/bin"
@@ -129,12 +137,14 @@ fn a_complete_machine_hears_nothing() {
 fn what_is_missing_is_named_in_one_line_and_installed_once() {
     let machine = Machine::complete("missing");
     machine
-        .without(&["cc", "c++", "make", "cmake", "perl", "curl", "chromium", "promtool", "initdb", "postgres", "wrk"]);
+        .without(&["cc", "c++", "make", "cmake", "perl", "curl", "chromium", "promtool", "initdb", "postgres", "wrk"])
+        .without(&["chromedriver", "node", "npm", "python3"]);
     let output = machine.deps("test");
     assert!(output.status.success(), "{}", talk(&output));
     assert_eq!(
         talk(&output),
-        "deps: installing with apt-get: build-essential cmake perl curl postgresql prometheus chromium\n"
+        "deps: installing with apt-get: build-essential cmake perl curl postgresql prometheus chromium \
+         chromium-driver nodejs npm python3 python3-venv\n"
     );
     let log = machine.log();
     assert!(log.contains("--no-install-recommends install build-essential cmake perl curl postgresql prometheus"));
@@ -149,7 +159,7 @@ fn what_is_missing_is_named_in_one_line_and_installed_once() {
 #[test]
 fn each_purpose_asks_only_for_what_it_uses() {
     let machine = Machine::complete("purposes");
-    machine.without(&["chromium", "promtool", "initdb", "postgres", "wrk", "curl"]);
+    machine.without(&["chromium", "chromedriver", "npm", "python3", "promtool", "initdb", "postgres", "wrk", "curl"]);
     assert!(machine.deps("build").status.success());
     assert_eq!(machine.log(), "", "building needs none of them");
     assert!(talk(&machine.deps("run")).ends_with("apt-get: curl\n"));

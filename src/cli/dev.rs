@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Failure, Format, Outcome, UNUSABLE, WRONG};
 use crate::config::{self, Config, Environment};
@@ -24,6 +24,13 @@ const CONFIGURATION: &str = include_str!("dev.yaml");
 
 /// The name of the entity that is called. The one that calls is `reporting`.
 const TARGET: &str = "orders";
+
+/// Who may open everything, `/admin/**` included. Named in `dev.yaml` too, where names take no variables.
+const USER_EMAIL: &str = "admin@example.com";
+const USER_ROLE: &str = "admin";
+
+/// Where each application may be sent back to. Its port may differ (RFC 8252 7.3).
+const CALLBACK: &str = "http://127.0.0.1:9999/callback";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  faregate dev\n  faregate dev --upstream http://127.0.0.1:3000 --data ./state")]
@@ -57,6 +64,12 @@ struct World {
     recipient_secret: String,
     target_id: String,
     target_secret: String,
+    user_id: String,
+    user_password: String,
+    web_id: String,
+    web_secret: String,
+    spa_id: String,
+    device_id: String,
 }
 
 pub fn run(arguments: Arguments) -> Outcome {
@@ -96,6 +109,13 @@ fn configuration(arguments: &Arguments, world: &World) -> Result<Config, Failure
         ("TARGET_SECRET", world.target_secret.clone()),
         ("RECIPIENT_ID", world.recipient_id.clone()),
         ("RECIPIENT_SECRET", world.recipient_secret.clone()),
+        ("USER_ID", world.user_id.clone()),
+        ("USER_PASSWORD", world.user_password.clone()),
+        ("WEB_ID", world.web_id.clone()),
+        ("WEB_SECRET", world.web_secret.clone()),
+        ("SPA_ID", world.spa_id.clone()),
+        ("DEVICE_ID", world.device_id.clone()),
+        ("CALLBACK", CALLBACK.to_owned()),
     ]);
     config::parse("faregate dev", CONFIGURATION, &environment).map_err(|problems| {
         // Only what came from the command line can be wrong here.
@@ -115,6 +135,12 @@ impl World {
             recipient_secret: entropy.client_secret(),
             target_id: entropy.uuid().to_string(),
             target_secret: entropy.client_secret(),
+            user_id: entropy.uuid().to_string(),
+            user_password: entropy.token(12),
+            web_id: entropy.uuid().to_string(),
+            web_secret: entropy.client_secret(),
+            spa_id: entropy.uuid().to_string(),
+            device_id: entropy.uuid().to_string(),
         }
     }
 
@@ -147,9 +173,23 @@ impl World {
         );
         let mut text = String::new();
         file.read_to_string(&mut text)?;
-        serde_json::from_str(&text).with_context(|| {
-            format!("{} is not what `faregate dev --data` wrote; remove the folder to start anew", path.display())
-        })
+        let foreign =
+            || format!("{} is not what `faregate dev --data` wrote; remove the folder to start anew", path.display());
+        let kept: Map<String, Value> = serde_json::from_str(&text).with_context(foreign)?;
+        // An older program kept less.
+        let Value::Object(mut whole) = serde_json::to_value(Self::new(&Entropy::system()))? else {
+            anyhow::bail!(foreign());
+        };
+        anyhow::ensure!(kept.contains_key("master_key"), foreign());
+        let is_whole = whole.keys().all(|key| kept.contains_key(key));
+        whole.extend(kept);
+        let world: Self = serde_json::from_value(Value::Object(whole)).with_context(foreign)?;
+        if !is_whole {
+            // The file is its owner's already, and keeps its mode.
+            fs::write(path, format!("{}\n", serde_json::to_string_pretty(&world)?))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(world)
     }
 }
 
@@ -165,6 +205,12 @@ fn description(running: &Running, world: &World) -> Value {
             "recipient": { "id": world.recipient_id, "client_id": world.recipient_id, "client_secret": world.recipient_secret },
             "target": { "id": world.target_id, "name": TARGET, "client_id": world.target_id, "client_secret": world.target_secret },
         },
+        "user": { "id": world.user_id, "email": USER_EMAIL, "password": world.user_password, "roles": [USER_ROLE] },
+        "applications": {
+            "web": { "client_id": world.web_id, "client_secret": world.web_secret, "redirect_uris": [CALLBACK] },
+            "spa": { "client_id": world.spa_id, "redirect_uris": [CALLBACK] },
+            "device": { "client_id": world.device_id, "redirect_uris": [CALLBACK] },
+        },
         "routes": [
             { "path": "/public/**", "methods": ["*"], "require": "public" },
             { "path": "/api/**", "methods": ["GET"], "require": format!("permission read on {TARGET}") },
@@ -178,7 +224,7 @@ fn description(running: &Running, world: &World) -> Value {
 fn welcome(running: &Running, world: &World) -> String {
     let url = running.url();
     let admin = running.admin.map(|address| format!("http://{address}")).unwrap_or_default();
-    let World { recipient_id, recipient_secret, .. } = world;
+    let World { recipient_id, recipient_secret, user_password, web_id, web_secret, spa_id, device_id, .. } = world;
     let token = format!(
         "$(curl -s -u '{recipient_id}:{recipient_secret}' -d grant_type=client_credentials -d scope=target-entity:{TARGET}:read \
          {url}/oauth2/token | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')"
@@ -188,6 +234,11 @@ fn welcome(running: &Running, world: &World) -> String {
          \n\
          \x20 gateway  {url}    issuer  {issuer}\n\
          \x20 admin    {admin}/metrics\n\
+         \x20 user     {USER_EMAIL}    password  {user_password}    role  {USER_ROLE}\n\
+         \x20 web      {web_id}    secret  {web_secret}\n\
+         \x20 spa      {spa_id}    no secret, PKCE\n\
+         \x20 device   {device_id}    no secret, device grant\n\
+         \x20          each of them returns to {CALLBACK}\n\
          \n\
          Three requests to paste into another terminal.\n\
          \n\

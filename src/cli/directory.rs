@@ -17,7 +17,7 @@ use crate::store::GrantFilter;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     #[command(flatten)]
-    file: ConfigurationFile,
+    pub(super) file: ConfigurationFile,
     #[arg(long, value_enum, default_value_t, global = true)]
     format: Format,
 }
@@ -171,7 +171,7 @@ fn profile(text: &str) -> Result<Profile, String> {
 }
 
 /// Opens the directory of the configuration, works on it and prints the result.
-fn on_directory(common: &Common, work: impl AsyncFnOnce(&Directory) -> Result<Value, Failure>) -> Outcome {
+pub(super) fn on_directory(common: &Common, work: impl AsyncFnOnce(&Directory) -> Result<Value, Failure>) -> Outcome {
     let config = super::serve::load(&common.file)?;
     let result = super::block_on(async {
         let opened = Opened::open(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
@@ -293,7 +293,7 @@ pub fn grant(arguments: &GrantArguments) -> Outcome {
 }
 
 /// The tenant of that name; without a name the only one.
-async fn tenant_called(directory: &Directory, name: Option<&str>) -> Result<Tenant, Failure> {
+pub(super) async fn tenant_called(directory: &Directory, name: Option<&str>) -> Result<Tenant, Failure> {
     let mut tenants = directory.tenants().await?;
     let names = tenants.iter().map(|tenant| tenant.name.clone()).collect::<Vec<_>>().join(", ");
     match name {

@@ -3,6 +3,7 @@
 //! Owns what is typed and what is printed: results on standard output, talk on standard error. Commands do nothing that
 //! the library could not do for others.
 
+mod application;
 pub mod check;
 mod dev;
 mod directory;
@@ -11,6 +12,7 @@ mod key;
 mod serve;
 mod status;
 mod token;
+mod user;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -50,6 +52,10 @@ enum Command {
     EntityType(directory::EntityTypeArguments),
     /// Manage entities: the services that call and are called
     Entity(directory::EntityArguments),
+    /// Manage applications: the clients that people log in to
+    Application(application::Arguments),
+    /// Manage users, their passwords, second factors and roles
+    User(user::Arguments),
     /// Manage grants: which entity may do what to which
     Grant(directory::GrantArguments),
 }
@@ -124,6 +130,8 @@ pub fn run() -> ExitCode {
         Command::Tenant(arguments) => directory::tenant(&arguments),
         Command::EntityType(arguments) => directory::entity_type(&arguments),
         Command::Entity(arguments) => directory::entity(&arguments),
+        Command::Application(arguments) => application::run(&arguments),
+        Command::User(arguments) => user::run(&arguments),
         Command::Grant(arguments) => directory::grant(&arguments),
     };
     match outcome {

@@ -1,6 +1,10 @@
-//! `directory:` - tenants, entity types, entities and grants that the configuration declares.
+//! `directory:` - tenants, entities and grants, applications and users that the configuration declares.
 //!
 //! Owns the syntax, and that names lead somewhere inside the section. It does not write to the store: `directory` does.
+
+pub(super) mod applications;
+pub(super) mod settings;
+pub(super) mod users;
 
 use std::time::Duration;
 
@@ -11,15 +15,15 @@ use super::node::{Entry, Node, Scalar, Value};
 use super::problem::Span;
 use super::process::word;
 use super::scalar::Refusal;
-use crate::directory::Directory;
 use crate::directory::declare::{
     Declaration, EntityDeclaration, EntityTypeDeclaration, GrantDeclaration, PermissionDeclaration, TenantDeclaration,
 };
+use crate::directory::{Directory, FieldError};
 use crate::model::{Profile, is_client_id, is_display_name, is_permission_name};
 
-pub(super) const KEYS: &[&str] = &["tenants", "entity_types", "entities", "grants", "adopt"];
+pub(super) const KEYS: &[&str] = &["tenants", "entity_types", "entities", "grants", "applications", "users", "adopt"];
 pub(super) const TENANT_KEYS: &[&str] =
-    &["id", "issuer", "profile", "access_token_life", "access_token_algorithm", "id_token_algorithm"];
+    &["id", "issuer", "profile", "access_token_life", "access_token_algorithm", "id_token_algorithm", "settings"];
 pub(super) const TYPE_KEYS: &[&str] = &["id", "permissions"];
 pub(super) const PERMISSION_KEYS: &[&str] = &["description", "default"];
 pub(super) const ENTITY_KEYS: &[&str] = &["id", "type", "tenant", "client_id", "client_secret"];
@@ -44,12 +48,7 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Declaration {
         declaration.entity_types.extend(entity_type(entry, check));
     }
     for entry in fields.find("entities").map_or(&[][..], |node| check.entries(node)) {
-        // The same name in several tenants is a list, because a key can be there only once.
-        let definitions = match &entry.value.value {
-            Value::List(items) => items.as_slice(),
-            Value::Null | Value::Scalar(_) | Value::Map(_) | Value::Unusable => std::slice::from_ref(&entry.value),
-        };
-        for node in definitions {
+        for node in definitions(entry) {
             let Some(entity) = entity(entry, node, &declaration, check) else { continue };
             if declaration.entities.iter().any(|other| (&other.name, &other.tenant) == (&entity.name, &entity.tenant)) {
                 check.refuse(node.span, format!("entity {:?} is declared twice for one tenant", entity.name));
@@ -60,7 +59,54 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Declaration {
     for node in fields.find("grants").map_or(&[][..], |node| check.items(node)) {
         declaration.grants.extend(grant(node, &declaration, check));
     }
+    for entry in fields.find("applications").map_or(&[][..], |node| check.entries(node)) {
+        for node in definitions(entry) {
+            let Some(new) = applications::application(entry, node, &declaration, check) else { continue };
+            if declaration.applications.iter().any(|other| (&other.name, &other.tenant) == (&new.name, &new.tenant)) {
+                check.refuse(node.span, format!("application {:?} is declared twice for one tenant", new.name));
+            }
+            declaration.applications.push(new);
+        }
+    }
+    for entry in fields.find("users").map_or(&[][..], |node| check.entries(node)) {
+        for node in definitions(entry) {
+            declaration.users.extend(users::user(entry, node, &declaration, check));
+        }
+    }
     declaration
+}
+
+/// The same name in several tenants is a list, because a key can be there only once.
+fn definitions(entry: &Entry) -> &[Node] {
+    match &entry.value.value {
+        Value::List(items) => items.as_slice(),
+        Value::Null | Value::Scalar(_) | Value::Map(_) | Value::Unusable => std::slice::from_ref(&entry.value),
+    }
+}
+
+/// Takes note of what the rules of the directory say, each at the key that `places` names for a part of its field.
+fn note_errors(errors: Vec<FieldError>, fields: &Fields<'_>, places: &[(&str, &str)], check: &mut Check<'_>) {
+    for error in errors {
+        let Some((_, path)) = places.iter().find(|(part, _)| error.field.contains(part)) else {
+            check.refuse(fields.span, error.message);
+            continue;
+        };
+        // As deep into the file as the path leads.
+        let mut entry: Option<&Entry> = None;
+        for key in path.split('.') {
+            let inner = match entry {
+                None => fields.entry(key),
+                Some(Entry { value: Node { value: Value::Map(entries), .. }, .. }) => {
+                    entries.iter().find(|entry| entry.key == key)
+                }
+                Some(_) => None,
+            };
+            let Some(inner) = inner else { break };
+            entry = Some(inner);
+        }
+        let (span, name) = entry.map_or((fields.span, *path), |entry| (entry.key_span, &*entry.key));
+        check.refuse(span, format!("{name} {}", error.message));
+    }
 }
 
 fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
@@ -85,6 +131,7 @@ fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
         access_token_for: life.and_then(|life| i64::try_from(life.as_secs().max(1)).ok()),
         access_token_algorithm: algorithm.map(str::to_owned),
         id_token_algorithm: word(&fields, "id_token_algorithm", ALGORITHMS, check).map(str::to_owned),
+        settings: fields.find("settings").map(|node| settings::check(node, check)).unwrap_or_default(),
     })
 }
 
@@ -122,12 +169,7 @@ fn entity(entry: &Entry, node: &Node, declared: &Declaration, check: &mut Check<
     let tenant = tenant_of(&fields, declared, check);
     let client_secret = fields.secret("client_secret", SECRET_CHARACTERS, check);
     let id = uuid(&fields, check);
-    let client_id = |text: &str| {
-        let help = "at most 190 visible ASCII characters other than colon, percent and plus".to_owned();
-        let good = is_client_id(text).then(|| text.to_owned());
-        good.ok_or(Refusal { expected: "a client id", help: Some(help) })
-    };
-    let client_id = fields.find("client_id").and_then(|node| check.parsed(node, client_id));
+    let client_id = client_id(&fields, check);
     let wanted = fields.require("type", "type: the name of an entity type", check)?;
     let entity_type = check.text(wanted)?;
     if type_called(&entity_type.text, declared).is_none() {
@@ -208,6 +250,15 @@ fn tenant_of(fields: &Fields<'_>, declared: &Declaration, check: &mut Check<'_>)
         check.refuse_word(node.span, format!("unknown tenant {}", name.shown()), &name.text, &known);
     }
     Some(name.text.clone())
+}
+
+fn client_id(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<String> {
+    let client_id = |text: &str| {
+        let help = "at most 190 visible ASCII characters other than colon, percent and plus".to_owned();
+        let good = is_client_id(text).then(|| text.to_owned());
+        good.ok_or(Refusal { expected: "a client id", help: Some(help) })
+    };
+    fields.find("client_id").and_then(|node| check.parsed(node, client_id))
 }
 
 fn uuid(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<Uuid> {

@@ -1,4 +1,4 @@
-//! Free-form values: the claims of a policy test.
+//! Free-form values: the claims of a policy test, what administrators keep about a user.
 //!
 //! Owns the way from a YAML node to JSON. Nothing here is checked: any value is a good one.
 

@@ -108,6 +108,17 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("directory.entity_types.permissions", directory::PERMISSION_KEYS),
         ("directory.entities", directory::ENTITY_KEYS),
         ("directory.grants", directory::GRANT_KEYS),
+        ("directory.tenants.settings", directory::settings::KEYS),
+        ("directory.tenants.settings.user_code", directory::settings::USER_CODE_KEYS),
+        ("directory.tenants.settings.refresh_tokens", directory::settings::REFRESH_KEYS),
+        ("directory.tenants.settings.theme", directory::settings::THEME_KEYS),
+        ("directory.applications", directory::applications::KEYS),
+        ("directory.applications.roles", directory::applications::ROLE_KEYS),
+        ("directory.applications.scopes", directory::applications::SCOPE_KEYS),
+        ("directory.applications.provided_scopes", directory::applications::PROVIDED_KEYS),
+        ("directory.applications.provided_scopes.email", directory::applications::PROVIDED_SCOPE_KEYS),
+        ("directory.users", directory::users::KEYS),
+        ("directory.users.registrations", directory::users::REGISTRATION_KEYS),
         ("tests", tests::KEYS),
     ]
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::model::{Entity, EntityGrant, Tenant};
+use crate::model::{Application, Entity, EntityGrant, Registration, Tenant, User};
 use crate::store::Result;
 
 /// Entries per kind of question, absent ones included; the least used go first. Keys are at most 190 bytes long, so
@@ -25,6 +25,10 @@ pub(super) struct Cache {
     pub(super) clients: Answers<(Uuid, Box<str>), Entity>,
     pub(super) names: Answers<(Uuid, Box<str>), Entity>,
     pub(super) grants: Answers<(Uuid, Uuid), EntityGrant>,
+    pub(super) applications: Answers<Uuid, Application>,
+    pub(super) application_clients: Answers<(Uuid, Box<str>), Application>,
+    pub(super) users: Answers<Uuid, User>,
+    pub(super) registrations: Answers<(Uuid, Uuid), Registration>,
 }
 
 impl Cache {
@@ -36,6 +40,10 @@ impl Cache {
             clients: Answers::new(),
             names: Answers::new(),
             grants: Answers::new(),
+            applications: Answers::new(),
+            application_clients: Answers::new(),
+            users: Answers::new(),
+            registrations: Answers::new(),
         }
     }
 
@@ -51,6 +59,10 @@ impl Cache {
         self.clients.0.invalidate_all();
         self.names.0.invalidate_all();
         self.grants.0.invalidate_all();
+        self.applications.0.invalidate_all();
+        self.application_clients.0.invalidate_all();
+        self.users.0.invalidate_all();
+        self.registrations.0.invalidate_all();
     }
 }
 

@@ -3,16 +3,18 @@
 //!
 //! It does not read files: `config` does.
 
+mod people;
 mod plan;
 
 use uuid::Uuid;
 
+pub use people::{ApplicationDeclaration, RegistrationDeclaration, UserDeclaration};
 pub use plan::{Action, Plan, Step};
 use plan::{Stored, Write};
 
 use super::{Directory, DirectoryError};
 use crate::events::Event;
-use crate::model::Profile;
+use crate::model::{Application, Profile, Registration, Revoked, TenantSettings, User};
 use crate::secret::Secret;
 use crate::store::{GrantFilter, Result, StoreError};
 
@@ -26,6 +28,8 @@ pub struct Declaration {
     pub entity_types: Vec<EntityTypeDeclaration>,
     pub entities: Vec<EntityDeclaration>,
     pub grants: Vec<GrantDeclaration>,
+    pub applications: Vec<ApplicationDeclaration>,
+    pub users: Vec<UserDeclaration>,
     /// Take over objects of the same names that administrators made, instead of refusing.
     pub adopt: bool,
 }
@@ -40,6 +44,7 @@ pub struct TenantDeclaration {
     pub access_token_for: Option<i64>,
     pub access_token_algorithm: Option<String>,
     pub id_token_algorithm: Option<String>,
+    pub settings: TenantSettings,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -96,8 +101,10 @@ pub struct Applied {
 /// A secret that nobody will see again.
 #[derive(Clone, Debug)]
 pub struct GeneratedSecret {
+    /// What was made: an entity or an application.
+    pub kind: &'static str,
     pub tenant: String,
-    pub entity: String,
+    pub name: String,
     pub client_id: String,
     pub client_secret: Secret<String>,
 }
@@ -111,14 +118,49 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError::Invalid`] with every mistake in the declaration; fields read `entities[0]`.
     pub async fn plan(&self, declaration: &Declaration) -> std::result::Result<Plan, DirectoryError> {
+        let users = self.stored_users(&declaration.users).await?;
         let stored = Stored {
             // What refers to others first: another node may write meanwhile, and what it refers to is there already.
             grants: self.store.list_grants(GrantFilter::All).await?,
             entities: self.store.list_entities(None).await?,
+            registrations: self.stored_registrations(&users).await?,
+            users,
+            applications: self.store.list_applications(None).await?,
             entity_types: self.store.list_entity_types().await?,
             tenants: self.store.list_tenants().await?,
         };
-        plan::plan(declaration, &stored, self.clock.now(), &self.entropy).map_err(DirectoryError::Invalid)
+        plan::plan(declaration, &stored, self).map_err(DirectoryError::Invalid)
+    }
+
+    /// The users that were declared before, and those that the declaration may mean: never all of them.
+    async fn stored_users(&self, declared: &[UserDeclaration]) -> Result<Vec<User>> {
+        let mut users = self.store.list_managed_users(MANAGED_BY).await?;
+        let tenants = if declared.is_empty() { Vec::new() } else { self.store.list_tenants().await? };
+        for one in declared {
+            let mut found = Vec::new();
+            if let Some(id) = one.id {
+                found.extend(self.store.find_user(id).await?);
+            }
+            for login_id in [&one.email, &one.username].into_iter().flatten() {
+                for tenant in &tenants {
+                    found.extend(self.store.find_user_by_login(tenant.id, login_id).await?);
+                }
+            }
+            for user in found {
+                if users.iter().all(|known| known.id != user.id) {
+                    users.push(user);
+                }
+            }
+        }
+        Ok(users)
+    }
+
+    async fn stored_registrations(&self, users: &[User]) -> Result<Vec<Registration>> {
+        let mut registrations = Vec::new();
+        for user in users {
+            registrations.extend(self.store.list_registrations(user.id).await?);
+        }
+        Ok(registrations)
     }
 
     /// Makes the store look like the declaration. A second time changes nothing; after a crash in between, a second
@@ -136,7 +178,12 @@ impl Directory {
                 Ok(()) => return Ok(applied),
                 Err(error) if attempt == ATTEMPTS => return Err(error),
                 Err(DirectoryError::Changed(_) | DirectoryError::Invalid(_)) => attempt += 1,
-                Err(error @ (DirectoryError::NotFound(_) | DirectoryError::Store(_))) => return Err(error),
+                Err(
+                    error @ (DirectoryError::NotFound(_)
+                    | DirectoryError::Password(_)
+                    | DirectoryError::Sealing(_)
+                    | DirectoryError::Store(_)),
+                ) => return Err(error),
             }
         }
     }
@@ -144,12 +191,13 @@ impl Directory {
     async fn execute(&self, plan: Plan, applied: &mut Applied) -> std::result::Result<(), DirectoryError> {
         for step in plan.steps {
             let written = match self.write(&step.write).await {
-                Err(StoreError::InUse(_)) if step.action == Action::Remove => {
+                Err(DirectoryError::Store(StoreError::InUse(_))) if step.action == Action::Remove => {
                     applied.kept.push(step.what);
                     continue;
                 }
                 Ok(written) => written,
-                Err(error) => return Err(error.into()),
+                Err(DirectoryError::Store(error)) => return Err(error.into()),
+                Err(error) => return Err(error),
             };
             match step.action {
                 // Somebody else removed it meanwhile, which is what was wanted.
@@ -166,9 +214,9 @@ impl Directory {
         Ok(())
     }
 
-    async fn write(&self, write: &Write) -> Result<bool> {
+    async fn write(&self, write: &Write) -> std::result::Result<bool, DirectoryError> {
         let (store, now) = (&self.store, self.clock.now());
-        match write {
+        let written = match write {
             Write::InsertTenant(tenant) => store.insert_tenant(tenant).await.map(|()| true),
             Write::UpdateTenant(tenant) => store.update_tenant(tenant).await,
             Write::DeleteTenant(id) => store.delete_tenant(*id, now).await,
@@ -185,7 +233,37 @@ impl Directory {
             Write::DeleteEntity(id) => store.delete_entity(*id, now).await,
             Write::UpsertGrant(grant) => store.upsert_grant(grant).await.map(|()| true),
             Write::DeleteGrant { recipient_id, target_id } => store.delete_grant(*recipient_id, *target_id, now).await,
-        }
+            Write::InsertApplication(application) => store.insert_application(application).await.map(|()| true),
+            Write::UpdateApplication(change) => store.update_application(&change.0, &change.1).await,
+            Write::DeleteApplication(application) => return self.remove_application(application).await,
+            Write::InsertUser(new) => {
+                let (user, password) = &**new;
+                let mut user = user.clone();
+                if let Some(password) = password {
+                    user.password_hash = Some(self.passwords.hash(password.expose()).await?);
+                }
+                store.insert_user(&user).await.map(|()| true)
+            }
+            Write::UpdateUser(change) => store.update_user(&change.0, &change.1).await,
+            Write::DeleteUser(id) => {
+                self.revoke(Revoked::User(*id)).await?;
+                store.delete_user(*id, now).await
+            }
+            Write::UpsertRegistration(registration) => store.upsert_registration(registration).await.map(|()| true),
+            Write::DeleteRegistration { user_id, application_id } => {
+                store.delete_registration(*user_id, *application_id, now).await
+            }
+        };
+        // As it is: whether it is a mistake depends on the step.
+        written.map_err(DirectoryError::Store)
+    }
+
+    async fn remove_application(&self, application: &Application) -> std::result::Result<bool, DirectoryError> {
+        let (tenant_id, client_id) = (application.tenant_id, application.client_id.clone());
+        let written = self.store.delete_application(application.id, self.clock.now()).await;
+        let written = written.map_err(DirectoryError::Store)?;
+        self.revoke(Revoked::Client { tenant_id, client_id }).await?;
+        Ok(written)
     }
 }
 
@@ -205,6 +283,18 @@ fn told(write: &Write) -> (Event, String) {
         Write::DeleteEntity(id) => (Event::EntityDeleted, id.to_string()),
         Write::UpsertGrant(grant) => (Event::GrantChanged, format!("{}/{}", grant.target_id, grant.recipient_id)),
         Write::DeleteGrant { recipient_id, target_id } => (Event::GrantDeleted, format!("{target_id}/{recipient_id}")),
+        Write::InsertApplication(application) => (Event::ApplicationCreated, application.id.to_string()),
+        Write::UpdateApplication(change) => (Event::ApplicationUpdated, change.1.id.to_string()),
+        Write::DeleteApplication(application) => (Event::ApplicationDeleted, application.id.to_string()),
+        Write::InsertUser(new) => (Event::UserCreated, new.0.id.to_string()),
+        Write::UpdateUser(change) => (Event::UserUpdated, change.1.id.to_string()),
+        Write::DeleteUser(id) => (Event::UserDeleted, id.to_string()),
+        Write::UpsertRegistration(registration) => {
+            (Event::RegistrationChanged, format!("{}/{}", registration.user_id, registration.application_id))
+        }
+        Write::DeleteRegistration { user_id, application_id } => {
+            (Event::RegistrationDeleted, format!("{user_id}/{application_id}"))
+        }
     }
 }
 

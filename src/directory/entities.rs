@@ -34,7 +34,7 @@ impl Directory {
         let id = new.id.unwrap_or_else(|| self.entropy.uuid());
         let (client_secret, secret_error) = match new.client_secret {
             Some(chosen) => {
-                let error = check_secret(chosen.expose());
+                let error = check_secret("entity.clientSecret", chosen.expose());
                 (chosen, error)
             }
             None => (Secret::new(self.entropy.client_secret()), None),
@@ -76,7 +76,9 @@ impl Directory {
             let message = format!("the tenant has an entity named {:?} already", entity.name);
             errors.push(FieldError::new("entity.name", FieldCode::Duplicate, message));
         }
-        if self.store.find_entity_by_client_id(tenant_id, &entity.client_id).await?.is_some() {
+        if self.store.find_entity_by_client_id(tenant_id, &entity.client_id).await?.is_some()
+            || self.store.find_application_by_client_id(tenant_id, &entity.client_id).await?.is_some()
+        {
             errors.push(FieldError::new("entity.clientId", FieldCode::Duplicate, "the tenant has this client already"));
         }
         // D9: no client may carry the identifier that is another one's `sub`.
@@ -95,6 +97,7 @@ impl Directory {
                 ));
             }
         }
+        errors.extend(self.check_identifier("entity.id", entity.id).await?);
         Ok(errors)
     }
 
@@ -105,14 +108,7 @@ impl Directory {
         let before = self.store.find_entity(id).await?.ok_or(DirectoryError::NotFound("entity"))?;
         let client_secret = Secret::new(self.entropy.client_secret());
         let mut client_secrets = vec![ClientSecret::new(client_secret.expose(), now)];
-        if keep_old_for > 0 {
-            let newest = before.client_secrets.iter().filter(|secret| secret.is_live(now)).max_by_key(|s| s.created_at);
-            client_secrets.extend(newest.map(|secret| {
-                let ends_at = now.saturating_add(keep_old_for);
-                let expires_at = secret.expires_at.map_or(ends_at, |at| at.min(ends_at));
-                ClientSecret { expires_at: Some(expires_at), ..secret.clone() }
-            }));
-        }
+        client_secrets.extend(ClientSecret::retiring(&before.client_secrets, keep_old_for, now));
         let entity = Entity { client_secrets, updated_at: now, ..before.clone() };
         if !self.store.update_entity(&before, &entity).await? {
             return Err(DirectoryError::Changed("entity"));

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::PasswordError;
+use crate::jose::KeyError;
 use crate::store::{Object, StoreError, Unique};
 
 /// Why an administrator's command had no effect.
@@ -19,6 +21,10 @@ pub enum DirectoryError {
     #[error("the {0} was changed by somebody else meanwhile; try again")]
     Changed(&'static str),
     #[error(transparent)]
+    Password(PasswordError),
+    #[error("a secret cannot be sealed: {0}")]
+    Sealing(#[source] KeyError),
+    #[error(transparent)]
     Store(StoreError),
 }
 
@@ -33,7 +39,7 @@ impl From<StoreError> for DirectoryError {
                 FieldError::new(reference_to(*object), FieldCode::Missing, format!("there is no such {object}"))
             }
             StoreError::InUse(object) => {
-                let message = format!("the {object} is in use; delete the entities first");
+                let message = format!("the {object} is in use; delete what belongs to it first");
                 FieldError::new(reference_to(*object), FieldCode::InUse, message)
             }
             StoreError::ReadOnly | StoreError::Full | StoreError::Unavailable(_) | StoreError::Corrupt(_) => {
@@ -106,6 +112,8 @@ pub enum FieldCode {
     InUse,
     Invalid,
     Missing,
+    /// A password that everybody tries first.
+    TooCommon,
     TooLong,
     TooShort,
 }
@@ -118,6 +126,7 @@ impl FieldCode {
             Self::InUse => "inUse",
             Self::Invalid => "invalid",
             Self::Missing => "missing",
+            Self::TooCommon => "tooCommon",
             Self::TooLong => "tooLong",
             Self::TooShort => "tooShort",
         }

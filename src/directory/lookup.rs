@@ -5,7 +5,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Directory;
-use crate::model::{Entity, EntityGrant, EntityType, Tenant, is_client_id, is_display_name};
+use super::user_rules::is_login_id;
+use crate::model::{
+    Application, Entity, EntityGrant, EntityType, Registration, Tenant, User, is_client_id, is_display_name,
+};
 use crate::store::{GrantFilter, Result};
 
 impl Directory {
@@ -75,6 +78,46 @@ impl Directory {
         Ok(names)
     }
 
+    /// The application whose `client_id` this is.
+    pub async fn find_application(&self, tenant_id: Uuid, client_id: &str) -> Result<Option<Arc<Application>>> {
+        if !is_client_id(client_id) {
+            return Ok(None);
+        }
+        let generation = self.cache.generation();
+        let ask = self.store.find_application_by_client_id(tenant_id, client_id);
+        self.cache.application_clients.find(generation, (tenant_id, client_id.into()), ask).await
+    }
+
+    pub async fn application(&self, id: Uuid) -> Result<Option<Arc<Application>>> {
+        let generation = self.cache.generation();
+        self.cache.applications.find(generation, id, self.store.find_application(id)).await
+    }
+
+    pub async fn user(&self, id: Uuid) -> Result<Option<Arc<User>>> {
+        let generation = self.cache.generation();
+        self.cache.users.find(generation, id, self.store.find_user(id)).await
+    }
+
+    /// By email or username, without regard to case (F-048). Never from memory: a login decides on what is true now.
+    pub async fn find_user(&self, tenant_id: Uuid, login_id: &str) -> Result<Option<User>> {
+        if !is_login_id(login_id) {
+            return Ok(None); // Nothing stored looks like this, and it could be megabytes long.
+        }
+        self.store.find_user_by_login(tenant_id, login_id).await
+    }
+
+    /// The user's place in the application, with those of its roles that the application still has.
+    pub async fn registration(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Arc<Registration>>> {
+        let generation = self.cache.generation();
+        let ask = async {
+            let Some(mut found) = self.store.find_registration(user_id, application_id).await? else { return Ok(None) };
+            let application = self.application(application_id).await?;
+            found.roles.retain(|name| application.as_ref().is_some_and(|application| application.role(name).is_some()));
+            Ok(Some(found))
+        };
+        self.cache.registrations.find(generation, (user_id, application_id), ask).await
+    }
+
     // What follows is for administrators and never cached.
 
     /// By name or id.
@@ -104,6 +147,21 @@ impl Directory {
     /// Of one tenant, or of all.
     pub async fn entities(&self, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {
         self.store.list_entities(tenant_id).await
+    }
+
+    /// Of one tenant, or of all.
+    pub async fn applications(&self, tenant_id: Option<Uuid>) -> Result<Vec<Application>> {
+        self.store.list_applications(tenant_id).await
+    }
+
+    /// By id, those after `after`, at most `limit`; of one tenant, or of all.
+    pub async fn users(&self, tenant_id: Option<Uuid>, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
+        self.store.list_users(tenant_id, after, limit).await
+    }
+
+    /// By application.
+    pub async fn registrations(&self, user_id: Uuid) -> Result<Vec<Registration>> {
+        self.store.list_registrations(user_id).await
     }
 
     pub async fn grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>> {

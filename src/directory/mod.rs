@@ -1,9 +1,13 @@
-//! What administrators manage: tenants, entity types, entities and grants. Every rule about them is checked here, and
+//! What administrators manage: tenants, entities and what they may do to each other, applications, users and their
+//! places in applications, passwords and second factors. Every rule about them is checked here, and
 //! the token path reads them here, from memory.
 //!
 //! It does not know how a command arrived, nor what a token looks like.
 
+mod application_rules;
+mod applications;
 mod cache;
+mod credentials;
 pub mod declare;
 mod entities;
 mod entity_types;
@@ -11,21 +15,39 @@ mod error;
 mod feed;
 mod grants;
 mod lookup;
+mod password_rules;
+mod passwords;
+pub mod redirect_uri;
+mod registrations;
 mod rules;
+mod second_factor;
+mod tenant_rules;
 mod tenants;
+mod throttle;
+mod user_rules;
+mod users;
 
 use std::sync::Arc;
 
+pub use applications::{ApplicationWithSecret, NewApplication, NewRole, NewSecret};
+pub use credentials::{Login, LoginError, SecondFactor};
 pub use entities::{NewEntity, WithSecret};
 pub use entity_types::{NewEntityType, NewPermission};
 pub use error::{DirectoryError, FieldCode, FieldError};
 pub use feed::News;
 pub use grants::NewGrant;
+pub use passwords::{PasswordError, Passwords, Verdict};
+pub use registrations::NewRegistration;
+pub use second_factor::Enrollment;
+pub use tenant_rules::check_settings as check_tenant_settings;
 pub use tenants::NewTenant;
+pub use users::NewUser;
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::events::Event;
+use crate::jose::Sealing;
+use crate::revocations::Revocations;
 use crate::store::Store;
 
 /// The administrators' commands and the token path's lookups. Share it in an `Arc`.
@@ -34,11 +56,38 @@ pub struct Directory {
     clock: Clock,
     entropy: Entropy,
     cache: cache::Cache,
+    passwords: Passwords,
+    throttle: throttle::Throttle,
+    sealing: Sealing,
+    revocations: Arc<Revocations>,
 }
 
 impl Directory {
+    /// A directory whose sealed secrets nobody else opens and whose revocations nobody hears of, until it is told with
+    /// whom to share them.
     pub fn new(store: Arc<dyn Store>, clock: Clock, entropy: Entropy) -> Self {
-        Self { store, clock, entropy, cache: cache::Cache::new() }
+        Self {
+            cache: cache::Cache::new(),
+            passwords: Passwords::new(entropy.clone()),
+            throttle: throttle::Throttle::new(),
+            sealing: Sealing::ephemeral(),
+            revocations: Arc::default(),
+            store,
+            clock,
+            entropy,
+        }
+    }
+
+    pub fn with_sealing(self, sealing: Sealing) -> Self {
+        Self { sealing, ..self }
+    }
+
+    pub fn with_revocations(self, revocations: Arc<Revocations>) -> Self {
+        Self { revocations, ..self }
+    }
+
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
     }
 
     /// After every write of our own: nothing older is answered from memory, and the auditor hears of it.

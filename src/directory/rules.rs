@@ -3,13 +3,18 @@
 
 use uuid::Uuid;
 
+use super::tenant_rules::check_settings;
+use super::user_rules::is_hidden;
 use super::{FieldCode, FieldError};
 use crate::jose::Algorithm;
-use crate::model::{Entity, EntityType, Permission, Profile, Tenant};
+use crate::model::{Entity, EntityType, Permission, Profile, RefreshTokenPolicy, Tenant};
 use crate::model::{is_client_id, is_display_name, is_permission_name};
 
 /// Thirty days: keys have to stay published for as long as the longest token lives.
-const LONGEST_ACCESS_TOKEN_FOR: i64 = 30 * 86_400;
+pub(super) const LONGEST_ACCESS_TOKEN_FOR: i64 = 30 * 86_400;
+
+/// Ten years.
+const LONGEST_REFRESH_TOKEN_FOR: i64 = 3650 * 86_400;
 
 /// Shortest client secret that an administrator may choose. Secrets are stored as a plain hash, so they must be beyond
 /// guessing: 32 characters hold 128 bits even in hexadecimal digits.
@@ -26,16 +31,21 @@ pub(super) fn check_tenant(tenant: &Tenant) -> Vec<FieldError> {
         let message = format!("must be between 1 and {LONGEST_ACCESS_TOKEN_FOR} seconds");
         errors.push(FieldError::new("tenant.jwtConfiguration.timeToLiveInSeconds", FieldCode::Invalid, message));
     }
-    let names = Algorithm::ALL.map(Algorithm::as_str);
     for (field, algorithm) in [
         ("tenant.accessTokenAlgorithm", &tenant.access_token_algorithm),
         ("tenant.idTokenAlgorithm", &tenant.id_token_algorithm),
     ] {
-        if !names.contains(&algorithm.as_str()) {
+        if !is_signature_algorithm(algorithm) {
+            let names = Algorithm::ALL.map(Algorithm::as_str);
             errors.push(FieldError::new(field, FieldCode::Invalid, format!("must be one of {}", names.join(", "))));
         }
     }
+    errors.extend(check_settings(&tenant.settings));
     errors
+}
+
+pub(super) fn is_signature_algorithm(name: &str) -> bool {
+    Algorithm::ALL.iter().any(|algorithm| algorithm.as_str() == name)
 }
 
 /// D2: free text in the FusionAuth profiles; elsewhere the URL that discovery starts from (RFC 8414 2).
@@ -90,19 +100,23 @@ pub(super) fn check_permission(permission: &Permission) -> Option<FieldError> {
 pub(super) fn check_entity(entity: &Entity) -> Vec<FieldError> {
     let mut errors = Vec::new();
     errors.extend(check_name("entity.name", &entity.name));
-    let field = "entity.clientId";
-    if entity.client_id.is_empty() {
-        errors.push(FieldError::new(field, FieldCode::Blank, "must not be empty; leave it out for the id"));
-    } else if !is_client_id(&entity.client_id) {
-        let message = "must be at most 190 visible ASCII characters other than colon, percent and plus";
-        errors.push(FieldError::new(field, FieldCode::Invalid, message));
-    }
+    errors.extend(check_client_id("entity.clientId", &entity.client_id));
     errors
 }
 
+pub(super) fn check_client_id(field: &'static str, client_id: &str) -> Option<FieldError> {
+    if client_id.is_empty() {
+        return Some(FieldError::new(field, FieldCode::Blank, "must not be empty; leave it out for the id"));
+    }
+    if !is_client_id(client_id) {
+        let message = "must be at most 190 visible ASCII characters other than colon, percent and plus";
+        return Some(FieldError::new(field, FieldCode::Invalid, message));
+    }
+    None
+}
+
 /// A secret that an administrator chose. The message never shows it.
-pub(super) fn check_secret(secret: &str) -> Option<FieldError> {
-    let field = "entity.clientSecret";
+pub(super) fn check_secret(field: &'static str, secret: &str) -> Option<FieldError> {
     if secret.len() < SHORTEST_SECRET {
         let message = format!("must have at least {SHORTEST_SECRET} characters; try: openssl rand -base64 32");
         return Some(FieldError::new(field, FieldCode::TooShort, message));
@@ -121,7 +135,7 @@ pub(super) fn check_secret(secret: &str) -> Option<FieldError> {
     None
 }
 
-fn check_name(field: &'static str, name: &str) -> Option<FieldError> {
+pub(super) fn check_name(field: &'static str, name: &str) -> Option<FieldError> {
     if name.trim().is_empty() {
         return Some(FieldError::new(field, FieldCode::Blank, "must not be empty"));
     }
@@ -137,6 +151,35 @@ fn check_name(field: &'static str, name: &str) -> Option<FieldError> {
         "must not begin or end with white space, nor contain control characters"
     };
     Some(FieldError::new(field, FieldCode::Invalid, message))
+}
+
+/// C6 to C8. `parent` is the object whose policy it is.
+pub(super) fn check_refresh_tokens(parent: &str, policy: &RefreshTokenPolicy) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut check = |name: &str, value: i64, least: i64, most: i64| {
+        if !(least..=most).contains(&value) {
+            let message = format!("must be between {least} and {most} seconds");
+            errors.push(FieldError::new(format!("{parent}.{name}"), FieldCode::Invalid, message));
+        }
+    };
+    check("refreshTokenTimeToLiveInSeconds", policy.absolute_for, 1, LONGEST_REFRESH_TOKEN_FOR);
+    if let Some(idle_for) = policy.idle_for {
+        check("refreshTokenSlidingWindowInSeconds", idle_for, 1, LONGEST_REFRESH_TOKEN_FOR);
+    }
+    check("refreshTokenOneTimeUseConfiguration.gracePeriodInSeconds", policy.retry_for, 0, 60);
+    errors
+}
+
+/// K11: text that people will read on our pages. Line breaks and tabs are no text either.
+pub(super) fn check_text(field: &'static str, text: &str, longest: usize) -> Option<FieldError> {
+    if text.len() > longest {
+        return Some(FieldError::new(field, FieldCode::TooLong, format!("must have at most {longest} bytes")));
+    }
+    if text.chars().any(|c| c.is_control() || is_hidden(c)) {
+        let message = "must not contain control characters, nor characters that hide or reorder others";
+        return Some(FieldError::new(field, FieldCode::Invalid, message));
+    }
+    None
 }
 
 #[cfg(test)]
@@ -186,13 +229,14 @@ mod tests {
     // D12, T77
     #[test]
     fn chosen_secrets_are_long_and_never_repeated_to_the_chooser() {
-        assert_eq!(check_secret("+fcXet9Iu2kQi61yWD9Tu4ReZ113P6yEAkr32v6WKOQ="), None);
+        let field = "entity.clientSecret";
+        assert_eq!(check_secret(field, "+fcXet9Iu2kQi61yWD9Tu4ReZ113P6yEAkr32v6WKOQ="), None);
         for (secret, code) in [
             ("hunter2", "[tooShort]entity.clientSecret"),
             (&*"x".repeat(257), "[tooLong]entity.clientSecret"),
             ("a secret with thirty-two characters", "[invalid]entity.clientSecret"),
         ] {
-            let error = check_secret(secret).expect("refused");
+            let error = check_secret(field, secret).expect("refused");
             assert_eq!(error.code(), code);
             assert!(!error.to_string().contains(secret));
         }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::rules::check_tenant;
 use super::{Directory, DirectoryError, no_errors};
 use crate::events::Event;
-use crate::model::{Profile, Tenant};
+use crate::model::{Profile, Tenant, TenantSettings};
 use crate::store::{StoreError, Unique};
 
 /// A tenant to be; what is `None` gets its default.
@@ -19,6 +19,7 @@ pub struct NewTenant {
     pub access_token_for: Option<i64>,
     pub access_token_algorithm: Option<String>,
     pub id_token_algorithm: Option<String>,
+    pub settings: TenantSettings,
 }
 
 impl Directory {
@@ -30,6 +31,7 @@ impl Directory {
         let mut tenant = Tenant::new(id, &new.name, self.clock.now());
         tenant.issuer = new.issuer;
         tenant.profile = new.profile;
+        tenant.settings = new.settings;
         if let Some(seconds) = new.access_token_for {
             tenant.access_token_for = seconds;
         }

@@ -141,6 +141,7 @@ fn slot_of(token: &str) -> usize {
 mod tests {
     use super::*;
     use crate::enforce::Identity;
+    use crate::enforce::token::Cleared;
     use crate::policy::TokenFacts;
 
     fn verified(subject: &str) -> Arc<VerifiedToken> {
@@ -153,6 +154,7 @@ mod tests {
             token_id: None,
             key_id: "k".into(),
             pseudonym: "p".into(),
+            cleared: Cleared::default(),
         })
     }
 

@@ -33,6 +33,8 @@ pub enum TokenFault {
     IssuerNotAccepted,
     /// None of its audiences is one that the route accepts.
     AudienceNotAccepted,
+    /// It was good until somebody revoked it.
+    Revoked,
 }
 
 impl TokenFault {
@@ -41,6 +43,7 @@ impl TokenFault {
             Self::Door(reason) => reason.as_str(),
             Self::IssuerNotAccepted => "issuer_not_accepted",
             Self::AudienceNotAccepted => "wrong_audience",
+            Self::Revoked => "revoked",
         }
     }
 }
@@ -104,6 +107,7 @@ impl Denial {
             }
             Self::NoToken => "This resource needs an access token",
             Self::InvalidToken(TokenFault::Door(jose::Reason::Expired)) => "The access token expired",
+            Self::InvalidToken(TokenFault::Revoked) => "The access token was revoked",
             Self::InvalidToken(_) => "The access token is not valid here",
             Self::InsufficientScope { .. } => "The access token does not permit this request",
             Self::Undecidable(_) => "The request cannot be decided now",

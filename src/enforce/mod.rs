@@ -25,11 +25,13 @@ pub use identity::Identity;
 pub use permit::Permit;
 pub use pseudonym::Pseudonyms;
 pub use refusal::Refusal;
+use token::Cleared;
 pub use token::VerifiedToken;
 
 use crate::clock::Clock;
 use crate::jose::{self, Expectations, KeySet};
 use crate::policy::{Decision, Facts, Parameters, Policy, Reason, RuleId, Target, TokenFacts};
+use crate::revocations::Revocations;
 
 /// An issuer whose tokens are verified here, without asking anybody.
 #[async_trait]
@@ -86,13 +88,28 @@ pub struct Enforcer {
     cache: TokenCache,
     clock: Clock,
     pseudonyms: Pseudonyms,
+    revocations: Arc<Revocations>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
 impl Enforcer {
+    /// An enforcer that knows of no revocations.
     pub fn new(issuers: Vec<Arc<dyn Issuer>>, cache: TokenCache, clock: Clock, pseudonyms: Pseudonyms) -> Self {
-        Self { issuers: issuers.into(), cache, clock, pseudonyms, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        Self {
+            issuers: issuers.into(),
+            cache,
+            clock,
+            pseudonyms,
+            revocations: Arc::default(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    /// Refuses what these marks concern, from the next request on.
+    pub fn with_revocations(self, revocations: Arc<Revocations>) -> Self {
+        Self { revocations, ..self }
     }
 
     /// Decides on one request. It waits only when a token is seen for the first time and speaks of entities.
@@ -120,11 +137,14 @@ impl Enforcer {
             }
         };
         self.count(cache_hit);
-        // 4. Still good? Asked at every use, cached or not (rule F17).
+        // 4. Still good? Asked at every use, cached or not (rules F17, I8).
         if self.clock.now() >= verified.expires_at {
             self.cache.remove(token);
             let denial = Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired));
             return Err(Refusal::of_token(denial, verified, cache_hit));
+        }
+        if verified.is_revoked(&self.revocations) {
+            return Err(Refusal::of_token(Denial::InvalidToken(TokenFault::Revoked), verified, cache_hit));
         }
         // 5. Decide.
         match decide(guard, &request, &verified) {
@@ -162,6 +182,7 @@ impl Enforcer {
             token_id,
             key_id: verified.key_id,
             pseudonym,
+            cleared: Cleared::default(),
         });
         self.cache.insert(token, compiled.clone(), generation);
         Ok(compiled)

@@ -1,6 +1,7 @@
 use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::*;
 use crate::jose::{Algorithm, SigningKey, TokenType};
@@ -117,4 +118,43 @@ async fn a_known_token_expires_on_time() {
     assert_eq!(outcome(&enforcer, &guard, &token).await, Err((401, "expired")));
     assert_eq!(outcome(&enforcer, &guard, &token).await, Err((401, "expired")));
     assert_eq!(enforcer.cache_counts().misses, 1, "an expired token is not taken for a new one twice");
+}
+
+// I8, F-340: refused by the next request, whatever the mark is against, and however often the token was seen before
+#[tokio::test]
+async fn a_revoked_token_is_refused_at_once() {
+    use crate::model::{Revocation, Revoked};
+
+    let issuer = Switchable::new("https://a");
+    let (enforcer, clock) = enforcer(&[&issuer]);
+    let revocations = Arc::new(Revocations::default());
+    let enforcer = enforcer.with_revocations(revocations.clone());
+    let guard = guard("authenticated", &[0]);
+    let token = |jti: &str, user: Uuid, grant: Uuid| {
+        let claims = json!({
+            "iss": "https://a", "sub": user, "gid": grant, "jti": jti, "exp": NOW + 60, "iat": NOW,
+        });
+        issuer.key.sign(TokenType::AccessToken, &claims).unwrap()
+    };
+    let (ada, bob) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let tokens = [token("a1", ada, Uuid::from_u128(11)), token("a2", ada, Uuid::from_u128(12)), token("b", bob, bob)];
+    let outcomes = async || {
+        let mut outcomes = Vec::new();
+        for token in &tokens {
+            outcomes.push(outcome(&enforcer, &guard, token).await);
+        }
+        outcomes
+    };
+    let refused = Err((401, "revoked"));
+    assert_eq!(outcomes().await, [Ok(()); 3]);
+    let add = |revoked| revocations.add(&Revocation { revoked, revoked_at: clock.now(), expires_at: NOW + 60 });
+    add(Revoked::Token("a1".to_owned()));
+    for _ in 0..2 {
+        assert_eq!(outcomes().await, [refused, Ok(()), Ok(())]);
+    }
+    add(Revoked::User(ada));
+    assert_eq!(outcomes().await, [refused, refused, Ok(())]);
+    add(Revoked::Grant(bob));
+    assert_eq!(outcomes().await, [refused; 3]);
+    assert_eq!(enforcer.cache_counts().misses, 3, "verified once, whatever is revoked");
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::Route;
 use super::request_id::RequestId;
+use super::upgrade::Hold;
 use crate::enforce::{Permit, Refusal};
 
 /// The state of one request.
@@ -27,6 +28,8 @@ pub struct Context {
     pub body_received: u64,
     /// When the request went to the upstream.
     pub forwarded: Option<Instant>,
+    /// The upstream's side of a tunnel that is asked for.
+    pub upgrade: Option<Hold>,
     /// The pattern of our own path, if the request is for one.
     pub embedded: Option<&'static str>,
 }
@@ -43,6 +46,7 @@ impl Context {
             refused: None,
             body_received: 0,
             forwarded: None,
+            upgrade: None,
             embedded: None,
         }
     }

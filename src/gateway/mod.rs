@@ -16,6 +16,7 @@ mod proxy;
 mod request_id;
 mod respond;
 mod run;
+mod upgrade;
 mod upstream;
 
 use std::net::IpAddr;
@@ -28,6 +29,7 @@ pub use forward::Forwarder;
 pub use header_block::HeaderLimits;
 pub use listener::{Census, ListenError, Listener, Service};
 pub use proxy::Proxy;
+pub use request_id::RequestId;
 pub use run::{H2Limits, start, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 

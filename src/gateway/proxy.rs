@@ -23,6 +23,7 @@ use super::embed::{self, Outcome, Peer};
 use super::forward::Forwarding;
 use super::panic::{Panicked, caught};
 use super::respond::{self, Problem, REQUEST_ID};
+use super::upgrade::Hold;
 use crate::enforce::Request;
 use crate::route;
 use crate::telemetry::DecisionLine;
@@ -68,7 +69,7 @@ impl ProxyHttp for Proxy {
         Ok(true)
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Context) -> pingora::Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> pingora::Result<Box<HttpPeer>> {
         // Without a permit there is no upstream, whatever an earlier phase did.
         let (Some(route), Some(_)) = (&ctx.route, &ctx.permit) else {
             return Error::e_explain(ErrorType::InternalError, "a request without a permit");
@@ -77,6 +78,7 @@ impl ProxyHttp for Proxy {
         if route.read_timeout.is_some() {
             peer.options.read_timeout = route.read_timeout;
         }
+        ctx.upgrade = Hold::on(&mut peer, session.req_header());
         ctx.forwarded = Some(Instant::now());
         Ok(peer)
     }
@@ -101,7 +103,13 @@ impl ProxyHttp for Proxy {
             request_id: ctx.request_id.as_str(),
             keep_authorization: route.forward_authorization,
         };
-        self.0.forwarder.rewrite(permit, request, &forwarding)
+        self.0.forwarder.rewrite(permit, request, &forwarding)?;
+        if let Some(hold) = &ctx.upgrade
+            && session.as_downstream_mut().is_body_empty()
+        {
+            hold.until_request_ends();
+        }
+        Ok(())
     }
 
     async fn request_body_filter(

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Algorithm, VerifyingKey};
+use super::{Algorithm, KeyError, VerifyingKey, json};
 
 /// An immutable set; a change makes a new one.
 #[derive(Debug)]
@@ -30,6 +30,27 @@ impl KeySet {
             by_kid.insert(Arc::clone(key.kid()), key);
         }
         Self { keys: by_kid, document: json!({ "keys": listed }).to_string().into() }
+    }
+
+    /// Reads what somebody else published. Keys of kinds that we do not know are skipped; one that should not be there, a
+    /// private or shared one, spoils the whole set (rule G7).
+    ///
+    /// # Errors
+    /// [`KeyError::Malformed`] if it is no JWK set, [`KeyError::NotPublic`] if it holds what must not be published.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let document = json::parse_object(text.as_bytes()).map_err(|_| KeyError::Malformed)?;
+        let listed = document.get("keys").and_then(Value::as_array).ok_or(KeyError::Malformed)?;
+        let mut keys = Vec::with_capacity(listed.len());
+        for entry in listed {
+            match VerifyingKey::from_jwk(entry.as_object().ok_or(KeyError::Malformed)?) {
+                Ok(key) => keys.push(Arc::new(key)),
+                Err(KeyError::NotPublic) => return Err(KeyError::NotPublic),
+                Err(
+                    KeyError::Malformed | KeyError::UnsupportedAlgorithm | KeyError::NotForSigning | KeyError::Library,
+                ) => {}
+            }
+        }
+        Ok(Self::new(keys))
     }
 
     pub fn find(&self, kid: &str) -> Option<&Arc<VerifyingKey>> {
@@ -94,6 +115,23 @@ mod tests {
         assert_eq!(one.only(Algorithm::Es256).unwrap().kid(), first.kid());
         assert!(one.only(Algorithm::Rs256).is_none());
         assert!(KeySet::new([first, second]).only(Algorithm::Es256).is_none());
+    }
+
+    // G7: RFC 7517 section 5
+    #[test]
+    fn a_published_set_is_read_and_a_private_key_spoils_it() {
+        let own = key(Algorithm::Es256);
+        let public = serde_json::to_value(own.public_jwk().unwrap()).unwrap();
+        let unknown = json!({ "kty": "XYZ", "kid": "other" });
+        let text = json!({ "keys": [unknown, public.clone()] }).to_string();
+        let set = KeySet::parse(&text).unwrap();
+        assert_eq!((set.keys().count(), set.find(own.kid()).unwrap().algorithm()), (1, Algorithm::Es256));
+        let mut private = public;
+        private["d"] = "AA".into();
+        assert_eq!(KeySet::parse(&json!({ "keys": [private] }).to_string()).unwrap_err(), KeyError::NotPublic);
+        for text in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[1]}"#] {
+            assert_eq!(KeySet::parse(text).unwrap_err(), KeyError::Malformed, "{text}");
+        }
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl MasterKey {
         Self::from_base64(&text).map_err(|_| MasterKeyError::MalformedFile(path.to_owned()))
     }
 
-    fn new(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn new(bytes: &[u8]) -> Option<Self> {
         // The library takes no other length.
         let sealing = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).ok()?);
         Some(Self { sealing, deriving: hmac::Key::new(hmac::HMAC_SHA256, bytes) })

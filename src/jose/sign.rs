@@ -18,6 +18,8 @@ pub enum TokenType {
     AccessToken,
     /// `JWT`: ID tokens, and access tokens of profiles that want it.
     Jwt,
+    /// `logout+jwt` (OpenID Connect Back-Channel Logout 1.0 section 2.4).
+    LogoutToken,
 }
 
 impl TokenType {
@@ -25,6 +27,7 @@ impl TokenType {
         match self {
             Self::AccessToken => "at+jwt",
             Self::Jwt => "JWT",
+            Self::LogoutToken => "logout+jwt",
         }
     }
 }
@@ -42,6 +45,7 @@ pub enum SignError {
 pub(super) struct Headers {
     access_token: Box<str>,
     jwt: Box<str>,
+    logout_token: Box<str>,
 }
 
 impl Headers {
@@ -50,13 +54,18 @@ impl Headers {
             let header = serde_json::json!({ "alg": algorithm.as_str(), "kid": kid, "typ": token_type.as_str() });
             URL_SAFE_NO_PAD.encode(header.to_string()).into()
         };
-        Self { access_token: encoded(TokenType::AccessToken), jwt: encoded(TokenType::Jwt) }
+        Self {
+            access_token: encoded(TokenType::AccessToken),
+            jwt: encoded(TokenType::Jwt),
+            logout_token: encoded(TokenType::LogoutToken),
+        }
     }
 
     fn of(&self, token_type: TokenType) -> &str {
         match token_type {
             TokenType::AccessToken => &self.access_token,
             TokenType::Jwt => &self.jwt,
+            TokenType::LogoutToken => &self.logout_token,
         }
     }
 }

@@ -3,7 +3,6 @@
 //! Owns RFC 7515 section 5.2 and RFC 7519 section 7.2 with the rules F1 to F11. It does not know revocation, policies
 //! or where keys come from.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -142,16 +141,26 @@ pub fn verify(token: &str, expectations: &Expectations, keys: &KeySet, now: i64)
 
 /// Reads `iss` without believing it, to choose the [`Expectations`] that [`verify`] then holds the token to.
 pub fn peek_issuer(token: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Claims<'a> {
-        #[serde(borrow)]
-        iss: Cow<'a, str>,
-    }
+    peek(token)?.iss
+}
+
+/// Reads `sub` without believing it: whom an assertion is about, whose keys have to verify it then.
+pub fn peek_subject(token: &str) -> Option<String> {
+    peek(token)?.sub
+}
+
+#[derive(Deserialize)]
+struct Peeked {
+    iss: Option<String>,
+    sub: Option<String>,
+}
+
+fn peek(token: &str) -> Option<Peeked> {
     if token.len() > 2 * MAX_TOKEN_BYTES {
         return None;
     }
     let claims = decode(split(token)?.claims).ok()?;
-    serde_json::from_slice::<Claims<'_>>(&claims).ok().map(|claims| claims.iss.into_owned())
+    serde_json::from_slice(&claims).ok()
 }
 
 struct Parts<'a> {

@@ -91,6 +91,15 @@ impl ClientSecret {
         accepted
     }
 
+    /// The secret that stays good for `keep_for` more seconds beside a new one (D13): the newest of the live ones.
+    pub fn retiring(secrets: &[Self], keep_for: i64, now: i64) -> Option<Self> {
+        let live = secrets.iter().filter(|secret| keep_for > 0 && secret.is_live(now));
+        let newest = live.max_by_key(|secret| secret.created_at)?;
+        let ends_at = now.saturating_add(keep_for);
+        let expires_at = newest.expires_at.map_or(ends_at, |at| at.min(ends_at));
+        Some(Self { expires_at: Some(expires_at), ..newest.clone() })
+    }
+
     /// SHA-256 in lower case hexadecimal digits.
     pub fn hash(secret: &str) -> String {
         use std::fmt::Write as _;

@@ -52,8 +52,7 @@ impl AuthorizationServer {
         if let Some(entity) = self.directory.find_client(tenant_id, client_id).await? {
             return Ok(Some(Client::Entity(entity)));
         }
-        let application = self.store.find_application_by_client_id(tenant_id, client_id).await?;
-        Ok(application.map(|application| Client::Application(Arc::new(application))))
+        Ok(self.directory.find_application(tenant_id, client_id).await?.map(Client::Application))
     }
 
     /// The user and the application of an approval as they are now.
@@ -61,12 +60,12 @@ impl AuthorizationServer {
     /// # Errors
     /// `invalid_grant` if the user is gone, locked or expired, the application is gone, or the approval was revoked.
     pub(super) async fn subject_of(&self, approval: &Approval) -> Result<Subject, OAuthError> {
-        let application = self.store.find_application(approval.application_id).await?.map(Arc::new);
+        let application = self.directory.application(approval.application_id).await?;
         let application =
             application.filter(|application| application.tenant_id == approval.tenant_id).ok_or_else(|| {
                 OAuthError::invalid_grant(ErrorReason::InvalidClientId, "The client that this was for is gone.")
             })?;
-        let user = self.store.find_user(approval.user_id).await?.map(Arc::new);
+        let user = self.directory.user(approval.user_id).await?;
         let user = user.filter(|user| user.tenant_id == approval.tenant_id).ok_or_else(|| {
             OAuthError::invalid_grant(ErrorReason::UserNotFound, "The user who approved this is gone.")
         })?;
@@ -81,7 +80,7 @@ impl AuthorizationServer {
         if self.revocations.concern(&bearings) {
             return Err(OAuthError::invalid_grant(ErrorReason::RefreshTokenNotFound, "The grant was revoked."));
         }
-        let registration = self.store.find_registration(user.id, application.id).await?.map(Arc::new);
+        let registration = self.directory.registration(user.id, application.id).await?;
         Ok(Subject { user, application, registration })
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Owns the words and the statuses; `web` writes them down.
 
+use crate::directory::DirectoryError;
 use crate::jose::SignError;
+use crate::secret::Secret;
 use crate::store::StoreError;
 
 /// An answer to the client (RFC 6749 section 5.2). `description` is a constant: detail goes to the log with `source`.
@@ -13,6 +15,8 @@ pub struct OAuthError {
     pub description: &'static str,
     /// Seconds after which trying again may help.
     pub retry_after: Option<i64>,
+    /// With `two_factor_required`: what to send back beside the code (F-113).
+    pub two_factor_id: Option<Secret<String>>,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -25,6 +29,8 @@ pub enum ErrorCode {
     ChangePasswordRequired,
     ConsentRequired,
     ExpiredToken,
+    /// RFC 6750 3.1
+    InsufficientScope,
     InteractionRequired,
     InvalidClient,
     InvalidGrant,
@@ -119,12 +125,13 @@ pub enum ErrorReason {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::AccessDenied,
         Self::AuthorizationPending,
         Self::ChangePasswordRequired,
         Self::ConsentRequired,
         Self::ExpiredToken,
+        Self::InsufficientScope,
         Self::InteractionRequired,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -153,6 +160,7 @@ impl ErrorCode {
             Self::ChangePasswordRequired => "change_password_required",
             Self::ConsentRequired => "consent_required",
             Self::ExpiredToken => "expired_token",
+            Self::InsufficientScope => "insufficient_scope",
             Self::InteractionRequired => "interaction_required",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
@@ -178,6 +186,7 @@ impl ErrorCode {
     pub fn status(self) -> u16 {
         match self {
             Self::InvalidClient | Self::InvalidToken => 401,
+            Self::InsufficientScope => 403,
             Self::ServerError => 500,
             Self::TemporarilyUnavailable => 503,
             Self::Throttled => 429,
@@ -278,7 +287,12 @@ impl ErrorReason {
 
 impl OAuthError {
     pub fn new(code: ErrorCode, reason: ErrorReason, description: &'static str) -> Self {
-        Self { code, reason: Some(reason), description, retry_after: None, source: None }
+        Self { code, reason: Some(reason), description, retry_after: None, two_factor_id: None, source: None }
+    }
+
+    /// Where FusionAuth has no word for it (F-097).
+    pub(super) fn without_reason(code: ErrorCode, description: &'static str) -> Self {
+        Self { reason: None, ..Self::new(code, ErrorReason::Unknown, description) }
     }
 
     pub(super) fn invalid_client(reason: ErrorReason, description: &'static str) -> Self {
@@ -297,8 +311,12 @@ impl OAuthError {
         Self::new(ErrorCode::InvalidScope, reason, description)
     }
 
+    pub(super) fn invalid_token(reason: ErrorReason, description: &'static str) -> Self {
+        Self::new(ErrorCode::InvalidToken, reason, description)
+    }
+
     pub(super) fn throttled(retry_after: i64) -> Self {
-        let description = "Too many failed authentications of this client. Try again later.";
+        let description = "Too many failed attempts. Try again later.";
         Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Throttled, ErrorReason::Unknown, description) }
     }
 
@@ -311,6 +329,25 @@ impl OAuthError {
     pub(super) fn server_error(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let error = Self::new(ErrorCode::ServerError, ErrorReason::Unknown, "The server failed.");
         Self { source: Some(source.into()), ..error }
+    }
+}
+
+impl OAuthError {
+    /// Whether the request may be right and we are the ones who cannot answer.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self.code, ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable)
+    }
+}
+
+impl From<DirectoryError> for OAuthError {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::Store(error) => error.into(),
+            DirectoryError::Changed(_) | DirectoryError::Password(_) => Self::unavailable(error),
+            DirectoryError::Invalid(_) | DirectoryError::NotFound(_) | DirectoryError::Sealing(_) => {
+                Self::server_error(error)
+            }
+        }
     }
 }
 
@@ -341,6 +378,7 @@ mod tests {
         let exceptions = [
             (ErrorCode::InvalidClient, 401),
             (ErrorCode::InvalidToken, 401),
+            (ErrorCode::InsufficientScope, 403),
             (ErrorCode::ServerError, 500),
             (ErrorCode::TemporarilyUnavailable, 503),
             (ErrorCode::Throttled, 429),

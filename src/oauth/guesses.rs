@@ -71,7 +71,7 @@ fn make_room(windows: &mut HashMap<u64, Window>, now: i64) {
 }
 
 /// An IPv6 host owns a /64, so its other addresses are no other peer.
-fn network(peer: IpAddr) -> IpAddr {
+pub(super) fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::error::OAuthError;
+use super::parameters::Parameters;
 use crate::model::{PasswordChange, Tenant};
 use crate::secret::Secret;
 
@@ -116,6 +117,8 @@ pub struct Context {
     pub leads_to: Option<String>,
     /// The origin that may show the page in a frame (F-025).
     pub framed_by: Option<String>,
+    /// Where a GET shows the same page.
+    pub here: Option<String>,
 }
 
 /// What a page's form sends: where to, and the parameters of the original request. `web` adds its own proof of origin.
@@ -146,6 +149,8 @@ pub enum Page {
         message: Option<Message>,
         reason: PasswordChange,
         min_length: u32,
+        /// Whose password it is, for password managers.
+        login_id: String,
     },
     Consent {
         form: Form,
@@ -158,6 +163,26 @@ pub enum Page {
         /// Seconds for which the client can act without asking again.
         lasts_for: i64,
         scopes: Vec<ConsentScope>,
+    },
+    /// Where a person types what their device shows (RFC 8628 section 3.3).
+    DeviceEntry {
+        form: Form,
+        user_code: String,
+        message: Option<Message>,
+    },
+    /// What the device asks for, with the code to compare (J7, J8).
+    DeviceConfirm {
+        form: Form,
+        client_name: String,
+        user_code: String,
+        /// What the device calls itself, and where it was when it asked.
+        place: Option<String>,
+        /// Seconds since it asked.
+        asked_for: i64,
+        scopes: Vec<ConsentScope>,
+    },
+    DeviceDone {
+        approved: bool,
     },
     NotRegistered {
         client_name: String,
@@ -192,17 +217,36 @@ pub enum Message {
     Throttled(i64),
     Locked,
     UserExpired,
-    /// The server has too much to do.
-    Busy,
     WrongCode,
     /// The form was too old; nothing is lost.
     FormExpired,
     /// The browser does not send back what it is to keep.
     CookiesMissing,
-    PasswordTooShort,
+    /// The least number of characters.
+    PasswordTooShort(u32),
     PasswordTooLong,
     PasswordTooCommon,
     PasswordsDiffer,
+    UnknownUserCode,
+    UserCodeExpired,
+}
+
+impl<'a> BrowserRequest<'a> {
+    /// Query and body in one list.
+    ///
+    /// # Errors
+    /// `invalid_request` if a parameter is repeated (A10) or is no text.
+    pub(super) fn parameters(&self) -> Result<Parameters<'a>, OAuthError> {
+        Parameters::parse(self.query)?.and(self.form.unwrap_or_default())
+    }
+
+    /// A path of ours, of the same tenant as the request.
+    pub(super) fn own_path(&self, path: &str) -> String {
+        match self.tenant_path {
+            Some(tenant) => format!("/{tenant}{path}"),
+            None => path.to_owned(),
+        }
+    }
 }
 
 impl Reply {

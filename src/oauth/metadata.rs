@@ -1,17 +1,46 @@
 //! What this server says about itself (RFC 8414 section 2, OpenID Connect Discovery 1.0 section 3).
 //!
-//! Owns the one document of an issuer; it lists what exists now and nothing else.
+//! Owns the one document of an issuer; it lists what exists and somebody may use, and nothing else.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::AuthorizationServer;
+use super::client_authentication::AuthenticationMethod;
 use super::error::OAuthError;
 use super::grant::GrantType;
 use super::keys::LocalIssuer;
+use super::{AuthorizationServer, scopes, user_claims};
+use crate::clock::UnixSeconds;
+use crate::jose::Algorithm;
+use crate::model::{ApplicationGrant, ResponseMode};
+use crate::profile::Dialect;
+
+/// Claims of our tokens beside those about a person.
+const TOKEN_CLAIMS: [&str; 15] = [
+    "acr",
+    "amr",
+    "applicationId",
+    "at_hash",
+    "aud",
+    "auth_time",
+    "authenticationType",
+    "c_hash",
+    "exp",
+    "iat",
+    "iss",
+    "nonce",
+    "roles",
+    "sid",
+    "sub",
+];
+
+/// Which grants the applications of a tenant have, as they were the last time that the store said so.
+#[derive(Default)]
+pub(super) struct Enabled(Mutex<HashMap<Uuid, (UnixSeconds, Vec<ApplicationGrant>)>>);
 
 impl AuthorizationServer {
     /// The metadata of a tenant, or of the default one. `None` for tenants that do not exist or whose issuer is not a
@@ -20,8 +49,13 @@ impl AuthorizationServer {
     /// # Errors
     /// `temporarily_unavailable` if the store has to be asked and does not answer.
     pub async fn metadata(&self, tenant_id: Option<Uuid>) -> Result<Option<Bytes>, OAuthError> {
-        let issuer = self.published_issuer(tenant_id).await?.filter(|issuer| issuer.is_discoverable());
-        Ok(issuer.map(|issuer| describe(&issuer)))
+        let published = |issuer: &Arc<LocalIssuer>| issuer.is_discoverable() || dialect_of(issuer).publishes_any_issuer;
+        let Some(issuer) = self.published_issuer(tenant_id).await?.filter(published) else { return Ok(None) };
+        if dialect_of(&issuer).short_metadata {
+            return Ok(Some(describe_shortly(&issuer).to_string().into()));
+        }
+        let enabled = self.enabled_grants(issuer.tenant.id).await;
+        Ok(Some(describe(&issuer, &enabled).to_string().into()))
     }
 
     /// The key set of a tenant, or of the default one (RFC 7517). `None` for tenants that do not exist.
@@ -43,21 +77,136 @@ impl AuthorizationServer {
             None => Ok(self.keys.issuer(None)),
         }
     }
+
+    /// What at least one application may use. The store is asked once a second at most; while it does not answer, what it
+    /// said last is true, because the document must be there when nothing else is.
+    async fn enabled_grants(&self, tenant_id: Uuid) -> Vec<ApplicationGrant> {
+        let now = self.clock.now();
+        let known =
+            |enabled: &Enabled| enabled.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant_id).cloned();
+        let before = known(&self.enabled);
+        if let Some((at, enabled)) = &before
+            && *at == now
+        {
+            return enabled.clone();
+        }
+        let Ok(applications) = self.directory.applications(Some(tenant_id)).await else {
+            return before.map(|(_, enabled)| enabled).unwrap_or_default();
+        };
+        let is_enabled = |grant: &ApplicationGrant| applications.iter().any(|application| application.allows(*grant));
+        let enabled: Vec<_> = ApplicationGrant::ALL.into_iter().filter(is_enabled).collect();
+        let mut all = self.enabled.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(tenant_id, (now, enabled.clone()));
+        enabled
+    }
 }
 
-/// Every URL derives from the issuer.
-fn describe(issuer: &LocalIssuer) -> Bytes {
+fn dialect_of(issuer: &LocalIssuer) -> &'static Dialect {
+    Dialect::of(issuer.tenant.profile)
+}
+
+/// Every URL derives from the issuer. Members in alphabetical order.
+fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant]) -> Value {
     let url = |path: &str| format!("{}{path}", issuer.base_url);
-    let document = json!({
-        "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
-        "id_token_signing_alg_values_supported": [issuer.tenant.id_token_algorithm],
+    let dialect = dialect_of(issuer);
+    let algorithms = [&*issuer.tenant.id_token_algorithm];
+    let proofs: Vec<_> = AuthenticationMethod::ALL.map(AuthenticationMethod::as_str).into();
+    let real_proofs: Vec<_> = proofs.iter().filter(|method| **method != "none").collect();
+    let signed_by: Vec<_> = Algorithm::ALL.into_iter().map(Algorithm::as_str).collect();
+    let mut claims: Vec<_> = TOKEN_CLAIMS.into_iter().chain(user_claims::ALL).collect();
+    claims.sort_unstable();
+    let mut document = json!({
+        "acr_values_supported": ["1", "2"],
+        "authorization_endpoint": url("/oauth2/authorize"),
+        "authorization_response_iss_parameter_supported": dialect.names_issuer,
+        "backchannel_logout_session_supported": true,
+        "backchannel_logout_supported": true,
+        "check_session_iframe": url("/oauth2/check_session"),
+        "claim_types_supported": ["normal"],
+        "claims_parameter_supported": true,
+        "claims_supported": claims,
+        "code_challenge_methods_supported": ["S256"],
+        "device_authorization_endpoint": url("/oauth2/device_authorize"),
+        "display_values_supported": ["page"],
+        "end_session_endpoint": url("/oauth2/logout"),
+        "frontchannel_logout_session_supported": true,
+        "frontchannel_logout_supported": true,
+        "grant_types_supported": grant_types(enabled),
+        "id_token_signing_alg_values_supported": algorithms,
+        "introspection_endpoint": url("/oauth2/introspect"),
+        "introspection_endpoint_auth_methods_supported": real_proofs,
+        "introspection_endpoint_auth_signing_alg_values_supported": signed_by,
         "issuer": issuer.issuer,
         "jwks_uri": url("/.well-known/jwks.json"),
-        // Required, and empty because there is no authorization endpoint.
-        "response_types_supported": [],
+        "prompt_values_supported": ["none", "login", "consent"],
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
+        "response_types_supported": response_types(enabled, dialect),
+        "revocation_endpoint": url("/oauth2/revoke"),
+        "revocation_endpoint_auth_methods_supported": proofs,
+        "revocation_endpoint_auth_signing_alg_values_supported": signed_by,
+        "scopes_supported": [scopes::OPENID, scopes::OFFLINE_ACCESS, "address", "email", "phone", "profile"],
         "subject_types_supported": ["public"],
         "token_endpoint": url("/oauth2/token"),
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": proofs,
+        "token_endpoint_auth_signing_alg_values_supported": signed_by,
+        "ui_locales_supported": ["ar", "de", "en"],
+        "userinfo_endpoint": url("/oauth2/userinfo"),
+        "userinfo_signing_alg_values_supported": algorithms,
     });
-    document.to_string().into()
+    if let (false, Some(members)) = (enabled.contains(&ApplicationGrant::DeviceCode), document.as_object_mut()) {
+        members.shift_remove("device_authorization_endpoint");
+    }
+    document
+}
+
+/// D10, A8: what somebody may use. Entities always have theirs.
+fn grant_types(enabled: &[ApplicationGrant]) -> Vec<&'static str> {
+    let is_enabled = |grant: &GrantType| grant.of_application().is_none_or(|grant| enabled.contains(&grant));
+    let mut names: Vec<_> = GrantType::ALL.into_iter().filter(is_enabled).map(GrantType::as_str).collect();
+    if enabled.contains(&ApplicationGrant::Implicit) {
+        names.push(ApplicationGrant::Implicit.as_str());
+    }
+    names.sort_unstable();
+    names
+}
+
+/// A8: implicit and hybrid when an application has them.
+fn response_types(enabled: &[ApplicationGrant], dialect: &Dialect) -> Vec<&'static str> {
+    let has_code = enabled.contains(&ApplicationGrant::AuthorizationCode);
+    let has_implicit = enabled.contains(&ApplicationGrant::Implicit);
+    let mut types = Vec::new();
+    if has_code {
+        types.push("code");
+    }
+    if has_implicit {
+        types.extend(["id_token", "id_token token", "token"]);
+    }
+    if has_code && has_implicit && dialect.knows_hybrid {
+        types.extend(["code id_token", "code id_token token", "code token"]);
+    }
+    types
+}
+
+/// F-152: key for key what the first version answered.
+fn describe_shortly(issuer: &LocalIssuer) -> Value {
+    const ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "HS256", "HS384", "HS512"];
+    let url = |path: &str| format!("{}{path}", issuer.base_url);
+    json!({
+        "authorization_endpoint": url("/oauth2/authorize"),
+        "claims_supported": [
+            "applicationId", "aud", "authenticationType", "email", "email_verified", "exp", "iat", "iss", "nbf",
+            "roles", "sub",
+        ],
+        "grant_types_supported": ["authorization_code", "password", "refresh_token"],
+        "id_token_signing_alg_values_supported": ALGORITHMS,
+        "issuer": issuer.issuer,
+        "response_types_supported": ["code"],
+        "scopes_supported": [scopes::OPENID, scopes::OFFLINE_ACCESS],
+        "subject_types_supported": ["public"],
+        "token_endpoint": url("/oauth2/token"),
+        "userinfo_endpoint": url("/oauth2/userinfo"),
+        "userinfo_signing_alg_values_supported": ALGORITHMS,
+    })
 }

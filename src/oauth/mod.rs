@@ -5,43 +5,70 @@
 //! | Rule | File |
 //! |---|---|
 //! | RFC 6749 2.3.1 client authentication | `client_authentication` |
+//! | RFC 7523 3 signed client assertions | `client_assertion` |
 //! | RFC 6749 3.2 parameters | `parameters` |
+//! | RFC 6749 4.1.3 authorization codes | `grant/authorization_code` |
+//! | RFC 6749 4.3 passwords | `grant/password` |
 //! | RFC 6749 4.4 client credentials between entities | `grant/client_credentials` |
 //! | RFC 6749 5.2 errors | `error` |
+//! | RFC 6749 6 refresh tokens | `grant/refresh_token`, `refresh_tokens` |
+//! | RFC 7009 revocation | `revocation` |
+//! | RFC 7636 4.6 proof key | `grant/pkce` |
+//! | RFC 7662 introspection | `introspection` |
 //! | RFC 8414, OpenID Connect Discovery | `metadata` |
+//! | RFC 8628 device grant | `device` |
+//! | RFC 8628 3.4 polling | `grant/device_code` |
 //! | RFC 9068 access tokens | `issue` |
+//! | OpenID Connect Core 2 ID tokens | `id_token` |
+//! | OpenID Connect Core 5.3 UserInfo | `userinfo` |
 
+mod access_tokens;
+mod authorization;
 mod client;
+mod client_assertion;
 mod client_authentication;
+mod consent;
+mod device;
 mod error;
 mod grant;
 mod guesses;
+mod hint;
 mod id_token;
 mod interaction;
+mod introspection;
 mod issue;
 mod keys;
 mod login;
+mod login_state;
+mod logout;
 mod metadata;
 mod parameters;
+mod refresh_tokens;
+mod revocation;
 mod scopes;
 mod session;
 mod tenant;
 mod user_claims;
+mod userinfo;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use uuid::Uuid;
 
 pub use client::Client;
+pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError};
 pub use grant::GrantType;
 pub use interaction::{
     BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, Message, Next, Notice, Page,
 };
 pub use interaction::{Reply, Step};
+pub use introspection::Introspection;
 pub use issue::TokenResponse;
 pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
+pub use userinfo::UserInfo;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
@@ -58,6 +85,11 @@ pub struct AuthorizationServer {
     clock: Clock,
     entropy: Entropy,
     guesses: guesses::Guesses,
+    /// Which grants the metadata lists.
+    enabled: metadata::Enabled,
+    /// Makes refresh tokens follow one another.
+    succession: hmac::Key,
+    device_limits: device::DeviceLimits,
 }
 
 /// What an [`AuthorizationServer`] stands on.
@@ -99,7 +131,7 @@ impl Settings {
     }
 }
 
-/// A request to the token endpoint, as it was sent.
+/// A request to the token endpoint, or to another one where clients say who they are, as it was sent.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenRequest<'a> {
     /// Every `Authorization` field.
@@ -119,12 +151,23 @@ impl AuthorizationServer {
         Self {
             directory: on.directory,
             store: on.store,
+            succession: hmac::Key::new(hmac::HMAC_SHA512, &on.keys.derived_key(b"faregate refresh tokens")),
             keys: on.keys,
             revocations: on.revocations,
             clock: on.clock,
             entropy: on.entropy,
             guesses: guesses::Guesses::default(),
+            enabled: metadata::Enabled::default(),
+            device_limits: device::DeviceLimits::default(),
         }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn entropy(&self) -> &Entropy {
+        &self.entropy
     }
 
     pub fn keys(&self) -> &Arc<KeyRing> {

@@ -19,8 +19,16 @@ impl<'a> Parameters<'a> {
     /// # Errors
     /// `invalid_request` if a name occurs twice (RFC 6749 3.2), if something is not UTF-8, or if there are too many.
     pub fn parse(body: &'a [u8]) -> Result<Self, OAuthError> {
+        Self(Vec::new()).and(body)
+    }
+
+    /// The same and more: no name may occur in both (A10).
+    ///
+    /// # Errors
+    /// As [`Parameters::parse`].
+    pub fn and(self, body: &'a [u8]) -> Result<Self, OAuthError> {
         let wrong = |description| OAuthError::invalid_request(ErrorReason::Unknown, description);
-        let mut parameters: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+        let Self(mut parameters) = self;
         for pair in body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
             let (name, value) = match pair.iter().position(|&byte| byte == b'=') {
                 Some(position) => (&pair[..position], &pair[position + 1..]),
@@ -43,6 +51,39 @@ impl<'a> Parameters<'a> {
     /// The value of `name`; a parameter without a value counts as omitted (RFC 6749 3.2).
     pub fn find(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, value)| other == name && !value.is_empty()).map(|(_, value)| &**value)
+    }
+
+    /// Those of `names` that are there, in the order of `names`.
+    pub fn pick(&self, names: &[&str]) -> Vec<(String, String)> {
+        let found = names.iter().filter_map(|&name| Some((name.to_owned(), self.find(name)?.to_owned())));
+        found.collect()
+    }
+}
+
+/// Form-encodes names and values, the inverse of [`Parameters::parse`].
+pub(super) fn encode<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        encode_into(&mut text, name.as_ref());
+        text.push('=');
+        encode_into(&mut text, value.as_ref());
+    }
+    text
+}
+
+fn encode_into(text: &mut String, value: &str) {
+    use std::fmt::Write as _;
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' => text.push(char::from(byte)),
+            b' ' => text.push('+'),
+            byte => {
+                let _ = write!(text, "%{byte:02X}"); // Writing to a `String` cannot fail.
+            }
+        }
     }
 }
 
@@ -99,6 +140,27 @@ mod tests {
         for (body, expected) in rows {
             assert_eq!(Parameters::parse(body.as_bytes()).unwrap().find("a"), Some(expected), "{body}");
         }
+    }
+
+    // F-053: what is sent back decodes to what came, byte for byte.
+    #[test]
+    fn what_is_encoded_decodes_to_itself() {
+        let value = "a+b \"&=%c3#?/\u{e9}\u{1f600}~*-._";
+        let text = encode(&[("state", value), ("x", "")]);
+        assert!(text.is_ascii() && text.starts_with("state=a%2Bb+%22%26"), "{text}");
+        assert_eq!(Parameters::parse(text.as_bytes()).unwrap().find("state"), Some(value));
+    }
+
+    // A10
+    #[test]
+    fn query_and_body_are_one_list() {
+        let both = |query: &'static str, body: &'static str| {
+            Parameters::parse(query.as_bytes()).and_then(|query| query.and(body.as_bytes()))
+        };
+        let joined = both("a=1", "b=2").unwrap();
+        assert_eq!((joined.find("a"), joined.find("b")), (Some("1"), Some("2")));
+        assert_eq!(joined.pick(&["b", "c", "a"]), [("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())]);
+        assert_eq!(both("a=1", "a=1").unwrap_err().code, ErrorCode::InvalidRequest);
     }
 
     // RFC 6749 3.2: without a value means omitted.

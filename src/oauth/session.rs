@@ -88,6 +88,7 @@ impl AuthorizationServer {
             user_agent: request.user_agent.map(shortened),
         };
         self.store.insert_session(&session, before.map(|before| before.id)).await?;
+        Event::LoginSucceeded.tell(&signed_in.user.id.to_string());
         Event::SessionStarted.tell(&session.id.to_string());
         let kept = Kept {
             session: Keep::Set(Secret::new(token), Some(settings.session_for)),
@@ -97,11 +98,37 @@ impl AuthorizationServer {
         signed_in.session = Some(session);
         Ok(kept)
     }
+
+    /// Ends the session of the browser, if it has one: somebody logs in without being remembered, or logs out.
+    pub(super) async fn leave_session(&self, request: &BrowserRequest<'_>) -> Result<Kept> {
+        let Some(presented) = request.session.filter(|presented| presented.len() <= 64) else {
+            return Ok(Kept::default());
+        };
+        if let Some(session) = self.store.find_session(&ClientSecret::hash(presented)).await?
+            && self.store.end_session(session.id).await?
+        {
+            Event::SessionEnded.tell(&session.id.to_string());
+        }
+        Ok(Kept { session: Keep::Remove, interaction: Keep::AsItIs, browser_state: Keep::Remove })
+    }
 }
 
 /// What tells one session from the next in a browser, and tells nothing else (Session Management 1.0 section 3.2).
 pub(super) fn browser_state(session: &Session) -> String {
     ClientSecret::hash(&format!("browser state {}", session.hash))
+}
+
+/// The state of the session as one client sees it (Session Management 1.0 section 3.2). `None` for a redirect URI without
+/// a web origin, which has no scripts that could ask.
+pub(super) fn state_for(session: &Session, client_id: &str, redirect_uri: &str, salt: &str) -> Option<String> {
+    let (scheme, rest) = redirect_uri.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme))?;
+    let authority = rest.split(['/', '?']).next()?.to_ascii_lowercase();
+    let host = authority.rsplit('@').next()?;
+    // An origin does not name the port that everybody assumes.
+    let default_port = if scheme == "https" { ":443" } else { ":80" };
+    let origin = format!("{scheme}://{}", host.strip_suffix(default_port).unwrap_or(host));
+    let state = ClientSecret::hash(&format!("{client_id} {origin} {} {salt}", browser_state(session)));
+    Some(format!("{state}.{salt}"))
 }
 
 /// Without what could do anything in a terminal or on a page.

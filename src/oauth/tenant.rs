@@ -6,32 +6,56 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::client_authentication::Credentials;
 use super::error::{ErrorReason, OAuthError};
+use super::interaction::BrowserRequest;
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
 
 impl AuthorizationServer {
+    /// Without hint and client the default tenant is meant.
+    ///
     /// # Errors
     /// `invalid_request` if the hints are no tenant, contradict each other, or do not tell several tenants apart.
     pub(super) async fn resolve_tenant(
         &self,
         request: &TokenRequest<'_>,
         form: &Parameters<'_>,
-        credentials: &Credentials<'_>,
+        client_id: Option<&str>,
     ) -> Result<Arc<LocalIssuer>, OAuthError> {
         let header = request.tenant_header.map(|value| std::str::from_utf8(value).unwrap_or_default());
         let header = header.filter(|value| !value.is_empty());
         let mut hints = [request.tenant_path, header, form.find("tenantId")].into_iter().flatten();
         let Some(hint) = hints.next() else {
-            return self.tenant_of_client(&credentials.client_id).await;
+            return match client_id {
+                Some(client_id) => self.tenant_of_client(client_id).await,
+                None => self.keys.issuer(None).ok_or_else(no_tenant),
+            };
         };
         if hints.any(|other| !other.eq_ignore_ascii_case(hint)) {
             return Err(unknown_tenant());
         }
         let id = Uuid::try_parse(hint).map_err(|_| unknown_tenant())?;
         self.find_issuer_of(id).await?.ok_or_else(unknown_tenant)
+    }
+
+    /// The same for the request of a browser, which may name no client.
+    ///
+    /// # Errors
+    /// As [`AuthorizationServer::resolve_tenant`].
+    pub(super) async fn resolve_issuer(
+        &self,
+        request: &BrowserRequest<'_>,
+        parameters: &Parameters<'_>,
+    ) -> Result<Arc<LocalIssuer>, OAuthError> {
+        let named = TokenRequest {
+            authorization: &[],
+            tenant_header: request.tenant_header,
+            tenant_path: request.tenant_path,
+            body: &[],
+            peer: request.peer,
+        };
+        self.resolve_tenant(&named, parameters, parameters.find("client_id")).await
     }
 
     /// The issuer of a tenant that may be so new that its keys are not here yet.
@@ -48,12 +72,11 @@ impl AuthorizationServer {
 
     /// The only tenant, or the only one that knows the client. An unknown client is the default tenant's to refuse.
     async fn tenant_of_client(&self, client_id: &str) -> Result<Arc<LocalIssuer>, OAuthError> {
-        let no_tenant = || OAuthError::unavailable("no tenant exists");
         let issuers = self.keys.issuers();
         let mut found = Vec::new();
         if issuers.len() > 1 {
             for issuer in &issuers {
-                if self.directory.find_client(issuer.tenant.id, client_id).await?.is_some() {
+                if self.find_client(issuer.tenant.id, client_id).await?.is_some() {
                     found.push(issuer);
                 }
             }
@@ -67,6 +90,10 @@ impl AuthorizationServer {
             }
         }
     }
+}
+
+fn no_tenant() -> OAuthError {
+    OAuthError::unavailable("no tenant exists")
 }
 
 fn unknown_tenant() -> OAuthError {

@@ -88,8 +88,10 @@ async fn open(config: &Config) -> Result<(Enforcer, Vec<Arc<dyn Issuer>>), Start
     let opened = Opened::open(config).await?;
     let keys = super::key_ring(config, &opened, &config.public_url).await?;
     let issuers = issuers(config, &opened, &keys).await?;
+    super::revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
     let enforcer =
-        Enforcer::new(issuers.clone(), TokenCache::new(1), opened.clock.clone(), Pseudonyms::new(b"offline"));
+        Enforcer::new(issuers.clone(), TokenCache::new(1), opened.clock.clone(), Pseudonyms::new(b"offline"))
+            .with_revocations(opened.revocations);
     Ok((enforcer, issuers))
 }
 

@@ -12,7 +12,8 @@ use crate::config::{self, Config};
 use crate::directory::Directory;
 use crate::directory::declare::Declaration;
 use crate::entropy::Entropy;
-use crate::jose::MasterKey;
+use crate::jose::{MasterKey, Sealing};
+use crate::revocations::Revocations;
 use crate::store::Store;
 use crate::store::sql::{Options, SqlStore};
 
@@ -20,6 +21,7 @@ use crate::store::sql::{Options, SqlStore};
 pub struct Opened {
     pub store: Arc<dyn Store>,
     pub directory: Arc<Directory>,
+    pub revocations: Arc<Revocations>,
     pub clock: Clock,
     pub entropy: Entropy,
 }
@@ -33,11 +35,16 @@ impl Opened {
     pub async fn open(config: &Config) -> Result<Self, StartError> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let store: Arc<dyn Store> = Arc::new(SqlStore::open(config.store.url().expose(), &Options::default()).await?);
-        let directory = Arc::new(Directory::new(store.clone(), clock.clone(), entropy.clone()));
+        let sealing = Sealing::new(&master_key(config, &entropy)?);
+        let revocations = Arc::new(Revocations::default());
+        let directory = Directory::new(store.clone(), clock.clone(), entropy.clone())
+            .with_sealing(sealing)
+            .with_revocations(revocations.clone());
+        let directory = Arc::new(directory);
         if !declares(&config.directory) {
             directory.ensure_tenant().await?;
         }
-        Ok(Self { store, directory, clock, entropy })
+        Ok(Self { store, directory, revocations, clock, entropy })
     }
 
     /// Makes what the configuration declares. One that declares nothing leaves the store as it is.
@@ -50,16 +57,16 @@ impl Opened {
         }
         let applied = self.directory.apply(&config.directory).await?;
         for generated in &applied.generated_secrets {
-            let (entity, client_id) = (&generated.entity, &generated.client_id);
+            let (kind, name, client_id) = (generated.kind, &generated.name, &generated.client_id);
             if std::io::stderr().is_terminal() {
                 // Shown once, to the person who starts the gateway; it is nowhere else in clear.
                 let secret = generated.client_secret.expose();
-                eprintln!("faregate: entity {entity:?} was made; client_id {client_id} client_secret {secret}");
+                eprintln!("faregate: {kind} {name:?} was made; client_id {client_id} client_secret {secret}");
             } else {
                 // Standard error is a log now, and secrets are in none (rule O2).
                 tracing::warn!(
                     client.id = client_id,
-                    "entity {entity:?} was made with a secret that nobody knows; get one with: faregate entity regenerate-secret {entity}"
+                    "{kind} {name:?} was made with a secret that nobody knows; get one with: faregate {kind} regenerate-secret {name}"
                 );
             }
         }
@@ -68,8 +75,9 @@ impl Opened {
 }
 
 fn declares(declaration: &Declaration) -> bool {
-    let Declaration { tenants, entity_types, entities, grants, adopt: _ } = declaration;
-    !(tenants.is_empty() && entity_types.is_empty() && entities.is_empty() && grants.is_empty())
+    let Declaration { tenants, entity_types, entities, grants, applications, users, adopt: _ } = declaration;
+    let services = tenants.is_empty() && entity_types.is_empty() && entities.is_empty() && grants.is_empty();
+    !(services && applications.is_empty() && users.is_empty())
 }
 
 /// The key that protects signing keys, made at the first start.

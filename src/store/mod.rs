@@ -112,6 +112,8 @@ pub trait Store: Send + Sync + 'static {
     async fn find_user_by_login(&self, tenant_id: Uuid, login_id: &str) -> Result<Option<User>>;
     /// By id; those after `after`, of one tenant or of all, at most `limit`.
     async fn list_users(&self, tenant_id: Option<Uuid>, after: Option<Uuid>, limit: u32) -> Result<Vec<User>>;
+    /// By id.
+    async fn list_managed_users(&self, managed_by: &str) -> Result<Vec<User>>;
     /// Inserts, or replaces roles, data, `managed_by` and `updated_at`. [`StoreError::Missing`] names a missing user or
     /// application.
     async fn upsert_registration(&self, registration: &Registration) -> Result<()>;

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::oauth::{ErrorCode, OAuthError, TokenResponse};
+use crate::oauth::{ErrorCode, ErrorReason, OAuthError, TokenResponse, UserInfo};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -35,11 +35,21 @@ pub struct Issued {
 
 /// The members in the order that clients of FusionAuth have seen (F-097).
 #[derive(Serialize)]
-struct ErrorBody {
+struct ErrorBody<'a> {
     error: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_reason: Option<&'static str>,
     error_description: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    two_factor_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    two_factor_methods: Option<[TwoFactorMethod; 1]>,
+}
+
+/// FusionAuth's name for what a second factor is checked with (F-113).
+#[derive(Serialize)]
+struct TwoFactorMethod {
+    method: &'static str,
 }
 
 /// An answer of the token endpoint, which nobody may keep (RFC 6749 section 5.1).
@@ -53,6 +63,72 @@ pub(super) fn token(result: Result<TokenResponse, OAuthError>) -> Response {
     let mut response = Json(token).into_response();
     forbid_storing(response.headers_mut());
     response.extensions_mut().insert(Outcome { endpoint: ENDPOINT, error: None, issued: Some(issued) });
+    response
+}
+
+/// A JSON answer that nobody may keep.
+pub(super) fn json(endpoint: &'static str, result: Result<impl Serialize, OAuthError>) -> Response {
+    match result {
+        Ok(body) => unkept(endpoint, Json(body).into_response()),
+        Err(error) => refuse(endpoint, &error),
+    }
+}
+
+/// An answer without a body: everything is as it was asked (F-164).
+pub(super) fn empty(endpoint: &'static str, result: Result<(), OAuthError>) -> Response {
+    match result {
+        Ok(()) => unkept(endpoint, Response::new(Body::empty())),
+        Err(error) => refuse(endpoint, &error),
+    }
+}
+
+/// A picture that nobody may keep.
+pub(super) fn svg(endpoint: &'static str, result: Result<String, OAuthError>) -> Response {
+    let picture = match result {
+        Ok(picture) => picture,
+        Err(error) => return refuse(endpoint, &error),
+    };
+    let mut response = Response::new(Body::from(picture));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
+    unkept(endpoint, response)
+}
+
+/// Claims about a user, or why there are none (RFC 6750 section 3).
+pub(super) fn userinfo(result: Result<UserInfo, OAuthError>) -> Response {
+    const ENDPOINT: &str = "userinfo";
+    let error = match result {
+        Ok(UserInfo::Plain(claims)) => return unkept(ENDPOINT, Json(claims).into_response()),
+        Ok(UserInfo::Signed(claims)) => {
+            let mut response = Response::new(Body::from(claims));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwt"));
+            return unkept(ENDPOINT, response);
+        }
+        Err(error) => error,
+    };
+    let mut response = refuse(ENDPOINT, &error);
+    if let Some(challenge) = bearer_challenge(&error) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// RFC 6750 3: without an error code where the request brought nothing to be wrong about.
+fn bearer_challenge(error: &OAuthError) -> Option<HeaderValue> {
+    let realm = r#"Bearer realm="userinfo""#;
+    let challenge = match (error.code, error.reason) {
+        (ErrorCode::InvalidToken, Some(ErrorReason::AccessTokenRequired)) => realm.to_owned(),
+        (ErrorCode::InvalidToken | ErrorCode::InvalidRequest, _) => {
+            format!(r#"{realm}, error="{}", error_description="{}""#, error.code.as_str(), error.description)
+        }
+        (ErrorCode::InsufficientScope, _) => format!(r#"{realm}, error="insufficient_scope", scope="openid""#),
+        (_, _) => return None,
+    };
+    HeaderValue::try_from(challenge).ok()
+}
+
+fn unkept(endpoint: &'static str, mut response: Response) -> Response {
+    forbid_storing(response.headers_mut());
+    response.extensions_mut().insert(Outcome { endpoint, error: None, issued: None });
     response
 }
 
@@ -77,7 +153,7 @@ pub(super) fn publish(endpoint: &'static str, cache_for: i64, document: Result<O
     response
 }
 
-fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
+pub(super) fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
     if let Some(source) = &error.source {
         tracing::error!(error.code = error.code.as_str(), error.source = %source, "A request failed.");
     }
@@ -85,6 +161,8 @@ fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
         error: error.code.as_str(),
         error_reason: error.reason.map(|reason| reason.as_str()),
         error_description: error.description,
+        two_factor_id: error.two_factor_id.as_ref().map(|id| &**id.expose()),
+        two_factor_methods: error.two_factor_id.as_ref().map(|_| [TwoFactorMethod { method: "authenticator" }]),
     };
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(body)).into_response();
@@ -104,7 +182,13 @@ fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
 
 /// What HTTP itself refuses, before the protocol is asked.
 pub(super) fn plain(status: StatusCode, error: ErrorCode, error_description: &'static str) -> Response {
-    let body = ErrorBody { error: error.as_str(), error_reason: None, error_description };
+    let body = ErrorBody {
+        error: error.as_str(),
+        error_reason: None,
+        error_description,
+        two_factor_id: None,
+        two_factor_methods: None,
+    };
     let mut response = (status, Json(body)).into_response();
     forbid_storing(response.headers_mut());
     response
@@ -118,8 +202,12 @@ pub(super) async fn method_not_allowed() -> Response {
     plain(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, "This method is not allowed here.")
 }
 
-/// The fields of every answer: it is data, to be shown nowhere and guessed at by nobody.
+/// The fields of every answer that is not a page, which has its own: it is data, to be shown nowhere and guessed at by
+/// nobody.
 pub(super) async fn harden(mut response: Response) -> Response {
+    if response.headers().contains_key(header::CONTENT_SECURITY_POLICY) {
+        return response;
+    }
     const FIELDS: [(HeaderName, HeaderValue); 3] = [
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),

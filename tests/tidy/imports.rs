@@ -17,7 +17,7 @@ const IMPORTS: [(&str, &[&str]); 18] = [
     ("policy", &[]),
     ("web", &["oauth", "directory", "profile", "model", "metrics"]),
     ("oauth", &["directory", "profile", "model", "store", "jose", "events", "revocations"]),
-    ("directory", &["profile", "model", "store", "jose", "events"]),
+    ("directory", &["profile", "model", "store", "jose", "events", "revocations"]),
     ("profile", &["jose", "model"]),
     ("jose", &[]),
     ("store", &["model"]),

@@ -1,18 +1,21 @@
 //! From a declaration and what is stored to the steps between them. Pure but for new ids and secrets; it writes nothing.
 
+mod applications;
 mod entities;
 mod entity_types;
 mod grants;
 mod roll;
 mod tenants;
+mod users;
 
 use uuid::Uuid;
 
 use self::roll::{Managed, Roll};
 use super::{Declaration, GeneratedSecret};
-use crate::directory::{FieldCode, FieldError};
+use crate::directory::{Directory, FieldCode, FieldError};
 use crate::entropy::Entropy;
-use crate::model::{Entity, EntityGrant, EntityType, Permission, Tenant};
+use crate::model::{Application, Entity, EntityGrant, EntityType, Permission, Registration, Tenant, User};
+use crate::secret::Secret;
 
 /// What has to be written, in order.
 #[derive(Debug, Default)]
@@ -54,29 +57,43 @@ pub(super) enum Write {
     UpdateEntity(Box<(Entity, Entity)>),
     DeleteEntity(Uuid),
     UpsertGrant(EntityGrant),
-    DeleteGrant { recipient_id: Uuid, target_id: Uuid },
+    DeleteGrant {
+        recipient_id: Uuid,
+        target_id: Uuid,
+    },
+    InsertApplication(Box<Application>),
+    UpdateApplication(Box<(Application, Application)>),
+    DeleteApplication(Box<Application>),
+    /// The password is hashed when the user is written.
+    InsertUser(Box<(User, Option<Secret<String>>)>),
+    UpdateUser(Box<(User, User)>),
+    DeleteUser(Uuid),
+    UpsertRegistration(Registration),
+    DeleteRegistration {
+        user_id: Uuid,
+        application_id: Uuid,
+    },
 }
 
-/// Everything that is in the store.
+/// What is in the store; of users only those that may be meant.
 pub(super) struct Stored {
     pub(super) tenants: Vec<Tenant>,
     pub(super) entity_types: Vec<EntityType>,
     pub(super) entities: Vec<Entity>,
     pub(super) grants: Vec<EntityGrant>,
+    pub(super) applications: Vec<Application>,
+    pub(super) users: Vec<User>,
+    pub(super) registrations: Vec<Registration>,
 }
 
 /// # Errors
 /// Every mistake in the declaration.
-pub(super) fn plan(
-    declaration: &Declaration,
-    stored: &Stored,
-    now: i64,
-    entropy: &Entropy,
-) -> Result<Plan, Vec<FieldError>> {
+pub(super) fn plan(declaration: &Declaration, stored: &Stored, directory: &Directory) -> Result<Plan, Vec<FieldError>> {
     let mut planner = Planner {
         adopt: declaration.adopt,
-        now,
-        entropy,
+        now: directory.clock.now(),
+        entropy: &directory.entropy,
+        directory,
         first: Vec::new(),
         steps: Vec::new(),
         last: Vec::new(),
@@ -85,10 +102,15 @@ pub(super) fn plan(
         tenants: Roll::new(&stored.tenants),
         entity_types: Roll::new(&stored.entity_types),
         entities: Roll::new(&stored.entities),
+        applications: Roll::new(&stored.applications),
+        users: Roll::new(&stored.users),
     };
     planner.plan_tenants(declaration, &stored.tenants);
     planner.plan_entity_types(&declaration.entity_types, &stored.entity_types);
     planner.plan_entities(&declaration.entities, &stored.entities);
+    planner.plan_applications(&declaration.applications, &stored.applications);
+    planner.plan_users(&declaration.users, &stored.users, &stored.registrations);
+    planner.refuse_shared_client_ids();
     planner.plan_grants(&declaration.grants, &stored.grants);
     if !planner.errors.is_empty() {
         return Err(planner.errors);
@@ -104,6 +126,8 @@ struct Planner<'a> {
     adopt: bool,
     now: i64,
     entropy: &'a Entropy,
+    /// For what it seals.
+    directory: &'a Directory,
     /// Removals that make room: names and client ids may be declared for others now.
     first: Vec<Step>,
     steps: Vec<Step>,
@@ -114,6 +138,8 @@ struct Planner<'a> {
     tenants: Roll<Tenant>,
     entity_types: Roll<EntityType>,
     entities: Roll<Entity>,
+    applications: Roll<Application>,
+    users: Roll<User>,
 }
 
 /// A place in the declaration: `entities[0]`, and what stands there.

@@ -47,7 +47,7 @@ fn example() -> Declaration {
         entity_types: vec![api],
         entities: vec![entity("billing"), entity("orders")],
         grants: vec![grant("billing", "orders", &["read"])],
-        adopt: false,
+        ..Declaration::default()
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_declaration_is_applied_once() {
     for generated in &applied.generated_secrets {
         let client = directory.find_client(tenant.id, &generated.client_id).await.expect("answer").expect("a client");
         assert!(client.accepts_secret(generated.client_secret.expose(), 1_000));
-        assert_eq!((&generated.tenant, &generated.entity), (&tenant.name, &client.name));
+        assert_eq!((&generated.tenant, &generated.name), (&tenant.name, &client.name));
     }
     let changes = store.latest_change().await.expect("answer");
     assert_unchanged(&directory.apply(&example()).await.expect("applied"), 5);
@@ -259,7 +259,7 @@ async fn declared_client_ids_do_not_clash() {
     declaration.entities[1].client_id = Some(id.to_string());
     assert_eq!(
         errors(directory.apply(&declaration).await),
-        ["entities: the client ids of \"billing\" and \"orders\" clash"]
+        ["clients: the client ids of \"billing\" and \"orders\" clash"]
     );
     declaration.entities[1].client_id = Some("billing".to_owned());
     assert_eq!(errors(directory.apply(&declaration).await).len(), 1);

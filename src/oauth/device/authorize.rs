@@ -7,9 +7,9 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::user_code;
+use super::{check_enabled, user_code};
 use crate::events::Event;
-use crate::model::{Application, ApplicationGrant, DeviceCode, DeviceState, Tenant};
+use crate::model::{Application, DeviceCode, DeviceState, Tenant};
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::keys::LocalIssuer;
 use crate::oauth::parameters::Parameters;
@@ -46,12 +46,13 @@ impl AuthorizationServer {
         let form = Parameters::parse(request.body)?;
         let (issuer, application) = self.authenticate_application(request, &form).await?;
         check_enabled(&application)?;
-        let scopes = scopes::requested(form.find("scope"), &application.settings)?;
+        let scopes = scopes::check(&application.settings, form.find("scope"))?;
         let now = self.clock.now();
         let source = (application.id, request.peer.map(crate::oauth::guesses::network));
         self.device_limits.request(source, now).map_err(too_often)?;
         let name = form.find("metaData.device.name").or_else(|| form.find("device_name"));
-        let asked = Asked { scopes, peer: request.peer, device_name: name.map(printable).filter(|name| !name.is_empty()) };
+        let asked =
+            Asked { scopes, peer: request.peer, device_name: name.map(printable).filter(|name| !name.is_empty()) };
         let (device_code, user_code) = self.remember_device(&issuer.tenant, &application, asked).await?;
         let verification_uri = verification_uri(&issuer, &application, self.is_default(&issuer));
         Ok(DeviceAuthorization {
@@ -76,7 +77,7 @@ impl AuthorizationServer {
         let typed = form.find(USER_CODE).ok_or_else(missing_user_code)?;
         let shown = user_code::normal(typed).map(|code| user_code::shown(&code, &issuer.tenant.settings.user_code));
         let uri = verification_uri(&issuer, &application, self.is_default(&issuer));
-        let picture = shown.and_then(|code| super::qr::svg(&with_parameter(&uri, USER_CODE, &code)));
+        let picture = shown.and_then(|code| super::picture::svg(&with_parameter(&uri, USER_CODE, &code)));
         picture.ok_or_else(super::lookup::invalid_user_code)
     }
 
@@ -131,15 +132,6 @@ struct Asked {
     device_name: Option<String>,
 }
 
-/// The grant is off unless somebody turned it on for this client (J1, F-029).
-pub(super) fn check_enabled(application: &Application) -> Result<(), OAuthError> {
-    if application.allows(ApplicationGrant::DeviceCode) {
-        return Ok(());
-    }
-    let description = "This client may not use the device grant.";
-    Err(OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description))
-}
-
 /// Where people type the user code: the application's own page (F-161), or ours. Ours is told the tenant where the path
 /// does not say it, and in FusionAuth's dialect the client too (F-162).
 fn verification_uri<'a>(issuer: &LocalIssuer, application: &'a Application, is_default: bool) -> Cow<'a, str> {
@@ -180,7 +172,8 @@ fn encode(value: &str) -> String {
 
 /// What a device calls itself is shown to people: at most so long, and nothing that changes how the rest is read (K11).
 fn printable(name: &str) -> String {
-    let is_direction = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_direction =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let kept = name.chars().filter(|&character| !character.is_control() && !is_direction(character));
     kept.take(MAX_NAME).collect::<String>().trim().to_owned()
 }

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::authorize::{check_enabled, missing_user_code};
-use super::user_code;
+use super::authorize::missing_user_code;
+use super::{check_enabled, user_code};
 use crate::events::Event;
 use crate::model::{DeviceCode, DeviceState};
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};

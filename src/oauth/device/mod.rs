@@ -2,18 +2,34 @@
 //!
 //! Owns codes, their limits and the person's decision. It does not issue tokens: polling is a grant of the token
 //! endpoint, and what a page looks like is up to `web`.
+//!
+//! Why it is safe enough, and what it is not (RFC 8628 section 5, rule J1): nobody can use it before an administrator
+//! gives a client the grant. A code lives for minutes, works once, and is of one client. A guesser has five tries, then
+//! ever longer waits. What remains is that somebody starts on their own device and talks a person into entering the
+//! code; so the page always shows who asks, from where and for what, asks to compare the code, and denies by default.
 
 mod approve;
 mod authorize;
 mod limits;
 mod lookup;
 mod page;
-mod qr;
+mod picture;
 mod user_code;
 
 pub use approve::DeviceApproved;
 pub use authorize::DeviceAuthorization;
 pub(super) use limits::DeviceLimits;
-pub use lookup::UserCodeDetails;
 pub(super) use lookup::Typed;
-pub use page::{DeviceConfirmation, DevicePage};
+pub use lookup::UserCodeDetails;
+
+use super::error::{ErrorCode, ErrorReason, OAuthError};
+use crate::model::{Application, ApplicationGrant};
+
+/// The grant is off unless somebody turned it on for this client (J1, F-029).
+fn check_enabled(application: &Application) -> Result<(), OAuthError> {
+    if application.allows(ApplicationGrant::DeviceCode) {
+        return Ok(());
+    }
+    let description = "This client may not use the device grant.";
+    Err(OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description))
+}

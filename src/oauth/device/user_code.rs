@@ -105,7 +105,9 @@ mod tests {
     #[test]
     fn case_dashes_and_spaces_do_not_count() {
         let expected = Some("WDJBMJHT".to_owned());
-        for typed in ["WDJB-MJHT", "wdjb mjht", "  wdjbmjht\n", "W D J B - M J H T", "wdjb\u{2013}mjht", "wdjb\u{a0}mjht"] {
+        for typed in
+            ["WDJB-MJHT", "wdjb mjht", "  wdjbmjht\n", "W D J B - M J H T", "wdjb\u{2013}mjht", "wdjb\u{a0}mjht"]
+        {
             assert_eq!(normal(typed), expected, "{typed:?}");
         }
         for nothing in ["", " - ", "\u{2014}"] {

@@ -2,15 +2,27 @@
 //!
 //! Owns their order; what is special about a grant is in its file.
 
+mod authorization_code;
 mod client_credentials;
+mod device_code;
+mod password;
+mod pkce;
+mod refresh_token;
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::client::Client;
 use super::client_authentication::Credentials;
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::issue::{Proof, TokenResponse};
+use super::keys::LocalIssuer;
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
+use crate::events::Event;
+use crate::model::{Application, ApplicationGrant};
 
-/// The grant types that exist. Metadata lists them from here, so that it cannot lie.
+/// The grant types that exist. Metadata lists those that somebody may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GrantType {
     AuthorizationCode,
@@ -34,33 +46,35 @@ impl GrantType {
         }
     }
 
-    fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|grant_type| grant_type.as_str() == name)
+    /// What an application must have been given. `None`: entities only (F-180).
+    pub(super) fn of_application(self) -> Option<ApplicationGrant> {
+        match self {
+            Self::AuthorizationCode => Some(ApplicationGrant::AuthorizationCode),
+            Self::ClientCredentials => None,
+            Self::DeviceCode => Some(ApplicationGrant::DeviceCode),
+            Self::Password => Some(ApplicationGrant::Password),
+            Self::RefreshToken => Some(ApplicationGrant::RefreshToken),
+        }
     }
-}
 
-/// A grant request whose own parameters have been read.
-enum Request<'a> {
-    ClientCredentials(client_credentials::Request<'a>),
-}
-
-impl<'a> Request<'a> {
-    fn parse(form: &'a Parameters<'a>) -> Result<Self, OAuthError> {
+    fn find(form: &Parameters<'_>) -> Result<Self, OAuthError> {
         let name = form.find("grant_type").ok_or_else(|| {
             OAuthError::invalid_request(ErrorReason::MissingGrantType, "The request has no grant_type.")
         })?;
-        match GrantType::parse(name) {
-            Some(GrantType::ClientCredentials) => client_credentials::Request::parse(form).map(Self::ClientCredentials),
-            Some(
-                GrantType::AuthorizationCode | GrantType::DeviceCode | GrantType::Password | GrantType::RefreshToken,
-            )
-            | None => Err(OAuthError::new(
-                ErrorCode::UnsupportedGrantType,
-                ErrorReason::InvalidGrantType,
-                "This grant_type is not supported.",
-            )),
-        }
+        Self::ALL.into_iter().find(|grant_type| grant_type.as_str() == name).ok_or_else(|| {
+            let description = "This grant_type is not supported.";
+            OAuthError::new(ErrorCode::UnsupportedGrantType, ErrorReason::InvalidGrantType, description)
+        })
     }
+}
+
+/// An application that may use the grant that it asks for.
+pub(super) struct Asking<'a> {
+    pub issuer: &'a LocalIssuer,
+    pub application: &'a Arc<Application>,
+    /// Whether the client authenticated.
+    pub is_proven: bool,
+    pub peer: Option<IpAddr>,
 }
 
 impl AuthorizationServer {
@@ -72,16 +86,103 @@ impl AuthorizationServer {
         let form = Parameters::parse(request.body)?;
         // 1. Who is asking?
         let credentials = Credentials::parse(request, &form)?;
-        let issuer = self.resolve_tenant(request, &form, &credentials).await?;
-        let client = self.authenticate_client(&issuer, &credentials, request).await?;
-        // 2. What for?
-        let grant = Request::parse(&form)?;
-        // 3. May this client use the grant? An entity has one grant only; see 4.
+        let issuer = self.resolve_tenant(request, &form, Some(&credentials.client_id)).await?;
+        let identified = self.identify_client(&issuer, &credentials, request).await?;
+        // 2. What for, and is who they are certain enough for that?
+        let grant_type = GrantType::find(&form)?;
+        let uses_pkce = grant_type == GrantType::AuthorizationCode && form.find("code_verifier").is_some();
+        let client = identified.require(uses_pkce)?;
+        // 3. May this client use the grant?
+        check_allowed(&client.client, grant_type)?;
         // 4. What does the grant entitle to?
-        let entitlement = match grant {
-            Request::ClientCredentials(grant) => self.redeem_client_credentials(&client, grant).await?,
+        let proof = match &client.client {
+            Client::Entity(entity) => {
+                let request = client_credentials::Request::parse(&form)?;
+                Proof::Entity(self.redeem_client_credentials(entity, request).await?)
+            }
+            Client::Application(application) => {
+                let asking = Asking { issuer: &issuer, application, is_proven: client.is_proven(), peer: request.peer };
+                let outcome = self.redeem(grant_type, &asking, &form).await;
+                outcome.inspect_err(|error| tell_debugger(application, grant_type, error))?
+            }
         };
-        // 5. The token.
-        self.issue(&issuer, &Proof::Entity(entitlement))
+        // 5. The tokens.
+        let response = self.issue(&issuer, &proof)?;
+        tell(&proof, client.client.client_id());
+        Ok(response)
+    }
+
+    async fn redeem(
+        &self,
+        grant_type: GrantType,
+        asking: &Asking<'_>,
+        form: &Parameters<'_>,
+    ) -> Result<Proof, OAuthError> {
+        let grant = match grant_type {
+            GrantType::AuthorizationCode => {
+                let request = authorization_code::Request::parse(asking, form)?;
+                self.redeem_authorization_code(asking, &request).await?
+            }
+            GrantType::DeviceCode => {
+                let request = device_code::Request::parse(form)?;
+                self.redeem_device_code(asking, &request).await?
+            }
+            GrantType::RefreshToken => {
+                let request = refresh_token::Request::parse(form)?;
+                self.redeem_refresh_token(asking, &request).await?
+            }
+            GrantType::Password => {
+                let request = password::Request::parse(form)?;
+                self.redeem_password(asking, &request).await?
+            }
+            // An entity's, as was checked before.
+            GrantType::ClientCredentials => return Err(disabled()),
+        };
+        Ok(Proof::User(Box::new(grant)))
+    }
+}
+
+/// F-030, F-180, D10
+fn check_allowed(client: &Client, grant_type: GrantType) -> Result<(), OAuthError> {
+    let allowed = match client {
+        Client::Entity(_) => grant_type == GrantType::ClientCredentials,
+        Client::Application(application) => grant_type.of_application().is_some_and(|grant| application.allows(grant)),
+    };
+    if allowed { Ok(()) } else { Err(disabled()) }
+}
+
+fn disabled() -> OAuthError {
+    let description = "The client may not use this grant_type.";
+    OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description)
+}
+
+fn tell(proof: &Proof, client_id: &str) {
+    match proof {
+        Proof::Entity(entitlement) => Event::TokenIssued.tell_of(&entitlement.subject, client_id),
+        Proof::User(grant) => {
+            let event = match grant.grant_type {
+                GrantType::RefreshToken => Event::TokenRefreshed,
+                GrantType::AuthorizationCode
+                | GrantType::ClientCredentials
+                | GrantType::DeviceCode
+                | GrantType::Password => Event::TokenIssued,
+            };
+            event.tell_of(&grant.approval.grant_id.to_string(), client_id);
+        }
+    }
+}
+
+/// F-013: what a developer has to know, where an operator looks for it. Reasons only; nothing that was sent.
+fn tell_debugger(application: &Application, grant_type: GrantType, error: &OAuthError) {
+    if application.settings.debug {
+        let reason = error.reason.map(super::ErrorReason::as_str);
+        tracing::info!(
+            client.id = application.client_id,
+            grant_type = grant_type.as_str(),
+            error.code = error.code.as_str(),
+            error.reason = reason,
+            "A token request was refused: {}",
+            error.description
+        );
     }
 }

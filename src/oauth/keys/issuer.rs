@@ -29,6 +29,8 @@ pub struct LocalIssuer {
     pub expectations: Expectations,
     /// The keys that verify its access tokens, and nothing else (rule E3).
     pub access_token_keys: Arc<KeySet>,
+    /// The keys that verify ID tokens that come back as hints.
+    pub id_token_keys: KeySet,
     key_set: KeySet,
     keys: Vec<LoadedKey>,
 }
@@ -80,6 +82,9 @@ impl LocalIssuer {
             base_url: base_url.into(),
             expectations,
             access_token_keys: Arc::new(KeySet::new(keys.iter().filter(for_access_tokens).map(verifying))),
+            id_token_keys: KeySet::new(
+                keys.iter().filter(|key| key.stored.purpose == KeyPurpose::IdToken).map(verifying),
+            ),
             key_set: KeySet::new(keys.iter().map(verifying)),
             tenant,
             keys,

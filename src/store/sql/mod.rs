@@ -231,6 +231,10 @@ impl Store for SqlStore {
         self.within(users::list(self, tenant_id, after, limit)).await
     }
 
+    async fn list_managed_users(&self, managed_by: &str) -> Result<Vec<User>> {
+        self.within(users::list_managed(self, managed_by)).await
+    }
+
     async fn upsert_registration(&self, registration: &Registration) -> Result<()> {
         self.within(registrations::upsert(self, registration)).await
     }

@@ -1,5 +1,7 @@
 //! Refresh tokens in SQL.
 
+use std::cmp::Reverse;
+
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 use uuid::Uuid;
@@ -82,7 +84,7 @@ pub(super) async fn list(store: &SqlStore, user_id: Uuid, now: i64) -> Result<Ve
     .bind(now);
     let rows = statement.fetch_all(&store.readers).await?;
     let mut tokens = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-    tokens.sort_by(|a, b| (b.created_at, b.id).cmp(&(a.created_at, a.id)));
+    tokens.sort_by_key(|token| Reverse((token.created_at, token.id)));
     Ok(tokens)
 }
 

@@ -1,5 +1,7 @@
 //! Sessions in SQL, and which applications know of them.
 
+use std::cmp::Reverse;
+
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 use uuid::Uuid;
@@ -65,7 +67,7 @@ pub(super) async fn list(store: &SqlStore, user_id: Uuid) -> Result<Vec<Session>
     let statement = query("SELECT * FROM session WHERE user_id = $1").bind(user_id.to_string());
     let rows = statement.fetch_all(&store.readers).await?;
     let mut sessions = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-    sessions.sort_by(|a, b| (b.created_at, b.id).cmp(&(a.created_at, a.id)));
+    sessions.sort_by_key(|session| Reverse((session.created_at, session.id)));
     Ok(sessions)
 }
 

@@ -133,6 +133,11 @@ pub(super) async fn list(
     statement.fetch_all(&store.readers).await?.iter().map(read).collect()
 }
 
+pub(super) async fn list_managed(store: &SqlStore, managed_by: &str) -> Result<Vec<User>> {
+    let statement = query("SELECT * FROM tenant_user WHERE managed_by = $1 ORDER BY id").bind(managed_by);
+    statement.fetch_all(&store.readers).await?.iter().map(read).collect()
+}
+
 fn read(row: &AnyRow) -> Result<User> {
     let password_change = match row.try_get::<Option<&str>, _>("password_change")? {
         None => None,

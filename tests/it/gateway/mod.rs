@@ -9,4 +9,5 @@ mod limits;
 mod paths;
 mod protocols;
 mod tokens;
+mod tunnels;
 mod upstreams;

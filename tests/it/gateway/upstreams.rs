@@ -4,9 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use openssl::ssl::{SslAcceptor, SslMethod};
-
 use crate::support::gateway::{Gateway, ROUTES};
+use crate::support::tls;
 use crate::support::upstream::{Behaviour, Upstream};
 
 /// A port that nobody listens on.
@@ -204,16 +203,7 @@ async fn health_checks_take_servers_out_and_back() {
 
 /// A TLS server with a certificate that nobody signed, for the name `localhost`.
 fn tls_server() -> SocketAddr {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
-    let certificate = openssl::x509::X509::from_pem(made.cert.pem().as_bytes()).unwrap();
-    builder.set_certificate(&certificate).unwrap();
-    builder
-        .set_private_key(
-            &openssl::pkey::PKey::private_key_from_pem(made.signing_key.serialize_pem().as_bytes()).unwrap(),
-        )
-        .unwrap();
-    let acceptor = builder.build();
+    let acceptor = tls::acceptor().build();
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     std::thread::spawn(move || {

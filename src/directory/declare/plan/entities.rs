@@ -1,13 +1,11 @@
 //! Which entities to write, and with which secrets.
 
-use std::collections::HashMap;
-
 use uuid::Uuid;
 
 use super::{Action, Place, Planner, Step, Write};
+use crate::directory::FieldCode;
 use crate::directory::declare::{EntityDeclaration, GeneratedSecret, MANAGED_BY};
 use crate::directory::rules::{check_entity, check_secret};
-use crate::directory::{FieldCode, FieldError};
 use crate::model::{ClientSecret, Entity, Tenant};
 use crate::secret::Secret;
 
@@ -33,7 +31,6 @@ impl Planner<'_> {
             let what = format!("entity {:?}", orphan.name);
             self.first.push(Step::new(Action::Remove, what, Write::DeleteEntity(orphan.id)));
         }
-        self.refuse_shared_client_ids();
     }
 
     fn plan_entity(
@@ -68,8 +65,9 @@ impl Planner<'_> {
         match found {
             None => {
                 let generated = generated.map(|client_secret| GeneratedSecret {
+                    kind: "entity",
                     tenant: tenant.name,
-                    entity: entity.name.clone(),
+                    name: entity.name.clone(),
                     client_id: entity.client_id.clone(),
                     client_secret,
                 });
@@ -96,7 +94,7 @@ impl Planner<'_> {
     ) -> (Vec<ClientSecret>, Option<Secret<String>>) {
         match (&declared.client_secret, found) {
             (Some(secret), _) => {
-                self.note_all(place, check_secret(secret.expose()));
+                self.note_all(place, check_secret("entity.clientSecret", secret.expose()));
                 let wanted = ClientSecret::new(secret.expose(), self.now);
                 let stored = found.map_or(&[][..], |found| &found.client_secrets);
                 match stored {
@@ -110,33 +108,5 @@ impl Planner<'_> {
                 (vec![ClientSecret::new(secret.expose(), self.now)], Some(secret))
             }
         }
-    }
-
-    /// In its tenant a client id means one entity, and never another one's id (D9).
-    fn refuse_shared_client_ids(&mut self) {
-        let mut clients: HashMap<(Uuid, &str), &Entity> = HashMap::new();
-        let mut clashes = Vec::new();
-        for entity in self.entities.iter() {
-            if let Some(other) = clients.insert((entity.tenant_id, &entity.client_id), entity) {
-                clashes.push((entity, other));
-            }
-        }
-        for entity in self.entities.iter() {
-            let id = entity.id.to_string();
-            if let Some(other) = clients.get(&(entity.tenant_id, id.as_str()))
-                && other.id != entity.id
-            {
-                clashes.push((entity, *other));
-            }
-        }
-        let is_declared = |entity: &Entity| self.entities.is_declared(entity.id);
-        let errors = clashes.into_iter().filter(|(one, other)| is_declared(one) || is_declared(other));
-        let errors: Vec<FieldError> = errors
-            .map(|(one, other)| {
-                let message = format!("the client ids of {:?} and {:?} clash", one.name, other.name);
-                FieldError::new("entities", FieldCode::Duplicate, message)
-            })
-            .collect();
-        self.errors.extend(errors);
     }
 }

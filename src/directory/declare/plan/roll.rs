@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::directory::Directory;
 use crate::directory::declare::MANAGED_BY;
-use crate::model::{Entity, EntityType, Tenant};
+use crate::model::{Application, Entity, EntityType, Tenant, User};
 
 /// What a declaration can own.
 pub(super) trait Managed {
@@ -58,6 +58,34 @@ impl Managed for Entity {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn managed_by(&self) -> Option<&str> {
+        self.managed_by.as_deref()
+    }
+}
+
+impl Managed for Application {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn managed_by(&self) -> Option<&str> {
+        self.managed_by.as_deref()
+    }
+}
+
+impl Managed for User {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        self.display_name()
     }
 
     fn managed_by(&self) -> Option<&str> {

@@ -20,7 +20,10 @@ impl Planner<'_> {
             self.last.push(Step::new(Action::Remove, what, Write::DeleteTenant(orphan.id)));
         }
         let entities = declaration.entities.iter().map(|entity| &entity.tenant);
-        let mut named = entities.chain(declaration.grants.iter().map(|grant| &grant.tenant)).flatten();
+        let grants = declaration.grants.iter().map(|grant| &grant.tenant);
+        let applications = declaration.applications.iter().map(|application| &application.tenant);
+        let users = declaration.users.iter().map(|user| &user.tenant);
+        let mut named = entities.chain(grants).chain(applications).chain(users).flatten();
         let needs_default = self.tenants.iter().len() == 0 || named.any(|name| name == Directory::DEFAULT_TENANT);
         if needs_default && self.tenants.find(Directory::DEFAULT_TENANT).is_none() {
             let tenant = Tenant::new(self.entropy.uuid(), Directory::DEFAULT_TENANT, self.now);
@@ -37,6 +40,7 @@ impl Planner<'_> {
         let mut tenant = Tenant::new(id, &declared.name, self.now);
         tenant.issuer.clone_from(&declared.issuer);
         tenant.profile = declared.profile;
+        tenant.settings = declared.settings.clone();
         tenant.managed_by = Some(MANAGED_BY.to_owned());
         if let Some(seconds) = declared.access_token_for {
             tenant.access_token_for = seconds;

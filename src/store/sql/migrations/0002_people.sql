@@ -45,6 +45,7 @@ CREATE TABLE tenant_user (
     CONSTRAINT tenant_user_tenant_exists FOREIGN KEY (tenant_id) REFERENCES tenant (id)
 );
 CREATE INDEX tenant_user_in_order ON tenant_user (tenant_id, id);
+CREATE INDEX tenant_user_managed ON tenant_user (managed_by) WHERE managed_by IS NOT NULL;
 
 CREATE TABLE registration (
     user_id        TEXT   NOT NULL,

@@ -43,7 +43,13 @@ mod tests {
         assert!(picture.contains(&format!(r#"viewBox="0 0 {side} {side}""#)), "{picture}");
         let dark = (0..code.size).flat_map(|row| code[row].to_vec()).filter(|module| module.value()).count();
         let (_, path) = picture.rsplit_once(r#"d=""#).unwrap();
-        let drawn: usize = path.split('h').skip(1).step_by(2).map(|run| run.split('v').next().unwrap()).map(|run| run.parse::<usize>().unwrap()).sum();
+        let drawn: usize = path
+            .split('h')
+            .skip(1)
+            .step_by(2)
+            .map(|run| run.split('v').next().unwrap())
+            .map(|run| run.parse::<usize>().unwrap())
+            .sum();
         assert_eq!(drawn, dark);
         // The finder pattern begins in the corner of the margin.
         assert!(path.starts_with("M4,4h7v1h-7z"), "{path}");

@@ -1,0 +1,321 @@
+//! `faregate user`: people, their passwords, second factors and roles, in the store of a configuration.
+//!
+//! Owns the words of these commands, and how a password is asked for: never as an argument, which others could read in
+//! the list of processes. The rules are `directory`'s.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::process::{Command, Stdio};
+
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::application::application_called;
+use super::directory::{Common, on_directory, tenant_called};
+use super::{Failure, Outcome};
+use crate::directory::{Directory, DirectoryError, NewRegistration, NewUser};
+use crate::model::{PasswordChange, User, UserProfile};
+use crate::secret::Secret;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Passwords are read from standard input, or asked for on a terminal.\n\nExamples:\n  faregate user create ann@example.com --password --registration shop:admin\n  faregate user set-password ann@example.com < password.txt\n  faregate user totp ann@example.com\n  faregate user lock ann@example.com"
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// Who is meant.
+#[derive(Debug, clap::Args)]
+struct Who {
+    /// Email, username or id
+    user: String,
+    /// Where there are several tenants
+    #[arg(long)]
+    tenant: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Create a user
+    Create {
+        /// The email, or the username if there is no @ in it
+        login: String,
+        /// Beside an email
+        #[arg(long)]
+        username: Option<String>,
+        /// The full name
+        #[arg(long)]
+        name: Option<String>,
+        /// The email is known to be theirs
+        #[arg(long)]
+        verified: bool,
+        /// Read a password; without one, nobody logs in until `set-password`
+        #[arg(long)]
+        password: bool,
+        /// The first login has to choose another password
+        #[arg(long, requires = "password")]
+        temporary: bool,
+        /// Register for an application, with roles: APPLICATION or APPLICATION:ROLE,ROLE; may be repeated
+        #[arg(long = "registration", value_name = "APPLICATION[:ROLES]")]
+        registrations: Vec<String>,
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+    /// List users
+    List {
+        #[arg(long)]
+        tenant: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+        /// Those behind the user with this id
+        #[arg(long, value_name = "ID")]
+        after: Option<Uuid>,
+    },
+    /// Show a user with their registrations
+    Show(Who),
+    /// Read a new password; sessions and tokens of the user end
+    SetPassword {
+        #[command(flatten)]
+        who: Who,
+        /// The next login has to choose another one
+        #[arg(long)]
+        temporary: bool,
+    },
+    /// Let nobody log in as this user; sessions and tokens end now
+    Lock(Who),
+    /// Let the user log in again
+    Unlock(Who),
+    /// End every session and token of the user
+    Revoke(Who),
+    /// Set the user's roles in an application, and register them for it
+    Roles {
+        /// Email, username or id
+        user: String,
+        /// Name or id
+        application: String,
+        /// May be repeated; none takes all away
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        /// End the registration instead
+        #[arg(long, conflicts_with = "roles")]
+        unregister: bool,
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+    /// Give the user a second factor; its secret and the recovery codes are shown once
+    Totp {
+        #[command(flatten)]
+        who: Who,
+        /// Take it away instead, for somebody who lost it
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Delete a user and everything about them
+    Delete(Who),
+}
+
+pub fn run(arguments: &Arguments) -> Outcome {
+    on_directory(&arguments.common, async |directory| match &arguments.action {
+        Action::Create { .. } => create(directory, &arguments.action).await,
+        Action::List { tenant, limit, after } => {
+            let tenant = match tenant {
+                Some(name) => Some(tenant_called(directory, Some(name)).await?.id),
+                None => None,
+            };
+            Ok(directory.users(tenant, *after, *limit).await?.iter().map(shown).collect())
+        }
+        Action::Show(who) => with_registrations(directory, &user_called(directory, who).await?).await,
+        Action::SetPassword { who, temporary } => {
+            let user = user_called(directory, who).await?;
+            directory.change_password(user.id, &read_password()?).await?;
+            if *temporary {
+                directory.require_password_change(user.id, PasswordChange::Administrative).await?;
+            }
+            Ok(shown(&user_called(directory, who).await?))
+        }
+        Action::Lock(who) => Ok(shown(&directory.lock_user(user_called(directory, who).await?.id).await?)),
+        Action::Unlock(who) => Ok(shown(&directory.unlock_user(user_called(directory, who).await?.id).await?)),
+        Action::Revoke(who) => {
+            let user = user_called(directory, who).await?;
+            directory.revoke_user(user.id).await?;
+            Ok(json!({ "revoked": user.id }))
+        }
+        Action::Roles { user, application, roles, unregister, tenant } => {
+            let who = Who { user: user.clone(), tenant: tenant.clone() };
+            let user = user_called(directory, &who).await?;
+            let application = application_called(directory, tenant.as_deref(), application).await?;
+            if *unregister {
+                directory.unregister(user.id, application.id).await?;
+                return Ok(json!({ "deleted": { "user": user.id, "application": application.name } }));
+            }
+            let registration = directory.set_roles(user.id, application.id, roles.clone()).await?;
+            Ok(json!({ "user": user.id, "application": application.name, "roles": registration.roles }))
+        }
+        Action::Totp { who, remove: true } => {
+            let user = user_called(directory, who).await?;
+            directory.remove_totp(user.id).await?;
+            Ok(json!({ "user": user.id, "second_factor": false }))
+        }
+        Action::Totp { who, remove: false } => {
+            let user = user_called(directory, who).await?;
+            let enrollment = directory.enroll_totp(user.id).await?;
+            // The only place where they are printed, once.
+            let codes: Vec<&str> = enrollment.recovery_codes.iter().map(|code| code.expose().as_str()).collect();
+            Ok(json!({
+                "user": user.id,
+                "second_factor": true,
+                "uri": enrollment.uri.expose().as_str(),
+                "secret": enrollment.secret.expose().as_str(),
+                "recovery_codes": codes,
+            }))
+        }
+        Action::Delete(who) => {
+            let user = user_called(directory, who).await?;
+            directory.delete_user(user.id).await?;
+            Ok(json!({ "deleted": user.id }))
+        }
+    })
+}
+
+async fn create(directory: &Directory, action: &Action) -> Result<Value, Failure> {
+    let Action::Create { login, username, name, verified, password, temporary, registrations, tenant } = action else {
+        return Err(anyhow::anyhow!("not a command to create a user").into());
+    };
+    let is_email = login.contains('@');
+    if !is_email && username.is_some() {
+        return Err(anyhow::anyhow!("{login:?} is the username already; --username goes beside an email").into());
+    }
+    let tenant_id = tenant_called(directory, tenant.as_deref()).await?.id;
+    // Before anything is written: every application and role that is asked for.
+    let mut wanted = Vec::new();
+    for text in registrations {
+        let (name, roles) = match text.split_once(':') {
+            Some((name, roles)) => (name, Some(roles.split(',').map(str::to_owned).collect::<Vec<_>>())),
+            None => (text.as_str(), None),
+        };
+        let application = application_called(directory, tenant.as_deref(), name).await?;
+        if let Some(unknown) = roles.iter().flatten().find(|role| application.role(role).is_none()) {
+            return Err(anyhow::anyhow!("application {name:?} has no role {unknown:?}").into());
+        }
+        wanted.push((application.id, roles));
+    }
+    let user = directory
+        .create_user(NewUser {
+            tenant_id,
+            email: is_email.then(|| login.clone()),
+            username: if is_email { username.clone() } else { Some(login.clone()) },
+            email_verified: *verified,
+            password: if *password { Some(read_password()?) } else { None },
+            password_change: temporary.then_some(PasswordChange::Administrative),
+            profile: UserProfile { name: name.clone(), ..UserProfile::default() },
+            ..NewUser::default()
+        })
+        .await?;
+    for (application_id, roles) in wanted {
+        let new = NewRegistration { user_id: user.id, application_id, roles, data: Map::new() };
+        directory.register(new).await?;
+    }
+    with_registrations(directory, &user).await
+}
+
+async fn user_called(directory: &Directory, who: &Who) -> Result<User, Failure> {
+    let tenant = tenant_called(directory, who.tenant.as_deref()).await?;
+    let found = match Uuid::try_parse(&who.user) {
+        Ok(id) => directory.user(id).await.map_err(DirectoryError::from)?.map(|user| (*user).clone()),
+        Err(_) => directory.find_user(tenant.id, &who.user).await.map_err(DirectoryError::from)?,
+    };
+    let found = found.filter(|user| user.tenant_id == tenant.id);
+    found.ok_or_else(|| anyhow::anyhow!("tenant {:?} has no user {:?}", tenant.name, who.user).into())
+}
+
+fn shown(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "email": user.email,
+        "username": user.username,
+        "name": user.profile.name,
+        "tenant_id": user.tenant_id,
+        "verified": user.email_verified,
+        "locked": user.locked_at.is_some(),
+        "password": user.password_hash.is_some(),
+        "password_change": user.password_change.map(PasswordChange::as_str),
+        "second_factor": user.has_second_factor(),
+        "recovery_codes_left": user.recovery_codes.len(),
+        "managed_by": user.managed_by,
+    })
+}
+
+async fn with_registrations(directory: &Directory, user: &User) -> Result<Value, Failure> {
+    let applications = directory.applications(Some(user.tenant_id)).await?;
+    let registrations = directory.registrations(user.id).await?;
+    let shown_one = |registration: &crate::model::Registration| {
+        let application = applications.iter().find(|application| application.id == registration.application_id);
+        json!({ "application": application.map(|application| &application.name), "roles": registration.roles })
+    };
+    let mut shown = shown(user);
+    shown["registrations"] = registrations.iter().map(shown_one).collect();
+    Ok(shown)
+}
+
+/// From a terminal, twice and unseen; else the first line of standard input.
+fn read_password() -> Result<Secret<String>, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return read_line();
+    }
+    let _echo = Echo::off();
+    let first = asked("Password: ")?;
+    let second = asked("Once more: ")?;
+    if first.expose() != second.expose() {
+        return Err(anyhow::anyhow!("the passwords differ; nothing was changed").into());
+    }
+    Ok(first)
+}
+
+fn asked(prompt: &str) -> Result<Secret<String>, Failure> {
+    let mut stderr = std::io::stderr();
+    write!(stderr, "{prompt}")?;
+    stderr.flush()?;
+    let line = read_line();
+    writeln!(stderr)?;
+    line
+}
+
+fn read_line() -> Result<Secret<String>, Failure> {
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line)?;
+    let line = Secret::new(line);
+    let text = line.expose().trim_end_matches(['\r', '\n']);
+    if read == 0 || text.is_empty() {
+        return Err(anyhow::anyhow!(
+            "no password on standard input; pipe it in: printf %s PASSWORD | faregate user ..."
+        )
+        .into());
+    }
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// A terminal that does not show what is typed, for as long as this lives.
+struct Echo;
+
+impl Echo {
+    fn off() -> Self {
+        stty("-echo");
+        Self
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        stty("echo");
+    }
+}
+
+/// Where there is no `stty`, what is typed is seen.
+fn stty(mode: &str) {
+    drop(Command::new("stty").arg(mode).stdin(Stdio::inherit()).stderr(Stdio::null()).status());
+}

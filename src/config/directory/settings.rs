@@ -1,0 +1,161 @@
+//! `directory.tenants.*.settings` - what a tenant decides about logins and grants, and how its pages look.
+//!
+//! Owns the syntax. The limits are `directory`'s.
+
+use std::time::Duration;
+
+use super::super::check::{Check, Fields};
+use super::super::node::Node;
+use super::super::process::word;
+use super::note_errors;
+use crate::directory::check_tenant_settings;
+use crate::model::{RefreshTokenPolicy, RefreshTokenUsage, TenantSettings, Theme, UserCodeShape};
+
+pub(in crate::config) const KEYS: &[&str] = &[
+    "authorization_code_life",
+    "id_token_life",
+    "device_code_life",
+    "device_interval",
+    "user_code",
+    "refresh_tokens",
+    "session_idle",
+    "session_life",
+    "interaction_life",
+    "remember_consent",
+    "login_attempts",
+    "password_min_length",
+    "logout_uri",
+    "open_introspection",
+    "always_remember",
+    "theme",
+];
+pub(in crate::config) const USER_CODE_KEYS: &[&str] = &["alphabet", "mask"];
+pub(in crate::config) const REFRESH_KEYS: &[&str] = &["usage", "idle", "life", "retry"];
+pub(in crate::config) const THEME_KEYS: &[&str] = &["name", "logo", "accent", "accent_dark", "welcome"];
+
+/// B8: longer than this and a code that leaks is still good.
+const LONG_CODE: i64 = 60;
+
+/// Where what the rules say about a field stands in the file.
+const PLACES: &[(&str, &str)] = &[
+    ("authorizationGrantIdTimeToLiveInSeconds", "authorization_code_life"),
+    ("idTokenTimeToLiveInSeconds", "id_token_life"),
+    ("deviceCodeTimeToLiveInSeconds", "device_code_life"),
+    ("deviceInterval", "device_interval"),
+    ("deviceUserCodeIdGenerator", "user_code"),
+    ("refreshTokenTimeToLiveInSeconds", "refresh_tokens.life"),
+    ("refreshTokenSlidingWindowInSeconds", "refresh_tokens.idle"),
+    ("gracePeriodInSeconds", "refresh_tokens.retry"),
+    ("httpSessionMaxInactiveInterval", "session_idle"),
+    ("sessionTimeToLiveInSeconds", "session_life"),
+    ("twoFactorIdTimeToLiveInSeconds", "interaction_life"),
+    ("rememberOAuthScopeConsentChoiceTimeToLiveInSeconds", "remember_consent"),
+    ("tooManyAttempts", "login_attempts"),
+    ("minLength", "password_min_length"),
+    ("logoutURL", "logout_uri"),
+    ("theme.name", "theme.name"),
+    ("theme.logo", "theme.logo"),
+    ("theme.accentDark", "theme.accent_dark"),
+    ("theme.accent", "theme.accent"),
+    ("theme.welcome", "theme.welcome"),
+];
+
+pub(super) fn check(node: &Node, check: &mut Check<'_>) -> TenantSettings {
+    let default = TenantSettings::default();
+    let Some(fields) = Fields::open(node, KEYS, check) else { return default };
+    let life = |key: &str, default: i64, check: &mut Check<'_>| seconds(&fields, key, check).unwrap_or(default);
+    let count = |key: &str, default: u32, check: &mut Check<'_>| {
+        fields.count(key, 1000, check).and_then(|count| u32::try_from(count).ok()).unwrap_or(default)
+    };
+    let settings = TenantSettings {
+        authorization_code_for: life("authorization_code_life", default.authorization_code_for, check),
+        id_token_for: life("id_token_life", default.id_token_for, check),
+        device_code_for: life("device_code_life", default.device_code_for, check),
+        device_interval: life("device_interval", default.device_interval, check),
+        user_code: fields.find("user_code").map_or(default.user_code, |node| user_code(node, check)),
+        refresh_tokens: fields
+            .find("refresh_tokens")
+            .map_or(default.refresh_tokens, |node| refresh_tokens(node, check)),
+        session_idle_for: life("session_idle", default.session_idle_for, check),
+        session_for: life("session_life", default.session_for, check),
+        interaction_for: life("interaction_life", default.interaction_for, check),
+        remember_consent_for: life("remember_consent", default.remember_consent_for, check),
+        login_attempts: count("login_attempts", default.login_attempts, check),
+        password_min_length: count("password_min_length", default.password_min_length, check),
+        logout_uri: fields.text("logout_uri", check),
+        open_introspection: fields.boolean("open_introspection", check).unwrap_or(default.open_introspection),
+        always_remember: fields.boolean("always_remember", check).unwrap_or(default.always_remember),
+        theme: fields.find("theme").map_or(default.theme, |node| theme(node, check)),
+    };
+    note_errors(check_tenant_settings(&settings), &fields, PLACES, check);
+    if (LONG_CODE + 1..=600).contains(&settings.authorization_code_for)
+        && let Some(node) = fields.find("authorization_code_life")
+    {
+        check.warn(
+            node.span,
+            "authorization codes that are good for more than a minute can be stolen and used",
+            "use a shorter life; a client spends its code at once",
+        );
+    }
+    settings
+}
+
+/// A whole number of seconds, rounded up.
+pub(super) fn seconds(fields: &Fields<'_>, key: &str, check: &mut Check<'_>) -> Option<i64> {
+    let whole = |length: Duration| length.as_secs() + u64::from(length.subsec_nanos() > 0);
+    fields.duration(key, check).and_then(|length| i64::try_from(whole(length)).ok())
+}
+
+pub(super) fn refresh_tokens(node: &Node, check: &mut Check<'_>) -> RefreshTokenPolicy {
+    let default = RefreshTokenPolicy::default();
+    let Some(fields) = Fields::open(node, REFRESH_KEYS, check) else { return default };
+    let usages = RefreshTokenUsage::ALL.map(RefreshTokenUsage::as_str);
+    let usage = word(&fields, "usage", &usages, check).and_then(RefreshTokenUsage::parse);
+    let never = fields.find("idle").is_some_and(|node| is_word(node, "never"));
+    let idle_for = if never { None } else { seconds(&fields, "idle", check).or(default.idle_for) };
+    let off = fields.find("retry").is_some_and(|node| is_word(node, "never"));
+    let retry_for = if off { Some(0) } else { seconds(&fields, "retry", check) };
+    RefreshTokenPolicy {
+        usage: usage.unwrap_or(default.usage),
+        idle_for,
+        absolute_for: seconds(&fields, "life", check).unwrap_or(default.absolute_for),
+        retry_for: retry_for.unwrap_or(default.retry_for),
+    }
+}
+
+fn is_word(node: &Node, word: &str) -> bool {
+    matches!(&node.value, super::super::node::Value::Scalar(scalar) if scalar.text == word)
+}
+
+fn user_code(node: &Node, check: &mut Check<'_>) -> UserCodeShape {
+    let default = UserCodeShape::default();
+    let Some(fields) = Fields::open(node, USER_CODE_KEYS, check) else { return default };
+    UserCodeShape {
+        alphabet: fields.text("alphabet", check).unwrap_or(default.alphabet),
+        mask: fields.text("mask", check).unwrap_or(default.mask),
+    }
+}
+
+fn theme(node: &Node, check: &mut Check<'_>) -> Theme {
+    let Some(fields) = Fields::open(node, THEME_KEYS, check) else { return Theme::default() };
+    let mut theme = Theme {
+        name: fields.text("name", check),
+        logo: fields.text("logo", check),
+        accent: fields.text("accent", check),
+        accent_dark: fields.text("accent_dark", check),
+        ..Theme::default()
+    };
+    match fields.find("welcome") {
+        Some(node) if matches!(node.value, super::super::node::Value::Scalar(_)) => {
+            theme.welcome.extend(check.text(node).map(|text| (String::new(), text.text.clone())));
+        }
+        Some(node) => {
+            for entry in check.entries(node) {
+                let text = check.text(&entry.value).map(|text| text.text.clone());
+                theme.welcome.extend(text.map(|text| (entry.key.clone(), text)));
+            }
+        }
+        None => {}
+    }
+    theme
+}

@@ -1,0 +1,194 @@
+//! Who is logging in: passwords and second factors, checked in the same time whoever is asked for (rules L8 to L13).
+//!
+//! Owns the order of the checks. It keeps no session and issues nothing.
+
+use std::net::IpAddr;
+
+use super::throttle::{Account, Guesser};
+use super::{Directory, PasswordError, second_factor};
+use crate::events::Event;
+use crate::model::{ClientSecret, Obstacle, Tenant, User};
+use crate::secret::Secret;
+use crate::store::{Lease, StoreError};
+
+/// Somebody who proved a password.
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub user: User,
+}
+
+/// Which second factor was proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// A time-based code (RFC 6238).
+    Totp,
+    RecoveryCode,
+}
+
+/// Why nobody is logged in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// There is no such user, the password or the code is wrong: nobody learns which.
+    #[error("the login or the password is wrong")]
+    WrongCredentials,
+    /// Too many wrong ones; seconds to wait.
+    #[error("too many attempts; try again in {retry_after} seconds")]
+    Throttled { retry_after: i64 },
+    /// Said to nobody who does not know the password.
+    #[error("the user is locked")]
+    Locked,
+    #[error("the user has expired")]
+    Expired,
+    /// Too many logins at once: 503.
+    #[error("too many logins at once; try again")]
+    Busy,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<PasswordError> for LoginError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::Busy,
+            PasswordError::Library(problem) => {
+                tracing::error!(problem, "A password could not be hashed.");
+                Self::Busy
+            }
+        }
+    }
+}
+
+impl Directory {
+    /// Checks a password. `peer` is where the person is.
+    ///
+    /// # Errors
+    /// [`LoginError`]; unknown users and wrong passwords are told apart neither by the error nor by the time (L9).
+    pub async fn check_credentials(
+        &self,
+        tenant: &Tenant,
+        login_id: &str,
+        password: &Secret<String>,
+        peer: Option<IpAddr>,
+    ) -> Result<Login, LoginError> {
+        let user = self.find_user(tenant.id, login_id).await?;
+        let spelling = login_id.to_lowercase();
+        let account = match &user {
+            Some(user) => Account::User(user.id),
+            None => Account::Nobody { tenant_id: tenant.id, login_id: &spelling },
+        };
+        let guesser = self.throttle.password(account, peer, tenant.settings.login_attempts);
+        self.admit(&guesser)?;
+        let turn = self.passwords.turn().await?;
+        // Others who guess at the same account may have had their turn meanwhile.
+        self.admit(&guesser)?;
+        let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
+        let verdict = self.passwords.verify_in(turn, password.expose(), hash).await?;
+        let Some(user) = user.filter(|_| verdict.matches) else {
+            self.throttle.failed(&guesser, self.clock.now());
+            Event::LoginFailed.tell(&match account {
+                Account::User(id) => id.to_string(),
+                Account::Nobody { .. } => "-".to_owned(),
+            });
+            return Err(LoginError::WrongCredentials);
+        };
+        self.throttle.succeeded(&guesser);
+        match user.obstacle(self.clock.now()) {
+            Some(Obstacle::Locked) => return Err(LoginError::Locked),
+            Some(Obstacle::Expired) => return Err(LoginError::Expired),
+            None => {}
+        }
+        let user = if verdict.rehash { self.rehashed(user, password).await? } else { user };
+        Ok(Login { user })
+    }
+
+    /// Checks a code of the user's second factor: a time-based one, once per step, or a recovery code, once for ever.
+    ///
+    /// # Errors
+    /// [`LoginError::WrongCredentials`] also when the user has no second factor.
+    pub async fn check_second_factor(
+        &self,
+        user: &User,
+        code: &str,
+        peer: Option<IpAddr>,
+    ) -> Result<SecondFactor, LoginError> {
+        // The address says nothing: whoever is here knows the password.
+        let _ = peer;
+        let now = self.clock.now();
+        let guesser = self.throttle.code(user.id);
+        let proof = || {
+            let place = second_factor::place(user.id);
+            let secret = user.totp_secret.as_ref().and_then(|sealed| self.sealing.open(&place, sealed));
+            second_factor::find(code, secret.as_ref(), &user.recovery_codes, now)
+        };
+        let found = self.throttle.attempt(&guesser, now, proof);
+        let found = found.map_err(|retry_after| LoginError::Throttled { retry_after })?;
+        let is_spent = found.is_some();
+        let proven = match found {
+            None => None,
+            Some(second_factor::Found::Step(step)) => {
+                let key = ClientSecret::hash(&format!("{}:{step}", user.id));
+                let lease = Lease { now, expires_at: second_factor::over_at(step) };
+                let is_first = self.store.remember_once("totp", &key, lease).await?;
+                is_first.then_some(SecondFactor::Totp)
+            }
+            Some(second_factor::Found::Recovery(hash)) => {
+                self.spend_recovery_code(user, &hash).await?.then_some(SecondFactor::RecoveryCode)
+            }
+        };
+        match proven {
+            Some(factor) => {
+                self.throttle.succeeded(&guesser);
+                Ok(factor)
+            }
+            None => {
+                // A wrong code has been counted; one that is right but was used before is a failure too.
+                if is_spent {
+                    self.throttle.failed(&guesser, now);
+                }
+                Event::SecondFactorFailed.tell(&user.id.to_string());
+                Err(LoginError::WrongCredentials)
+            }
+        }
+    }
+
+    fn admit(&self, guesser: &Guesser) -> Result<(), LoginError> {
+        let admitted = self.throttle.admit(guesser, self.clock.now());
+        admitted.map_err(|retry_after| LoginError::Throttled { retry_after })
+    }
+
+    /// L7: today's cost, while the password is known. If somebody else writes the user meanwhile, the next login does it.
+    async fn rehashed(&self, user: User, password: &Secret<String>) -> Result<User, LoginError> {
+        let Ok(hash) = self.passwords.hash(password.expose()).await else { return Ok(user) };
+        let renewed = User { password_hash: Some(hash), updated_at: self.clock.now(), ..user.clone() };
+        if !self.store.update_user(&user, &renewed).await? {
+            return Ok(user);
+        }
+        self.cache.flush();
+        Ok(renewed)
+    }
+
+    /// L13: of two logins with the same code one wins, because the store compares what it replaces.
+    async fn spend_recovery_code(&self, user: &User, hash: &str) -> Result<bool, LoginError> {
+        let mut before = user.clone();
+        for _ in 0..3 {
+            let mut after = User { updated_at: self.clock.now(), ..before.clone() };
+            after.recovery_codes.retain(|code| code != hash);
+            if after.recovery_codes.len() == before.recovery_codes.len() {
+                return Ok(false);
+            }
+            if self.store.update_user(&before, &after).await? {
+                self.told(Event::RecoveryCodeSpent, &user.id.to_string());
+                return Ok(true);
+            }
+            // Something else about the user changed; whether the code is still there is seen on the next round.
+            match self.store.find_user(user.id).await? {
+                Some(current) => before = current,
+                None => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! Argon2id: how passwords are hashed and verified, two at a time and never on the threads that serve (rules L7, L9, L10).
+//!
+//! Owns the cost and the queue. Which passwords may be chosen is in `password_rules`.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, phc};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use unicode_normalization::UnicodeNormalization as _;
+use zeroize::Zeroizing;
+
+use crate::entropy::Entropy;
+use crate::secret::equal;
+
+/// L7: KiB, passes, lanes.
+const MEMORY: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// Longest password that is looked at, in bytes (L2).
+pub(super) const LONGEST: usize = 1024;
+
+/// How many may wait for their turn; at 50 ms each the last of them waits two seconds.
+const PLACES: usize = 64;
+
+/// What a hash that somebody else made may cost us at most, as a multiple of ours.
+const DEAREST: u32 = 16;
+
+/// Hashes passwords. Clones share one queue.
+#[derive(Clone)]
+pub struct Passwords {
+    entropy: Entropy,
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
+
+/// What became of a verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub matches: bool,
+    /// The hash was made at a lower cost than today's and should be made anew.
+    pub rehash: bool,
+}
+
+/// Why a password could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// Too many are waiting (L10): 503.
+    #[error("too many passwords are being checked; try again")]
+    Busy,
+    #[error("a password cannot be hashed: {0}")]
+    Library(String),
+}
+
+/// The right to hash once. It lives until the work is done, even if nobody waits for it any more.
+pub(super) struct Turn {
+    _place: OwnedSemaphorePermit,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Passwords {
+    pub fn new(entropy: Entropy) -> Self {
+        // L10: two, but never all cores.
+        let turns = available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 2));
+        Self { entropy, turns: Arc::new(Semaphore::new(turns)), places: Arc::new(Semaphore::new(PLACES)) }
+    }
+
+    /// The hash of a new password in PHC form.
+    ///
+    /// # Errors
+    /// [`PasswordError::Busy`] when too many are waiting.
+    pub async fn hash(&self, password: &str) -> Result<String, PasswordError> {
+        let turn = self.turn().await?;
+        self.hash_in(turn, password).await
+    }
+
+    /// Whether `password` has this hash. Without a hash, or with one that cannot be read, the same work is done and
+    /// nothing matches (L9).
+    ///
+    /// # Errors
+    /// [`PasswordError::Busy`] when too many are waiting.
+    pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<Verdict, PasswordError> {
+        let turn = self.turn().await?;
+        self.verify_in(turn, password, hash).await
+    }
+
+    /// Waits for a turn, if there is a place to wait in.
+    pub(super) async fn turn(&self) -> Result<Turn, PasswordError> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| PasswordError::Busy)?;
+        Ok(Turn { _place: place, _turn: turn })
+    }
+
+    pub(super) async fn hash_in(&self, turn: Turn, password: &str) -> Result<String, PasswordError> {
+        let password = normal(password);
+        let mut salt = [0; 16];
+        self.entropy.fill(&mut salt);
+        apart(turn, move || {
+            let hash: phc::PasswordHash = hasher(current()?)
+                .hash_password_with_salt(password.as_bytes(), &salt)
+                .map_err(|error| PasswordError::Library(error.to_string()))?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    pub(super) async fn verify_in(
+        &self,
+        turn: Turn,
+        password: &str,
+        hash: Option<&str>,
+    ) -> Result<Verdict, PasswordError> {
+        let stored = hash.and_then(Stored::parse);
+        // Nothing so long was ever stored, and hashing megabytes is not what the turn is for.
+        let is_possible = password.len() <= LONGEST;
+        let password = normal(if is_possible { password } else { "" });
+        apart(turn, move || {
+            let Some(stored) = stored else {
+                let mut computed = [0; 32];
+                hasher(current()?).hash_password_into(password.as_bytes(), &[0; 16], &mut computed).map_err(library)?;
+                std::hint::black_box(&computed);
+                return Ok(Verdict { matches: false, rehash: false });
+            };
+            let mut computed = vec![0; stored.output.len()];
+            let rehash = stored.is_cheap();
+            hasher(stored.params)
+                .hash_password_into(password.as_bytes(), &stored.salt, &mut computed)
+                .map_err(library)?;
+            Ok(Verdict { matches: equal(&computed, &stored.output) & is_possible, rehash })
+        })
+        .await
+    }
+}
+
+/// A hash as it was stored.
+struct Stored {
+    params: Params,
+    salt: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Stored {
+    /// `None` for what is not Argon2id, and for what would cost more than a login may.
+    fn parse(text: &str) -> Option<Self> {
+        let parsed = PasswordHash::new(text).ok()?;
+        let is_ours = parsed.algorithm == Algorithm::Argon2id.ident() && parsed.version == Some(Version::V0x13.into());
+        let params = Params::try_from(&parsed).ok()?;
+        let is_affordable = params.m_cost() <= MEMORY * DEAREST && params.t_cost() <= PASSES * DEAREST;
+        let (salt, output) = (parsed.salt?.to_vec(), parsed.hash?.as_bytes().to_vec());
+        (is_ours && is_affordable && params.p_cost() <= 4).then_some(Self { params, salt, output })
+    }
+
+    fn is_cheap(&self) -> bool {
+        self.params.m_cost() < MEMORY || self.params.t_cost() < PASSES || self.output.len() < 32
+    }
+}
+
+/// Whether this can be verified at a login: Argon2id version 19 in PHC form, at a bearable cost.
+pub(super) fn is_hash(text: &str) -> bool {
+    Stored::parse(text).is_some()
+}
+
+/// L6: as typed, but for the two ways to write an accented letter.
+fn normal(password: &str) -> Zeroizing<String> {
+    Zeroizing::new(password.nfc().collect())
+}
+
+fn current() -> Result<Params, PasswordError> {
+    Params::new(MEMORY, PASSES, LANES, Some(32)).map_err(library)
+}
+
+fn hasher(params: Params) -> Argon2<'static> {
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn library(error: argon2::Error) -> PasswordError {
+    PasswordError::Library(error.to_string())
+}
+
+/// Runs `work` where nobody else waits, and gives the turn back when it is done.
+async fn apart<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
+) -> Result<T, PasswordError> {
+    let done = tokio::task::spawn_blocking(move || {
+        let result = work();
+        drop(turn);
+        result
+    });
+    done.await.map_err(|error| PasswordError::Library(error.to_string()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passwords() -> Passwords {
+        Passwords::new(Entropy::seeded(1))
+    }
+
+    // L7
+    #[tokio::test]
+    async fn a_password_is_hashed_at_the_agreed_cost_and_verified() {
+        let passwords = passwords();
+        let hash = passwords.hash("correct horse").await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert_eq!(hash.split('$').nth(4).unwrap().len(), 22, "16 bytes of salt");
+        let verdict = passwords.verify("correct horse", Some(&hash)).await.unwrap();
+        assert_eq!(verdict, Verdict { matches: true, rehash: false });
+        let verdict = passwords.verify("correct Horse", Some(&hash)).await.unwrap();
+        assert_eq!(verdict, Verdict { matches: false, rehash: false });
+        assert_ne!(passwords.hash("correct horse").await.unwrap(), hash);
+    }
+
+    // L6: é as one character and as two
+    #[tokio::test]
+    async fn both_spellings_of_an_accent_are_one_password() {
+        let passwords = passwords();
+        let hash = passwords.hash("caf\u{e9} au lait").await.unwrap();
+        assert!(passwords.verify("cafe\u{301} au lait", Some(&hash)).await.unwrap().matches);
+        assert!(!passwords.verify("cafe au lait", Some(&hash)).await.unwrap().matches);
+        assert!(!passwords.verify(" caf\u{e9} au lait", Some(&hash)).await.unwrap().matches, "not trimmed");
+    }
+
+    // L9
+    #[tokio::test]
+    async fn nothing_matches_no_hash() {
+        let passwords = passwords();
+        for hash in [None, Some(""), Some("$2b$10$abc"), Some("$argon2id$v=19$m=9999999,t=2,p=1$c2FsdHNhbHQ$aGFzaA")] {
+            assert!(!passwords.verify("", hash).await.unwrap().matches, "{hash:?}");
+        }
+        assert!(!is_hash(
+            "$argon2i$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        ));
+    }
+
+    // L7
+    #[tokio::test]
+    async fn a_cheap_hash_is_to_be_made_anew() {
+        let cheap = Params::new(8_192, 1, 1, Some(32)).unwrap();
+        let hash: phc::PasswordHash = hasher(cheap).hash_password_with_salt(b"pw", &[7; 16]).unwrap();
+        let hash = hash.to_string();
+        assert!(is_hash(&hash));
+        let verdict = passwords().verify("pw", Some(&hash)).await.unwrap();
+        assert_eq!(verdict, Verdict { matches: true, rehash: true });
+    }
+
+    // L2
+    #[tokio::test]
+    async fn what_is_too_long_is_not_hashed_and_never_right() {
+        let passwords = passwords();
+        let hash = passwords.hash("").await.unwrap();
+        assert!(!passwords.verify(&"x".repeat(LONGEST + 1), Some(&hash)).await.unwrap().matches);
+        let long = "x".repeat(LONGEST);
+        let hash = passwords.hash(&long).await.unwrap();
+        assert!(passwords.verify(&long, Some(&hash)).await.unwrap().matches);
+    }
+
+    // L10
+    #[tokio::test]
+    async fn who_finds_no_place_to_wait_is_told_so() {
+        let passwords = passwords();
+        let held = passwords.places.clone().acquire_many_owned(64).await.unwrap();
+        assert!(matches!(passwords.hash("pw").await, Err(PasswordError::Busy)));
+        drop(held);
+        assert!(passwords.hash("pw").await.is_ok());
+    }
+}

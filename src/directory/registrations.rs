@@ -1,0 +1,90 @@
+//! Commands about users' places in applications: registrations and their roles.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{Directory, DirectoryError, FieldCode, FieldError, no_errors};
+use crate::events::Event;
+use crate::model::{Application, Registration};
+
+/// What a registration shall be.
+#[derive(Clone, Debug)]
+pub struct NewRegistration {
+    pub user_id: Uuid,
+    pub application_id: Uuid,
+    /// Names of roles of the application. `None`: those that it gives by default.
+    pub roles: Option<Vec<String>>,
+    pub data: Map<String, Value>,
+}
+
+impl Directory {
+    /// Makes or replaces the user's registration. Tokens that were issued keep their roles until they are refreshed.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Invalid`] for roles that the application does not have.
+    pub async fn register(&self, new: NewRegistration) -> Result<Registration, DirectoryError> {
+        let now = self.clock.now();
+        let user = self.stored_user(new.user_id).await?;
+        let application = self.store.find_application(new.application_id).await?;
+        // Another tenant's application is as good as none, and told the same.
+        let application = application.filter(|application| application.tenant_id == user.tenant_id);
+        let application = application.ok_or(DirectoryError::NotFound("application"))?;
+        let roles = roles_of(&application, new.roles);
+        no_errors(check_roles(&roles, &application))?;
+        let registration = Registration {
+            user_id: new.user_id,
+            application_id: new.application_id,
+            roles,
+            data: new.data,
+            managed_by: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.store.upsert_registration(&registration).await?;
+        self.told(Event::RegistrationChanged, &format!("{}/{}", new.user_id, new.application_id));
+        // An older registration keeps its first instant.
+        let stored = self.store.find_registration(new.user_id, new.application_id).await?;
+        stored.ok_or(DirectoryError::Changed("registration"))
+    }
+
+    /// Replaces the roles of the user in the application, and nothing else; registers a user who was not.
+    pub async fn set_roles(
+        &self,
+        user_id: Uuid,
+        application_id: Uuid,
+        roles: Vec<String>,
+    ) -> Result<Registration, DirectoryError> {
+        let before = self.store.find_registration(user_id, application_id).await?;
+        let data = before.map(|registration| registration.data).unwrap_or_default();
+        self.register(NewRegistration { user_id, application_id, roles: Some(roles), data }).await
+    }
+
+    pub async fn unregister(&self, user_id: Uuid, application_id: Uuid) -> Result<(), DirectoryError> {
+        if !self.store.delete_registration(user_id, application_id, self.clock.now()).await? {
+            return Err(DirectoryError::NotFound("registration"));
+        }
+        self.told(Event::RegistrationDeleted, &format!("{user_id}/{application_id}"));
+        Ok(())
+    }
+}
+
+/// Sorted; the application's own choice if nobody made one.
+pub(super) fn roles_of(application: &Application, wanted: Option<Vec<String>>) -> Vec<String> {
+    let mut roles = wanted.unwrap_or_else(|| {
+        application.roles.iter().filter(|role| role.is_default).map(|role| role.name.clone()).collect()
+    });
+    roles.sort_unstable();
+    roles.dedup();
+    roles
+}
+
+pub(super) fn check_roles(roles: &[String], application: &Application) -> Option<FieldError> {
+    let unknown: Vec<&str> = roles.iter().map(String::as_str).filter(|name| application.role(name).is_none()).collect();
+    if unknown.is_empty() {
+        return None;
+    }
+    let known: Vec<&str> = application.roles.iter().map(|role| role.name.as_str()).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let message = format!("application {:?} has no role {}; it has {known}", application.name, unknown.join(", "));
+    Some(FieldError::new("registration.roles", FieldCode::Missing, message))
+}

@@ -1,0 +1,224 @@
+//! Commands about users: create, change, lock, delete, and their passwords. Whatever ends a user's access also revokes
+//! what they were given (C9).
+
+use uuid::Uuid;
+
+use super::password_rules::check_password;
+use super::user_rules::check_user;
+use super::{Directory, DirectoryError, FieldCode, FieldError, PasswordError, no_errors, passwords};
+use crate::events::Event;
+use crate::model::{PasswordChange, Revocation, Revoked, Tenant, User, UserProfile};
+use crate::secret::Secret;
+
+/// A user to be. One of email and username is needed.
+#[derive(Clone, Debug, Default)]
+pub struct NewUser {
+    pub id: Option<Uuid>,
+    pub tenant_id: Uuid,
+    pub email: Option<String>,
+    pub email_verified: bool,
+    pub username: Option<String>,
+    /// `None`: nobody can log in with a password until one is set.
+    pub password: Option<Secret<String>>,
+    /// Instead of a password: Argon2id in PHC form, from another system.
+    pub password_hash: Option<Secret<String>>,
+    pub password_change: Option<PasswordChange>,
+    pub expires_at: Option<i64>,
+    pub profile: UserProfile,
+}
+
+impl Directory {
+    pub async fn create_user(&self, new: NewUser) -> Result<User, DirectoryError> {
+        let now = self.clock.now();
+        let mut user = User::new(new.id.unwrap_or_else(|| self.entropy.uuid()), new.tenant_id, now);
+        user.email = new.email;
+        user.email_verified = new.email_verified;
+        user.username = new.username;
+        user.password_change = new.password_change;
+        user.expires_at = new.expires_at;
+        user.profile = new.profile;
+        let mut errors = check_user(&user);
+        let tenant = self.store.find_tenant(user.tenant_id).await?;
+        match (&tenant, &new.password) {
+            (None, _) => errors.push(FieldError::new("user.tenantId", FieldCode::Missing, "there is no such tenant")),
+            (Some(tenant), Some(password)) => {
+                errors.extend(check_password(password.expose(), &user, &tenant.settings));
+            }
+            (Some(_), None) => {}
+        }
+        errors.extend(new.password_hash.as_ref().and_then(|hash| check_hash(hash, new.password.is_some())));
+        if errors.is_empty() {
+            errors.extend(self.check_login_ids(&user).await?);
+            errors.extend(self.check_identifier("user.id", user.id).await?);
+        }
+        no_errors(errors)?;
+        user.password_hash = match (new.password, new.password_hash) {
+            (Some(password), _) => Some(self.passwords.hash(password.expose()).await?),
+            (None, hash) => hash.map(|hash| hash.expose().clone()),
+        };
+        self.store.insert_user(&user).await?;
+        self.told(Event::UserCreated, &user.id.to_string());
+        Ok(user)
+    }
+
+    /// Replaces email, username, verification, expiry, the required change of password and the profile of `before`,
+    /// which is the user as the caller read it. Passwords, factors and locks have commands of their own.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Changed`] if somebody else was faster.
+    pub async fn update_user(&self, before: &User, after: User) -> Result<User, DirectoryError> {
+        let after = User {
+            email: after.email,
+            username: after.username,
+            email_verified: after.email_verified,
+            expires_at: after.expires_at,
+            password_change: after.password_change,
+            profile: after.profile,
+            updated_at: self.clock.now(),
+            ..before.clone()
+        };
+        let mut errors = check_user(&after);
+        if errors.is_empty() {
+            errors.extend(self.check_login_ids(&after).await?);
+        }
+        no_errors(errors)?;
+        self.replace_user(before, &after, Event::UserUpdated).await?;
+        Ok(after)
+    }
+
+    /// Everything about the user goes too, and what they were given is worth nothing from now on.
+    pub async fn delete_user(&self, id: Uuid) -> Result<(), DirectoryError> {
+        // The mark first: if the rest fails, the user is merely logged out.
+        self.revoke_user(id).await?;
+        if !self.store.delete_user(id, self.clock.now()).await? {
+            return Err(DirectoryError::NotFound("user"));
+        }
+        self.told(Event::UserDeleted, &id.to_string());
+        Ok(())
+    }
+
+    /// Nobody logs in as this user until [`Self::unlock_user`]; sessions and tokens end now.
+    pub async fn lock_user(&self, id: Uuid) -> Result<User, DirectoryError> {
+        let before = self.stored_user(id).await?;
+        let now = self.clock.now();
+        let after =
+            User { locked_at: Some(before.locked_at.unwrap_or(now).min(now)), updated_at: now, ..before.clone() };
+        // Locked before revoked: nobody logs in between the two.
+        self.replace_user(&before, &after, Event::UserLocked).await?;
+        self.revoke_user(id).await?;
+        Ok(after)
+    }
+
+    pub async fn unlock_user(&self, id: Uuid) -> Result<User, DirectoryError> {
+        let before = self.stored_user(id).await?;
+        let after = User { locked_at: None, updated_at: self.clock.now(), ..before.clone() };
+        self.replace_user(&before, &after, Event::UserUnlocked).await?;
+        Ok(after)
+    }
+
+    /// Gives the user the password that they chose: whoever had the old one is out, sessions and tokens included.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Invalid`] if the password is too short or too common.
+    pub async fn change_password(&self, user_id: Uuid, new: &Secret<String>) -> Result<(), DirectoryError> {
+        let before = self.stored_user(user_id).await?;
+        let tenant = self.tenant_of(&before).await?;
+        no_errors(check_password(new.expose(), &before, &tenant.settings))?;
+        let now = self.clock.now();
+        let after = User {
+            password_hash: Some(self.passwords.hash(new.expose()).await?),
+            password_changed_at: now,
+            password_change: None,
+            updated_at: now,
+            ..before.clone()
+        };
+        self.replace_user(&before, &after, Event::PasswordChanged).await?;
+        self.revoke_user(user_id).await
+    }
+
+    /// The next login has to choose a new password (L16): administrators start it and never learn it.
+    pub async fn require_password_change(&self, user_id: Uuid, why: PasswordChange) -> Result<(), DirectoryError> {
+        let before = self.stored_user(user_id).await?;
+        let after = User { password_change: Some(why), updated_at: self.clock.now(), ..before.clone() };
+        self.replace_user(&before, &after, Event::UserUpdated).await
+    }
+
+    /// Ends sessions, codes, refresh tokens and access tokens of the user, everywhere.
+    pub async fn revoke_user(&self, user_id: Uuid) -> Result<(), DirectoryError> {
+        self.revoke(Revoked::User(user_id)).await?;
+        self.told(Event::UserRevoked, &user_id.to_string());
+        Ok(())
+    }
+
+    pub(super) async fn revoke(&self, revoked: Revoked) -> Result<(), DirectoryError> {
+        let now = self.clock.now();
+        let revocation =
+            Revocation { revoked, revoked_at: now, expires_at: now + super::rules::LONGEST_ACCESS_TOKEN_FOR };
+        self.store.revoke(&revocation).await?;
+        self.revocations.add(&revocation);
+        Ok(())
+    }
+
+    pub(super) async fn replace_user(&self, before: &User, after: &User, event: Event) -> Result<(), DirectoryError> {
+        if !self.store.update_user(before, after).await? {
+            return Err(DirectoryError::Changed("user"));
+        }
+        self.told(event, &after.id.to_string());
+        Ok(())
+    }
+
+    pub(super) async fn stored_user(&self, id: Uuid) -> Result<User, DirectoryError> {
+        self.store.find_user(id).await?.ok_or(DirectoryError::NotFound("user"))
+    }
+
+    async fn tenant_of(&self, user: &User) -> Result<Tenant, DirectoryError> {
+        self.store.find_tenant(user.tenant_id).await?.ok_or(DirectoryError::NotFound("tenant"))
+    }
+
+    /// What one user is called by, no other is.
+    async fn check_login_ids(&self, user: &User) -> Result<Vec<FieldError>, DirectoryError> {
+        let mut errors = Vec::new();
+        for (field, login_id) in [("user.email", &user.email), ("user.username", &user.username)] {
+            let Some(login_id) = login_id else { continue };
+            let other = self.store.find_user_by_login(user.tenant_id, login_id).await?;
+            if other.is_some_and(|other| other.id != user.id) {
+                errors.push(FieldError::new(
+                    field,
+                    FieldCode::Duplicate,
+                    "the tenant has a user who is called so already",
+                ));
+            }
+        }
+        Ok(errors)
+    }
+
+    /// D9: the id of a user is the `sub` of tokens, so no client carries it.
+    pub(super) async fn check_identifier(
+        &self,
+        field: &'static str,
+        id: Uuid,
+    ) -> Result<Option<FieldError>, DirectoryError> {
+        let taken = self.store.find_entity(id).await?.is_some()
+            || (field != "application.id" && self.store.find_application(id).await?.is_some())
+            || (field != "user.id" && self.store.find_user(id).await?.is_some());
+        Ok(taken.then(|| FieldError::new(field, FieldCode::Duplicate, "something else has this id already")))
+    }
+}
+
+pub(super) fn check_hash(hash: &Secret<String>, has_password: bool) -> Option<FieldError> {
+    let field = "user.passwordHash";
+    if has_password {
+        return Some(FieldError::new(field, FieldCode::Invalid, "must not stand beside a password"));
+    }
+    let message = "must be Argon2id, version 19, in PHC form: $argon2id$v=19$m=19456,t=2,p=1$SALT$HASH";
+    (!passwords::is_hash(hash.expose())).then(|| FieldError::new(field, FieldCode::Invalid, message))
+}
+
+impl From<PasswordError> for DirectoryError {
+    fn from(error: PasswordError) -> Self {
+        Self::Password(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

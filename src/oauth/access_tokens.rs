@@ -1,0 +1,90 @@
+//! Access tokens that come back to us: at UserInfo, introspection and revocation.
+//!
+//! Owns believing them; what they are good for is up to the endpoint. The gateway's own check is `enforce`.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::AuthorizationServer;
+use super::error::{ErrorReason, OAuthError};
+use super::keys::LocalIssuer;
+use crate::jose::{self, Reason};
+use crate::revocations::Bearings;
+
+/// An access token of ours that is good now.
+pub(super) struct Believed {
+    pub claims: Map<String, Value>,
+    pub expires_at: i64,
+}
+
+impl Believed {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.claims.get(name).and_then(Value::as_str)
+    }
+
+    fn id(&self, name: &str) -> Option<Uuid> {
+        self.text(name).and_then(|text| Uuid::try_parse(text).ok())
+    }
+
+    /// Whose token it is; `None` for the token of an entity.
+    pub(super) fn user_id(&self) -> Option<Uuid> {
+        self.id("gid").and_then(|_| self.id("sub"))
+    }
+
+    pub(super) fn has_scope(&self, scope: &str) -> bool {
+        self.text("scope").unwrap_or_default().split(' ').any(|word| word == scope)
+    }
+
+    /// Whether the token is meant for the party of this name (RFC 7519 4.1.3).
+    pub(super) fn is_for(&self, name: &str) -> bool {
+        match self.claims.get("aud") {
+            Some(Value::Array(audiences)) => audiences.iter().any(|audience| audience == name),
+            Some(audience) => audience == name,
+            None => false,
+        }
+    }
+}
+
+impl AuthorizationServer {
+    /// # Errors
+    /// `invalid_token` if the tenant did not issue it, it has expired, or it was revoked.
+    pub(super) fn verify_access_token(&self, issuer: &LocalIssuer, token: &str) -> Result<Believed, OAuthError> {
+        let verified = jose::verify(token, &issuer.expectations, &issuer.access_token_keys, self.clock.now());
+        let verified = verified.map_err(|reason| match reason {
+            Reason::Expired => OAuthError::invalid_token(ErrorReason::AccessTokenExpired, "The access token expired."),
+            Reason::Malformed | Reason::TooLarge | Reason::DuplicateMember => malformed(),
+            Reason::CriticalHeader
+            | Reason::UnsupportedAlgorithm
+            | Reason::WrongType
+            | Reason::UnknownKey
+            | Reason::AlgorithmMismatch
+            | Reason::BadSignature
+            | Reason::WrongIssuer
+            | Reason::MissingAudience
+            | Reason::WrongAudience
+            | Reason::MissingExpiry
+            | Reason::InvalidTime
+            | Reason::NotYetValid
+            | Reason::IssuedInFuture => invalid(),
+        })?;
+        if self.revocations.concern(&Bearings::of_claims(&verified.claims)) {
+            return Err(invalid());
+        }
+        Ok(Believed { claims: verified.claims, expires_at: verified.expires_at })
+    }
+
+    /// The tenant that a token says it is from, whether that is true or not.
+    pub(super) fn issuer_of_token(&self, token: &str) -> Option<Arc<LocalIssuer>> {
+        self.keys.find_issuer(&jose::peek_issuer(token)?)
+    }
+}
+
+pub(super) fn malformed() -> OAuthError {
+    OAuthError::invalid_token(ErrorReason::AccessTokenMalformed, "The access token cannot be read.")
+}
+
+pub(super) fn invalid() -> OAuthError {
+    OAuthError::invalid_token(ErrorReason::AccessTokenInvalid, "The access token is not valid.")
+}

@@ -1,0 +1,165 @@
+//! The authorization response (RFC 6749 4.1.2, 4.2.2; Core 3.2.2.5, 3.3.2.5; RFC 9207): what it says and how it travels.
+//!
+//! Owns codes; tokens are minted in `issue` and `id_token`.
+
+use super::response::ResponseType;
+use super::{Asked, Party};
+use crate::events::Event;
+use crate::model::{Approval, AuthenticationType, AuthorizationCode, ClientSecret, ResponseMode};
+use crate::oauth::AuthorizationServer;
+use crate::oauth::error::OAuthError;
+use crate::oauth::id_token::IdTokenBinding;
+use crate::oauth::interaction::{Context, Kept, Next, Reply};
+use crate::oauth::parameters::encode;
+use crate::oauth::scopes;
+use crate::oauth::session::{self, SignedIn};
+use crate::profile::Dialect;
+
+/// Parameters of a response.
+pub(super) type Fields = Vec<(&'static str, String)>;
+
+impl AuthorizationServer {
+    /// Everything was checked: what the client gets.
+    ///
+    /// # Errors
+    /// If the store or the keys cannot answer, or the device code was decided meanwhile.
+    pub(super) async fn grant_request(
+        &self,
+        party: &Party,
+        asked: Asked,
+        person: &SignedIn,
+        scopes: Vec<String>,
+    ) -> Result<Fields, OAuthError> {
+        let dialect = Dialect::of(party.issuer.tenant.profile);
+        let (response_type, asks_openid) = (asked.response_type, scopes.iter().any(|scope| scope == scopes::OPENID));
+        let approval = Approval {
+            grant_id: self.entropy.uuid(),
+            tenant_id: party.issuer.tenant.id,
+            application_id: party.application.id,
+            user_id: person.user.id,
+            session_id: person.session.as_ref().map(|session| session.id),
+            scopes,
+            authenticated_at: person.authenticated_at,
+            methods: person.methods.clone(),
+            acr: Some(person.acr().to_owned()),
+            nonce: asked.nonce,
+            claims: asked.claims,
+            authentication_type: match person.is_fresh {
+                true => AuthenticationType::Password,
+                false => AuthenticationType::SingleSignOn,
+            },
+        };
+        let mut fields = Fields::new();
+        if response_type.code {
+            let now = self.clock.now();
+            let code = self.entropy.token(32);
+            let stored = AuthorizationCode {
+                hash: ClientSecret::hash(&code),
+                approval: approval.clone(),
+                redirect_uri: Some(party.redirect_uri.clone()),
+                code_challenge: asked.code_challenge,
+                device_code_id: asked.device_code_id,
+                created_at: now,
+                expires_at: now + party.issuer.tenant.settings.authorization_code_for,
+                redeemed_at: None,
+            };
+            self.store.insert_authorization_code(&stored).await?;
+            Event::CodeIssued.tell(&approval.grant_id.to_string());
+            fields.push(("code", code));
+        } else if let Some(device_code_id) = asked.device_code_id {
+            // F-163: no exchange will follow that could approve it.
+            self.approve_device_code(device_code_id, &approval).await?;
+        }
+        if response_type.is_implicit() {
+            self.grant_tokens(party, response_type, &approval, &mut fields).await?;
+        }
+        if dialect.tells_user_state {
+            let registration = self.store.find_registration(person.user.id, party.application.id).await?;
+            let state = match (&registration, person.user.email_verified || person.user.email.is_none()) {
+                (None, _) => "AuthenticatedNotRegistered",
+                (Some(_), true) => "Authenticated",
+                (Some(_), false) => "AuthenticatedNotVerified",
+            };
+            fields.push(("userState", state.to_owned())); // F-056
+            fields.extend(party.locale.clone().map(|locale| ("locale", locale))); // F-057
+        } else if let Some(session) = person.session.as_ref().filter(|_| asks_openid) {
+            let salt = self.entropy.token(16);
+            let state = session::state_for(session, &party.application.client_id, &party.redirect_uri, &salt);
+            fields.extend(state.map(|state| ("session_state", state)));
+        }
+        Ok(fields)
+    }
+
+    /// What comes without an exchange (Core 3.2.2.5, 3.3.2.5).
+    async fn grant_tokens(
+        &self,
+        party: &Party,
+        asked: ResponseType,
+        approval: &Approval,
+        fields: &mut Fields,
+    ) -> Result<(), OAuthError> {
+        let subject = self.subject_of(approval).await?;
+        let access_token = match asked.token {
+            true => Some(self.access_token(&party.issuer, approval, &subject)?),
+            false => None,
+        };
+        if asked.id_token {
+            let code = fields.iter().find(|(name, _)| *name == "code").map(|(_, code)| code.clone());
+            let with = IdTokenBinding {
+                access_token: access_token.as_ref().map(|token| token.text.as_str()),
+                code: code.as_deref(),
+                nonce: true,
+            };
+            fields.push(("id_token", self.id_token(&party.issuer, approval, &subject, with)?));
+        }
+        if let Some(token) = access_token {
+            fields.push(("access_token", token.text));
+            fields.push(("token_type", "Bearer".to_owned()));
+            fields.push(("expires_in", token.expires_in.to_string()));
+        }
+        if let Some(session_id) = approval.session_id {
+            self.store.join_session(session_id, approval.application_id).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Party {
+    /// The answer on its way, with what every answer says: `state` as it came, and who answers (RFC 9207, A6).
+    pub(super) fn send(&self, mut fields: Fields, context: &Context) -> Reply {
+        fields.extend(self.state.clone().map(|state| ("state", state)));
+        if Dialect::of(self.issuer.tenant.profile).names_issuer {
+            fields.push(("iss", self.issuer.issuer.to_string()));
+        }
+        // F-071 has them in this order.
+        fields.sort_by_key(|(name, _)| *name);
+        let separator = match self.mode {
+            ResponseMode::FormPost => {
+                let action = self.redirect_uri.clone();
+                return Reply::from(Next::FormPost { action, fields, context: context.clone() });
+            }
+            // Registered URIs have no fragment.
+            ResponseMode::Fragment => '#',
+            ResponseMode::Query if self.redirect_uri.contains('?') => '&',
+            ResponseMode::Query => '?',
+        };
+        Reply::redirect(format!("{}{separator}{}", self.redirect_uri, encode(&fields)))
+    }
+
+    /// RFC 6749 4.1.2.1, F-065.
+    pub(super) fn refuse(&self, error: OAuthError, kept: Kept, context: &Context) -> Reply {
+        if self.application.settings.debug {
+            tracing::info!(
+                client.id = self.application.client_id,
+                error.code = error.code.as_str(),
+                error.reason = error.reason.map(|reason| reason.as_str()),
+                error.description = error.description,
+                "An authorization request was refused."
+            ); // F-013
+        }
+        let mut fields: Fields =
+            vec![("error", error.code.as_str().to_owned()), ("error_description", error.description.to_owned())];
+        fields.extend(error.reason.map(|reason| ("error_reason", reason.as_str().to_owned())));
+        self.send(fields, context).keeping(kept)
+    }
+}

@@ -1,0 +1,305 @@
+//! The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core 3): every check of a request, in order.
+//!
+//! Owns the order; each family of rules has its file. A form that comes back from one of the pages is the same request
+//! again, so it passes the same checks (A8).
+
+mod answer;
+mod client;
+mod device;
+mod openid;
+mod pkce;
+mod prompt;
+mod registration;
+mod request_object;
+mod response;
+mod scope;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::AuthorizationServer;
+use super::consent::{Consented, Wish};
+use super::error::{ErrorCode, ErrorReason, OAuthError};
+use super::interaction::{BrowserRequest, Context, FormOrigin, Kept, Page, Reply, Step};
+use super::keys::LocalIssuer;
+use super::login::{Endpoint, Entered, Freshness, MOST_ADDRESS_BYTES, Place};
+use super::parameters::{Parameters, encode};
+use super::session::SignedIn;
+use crate::model::{Application, Relationship, ResponseMode};
+use crate::profile::Dialect;
+use prompt::Prompt;
+use response::ResponseType;
+
+/// The parameters that belong to a request: our pages send them again, and nothing else.
+const PARAMETERS: [&str; 28] = [
+    "client_id",
+    "tenantId",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "max_age",
+    "display",
+    "ui_locales",
+    "locale",
+    "claims_locales",
+    "id_token_hint",
+    "login_hint",
+    "acr_values",
+    "claims",
+    "request",
+    "request_uri",
+    "registration",
+    "user_code",
+    "device",
+    "metaData.device.name",
+    "metaData.device.type",
+    "idp_hint",
+];
+
+/// Who asks, and where the answer goes. Nothing of it is the client's word alone.
+pub(super) struct Party {
+    pub issuer: Arc<LocalIssuer>,
+    pub application: Arc<Application>,
+    pub redirect_uri: String,
+    pub mode: ResponseMode,
+    pub state: Option<String>,
+    /// `locale`, to be said again (F-057).
+    pub locale: Option<String>,
+}
+
+/// What is asked for, checked.
+struct Asked {
+    response_type: ResponseType,
+    code_challenge: Option<String>,
+    nonce: Option<String>,
+    prompt: Prompt,
+    max_age: Option<i64>,
+    claims: Option<Value>,
+    /// The user that the client expects (`id_token_hint`, or `sub` in `claims`).
+    expected_user: Option<Uuid>,
+    scopes: Vec<String>,
+    device_code_id: Option<Uuid>,
+}
+
+impl AuthorizationServer {
+    /// Answers a request to the page of a step that several places share: each login leads back to where it began.
+    pub async fn interact(&self, request: &BrowserRequest<'_>) -> Reply {
+        match request.parameters().map(|parameters| Endpoint::of(&parameters)) {
+            Ok(Endpoint::Device) if request.step != Step::Start => self.device_page(request).await,
+            Ok(Endpoint::Device | Endpoint::Authorize) | Err(_) => self.authorize(request).await,
+        }
+    }
+
+    /// Answers a request to the authorization endpoint, or to the page of one of its later steps.
+    pub async fn authorize(&self, request: &BrowserRequest<'_>) -> Reply {
+        let mut context = Context::default();
+        match self.answer_request(request, &mut context).await {
+            Ok(reply) => reply,
+            Err(error) => Reply::page(Page::Error(error), context),
+        }
+    }
+
+    /// # Errors
+    /// What the person is told, because no client can be (RFC 6749 4.1.2.1, A2), or because we cannot answer.
+    async fn answer_request(&self, request: &BrowserRequest<'_>, context: &mut Context) -> Result<Reply, OAuthError> {
+        let parameters = request.parameters()?; //                        RFC 6749 3.1, A10
+        let party = self.identify_party(request, &parameters, context).await?;
+        if let Some(address) = by_link(request, &parameters) {
+            return Ok(Reply::redirect(address));
+        }
+        // From here on the client hears what is wrong.
+        let asked = match self.check_request(request, &parameters, &party).await {
+            Ok(asked) => asked,
+            Err(error) => return self.refuse_request(request, &parameters, (&party, context), error).await,
+        };
+        let place = place(&parameters, &party, context, asked.freshness(), self.login_of(asked.expected_user).await?);
+        let (person, kept) = match asked.prompt.is_none {
+            true => match self.recognise(request, &place).await? {
+                Some(person) => (person, Kept::default()),
+                None => return Ok(party.refuse(login_required(), Kept::default(), context)),
+            },
+            false => match self.enter(request, &place).await? {
+                Entered::SignedIn(person, kept) => (*person, kept),
+                Entered::Reply(reply) => return Ok(*reply),
+            },
+        };
+        let verdict = self.decide_for(request, &parameters, (&party, &asked, &place), &person).await;
+        let scopes = match verdict {
+            Ok(Consented::To(scopes)) => scopes,
+            Ok(Consented::Ask(page)) => {
+                return Ok(Reply::page(*page, place.shown(request, Step::Consent)).keeping(kept));
+            }
+            Ok(Consented::AskThere(address)) => return Ok(Reply::redirect(address).keeping(kept)),
+            Err(error) if error.is_ours() => return Err(error),
+            Err(error) => return Ok(party.refuse(error, kept.after(request), context)),
+        };
+        let fields = match self.grant_request(&party, asked, &person, scopes).await {
+            Ok(fields) => fields,
+            Err(error) if error.is_ours() => return Err(error),
+            Err(error) => return Ok(party.refuse(error, kept.after(request), context)),
+        };
+        Ok(party.send(fields, context).keeping(kept.after(request)))
+    }
+
+    /// Whose request is it, and where would the answer go?
+    async fn identify_party(
+        &self,
+        request: &BrowserRequest<'_>,
+        parameters: &Parameters<'_>,
+        context: &mut Context,
+    ) -> Result<Party, OAuthError> {
+        context.locales = parameters.find("ui_locales").or_else(|| parameters.find("locale")).map(str::to_owned);
+        let issuer = self.resolve_issuer(request, parameters).await?; //                   D1, F-046
+        context.tenant = Some(Arc::clone(&issuer.tenant));
+        let application = self.known_client(&issuer, parameters).await?; //                RFC 6749 2.2, 4.1.2.1
+        let redirect_uri = client::check_redirect_uri(&application, parameters)?; //       RFC 6749 3.1.2, A1
+        context.framed_by = client::check_origin(&application, request)?; //               F-023, F-025
+        context.leads_to = Some(redirect_uri.clone());
+        Ok(Party {
+            mode: response::mode_of_errors(&application, parameters),
+            state: openid::state_of(parameters),
+            locale: parameters.find("locale").map(str::to_owned),
+            issuer,
+            application,
+            redirect_uri,
+        })
+    }
+
+    /// May the client ask for this?
+    async fn check_request(
+        &self,
+        request: &BrowserRequest<'_>,
+        parameters: &Parameters<'_>,
+        party: &Party,
+    ) -> Result<Asked, OAuthError> {
+        let dialect = Dialect::of(party.issuer.tenant.profile);
+        let settings = &party.application.settings;
+        request_object::check(parameters)?; //                                             OpenID Connect Core 6
+        openid::check_sizes(parameters)?; //                                               N6
+        let response_type = response::check_type(parameters, dialect)?; //                 RFC 6749 3.1.1
+        response::check_grant(response_type, &party.application)?; //                      RFC 6749 4.1.2.1, A8
+        response::check_mode(parameters, response_type, settings)?; //                     Multiple Response Types 2.1
+        let code_challenge = pkce::check(parameters, response_type, &party.application)?; // RFC 7636 4.3, 4.4.1
+        let prompt = prompt::check(parameters)?; //                                        OpenID Connect Core 3.1.2.1
+        let max_age = prompt::check_max_age(parameters)?; //                               OpenID Connect Core 3.1.2.1
+        let claims = openid::check_claims(parameters)?; //                                 OpenID Connect Core 5.5
+        let hint = self.check_id_token_hint(parameters, party)?; //                        OpenID Connect Core 3.1.2.1
+        let nonce = openid::check_nonce(parameters, response_type)?; //                    OpenID Connect Core 3.2.2.1
+        let scopes = scope::check(parameters, response_type, party)?; //                   RFC 6749 3.3
+        let device_code_id = self.check_user_code_of(request, parameters, party).await?; // F-064
+        let expected_user = openid::expected_user(hint, claims.as_ref())?;
+        Ok(Asked {
+            response_type,
+            code_challenge,
+            nonce,
+            prompt,
+            max_age,
+            claims,
+            expected_user,
+            scopes,
+            device_code_id,
+        })
+    }
+
+    /// May this person have it?
+    async fn decide_for(
+        &self,
+        request: &BrowserRequest<'_>,
+        parameters: &Parameters<'_>,
+        (party, asked, place): (&Party, &Asked, &Place<'_>),
+        person: &SignedIn,
+    ) -> Result<Consented, OAuthError> {
+        openid::check_user(asked.expected_user, person)?; //                               OpenID Connect Core 3.1.2.1
+        if let Some(page) = self.check_registration(party, asked, person).await? {
+            return Ok(Consented::Ask(Box::new(page))); //                                  F-034
+        }
+        let wish = Wish {
+            scopes: &asked.scopes,
+            must_ask: asked.prompt.consent,
+            may_not_ask: asked.prompt.is_none,
+            is_for_device: asked.device_code_id.is_some(),
+        };
+        self.consent(request, parameters, (party, wish, place), person).await //           OpenID Connect Core 3.1.2.4
+    }
+
+    /// Tells the client. An error that does not depend on the person is not shown around before somebody logged in: a
+    /// link to us must not send people wherever a client likes (RFC 9700 4.11.2, A12). What clients get wrong in the
+    /// shape of their requests they hear at once, as long as the operator vouches for them.
+    async fn refuse_request(
+        &self,
+        request: &BrowserRequest<'_>,
+        parameters: &Parameters<'_>,
+        (party, context): (&Party, &Context),
+        error: OAuthError,
+    ) -> Result<Reply, OAuthError> {
+        if error.is_ours() {
+            return Err(error);
+        }
+        let is_trusted = party.application.settings.relationship == Relationship::FirstParty;
+        let is_silent = parameters.find("prompt") == Some("none");
+        if is_silent || (is_trusted && error.code != ErrorCode::InvalidScope) {
+            return Ok(party.refuse(error, Kept::default(), context));
+        }
+        let place = place(parameters, party, context, Freshness::default(), None);
+        Ok(match self.enter(request, &place).await? {
+            Entered::SignedIn(_, kept) => party.refuse(error, kept.after(request), context),
+            Entered::Reply(reply) => *reply,
+        })
+    }
+}
+
+impl Asked {
+    fn freshness(&self) -> Freshness {
+        Freshness {
+            // D-03
+            must_be_new: self.prompt.login || self.max_age == Some(0),
+            max_age: self.max_age,
+            user: self.expected_user,
+        }
+    }
+}
+
+/// Browsers keep our cookies to themselves when another site's page posts to us, but send them when it leads here. So a
+/// request that was posted is asked for again by its address, if it fits into one: a session counts then.
+fn by_link(request: &BrowserRequest<'_>, parameters: &Parameters<'_>) -> Option<String> {
+    let is_foreign = request.form.is_some() && request.form_origin == FormOrigin::Foreign && request.origin.is_some();
+    if !is_foreign || request.session.is_some() {
+        return None;
+    }
+    let address = format!("{}?{}", request.own_path(Endpoint::Authorize.path()), encode(&parameters.pick(&PARAMETERS)));
+    (address.len() <= MOST_ADDRESS_BYTES).then_some(address)
+}
+
+fn place<'a>(
+    parameters: &Parameters<'_>,
+    party: &'a Party,
+    context: &Context,
+    freshness: Freshness,
+    expected_login: Option<String>,
+) -> Place<'a> {
+    Place {
+        issuer: &party.issuer,
+        endpoint: Endpoint::Authorize,
+        fields: parameters.pick(&PARAMETERS),
+        client_name: party.application.name.clone(),
+        login_hint: parameters.find("login_hint").map(str::to_owned).or(expected_login),
+        freshness,
+        context: context.clone(),
+    }
+}
+
+fn login_required() -> OAuthError {
+    OAuthError::new(
+        ErrorCode::LoginRequired,
+        ErrorReason::AuthenticationRequired,
+        "The user is required to complete authentication.",
+    )
+}

@@ -1,0 +1,312 @@
+//! `/oauth2/device` (RFC 8628 section 3.3): a person enters the code, is told who asks for what, and decides.
+//!
+//! Owns the order of the steps. Every request runs them from the start, so that nothing is remembered between two pages
+//! but the person's session; a GET changes nothing and looks no code up.
+
+use std::sync::Arc;
+
+use super::authorize::with_parameter;
+use super::lookup::Typed;
+use super::user_code;
+use crate::events::Event;
+use crate::model::{Application, Approval, AuthenticationType, DeviceCode};
+use crate::oauth::AuthorizationServer;
+use crate::oauth::client::Client;
+use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
+use crate::oauth::interaction::{BrowserRequest, ConsentScope, Context, Form, FormOrigin, Message, Page, Reply, Step};
+use crate::oauth::keys::LocalIssuer;
+use crate::oauth::login::{Endpoint, Entered, Freshness, Place};
+use crate::oauth::parameters::Parameters;
+use crate::oauth::session::SignedIn;
+use crate::profile::Dialect;
+
+/// The parameters of the page itself, which its forms carry from step to step.
+const OWN: [&str; 4] = ["client_id", "tenantId", "locale", "ui_locales"];
+/// The parameters of the authorization request that follows in FusionAuth's way of doing it (F-162).
+const FOLLOWING: [&str; 7] =
+    ["redirect_uri", "response_type", "response_mode", "state", "nonce", "code_challenge", "code_challenge_method"];
+/// What a person may type into the field before it is no code.
+const MAX_SHOWN: usize = 64;
+
+/// Where the request is for.
+struct Asked<'a> {
+    request: &'a BrowserRequest<'a>,
+    parameters: &'a Parameters<'a>,
+    issuer: Arc<LocalIssuer>,
+    context: Context,
+}
+
+impl AuthorizationServer {
+    /// Answers a request for the page.
+    pub async fn device_page(&self, request: &BrowserRequest<'_>) -> Reply {
+        let reply = self.answer_device_page(request).await;
+        reply.unwrap_or_else(|error| Reply::page(Page::Error(error), Context::default()))
+    }
+
+    /// # Errors
+    /// What an error page is to say.
+    async fn answer_device_page(&self, request: &BrowserRequest<'_>) -> Result<Reply, OAuthError> {
+        let parameters = Parameters::parse(request.form.unwrap_or(request.query))?;
+        let issuer = self.tenant_of_page(request, &parameters).await?;
+        let locales = parameters.find("ui_locales").or_else(|| parameters.find("locale"));
+        let context = Context {
+            tenant: Some(Arc::clone(&issuer.tenant)),
+            locales: locales.map(str::to_owned),
+            ..Context::default()
+        };
+        let asked = Asked { request, parameters: &parameters, issuer, context };
+        // 1. What does the device show?
+        let is_entry = request.step == Step::Start;
+        if is_entry && request.form.is_none() {
+            return Ok(match asked.parameters.find("outcome") {
+                Some(outcome) => asked.reply(Page::DeviceDone { approved: outcome == "approved" }),
+                None => asked.entry(None),
+            });
+        }
+        match request.form_origin {
+            // The later steps of a login say themselves what is wrong.
+            _ if !is_entry => {}
+            FormOrigin::Own => {}
+            FormOrigin::Stale => return Ok(asked.entry(Some(Message::FormExpired))),
+            FormOrigin::NoCookies => return Ok(asked.entry(Some(Message::CookiesMissing))),
+            // Somebody else's form: the person starts with ours.
+            FormOrigin::Foreign => return Ok(asked.entry(None)),
+        }
+        let Some(typed) = parameters.find("user_code") else {
+            return Ok(asked.entry(None));
+        };
+        // 2. Which device is it?
+        let session = self.find_session(&asked.issuer.tenant, request).await?;
+        let session_id = session.map(|(session, _)| session.id);
+        let typed = Typed { user_code: typed, peer: request.peer, session_id };
+        let application_id = self.application_of_page(&asked).await?.map(|application| application.id);
+        let code = match self.find_by_user_code(asked.issuer.tenant.id, application_id, typed).await {
+            Ok(code) => code,
+            Err(error) => return asked.entry_after(error),
+        };
+        let application = self.store.find_application(code.application_id).await?;
+        let Some(application) = application.filter(|application| application.tenant_id == code.tenant_id) else {
+            return Ok(asked.entry(Some(Message::UnknownUserCode)));
+        };
+        self.decide_on_device(&asked, &code, &application).await
+    }
+
+    async fn decide_on_device(
+        &self,
+        asked: &Asked<'_>,
+        code: &DeviceCode,
+        application: &Application,
+    ) -> Result<Reply, OAuthError> {
+        // 3. Who is the person?
+        let place = asked.place(application);
+        let (person, kept) = match self.enter(asked.request, &place).await? {
+            Entered::SignedIn(person, kept) => (person, kept),
+            Entered::Reply(reply) => return Ok(*reply),
+        };
+        if let Some(session) = &person.session {
+            self.note_session(code, session.id).await?;
+        }
+        // 4. May they use the application at all (F-034)?
+        if application.settings.requires_registration
+            && self.store.find_registration(person.user.id, application.id).await?.is_none()
+        {
+            let page = Page::NotRegistered { client_name: application.name.clone() };
+            return Ok(asked.reply(page).keeping(kept));
+        }
+        // 5. What do they say? A form that brings a password was not the question.
+        let is_login = asked.request.step != Step::Start || asked.parameters.find("loginId").is_some();
+        let reply = match asked.parameters.find("decision").filter(|_| !is_login) {
+            Some("allow") => self.allow(asked, code, &person).await?,
+            Some("deny") => {
+                if self.store.decide_device_code(code.id, None, self.clock.now()).await? {
+                    Event::DeviceDenied.tell(&code.id.to_string());
+                }
+                asked.done("denied")
+            }
+            Some(_) | None => asked.confirmation(code, application, self.clock.now()),
+        };
+        Ok(reply.keeping(kept))
+    }
+
+    async fn allow(&self, asked: &Asked<'_>, code: &DeviceCode, person: &SignedIn) -> Result<Reply, OAuthError> {
+        // F-162, F-163: the exchange of the code that follows approves.
+        if let Some(location) = asked.following(code) {
+            return Ok(Reply::redirect(location));
+        }
+        let approval = Approval {
+            grant_id: self.entropy.uuid(),
+            tenant_id: code.tenant_id,
+            application_id: code.application_id,
+            user_id: person.user.id,
+            session_id: person.session.as_ref().map(|session| session.id),
+            scopes: code.scopes.clone(),
+            authenticated_at: person.authenticated_at,
+            methods: person.methods.clone(),
+            acr: Some(person.acr().to_owned()),
+            nonce: None,
+            claims: None,
+            authentication_type: match &person.session {
+                Some(session) if session.created_at < code.created_at => AuthenticationType::SingleSignOn,
+                Some(_) | None => AuthenticationType::Password,
+            },
+        };
+        match self.approve_device_code(code.id, &approval).await {
+            Ok(()) => Ok(asked.done("approved")),
+            Err(error) => asked.entry_after(error),
+        }
+    }
+
+    /// The tenant is in the path, the header or a parameter; else it is the default one. FusionAuth's page has to be told
+    /// the client and the tenant (F-162).
+    async fn tenant_of_page(
+        &self,
+        request: &BrowserRequest<'_>,
+        parameters: &Parameters<'_>,
+    ) -> Result<Arc<LocalIssuer>, OAuthError> {
+        let header = request.tenant_header.map(|value| std::str::from_utf8(value).unwrap_or_default());
+        let mut hints = [request.tenant_path, header, parameters.find("tenantId")].into_iter().flatten();
+        let unknown = || OAuthError::invalid_request(ErrorReason::InvalidTenantId, "There is no such tenant.");
+        let hint = hints.next();
+        let issuer = match hint {
+            Some(hint) if hints.any(|other| !other.eq_ignore_ascii_case(hint)) => return Err(unknown()),
+            Some(hint) => {
+                let id = uuid::Uuid::try_parse(hint).map_err(|_| unknown())?;
+                self.find_issuer_of(id).await?.ok_or_else(unknown)?
+            }
+            None => self.keys.issuer(None).ok_or_else(|| OAuthError::unavailable("no tenant exists"))?,
+        };
+        if Dialect::of(issuer.tenant.profile).device_page_names_client {
+            if hint.is_none() {
+                let description = "The address of this page does not say which tenant it is for.";
+                return Err(OAuthError::invalid_request(ErrorReason::MissingTenantId, description));
+            }
+            if parameters.find("client_id").is_none() {
+                let description = "The address of this page does not say which client it is for.";
+                return Err(OAuthError::invalid_request(ErrorReason::MissingClientId, description));
+            }
+        }
+        Ok(issuer)
+    }
+
+    /// The application that the page was opened for, if its address says so: only its codes count then.
+    async fn application_of_page(&self, asked: &Asked<'_>) -> Result<Option<Arc<Application>>, OAuthError> {
+        let Some(client_id) = asked.parameters.find("client_id") else { return Ok(None) };
+        match self.find_client(asked.issuer.tenant.id, client_id).await? {
+            Some(Client::Application(application)) => {
+                super::check_enabled(&application)?;
+                Ok(Some(application))
+            }
+            Some(Client::Entity(_)) | None => {
+                Err(OAuthError::invalid_request(ErrorReason::InvalidClientId, "There is no such client."))
+            }
+        }
+    }
+}
+
+impl Asked<'_> {
+    fn reply(&self, page: Page) -> Reply {
+        Reply::page(page, self.context.clone())
+    }
+
+    fn path(&self) -> String {
+        let path = Endpoint::Device.path();
+        self.request.tenant_path.map_or_else(|| path.to_owned(), |tenant| format!("/{tenant}{path}"))
+    }
+
+    /// The parameters that were sent with these names, to be sent again.
+    fn carried(&self, names: &[&str]) -> Vec<(String, String)> {
+        let sent = |name: &&str| self.parameters.find(name).map(|value| ((*name).to_owned(), value.to_owned()));
+        names.iter().filter_map(sent).collect()
+    }
+
+    fn entry(&self, message: Option<Message>) -> Reply {
+        let typed = self.parameters.find("user_code").unwrap_or_default();
+        let form = Form { action: self.path(), fields: self.carried(&[&OWN[..], &FOLLOWING].concat()) };
+        self.reply(Page::DeviceEntry { form, user_code: typed.chars().take(MAX_SHOWN).collect(), message })
+    }
+
+    /// The same page with what is wrong with the code.
+    ///
+    /// # Errors
+    /// What is not about the code.
+    fn entry_after(&self, error: OAuthError) -> Result<Reply, OAuthError> {
+        let message = match (error.code, error.reason) {
+            (ErrorCode::Throttled, _) => Message::Throttled(error.retry_after.unwrap_or_default()),
+            (_, Some(ErrorReason::UserCodeExpired)) => Message::UserCodeExpired,
+            (_, Some(ErrorReason::InvalidUserCode)) => Message::UnknownUserCode,
+            (_, _) => return Err(error),
+        };
+        Ok(self.entry(Some(message)))
+    }
+
+    fn place(&self, application: &Application) -> Place<'_> {
+        Place {
+            issuer: &self.issuer,
+            endpoint: Endpoint::Device,
+            fields: self.carried(&[&OWN[..], &FOLLOWING, &["user_code"]].concat()),
+            client_name: application.name.clone(),
+            login_hint: None,
+            freshness: Freshness::default(),
+            context: self.context.clone(),
+        }
+    }
+
+    fn confirmation(&self, code: &DeviceCode, application: &Application, now: i64) -> Reply {
+        let typed = self.parameters.find("user_code").unwrap_or_default();
+        let normal = user_code::normal(typed).unwrap_or_default();
+        let place = match (&code.device_name, &code.peer) {
+            (Some(name), Some(peer)) => Some(format!("{name}, {peer}")),
+            (Some(one), None) | (None, Some(one)) => Some(one.clone()),
+            (None, None) => None,
+        };
+        let form = Form { action: self.path(), fields: self.carried(&[&OWN[..], &FOLLOWING, &["user_code"]].concat()) };
+        let page = Page::DeviceConfirm {
+            form,
+            client_name: application.name.clone(),
+            user_code: user_code::shown(&normal, &self.issuer.tenant.settings.user_code),
+            place,
+            asked_for: now - code.created_at,
+            scopes: asked_scopes(code, application),
+        };
+        // The form may lead through our authorization endpoint to the client (K2).
+        let leads_to = self.parameters.find("redirect_uri").map(str::to_owned);
+        Reply::page(page, Context { leads_to, ..self.context.clone() })
+    }
+
+    /// By way of an address of its own, so that the browser's reload asks nothing again (UX 22).
+    fn done(&self, outcome: &str) -> Reply {
+        let mut location = with_parameter(&self.path(), "outcome", outcome);
+        for (name, value) in self.carried(&OWN) {
+            location = with_parameter(&location, &name, &value);
+        }
+        Reply::redirect(location)
+    }
+
+    /// The authorization request that goes on from here, if the page was opened with one.
+    fn following(&self, code: &DeviceCode) -> Option<String> {
+        self.parameters.find("redirect_uri")?;
+        let mut fields = self.carried(&[&OWN[..], &FOLLOWING, &["user_code"]].concat());
+        if self.parameters.find("response_type").is_none() {
+            fields.push(("response_type".to_owned(), "code".to_owned()));
+        }
+        // F-175
+        fields.push(("scope".to_owned(), code.scopes.join(" ")));
+        let path = Endpoint::Authorize.path();
+        let path = self.request.tenant_path.map_or_else(|| path.to_owned(), |tenant| format!("/{tenant}{path}"));
+        Some(fields.iter().fold(path, |uri, (name, value)| with_parameter(&uri, name, value)))
+    }
+}
+
+/// What the person is told that the device may do then, in the application's own words where it has some.
+fn asked_scopes(code: &DeviceCode, application: &Application) -> Vec<ConsentScope> {
+    let asked = |scope: &String| {
+        let own = application.settings.scopes.iter().find(|own| own.name == *scope);
+        ConsentScope {
+            name: scope.clone(),
+            message: own.and_then(|own| own.consent_message.clone().or_else(|| own.description.clone())),
+            detail: own.and_then(|own| own.consent_detail.clone()),
+            is_required: true,
+        }
+    };
+    code.scopes.iter().map(asked).collect()
+}

@@ -1,0 +1,105 @@
+//! Families of refresh tokens: how one begins, what its policy is, what follows a token, and how it ends (HARDENING C).
+//!
+//! Owns their text. Whether somebody may have one, and what using one means, is for the grants to say.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
+
+use super::error::OAuthError;
+use super::grant::Asking;
+use super::issue::NewRefreshToken;
+use super::keys::LocalIssuer;
+use super::{AuthorizationServer, scopes};
+use crate::model::{
+    Application, ApplicationGrant, Approval, ClientSecret, RefreshToken, RefreshTokenPolicy, Revocation, Revoked,
+};
+
+/// Random bytes of a token: 54 characters (F-094, B9).
+const BYTES: usize = 40;
+
+/// Seconds for which a mark is kept at least, should the life of access tokens have been shortened meanwhile.
+const MARKED_FOR: i64 = 86_400;
+
+/// The first token of a family: for the client, and for the store.
+pub(super) struct Family {
+    pub new: NewRefreshToken,
+    pub stored: RefreshToken,
+}
+
+impl AuthorizationServer {
+    /// The first refresh token of a grant, if the client asked for one and gets them (F-011, F-012, F-092).
+    pub(super) fn begin_family(
+        &self,
+        asking: &Asking<'_>,
+        approval: &Approval,
+        device_name: Option<String>,
+    ) -> Option<Family> {
+        let application = asking.application;
+        let wanted = approval.has_scope(scopes::OFFLINE_ACCESS)
+            && application.settings.generates_refresh_tokens
+            && application.allows(ApplicationGrant::RefreshToken);
+        if !wanted {
+            return None;
+        }
+        let now = self.clock.now();
+        let policy = self.refresh_token_policy(asking.issuer, application);
+        let expires_at = now + policy.absolute_for;
+        let new = NewRefreshToken { id: self.entropy.uuid(), text: self.entropy.token(BYTES) };
+        let stored = RefreshToken {
+            id: new.id,
+            hash: ClientSecret::hash(&new.text),
+            approval: approval.clone(),
+            created_at: now,
+            last_used_at: now,
+            expires_at,
+            idle_expires_at: policy.idle_for.map_or(expires_at, |idle_for| now + idle_for),
+            rotated_at: None,
+            revoked_at: None,
+            device_name,
+        };
+        Some(Family { new, stored })
+    }
+
+    pub(super) fn refresh_token_policy<'a>(
+        &self,
+        issuer: &'a LocalIssuer,
+        application: &'a Application,
+    ) -> &'a RefreshTokenPolicy {
+        application.settings.refresh_tokens.as_ref().unwrap_or(&issuer.tenant.settings.refresh_tokens)
+    }
+
+    /// What follows a token is a function of it, so that every node gives the same successor to everybody who presents
+    /// it (C6), and nothing has to be stored in clear for that. Without our key nobody can compute it.
+    pub(super) fn successor_of(&self, presented: &str) -> String {
+        let code = hmac::sign(&self.succession, presented.as_bytes());
+        URL_SAFE_NO_PAD.encode(&code.as_ref()[..BYTES])
+    }
+
+    /// Ends a grant: its refresh tokens, and at once its access tokens on every node.
+    ///
+    /// # Errors
+    /// `temporarily_unavailable` if the store does not answer; nothing is revoked then.
+    pub(super) async fn revoke_grant(
+        &self,
+        issuer: &LocalIssuer,
+        application: &Application,
+        grant_id: Uuid,
+    ) -> Result<(), OAuthError> {
+        let lives_for = application.settings.access_token_for.unwrap_or(issuer.tenant.access_token_for);
+        self.revoke(Revoked::Grant(grant_id), lives_for.max(MARKED_FOR)).await
+    }
+
+    /// Marks something as revoked for `marked_for` seconds.
+    ///
+    /// # Errors
+    /// As [`AuthorizationServer::revoke_grant`].
+    pub(super) async fn revoke(&self, revoked: Revoked, marked_for: i64) -> Result<(), OAuthError> {
+        let now = self.clock.now();
+        let revocation = Revocation { revoked, revoked_at: now, expires_at: now + marked_for };
+        self.store.revoke(&revocation).await?;
+        self.revocations.add(&revocation);
+        Ok(())
+    }
+}

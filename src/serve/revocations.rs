@@ -1,0 +1,97 @@
+//! Keeps the marks in memory as new as the store's: what another node or a command revoked is refused here too.
+//!
+//! Owns the reading. What a mark means is `crate::revocations`' business, and when to read the change feed says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::Opened;
+use crate::directory::News;
+use crate::model::ChangeKind;
+use crate::revocations::Revocations;
+use crate::store::{Result, Store};
+
+/// Between two attempts while the store does not answer.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+
+/// More marks than this at once are read all together.
+const FEW: usize = 32;
+
+/// Where the change feed leaves what it hears of revocations.
+pub(super) struct Marks(mpsc::UnboundedSender<Heard>);
+
+/// What has to be read.
+enum Heard {
+    Everything,
+    /// One mark: `kind:key`.
+    One(String),
+}
+
+impl Marks {
+    /// Takes what concerns revocations out of the news. It does not wait; the reading happens in the background.
+    pub(super) fn hear(&self, news: News<'_>) {
+        // When nobody listens the process is ending.
+        match news {
+            News::Silent => {}
+            News::Missed => drop(self.0.send(Heard::Everything)),
+            News::Changes(changes) => {
+                for change in changes.iter().filter(|change| change.kind == ChangeKind::Revocation) {
+                    drop(self.0.send(Heard::One(change.object_id.clone())));
+                }
+            }
+        }
+    }
+}
+
+/// Reads every mark that still matters.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn load(store: &dyn Store, revocations: &Revocations, now: i64) -> Result<()> {
+    for revocation in store.list_revocations(now).await? {
+        revocations.add(&revocation);
+    }
+    Ok(())
+}
+
+/// Reads in the background what is heard of.
+pub(super) fn follow(opened: &Opened, background: &mut JoinSet<()>) -> Marks {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let (store, revocations, clock) = (opened.store.clone(), opened.revocations.clone(), opened.clock.clone());
+    background.spawn(async move {
+        let mut heard = Vec::new();
+        while receiver.recv_many(&mut heard, 1024).await > 0 {
+            let mut was_silent = false;
+            while let Err(error) = read(&store, &revocations, clock.now(), &heard).await {
+                if !was_silent {
+                    was_silent = true;
+                    tracing::warn!(store.error = %error, "Revocations cannot be read; trying again.");
+                }
+                tokio::time::sleep(RETRY_INTERVAL).await;
+            }
+            heard.clear();
+        }
+    });
+    Marks(sender)
+}
+
+async fn read(store: &Arc<dyn Store>, revocations: &Revocations, now: i64, heard: &[Heard]) -> Result<()> {
+    let mut names = Vec::with_capacity(heard.len());
+    for heard in heard {
+        match heard {
+            Heard::One(name) if names.len() < FEW => names.push(name),
+            Heard::One(_) | Heard::Everything => return load(&**store, revocations, now).await,
+        }
+    }
+    for name in names {
+        // What a newer program wrote may have another shape; it means nothing to us.
+        let Some((kind, key)) = name.split_once(':') else { continue };
+        if let Some(revocation) = store.find_revocation(kind, key).await? {
+            revocations.add(&revocation);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! Requests of browsers: what every page needs of them, and the way back.
+//!
+//! Owns reading cookies, form and origin, and writing a [`Reply`]; what it says was decided in `oauth`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+
+use super::cookies::{self, Cookie};
+use super::forgery::{self, Proof, Tie};
+use super::rounds::{self, Rounds};
+use super::{MAX_BODY_BYTES, PeerAddress, RequestId, back_channel, show};
+use crate::oauth::{
+    AuthorizationServer, BrowserRequest, Context, ErrorCode, ErrorReason, FormOrigin, Keep, Next, OAuthError, Page,
+    Reply, Step,
+};
+use crate::secret::Secret;
+
+/// What a browser sent.
+pub(super) struct Browser {
+    server: Arc<AuthorizationServer>,
+    method: Method,
+    pub(super) headers: HeaderMap,
+    query: String,
+    body: Option<Bytes>,
+    tenant_path: Option<String>,
+    peer: Option<IpAddr>,
+    request_id: Option<String>,
+    pub(super) is_https: bool,
+    session: Option<String>,
+    login: Option<String>,
+    browser: Option<String>,
+    form_origin: FormOrigin,
+    origin: Option<String>,
+}
+
+impl Browser {
+    /// Reads a request, the body of a POST included.
+    ///
+    /// # Errors
+    /// The answer to a body that is no form or too long for one.
+    #[expect(clippy::result_large_err, reason = "the answer is sent at once")]
+    pub(super) async fn read(
+        server: &Arc<AuthorizationServer>,
+        tenant: Option<Path<String>>,
+        request: Request<Body>,
+    ) -> Result<Self, Response> {
+        let (head, body) = request.into_parts();
+        let is_https = server.keys().settings().public_url.starts_with("https://");
+        let find = |cookie: Cookie| cookie.find(&head.headers, is_https);
+        let (session, login, browser) = (find(Cookie::Session), find(Cookie::Login), find(Cookie::Browser));
+        let mut read = Self {
+            server: Arc::clone(server),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            body: None,
+            tenant_path: tenant.map(|Path(tenant)| tenant),
+            peer: head.extensions.get::<PeerAddress>().map(|peer| peer.0),
+            request_id: head.extensions.get::<RequestId>().map(|id| id.0.clone()),
+            is_https,
+            session,
+            login,
+            browser,
+            form_origin: FormOrigin::Foreign,
+            origin: None,
+            method: head.method,
+            headers: head.headers,
+        };
+        let own = read.own_origins();
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        let is_cross_site = forgery::is_cross_site(&read.headers, &own);
+        read.origin = read.foreign_origin(&own);
+        if read.method == Method::POST {
+            if !super::sent::is_form(&read.headers) {
+                return Err(read.refuse("The Content-Type is not application/x-www-form-urlencoded."));
+            }
+            let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
+                return Err(with_status(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    read.refuse("The body is longer than 64 KiB or ended early."),
+                ));
+            };
+            if !is_cross_site {
+                read.form_origin = read.proof().origin(&body, read.tie(), server.clock().now());
+            }
+            read.body = Some(body);
+        }
+        Ok(read)
+    }
+
+    /// The same for the protocol.
+    pub(super) fn request(&self, step: Step) -> BrowserRequest<'_> {
+        BrowserRequest {
+            step,
+            query: self.query.as_bytes(),
+            form: self.body.as_deref(),
+            form_origin: self.form_origin,
+            tenant_path: self.tenant_path.as_deref(),
+            tenant_header: self.headers.get("x-fusionauth-tenantid").map(AsRef::as_ref),
+            session: self.session.as_deref(),
+            interaction: self.login.as_deref(),
+            origin: self.origin.as_deref(),
+            peer: self.peer,
+            user_agent: self.text(header::USER_AGENT.as_str()),
+            wants_page: self.text(header::ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/html")),
+        }
+    }
+
+    /// The page that ends a circle, if the browser is in one.
+    pub(super) fn circle(&self) -> Option<Response> {
+        if !self.rounds()?.is_circle() {
+            return None;
+        }
+        let mut response = show::circle(self);
+        // Whoever loads it again may go on.
+        Cookie::Rounds.remove(response.headers_mut(), self.is_https);
+        Some(response)
+    }
+
+    fn rounds(&self) -> Option<Rounds> {
+        if self.method != Method::GET || !rounds::is_automatic(&self.headers) {
+            return None;
+        }
+        let cookie = Cookie::Rounds.find(&self.headers, self.is_https);
+        Some(Rounds::read(cookie.as_deref(), &rounds::client(&self.query), self.server.clock().now()))
+    }
+
+    /// Writes what the protocol answered. `endpoint` is for those who count.
+    pub(super) fn respond(&self, endpoint: &'static str, reply: Reply) -> Response {
+        let round = match self.form_origin {
+            FormOrigin::NoCookies => forgery::round(self.body.as_deref().unwrap_or_default()) + 1,
+            FormOrigin::Own | FormOrigin::Stale | FormOrigin::Foreign => 0,
+        };
+        back_channel::post(reply.notices);
+        let mut response = match reply.next {
+            _ if round >= forgery::MOST_ROUNDS => show::no_cookies(self),
+            Next::Redirect(to) => {
+                let mut response = self.redirect(&to);
+                if let Some(rounds) = self.rounds().filter(|_| !to.starts_with('/')) {
+                    let rounds = Secret::new(rounds.next());
+                    Cookie::Rounds.set(response.headers_mut(), self.is_https, &rounds, Some(60));
+                }
+                response
+            }
+            Next::FormPost { action, fields, context } => show::form_post(self, &action, &fields, &context),
+            Next::Page(page, context) => {
+                // A form that is shown after a login belongs to the new session.
+                let session = match &reply.kept.session {
+                    Keep::AsItIs => self.session.as_deref(),
+                    Keep::Set(session, _) => Some(session.expose().as_str()),
+                    Keep::Remove => None,
+                };
+                let made = self.browser.is_none().then(|| Secret::new(self.server.entropy().token(16)));
+                let browser = self.browser.as_deref().or(made.as_ref().map(|made| made.expose().as_str()));
+                let forgery = self.proof().make(Tie { browser, session }, self.server.clock().now(), round);
+                let mut response = show::page(self, endpoint, (&page, &context), &forgery);
+                if let Some(made) = made {
+                    Cookie::Browser.set(response.headers_mut(), self.is_https, &made, None);
+                }
+                response
+            }
+        };
+        cookies::write(response.headers_mut(), self.is_https, &reply.kept);
+        response
+    }
+
+    pub(super) fn server(&self) -> &AuthorizationServer {
+        &self.server
+    }
+
+    pub(super) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    pub(super) fn accept_language(&self) -> Option<&str> {
+        self.text(header::ACCEPT_LANGUAGE.as_str())
+    }
+
+    /// D19: whether a program asks.
+    pub(super) fn prefers_json(&self) -> bool {
+        let accept = self.text(header::ACCEPT.as_str()).unwrap_or_default();
+        accept.contains("application/json") && !accept.contains("text/html")
+    }
+
+    /// A5: after a POST the browser goes on with GET, and sends nobody our form.
+    fn redirect(&self, to: &str) -> Response {
+        let status = if self.method == Method::POST { StatusCode::SEE_OTHER } else { StatusCode::FOUND };
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        match HeaderValue::try_from(to) {
+            Ok(to) => {
+                response.headers_mut().insert(header::LOCATION, to);
+                super::pages::harden(response, super::pages::FormAction::Nowhere)
+            }
+            Err(_) => self.refuse("The address to go on to is not one."),
+        }
+    }
+
+    fn refuse(&self, description: &'static str) -> Response {
+        let error = OAuthError::new(ErrorCode::InvalidRequest, ErrorReason::Unknown, description);
+        show::page(self, "page", (&Page::Error(error), &Context::default()), "")
+    }
+
+    fn proof(&self) -> Proof {
+        Proof::new(&self.server.keys().derived_key(b"faregate forms"))
+    }
+
+    fn tie(&self) -> Tie<'_> {
+        Tie { browser: self.browser.as_deref(), session: self.session.as_deref() }
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Ours are the public URL, and what the browser itself says it is talking to.
+    fn own_origins(&self) -> Vec<String> {
+        let public = self.server.keys().settings().public_url.clone();
+        let host = self.text(header::HOST.as_str()).map(str::to_ascii_lowercase);
+        let host = host.into_iter().flat_map(|host| [format!("https://{host}"), format!("http://{host}")]);
+        std::iter::once(public).chain(host).collect()
+    }
+
+    /// The origin from which another site's page sent the browser: `Origin`, else that of `Referer` (F-023).
+    fn foreign_origin(&self, own: &[&str]) -> Option<String> {
+        if self.text("sec-fetch-site") == Some("same-origin") {
+            return None;
+        }
+        let said = self.text(header::ORIGIN.as_str()).map(str::to_owned);
+        let origin = said.or_else(|| self.text(header::REFERER.as_str()).and_then(origin_of));
+        origin.filter(|origin| !own.contains(&origin.as_str()))
+    }
+}
+
+fn origin_of(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next().filter(|authority| !authority.is_empty())?;
+    Some(format!("{scheme}://{authority}"))
+}
+
+fn with_status(status: StatusCode, mut response: Response) -> Response {
+    *response.status_mut() = status;
+    response
+}

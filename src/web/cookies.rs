@@ -1,0 +1,134 @@
+//! What browsers keep for us (rule K4): names and attributes of cookies. It does not know what is in them.
+
+use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue};
+
+use crate::oauth::{Keep, Kept};
+use crate::secret::Secret;
+
+/// One of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cookie {
+    Session,
+    /// Between the steps of a login.
+    Login,
+    /// What ties our forms to this browser.
+    Browser,
+    /// For the scripts of the session check page.
+    State,
+    /// How often the browser came back at once.
+    Rounds,
+}
+
+impl Cookie {
+    /// With `https` the name itself promises that only we set it, for this host and with `Secure`.
+    pub(super) const fn name(self, is_https: bool) -> &'static str {
+        match (self, is_https) {
+            (Self::Session, true) => "__Host-faregate_session",
+            (Self::Session, false) => "faregate_session",
+            (Self::Login, true) => "__Host-faregate_login",
+            (Self::Login, false) => "faregate_login",
+            (Self::Browser, true) => "__Host-faregate_browser",
+            (Self::Browser, false) => "faregate_browser",
+            (Self::State, true) => "__Host-faregate_state",
+            (Self::State, false) => "faregate_state",
+            (Self::Rounds, true) => "__Host-faregate_rounds",
+            (Self::Rounds, false) => "faregate_rounds",
+        }
+    }
+
+    /// The value that the browser sent. When something planted a second cookie of the name, neither counts.
+    pub(super) fn find(self, headers: &HeaderMap, is_https: bool) -> Option<String> {
+        let name = self.name(is_https);
+        let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
+        let pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let mut found = pairs.filter(|(other, _)| *other == name).map(|(_, value)| value.trim_matches('"'));
+        match (found.next(), found.next()) {
+            (Some(value), None) if !value.is_empty() => Some(value.to_owned()),
+            (_, _) => None,
+        }
+    }
+
+    /// Adds the field that makes the browser keep `value`: for some seconds, or until it is closed.
+    pub(super) fn set(self, headers: &mut HeaderMap, is_https: bool, value: &Secret<String>, lasts_for: Option<i64>) {
+        let lasts = lasts_for.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+        self.write(headers, is_https, value.expose(), &lasts);
+    }
+
+    pub(super) fn remove(self, headers: &mut HeaderMap, is_https: bool) {
+        self.write(headers, is_https, "", "; Max-Age=0");
+    }
+
+    fn write(self, headers: &mut HeaderMap, is_https: bool, value: &str, lasts: &str) {
+        let secure = if is_https { "; Secure" } else { "" };
+        let rules = match (self, is_https) {
+            // Session Management 1.0 3.3: a script reads it in a frame of another site. It opens nothing.
+            (Self::State, true) => "; SameSite=None",
+            (Self::State, false) => "; SameSite=Lax",
+            (Self::Session | Self::Login | Self::Browser | Self::Rounds, _) => "; HttpOnly; SameSite=Lax",
+        };
+        let field = format!("{}={value}; Path=/{secure}{rules}{lasts}", self.name(is_https));
+        if let Ok(mut field) = HeaderValue::try_from(field) {
+            field.set_sensitive(true);
+            headers.append(SET_COOKIE, field);
+        }
+    }
+}
+
+/// Writes what the browser is to keep.
+pub(super) fn write(headers: &mut HeaderMap, is_https: bool, kept: &Kept) {
+    let all =
+        [(Cookie::Session, &kept.session), (Cookie::Login, &kept.interaction), (Cookie::State, &kept.browser_state)];
+    for (cookie, keep) in all {
+        match keep {
+            Keep::AsItIs => {}
+            Keep::Set(value, lasts_for) => cookie.set(headers, is_https, value, *lasts_for),
+            Keep::Remove => cookie.remove(headers, is_https),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(fields: &[&'static str]) -> HeaderMap {
+        fields.iter().map(|field| (COOKIE, HeaderValue::from_static(field))).collect()
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let headers = sent(&["a=1; xfaregate_session=2;faregate_session=abc", "b=3"]);
+        assert_eq!(Cookie::Session.find(&headers, false).as_deref(), Some("abc"));
+        assert_eq!(Cookie::Session.find(&headers, true), None);
+        assert_eq!(Cookie::Login.find(&headers, false), None);
+    }
+
+    // K13: cookie tossing
+    #[test]
+    fn two_of_one_name_are_none() {
+        for fields in [&["faregate_session=a; faregate_session=b"][..], &["faregate_session=a", "faregate_session=b"]] {
+            assert_eq!(Cookie::Session.find(&sent(fields), false), None);
+        }
+        assert_eq!(Cookie::Session.find(&sent(&["faregate_session="]), false), None);
+    }
+
+    // K4
+    #[test]
+    fn a_session_is_kept_as_closely_as_the_scheme_allows() {
+        let mut headers = HeaderMap::new();
+        let value = Secret::new("abc".to_owned());
+        Cookie::Session.set(&mut headers, true, &value, Some(60));
+        Cookie::Session.set(&mut headers, false, &value, None);
+        Cookie::Session.remove(&mut headers, true);
+        let fields: Vec<_> = headers.get_all(SET_COOKIE).iter().map(|field| field.to_str().unwrap()).collect();
+        assert_eq!(
+            fields,
+            [
+                "__Host-faregate_session=abc; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60",
+                "faregate_session=abc; Path=/; HttpOnly; SameSite=Lax",
+                "__Host-faregate_session=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0",
+            ]
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! The header fields of pages (K1, K2, K3, A16, A17). It does not know what a page shows.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::digest;
+use axum::body::Body;
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Chrome, Needs, Page, Script, form_post, view};
+
+/// Seconds after which a browser that nobody watches goes on from a page with frames. With scripts it goes on as soon
+/// as they have been loaded.
+const REFRESH_AFTER: u8 = 6;
+
+/// Where the forms of a page may lead. Chromium asks it of every redirect that follows the POST too, so that a form whose
+/// answer redirects to a client has to name that client (K2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormAction<'a> {
+    /// The page has no form.
+    Nowhere,
+    Here,
+    /// To us, and from there to this URI of a client.
+    HereAnd(&'a str),
+}
+
+/// The whole answer with a page in it.
+pub fn respond(status: StatusCode, page: &dyn Page, chrome: &Chrome<'_>, form_action: FormAction<'_>) -> Response {
+    let mut response = Response::new(Body::from(page.render(chrome)));
+    *response.status_mut() = status;
+    let needs = page.needs();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(chrome.language.tag()));
+    set(headers, header::CONTENT_SECURITY_POLICY, &policy(&needs, form_action, view::logo(chrome).is_some()));
+    if let Some(next) = needs.next {
+        set(headers, header::REFRESH, &format!("{REFRESH_AFTER};url={next}"));
+    }
+    if chrome.is_https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    fixed(headers);
+    response
+}
+
+/// Gives an answer that is part of a person's way through us, a redirect for example, the fields of a page that shows
+/// nothing.
+pub fn harden(mut response: Response, form_action: FormAction<'_>) -> Response {
+    let headers = response.headers_mut();
+    set(headers, header::CONTENT_SECURITY_POLICY, &policy(&Needs::default(), form_action, false));
+    fixed(headers);
+    response
+}
+
+fn fixed(headers: &mut HeaderMap) {
+    const FIELDS: [(HeaderName, HeaderValue); 6] = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::PRAGMA, HeaderValue::from_static("no-cache")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    ];
+    for (name, value) in FIELDS {
+        headers.insert(name, value);
+    }
+}
+
+/// A value that cannot be a header field is left out: the browser then falls back to what is stricter.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn policy(needs: &Needs<'_>, form_action: FormAction<'_>, shows_data: bool) -> String {
+    static SUBMIT_HASH: LazyLock<String> = LazyLock::new(|| {
+        let digest = digest::digest(&digest::SHA256, form_post::SUBMIT.as_bytes());
+        format!("'sha256-{}'", STANDARD.encode(digest))
+    });
+    let script = match needs.script {
+        Script::None => "'none'",
+        Script::File => "'self'",
+        Script::Submit => &SUBMIT_HASH,
+    };
+    let image = if shows_data { "'self' data:" } else { "'self'" };
+    let form_action = match (needs.form_action, form_action) {
+        (Some(elsewhere), _) => source(elsewhere).unwrap_or_else(|| "'none'".to_owned()),
+        (None, FormAction::Nowhere) => "'none'".to_owned(),
+        (None, FormAction::Here) => "'self'".to_owned(),
+        (None, FormAction::HereAnd(uri)) => format!("'self' {}", source(uri).unwrap_or_default()),
+    };
+    let mut frames: Vec<String> = needs.frames.iter().filter_map(|uri| source(uri)).collect();
+    frames.sort();
+    frames.dedup();
+    let frames = if frames.is_empty() { String::new() } else { format!("; frame-src {}", frames.join(" ")) };
+    format!(
+        "default-src 'none'; style-src 'self'; img-src {image}; script-src {script}{frames}; form-action {}; \
+         base-uri 'none'; frame-ancestors 'none'",
+        form_action.trim_end()
+    )
+}
+
+/// The source expression (Content Security Policy 3, 2.3.1) that covers `uri`: its origin, or the scheme of one that has
+/// none. `None` for what is no absolute URI.
+fn source(uri: &str) -> Option<String> {
+    let (scheme, rest) = uri.split_once(':')?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_scheme || ["javascript", "data", "blob", "filesystem", "about"].contains(&&*scheme.to_ascii_lowercase()) {
+        return None;
+    }
+    if !["http", "https"].contains(&scheme) || !rest.starts_with("//") {
+        return Some(format!("{scheme}:"));
+    }
+    let authority = Uri::try_from(uri).ok()?.authority()?.as_str().to_owned();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    // There is no expression for an IPv6 address.
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:_".contains(&byte));
+    Some(if is_name { format!("{scheme}://{host}") } else { format!("{scheme}:") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // K2
+    #[test]
+    fn a_client_is_named_by_its_origin() {
+        for (uri, expected) in [
+            ("https://app.example/cb?x=1", Some("https://app.example")),
+            ("http://127.0.0.1:9999/callback", Some("http://127.0.0.1:9999")),
+            ("https://user@app.example:8443/cb", Some("https://app.example:8443")),
+            ("com.example.app:/cb", Some("com.example.app:")),
+            ("http://[::1]:4000/cb", Some("http:")),
+            ("javascript:alert(1)", None),
+            ("DATA:text/html,x", None),
+            ("//app.example", None),
+            ("/cb", None),
+            ("https://a.example; script-src *", None),
+            ("x y:z", None),
+        ] {
+            assert_eq!(source(uri).as_deref(), expected, "{uri}");
+        }
+    }
+
+    // K1, K2
+    #[test]
+    fn the_policy_allows_what_the_page_needs_and_nothing_else() {
+        let plain = policy(&Needs::default(), FormAction::Nowhere, false);
+        assert_eq!(
+            plain,
+            "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'none'; form-action 'none'; \
+             base-uri 'none'; frame-ancestors 'none'"
+        );
+        let frames = ["https://a.example/out?sid=1".to_owned(), "https://a.example/b".to_owned()];
+        let needs = Needs { script: Script::File, frames: &frames, ..Needs::default() };
+        let rich = policy(&needs, FormAction::HereAnd("https://b.example/cb"), true);
+        assert_eq!(
+            rich,
+            "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; frame-src https://a.example; \
+             form-action 'self' https://b.example; base-uri 'none'; frame-ancestors 'none'"
+        );
+        let posted = Needs { script: Script::Submit, form_action: Some("https://c.example/cb"), ..Needs::default() };
+        let posted = policy(&posted, FormAction::Nowhere, false);
+        assert!(
+            posted.contains("script-src 'sha256-") && posted.contains("form-action https://c.example;"),
+            "{posted}"
+        );
+    }
+
+    // K3, A16, A17
+    #[test]
+    fn every_page_and_redirect_is_hardened() {
+        let hardened = harden(Response::new(Body::empty()), FormAction::Nowhere);
+        for (name, value) in [
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(hardened.headers()[name], value);
+        }
+    }
+}

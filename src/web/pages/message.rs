@@ -1,0 +1,99 @@
+//! What a form says when it is shown again. Where the message stands on the page is the template's business.
+
+use super::texts::Texts;
+
+/// Why a form is shown again, for the person who filled it in. Unknown users and wrong passwords are one message (L8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    WrongCredentials,
+    /// Too many failures; seconds until another attempt counts.
+    Throttled {
+        seconds: u64,
+    },
+    /// Told only to those who knew the password.
+    Locked,
+    /// Told only to those who knew the password.
+    Expired,
+    /// Of the second factor.
+    WrongCode,
+    PasswordTooShort {
+        min: u32,
+    },
+    PasswordTooLong,
+    PasswordTooCommon,
+    PasswordUnchanged,
+    PasswordsDiffer,
+    UnknownUserCode,
+    /// The form was too old or from another browser session; it has to be sent again (UX 22).
+    FormExpired,
+    /// The client asked for a fresh login.
+    SignInAgain,
+    /// Too much to do at the moment; nothing is wrong with what was typed.
+    Busy,
+}
+
+impl Message {
+    pub(super) fn text(self, t: &Texts) -> String {
+        match self {
+            Self::WrongCredentials => t.wrong_credentials.to_owned(),
+            Self::Throttled { seconds } => t.throttled.replace("{seconds}", &seconds.to_string()),
+            Self::Locked => t.locked.to_owned(),
+            Self::Expired => t.expired.to_owned(),
+            Self::WrongCode => t.wrong_code.to_owned(),
+            Self::PasswordTooShort { min } => t.password_too_short.replace("{min}", &min.to_string()),
+            Self::PasswordTooLong => t.password_too_long.to_owned(),
+            Self::PasswordTooCommon => t.password_too_common.to_owned(),
+            Self::PasswordUnchanged => t.password_unchanged.to_owned(),
+            Self::PasswordsDiffer => t.passwords_differ.to_owned(),
+            Self::UnknownUserCode => t.unknown_user_code.to_owned(),
+            Self::FormExpired => t.form_expired.to_owned(),
+            Self::SignInAgain => t.sign_in_again.to_owned(),
+            Self::Busy => t.busy.to_owned(),
+        }
+    }
+
+    /// The id of the field to correct, if the message is about one.
+    pub(super) const fn target(self) -> Option<&'static str> {
+        match self {
+            Self::WrongCredentials => Some("loginId"),
+            Self::WrongCode => Some("code"),
+            Self::PasswordTooShort { .. }
+            | Self::PasswordTooLong
+            | Self::PasswordTooCommon
+            | Self::PasswordUnchanged => Some("password"),
+            Self::PasswordsDiffer => Some("confirm"),
+            Self::UnknownUserCode => Some("user_code"),
+            Self::Throttled { .. }
+            | Self::Locked
+            | Self::Expired
+            | Self::FormExpired
+            | Self::SignInAgain
+            | Self::Busy => None,
+        }
+    }
+
+    /// Whether what is in the field with this id may be wrong.
+    pub(super) fn concerns(self, id: &str) -> bool {
+        // Which of the two is wrong is not told.
+        self.target() == Some(id) || (self == Self::WrongCredentials && id == "password")
+    }
+
+    /// Whether it tells of a mistake. The others are news.
+    pub(super) const fn is_error(self) -> bool {
+        match self {
+            Self::FormExpired | Self::SignInAgain => false,
+            Self::WrongCredentials
+            | Self::Throttled { .. }
+            | Self::Locked
+            | Self::Expired
+            | Self::WrongCode
+            | Self::PasswordTooShort { .. }
+            | Self::PasswordTooLong
+            | Self::PasswordTooCommon
+            | Self::PasswordUnchanged
+            | Self::PasswordsDiffer
+            | Self::UnknownUserCode
+            | Self::Busy => true,
+        }
+    }
+}

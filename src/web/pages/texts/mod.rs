@@ -1,0 +1,118 @@
+//! Every text of the pages, as one struct that each language fills in its own file. A missing text does not compile.
+//!
+//! Words in braces are replaced by what they name. Owns also how numbers of days and minutes are said.
+
+mod ar;
+mod de;
+mod en;
+#[cfg(test)]
+mod tests;
+
+pub(super) use ar::ARABIC;
+pub(super) use de::GERMAN;
+pub(super) use en::ENGLISH;
+
+use super::Language;
+
+/// The forms of a counted word (Unicode CLDR plural rules). `{n}` is the number. Languages that have fewer forms repeat.
+#[derive(Clone, Copy)]
+pub(super) struct Counted {
+    pub one: &'static str,
+    pub two: &'static str,
+    pub few: &'static str,
+    pub many: &'static str,
+    pub other: &'static str,
+}
+
+macro_rules! texts {
+    ($($name:ident),+ $(,)?) => {
+        pub(super) struct Texts {
+            $(pub $name: &'static str,)+
+            pub days: Counted,
+            pub hours: Counted,
+            pub minutes: Counted,
+        }
+
+        #[cfg(test)]
+        impl Texts {
+            /// Every text with its name.
+            fn all(&self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), self.$name)),+]
+            }
+        }
+    };
+}
+
+texts! {
+    // Around every page.
+    languages, continue_button, error_prefix,
+    // Signing in.
+    sign_in_title, sign_in_to, login_id_label, password_label, show_password, remember_label, sign_in_button,
+    // Second factor.
+    second_factor_title, second_factor_lead, code_label, code_hint,
+    // New password.
+    change_title, change_administrative, change_breached, change_expired, change_validation, new_password_label,
+    confirm_label, min_length, change_button,
+    // Consent.
+    consent_title, consent_lead, unverified, unverified_text, registered_by, redirect_to, lifetime, scopes_required,
+    scopes_optional, sensitive, allow, deny,
+    scope_openid, scope_profile, scope_email, scope_address, scope_phone, scope_offline_access,
+    // Devices.
+    device_title, device_lead, user_code_label, user_code_hint, device_confirm_title, device_confirm_lead,
+    device_compare, device_warning, device_place, device_asked, device_approved_title, device_approved_text,
+    device_denied_title, device_denied_text, just_now, ago,
+    // Signing out.
+    confirm_logout_title, confirm_logout_text, logout_button, signed_out_title, signed_out_text, signed_out_next,
+    // Where a way ends.
+    not_registered_title, not_registered_text,
+    error_request_title, error_request_text, error_expired_title, error_expired_text, error_throttled_title,
+    error_throttled_text, error_loop_title, error_loop_text, error_not_found_title, error_not_found_text,
+    error_unavailable_title, error_unavailable_text, error_developer, error_reference,
+    // A form on its way to the client.
+    form_post_title, form_post_text,
+    // Messages of forms.
+    wrong_credentials, throttled, locked, expired, wrong_code, password_too_short, password_too_long,
+    password_too_common, password_unchanged, passwords_differ, unknown_user_code, form_expired, sign_in_again, busy,
+}
+
+impl Texts {
+    /// What a scope of OpenID Connect Core 5.4 or 11 means to people.
+    pub(super) fn scope(&self, name: &str) -> Option<&'static str> {
+        match name {
+            "openid" => Some(self.scope_openid),
+            "profile" => Some(self.scope_profile),
+            "email" => Some(self.scope_email),
+            "address" => Some(self.scope_address),
+            "phone" => Some(self.scope_phone),
+            "offline_access" => Some(self.scope_offline_access),
+            _ => None,
+        }
+    }
+}
+
+/// `seconds` as days, hours or minutes, rounded, at least one minute.
+pub(super) fn length(t: &Texts, language: Language, seconds: i64) -> String {
+    let (unit, forms) = match seconds {
+        172_800.. => (86_400, &t.days),
+        7200.. => (3600, &t.hours),
+        _ => (60, &t.minutes),
+    };
+    let count = ((seconds + unit / 2) / unit).max(1);
+    let form = match language {
+        Language::English | Language::German => {
+            if count == 1 {
+                forms.one
+            } else {
+                forms.other
+            }
+        }
+        Language::Arabic => match (count, count % 100) {
+            (1, _) => forms.one,
+            (2, _) => forms.two,
+            (_, 3..=10) => forms.few,
+            (_, 11..) => forms.many,
+            (_, _) => forms.other,
+        },
+    };
+    form.replace("{n}", &count.to_string())
+}

@@ -1,0 +1,86 @@
+//! Requests of clients: a form or a query, and the fields that say who sends it. It does not know what they mean.
+
+use std::net::IpAddr;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+
+use super::{MAX_BODY_BYTES, PeerAddress, respond};
+use crate::oauth::{ErrorCode, ErrorReason, OAuthError, TokenRequest};
+
+/// What was sent.
+pub(super) struct Sent {
+    headers: HeaderMap,
+    tenant_path: Option<String>,
+    parameters: Bytes,
+    peer: Option<IpAddr>,
+}
+
+impl Sent {
+    /// The parameters of a POST.
+    ///
+    /// # Errors
+    /// The answer to what is no form, or too long for one.
+    #[expect(clippy::result_large_err, reason = "the answer is sent at once")]
+    pub(super) async fn form(tenant: Option<Path<String>>, request: Request<Body>) -> Result<Self, Response> {
+        let (head, body) = request.into_parts();
+        if !is_form(&head.headers) {
+            let description = "The Content-Type is not application/x-www-form-urlencoded.";
+            let error = OAuthError::invalid_request(ErrorReason::Unknown, description);
+            return Err(respond::empty("form", Err(error)));
+        }
+        let Ok(parameters) = to_bytes(body, MAX_BODY_BYTES).await else {
+            let description = "The body is longer than 64 KiB or ended early.";
+            return Err(respond::plain(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description));
+        };
+        let peer = head.extensions.get::<PeerAddress>().map(|peer| peer.0);
+        Ok(Self { headers: head.headers, tenant_path: tenant.map(|Path(tenant)| tenant), parameters, peer })
+    }
+
+    /// The parameters of a GET.
+    pub(super) fn query(tenant: Option<Path<String>>, request: Request<Body>) -> Self {
+        let (head, _) = request.into_parts();
+        let query = head.uri.query().unwrap_or_default();
+        Self {
+            parameters: Bytes::copy_from_slice(query.as_bytes()),
+            tenant_path: tenant.map(|Path(tenant)| tenant),
+            peer: head.extensions.get::<PeerAddress>().map(|peer| peer.0),
+            headers: head.headers,
+        }
+    }
+
+    /// Whether the body is a form.
+    pub(super) fn is_form(request: &Request<Body>) -> bool {
+        is_form(request.headers())
+    }
+
+    /// The header fields alone.
+    pub(super) fn fields(tenant: Option<Path<String>>, request: Request<Body>) -> Self {
+        Self { parameters: Bytes::new(), ..Self::query(tenant, request) }
+    }
+
+    /// Every `Authorization` field.
+    pub(super) fn authorization(&self) -> Vec<&[u8]> {
+        self.headers.get_all(header::AUTHORIZATION).iter().map(AsRef::as_ref).collect()
+    }
+
+    pub(super) fn request<'a>(&'a self, authorization: &'a [&'a [u8]]) -> TokenRequest<'a> {
+        TokenRequest {
+            authorization,
+            tenant_header: self.headers.get("x-fusionauth-tenantid").map(AsRef::as_ref),
+            tenant_path: self.tenant_path.as_deref(),
+            body: &self.parameters,
+            peer: self.peer,
+        }
+    }
+}
+
+/// Parameters of the media type, such as a charset, do not matter (F-081).
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}

@@ -1,0 +1,254 @@
+//! Replies as pages: the protocol's words as the structs of `pages`, in the person's language.
+//!
+//! Owns the translation of one into the other; which page is due was decided before.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+
+use super::browser::Browser;
+use super::pages::{self, Chrome, ErrorKind, FormAction, Language};
+use super::respond::{self, Outcome};
+use crate::model::{Tenant, Theme};
+use crate::oauth::{ConsentScope, Context, ErrorCode, ErrorReason, Form, Message, OAuthError, Page};
+
+/// A page, with `forgery` in its form.
+pub(super) fn page(
+    browser: &Browser,
+    endpoint: &'static str,
+    (page, context): (&Page, &Context),
+    forgery: &str,
+) -> Response {
+    let error = match page {
+        Page::Error(error) => Some(error),
+        Page::SignIn { .. }
+        | Page::SecondFactor { .. }
+        | Page::ChangePassword { .. }
+        | Page::Consent { .. }
+        | Page::DeviceEntry { .. }
+        | Page::DeviceConfirm { .. }
+        | Page::DeviceDone { .. }
+        | Page::NotRegistered { .. }
+        | Page::ConfirmLogout { .. }
+        | Page::SignedOut { .. } => None,
+    };
+    if let Some(error) = error.filter(|_| browser.prefers_json()) {
+        return respond::refuse(endpoint, error);
+    }
+    let mut response = match page {
+        Page::SignIn { form, client_name, login_id, message, shows_remember, remembers } => with_form(form, |form| {
+            let page = pages::SignIn {
+                form: pages::Form { forgery, ..form },
+                client_name,
+                login_id,
+                message: message.map(said),
+                show_remember: *shows_remember,
+                remember: *remembers,
+            };
+            respond_with(browser, context, status_of(*message), &page)
+        }),
+        Page::SecondFactor { form, message } => with_form(form, |form| {
+            let page = pages::SecondFactor { form: pages::Form { forgery, ..form }, message: message.map(said) };
+            respond_with(browser, context, status_of(*message), &page)
+        }),
+        Page::ChangePassword { form, message, reason, min_length, login_id } => with_form(form, |form| {
+            let page = pages::ChangePassword {
+                form: pages::Form { forgery, ..form },
+                message: message.map(said),
+                reason: *reason,
+                min_length: *min_length,
+                login_id,
+            };
+            respond_with(browser, context, status_of(*message), &page)
+        }),
+        Page::Consent { form, client_name, owner, redirect_host, is_verified, lasts_for, scopes } => {
+            with_form(form, |form| {
+                let page = pages::Consent {
+                    form: pages::Form { forgery, ..form },
+                    client_name,
+                    owner: owner.as_deref(),
+                    redirect_host,
+                    verified: *is_verified,
+                    lifetime: *lasts_for,
+                    scopes: &scopes.iter().map(scope).collect::<Vec<_>>(),
+                };
+                respond_with(browser, context, StatusCode::OK.into(), &page)
+            })
+        }
+        Page::DeviceEntry { form, user_code, message } => with_form(form, |form| {
+            let form = pages::Form { forgery, ..form };
+            let page = pages::DeviceEntry { form, user_code, message: message.map(said) };
+            respond_with(browser, context, status_of(*message), &page)
+        }),
+        Page::DeviceConfirm { form, client_name, user_code, place, asked_for, scopes } => with_form(form, |form| {
+            let page = pages::DeviceConfirm {
+                form: pages::Form { forgery, ..form },
+                client_name,
+                user_code,
+                place: place.as_deref(),
+                asked_for: *asked_for,
+                scopes: &scopes.iter().map(scope).collect::<Vec<_>>(),
+            };
+            respond_with(browser, context, StatusCode::OK.into(), &page)
+        }),
+        Page::DeviceDone { approved } => {
+            respond_with(browser, context, StatusCode::OK.into(), &pages::DeviceDone { approved: *approved })
+        }
+        Page::NotRegistered { client_name } => {
+            respond_with(browser, context, StatusCode::FORBIDDEN.into(), &pages::NotRegistered { client_name })
+        }
+        Page::ConfirmLogout { form } => with_form(form, |form| {
+            let page = pages::ConfirmLogout { form: pages::Form { forgery, ..form } };
+            respond_with(browser, context, StatusCode::OK.into(), &page)
+        }),
+        Page::SignedOut { frames, next } => {
+            respond_with(browser, context, StatusCode::OK.into(), &pages::SignedOut { frames, next: next.as_deref() })
+        }
+        Page::Error(error) => failure(browser, context, error),
+    };
+    if let Some(origin) = &context.framed_by {
+        allow_frame(response.headers_mut(), origin);
+    }
+    let error = error.map(|error| error.code.as_str());
+    response.extensions_mut().insert(Outcome { endpoint, error, issued: None });
+    response
+}
+
+/// The form that the browser posts to the client.
+pub(super) fn form_post(
+    browser: &Browser,
+    action: &str,
+    fields: &[(&'static str, String)],
+    context: &Context,
+) -> Response {
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    respond_with(browser, context, StatusCode::OK.into(), &pages::FormPost { action, fields: &fields })
+}
+
+/// Our forms come back again and again without a cookie (UX 21).
+pub(super) fn no_cookies(browser: &Browser) -> Response {
+    let description = "The browser does not send back the cookie that every form needs.";
+    let error = OAuthError::new(ErrorCode::InvalidRequest, ErrorReason::Unknown, description);
+    explain(browser, &Context::default(), ErrorKind::Loop, &error)
+}
+
+/// The client sends the browser back again and again (UX 21).
+pub(super) fn circle(browser: &Browser) -> Response {
+    let description = "The client has sent this browser here several times within a minute, each time successfully.";
+    let error = OAuthError::new(ErrorCode::InvalidRequest, ErrorReason::Unknown, description);
+    explain(browser, &Context::default(), ErrorKind::Loop, &error)
+}
+
+fn failure(browser: &Browser, context: &Context, error: &OAuthError) -> Response {
+    if let Some(source) = &error.source {
+        tracing::error!(error.code = error.code.as_str(), error.source = %source, "A page could not be shown.");
+    }
+    let kind = match error.code.status() {
+        429 => ErrorKind::Throttled,
+        500.. => ErrorKind::Unavailable,
+        _ => ErrorKind::Request,
+    };
+    let mut response = explain(browser, context, kind, error);
+    if let Some(seconds) = error.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn explain(browser: &Browser, context: &Context, kind: ErrorKind, error: &OAuthError) -> Response {
+    let page = pages::ErrorPage {
+        kind,
+        error: error.code.as_str(),
+        description: error.description,
+        detail: None,
+        request_id: browser.request_id(),
+    };
+    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    respond_with(browser, context, status.into(), &page)
+}
+
+fn respond_with(browser: &Browser, context: &Context, status: Status, page: &dyn pages::Page) -> Response {
+    let settings = browser.server().keys();
+    let tenant = context.tenant.clone().or_else(|| Some(settings.issuer(None)?.tenant.clone()));
+    let fallback = Theme::default();
+    let (theme, tenant_name) = match tenant.as_deref() {
+        Some(Tenant { settings, name, .. }) => (&settings.theme, name.as_str()),
+        None => (&fallback, "Faregate"),
+    };
+    let chrome = Chrome {
+        language: Language::choose(context.locales.as_deref(), browser.accept_language()),
+        theme,
+        tenant_name,
+        here: context.here.as_deref(),
+        is_https: browser.is_https,
+    };
+    let form_action = context.leads_to.as_deref().map_or(FormAction::Here, FormAction::HereAnd);
+    let mut response = pages::respond(status.code, page, &chrome, form_action);
+    if let Some(seconds) = status.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// A status, and when to come again.
+#[derive(Clone, Copy)]
+struct Status {
+    code: StatusCode,
+    retry_after: Option<i64>,
+}
+
+impl From<StatusCode> for Status {
+    fn from(code: StatusCode) -> Self {
+        Self { code, retry_after: None }
+    }
+}
+
+/// A form that is shown again is an answer like any other (F-051), unless there were too many of them (N7).
+fn status_of(message: Option<Message>) -> Status {
+    match message {
+        Some(Message::Throttled(seconds)) => {
+            let code = StatusCode::from_u16(ErrorCode::Throttled.status()).unwrap_or(StatusCode::TOO_MANY_REQUESTS);
+            Status { code, retry_after: Some(seconds) }
+        }
+        Some(_) | None => StatusCode::OK.into(),
+    }
+}
+
+fn with_form(form: &Form, show: impl FnOnce(pages::Form<'_>) -> Response) -> Response {
+    let fields: Vec<(&str, &str)> = form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    show(pages::Form { action: &form.action, fields: &fields, forgery: "" })
+}
+
+fn scope(scope: &ConsentScope) -> pages::ConsentScope<'_> {
+    pages::ConsentScope {
+        name: &scope.name,
+        message: scope.message.as_deref(),
+        detail: scope.detail.as_deref(),
+        required: scope.is_required,
+    }
+}
+
+fn said(message: Message) -> pages::Message {
+    match message {
+        Message::WrongCredentials => pages::Message::WrongCredentials,
+        Message::Throttled(seconds) => pages::Message::Throttled { seconds: seconds.unsigned_abs() },
+        Message::Locked => pages::Message::Locked,
+        Message::UserExpired => pages::Message::Expired,
+        Message::WrongCode => pages::Message::WrongCode,
+        Message::FormExpired | Message::CookiesMissing => pages::Message::FormExpired,
+        Message::PasswordTooShort(min) => pages::Message::PasswordTooShort { min },
+        Message::PasswordTooLong => pages::Message::PasswordTooLong,
+        Message::PasswordTooCommon => pages::Message::PasswordTooCommon,
+        Message::PasswordsDiffer => pages::Message::PasswordsDiffer,
+        Message::UnknownUserCode | Message::UserCodeExpired => pages::Message::UnknownUserCode,
+    }
+}
+
+/// F-025: `X-Frame-Options` cannot name an origin, so the policy does.
+fn allow_frame(headers: &mut HeaderMap, origin: &str) {
+    let policy = headers.get(header::CONTENT_SECURITY_POLICY).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let policy = policy.replace("frame-ancestors 'none'", &format!("frame-ancestors 'self' {origin}"));
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        headers.remove(header::X_FRAME_OPTIONS);
+    }
+}

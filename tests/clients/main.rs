@@ -1,0 +1,138 @@
+//! Four client libraries that others wrote, each against a world of its own: `faregate dev` as it is built here.
+//!
+//! Owns installing them into `target/clients`, in the versions that `package-lock.json` and `requirements.txt` pin, and
+//! running one script with each. What a script demands stands in it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// `faregate dev` on free ports. It ends with the test.
+struct World {
+    gateway: Child,
+    /// The line of JSON that says everything about it.
+    description: String,
+}
+
+impl World {
+    fn start() -> Self {
+        let arguments = ["dev", "--format", "json", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        let mut gateway = Command::new(env!("CARGO_BIN_EXE_faregate"))
+            .args(arguments)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program runs");
+        let mut description = String::new();
+        let stdout = gateway.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut description).expect("one line of JSON");
+        Self { gateway, description }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.gateway.kill();
+        let _ = self.gateway.wait();
+    }
+}
+
+fn source(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(folder)
+}
+
+/// Where the libraries of one language are. It is filled anew when `pins` changes.
+fn installed(language: &str, pins: &str, install: impl FnOnce(&Path)) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients").join(language);
+    let pinned = fs::read_to_string(source(language).join(pins)).expect("the pinned versions");
+    let mark = folder.join("installed");
+    if fs::read_to_string(&mark).is_ok_and(|before| before == pinned) {
+        return folder;
+    }
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    install(&folder);
+    fs::write(mark, pinned).expect("a file");
+    folder
+}
+
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{command:?}: {error}; scripts/deps test installs what is missing");
+    });
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}\n{}\n{}", text(&output.stdout), text(&output.stderr));
+    output
+}
+
+fn node() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let copy = |folder: &Path, file: &str| {
+            fs::copy(source("node").join(file), folder.join(file)).expect("a copy");
+        };
+        let folder = installed("node", "package-lock.json", |folder| {
+            ["package.json", "package-lock.json"].map(|file| copy(folder, file));
+            let npm = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+            succeed(Command::new("npm").args(npm).current_dir(folder));
+        });
+        // Modules are found from where a script is, not from where it is run.
+        ["world.mjs", "openid-client.mjs", "oauth4webapi.mjs"].map(|file| copy(&folder, file));
+        folder
+    })
+}
+
+fn python() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        installed("python", "requirements.txt", |folder| {
+            succeed(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder));
+            // Everything is pinned, so nothing else is wanted.
+            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"];
+            let requirements = source("python").join("requirements.txt");
+            succeed(Command::new(folder.join("venv/bin/python")).args(pip).arg(requirements));
+        })
+    })
+}
+
+/// Runs a script, which says `ok` and a name for each step.
+fn run(command: &mut Command, steps: usize) {
+    let world = World::start();
+    let output = succeed(command.env("FAREGATE_WORLD", &world.description));
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), steps, "{said}");
+}
+
+fn run_node(script: &str, steps: usize) {
+    run(Command::new("node").arg(script).current_dir(node()), steps);
+}
+
+fn run_python(script: &str, steps: usize) {
+    let python = python().join("venv/bin/python");
+    run(Command::new(python).arg("-B").arg(script).current_dir(source("python")), steps);
+}
+
+#[test]
+fn openid_client_works() {
+    run_node("openid-client.mjs", 11);
+}
+
+#[test]
+fn oauth4webapi_works() {
+    run_node("oauth4webapi.mjs", 9);
+}
+
+#[test]
+fn authlib_works() {
+    run_python("authlib_client.py", 9);
+}
+
+#[test]
+fn requests_oauthlib_works() {
+    run_python("requests_oauthlib_client.py", 11);
+}
