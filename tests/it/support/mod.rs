@@ -5,6 +5,7 @@ pub mod database;
 pub mod files;
 pub mod gateway;
 pub mod people;
+pub mod person;
 pub mod process;
 pub mod tls;
 pub mod upstream;
