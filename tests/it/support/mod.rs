@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod authorization_server;
+pub mod browser;
 pub mod database;
 pub mod files;
 pub mod gateway;
@@ -10,3 +11,4 @@ pub mod process;
 pub mod tls;
 pub mod upstream;
 pub mod wire;
+pub mod world;
