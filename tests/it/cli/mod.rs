@@ -8,6 +8,7 @@ mod explain;
 mod keys;
 mod secrecy;
 mod serve;
+mod token;
 
 use std::fs;
 use std::path::PathBuf;

@@ -6,6 +6,7 @@ pub mod database;
 pub mod files;
 pub mod gateway;
 pub mod people;
+pub mod person;
 pub mod process;
 pub mod tls;
 pub mod upstream;
