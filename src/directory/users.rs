@@ -208,7 +208,7 @@ impl Directory {
 pub(super) fn check_hash(hash: &Secret<String>, has_password: bool) -> Option<FieldError> {
     let field = "user.passwordHash";
     if has_password {
-        return Some(FieldError::new(field, FieldCode::Invalid, "give a password or its hash, not both"));
+        return Some(FieldError::new(field, FieldCode::Invalid, "must not stand beside a password"));
     }
     let message = "must be Argon2id, version 19, in PHC form: $argon2id$v=19$m=19456,t=2,p=1$SALT$HASH";
     (!passwords::is_hash(hash.expose())).then(|| FieldError::new(field, FieldCode::Invalid, message))
@@ -219,3 +219,6 @@ impl From<PasswordError> for DirectoryError {
         Self::Password(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -217,8 +217,6 @@ pub enum Message {
     Throttled(i64),
     Locked,
     UserExpired,
-    /// The server has too much to do.
-    Busy,
     WrongCode,
     /// The form was too old; nothing is lost.
     FormExpired,
