@@ -44,7 +44,6 @@ impl Browser {
     ///
     /// # Errors
     /// The answer to a body that is no form or too long for one.
-    #[expect(clippy::result_large_err, reason = "the answer is sent at once")]
     pub(super) async fn read(
         server: &Arc<AuthorizationServer>,
         tenant: Option<Path<String>>,

@@ -104,7 +104,7 @@ async fn a_hint_that_is_not_ours_is_refused() {
         "id_token_hint=x".to_owned(),
         format!("id_token_hint={hint}&client_id={THIRD}"),
         format!("id_token_hint={hint}&client_id=nobody"),
-        format!("client_id=nobody"),
+        "client_id=nobody".to_owned(),
         format!("id_token_hint={hint}&id_token_hint={hint}"),
     ] {
         let page = browser.open(&format!("/oauth2/logout?{query}&post_logout_redirect_uri={}", encode(BYE))).await;
