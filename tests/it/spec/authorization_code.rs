@@ -21,7 +21,10 @@ fn expected(verdict: (u16, &str, &str)) -> (u16, String, String) {
     (verdict.0, verdict.1.to_owned(), verdict.2.to_owned())
 }
 
-const OK: (u16, &str, &str) = (200, "", "");
+/// Status, `error` and `error_reason`.
+type Verdict = (u16, &'static str, &'static str);
+
+const OK: Verdict = (200, "", "");
 
 // F-050, F-087 to F-094, F-101, F-102, RFC 6749 5.1
 #[tokio::test]
@@ -117,7 +120,7 @@ async fn a_code_is_bound_to_how_it_was_asked_for() {
     let uri = encode(CALLBACK);
     let other_uri = encode("https://app.example/callback?x=2");
     let grant = "grant_type=authorization_code";
-    let rows: [(&str, &str, bool, String, (u16, &str, &str)); 15] = [
+    let rows: [(&str, &str, bool, String, Verdict); 15] = [
         ("good", WEB, false, format!("redirect_uri={uri}"), OK),
         ("good, with its verifier", WEB, true, format!("redirect_uri={uri}&code_verifier={VERIFIER}"), OK),
         ("no redirect_uri", WEB, false, String::new(), (400, "invalid_request", "missing_redirect_uri")),
