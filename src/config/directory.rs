@@ -87,13 +87,25 @@ fn definitions(entry: &Entry) -> &[Node] {
 /// Takes note of what the rules of the directory say, each at the key that `places` names for a part of its field.
 fn note_errors(errors: Vec<FieldError>, fields: &Fields<'_>, places: &[(&str, &str)], check: &mut Check<'_>) {
     for error in errors {
-        let key = places.iter().find(|(part, _)| error.field.contains(part)).map(|(_, key)| *key);
-        let span = key.and_then(|key| fields.entry(key)).map_or(fields.span, |entry| entry.key_span);
-        let message = match key {
-            Some(key) => format!("{key} {}", error.message),
-            None => error.message,
+        let Some((_, path)) = places.iter().find(|(part, _)| error.field.contains(part)) else {
+            check.refuse(fields.span, error.message);
+            continue;
         };
-        check.refuse(span, message);
+        // As deep into the file as the path leads.
+        let mut entry: Option<&Entry> = None;
+        for key in path.split('.') {
+            let inner = match entry {
+                None => fields.entry(key),
+                Some(Entry { value: Node { value: Value::Map(entries), .. }, .. }) => {
+                    entries.iter().find(|entry| entry.key == key)
+                }
+                Some(_) => None,
+            };
+            let Some(inner) = inner else { break };
+            entry = Some(inner);
+        }
+        let (span, name) = entry.map_or((fields.span, *path), |entry| (entry.key_span, &*entry.key));
+        check.refuse(span, format!("{name} {}", error.message));
     }
 }
 

@@ -80,7 +80,7 @@ fn check_roles(roles: &[Role]) -> Vec<FieldError> {
         errors.extend(check_name("application.roles", &role.name));
         errors.extend(role.description.as_deref().and_then(|text| check_text("application.roles", text, LONGEST_TEXT)));
         if roles[..index].iter().any(|other| other.name == role.name) {
-            let message = format!("role {:?} is there twice", role.name);
+            let message = format!("{:?} is there twice", role.name);
             errors.push(FieldError::new("application.roles", FieldCode::Duplicate, message));
         }
     }
@@ -98,7 +98,7 @@ fn check_urls(settings: &ApplicationSettings, profile: Profile) -> Vec<FieldErro
     let is_strict = profile == Profile::Standard;
     // D23
     if is_strict && settings.url_validation == UrlValidation::AllowWildcards {
-        let message = "wildcards are not for the standard profile: RFC 9700 2.1 wants every URL in full".to_owned();
+        let message = "must be ExactMatch in the standard profile: RFC 9700 2.1 wants every URL in full".to_owned();
         refuse("application.oauthConfiguration.authorizedURLValidationPolicy", message);
     }
     let field = "application.oauthConfiguration.authorizedRedirectURLs";
@@ -181,7 +181,7 @@ fn check_scopes(scopes: &[CustomScope]) -> Vec<FieldError> {
         } else if is_reserved {
             errors.push(FieldError::new(field, FieldCode::Invalid, format!("{name:?} means something already")));
         } else if scopes[..index].iter().any(|other| other.name == name) {
-            errors.push(FieldError::new(field, FieldCode::Duplicate, format!("scope {name:?} is there twice")));
+            errors.push(FieldError::new(field, FieldCode::Duplicate, format!("{name:?} is there twice")));
         }
         for text in [&scope.description, &scope.consent_message, &scope.consent_detail] {
             errors.extend(text.as_deref().and_then(|text| check_text(field, text, LONGEST_TEXT)));

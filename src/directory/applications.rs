@@ -215,3 +215,6 @@ impl Directory {
 fn place(secret: &ClientSecret) -> String {
     format!("client secret:{}", secret.sha256)
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,3 +189,6 @@ impl Directory {
         Ok(false)
     }
 }
+
+#[cfg(test)]
+mod tests;

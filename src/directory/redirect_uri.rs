@@ -81,7 +81,9 @@ pub fn check_pattern(uri: &str, url_validation: UrlValidation) -> Result<(), Str
             return Err("must be https, unless it leads to this machine (127.0.0.1, [::1] or localhost)".to_owned());
         }
         scheme if !scheme.contains('.') => {
-            return Err(format!("the scheme {scheme:?} must be https, or a domain in reverse such as com.example.app"));
+            return Err(format!(
+                "must begin with https, or with a domain in reverse such as com.example.app, not {scheme:?}"
+            ));
         }
         _ => {}
     }
@@ -143,9 +145,9 @@ fn check_shape(uri: &str) -> Result<Uri<'_>, String> {
         return Err("must have no user in it".to_owned());
     }
     if is_web && !uri::is_host(parsed.host) {
-        return Err(format!("{:?} is not a host", parsed.host));
+        return Err(format!("must have a host, which {:?} is not", parsed.host));
     }
-    if parsed.port.is_some_and(|port| port != "*" && !uri::is_port(port)) {
+    if parsed.port.is_some_and(|port| !port.contains('*') && !uri::is_port(port)) {
         return Err("must have a port between 1 and 65535, or none".to_owned());
     }
     Ok(parsed)

@@ -42,7 +42,12 @@ pub fn check_settings(settings: &TenantSettings) -> Vec<FieldError> {
         ("tenant.passwordValidationRules.minLength", i64::from(settings.password_min_length), 8, 64),
     ] {
         if !(least..=most).contains(&value) {
-            errors.push(FieldError::new(field, FieldCode::Invalid, format!("must be between {least} and {most}")));
+            let unit = if field.ends_with("Attempts") || field.ends_with("minLength") { "" } else { " seconds" };
+            errors.push(FieldError::new(
+                field,
+                FieldCode::Invalid,
+                format!("must be between {least} and {most}{unit}"),
+            ));
         }
     }
     if settings.session_idle_for > settings.session_for {
@@ -65,17 +70,17 @@ fn check_user_code(shape: &UserCodeShape) -> Option<FieldError> {
     let alphabet: Vec<char> = shape.alphabet.chars().collect();
     let is_plain = |c: &char| c.is_ascii_uppercase() || c.is_ascii_digit();
     if !(10..=36).contains(&alphabet.len()) || !alphabet.iter().all(is_plain) {
-        return refusal("its alphabet must have 10 to 36 capital letters and digits");
+        return refusal("must have an alphabet of 10 to 36 capital letters and digits");
     }
     if alphabet.iter().enumerate().any(|(index, c)| alphabet[..index].contains(c)) {
-        return refusal("its alphabet must have every character once");
+        return refusal("must have every character of its alphabet once");
     }
     if shape.mask.len() > 20 || !shape.mask.chars().all(|c| c == '*' || c == '-' || is_plain(&c)) {
-        return refusal("its mask must have at most 20 characters: * for a drawn one, -, capital letters and digits");
+        return refusal("must have a mask of at most 20 characters: * for a drawn one, -, capital letters and digits");
     }
     let drawn = shape.mask.matches('*').count() as f64;
     if drawn * (alphabet.len() as f64).log2() < 19.9 {
-        return refusal("its mask must draw more characters: a code needs 20 bits");
+        return refusal("must draw more characters: a code needs 20 bits");
     }
     None
 }

@@ -9,7 +9,7 @@ use crate::store::sql::{Options, SqlStore};
 use crate::store::{GrantFilter, StoreError};
 
 /// The real store, in memory; two directories on it are two nodes.
-async fn store() -> Arc<dyn Store> {
+pub(super) async fn store() -> Arc<dyn Store> {
     Arc::new(SqlStore::open("sqlite::memory:", &Options::default()).await.expect("a store in memory"))
 }
 
@@ -17,23 +17,23 @@ fn node(store: &Arc<dyn Store>, seed: u64) -> Directory {
     Directory::new(Arc::clone(store), Clock::fixed(1_000), Entropy::seeded(seed))
 }
 
-async fn directory() -> Directory {
+pub(super) async fn directory() -> Directory {
     node(&store().await, 1)
 }
 
-fn codes<T: std::fmt::Debug>(result: Result<T, DirectoryError>) -> Vec<String> {
+pub(super) fn codes<T: std::fmt::Debug>(result: Result<T, DirectoryError>) -> Vec<String> {
     match result {
         Err(DirectoryError::Invalid(errors)) => errors.iter().map(FieldError::code).collect(),
         other => panic!("expected field errors, got {other:?}"),
     }
 }
 
-struct World {
-    tenant_id: Uuid,
+pub(super) struct World {
+    pub(super) tenant_id: Uuid,
     type_id: Uuid,
 }
 
-async fn furnished(directory: &Directory) -> World {
+pub(super) async fn furnished(directory: &Directory) -> World {
     let tenant = NewTenant { name: "acme".to_owned(), ..NewTenant::default() };
     let tenant = directory.create_tenant(tenant).await.expect("a tenant");
     let permission = |name: &str| NewPermission { name: name.to_owned(), ..NewPermission::default() };

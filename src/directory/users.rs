@@ -152,8 +152,13 @@ impl Directory {
 
     pub(super) async fn revoke(&self, revoked: Revoked) -> Result<(), DirectoryError> {
         let now = self.clock.now();
-        let revocation =
-            Revocation { revoked, revoked_at: now, expires_at: now + super::rules::LONGEST_ACCESS_TOKEN_FOR };
+        // What was issued in the second of an earlier mark bears the second after it (`Revocations::earliest`), and must be
+        // covered too.
+        let (kind, key) = revoked.parts();
+        let before = self.store.find_revocation(kind, &key).await?;
+        let revoked_at = before.map_or(now, |before| now.max(before.revoked_at.saturating_add(1)));
+        let expires_at = now.saturating_add(super::rules::LONGEST_ACCESS_TOKEN_FOR);
+        let revocation = Revocation { revoked, revoked_at, expires_at };
         self.store.revoke(&revocation).await?;
         self.revocations.add(&revocation);
         Ok(())
@@ -208,7 +213,7 @@ impl Directory {
 pub(super) fn check_hash(hash: &Secret<String>, has_password: bool) -> Option<FieldError> {
     let field = "user.passwordHash";
     if has_password {
-        return Some(FieldError::new(field, FieldCode::Invalid, "give a password or its hash, not both"));
+        return Some(FieldError::new(field, FieldCode::Invalid, "must not stand beside a password"));
     }
     let message = "must be Argon2id, version 19, in PHC form: $argon2id$v=19$m=19456,t=2,p=1$SALT$HASH";
     (!passwords::is_hash(hash.expose())).then(|| FieldError::new(field, FieldCode::Invalid, message))
@@ -219,3 +224,6 @@ impl From<PasswordError> for DirectoryError {
         Self::Password(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

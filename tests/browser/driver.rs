@@ -190,6 +190,20 @@ impl Browser {
         }
     }
 
+    pub async fn windows(&self) -> Vec<String> {
+        let handles = self.ask("GET", "window/handles", Value::Null).await;
+        handles.as_array().unwrap().iter().map(|handle| handle.as_str().unwrap().to_owned()).collect()
+    }
+
+    pub async fn new_window(&self) -> String {
+        let made = self.ask("POST", "window/new", json!({ "type": "tab" })).await;
+        made["handle"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn switch(&self, window: &str) {
+        self.ask("POST", "window", json!({ "handle": window })).await;
+    }
+
     pub async fn prefer(&self, scheme: Scheme) {
         let (colours, forced) = match scheme {
             Scheme::Light => ("light", "none"),

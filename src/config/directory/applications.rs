@@ -70,7 +70,9 @@ const PLACES: &[(&str, &str)] = &[
     ("userinfoClaims", "userinfo_claims"),
     ("responseModes", "response_modes"),
     ("application.jwtConfiguration.timeToLiveInSeconds", "access_token_life"),
-    ("application.jwtConfiguration.refreshToken", "refresh_tokens"),
+    ("refreshTokenTimeToLiveInSeconds", "refresh_tokens.life"),
+    ("refreshTokenSlidingWindowInSeconds", "refresh_tokens.idle"),
+    ("gracePeriodInSeconds", "refresh_tokens.retry"),
     ("application.roles", "roles"),
     ("application.scopes", "scopes"),
     ("application.owner", "owner"),
@@ -112,9 +114,11 @@ pub(super) fn application(
     let profile = declared.tenants.iter().find(|tenant| application.tenant.as_deref() == Some(&tenant.name));
     let profile = profile.map(|tenant| tenant.profile);
     check_uris(&fields, &application.settings, profile, check);
-    let errors = application.problems(profile.unwrap_or_default());
-    let mut errors = errors.into_iter().filter(|error| !CHECKED.iter().any(|field| error.field.contains(field)));
-    note_errors(errors.by_ref().collect(), &fields, PLACES, check);
+    let errors = application.problems(profile.unwrap_or_default()).into_iter();
+    let is_known = |field: &str| profile.is_some() || !field.ends_with("authorizedURLValidationPolicy");
+    let errors =
+        errors.filter(|error| is_known(&error.field) && !CHECKED.iter().any(|field| error.field.contains(field)));
+    note_errors(errors.collect(), &fields, PLACES, check);
     warn_about(&fields, &application.settings, check);
     Some(application)
 }

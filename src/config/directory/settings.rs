@@ -43,7 +43,9 @@ const PLACES: &[(&str, &str)] = &[
     ("deviceCodeTimeToLiveInSeconds", "device_code_life"),
     ("deviceInterval", "device_interval"),
     ("deviceUserCodeIdGenerator", "user_code"),
-    ("jwtConfiguration", "refresh_tokens"),
+    ("refreshTokenTimeToLiveInSeconds", "refresh_tokens.life"),
+    ("refreshTokenSlidingWindowInSeconds", "refresh_tokens.idle"),
+    ("gracePeriodInSeconds", "refresh_tokens.retry"),
     ("httpSessionMaxInactiveInterval", "session_idle"),
     ("sessionTimeToLiveInSeconds", "session_life"),
     ("twoFactorIdTimeToLiveInSeconds", "interaction_life"),
@@ -51,7 +53,11 @@ const PLACES: &[(&str, &str)] = &[
     ("tooManyAttempts", "login_attempts"),
     ("minLength", "password_min_length"),
     ("logoutURL", "logout_uri"),
-    ("theme", "theme"),
+    ("theme.name", "theme.name"),
+    ("theme.logo", "theme.logo"),
+    ("theme.accentDark", "theme.accent_dark"),
+    ("theme.accent", "theme.accent"),
+    ("theme.welcome", "theme.welcome"),
 ];
 
 pub(super) fn check(node: &Node, check: &mut Check<'_>) -> TenantSettings {

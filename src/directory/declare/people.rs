@@ -114,3 +114,6 @@ impl UserDeclaration {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

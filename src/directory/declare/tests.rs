@@ -259,7 +259,7 @@ async fn declared_client_ids_do_not_clash() {
     declaration.entities[1].client_id = Some(id.to_string());
     assert_eq!(
         errors(directory.apply(&declaration).await),
-        ["entities: the client ids of \"billing\" and \"orders\" clash"]
+        ["clients: the client ids of \"billing\" and \"orders\" clash"]
     );
     declaration.entities[1].client_id = Some("billing".to_owned());
     assert_eq!(errors(directory.apply(&declaration).await).len(), 1);

@@ -8,30 +8,30 @@ use super::uri::{Uri, is_address, is_dot_segment, is_port, is_well_encoded};
 pub(super) fn check_wildcards(pattern: &Uri<'_>) -> Result<(), String> {
     let stars = |text: &str| text.matches('*').count();
     if pattern.scheme.contains('*') {
-        return Err("a wildcard cannot stand in the scheme".to_owned());
+        return Err("must have no wildcard in its scheme".to_owned());
     }
     if stars(pattern.host) > 0 {
         let (first, parents) = pattern.host.split_once('.').unwrap_or((pattern.host, ""));
         if stars(pattern.host) > 1 || stars(first) != 1 {
-            return Err("the host may have one wildcard, in its first label: https://*.example.com".to_owned());
+            return Err("may have one wildcard in its host, in the first label: https://*.example.com".to_owned());
         }
         if is_address(pattern.host) || is_address(&pattern.host.replace('*', "1")) {
-            return Err("an address cannot have a wildcard".to_owned());
+            return Err("must have no wildcard in an address".to_owned());
         }
         if !parents.contains('.') {
-            return Err("a wildcard needs at least two labels behind it: https://*.example.com".to_owned());
+            return Err("must have at least two labels behind its wildcard: https://*.example.com".to_owned());
         }
     }
     if pattern.port.is_some_and(|port| stars(port) > 0 && port != "*") {
-        return Err("a wildcard stands for a whole port: https://example.com:*".to_owned());
+        return Err("may have a wildcard for its whole port only: https://example.com:*".to_owned());
     }
     if pattern.path.split('/').any(|segment| stars(segment) > 1) {
-        return Err("a segment of the path may have one wildcard".to_owned());
+        return Err("may have one wildcard in each segment of its path".to_owned());
     }
     for parameter in pattern.query.into_iter().flat_map(|query| query.split('&')) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if stars(name) > 0 || (stars(value) > 0 && value != "*") {
-            return Err("a wildcard stands for the whole value of a query parameter: ?name=*".to_owned());
+            return Err("may have a wildcard only for the whole value of a query parameter: ?name=*".to_owned());
         }
     }
     Ok(())

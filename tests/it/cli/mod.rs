@@ -6,8 +6,10 @@ mod dev;
 mod directory;
 mod explain;
 mod keys;
+mod people;
 mod secrecy;
 mod serve;
+mod token;
 
 use std::fs;
 use std::path::PathBuf;

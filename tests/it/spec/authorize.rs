@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::support::authorization_server::{NOW, PUBLIC_URL, TENANT, encode, speaking};
 use crate::support::browser::Browser;
-use crate::support::people::{
+use crate::support::world::{
     ADA_EMAIL, BOB_EMAIL, CHALLENGE, DESK_URI, PASSWORD, SPA, SPA_URI, THIRD, THIRD_URI, WEB, WEB_URI, ask, ask_as,
     world, world_with,
 };

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::support::authorization_server::{NOW, PUBLIC_URL, TENANT, part};
 use crate::support::browser::{Browser, parameters};
-use crate::support::people::{ADA, ADA_EMAIL, PASSWORD, SPA, WEB, WEB_URI, ask_as, world_with};
+use crate::support::world::{ADA, ADA_EMAIL, PASSWORD, SPA, WEB, WEB_URI, ask_as, world_with};
 
 /// A client's server that answers the given statuses in turn, and tells what it was sent.
 async fn receiver(statuses: &'static [u16]) -> (String, mpsc::UnboundedReceiver<String>) {

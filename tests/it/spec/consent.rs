@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::support::authorization_server::TestServer;
 use crate::support::browser::{Browser, Shown};
-use crate::support::people::{
+use crate::support::world::{
     ADA_EMAIL, CHALLENGE, DESK_URI, PASSWORD, SPA, SPA_URI, THIRD, THIRD_URI, ask, ask_as, world, world_with,
 };
 

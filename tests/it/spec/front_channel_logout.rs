@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::support::authorization_server::{PUBLIC_URL, TestServer, part, speaking};
 use crate::support::browser::{Browser, parameters};
-use crate::support::people::{ADA_EMAIL, PASSWORD, SPA, THIRD, WEB, WEB_URI, ask_as, world_with};
+use crate::support::world::{ADA_EMAIL, PASSWORD, SPA, THIRD, WEB, WEB_URI, ask_as, world_with};
 
 const WEB_OUT: &str = "https://web.example.com/out";
 const SPA_OUT: &str = "https://spa.example.com/out?x=1";

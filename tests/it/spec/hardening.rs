@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::support::browser::Browser;
-use crate::support::people::{ADA_EMAIL, PASSWORD, THIRD, THIRD_URI, ask, ask_as, world};
+use crate::support::world::{ADA_EMAIL, PASSWORD, THIRD, THIRD_URI, ask, ask_as, world};
 
 // A16, A17, K1, K2, K3
 #[tokio::test]

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::support::browser::{Browser, Shown};
-use crate::support::people::{ADA_EMAIL, BOB_EMAIL, PASSWORD, THIRD, THIRD_URI, WEB_URI, ask, ask_as, world};
+use crate::support::world::{ADA_EMAIL, BOB_EMAIL, PASSWORD, THIRD, THIRD_URI, WEB_URI, ask, ask_as, world};
 
 const LOGIN: [(&str, &str); 2] = [("loginId", ADA_EMAIL), ("password", PASSWORD)];
 
@@ -137,7 +137,7 @@ async fn the_session_ends_while_the_consent_page_is_open() {
 #[tokio::test]
 async fn the_second_factor_is_reloaded_and_left() {
     let server = world().await;
-    let enrollment = server.directory.enroll_totp(crate::support::people::ADA).await.unwrap();
+    let enrollment = server.directory.enroll_totp(crate::support::world::ADA).await.unwrap();
     let mut browser = Browser::new(&server);
     let page = browser.sign_in(&ask("&state=s"), ADA_EMAIL, PASSWORD).await;
     let again = browser.open(&page.url).await;
@@ -168,7 +168,7 @@ async fn a_step_without_the_one_before_shows_the_first() {
 #[tokio::test]
 async fn a_long_request_survives_every_step() {
     let server = world().await;
-    let enrollment = server.directory.enroll_totp(crate::support::people::ADA).await.unwrap();
+    let enrollment = server.directory.enroll_totp(crate::support::world::ADA).await.unwrap();
     let mut browser = Browser::new(&server);
     let state = "s".repeat(4000);
     let claims =

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::authorization_server::{PUBLIC_URL, TestServer, encode, part};
 use crate::support::browser::{Browser, Shown};
-use crate::support::people::{
+use crate::support::world::{
     ADA, ADA_EMAIL, BOB, BOB_EMAIL, CHALLENGE, PASSWORD, VERIFIER, WEB, WEB_SECRET, WEB_URI, ask, ask_as, world,
 };
 
@@ -168,7 +168,7 @@ async fn a_hint_names_the_user() {
     assert_eq!(ada.open(&ask(&format!("&id_token_hint={token}"))).await.refusal().1, "invalid_id_token_hint");
     let forged = format!("{}x", &hint[..hint.len() - 1]);
     assert_eq!(ada.open(&ask(&format!("&id_token_hint={forged}"))).await.refusal().1, "invalid_id_token_hint");
-    let other = ask_as(crate::support::people::THIRD, crate::support::people::THIRD_URI, "&response_type=code");
+    let other = ask_as(crate::support::world::THIRD, crate::support::world::THIRD_URI, "&response_type=code");
     let shown = ada.open(&format!("{other}&id_token_hint={hint}")).await;
     assert_eq!(shown.refusal().1, "invalid_id_token_hint");
 }
@@ -283,7 +283,7 @@ async fn sessions_end_by_the_clock() {
 // K6, D-18
 #[tokio::test]
 async fn who_does_not_want_to_be_remembered_is_not() {
-    let server = crate::support::people::world_with(|tenant| tenant.settings.always_remember = false, |_, _| {}).await;
+    let server = crate::support::world::world_with(|tenant| tenant.settings.always_remember = false, |_, _| {}).await;
     let mut browser = Browser::new(&server);
     let page = browser.open(&ask("")).await;
     assert!(page.text().contains("rememberDevice"));

@@ -2,7 +2,7 @@
 
 use crate::support::authorization_server::{OTHER_TENANT, PUBLIC_URL};
 use crate::support::browser::Browser;
-use crate::support::people::{ADA_EMAIL, PASSWORD, WEB, WEB_URI, ask, ask_as, world};
+use crate::support::world::{ADA_EMAIL, PASSWORD, WEB, WEB_URI, ask, ask_as, world};
 use faregate::store::Store as _;
 
 // RFC 9207 2, A6: codes, tokens and errors, in every response mode.

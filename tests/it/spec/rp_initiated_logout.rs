@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use crate::support::authorization_server::{TestServer, encode, speaking};
 use crate::support::browser::Browser;
-use crate::support::people::{ADA_EMAIL, BOB_EMAIL, PASSWORD, THIRD, WEB, WEB_URI, ask, ask_as, world, world_with};
+use crate::support::world::{ADA_EMAIL, BOB_EMAIL, PASSWORD, THIRD, WEB, WEB_URI, ask, ask_as, world, world_with};
 
 const BYE: &str = "https://web.example.com/bye";
 

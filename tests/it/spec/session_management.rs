@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::support::browser::Browser;
-use crate::support::people::{ADA_EMAIL, PASSWORD, WEB, WEB_URI, ask, ask_as, world};
+use crate::support::world::{ADA_EMAIL, PASSWORD, WEB, WEB_URI, ask, ask_as, world};
 
 const STATE: &str = "__Host-faregate_state";
 

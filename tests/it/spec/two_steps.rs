@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::support::authorization_server::TestServer;
 use crate::support::browser::{Browser, Shown};
-use crate::support::people::{ADA, ADA_EMAIL, PASSWORD, ask, world};
+use crate::support::world::{ADA, ADA_EMAIL, PASSWORD, ask, world};
 
 const NEW_PASSWORD: &str = "correct horse battery staple";
 
