@@ -61,7 +61,8 @@ impl AuthorizationServer {
             let description = "The refresh token was issued to another client.";
             return Err(OAuthError::invalid_grant(ErrorReason::ClientIdMismatch, description));
         }
-        if !stored.is_live(now) {
+        // One that was rotated is looked at however long ago that was: presenting it again says something (C5).
+        if !stored.is_live(now) && !(stored.rotated_at.is_some() && is_family_live(&stored, now)) {
             return Err(not_found());
         }
         self.check_still_known(asking, &stored).await?;
@@ -126,7 +127,7 @@ impl AuthorizationServer {
             // Somebody was faster.
             stored = self.store.find_refresh_token_by_id(stored.id).await?.ok_or_else(not_found)?;
         }
-        let rotated_at = stored.rotated_at.filter(|_| stored.is_live(now)).ok_or_else(not_found)?;
+        let rotated_at = stored.rotated_at.filter(|_| is_family_live(&stored, now)).ok_or_else(not_found)?;
         if now > rotated_at + policy.retry_for {
             // C5: two parties have the family now.
             Event::RefreshTokenReused.tell_of(&stored.approval.grant_id.to_string(), &asking.application.client_id);
@@ -174,6 +175,11 @@ fn narrowed(approved: &[String], asked: Option<&str>) -> Result<Vec<String>, OAu
         return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, description));
     }
     Ok(approved.iter().filter(|approved| scopes::words(asked).any(|scope| scope == *approved)).cloned().collect())
+}
+
+/// Whether the family goes on, be this token of it ever so old.
+fn is_family_live(stored: &RefreshToken, now: i64) -> bool {
+    stored.revoked_at.is_none() && now < stored.expires_at
 }
 
 /// One answer for tokens that never were, are over, revoked or used up.

@@ -140,6 +140,20 @@ async fn reuse_ends_one_family() {
     assert!(introspected(&server, ROTATING, &other.access_token()).await);
 }
 
+// C5: however long ago it was rotated, as long as its family goes on.
+#[tokio::test]
+async fn an_old_token_still_gives_a_thief_away() {
+    let server = TestServer::with_people().await;
+    let first = server.tokens(ROTATING, "offline_access").await.refresh_token();
+    let mut newest = server.refresh(ROTATING, &first).await.refresh_token();
+    for _ in 0..2 {
+        server.clock.advance(10 * 86_400);
+        newest = server.refresh(ROTATING, &newest).await.refresh_token();
+    }
+    assert_refused(&server.refresh(ROTATING, &first).await, GONE);
+    assert_refused(&server.refresh(ROTATING, &newest).await, GONE);
+}
+
 // C4: sixteen at once, one successor, no error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_refreshes_at_once_have_one_successor() {
