@@ -5,6 +5,7 @@ mod authorize;
 mod back_channel_logout;
 mod client_credentials;
 mod consent;
+mod device_page;
 mod front_channel_logout;
 mod hardening;
 mod interrupted_login;
