@@ -152,8 +152,13 @@ impl Directory {
 
     pub(super) async fn revoke(&self, revoked: Revoked) -> Result<(), DirectoryError> {
         let now = self.clock.now();
-        let revocation =
-            Revocation { revoked, revoked_at: now, expires_at: now + super::rules::LONGEST_ACCESS_TOKEN_FOR };
+        // What was issued in the second of an earlier mark bears the second after it (`Revocations::earliest`), and must be
+        // covered too.
+        let (kind, key) = revoked.parts();
+        let before = self.store.find_revocation(kind, &key).await?;
+        let revoked_at = before.map_or(now, |before| now.max(before.revoked_at.saturating_add(1)));
+        let expires_at = now.saturating_add(super::rules::LONGEST_ACCESS_TOKEN_FOR);
+        let revocation = Revocation { revoked, revoked_at, expires_at };
         self.store.revoke(&revocation).await?;
         self.revocations.add(&revocation);
         Ok(())

@@ -249,6 +249,22 @@ impl<'a> BrowserRequest<'a> {
     }
 }
 
+impl Page {
+    /// Whether the person can send something back.
+    pub fn has_form(&self) -> bool {
+        match self {
+            Self::SignIn { .. }
+            | Self::SecondFactor { .. }
+            | Self::ChangePassword { .. }
+            | Self::Consent { .. }
+            | Self::DeviceEntry { .. }
+            | Self::DeviceConfirm { .. }
+            | Self::ConfirmLogout { .. } => true,
+            Self::DeviceDone { .. } | Self::NotRegistered { .. } | Self::SignedOut { .. } | Self::Error(_) => false,
+        }
+    }
+}
+
 impl Reply {
     pub(super) fn redirect(to: String) -> Self {
         Self::from(Next::Redirect(to))

@@ -44,7 +44,6 @@ impl Browser {
     ///
     /// # Errors
     /// The answer to a body that is no form or too long for one.
-    #[expect(clippy::result_large_err, reason = "the answer is sent at once")]
     pub(super) async fn read(
         server: &Arc<AuthorizationServer>,
         tenant: Option<Path<String>>,
@@ -154,7 +153,8 @@ impl Browser {
                     Keep::Set(session, _) => Some(session.expose().as_str()),
                     Keep::Remove => None,
                 };
-                let made = self.browser.is_none().then(|| Secret::new(self.server.entropy().token(16)));
+                let made =
+                    (self.browser.is_none() && page.has_form()).then(|| Secret::new(self.server.entropy().token(16)));
                 let browser = self.browser.as_deref().or(made.as_ref().map(|made| made.expose().as_str()));
                 let forgery = self.proof().make(Tie { browser, session }, self.server.clock().now(), round);
                 let mut response = show::page(self, endpoint, (&page, &context), &forgery);

@@ -101,12 +101,16 @@ fn node() -> &'static Path {
             fs::copy(source("node").join(file), folder.join(file)).expect("a copy");
         };
         let folder = installed("node", "package-lock.json", |folder| {
-            ["package.json", "package-lock.json"].map(|file| copy(folder, file));
+            for file in ["package.json", "package-lock.json"] {
+                copy(folder, file);
+            }
             let npm = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
             succeed(Command::new("npm").args(npm).current_dir(folder));
         });
         // Modules are found from where a script is, not from where it is run.
-        ["world.mjs", "openid-client.mjs", "oauth4webapi.mjs"].map(|file| copy(&folder, file));
+        for file in ["world.mjs", "openid-client.mjs", "oauth4webapi.mjs"] {
+            copy(&folder, file);
+        }
         folder
     })
 }

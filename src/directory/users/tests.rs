@@ -101,6 +101,9 @@ async fn changes_that_matter_revoke_what_was_given() {
     assert_eq!((changed.password_change, changed.password_changed_at), (None, 1_000));
     assert_ne!(changed.password_hash, user.password_hash);
     assert!(concerned(1_000) && !concerned(1_001));
+    // In the same second again: whoever logged in between the two has a token of the next second.
+    directory.change_password(user.id, &Secret::from("summit anchor velvet".to_owned())).await.unwrap();
+    assert!(concerned(1_001) && !concerned(1_002));
     let refused = directory.change_password(user.id, &Secret::from("qwertyuiop".to_owned())).await;
     assert_eq!(codes(refused), ["[tooCommon]user.password"]);
     clock.set(2_000);

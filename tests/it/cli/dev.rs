@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::database::Folder;
 use crate::support::gateway::raw;
-use crate::support::process::{Gateway, Run, faregate};
+use crate::support::process::{Gateway, Run, encoded, faregate};
 use crate::support::upstream::Upstream;
 
 const FREE_PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
@@ -43,7 +43,10 @@ fn one_line_of_json_says_everything_that_a_script_needs() {
     eprintln!("faregate dev was ready after {:?}", gateway.ready_after);
     assert!(gateway.ready_after < Duration::from_secs(3), "{:?}", gateway.ready_after);
     let ready = &gateway.ready;
-    assert_eq!(names(ready), ["gateway", "admin", "issuer", "tenant_id", "api_key", "entities", "routes"]);
+    assert_eq!(
+        names(ready),
+        ["gateway", "admin", "issuer", "tenant_id", "api_key", "entities", "user", "applications", "routes"]
+    );
     assert_eq!(names(&ready["entities"]["recipient"]), ["id", "client_id", "client_secret"]);
     assert_eq!(names(&ready["entities"]["target"]), ["id", "name", "client_id", "client_secret"]);
     let routes = ready["routes"].as_array().expect("routes");
@@ -53,6 +56,38 @@ fn one_line_of_json_says_everything_that_a_script_needs() {
     assert_eq!(document["issuer"], ready["issuer"]);
     assert_eq!(gateway.admin_page("/readyz").status(), 200);
     assert_eq!(gateway.stdout().lines().count(), 1, "{}", gateway.stdout());
+}
+
+// Whoever reads the line can log in: as the user, with each application.
+#[test]
+fn the_user_and_the_applications_are_there_as_printed() {
+    let folder = Folder::new();
+    let gateway = start(folder.path(), &[]);
+    let ready = &gateway.ready;
+    assert_eq!(names(&ready["user"]), ["id", "email", "password", "roles"]);
+    assert_eq!(ready["user"]["roles"], json!(["admin"]));
+    assert_eq!(names(&ready["applications"]), ["web", "spa", "device"]);
+    assert_eq!(names(&ready["applications"]["web"]), ["client_id", "client_secret", "redirect_uris"]);
+    for name in ["spa", "device"] {
+        assert_eq!(names(&ready["applications"][name]), ["client_id", "redirect_uris"]);
+    }
+    let callback = "http://127.0.0.1:9999/callback";
+    for (name, application) in ready["applications"].as_object().unwrap() {
+        assert_eq!(application["redirect_uris"], json!([callback]), "{name}");
+    }
+    let form = |grant: &str| {
+        let id = text(ready, "/applications/web/client_id");
+        let secret = encoded(text(ready, "/applications/web/client_secret"));
+        gateway.post_form("/oauth2/token", &format!("client_id={id}&client_secret={secret}&{grant}"))
+    };
+    let (email, password) = (text(ready, "/user/email"), text(ready, "/user/password"));
+    let answer = form(&format!("grant_type=password&username={}&password={password}", encoded(email)));
+    assert_eq!(answer.status(), 200, "{}", answer.text);
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(gateway.request_with(&token, "GET", "/admin/users").status(), 200);
+    assert_eq!(gateway.request_with(&token, "GET", "/api/orders").status(), 403, "a person is no service");
+    let answer = form(&format!("grant_type=password&username={email}&password=wrong"));
+    assert_eq!((answer.status(), &answer.json()["error"]), (400, &json!("invalid_grant")));
 }
 
 // UX 1: what each route of the demo world demands.
@@ -172,7 +207,7 @@ fn a_kept_world_survives_a_restart() {
     let again =
         ["dev", "--format", "json", "--admin-listen", "127.0.0.1:0", "--data", "state/of/dev", "--listen", &address];
     let second = Gateway::start(&mut faregate(folder.path(), &again));
-    for member in ["issuer", "tenant_id", "api_key", "entities"] {
+    for member in ["issuer", "tenant_id", "api_key", "entities", "user", "applications"] {
         assert_eq!(before[member], second.ready[member], "{member}");
     }
     assert_eq!(second.request_with(&token, "GET", "/api/orders").status(), 200, "an old token is still good");
@@ -190,6 +225,28 @@ fn a_kept_world_survives_a_restart() {
     mode(0o644);
     let refused = Run::of(&mut faregate(folder.path(), &again));
     assert!(refused.complaint(3).contains("chmod 600 state/of/dev/dev.json"), "{refused:?}");
+}
+
+// A folder of a program that knew no people gets them, and keeps what it had.
+#[test]
+fn an_older_world_grows() {
+    let folder = Folder::new();
+    let first = start(folder.path(), &["--data", "dev"]);
+    let before = first.ready.clone();
+    assert_eq!(first.stop(), 0);
+    let path = folder.file("dev/dev.json");
+    let mut kept: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    kept.as_object_mut().unwrap().retain(|name, _| !name.starts_with("user") && !name.starts_with("web"));
+    fs::write(&path, kept.to_string()).unwrap();
+    fs::remove_file(folder.file("dev/faregate.db")).unwrap();
+    let second = start(folder.path(), &["--data", "dev"]);
+    assert_eq!(second.ready["entities"], before["entities"]);
+    assert_eq!(second.ready["applications"]["spa"], before["applications"]["spa"]);
+    assert_ne!(second.ready["user"], before["user"]);
+    let grown = second.ready.clone();
+    assert_eq!(second.stop(), 0);
+    assert_eq!(start(folder.path(), &["--data", "dev"]).ready["user"], grown["user"]);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 // UX 1: secrets are printed, so this machine only.

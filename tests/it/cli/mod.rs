@@ -6,6 +6,7 @@ mod dev;
 mod directory;
 mod explain;
 mod keys;
+mod people;
 mod secrecy;
 mod serve;
 mod token;

@@ -21,9 +21,12 @@ fn expected(verdict: (u16, &str, &str)) -> (u16, String, String) {
     (verdict.0, verdict.1.to_owned(), verdict.2.to_owned())
 }
 
-const OK: (u16, &str, &str) = (200, "", "");
+/// Status, `error` and `error_reason`.
+type Verdict = (u16, &'static str, &'static str);
 
-// F-087 to F-094, F-101, F-102, RFC 6749 5.1
+const OK: Verdict = (200, "", "");
+
+// F-050, F-087 to F-094, F-101, F-102, RFC 6749 5.1
 #[tokio::test]
 async fn a_code_gives_every_token_that_was_asked_for() {
     let server = TestServer::with_people().await;
@@ -60,7 +63,7 @@ async fn a_code_gives_every_token_that_was_asked_for() {
     assert!(server.tokens(WEB, "offline_access").await.json().get("refresh_token").is_none());
 }
 
-// RFC 9068 2.2, F-090, F-103, F-200, F-206, E2
+// RFC 9068 2.2, F-090, F-103, F-142, F-200, F-206, F-209, E2
 #[tokio::test]
 async fn access_tokens_say_who_and_how() {
     let server = TestServer::with_people().await;
@@ -90,6 +93,7 @@ async fn access_tokens_say_who_and_how() {
     assert_eq!(claims, expected);
     assert!(members(&claims).is_sorted());
     assert_eq!(answer.token_header()["typ"], "at+jwt");
+    assert!(answer.token_header()["kid"].is_string());
     // F-200: nobody has roles where they are not registered.
     let claims = server.tokens(PLAIN, "openid").await.claims();
     assert!(claims.get("roles").is_none() && claims.get("applicationId").is_none());
@@ -116,7 +120,7 @@ async fn a_code_is_bound_to_how_it_was_asked_for() {
     let uri = encode(CALLBACK);
     let other_uri = encode("https://app.example/callback?x=2");
     let grant = "grant_type=authorization_code";
-    let rows: [(&str, &str, bool, String, (u16, &str, &str)); 15] = [
+    let rows: [(&str, &str, bool, String, Verdict); 15] = [
         ("good", WEB, false, format!("redirect_uri={uri}"), OK),
         ("good, with its verifier", WEB, true, format!("redirect_uri={uri}&code_verifier={VERIFIER}"), OK),
         ("no redirect_uri", WEB, false, String::new(), (400, "invalid_request", "missing_redirect_uri")),

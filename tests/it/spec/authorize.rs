@@ -390,7 +390,7 @@ async fn the_implicit_grant_answers_in_the_fragment() {
     assert_eq!(shown.get("token_type").as_deref(), Some("Bearer"));
 }
 
-// F-049, D11
+// F-049, F-050, F-059, D11
 #[tokio::test]
 async fn a_code_stands_for_what_was_approved() {
     use faregate::model::ClientSecret;

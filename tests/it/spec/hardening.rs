@@ -11,7 +11,9 @@ async fn every_page_is_closed_to_others() {
     let server = world().await;
     let mut browser = Browser::new(&server);
     let login = browser.open(&ask("")).await;
-    let error = browser.open("/oauth2/authorize").await;
+    let mut stranger = Browser::new(&server);
+    let error = stranger.open("/oauth2/authorize").await;
+    assert!(stranger.cookies.is_empty(), "a page without a form needs none");
     let consent =
         browser.sign_in(&ask_as(THIRD, THIRD_URI, "&response_type=code&scope=openid"), ADA_EMAIL, PASSWORD).await;
     let logout = browser.open("/oauth2/logout").await;

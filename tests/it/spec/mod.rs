@@ -4,6 +4,7 @@ mod authorization_code;
 mod authorize;
 mod back_channel_logout;
 mod client_credentials;
+mod client_secrets;
 mod consent;
 mod device_page;
 mod front_channel_logout;

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use crate::support::authorization_server::{PUBLIC_URL, TestServer, encode, part};
 use crate::support::browser::{Browser, Shown};
-use crate::support::world::{ADA, ADA_EMAIL, BOB, BOB_EMAIL, PASSWORD, WEB, WEB_URI, ask, ask_as, world};
+use crate::support::world::{
+    ADA, ADA_EMAIL, BOB, BOB_EMAIL, CHALLENGE, PASSWORD, VERIFIER, WEB, WEB_SECRET, WEB_URI, ask, ask_as, world,
+};
 
 fn as_web(more: &str) -> String {
     ask_as(WEB, WEB_URI, more)
@@ -211,6 +213,35 @@ async fn a_request_may_be_posted() {
     // A10: what is said in the query may not be said again in the body.
     let page = browser.post("/oauth2/authorize?state=t", &body).await;
     assert_eq!((page.status, page.location), (StatusCode::BAD_REQUEST, None));
+}
+
+// Core 3.1.3, 3.3.3: what the browser brought, the client exchanges; and the two ID tokens of a hybrid answer agree.
+#[tokio::test]
+async fn the_code_becomes_tokens() {
+    let server = world().await;
+    let pkce = format!("&code_challenge={CHALLENGE}&code_challenge_method=S256");
+    let mut browser = Browser::new(&server);
+    for response_type in ["code", "code+id_token", "code+token", "code+id_token+token"] {
+        let url = as_web(&format!("&response_type={response_type}&scope=openid&nonce=n{pkce}"));
+        let shown = browser.sign_in(&url, ADA_EMAIL, PASSWORD).await;
+        server.clock.advance(5);
+        let body = format!(
+            "grant_type=authorization_code&code={}&redirect_uri={}&code_verifier={VERIFIER}",
+            shown.get("code").unwrap(),
+            encode(WEB_URI)
+        );
+        let answer = server.post("/oauth2/token").basic(&WEB.to_string(), WEB_SECRET).body(body).send().await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        let claims = part(answer.json()["id_token"].as_str().unwrap(), 1);
+        assert_eq!((&claims["nonce"], &claims["sub"]), (&json!("n"), &json!(ADA.to_string())));
+        if let Some(first) = shown.get("id_token").map(|token| part(&token, 1)) {
+            for name in ["iss", "sub", "aud", "auth_time", "sid", "acr"] {
+                assert_eq!(claims[name], first[name], "{name}");
+            }
+        }
+        let access_token = part(answer.json()["access_token"].as_str().unwrap(), 1);
+        assert_eq!((&access_token["sid"], &access_token["auth_time"]), (&claims["sid"], &claims["auth_time"]));
+    }
 }
 
 // Form Post Response Mode 2; K1

@@ -1,13 +1,13 @@
 //! RFC 6749 4.3: passwords at the token endpoint.
 
 use faregate::directory::Enrollment;
-use faregate::model::{PasswordChange, Profile, UnknownScopes};
+use faregate::model::{ClientSecret, PasswordChange, Profile, UnknownScopes};
 use faregate::store::Store as _;
 use http::StatusCode;
 use serde_json::json;
 
 use crate::support::authorization_server::{Answer, NOW, TestServer, encode, speaking};
-use crate::support::people::{ADA, ADA_EMAIL, BOB, COMPATIBLE, PASSWORD, PKCE, WEB, members};
+use crate::support::people::{ADA, ADA_EMAIL, BOB, COMPATIBLE, PASSWORD, PKCE, SECRET, WEB, members, redemption};
 
 fn assert_refused(answer: &Answer, expected: (u16, &str, &str)) {
     let (status, error, reason) = answer.verdict();
@@ -66,7 +66,7 @@ async fn what_is_wrong_is_said_without_telling_who_exists() {
     assert_refused(&answer, (401, "invalid_client", "client_authentication_missing"));
 }
 
-// D10, D-02
+// F-036, D10, D-02
 #[tokio::test]
 async fn scopes_are_as_the_application_says() {
     let server = TestServer::with_people().await;
@@ -165,4 +165,58 @@ async fn answers_do_not_repeat_what_was_typed() {
     let server = TestServer::with_people().await;
     let answer = server.ask(WEB, "grant_type=password&username=ada&password=hunter2-marked").await;
     assert!(!answer.text().contains("hunter2") && !answer.text().contains(PASSWORD));
+}
+
+/// A television of `web` that waits, and its user code.
+async fn waiting_device(server: &TestServer) -> (String, String) {
+    let answer = server.post("/oauth2/device_authorize");
+    let body = format!("client_id={WEB}&client_secret={}&scope=offline_access", encode(SECRET));
+    let body = answer.body(body).send().await.json();
+    let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
+    (text("device_code"), text("user_code"))
+}
+
+async fn poll(server: &TestServer, device_code: &str) -> Answer {
+    server.clock.advance(5);
+    let grant_type = encode("urn:ietf:params:oauth:grant-type:device_code");
+    server.ask(WEB, &format!("grant_type={grant_type}&device_code={device_code}")).await
+}
+
+// F-112, F-165, D17: a grant that succeeds with a user code approves the device at once.
+#[tokio::test]
+async fn a_user_code_lets_a_device_in() {
+    let server = TestServer::with_people().await;
+    let (device_code, user_code) = waiting_device(&server).await;
+    assert_refused(
+        &server.ask(WEB, &format!("{}&user_code=X", form("ada"))).await,
+        (400, "invalid_request", "invalid_user_code"),
+    );
+    let wrong = format!("grant_type=password&username=ada&password=x&user_code={user_code}");
+    assert_refused(&server.ask(WEB, &wrong).await, WRONG);
+    assert_eq!(poll(&server, &device_code).await.verdict().1, "authorization_pending");
+    let own = server.ask(WEB, &format!("{}&user_code={user_code}&scope=openid", form("ada"))).await;
+    assert_eq!(own.status, StatusCode::OK, "{}", own.text());
+    let device = poll(&server, &device_code).await;
+    // The device has what it asked for, not what the other client did, and a family of its own.
+    assert_eq!((device.json()["scope"].as_str(), device.refresh_token().len()), (Some("offline_access"), 54));
+    assert_ne!(device.claims()["gid"], own.claims()["gid"]);
+    assert_refused(&poll(&server, &device_code).await, (400, "invalid_grant", "invalid_device_code"));
+    // The same with a refresh token.
+    let (device_code, user_code) = waiting_device(&server).await;
+    let refresh = format!("grant_type=refresh_token&refresh_token={}&user_code={user_code}", device.refresh_token());
+    assert_eq!(server.ask(WEB, &refresh).await.status, StatusCode::OK);
+    assert_eq!(poll(&server, &device_code).await.status, StatusCode::OK);
+    assert_refused(&server.ask(WEB, &refresh).await, (400, "invalid_request", "invalid_user_code"));
+}
+
+// F-163: a login in the browser approves the device when its code is exchanged, and not before.
+#[tokio::test]
+async fn the_exchange_of_a_code_lets_a_device_in() {
+    let server = TestServer::with_people().await;
+    let (device_code, _) = waiting_device(&server).await;
+    let stored = server.store.find_device_code(&ClientSecret::hash(&device_code)).await.unwrap().unwrap();
+    let code = server.code_with(WEB, "offline_access", |code| code.device_code_id = Some(stored.id)).await;
+    assert_eq!(poll(&server, &device_code).await.verdict().1, "authorization_pending");
+    assert_eq!(server.ask(WEB, &redemption(&code)).await.status, StatusCode::OK);
+    assert_eq!(poll(&server, &device_code).await.status, StatusCode::OK);
 }

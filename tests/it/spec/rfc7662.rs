@@ -13,7 +13,7 @@ fn inactive() -> Value {
     json!({ "active": false })
 }
 
-// RFC 7662 2.1, 2.2; F-135, F-136, F-138, B10
+// RFC 7662 2.1, 2.2; F-135, F-136, F-138, F-142, F-203, B10
 #[tokio::test]
 async fn a_good_token_is_described() {
     let server = TestServer::with_people().await;

@@ -60,6 +60,9 @@ async fn nobody_is_logged_out_by_a_link() {
         let (mut browser, _) = signed_in(&server, ADA_EMAIL).await;
         let page = browser.open(&format!("/oauth2/logout?{query}")).await;
         assert!(page.has("logout") && page.location.is_none(), "{query}");
+        // K2
+        let policy = page.answer.header("content-security-policy").unwrap();
+        assert_eq!(policy.contains("form-action 'self' https://web.example.com;"), next.is_some(), "{query}: {policy}");
         assert!(is_signed_in(&mut browser).await);
         // A form of somebody else's is no answer (K5).
         let mut foreign = browser.copy().with("Sec-Fetch-Site", "cross-site");
@@ -104,7 +107,7 @@ async fn a_hint_that_is_not_ours_is_refused() {
         "id_token_hint=x".to_owned(),
         format!("id_token_hint={hint}&client_id={THIRD}"),
         format!("id_token_hint={hint}&client_id=nobody"),
-        format!("client_id=nobody"),
+        "client_id=nobody".to_owned(),
         format!("id_token_hint={hint}&id_token_hint={hint}"),
     ] {
         let page = browser.open(&format!("/oauth2/logout?{query}&post_logout_redirect_uri={}", encode(BYE))).await;

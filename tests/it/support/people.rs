@@ -1,5 +1,7 @@
 //! People and the applications that they log in to, and codes that were issued to them without a browser.
 
+use faregate::directory::Passwords;
+use faregate::entropy::Entropy;
 use faregate::model::{
     Application, ApplicationGrant, ApplicationSettings, Approval, AuthenticationType, AuthorizationCode,
     ClientAuthenticationPolicy, ClientSecret, RefreshTokenPolicy, RefreshTokenUsage, Registration, Role, ScopeHandling,
@@ -62,7 +64,7 @@ impl TestServer {
         ada.email = Some(ADA_EMAIL.to_owned());
         ada.email_verified = true;
         ada.username = Some("ada".to_owned());
-        ada.password_hash = Some(password_hash(self).await);
+        ada.password_hash = Some(password_hash().await);
         ada.profile.given_name = Some("Ada".to_owned());
         ada.profile.family_name = Some("Lovelace".to_owned());
         ada.profile.phone_number = Some("+441234567".to_owned());
@@ -240,10 +242,10 @@ fn application(client_id: &str, secret: Option<&str>, settings: ApplicationSetti
     }
 }
 
-/// Argon2 is slow on purpose: once is enough.
-async fn password_hash(server: &TestServer) -> String {
+/// Argon2 is slow on purpose: once is enough. Its salt is not drawn from the entropy of a server, which repeats.
+async fn password_hash() -> String {
     static HASH: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
-    HASH.get_or_init(async || server.directory.passwords().hash(PASSWORD).await.unwrap()).await.clone()
+    HASH.get_or_init(async || Passwords::new(Entropy::system()).hash(PASSWORD).await.unwrap()).await.clone()
 }
 
 /// The members of a JSON object, in their order.
