@@ -225,7 +225,7 @@ impl AuthorizationServer {
             scopes: &asked.scopes,
             must_ask: asked.prompt.consent,
             may_not_ask: asked.prompt.is_none,
-            is_for_device: asked.device_code_id.is_some(),
+            is_for_device: asked.device_code_id.is_some_and(|id| !self.is_device_confirmed(parameters, id, person)),
         };
         self.consent(request, parameters, (party, wish, place), person).await //           OpenID Connect Core 3.1.2.4
     }

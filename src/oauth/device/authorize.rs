@@ -21,7 +21,7 @@ use crate::store::{StoreError, Unique};
 const DRAWS: usize = 8;
 /// What a device may call itself, in characters.
 const MAX_NAME: usize = 100;
-const USER_CODE: &str = "user_code";
+pub(super) const USER_CODE: &str = "user_code";
 
 /// RFC 8628 section 3.2, in the order of FusionAuth's documentation (F-157).
 #[derive(Debug, Serialize)]
@@ -151,7 +151,7 @@ fn verification_uri<'a>(issuer: &LocalIssuer, application: &'a Application, is_d
 }
 
 /// Appends a parameter to a URI that may have some already, before its fragment (F-161).
-pub(super) fn with_parameter(uri: &str, name: &str, value: &str) -> String {
+fn with_parameter(uri: &str, name: &str, value: &str) -> String {
     let (uri, fragment) = uri.split_at(uri.find('#').unwrap_or(uri.len()));
     let sign = match uri.find('?') {
         None => "?",

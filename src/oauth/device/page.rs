@@ -5,9 +5,15 @@
 
 use std::sync::Arc;
 
-use super::authorize::with_parameter;
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
+
+use super::authorize::USER_CODE;
 use super::lookup::Typed;
 use super::user_code;
+use crate::directory::redirect_uri::matches;
 use crate::events::Event;
 use crate::model::{Application, Approval, AuthenticationType, DeviceCode};
 use crate::oauth::AuthorizationServer;
@@ -16,15 +22,18 @@ use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::interaction::{BrowserRequest, ConsentScope, Context, Form, FormOrigin, Message, Page, Reply, Step};
 use crate::oauth::keys::LocalIssuer;
 use crate::oauth::login::{Endpoint, Entered, Freshness, Place};
-use crate::oauth::parameters::Parameters;
+use crate::oauth::parameters::{Parameters, encode};
 use crate::oauth::session::SignedIn;
 use crate::profile::Dialect;
+use crate::secret::equal;
 
 /// The parameters of the page itself, which its forms carry from step to step.
 const OWN: [&str; 4] = ["client_id", "tenantId", "locale", "ui_locales"];
 /// The parameters of the authorization request that follows in FusionAuth's way of doing it (F-162).
 const FOLLOWING: [&str; 7] =
     ["redirect_uri", "response_type", "response_mode", "state", "nonce", "code_challenge", "code_challenge_method"];
+/// Tells the authorization endpoint that the person was asked already.
+const CONFIRMED: &str = "device_confirmation";
 /// What a person may type into the field before it is no code.
 const MAX_SHOWN: usize = 64;
 
@@ -46,7 +55,7 @@ impl AuthorizationServer {
     /// # Errors
     /// What an error page is to say.
     async fn answer_device_page(&self, request: &BrowserRequest<'_>) -> Result<Reply, OAuthError> {
-        let parameters = Parameters::parse(request.form.unwrap_or(request.query))?;
+        let parameters = request.parameters()?;
         let issuer = self.tenant_of_page(request, &parameters).await?;
         let locales = parameters.find("ui_locales").or_else(|| parameters.find("locale"));
         let context = Context {
@@ -72,7 +81,7 @@ impl AuthorizationServer {
             // Somebody else's form: the person starts with ours.
             FormOrigin::Foreign => return Ok(asked.entry(None)),
         }
-        let Some(typed) = parameters.find("user_code") else {
+        let Some(typed) = parameters.find(USER_CODE) else {
             return Ok(asked.entry(None));
         };
         // 2. Which device is it?
@@ -120,8 +129,10 @@ impl AuthorizationServer {
             Some("deny") => {
                 if self.store.decide_device_code(code.id, None, self.clock.now()).await? {
                     Event::DeviceDenied.tell(&code.id.to_string());
+                    asked.done("denied")
+                } else {
+                    asked.entry(Some(Message::UnknownUserCode))
                 }
-                asked.done("denied")
             }
             Some(_) | None => asked.confirmation(code, application, self.clock.now()),
         };
@@ -136,8 +147,12 @@ impl AuthorizationServer {
         person: &SignedIn,
     ) -> Result<Reply, OAuthError> {
         // F-162, F-163: the exchange of the code that follows approves.
-        if let Some(location) = asked.following(code, application) {
-            return Ok(Reply::redirect(location));
+        if let Some(mut fields) = asked.following(code, application) {
+            if let Some(session) = &person.session {
+                fields.push((CONFIRMED.to_owned(), self.device_confirmation(code.id, session.id)));
+            }
+            let path = asked.request.own_path(Endpoint::Authorize.path());
+            return Ok(Reply::redirect(format!("{path}?{}", encode(&fields))));
         }
         let approval = Approval {
             grant_id: self.entropy.uuid(),
@@ -162,6 +177,23 @@ impl AuthorizationServer {
         }
     }
 
+    /// Whether the person of this session has just allowed this very device on our page, so that the authorization
+    /// endpoint need not ask again.
+    pub(in crate::oauth) fn is_device_confirmed(
+        &self,
+        parameters: &Parameters<'_>,
+        device_code_id: Uuid,
+        person: &SignedIn,
+    ) -> bool {
+        let (Some(presented), Some(session)) = (parameters.find(CONFIRMED), &person.session) else { return false };
+        equal(presented.as_bytes(), self.device_confirmation(device_code_id, session.id).as_bytes())
+    }
+
+    fn device_confirmation(&self, device_code_id: Uuid, session_id: Uuid) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.keys.derived_key(b"faregate device confirmations"));
+        URL_SAFE_NO_PAD.encode(hmac::sign(&key, format!("{device_code_id}/{session_id}").as_bytes()))
+    }
+
     /// The tenant is in the path, the header or a parameter; else it is the default one. FusionAuth's page has to be told
     /// the client and the tenant (F-162).
     async fn tenant_of_page(
@@ -176,7 +208,7 @@ impl AuthorizationServer {
         let issuer = match hint {
             Some(hint) if hints.any(|other| !other.eq_ignore_ascii_case(hint)) => return Err(unknown()),
             Some(hint) => {
-                let id = uuid::Uuid::try_parse(hint).map_err(|_| unknown())?;
+                let id = Uuid::try_parse(hint).map_err(|_| unknown())?;
                 self.find_issuer_of(id).await?.ok_or_else(unknown)?
             }
             None => self.keys.issuer(None).ok_or_else(|| OAuthError::unavailable("no tenant exists"))?,
@@ -215,8 +247,7 @@ impl Asked<'_> {
     }
 
     fn path(&self) -> String {
-        let path = Endpoint::Device.path();
-        self.request.tenant_path.map_or_else(|| path.to_owned(), |tenant| format!("/{tenant}{path}"))
+        self.request.own_path(Endpoint::Device.path())
     }
 
     /// The parameters that were sent with these names, to be sent again.
@@ -226,9 +257,13 @@ impl Asked<'_> {
     }
 
     fn entry(&self, message: Option<Message>) -> Reply {
-        let typed = self.parameters.find("user_code").unwrap_or_default();
+        let typed = self.parameters.find(USER_CODE).unwrap_or_default();
         let form = Form { action: self.path(), fields: self.carried(&[&OWN[..], &FOLLOWING].concat()) };
-        self.reply(Page::DeviceEntry { form, user_code: typed.chars().take(MAX_SHOWN).collect(), message })
+        let user_code: String = typed.chars().take(MAX_SHOWN).collect();
+        let mut fields = form.fields.clone();
+        fields.push((USER_CODE.to_owned(), user_code.clone()));
+        let here = Some(format!("{}?{}", form.action, encode(&fields)));
+        Reply::page(Page::DeviceEntry { form, user_code, message }, Context { here, ..self.context.clone() })
     }
 
     /// The same page with what is wrong with the code.
@@ -249,7 +284,7 @@ impl Asked<'_> {
         Place {
             issuer: &self.issuer,
             endpoint: Endpoint::Device,
-            fields: self.carried(&[&OWN[..], &FOLLOWING, &["user_code"]].concat()),
+            fields: self.carried(&[&OWN[..], &FOLLOWING, &[USER_CODE]].concat()),
             client_name: application.name.clone(),
             login_hint: None,
             freshness: Freshness::default(),
@@ -258,14 +293,14 @@ impl Asked<'_> {
     }
 
     fn confirmation(&self, code: &DeviceCode, application: &Application, now: i64) -> Reply {
-        let typed = self.parameters.find("user_code").unwrap_or_default();
+        let typed = self.parameters.find(USER_CODE).unwrap_or_default();
         let normal = user_code::normal(typed).unwrap_or_default();
         let place = match (&code.device_name, &code.peer) {
             (Some(name), Some(peer)) => Some(format!("{name}, {peer}")),
             (Some(one), None) | (None, Some(one)) => Some(one.clone()),
             (None, None) => None,
         };
-        let form = Form { action: self.path(), fields: self.carried(&[&OWN[..], &FOLLOWING, &["user_code"]].concat()) };
+        let form = Form { action: self.path(), fields: self.carried(&[&OWN[..], &FOLLOWING, &[USER_CODE]].concat()) };
         let page = Page::DeviceConfirm {
             form,
             client_name: application.name.clone(),
@@ -275,32 +310,29 @@ impl Asked<'_> {
             scopes: asked_scopes(code, application),
         };
         // The form may lead through our authorization endpoint to the client (K2).
-        let leads_to = self.parameters.find("redirect_uri").map(str::to_owned);
+        let leads_to = self.parameters.find("redirect_uri").filter(|uri| matches(&application.settings, uri));
+        let leads_to = leads_to.map(str::to_owned);
         Reply::page(page, Context { leads_to, ..self.context.clone() })
     }
 
     /// By way of an address of its own, so that the browser's reload asks nothing again (UX 22).
     fn done(&self, outcome: &str) -> Reply {
-        let mut location = with_parameter(&self.path(), "outcome", outcome);
-        for (name, value) in self.carried(&OWN) {
-            location = with_parameter(&location, &name, &value);
-        }
-        Reply::redirect(location)
+        let mut fields = self.carried(&OWN);
+        fields.push(("outcome".to_owned(), outcome.to_owned()));
+        Reply::redirect(format!("{}?{}", self.path(), encode(&fields)))
     }
 
     /// The authorization request that goes on from here, if the page was opened with one.
-    fn following(&self, code: &DeviceCode, application: &Application) -> Option<String> {
+    fn following(&self, code: &DeviceCode, application: &Application) -> Option<Vec<(String, String)>> {
         self.parameters.find("redirect_uri")?;
-        let mut fields = self.carried(&[&OWN[1..], &FOLLOWING, &["user_code"]].concat());
+        let mut fields = self.carried(&[&OWN[1..], &FOLLOWING, &[USER_CODE]].concat());
         fields.push((OWN[0].to_owned(), application.client_id.clone()));
         if self.parameters.find("response_type").is_none() {
             fields.push(("response_type".to_owned(), "code".to_owned()));
         }
         // F-175
         fields.push(("scope".to_owned(), code.scopes.join(" ")));
-        let path = Endpoint::Authorize.path();
-        let path = self.request.tenant_path.map_or_else(|| path.to_owned(), |tenant| format!("/{tenant}{path}"));
-        Some(fields.iter().fold(path, |uri, (name, value)| with_parameter(&uri, name, value)))
+        Some(fields)
     }
 }
 
