@@ -25,7 +25,7 @@ const CONFIGURATION: &str = include_str!("dev.yaml");
 /// The name of the entity that is called. The one that calls is `reporting`.
 const TARGET: &str = "orders";
 
-/// Who may open `/admin/**`; as in `dev.yaml`.
+/// Who may open everything, `/admin/**` included. Named in `dev.yaml` too, where names take no variables.
 const USER_EMAIL: &str = "admin@example.com";
 const USER_ROLE: &str = "admin";
 

@@ -31,7 +31,8 @@ pub struct Embedded {
     pub durations: HashMap<&'static str, Durations>,
 }
 
-/// Who sent an embedded request, as the gateway decided it (rule M12). An extension of every request given to the service.
+/// Who sent an embedded request, as the gateway decided it (rule M12). An extension of every request given to the
+/// service, as is its [`super::RequestId`].
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub Option<IpAddr>);
 
@@ -62,6 +63,7 @@ pub async fn serve(
     *request.version_mut() = head.version;
     *request.headers_mut() = head.headers.clone();
     request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(ctx.request_id);
 
     let answer = (service.answer)(request).await;
     let (parts, body) = answer.into_parts();

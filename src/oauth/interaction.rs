@@ -217,8 +217,6 @@ pub enum Message {
     Throttled(i64),
     Locked,
     UserExpired,
-    /// The server has too much to do.
-    Busy,
     WrongCode,
     /// The form was too old; nothing is lost.
     FormExpired,
@@ -247,6 +245,22 @@ impl<'a> BrowserRequest<'a> {
         match self.tenant_path {
             Some(tenant) => format!("/{tenant}{path}"),
             None => path.to_owned(),
+        }
+    }
+}
+
+impl Page {
+    /// Whether the person can send something back.
+    pub fn has_form(&self) -> bool {
+        match self {
+            Self::SignIn { .. }
+            | Self::SecondFactor { .. }
+            | Self::ChangePassword { .. }
+            | Self::Consent { .. }
+            | Self::DeviceEntry { .. }
+            | Self::DeviceConfirm { .. }
+            | Self::ConfirmLogout { .. } => true,
+            Self::DeviceDone { .. } | Self::NotRegistered { .. } | Self::SignedOut { .. } | Self::Error(_) => false,
         }
     }
 }

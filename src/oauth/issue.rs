@@ -45,8 +45,6 @@ pub(super) struct AccessToken {
     pub text: String,
     /// Seconds from now.
     pub expires_in: i64,
-    /// `jti`
-    pub id: Uuid,
 }
 
 /// What an entity's grant proved: the token will say exactly this.
@@ -256,7 +254,6 @@ impl AuthorizationServer {
         Ok(AccessToken {
             text: key.sign(Dialect::of(tenant.profile).access_token_type, &claims)?,
             expires_in: claims.exp - now,
-            id: claims.jti,
         })
     }
 

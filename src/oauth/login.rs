@@ -14,6 +14,7 @@ use super::login_state::{LoginState, Stage};
 use super::parameters::{Parameters, encode};
 use super::session::SignedIn;
 use crate::directory::{DirectoryError, FieldCode, LoginError};
+use crate::events::Event;
 use crate::model::{ClientSecret, PasswordChange, User};
 use crate::profile::Dialect;
 use crate::secret::{Secret, equal};
@@ -290,6 +291,7 @@ impl AuthorizationServer {
             methods: state.methods.clone(),
             is_fresh: true,
         };
+        Event::LoginSucceeded.tell(&signed_in.user.id.to_string());
         let mut kept = match state.remembers {
             true => self.begin_session(tenant, request, &mut signed_in).await?,
             false => self.leave_session(request).await?,

@@ -88,7 +88,6 @@ impl AuthorizationServer {
             user_agent: request.user_agent.map(shortened),
         };
         self.store.insert_session(&session, before.map(|before| before.id)).await?;
-        Event::LoginSucceeded.tell(&signed_in.user.id.to_string());
         Event::SessionStarted.tell(&session.id.to_string());
         let kept = Kept {
             session: Keep::Set(Secret::new(token), Some(settings.session_for)),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::directory::Directory;
 use crate::enforce::{Issuer, Trusted, Unknown};
-use crate::gateway::{Answer, Embedded, Peer};
+use crate::gateway::{Answer, Embedded, Peer, RequestId};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
 use crate::web;
@@ -49,6 +49,9 @@ pub(super) fn embedded(server: Arc<AuthorizationServer>, metrics: Arc<Metrics>) 
         Box::pin(async move {
             if let Some(Peer(Some(address))) = request.extensions_mut().remove::<Peer>() {
                 request.extensions_mut().insert(web::PeerAddress(address));
+            }
+            if let Some(id) = request.extensions_mut().remove::<RequestId>() {
+                request.extensions_mut().insert(web::RequestId(id.as_str().to_owned()));
             }
             let answer = service.call(request).await;
             count(&answer, &metrics);

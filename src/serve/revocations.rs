@@ -63,7 +63,7 @@ pub(super) fn follow(opened: &Opened, background: &mut JoinSet<()>) -> Marks {
     let (store, revocations, clock) = (opened.store.clone(), opened.revocations.clone(), opened.clock.clone());
     background.spawn(async move {
         let mut heard = Vec::new();
-        while receiver.recv_many(&mut heard, usize::MAX).await > 0 {
+        while receiver.recv_many(&mut heard, 1024).await > 0 {
             let mut was_silent = false;
             while let Err(error) = read(&store, &revocations, clock.now(), &heard).await {
                 if !was_silent {

@@ -46,7 +46,10 @@ async fn answer(
     step: Step,
 ) -> Response {
     match Browser::read(server, tenant, request).await {
-        Ok(browser) => browser.respond("authorize", server.interact(&browser.request(step)).await),
+        Ok(browser) => match browser.circle() {
+            Some(answer) => answer,
+            None => browser.respond("authorize", server.interact(&browser.request(step)).await),
+        },
         Err(answer) => answer,
     }
 }

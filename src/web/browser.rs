@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::cookies::{self, Cookie};
 use super::forgery::{self, Proof, Tie};
+use super::rounds::{self, Rounds};
 use super::{MAX_BODY_BYTES, PeerAddress, RequestId, back_channel, show};
 use crate::oauth::{
     AuthorizationServer, BrowserRequest, Context, ErrorCode, ErrorReason, FormOrigin, Keep, Next, OAuthError, Page,
@@ -43,7 +44,6 @@ impl Browser {
     ///
     /// # Errors
     /// The answer to a body that is no form or too long for one.
-    #[expect(clippy::result_large_err, reason = "the answer is sent at once")]
     pub(super) async fn read(
         server: &Arc<AuthorizationServer>,
         tenant: Option<Path<String>>,
@@ -109,6 +109,25 @@ impl Browser {
         }
     }
 
+    /// The page that ends a circle, if the browser is in one.
+    pub(super) fn circle(&self) -> Option<Response> {
+        if !self.rounds()?.is_circle() {
+            return None;
+        }
+        let mut response = show::circle(self);
+        // Whoever loads it again may go on.
+        Cookie::Rounds.remove(response.headers_mut(), self.is_https);
+        Some(response)
+    }
+
+    fn rounds(&self) -> Option<Rounds> {
+        if self.method != Method::GET || !rounds::is_automatic(&self.headers) {
+            return None;
+        }
+        let cookie = Cookie::Rounds.find(&self.headers, self.is_https);
+        Some(Rounds::read(cookie.as_deref(), &rounds::client(&self.query), self.server.clock().now()))
+    }
+
     /// Writes what the protocol answered. `endpoint` is for those who count.
     pub(super) fn respond(&self, endpoint: &'static str, reply: Reply) -> Response {
         let round = match self.form_origin {
@@ -118,7 +137,14 @@ impl Browser {
         back_channel::post(reply.notices);
         let mut response = match reply.next {
             _ if round >= forgery::MOST_ROUNDS => show::no_cookies(self),
-            Next::Redirect(to) => self.redirect(&to),
+            Next::Redirect(to) => {
+                let mut response = self.redirect(&to);
+                if let Some(rounds) = self.rounds().filter(|_| !to.starts_with('/')) {
+                    let rounds = Secret::new(rounds.next());
+                    Cookie::Rounds.set(response.headers_mut(), self.is_https, &rounds, Some(60));
+                }
+                response
+            }
             Next::FormPost { action, fields, context } => show::form_post(self, &action, &fields, &context),
             Next::Page(page, context) => {
                 // A form that is shown after a login belongs to the new session.
@@ -127,7 +153,8 @@ impl Browser {
                     Keep::Set(session, _) => Some(session.expose().as_str()),
                     Keep::Remove => None,
                 };
-                let made = self.browser.is_none().then(|| Secret::new(self.server.entropy().token(16)));
+                let made =
+                    (self.browser.is_none() && page.has_form()).then(|| Secret::new(self.server.entropy().token(16)));
                 let browser = self.browser.as_deref().or(made.as_ref().map(|made| made.expose().as_str()));
                 let forgery = self.proof().make(Tie { browser, session }, self.server.clock().now(), round);
                 let mut response = show::page(self, endpoint, (&page, &context), &forgery);

@@ -15,6 +15,7 @@ mod metadata;
 pub mod pages;
 mod respond;
 mod revoke;
+mod rounds;
 mod sent;
 mod service;
 mod session_check;

@@ -233,7 +233,6 @@ fn said(message: Message) -> pages::Message {
         Message::Throttled(seconds) => pages::Message::Throttled { seconds: seconds.unsigned_abs() },
         Message::Locked => pages::Message::Locked,
         Message::UserExpired => pages::Message::Expired,
-        Message::Busy => pages::Message::Busy,
         Message::WrongCode => pages::Message::WrongCode,
         Message::FormExpired | Message::CookiesMissing => pages::Message::FormExpired,
         Message::PasswordTooShort(min) => pages::Message::PasswordTooShort { min },

@@ -24,6 +24,8 @@ pub struct Browser {
     client: reqwest::Client,
     port: u16,
     session: String,
+    /// Chromium itself, which does not end when chromedriver does.
+    chromium: Option<u64>,
     driver: Child,
 }
 
@@ -58,7 +60,7 @@ impl Browser {
             .unwrap_or_else(|error| panic!("chromedriver {missing} ({error})"));
         let port = announced_port(&mut driver);
         let chromium = CHROMIUM.into_iter().find_map(on_path).unwrap_or_else(|| panic!("Chromium {missing}"));
-        let mut browser = Self { client: reqwest::Client::new(), port, session: String::new(), driver };
+        let mut browser = Self { client: reqwest::Client::new(), port, session: String::new(), chromium: None, driver };
         let arguments = [
             "--headless",
             "--no-sandbox",
@@ -79,6 +81,7 @@ impl Browser {
         } } });
         let session = browser.ask("POST", "session", capabilities).await;
         browser.session = session["sessionId"].as_str().unwrap().to_owned();
+        browser.chromium = session["capabilities"]["goog:processID"].as_u64();
         browser
     }
 
@@ -190,6 +193,20 @@ impl Browser {
         }
     }
 
+    pub async fn windows(&self) -> Vec<String> {
+        let handles = self.ask("GET", "window/handles", Value::Null).await;
+        handles.as_array().unwrap().iter().map(|handle| handle.as_str().unwrap().to_owned()).collect()
+    }
+
+    pub async fn new_window(&self) -> String {
+        let made = self.ask("POST", "window/new", json!({ "type": "tab" })).await;
+        made["handle"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn switch(&self, window: &str) {
+        self.ask("POST", "window", json!({ "handle": window })).await;
+    }
+
     pub async fn prefer(&self, scheme: Scheme) {
         let (colours, forced) = match scheme {
             Scheme::Light => ("light", "none"),
@@ -250,6 +267,10 @@ impl Drop for Browser {
         }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
+        // It has ended by now, unless the machine was too busy to answer in time.
+        if let Some(chromium) = self.chromium {
+            let _ = Command::new("kill").args(["-KILL", &chromium.to_string()]).stderr(Stdio::null()).status();
+        }
     }
 }
 

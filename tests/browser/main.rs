@@ -7,4 +7,6 @@ mod appearance;
 mod axe;
 mod behaviour;
 mod driver;
+mod flows;
 mod samples;
+mod world;

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{any, get};
 use faregate::model::Theme;
-use faregate::web::pages::{self, Chrome, FormAction, FormPost, Language, Page, SignedOut};
+use faregate::web::pages::{self, Chrome, ConfirmLogout, Form, FormAction, FormPost, Language, Page, SignedOut};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -25,6 +25,9 @@ pub struct Samples {
 #[derive(Deserialize)]
 struct Wanted {
     ui_locales: Option<String>,
+    /// Whether the policy names the client.
+    #[serde(default)]
+    listed: bool,
     #[serde(default)]
     themed: bool,
 }
@@ -35,7 +38,7 @@ impl Samples {
         let client = serve(Router::new().fallback(any(remember)).with_state(Arc::clone(&seen))).await;
         let router = Router::new()
             .route("/pages/{name}", get(page))
-            .route("/leave/{name}", get(leave))
+            .route("/leave/{name}", get(leave).post(bounce))
             .route(pages::ASSET, get(pages::asset))
             .with_state(client);
         Self { address: serve(router).await, client, seen }
@@ -69,21 +72,39 @@ async fn page(Path(name): Path<String>, Query(wanted): Query<Wanted>) -> Respons
 }
 
 /// Pages that lead to the client.
-async fn leave(State(client): State<SocketAddr>, Path(name): Path<String>) -> Response {
+async fn leave(State(client): State<SocketAddr>, Path(name): Path<String>, Query(wanted): Query<Wanted>) -> Response {
     let (action, frames) = (format!("http://{client}/cb"), [format!("http://{client}/out?sid=1")]);
     match name.as_str() {
         "form_post" => {
             let fields = [("code", "a b"), ("state", "x&y=<z>"), ("submit", "hidden")];
             show(&FormPost { action: &action, fields: &fields }, None, &Theme::default())
         }
+        "bounce" => {
+            let form = Form { action: "/leave/bounce", fields: &[], forgery: "" };
+            let form_action = if wanted.listed { FormAction::HereAnd(&action) } else { FormAction::Here };
+            pages::respond(
+                StatusCode::OK,
+                &ConfirmLogout { form },
+                &chrome(Language::English, &Theme::default()),
+                form_action,
+            )
+        }
         _ => show(&SignedOut { frames: &frames, next: Some(&action) }, None, &Theme::default()),
     }
 }
 
+/// Sends those who posted a form to the client, as the authorization endpoint does.
+async fn bounce(State(client): State<SocketAddr>) -> Redirect {
+    Redirect::to(&format!("http://{client}/cb"))
+}
+
 fn show(page: &dyn Page, ui_locales: Option<&str>, theme: &Theme) -> Response {
     let language = Language::choose(ui_locales, None);
-    let chrome = Chrome { language, theme, tenant_name: "Pied Piper", here: Some("/pages/x"), is_https: false };
-    pages::respond(StatusCode::OK, page, &chrome, FormAction::Here)
+    pages::respond(StatusCode::OK, page, &chrome(language, theme), FormAction::Here)
+}
+
+fn chrome(language: Language, theme: &Theme) -> Chrome<'_> {
+    Chrome { language, theme, tenant_name: "Pied Piper", here: Some("/pages/x"), is_https: false }
 }
 
 /// A theme that tests what pages do with colours that cannot be read.

@@ -4,10 +4,12 @@
 //! running one script with each. What a script demands stands in it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// `faregate dev` on free ports. It ends with the test.
 struct World {
@@ -30,7 +32,29 @@ impl World {
         let mut description = String::new();
         let stdout = gateway.stdout.take().expect("a pipe");
         BufReader::new(stdout).read_line(&mut description).expect("one line of JSON");
-        Self { gateway, description }
+        let world = Self { gateway, description };
+        world.wait_for_keys();
+        world
+    }
+
+    /// RSA keys take a few seconds to be made; ID tokens have to wait for them.
+    fn wait_for_keys(&self) {
+        let url = self.description.split("\"gateway\":\"http://").nth(1).expect("an address");
+        let address = url.split('"').next().expect("an address");
+        let started = Instant::now();
+        loop {
+            let mut stream = TcpStream::connect(address).expect("somebody listens");
+            let request =
+                format!("GET /.well-known/jwks.json HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).expect("it is read");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("an answer");
+            if answer.contains("RS256") {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "{answer}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 
@@ -77,12 +101,16 @@ fn node() -> &'static Path {
             fs::copy(source("node").join(file), folder.join(file)).expect("a copy");
         };
         let folder = installed("node", "package-lock.json", |folder| {
-            ["package.json", "package-lock.json"].map(|file| copy(folder, file));
+            for file in ["package.json", "package-lock.json"] {
+                copy(folder, file);
+            }
             let npm = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
             succeed(Command::new("npm").args(npm).current_dir(folder));
         });
         // Modules are found from where a script is, not from where it is run.
-        ["world.mjs", "openid-client.mjs", "oauth4webapi.mjs"].map(|file| copy(&folder, file));
+        for file in ["world.mjs", "openid-client.mjs", "oauth4webapi.mjs"] {
+            copy(&folder, file);
+        }
         folder
     })
 }

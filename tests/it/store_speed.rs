@@ -50,6 +50,14 @@ fn refresh_token(hash: String, approval: Approval) -> RefreshToken {
     }
 }
 
+/// What this process has used so far, in steps of 10 ms: it says more than the rate where others work too.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+    let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(ticks * 10)
+}
+
 /// Runs `call` with every number on all callers at once.
 async fn rate<F: Future<Output = ()> + Send + 'static>(
     what: &str,
@@ -58,7 +66,7 @@ async fn rate<F: Future<Output = ()> + Send + 'static>(
 ) -> f64 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     NEXT.store(0, Ordering::Relaxed);
-    let began = Instant::now();
+    let (began, spent) = (Instant::now(), processor_time());
     let mut callers = tokio::task::JoinSet::new();
     for _ in 0..CALLERS {
         let store = Arc::clone(store);
@@ -77,7 +85,8 @@ async fn rate<F: Future<Output = ()> + Send + 'static>(
     }
     let slowest = callers.join_all().await.into_iter().max().unwrap_or_default();
     let rate = f64::from(CALLERS * EACH) / began.elapsed().as_secs_f64();
-    eprintln!("{what}: {rate:.0}/s, slowest {slowest:?}");
+    let each = (processor_time() - spent) / (CALLERS * EACH);
+    eprintln!("{what}: {rate:.0}/s, slowest {slowest:?}, {each:?} of processor time each");
     rate
 }
 

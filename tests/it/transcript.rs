@@ -1,6 +1,7 @@
 //! Golden conversations: `transcript/*.http` hold requests, a dashed line, the answers. `UPDATE=1` rewrites them.
 //!
-//! What differs from run to run is written `{{jwt}}`, `{{kid}}` and so on; what a token says is shown below it.
+//! What differs from run to run is written `{{jwt}}`, `{{kid}}` and so on; what a token says is shown below it. In a
+//! request, `{{access_token}}` and `{{refresh_token}}` are the last ones that were answered.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -33,12 +34,25 @@ async fn conversations_are_as_written() {
 
 /// The conversation as it really goes.
 async fn hold(written: &str) -> String {
-    let server = TestServer::start().await;
+    let server =
+        if written.contains("client_id=web") { TestServer::with_people().await } else { TestServer::start().await };
     let mut held = Vec::new();
+    let mut tokens = [("{{access_token}}", String::new()), ("{{refresh_token}}", String::new())];
     let lines: Vec<&str> = written.lines().collect();
     for exchange in lines.split(|line| *line == NEXT) {
         let request: Vec<&str> = exchange.iter().copied().take_while(|line| *line != ANSWER).collect();
-        let answer = Answer::of(&server, parse(&request.join("\n"))).await;
+        let mut sent = request.join("\n");
+        for (name, token) in &tokens {
+            sent = sent.replace(name, token);
+        }
+        let answer = Answer::of(&server, parse(&sent)).await;
+        for (name, last) in &mut tokens {
+            if let Ok(body) = serde_json::from_slice::<Value>(&answer.body)
+                && let Some(token) = body[name.trim_matches(['{', '}'])].as_str()
+            {
+                *last = token.to_owned();
+            }
+        }
         held.push(format!("{}\n{ANSWER}\n{}\n", request.join("\n"), render(&answer).trim_end()));
     }
     held.join(&format!("{NEXT}\n"))
@@ -71,11 +85,18 @@ fn render(answer: &Answer) -> String {
         return text;
     };
     let mut said = String::new();
-    if let Some(token) = body["access_token"].as_str().map(str::to_owned) {
-        let mut header = part(&token, 0);
+    for name in ["access_token", "id_token"] {
+        let Some(token) = body[name].as_str().map(str::to_owned) else { continue };
+        let (mut header, mut claims) = (part(&token, 0), part(&token, 1));
         header["kid"] = "{{kid}}".into();
-        said = format!("\n# {header}\n# {}", part(&token, 1));
-        body["access_token"] = "{{jwt}}".into();
+        if claims.get("at_hash").is_some() {
+            claims["at_hash"] = "{{at_hash}}".into();
+        }
+        write!(said, "\n# {header}\n# {claims}").unwrap();
+        body[name] = "{{jwt}}".into();
+    }
+    if body["refresh_token"].is_string() {
+        body["refresh_token"] = "{{refresh_token}}".into();
     }
     for key in body.get_mut("keys").and_then(Value::as_array_mut).into_iter().flatten() {
         for name in ["kid", "n", "x", "y"] {

@@ -22,10 +22,10 @@ use uuid::Uuid;
 use super::AuthorizationServer;
 use super::consent::{Consented, Wish};
 use super::error::{ErrorCode, ErrorReason, OAuthError};
-use super::interaction::{BrowserRequest, Context, Kept, Page, Reply, Step};
+use super::interaction::{BrowserRequest, Context, FormOrigin, Kept, Page, Reply, Step};
 use super::keys::LocalIssuer;
-use super::login::{Endpoint, Entered, Freshness, Place};
-use super::parameters::Parameters;
+use super::login::{Endpoint, Entered, Freshness, MOST_ADDRESS_BYTES, Place};
+use super::parameters::{Parameters, encode};
 use super::session::SignedIn;
 use crate::model::{Application, Relationship, ResponseMode};
 use crate::profile::Dialect;
@@ -112,6 +112,9 @@ impl AuthorizationServer {
     async fn answer_request(&self, request: &BrowserRequest<'_>, context: &mut Context) -> Result<Reply, OAuthError> {
         let parameters = request.parameters()?; //                        RFC 6749 3.1, A10
         let party = self.identify_party(request, &parameters, context).await?;
+        if let Some(address) = by_link(request, &parameters) {
+            return Ok(Reply::redirect(address));
+        }
         // From here on the client hears what is wrong.
         let asked = match self.check_request(request, &parameters, &party).await {
             Ok(asked) => asked,
@@ -162,7 +165,7 @@ impl AuthorizationServer {
         context.leads_to = Some(redirect_uri.clone());
         Ok(Party {
             mode: response::mode_of_errors(&application, parameters),
-            state: parameters.find("state").map(str::to_owned),
+            state: openid::state_of(parameters),
             locale: parameters.find("locale").map(str::to_owned),
             issuer,
             application,
@@ -262,6 +265,17 @@ impl Asked {
             user: self.expected_user,
         }
     }
+}
+
+/// Browsers keep our cookies to themselves when another site's page posts to us, but send them when it leads here. So a
+/// request that was posted is asked for again by its address, if it fits into one: a session counts then.
+fn by_link(request: &BrowserRequest<'_>, parameters: &Parameters<'_>) -> Option<String> {
+    let is_foreign = request.form.is_some() && request.form_origin == FormOrigin::Foreign && request.origin.is_some();
+    if !is_foreign || request.session.is_some() {
+        return None;
+    }
+    let address = format!("{}?{}", request.own_path(Endpoint::Authorize.path()), encode(&parameters.pick(&PARAMETERS)));
+    (address.len() <= MOST_ADDRESS_BYTES).then_some(address)
 }
 
 fn place<'a>(

@@ -30,6 +30,11 @@ pub(super) fn check_sizes(parameters: &Parameters<'_>) -> Result<(), OAuthError>
     }
 }
 
+/// What every answer says again. One that is refused for its length is not sent around either.
+pub(super) fn state_of(parameters: &Parameters<'_>) -> Option<String> {
+    parameters.find("state").filter(|state| state.len() <= MOST_STATE).map(str::to_owned)
+}
+
 /// Whoever gets an ID token through the browser must be able to see that it was for this request (Core 3.2.2.1, 3.3.2.11).
 pub(super) fn check_nonce(parameters: &Parameters<'_>, asked: ResponseType) -> Result<Option<String>, OAuthError> {
     let nonce = parameters.find("nonce");

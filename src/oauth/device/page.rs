@@ -116,7 +116,7 @@ impl AuthorizationServer {
         // 5. What do they say? A form that brings a password was not the question.
         let is_login = asked.request.step != Step::Start || asked.parameters.find("loginId").is_some();
         let reply = match asked.parameters.find("decision").filter(|_| !is_login) {
-            Some("allow") => self.allow(asked, code, &person).await?,
+            Some("allow") => self.allow(asked, code, application, &person).await?,
             Some("deny") => {
                 if self.store.decide_device_code(code.id, None, self.clock.now()).await? {
                     Event::DeviceDenied.tell(&code.id.to_string());
@@ -128,9 +128,15 @@ impl AuthorizationServer {
         Ok(reply.keeping(kept))
     }
 
-    async fn allow(&self, asked: &Asked<'_>, code: &DeviceCode, person: &SignedIn) -> Result<Reply, OAuthError> {
+    async fn allow(
+        &self,
+        asked: &Asked<'_>,
+        code: &DeviceCode,
+        application: &Application,
+        person: &SignedIn,
+    ) -> Result<Reply, OAuthError> {
         // F-162, F-163: the exchange of the code that follows approves.
-        if let Some(location) = asked.following(code) {
+        if let Some(location) = asked.following(code, application) {
             return Ok(Reply::redirect(location));
         }
         let approval = Approval {
@@ -283,9 +289,10 @@ impl Asked<'_> {
     }
 
     /// The authorization request that goes on from here, if the page was opened with one.
-    fn following(&self, code: &DeviceCode) -> Option<String> {
+    fn following(&self, code: &DeviceCode, application: &Application) -> Option<String> {
         self.parameters.find("redirect_uri")?;
-        let mut fields = self.carried(&[&OWN[..], &FOLLOWING, &["user_code"]].concat());
+        let mut fields = self.carried(&[&OWN[1..], &FOLLOWING, &["user_code"]].concat());
+        fields.push((OWN[0].to_owned(), application.client_id.clone()));
         if self.parameters.find("response_type").is_none() {
             fields.push(("response_type".to_owned(), "code".to_owned()));
         }

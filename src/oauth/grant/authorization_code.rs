@@ -107,5 +107,5 @@ fn missing_redirect_uri() -> OAuthError {
 
 /// One answer for codes that never were, are over, or are spent.
 fn not_found() -> OAuthError {
-    OAuthError::invalid_grant(ErrorReason::AuthCodeNotFound, "The code is unknown, has expired or was used before.")
+    OAuthError::invalid_grant(ErrorReason::CodeNotFound, "The code is unknown, has expired or was used before.")
 }

@@ -63,7 +63,8 @@ impl AuthorizationServer {
         if Dialect::of(asking.issuer.tenant.profile).confirms_logout && !vouched && !confirmed {
             let form = Form { action: request.own_path(PATH), fields: parameters.pick(&PARAMETERS) };
             let here = Some(format!("{}?{}", form.action, encode(&form.fields)));
-            return Ok(Reply::page(Page::ConfirmLogout { form }, Context { here, ..context.clone() }));
+            let context = Context { here, leads_to: asking.next(), ..context.clone() };
+            return Ok(Reply::page(Page::ConfirmLogout { form }, context));
         }
         let only_here = asking
             .application
@@ -145,11 +146,19 @@ fn check_uri(application: Option<&Application>, parameters: &Parameters<'_>) -> 
     Ok(Some(format!("{uri}{separator}{}", encode(&[("state", state)]))))
 }
 
-/// Where the browser goes: what the request says, before what the application says, before what the tenant says (F-121).
+impl Asking {
+    /// Where the browser goes: what the request says, before what the application says, before what the tenant says
+    /// (F-121).
+    fn next(&self) -> Option<String> {
+        let of_application =
+            || self.application.as_ref().and_then(|application| application.settings.logout_uri.clone());
+        let of_tenant = || self.issuer.tenant.settings.logout_uri.clone();
+        self.post_logout_redirect_uri.clone().or_else(of_application).or_else(of_tenant)
+    }
+}
+
 fn leave(request: &BrowserRequest<'_>, asking: &Asking, context: &Context, frames: Vec<String>) -> Reply {
-    let of_application = || asking.application.as_ref().and_then(|application| application.settings.logout_uri.clone());
-    let of_tenant = || asking.issuer.tenant.settings.logout_uri.clone();
-    let next = asking.post_logout_redirect_uri.clone().or_else(of_application).or_else(of_tenant);
+    let next = asking.next();
     // A person who has nowhere to go is told that it worked.
     let is_page = request.wants_page
         && (!frames.is_empty() || (next.is_none() && Dialect::of(asking.issuer.tenant.profile).confirms_logout));

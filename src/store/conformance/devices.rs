@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Behaviour, approval, assert_refused, crowd, id, populate, promises, refresh_token, tenant, winners};
+use super::{
+    Behaviour, CROWD, approval, assert_refused, crowd, id, populate, promises, refresh_token, tenant, winners,
+};
 use crate::model::{DeviceCode, DeviceState};
 use crate::store::StoreError::Conflict;
 use crate::store::{Brought, Store, Unique};
@@ -10,6 +12,7 @@ use crate::store::{Brought, Store, Unique};
 pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     a_device_code_survives_the_trip,
     user_codes_conflict_in_their_tenant_only,
+    one_refusal_among_many_hurts_nobody_else,
     a_device_code_is_decided_once,
     of_many_decisions_at_once_one_counts,
     polls_that_come_too_early_slow_down,
@@ -75,6 +78,27 @@ async fn user_codes_conflict_in_their_tenant_only(store: Shared) {
     let same = DeviceCode { user_code_hash: device_code(70).user_code_hash, ..device_code(71) };
     assert_refused!(store.insert_device_code(&same).await, Conflict(Unique::UserCode));
     store.insert_device_code(&DeviceCode { tenant_id: id(5), ..same }).await.expect("another tenant");
+}
+
+async fn one_refusal_among_many_hurts_nobody_else(store: Shared) {
+    populate(&store).await;
+    let insert = |store: Shared, number: u8| async move {
+        let mut code = device_code(100 + number);
+        if number.is_multiple_of(4) {
+            code.user_code_hash = "wanted".to_owned();
+        }
+        (number, store.insert_device_code(&code).await)
+    };
+    let mut refused = 0;
+    for (number, result) in crowd(&store, insert).await {
+        if number.is_multiple_of(4) && matches!(result, Err(Conflict(Unique::UserCode))) {
+            refused += 1;
+        } else {
+            result.expect("inserted");
+            assert_eq!(found(&store, 100 + number).await.id, id(100 + number));
+        }
+    }
+    assert_eq!(refused, CROWD / 4 - 1);
 }
 
 async fn a_device_code_is_decided_once(store: Shared) {

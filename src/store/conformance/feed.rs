@@ -132,4 +132,5 @@ async fn the_database_answers(store: Shared) {
     store.ping().await.expect("an answer");
     store.close().await;
     assert!(store.ping().await.is_err(), "a closed store does not pretend");
+    assert!(store.remember_once("jti", "a", LEASE).await.is_err());
 }

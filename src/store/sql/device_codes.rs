@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::codes::add_brought;
 use super::columns::{json_text, read_id, read_json, read_optional_id, read_optional_json};
+use super::script::Script;
 use super::{Brought, Result, SqlStore, StoreError};
 use crate::model::{Approval, DeviceCode, DeviceState};
 
@@ -18,29 +19,30 @@ pub(super) async fn insert(store: &SqlStore, code: &DeviceCode) -> Result<()> {
         DeviceState::Redeemed { grant_id } => Some(*grant_id),
         DeviceState::Pending | DeviceState::Denied | DeviceState::Approved(_) => approval.map(|by| by.grant_id),
     };
-    let statement = query(
-        "INSERT INTO device_code (id, hash, user_code_hash, tenant_id, application_id, scopes, state, approval,
-                                  grant_id, user_id, poll_interval, last_polled_at, peer, device_name, created_at,
-                                  expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-    )
-    .bind(code.id.to_string())
-    .bind(code.hash.as_str())
-    .bind(code.user_code_hash.as_str())
-    .bind(code.tenant_id.to_string())
-    .bind(code.application_id.to_string())
-    .bind(json_text(&code.scopes)?)
-    .bind(code.state.as_str())
-    .bind(approval.map(json_text).transpose()?)
-    .bind(grant_id.map(|id| id.to_string()))
-    .bind(approval.map(|approval| approval.user_id.to_string()))
-    .bind(code.interval)
-    .bind(code.last_polled_at)
-    .bind(code.peer.as_deref())
-    .bind(code.device_name.as_deref())
-    .bind(code.created_at)
-    .bind(code.expires_at);
-    store.execute_alone(statement).await.map(drop)
+    let script = Script::default()
+        .then(
+            "INSERT INTO device_code (id, hash, user_code_hash, tenant_id, application_id, scopes, state, approval,
+                                      grant_id, user_id, poll_interval, last_polled_at, peer, device_name, created_at,
+                                      expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        )
+        .bind(code.id)
+        .bind(code.hash.as_str())
+        .bind(code.user_code_hash.as_str())
+        .bind(code.tenant_id)
+        .bind(code.application_id)
+        .bind(json_text(&code.scopes)?)
+        .bind(code.state.as_str())
+        .bind(approval.map(json_text).transpose()?)
+        .bind(grant_id)
+        .bind(approval.map(|approval| approval.user_id))
+        .bind(code.interval)
+        .bind(code.last_polled_at)
+        .bind(code.peer.clone())
+        .bind(code.device_name.clone())
+        .bind(code.created_at)
+        .bind(code.expires_at);
+    store.run(script).await.map(drop)
 }
 
 pub(super) async fn find(store: &SqlStore, hash: &str) -> Result<Option<DeviceCode>> {
@@ -60,17 +62,18 @@ pub(super) async fn find_by_user_code(
 }
 
 pub(super) async fn decide(store: &SqlStore, id: Uuid, approval: Option<&Approval>, at: i64) -> Result<bool> {
-    let statement = query(
-        "UPDATE device_code SET state = $2, approval = $3, grant_id = $4, user_id = $5
-         WHERE id = $1 AND state = 'pending' AND expires_at > $6",
-    )
-    .bind(id.to_string())
-    .bind(if approval.is_some() { "approved" } else { "denied" })
-    .bind(approval.map(json_text).transpose()?)
-    .bind(approval.map(|approval| approval.grant_id.to_string()))
-    .bind(approval.map(|approval| approval.user_id.to_string()))
-    .bind(at);
-    Ok(store.execute_alone(statement).await? == 1)
+    let script = Script::default()
+        .decides(
+            "UPDATE device_code SET state = $2, approval = $3, grant_id = $4, user_id = $5
+             WHERE id = $1 AND state = 'pending' AND expires_at > $6",
+        )
+        .bind(id)
+        .bind(if approval.is_some() { "approved" } else { "denied" })
+        .bind(approval.map(json_text).transpose()?)
+        .bind(approval.map(|approval| approval.grant_id))
+        .bind(approval.map(|approval| approval.user_id))
+        .bind(at);
+    store.run(script).await
 }
 
 pub(super) async fn poll(store: &SqlStore, id: Uuid, at: i64, penalty: i64) -> Result<Option<DeviceCode>> {
@@ -92,19 +95,14 @@ pub(super) async fn poll(store: &SqlStore, id: Uuid, at: i64, penalty: i64) -> R
 }
 
 pub(super) async fn redeem(store: &SqlStore, id: Uuid, at: i64, brings: Brought<'_>) -> Result<bool> {
-    let mut mutation = store.begin().await?;
-    let statement = query(
-        "UPDATE device_code SET state = 'redeemed', approval = NULL
-         WHERE id = $1 AND state = 'approved' AND expires_at > $2",
-    )
-    .bind(id.to_string())
-    .bind(at);
-    if mutation.execute(statement).await? == 0 {
-        return Ok(false);
-    }
-    add_brought(&mut mutation, brings).await?;
-    mutation.commit_silently().await?;
-    Ok(true)
+    let script = Script::default()
+        .decides(
+            "UPDATE device_code SET state = 'redeemed', approval = NULL
+             WHERE id = $1 AND state = 'approved' AND expires_at > $2",
+        )
+        .bind(id)
+        .bind(at);
+    store.run(add_brought(script, brings)?).await
 }
 
 fn read(row: &AnyRow) -> Result<DeviceCode> {

@@ -3,6 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
+use super::script::Script;
 use super::{Engine, Lease, Result, SqlStore};
 use crate::model::{Change, ChangeKind};
 
@@ -16,24 +17,23 @@ pub(super) async fn latest_change(store: &SqlStore) -> Result<i64> {
 }
 
 pub(super) async fn remember_once(store: &SqlStore, kind: &str, key_hash: &str, lease: Lease) -> Result<bool> {
-    let mut mutation = store.begin().await?;
     // One statement decides. An expired memory is taken over by whoever comes first.
-    let statement = query(
-        "INSERT INTO remembered (kind, key_hash, expires_at) VALUES ($1, $2, $3)
-         ON CONFLICT (kind, key_hash) DO UPDATE SET expires_at = excluded.expires_at WHERE remembered.expires_at <= $4",
-    )
-    .bind(kind)
-    .bind(key_hash)
-    .bind(lease.expires_at)
-    .bind(lease.now);
-    let won = mutation.execute(statement).await? == 1;
-    mutation.commit_silently().await?;
-    Ok(won)
+    let script = Script::default()
+        .decides(
+            "INSERT INTO remembered (kind, key_hash, expires_at) VALUES ($1, $2, $3)
+             ON CONFLICT (kind, key_hash)
+             DO UPDATE SET expires_at = excluded.expires_at WHERE remembered.expires_at <= $4",
+        )
+        .bind(kind)
+        .bind(key_hash)
+        .bind(lease.expires_at)
+        .bind(lease.now);
+    store.run(script).await
 }
 
 pub(super) async fn ping(store: &SqlStore) -> Result<()> {
     match &store.engine {
-        Engine::Sqlite(file) => file.check(&store.writers).await?,
+        Engine::Sqlite { file, .. } => file.check(&store.writers).await?,
         Engine::Memory | Engine::Postgres => {}
     }
     latest_change(store).await.map(drop)

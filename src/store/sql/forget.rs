@@ -6,7 +6,7 @@ use sqlx::query;
 use super::{Result, SqlStore};
 
 /// How many rows one transaction deletes at most, of each table.
-const BATCH: i64 = 2_000;
+const BATCH: i64 = 500;
 
 /// How long what is over can still be found, in seconds, so that late use can be told from guesses.
 const KEPT_FOR: i64 = 3_600;

@@ -12,6 +12,7 @@ mod errors;
 mod feed;
 mod forget;
 mod grants;
+mod group;
 mod keys;
 mod migrate;
 mod open;
@@ -19,12 +20,14 @@ mod postgres;
 mod refresh_tokens;
 mod registrations;
 mod revocations;
+mod script;
 mod sessions;
 mod sqlite;
 mod tenants;
 mod transaction;
 mod users;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -52,7 +55,10 @@ pub struct SqlStore {
 
 #[derive(Debug)]
 enum Engine {
-    Sqlite(sqlite::DatabaseFile),
+    Sqlite {
+        file: Arc<sqlite::DatabaseFile>,
+        group: Arc<group::Group>,
+    },
     /// SQLite in memory: there is nothing on disk to watch.
     Memory,
     Postgres,

@@ -1,41 +1,41 @@
 //! Refresh tokens in SQL.
 
+use std::cmp::Reverse;
+
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json};
-use super::transaction::Mutation;
+use super::script::Script;
 use super::{Result, SqlStore};
 use crate::model::RefreshToken;
 
 pub(super) async fn insert(store: &SqlStore, token: &RefreshToken) -> Result<()> {
-    let mut mutation = store.begin().await?;
-    add(&mut mutation, token).await?;
-    mutation.commit_silently().await
+    store.run(add(Script::default(), token)?).await.map(drop)
 }
 
-pub(super) async fn add(mutation: &mut Mutation, token: &RefreshToken) -> Result<()> {
-    let statement = query(
-        "INSERT INTO refresh_token (id, hash, grant_id, user_id, application_id, approval, created_at, last_used_at,
-                                    idle_expires_at, expires_at, over_at, rotated_at, revoked_at, device_name)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-    )
-    .bind(token.id.to_string())
-    .bind(token.hash.as_str())
-    .bind(token.approval.grant_id.to_string())
-    .bind(token.approval.user_id.to_string())
-    .bind(token.approval.application_id.to_string())
-    .bind(json_text(&token.approval)?)
-    .bind(token.created_at)
-    .bind(token.last_used_at)
-    .bind(token.idle_expires_at)
-    .bind(token.expires_at)
-    .bind(token.idle_expires_at.min(token.expires_at))
-    .bind(token.rotated_at)
-    .bind(token.revoked_at)
-    .bind(token.device_name.as_deref());
-    mutation.execute(statement).await.map(drop)
+pub(super) fn add(script: Script, token: &RefreshToken) -> Result<Script> {
+    Ok(script
+        .then(
+            "INSERT INTO refresh_token (id, hash, grant_id, user_id, application_id, approval, created_at, last_used_at,
+                                        idle_expires_at, expires_at, over_at, rotated_at, revoked_at, device_name)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        )
+        .bind(token.id)
+        .bind(token.hash.as_str())
+        .bind(token.approval.grant_id)
+        .bind(token.approval.user_id)
+        .bind(token.approval.application_id)
+        .bind(json_text(&token.approval)?)
+        .bind(token.created_at)
+        .bind(token.last_used_at)
+        .bind(token.idle_expires_at)
+        .bind(token.expires_at)
+        .bind(token.idle_expires_at.min(token.expires_at))
+        .bind(token.rotated_at)
+        .bind(token.revoked_at)
+        .bind(token.device_name.clone()))
 }
 
 pub(super) async fn find(store: &SqlStore, hash: &str) -> Result<Option<RefreshToken>> {
@@ -49,34 +49,30 @@ pub(super) async fn find_by_id(store: &SqlStore, id: Uuid) -> Result<Option<Refr
 }
 
 pub(super) async fn touch(store: &SqlStore, id: Uuid, at: i64, idle_expires_at: i64) -> Result<bool> {
-    let statement = query(
-        "UPDATE refresh_token SET
-             last_used_at = CASE WHEN last_used_at < $2 THEN $2 ELSE last_used_at END,
-             idle_expires_at = CASE WHEN idle_expires_at < $3 THEN $3 ELSE idle_expires_at END,
-             over_at = CASE WHEN over_at >= $3 THEN over_at WHEN expires_at < $3 THEN expires_at ELSE $3 END
-         WHERE id = $1 AND rotated_at IS NULL AND revoked_at IS NULL AND over_at > $2",
-    )
-    .bind(id.to_string())
-    .bind(at)
-    .bind(idle_expires_at);
-    Ok(store.execute_alone(statement).await? == 1)
+    let script = Script::default()
+        .decides(
+            "UPDATE refresh_token SET
+                 last_used_at = CASE WHEN last_used_at < $2 THEN $2 ELSE last_used_at END,
+                 idle_expires_at = CASE WHEN idle_expires_at < $3 THEN $3 ELSE idle_expires_at END,
+                 over_at = CASE WHEN over_at >= $3 THEN over_at WHEN expires_at < $3 THEN expires_at ELSE $3 END
+             WHERE id = $1 AND rotated_at IS NULL AND revoked_at IS NULL AND over_at > $2",
+        )
+        .bind(id)
+        .bind(at)
+        .bind(idle_expires_at);
+    store.run(script).await
 }
 
 pub(super) async fn rotate(store: &SqlStore, id: Uuid, at: i64, successor: &RefreshToken) -> Result<bool> {
-    let mut mutation = store.begin().await?;
-    let statement = query(
-        "UPDATE refresh_token SET rotated_at = $2,
-                                  last_used_at = CASE WHEN last_used_at < $2 THEN $2 ELSE last_used_at END
-         WHERE id = $1 AND rotated_at IS NULL AND revoked_at IS NULL AND over_at > $2",
-    )
-    .bind(id.to_string())
-    .bind(at);
-    if mutation.execute(statement).await? == 0 {
-        return Ok(false);
-    }
-    add(&mut mutation, successor).await?;
-    mutation.commit_silently().await?;
-    Ok(true)
+    let script = Script::default()
+        .decides(
+            "UPDATE refresh_token SET rotated_at = $2,
+                                      last_used_at = CASE WHEN last_used_at < $2 THEN $2 ELSE last_used_at END
+             WHERE id = $1 AND rotated_at IS NULL AND revoked_at IS NULL AND over_at > $2",
+        )
+        .bind(id)
+        .bind(at);
+    store.run(add(script, successor)?).await
 }
 
 pub(super) async fn list(store: &SqlStore, user_id: Uuid, now: i64) -> Result<Vec<RefreshToken>> {
@@ -88,7 +84,7 @@ pub(super) async fn list(store: &SqlStore, user_id: Uuid, now: i64) -> Result<Ve
     .bind(now);
     let rows = statement.fetch_all(&store.readers).await?;
     let mut tokens = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-    tokens.sort_by(|a, b| (b.created_at, b.id).cmp(&(a.created_at, a.id)));
+    tokens.sort_by_key(|token| Reverse((token.created_at, token.id)));
     Ok(tokens)
 }
 

@@ -5,6 +5,7 @@ use sqlx::{Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json};
+use super::script::Script;
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, Consent, Registration};
@@ -76,10 +77,11 @@ pub(super) async fn upsert_consent(store: &SqlStore, consent: &Consent) -> Resul
 }
 
 pub(super) async fn delete_consent(store: &SqlStore, user_id: Uuid, application_id: Uuid) -> Result<bool> {
-    let statement = query("DELETE FROM consent WHERE user_id = $1 AND application_id = $2")
-        .bind(user_id.to_string())
-        .bind(application_id.to_string());
-    Ok(store.execute_alone(statement).await? == 1)
+    let script = Script::default()
+        .decides("DELETE FROM consent WHERE user_id = $1 AND application_id = $2")
+        .bind(user_id)
+        .bind(application_id);
+    store.run(script).await
 }
 
 pub(super) async fn find_consent(store: &SqlStore, user_id: Uuid, application_id: Uuid) -> Result<Option<Consent>> {

@@ -1,39 +1,41 @@
 //! Sessions in SQL, and which applications know of them.
 
+use std::cmp::Reverse;
+
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json};
-use super::transaction::Mutation;
+use super::script::Script;
 use super::{Result, SqlStore};
 use crate::model::Session;
 
 pub(super) async fn insert(store: &SqlStore, session: &Session, replaces: Option<Uuid>) -> Result<()> {
-    let mut mutation = store.begin().await?;
+    let mut script = Script::default();
     if let Some(id) = replaces {
-        mutation.execute(query("DELETE FROM session WHERE id = $1").bind(id.to_string())).await?;
+        script = script.then("DELETE FROM session WHERE id = $1").bind(id);
     }
-    let statement = query(
-        "INSERT INTO session (id, hash, tenant_id, user_id, authenticated_at, methods, created_at, last_used_at,
-                              idle_expires_at, expires_at, over_at, peer, user_agent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-    )
-    .bind(session.id.to_string())
-    .bind(session.hash.as_str())
-    .bind(session.tenant_id.to_string())
-    .bind(session.user_id.to_string())
-    .bind(session.authenticated_at)
-    .bind(json_text(&session.methods)?)
-    .bind(session.created_at)
-    .bind(session.last_used_at)
-    .bind(session.idle_expires_at)
-    .bind(session.expires_at)
-    .bind(session.idle_expires_at.min(session.expires_at))
-    .bind(session.peer.as_deref())
-    .bind(session.user_agent.as_deref());
-    mutation.execute(statement).await?;
-    mutation.commit_silently().await
+    script = script
+        .then(
+            "INSERT INTO session (id, hash, tenant_id, user_id, authenticated_at, methods, created_at, last_used_at,
+                                  idle_expires_at, expires_at, over_at, peer, user_agent)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        )
+        .bind(session.id)
+        .bind(session.hash.as_str())
+        .bind(session.tenant_id)
+        .bind(session.user_id)
+        .bind(session.authenticated_at)
+        .bind(json_text(&session.methods)?)
+        .bind(session.created_at)
+        .bind(session.last_used_at)
+        .bind(session.idle_expires_at)
+        .bind(session.expires_at)
+        .bind(session.idle_expires_at.min(session.expires_at))
+        .bind(session.peer.clone())
+        .bind(session.user_agent.clone());
+    store.run(script).await.map(drop)
 }
 
 pub(super) async fn find(store: &SqlStore, hash: &str) -> Result<Option<Session>> {
@@ -43,48 +45,46 @@ pub(super) async fn find(store: &SqlStore, hash: &str) -> Result<Option<Session>
 
 pub(super) async fn touch(store: &SqlStore, id: Uuid, at: i64, idle_expires_at: i64) -> Result<bool> {
     // What is over stays over.
-    let statement = query(
-        "UPDATE session SET
-             last_used_at = CASE WHEN last_used_at < $2 THEN $2 ELSE last_used_at END,
-             idle_expires_at = CASE WHEN idle_expires_at < $3 THEN $3 ELSE idle_expires_at END,
-             over_at = CASE WHEN over_at >= $3 THEN over_at WHEN expires_at < $3 THEN expires_at ELSE $3 END
-         WHERE id = $1 AND over_at > $2",
-    )
-    .bind(id.to_string())
-    .bind(at)
-    .bind(idle_expires_at);
-    Ok(store.execute_alone(statement).await? == 1)
+    let script = Script::default()
+        .decides(
+            "UPDATE session SET
+                 last_used_at = CASE WHEN last_used_at < $2 THEN $2 ELSE last_used_at END,
+                 idle_expires_at = CASE WHEN idle_expires_at < $3 THEN $3 ELSE idle_expires_at END,
+                 over_at = CASE WHEN over_at >= $3 THEN over_at WHEN expires_at < $3 THEN expires_at ELSE $3 END
+             WHERE id = $1 AND over_at > $2",
+        )
+        .bind(id)
+        .bind(at)
+        .bind(idle_expires_at);
+    store.run(script).await
 }
 
 pub(super) async fn end(store: &SqlStore, id: Uuid) -> Result<bool> {
-    let statement = query("DELETE FROM session WHERE id = $1").bind(id.to_string());
-    Ok(store.execute_alone(statement).await? == 1)
+    store.run(Script::default().decides("DELETE FROM session WHERE id = $1").bind(id)).await
 }
 
 pub(super) async fn list(store: &SqlStore, user_id: Uuid) -> Result<Vec<Session>> {
     let statement = query("SELECT * FROM session WHERE user_id = $1").bind(user_id.to_string());
     let rows = statement.fetch_all(&store.readers).await?;
     let mut sessions = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-    sessions.sort_by(|a, b| (b.created_at, b.id).cmp(&(a.created_at, a.id)));
+    sessions.sort_by_key(|session| Reverse((session.created_at, session.id)));
     Ok(sessions)
 }
 
 pub(super) async fn join(store: &SqlStore, session_id: Uuid, application_id: Uuid) -> Result<()> {
-    let mut mutation = store.begin().await?;
-    add_application(&mut mutation, session_id, application_id).await?;
-    mutation.commit_silently().await
+    store.run(add_application(Script::default(), session_id, application_id)).await.map(drop)
 }
 
 /// Does nothing when the session has ended.
-pub(super) async fn add_application(mutation: &mut Mutation, session_id: Uuid, application_id: Uuid) -> Result<()> {
-    let statement = query(
-        "INSERT INTO session_application (session_id, application_id)
-         SELECT id, $2 FROM session WHERE id = $1
-         ON CONFLICT (session_id, application_id) DO NOTHING",
-    )
-    .bind(session_id.to_string())
-    .bind(application_id.to_string());
-    mutation.execute(statement).await.map(drop)
+pub(super) fn add_application(script: Script, session_id: Uuid, application_id: Uuid) -> Script {
+    script
+        .then(
+            "INSERT INTO session_application (session_id, application_id)
+             SELECT id, $2 FROM session WHERE id = $1
+             ON CONFLICT (session_id, application_id) DO NOTHING",
+        )
+        .bind(session_id)
+        .bind(application_id)
 }
 
 pub(super) async fn list_applications(store: &SqlStore, session_id: Uuid) -> Result<Vec<Uuid>> {

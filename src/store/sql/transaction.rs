@@ -4,6 +4,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, Transaction};
 
+use super::script::Script;
 use super::{Engine, Result, SqlStore};
 use crate::model::ChangeKind;
 
@@ -13,7 +14,7 @@ pub(super) struct Mutation(Transaction<'static, Any>);
 impl SqlStore {
     pub(super) async fn begin(&self) -> Result<Mutation> {
         Ok(Mutation(match &self.engine {
-            Engine::Sqlite(file) => {
+            Engine::Sqlite { file, .. } => {
                 file.check(&self.writers).await?;
                 // Takes the write lock now. A deferred transaction that reads first fails when it wants to write later.
                 self.writers.begin_with("BEGIN IMMEDIATE").await?
@@ -23,11 +24,27 @@ impl SqlStore {
         }))
     }
 
-    /// Runs one statement that is a transaction of its own, and that no other node has to hear of; answers how many rows
-    /// it touched.
+    /// Runs a script in one transaction that no other node has to hear of; answers as [`Script::run`].
+    pub(super) async fn run(&self, script: Script) -> Result<bool> {
+        match &self.engine {
+            Engine::Sqlite { group, .. } => group.run(script).await,
+            Engine::Memory | Engine::Postgres if script.is_one_statement() => {
+                let mut connection = self.writers.acquire().await?;
+                script.run(&mut connection).await
+            }
+            Engine::Memory | Engine::Postgres => {
+                let mut mutation = self.begin().await?;
+                let happened = script.run(mutation.connection()).await?;
+                mutation.commit_silently().await?;
+                Ok(happened)
+            }
+        }
+    }
+
+    /// Runs one statement that is a transaction of its own; answers how many rows it touched.
     pub(super) async fn execute_alone(&self, statement: Query<'_, Any, AnyArguments>) -> Result<u64> {
         match &self.engine {
-            Engine::Sqlite(file) => file.check(&self.writers).await?,
+            Engine::Sqlite { file, .. } => file.check(&self.writers).await?,
             Engine::Memory | Engine::Postgres => {}
         }
         Ok(statement.execute(&self.writers).await?.rows_affected())

@@ -76,7 +76,7 @@ impl Page for Consent<'_> {
         let (required, optional) = rows.partition(|row| row.required);
         let html = Html {
             client_name: shown::name(self.client_name),
-            owner: self.owner.map(shown::name),
+            owner: self.owner.map(shown::name).filter(|owner| !owner.is_empty()),
             redirect_host: shown::name(self.redirect_host),
             required,
             optional,

@@ -67,7 +67,7 @@ impl Page for DeviceConfirm<'_> {
         let html = Confirm {
             client_name: shown::name(self.client_name),
             user_code: shown::line(self.user_code, 32),
-            place: self.place.map(shown::name),
+            place: self.place.map(shown::name).filter(|place| !place.is_empty()),
             required: self.scopes.iter().map(|scope| scope.row(view.t)).collect(),
             page: self,
             view,

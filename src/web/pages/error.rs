@@ -12,14 +12,10 @@ use super::{Chrome, Page, shown};
 pub enum ErrorKind {
     /// The client asked wrongly; going back may help, and its developer has to look.
     Request,
-    /// The page was left open for too long; start again.
-    Expired,
     /// Too many attempts from here.
     Throttled,
     /// The same way, again and again: cookies blocked, a wrong clock, another host name.
     Loop,
-    /// There is no such page.
-    NotFound,
     /// We cannot at the moment.
     Unavailable,
 }
@@ -54,10 +50,8 @@ impl Html<'_> {
         let t = self.view.t;
         match self.page.kind {
             ErrorKind::Request => (t.error_request_title, t.error_request_text),
-            ErrorKind::Expired => (t.error_expired_title, t.error_expired_text),
             ErrorKind::Throttled => (t.error_throttled_title, t.error_throttled_text),
             ErrorKind::Loop => (t.error_loop_title, t.error_loop_text),
-            ErrorKind::NotFound => (t.error_not_found_title, t.error_not_found_text),
             ErrorKind::Unavailable => (t.error_unavailable_title, t.error_unavailable_text),
         }
     }

@@ -21,13 +21,10 @@ pub enum Message {
     },
     PasswordTooLong,
     PasswordTooCommon,
-    PasswordUnchanged,
     PasswordsDiffer,
     UnknownUserCode,
     /// The form was too old or from another browser session; it has to be sent again (UX 22).
     FormExpired,
-    /// The client asked for a fresh login.
-    SignInAgain,
     /// Too much to do at the moment; nothing is wrong with what was typed.
     Busy,
 }
@@ -43,11 +40,9 @@ impl Message {
             Self::PasswordTooShort { min } => t.password_too_short.replace("{min}", &min.to_string()),
             Self::PasswordTooLong => t.password_too_long.to_owned(),
             Self::PasswordTooCommon => t.password_too_common.to_owned(),
-            Self::PasswordUnchanged => t.password_unchanged.to_owned(),
             Self::PasswordsDiffer => t.passwords_differ.to_owned(),
             Self::UnknownUserCode => t.unknown_user_code.to_owned(),
             Self::FormExpired => t.form_expired.to_owned(),
-            Self::SignInAgain => t.sign_in_again.to_owned(),
             Self::Busy => t.busy.to_owned(),
         }
     }
@@ -57,18 +52,10 @@ impl Message {
         match self {
             Self::WrongCredentials => Some("loginId"),
             Self::WrongCode => Some("code"),
-            Self::PasswordTooShort { .. }
-            | Self::PasswordTooLong
-            | Self::PasswordTooCommon
-            | Self::PasswordUnchanged => Some("password"),
+            Self::PasswordTooShort { .. } | Self::PasswordTooLong | Self::PasswordTooCommon => Some("password"),
             Self::PasswordsDiffer => Some("confirm"),
             Self::UnknownUserCode => Some("user_code"),
-            Self::Throttled { .. }
-            | Self::Locked
-            | Self::Expired
-            | Self::FormExpired
-            | Self::SignInAgain
-            | Self::Busy => None,
+            Self::Throttled { .. } | Self::Locked | Self::Expired | Self::FormExpired | Self::Busy => None,
         }
     }
 
@@ -81,7 +68,7 @@ impl Message {
     /// Whether it tells of a mistake. The others are news.
     pub(super) const fn is_error(self) -> bool {
         match self {
-            Self::FormExpired | Self::SignInAgain => false,
+            Self::FormExpired => false,
             Self::WrongCredentials
             | Self::Throttled { .. }
             | Self::Locked
@@ -90,7 +77,6 @@ impl Message {
             | Self::PasswordTooShort { .. }
             | Self::PasswordTooLong
             | Self::PasswordTooCommon
-            | Self::PasswordUnchanged
             | Self::PasswordsDiffer
             | Self::UnknownUserCode
             | Self::Busy => true,

@@ -40,6 +40,7 @@ impl<'a> View<'a> {
     /// HTML of a text of ours with somebody else's `name` in the place of `placeholder`, fenced so that it can neither
     /// be markup nor turn the direction of what is around it (K11).
     pub fn naming(&self, text: &str, placeholder: &str, name: &str) -> String {
+        let name = if name.is_empty() { self.t.unnamed } else { name };
         let (before, after) = text.split_once(placeholder).unwrap_or((text, ""));
         let (before, name, after) = (shown::escape(before), shown::escape(name), shown::escape(after));
         format!("{before}<bdi class=\"name\">{name}</bdi>{after}")

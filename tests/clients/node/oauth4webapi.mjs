@@ -35,10 +35,16 @@ const tokens = await step('code with PKCE', async () => {
     nonce,
   })
   const answer = oauth.validateAuthResponse(as, client, await browser.authorize(url, callback), state)
-  const exchange = () =>
-    oauth.authorizationCodeGrantRequest(as, client, nobody, answer, callback, verifier, insecure)
-  const response = await exchange()
-  const result = await oauth.processAuthorizationCodeResponse(as, client, response.clone(), {
+  const response = await oauth.authorizationCodeGrantRequest(
+    as,
+    client,
+    nobody,
+    answer,
+    callback,
+    verifier,
+    insecure,
+  )
+  const result = await oauth.processAuthorizationCodeResponse(as, client, response, {
     expectedNonce: nonce,
     requireIdToken: true,
   })
@@ -66,7 +72,7 @@ await step('a wrong verifier is refused', async () => {
     code_challenge_method: 'S256',
     state,
   })
-  const answer = oauth.validateAuthResponse(as, client, await browser.leave(url, callback), state)
+  const answer = oauth.validateAuthResponse(as, client, await browser.authorize(url, callback), state)
   const other = oauth.generateRandomCodeVerifier()
   const response = await oauth.authorizationCodeGrantRequest(as, client, nobody, answer, callback, other, insecure)
   await assert.rejects(oauth.processAuthorizationCodeResponse(as, client, response), { error: 'invalid_grant' })

@@ -22,16 +22,26 @@ with step("discovery"):
     assert metadata["issuer"] == WORLD["issuer"]
     keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=30).json())
 
+
+
+class Assertion(ClientSecretJWT):
+    """Names the issuer instead of the token endpoint, and lives for a minute instead of an hour: no more is accepted."""
+
+    def sign(self, auth, token_endpoint):
+        self.claims = {"exp": int(time.time()) + 60}
+        return super().sign(auth, WORLD["issuer"])
+
+
 client = OAuth2Session(
     WEB["client_id"],
     WEB["client_secret"],
-    token_endpoint_auth_method=ClientSecretJWT(metadata["token_endpoint"]),
-    revocation_endpoint_auth_method=ClientSecretJWT(metadata["token_endpoint"]),
+    token_endpoint_auth_method="client_secret_jwt",
+    revocation_endpoint_auth_method="client_secret_jwt",
     redirect_uri=CALLBACK,
     scope="openid offline_access email profile",
     code_challenge_method="S256",
 )
-client.register_client_auth_method(ClientSecretJWT(metadata["token_endpoint"]))
+client.register_client_auth_method(Assertion())
 browser = Browser()
 
 with step("code with PKCE"):

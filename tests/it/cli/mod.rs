@@ -9,6 +9,7 @@ mod keys;
 mod people;
 mod secrecy;
 mod serve;
+mod token;
 
 use std::fs;
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ mod hygiene;
 mod limits;
 mod paths;
 mod protocols;
+mod revocation;
 mod tokens;
 mod tunnels;
 mod upstreams;

@@ -148,10 +148,10 @@ async fn parameters_are_strict_where_the_rfc_is() {
                 (400, "unsupported_grant_type", "invalid_grant_type"),
             ),
             row(
-                "D24 no password grant",
+                "F-180 entities have one grant",
                 None,
                 &with("grant_type=password"),
-                (400, "unsupported_grant_type", "invalid_grant_type"),
+                (400, "unauthorized_client", "grant_type_disabled"),
             ),
             row("3.2 repeated grant_type", None, &with(&format!("{GRANT}&{GRANT}")), unknown),
             row("3.2 repeated client_id", None, &with(&format!("{GRANT}&client_id={TODO_API}")), unknown),

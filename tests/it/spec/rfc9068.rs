@@ -50,7 +50,7 @@ async fn the_fusionauth_dialect_says_jwt() {
     assert!(verify(&token, &issuer.expectations, &issuer.access_token_keys, NOW).is_ok());
 }
 
-// E6: any configured algorithm, HS256 only when a tenant asks for it, and then it is not in the key set.
+// F-205, E6: any configured algorithm, HS256 only when a tenant asks for it, and then it is not in the key set.
 #[tokio::test]
 async fn tenants_choose_their_algorithm() {
     for algorithm in ["ES256", "ES384", "ES512", "EdDSA", "HS256", "HS512"] {

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use faregate::clock::Clock;
 use faregate::directory::Directory;
 use faregate::entropy::Entropy;
-use faregate::jose::MasterKey;
+use faregate::jose::{MasterKey, Sealing};
 use faregate::model::{ClientSecret, Entity, EntityGrant, EntityType, Permission, Profile, Tenant};
 use faregate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
 use faregate::revocations::Revocations;
@@ -48,7 +48,9 @@ pub const FORM: &str = "application/x-www-form-urlencoded";
 pub struct TestServer {
     pub router: Router,
     pub store: Arc<SqlStore>,
+    pub directory: Arc<Directory>,
     pub keys: Arc<KeyRing>,
+    pub revocations: Arc<Revocations>,
     pub clock: Clock,
 }
 
@@ -75,21 +77,24 @@ impl TestServer {
         let entropy = Entropy::seeded(7);
         let master_key = MasterKey::from_base64(&STANDARD.encode([7; 32])).unwrap();
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
-        let directory = Arc::new(Directory::new(Arc::clone(&shared), clock.clone(), entropy.clone()));
         let revocations = Arc::new(Revocations::default());
+        let directory = Directory::new(Arc::clone(&shared), clock.clone(), entropy.clone())
+            .with_sealing(Sealing::new(&master_key))
+            .with_revocations(Arc::clone(&revocations));
+        let directory = Arc::new(directory);
         let settings = Arc::new(Settings::new(PUBLIC_URL));
         let keys =
             KeyRing::open(settings, Arc::clone(&shared), master_key, clock.clone(), entropy.clone()).await.unwrap();
         keys.provide().await.unwrap();
         let server = AuthorizationServer::new(Dependencies {
-            directory,
+            directory: Arc::clone(&directory),
             store: shared,
             keys: Arc::clone(&keys),
-            revocations,
+            revocations: Arc::clone(&revocations),
             clock: clock.clone(),
             entropy,
         });
-        Self { router: web::router(Arc::new(server)), store, keys, clock }
+        Self { router: web::router(Arc::new(server)), store, directory, keys, revocations, clock }
     }
 
     /// A second tenant, with a target, and a caller that both tenants call by the same client id.

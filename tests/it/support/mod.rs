@@ -1,10 +1,14 @@
 //! What the tests stand on.
 
 pub mod authorization_server;
+pub mod browser;
 pub mod database;
 pub mod files;
 pub mod gateway;
+pub mod people;
+pub mod person;
 pub mod process;
 pub mod tls;
 pub mod upstream;
 pub mod wire;
+pub mod world;

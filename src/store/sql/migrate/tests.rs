@@ -48,3 +48,15 @@ async fn a_schema_from_elsewhere_is_refused() {
     let other = [Migration { version: 1, text: "CREATE TABLE other (a BIGINT);" }];
     assert!(matches!(step(&mut connection, Lock::File, &other).await, Err(Failure::Changed { version: 1 })));
 }
+
+// T08: what an older program stored is still there, with today's defaults for what it did not know
+#[tokio::test]
+async fn an_older_database_is_brought_up_to_date() {
+    let mut connection = memory().await;
+    assert!(matches!(step(&mut connection, Lock::File, &MIGRATIONS[..1]).await, Ok(true)));
+    let tenant = "INSERT INTO tenant VALUES ('a', 'acme', NULL, 'standard', 60, 'ES256', 'RS256', NULL, 1, 2)";
+    query(tenant).execute(&mut connection).await.expect("inserted");
+    assert!(migrate(&mut connection, Lock::File).await.is_ok());
+    let row = query("SELECT name, settings FROM tenant").fetch_one(&mut connection).await.expect("the tenant");
+    assert_eq!((row.get("name"), row.get("settings")), ("acme", "{}"));
+}

@@ -6,6 +6,7 @@ pub(in crate::web::pages) const ARABIC: Texts = Texts {
     languages: "اللغة",
     continue_button: "متابعة",
     error_prefix: "خطأ:",
+    unnamed: "تطبيق بلا اسم",
 
     sign_in_title: "تسجيل الدخول",
     sign_in_to: "للمتابعة إلى {client}",
@@ -77,16 +78,12 @@ pub(in crate::web::pages) const ARABIC: Texts = Texts {
     not_registered_text: "لقد سجّلت الدخول، لكن حسابك غير مسجَّل في {client}. اطلب من القائمين عليه إضافتك.",
     error_request_title: "تعذّر إتمام ذلك",
     error_request_text: "عُد إلى التطبيق وحاول مرة أخرى. إذا لم ينجح ذلك، فأخبر القائمين عليه وأعطهم الرقم المرجعي أدناه.",
-    error_expired_title: "هذه الصفحة قديمة جدًا",
-    error_expired_text: "عُد إلى التطبيق وابدأ من جديد.",
     error_throttled_title: "محاولات كثيرة جدًا",
     error_throttled_text: "انتظر بضع دقائق، ثم عُد إلى التطبيق وحاول مرة أخرى.",
     error_loop_title: "أنت تدور في حلقة",
     error_loop_text: "توقفنا لأن متصفحك عاد إلى هنا عدة مرات متتالية. على الأرجح أنه يحظر ملفات تعريف الارتباط لهذا \
                       الموقع، أو أن ساعته غير مضبوطة، أو أن عنوان هذا الموقع تغيّر في الطريق. تحقق من ذلك ثم ابدأ من \
                       جديد من التطبيق.",
-    error_not_found_title: "لا توجد صفحة كهذه",
-    error_not_found_text: "تحقق من العنوان، أو عُد إلى التطبيق وابدأ من جديد.",
     error_unavailable_title: "غير ممكن في الوقت الحالي",
     error_unavailable_text: "هناك خلل من جهتنا، ولا مشكلة في حسابك. انتظر لحظة وحاول مرة أخرى.",
     error_developer: "للمطوّرين",
@@ -103,11 +100,9 @@ pub(in crate::web::pages) const ARABIC: Texts = Texts {
     password_too_short: "كلمة المرور هذه قصيرة جدًا. الحد الأدنى لعدد الأحرف: {min}.",
     password_too_long: "كلمة المرور هذه طويلة جدًا.",
     password_too_common: "كلمة المرور هذه سهلة التخمين. اختر كلمة غير شائعة.",
-    password_unchanged: "هذه كلمة مرورك القديمة. اختر كلمة جديدة.",
     passwords_differ: "كلمتا المرور غير متطابقتين. اكتبهما مرة أخرى.",
     unknown_user_code: "لا نعرف هذا الرمز أو انتهت صلاحيته. تحقق منه على جهازك وحاول مرة أخرى.",
     form_expired: "بقيت هذه الصفحة مفتوحة مدة طويلة. يُرجى إرسالها مرة أخرى.",
-    sign_in_again: "يُرجى تسجيل الدخول مرة أخرى للمتابعة.",
     busy: "لا يمكننا التحقق من ذلك الآن. يُرجى المحاولة بعد لحظات.",
 
     days: Counted {

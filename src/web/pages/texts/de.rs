@@ -12,6 +12,7 @@ pub(in crate::web::pages) const GERMAN: Texts = Texts {
     languages: "Sprache",
     continue_button: "Weiter",
     error_prefix: "Fehler:",
+    unnamed: "Anwendung ohne Namen",
 
     sign_in_title: "Anmelden",
     sign_in_to: "um mit {client} fortzufahren",
@@ -87,16 +88,12 @@ pub(in crate::web::pages) const GERMAN: Texts = Texts {
     error_request_title: "Das hat nicht funktioniert",
     error_request_text: "Gehen Sie zurück zur Anwendung und versuchen Sie es noch einmal. Hilft das nicht, wenden Sie sich \
                          mit der Referenz unten an die Betreiber.",
-    error_expired_title: "Diese Seite ist zu alt",
-    error_expired_text: "Gehen Sie zurück zur Anwendung und beginnen Sie von vorn.",
     error_throttled_title: "Zu viele Versuche",
     error_throttled_text: "Warten Sie einige Minuten. Gehen Sie dann zurück zur Anwendung und versuchen Sie es noch einmal.",
     error_loop_title: "Sie drehen sich im Kreis",
     error_loop_text: "Wir haben angehalten, weil Ihr Browser mehrmals hintereinander hierher zurückkam. Vermutlich blockiert \
                       er Cookies für diese Seite, seine Uhr geht falsch, oder die Adresse dieser Seite hat sich unterwegs \
                       geändert. Prüfen Sie das und beginnen Sie dann in der Anwendung von vorn.",
-    error_not_found_title: "Diese Seite gibt es nicht",
-    error_not_found_text: "Prüfen Sie die Adresse, oder gehen Sie zurück zur Anwendung und beginnen Sie von vorn.",
     error_unavailable_title: "Zurzeit nicht möglich",
     error_unavailable_text: "Bei uns funktioniert gerade etwas nicht. Mit Ihrem Konto ist alles in Ordnung. \
                              Warten Sie einen Moment und versuchen Sie es noch einmal.",
@@ -116,12 +113,10 @@ pub(in crate::web::pages) const GERMAN: Texts = Texts {
     password_too_short: "Dieses Passwort ist zu kurz. Verwenden Sie mindestens {min} Zeichen.",
     password_too_long: "Dieses Passwort ist zu lang.",
     password_too_common: "Dieses Passwort ist leicht zu erraten. Wählen Sie eines, das nicht auf jeder Liste steht.",
-    password_unchanged: "Das ist Ihr altes Passwort. Wählen Sie ein neues.",
     passwords_differ: "Die beiden Passwörter sind nicht gleich. Geben Sie sie noch einmal ein.",
     unknown_user_code: "Wir kennen diesen Code nicht, oder er ist abgelaufen. Prüfen Sie ihn am Gerät und versuchen Sie es \
                         noch einmal.",
     form_expired: "Diese Seite war lange offen. Bitte senden Sie sie noch einmal ab.",
-    sign_in_again: "Bitte melden Sie sich noch einmal an, um fortzufahren.",
     busy: "Wir können das gerade nicht prüfen. Bitte versuchen Sie es gleich noch einmal.",
 
     days: counted("{n} Tag", "{n} Tage"),

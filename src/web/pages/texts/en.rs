@@ -10,6 +10,7 @@ pub(in crate::web::pages) const ENGLISH: Texts = Texts {
     languages: "Language",
     continue_button: "Continue",
     error_prefix: "Error:",
+    unnamed: "an application without a name",
 
     sign_in_title: "Sign in",
     sign_in_to: "to continue to {client}",
@@ -83,16 +84,12 @@ pub(in crate::web::pages) const ENGLISH: Texts = Texts {
     error_request_title: "This did not work",
     error_request_text: "Go back to the application and try again. If that does not help, tell the people who run it, \
                          and give them the reference below.",
-    error_expired_title: "This page is too old",
-    error_expired_text: "Go back to the application and start again.",
     error_throttled_title: "Too many attempts",
     error_throttled_text: "Wait a few minutes, then go back to the application and try again.",
     error_loop_title: "You are going in circles",
     error_loop_text: "We stopped because your browser came back here several times in a row. Most likely it blocks \
                       cookies for this site, its clock is wrong, or the address of this site changed on the way. \
                       Check that, then start again from the application.",
-    error_not_found_title: "There is no such page",
-    error_not_found_text: "Check the address, or go back to the application and start again.",
     error_unavailable_title: "Not possible at the moment",
     error_unavailable_text: "Something does not work on our side. Nothing is wrong with your account. \
                              Wait a moment and try again.",
@@ -110,11 +107,9 @@ pub(in crate::web::pages) const ENGLISH: Texts = Texts {
     password_too_short: "This password is too short. Use at least {min} characters.",
     password_too_long: "This password is too long.",
     password_too_common: "This password is easy to guess. Choose one that is not on everybody’s list.",
-    password_unchanged: "This is your old password. Choose a new one.",
     passwords_differ: "The two passwords are not the same. Type them again.",
     unknown_user_code: "We do not know this code, or it has expired. Check it on your device and try again.",
     form_expired: "This page was open for a long time. Please send it again.",
-    sign_in_again: "Please sign in again to continue.",
     busy: "We cannot check this right now. Please try again in a moment.",
 
     days: counted("{n} day", "{n} days"),

@@ -45,7 +45,7 @@ macro_rules! texts {
 
 texts! {
     // Around every page.
-    languages, continue_button, error_prefix,
+    languages, continue_button, error_prefix, unnamed,
     // Signing in.
     sign_in_title, sign_in_to, login_id_label, password_label, show_password, remember_label, sign_in_button,
     // Second factor.
@@ -65,14 +65,14 @@ texts! {
     confirm_logout_title, confirm_logout_text, logout_button, signed_out_title, signed_out_text, signed_out_next,
     // Where a way ends.
     not_registered_title, not_registered_text,
-    error_request_title, error_request_text, error_expired_title, error_expired_text, error_throttled_title,
-    error_throttled_text, error_loop_title, error_loop_text, error_not_found_title, error_not_found_text,
+    error_request_title, error_request_text, error_throttled_title,
+    error_throttled_text, error_loop_title, error_loop_text,
     error_unavailable_title, error_unavailable_text, error_developer, error_reference,
     // A form on its way to the client.
     form_post_title, form_post_text,
     // Messages of forms.
     wrong_credentials, throttled, locked, expired, wrong_code, password_too_short, password_too_long,
-    password_too_common, password_unchanged, passwords_differ, unknown_user_code, form_expired, sign_in_again, busy,
+    password_too_common, passwords_differ, unknown_user_code, form_expired, busy,
 }
 
 impl Texts {
@@ -99,13 +99,8 @@ pub(super) fn length(t: &Texts, language: Language, seconds: i64) -> String {
     };
     let count = ((seconds + unit / 2) / unit).max(1);
     let form = match language {
-        Language::English | Language::German => {
-            if count == 1 {
-                forms.one
-            } else {
-                forms.other
-            }
-        }
+        Language::English | Language::German if count == 1 => forms.one,
+        Language::English | Language::German => forms.other,
         Language::Arabic => match (count, count % 100) {
             (1, _) => forms.one,
             (2, _) => forms.two,
