@@ -153,15 +153,26 @@ impl Directory {
     pub(super) async fn revoke(&self, revoked: Revoked) -> Result<(), DirectoryError> {
         let now = self.clock.now();
         // What was issued in the second of an earlier mark bears the second after it (`Revocations::earliest`), and must be
-        // covered too.
-        let (kind, key) = revoked.parts();
-        let before = self.store.find_revocation(kind, &key).await?;
-        let revoked_at = before.map_or(now, |before| now.max(before.revoked_at.saturating_add(1)));
+        // covered too: of a user their own mark counts, of a client those of all its users.
+        let before = match &revoked {
+            Revoked::Client { .. } => self.latest_mark(now).await?,
+            Revoked::Token(_) | Revoked::Grant(_) | Revoked::Session(_) | Revoked::User(_) => {
+                let (kind, key) = revoked.parts();
+                self.store.find_revocation(kind, &key).await?.map(|mark| mark.revoked_at)
+            }
+        };
+        let revoked_at = before.map_or(now, |before| now.max(before.saturating_add(1)));
         let expires_at = now.saturating_add(super::rules::LONGEST_ACCESS_TOKEN_FOR);
         let revocation = Revocation { revoked, revoked_at, expires_at };
         self.store.revoke(&revocation).await?;
         self.revocations.add(&revocation);
         Ok(())
+    }
+
+    async fn latest_mark(&self, now: i64) -> Result<Option<i64>, DirectoryError> {
+        let marks = self.store.list_revocations(now).await?.into_iter();
+        let by_time = marks.filter(|mark| matches!(mark.revoked, Revoked::User(_) | Revoked::Client { .. }));
+        Ok(by_time.map(|mark| mark.revoked_at).max())
     }
 
     pub(super) async fn replace_user(&self, before: &User, after: &User, event: Event) -> Result<(), DirectoryError> {

@@ -163,9 +163,14 @@ async fn a_deleted_application_is_forgotten_and_its_tokens_refused() {
         ..Bearings::default()
     };
     assert!(!revocations.concern(&bearings));
+    // A user who was revoked and came back in the same second has a token of the next one.
+    directory.revoke_user(Uuid::from_u128(7)).await.unwrap();
     directory.delete_application(shop.id).await.unwrap();
-    assert!(revocations.concern(&bearings));
-    assert_eq!(store.list_revocations(1_000).await.unwrap().len(), 1);
+    for issued_at in [999, 1_000, 1_001] {
+        assert!(revocations.concern(&Bearings { issued_at, ..bearings }), "{issued_at}");
+    }
+    assert!(!revocations.concern(&Bearings { issued_at: 1_002, ..bearings }));
+    assert_eq!(store.list_revocations(1_000).await.unwrap().len(), 2);
     assert!(directory.find_application(world.tenant_id, &shop.client_id).await.unwrap().is_none());
     let again = directory.delete_application(shop.id).await;
     assert!(matches!(again, Err(DirectoryError::NotFound("application"))), "{again:?}");
