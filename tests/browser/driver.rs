@@ -261,7 +261,8 @@ impl Drop for Browser {
         if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
             let _ = stream.set_read_timeout(Some(PATIENCE));
             let (session, port) = (&self.session, self.port);
-            let request = format!("DELETE /session/{session} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
+            let request =
+                format!("DELETE /session/{session} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
             let _ = stream.write_all(request.as_bytes());
             let _ = stream.read(&mut [0; 512]);
         }
