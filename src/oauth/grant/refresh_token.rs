@@ -62,7 +62,8 @@ impl AuthorizationServer {
             return Err(OAuthError::invalid_grant(ErrorReason::ClientIdMismatch, description));
         }
         // One that was rotated is looked at however long ago that was: presenting it again says something (C5).
-        if !stored.is_live(now) && !(stored.rotated_at.is_some() && is_family_live(&stored, now)) {
+        let counts = if stored.rotated_at.is_some() { is_family_live(&stored, now) } else { stored.is_live(now) };
+        if !counts {
             return Err(not_found());
         }
         self.check_still_known(asking, &stored).await?;
