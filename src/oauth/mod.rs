@@ -6,6 +6,8 @@
 //! |---|---|
 //! | RFC 6749 2.3.1 client authentication | `client_authentication` |
 //! | RFC 7523 3 signed client assertions | `client_assertion` |
+//! | RFC 6749 3.1 the authorization endpoint, OpenID Connect Core 3 | `authorization`, `login`, `session`, `consent` |
+//! | OpenID Connect logout: RP-initiated, front-channel, back-channel | `logout` |
 //! | RFC 6749 3.2 parameters | `parameters` |
 //! | RFC 6749 4.1.3 authorization codes | `grant/authorization_code` |
 //! | RFC 6749 4.3 passwords | `grant/password` |

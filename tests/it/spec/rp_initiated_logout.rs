@@ -116,7 +116,7 @@ async fn a_hint_that_is_not_ours_is_refused() {
     }
 }
 
-// F-120, F-121, F-122, D4: four places, in their order.
+// F-027, F-120, F-121, F-122, D4: four places, in their order.
 #[tokio::test]
 async fn the_browser_goes_where_it_is_told_first() {
     let rows = [
