@@ -24,7 +24,6 @@ impl Sent {
     ///
     /// # Errors
     /// The answer to what is no form, or too long for one.
-    #[expect(clippy::result_large_err, reason = "the answer is sent at once")]
     pub(super) async fn form(tenant: Option<Path<String>>, request: Request<Body>) -> Result<Self, Response> {
         let (head, body) = request.into_parts();
         if !is_form(&head.headers) {
