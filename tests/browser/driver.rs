@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 /// Longer than anything takes on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// The key under which WebDriver names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 const CHROMIUM: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -51,14 +51,18 @@ impl Browser {
     /// A fresh profile, a window of 1024 by 900 pixels, nothing fetched from anywhere that a test does not name.
     pub async fn start() -> Self {
         let missing = "is missing: scripts/deps test installs it";
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("chromedriver {missing} ({error})"));
-        let port = announced_port(&mut driver);
+        let start = || {
+            let mut command = Command::new("chromedriver");
+            command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut driver = command.spawn().unwrap_or_else(|error| panic!("chromedriver {missing} ({error})"));
+            let port = announced_port(&mut driver);
+            if port.is_none() {
+                let _ = driver.wait();
+            }
+            Some((port?, driver))
+        };
+        // It takes a free port of IPv4 and ends if somebody has the same one of IPv6.
+        let (port, driver) = (0..10).find_map(|_| start()).expect("chromedriver says its port");
         let chromium = CHROMIUM.into_iter().find_map(on_path).unwrap_or_else(|| panic!("Chromium {missing}"));
         let mut browser = Self { client: reqwest::Client::new(), port, session: String::new(), chromium: None, driver };
         let arguments = [
@@ -76,6 +80,7 @@ impl Browser {
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
             "acceptInsecureCerts": true,
+            "timeouts": { "script": PATIENCE.as_millis() as u64, "pageLoad": PATIENCE.as_millis() as u64 },
             "goog:chromeOptions": { "binary": chromium, "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
         } } });
@@ -150,6 +155,29 @@ impl Browser {
     pub async fn click(&self, selector: &str) {
         let element = self.find(selector).await;
         self.ask("POST", &format!("element/{element}/click"), json!({})).await;
+    }
+
+    /// Clicks on what leads to another page, and waits until that is there.
+    pub async fn follow(&self, selector: &str) {
+        self.mark().await;
+        self.click(selector).await;
+        self.leave().await;
+    }
+
+    /// Marks the page that is shown, for [`Self::leave`].
+    pub async fn mark(&self) {
+        self.run("document.documentElement.dataset.marked = ''", json!([])).await;
+    }
+
+    /// Waits until another page than the marked one is complete.
+    pub async fn leave(&self) {
+        let script = "return !('marked' in document.documentElement.dataset) && document.readyState === 'complete'";
+        let started = Instant::now();
+        // Between two pages there is none to ask.
+        while self.attempt("POST", "execute/sync", json!({ "script": script, "args": [] })).await != Ok(json!(true)) {
+            assert!(started.elapsed() < PATIENCE, "still at {}", self.url().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Replaces what is in a field.
@@ -247,6 +275,17 @@ impl Browser {
         fs::write(folder.join(format!("{name}.png")), image).unwrap();
     }
 
+    /// Waits until the console says this.
+    pub async fn complains(&self, of: &str) {
+        let started = Instant::now();
+        let mut said = Vec::new();
+        while !said.iter().any(|line: &String| line.contains(of)) {
+            assert!(started.elapsed() < PATIENCE, "nothing about {of}: {said:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            said.extend(self.complaints().await);
+        }
+    }
+
     /// What the console said since it was last asked: refused by policy, not found, thrown.
     pub async fn complaints(&self) -> Vec<String> {
         let entries = self.ask("POST", "se/log", json!({ "type": "browser" })).await;
@@ -284,17 +323,16 @@ fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.exists())
 }
 
-/// "ChromeDriver was started successfully on port 36741."
-fn announced_port(driver: &mut Child) -> u16 {
-    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    let mut next = || lines.next().expect("chromedriver says its port").unwrap();
+/// "ChromeDriver was started successfully on port 36741." `None` if it ends without that.
+fn announced_port(driver: &mut Child) -> Option<u16> {
+    let mut lines = BufReader::new(driver.stdout.take()?).lines();
     let port = loop {
-        let line = next();
+        let line = lines.next()?.ok()?;
         if let Some((_, port)) = line.split_once("successfully on port ") {
-            break port.trim_end_matches('.').parse().unwrap();
+            break port.trim_end_matches('.').parse().ok()?;
         }
     };
     // Nobody reads on; a pipe that is full would stop it.
     std::thread::spawn(move || lines.for_each(drop));
-    port
+    Some(port)
 }

@@ -118,7 +118,7 @@ impl World {
     pub async fn sign_in(&self, login: &str, password: &str) {
         self.browser.fill("#loginId", login).await;
         self.browser.fill("#password", password).await;
-        self.browser.click("#submit").await;
+        self.browser.follow("#submit").await;
     }
 
     /// The parameters with which the client got the browser back.
