@@ -31,7 +31,7 @@ fn frames(text: &str) -> Vec<String> {
     frames
 }
 
-// Front-Channel Logout 2 and 3, F-125, F-127, D4, K1
+// Front-Channel Logout 2 and 3, F-027, F-125, F-127, D4, K1
 #[tokio::test]
 async fn every_client_with_a_logout_url_is_opened_in_a_frame() {
     let server = start(Profile::Standard, LogoutBehavior::AllApplications, true).await;
