@@ -14,7 +14,7 @@ use super::application::application_called;
 use super::directory::{Common, on_directory, tenant_called};
 use super::{Failure, Outcome};
 use crate::directory::{Directory, DirectoryError, NewRegistration, NewUser};
-use crate::model::{PasswordChange, User, UserProfile};
+use crate::model::{Consent, PasswordChange, RefreshToken, Session, User, UserProfile};
 use crate::secret::Secret;
 
 #[derive(Debug, clap::Args)]
@@ -90,8 +90,22 @@ enum Action {
     Lock(Who),
     /// Let the user log in again
     Unlock(Who),
-    /// End every session and token of the user
-    Revoke(Who),
+    /// Show the sessions of a user, and what applications were given by them
+    Access(Who),
+    /// End every session and token of the user, or one
+    Revoke {
+        #[command(flatten)]
+        who: Who,
+        /// One session, with what was given in it
+        #[arg(long, value_name = "ID", group = "one")]
+        session: Option<Uuid>,
+        /// One grant: the refresh tokens and access tokens that come from it
+        #[arg(long, value_name = "ID", group = "one")]
+        grant: Option<Uuid>,
+        /// The consent for one application, with what it was given; the user is asked again
+        #[arg(long, value_name = "APPLICATION", group = "one")]
+        consent: Option<String>,
+    },
     /// Set the user's roles in an application, and register them for it
     Roles {
         /// Email, username or id
@@ -140,7 +154,22 @@ pub fn run(arguments: &Arguments) -> Outcome {
         }
         Action::Lock(who) => Ok(shown(&directory.lock_user(user_called(directory, who).await?.id).await?)),
         Action::Unlock(who) => Ok(shown(&directory.unlock_user(user_called(directory, who).await?.id).await?)),
-        Action::Revoke(who) => {
+        Action::Access(who) => access(directory, &user_called(directory, who).await?).await,
+        Action::Revoke { who, session: Some(session), .. } => {
+            directory.end_session(user_called(directory, who).await?.id, *session).await?;
+            Ok(json!({ "revoked": session }))
+        }
+        Action::Revoke { who, grant: Some(grant), .. } => {
+            directory.end_grant(user_called(directory, who).await?.id, *grant).await?;
+            Ok(json!({ "revoked": grant }))
+        }
+        Action::Revoke { who, consent: Some(application), .. } => {
+            let user = user_called(directory, who).await?;
+            let application = application_called(directory, who.tenant.as_deref(), application).await?;
+            directory.withdraw_consent(user.id, application.id).await?;
+            Ok(json!({ "revoked": application.id }))
+        }
+        Action::Revoke { who, .. } => {
             let user = user_called(directory, who).await?;
             directory.revoke_user(user.id).await?;
             Ok(json!({ "revoked": user.id }))
@@ -248,6 +277,49 @@ fn shown(user: &User) -> Value {
         "recovery_codes_left": user.recovery_codes.len(),
         "managed_by": user.managed_by,
     })
+}
+
+/// Sessions, grants and consents; never what stands for them.
+async fn access(directory: &Directory, user: &User) -> Result<Value, Failure> {
+    let applications = directory.applications(Some(user.tenant_id)).await?;
+    let name = |id: Uuid| applications.iter().find(|application| application.id == id).map(|found| found.name.as_str());
+    let access = directory.access_of(user.id).await?;
+    let session = |session: &Session| {
+        json!({
+            "id": session.id,
+            "authenticated_at": session.authenticated_at,
+            "methods": session.methods,
+            "last_used_at": session.last_used_at,
+            "expires_at": session.expires_at,
+            "peer": session.peer,
+            "user_agent": session.user_agent,
+        })
+    };
+    let grant = |token: &RefreshToken| {
+        json!({
+            "id": token.approval.grant_id,
+            "application": name(token.approval.application_id),
+            "scopes": token.approval.scopes,
+            "session": token.approval.session_id,
+            "device": token.device_name,
+            "approved_at": token.approval.authenticated_at,
+            "last_used_at": token.last_used_at,
+            "expires_at": token.expires_at,
+        })
+    };
+    let consent = |consent: &Consent| {
+        json!({
+            "application": name(consent.application_id),
+            "scopes": consent.scopes,
+            "granted_at": consent.granted_at,
+            "expires_at": consent.expires_at,
+        })
+    };
+    Ok(json!({
+        "sessions": access.sessions.iter().map(session).collect::<Vec<_>>(),
+        "grants": access.grants.iter().map(grant).collect::<Vec<_>>(),
+        "consents": access.consents.iter().map(consent).collect::<Vec<_>>(),
+    }))
 }
 
 async fn with_registrations(directory: &Directory, user: &User) -> Result<Value, Failure> {

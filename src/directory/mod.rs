@@ -4,6 +4,7 @@
 //!
 //! It does not know how a command arrived, nor what a token looks like.
 
+mod access;
 mod application_rules;
 mod applications;
 mod cache;
@@ -29,6 +30,7 @@ mod users;
 
 use std::sync::Arc;
 
+pub use access::Access;
 pub use applications::{ApplicationWithSecret, NewApplication, NewRole, NewSecret};
 pub use credentials::{Login, LoginError, SecondFactor};
 pub use entities::{NewEntity, WithSecret};

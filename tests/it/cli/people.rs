@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::{HEAD, ROUTES, Site};
+use crate::support::authorization_server::part;
 use crate::support::gateway::Raw;
 use crate::support::process::{Gateway, Run, encoded};
 
@@ -174,6 +175,43 @@ fn what_is_shown_can_be_read_by_scripts() {
     assert_eq!((page.as_array().unwrap().len(), rest.as_array().unwrap().len()), (1, 1));
     assert_eq!(site.json(&["user", "roles", "ann", "shop", "--unregister"])["deleted"]["application"], "shop");
     assert_eq!(site.json(&["user", "revoke", "ann"])["revoked"], user["id"]);
+}
+
+// K9: what was given can be looked through and taken back, and the running gateway hears of it.
+#[test]
+fn grants_are_listed_and_ended_one_by_one() {
+    let site = Site::with(&[GUARDED]);
+    let gateway = site.serve();
+    let (application, _) = populated(&site);
+    let ask = || {
+        let (id, secret) = (text(&application, "client_id"), encoded(text(&application, "client_secret")));
+        let form = format!(
+            "grant_type=password&client_id={id}&client_secret={secret}&username=ann&password={}&scope=offline_access",
+            encoded(PASSWORD)
+        );
+        gateway.post_form("/oauth2/token", &form).json()
+    };
+    let (first, second) = (ask(), ask());
+    let allowed = |tokens: &Value| gateway.request_with(text(tokens, "access_token"), "GET", "/admin/x").status();
+    assert_eq!((allowed(&first), allowed(&second)), (200, 200));
+    let access = site.json(&["user", "access", "ann"]);
+    let grants = access["grants"].as_array().unwrap();
+    assert_eq!((grants.len(), &grants[0]["application"]), (2, &json!("shop")), "{access}");
+    assert_eq!((&access["sessions"], &access["consents"]), (&json!([]), &json!([])));
+    // The first grant by its token, not by its place: both may be of the same second.
+    let claims = part(text(&first, "access_token"), 1);
+    let id = text(&claims, "gid");
+    assert_eq!(site.json(&["user", "revoke", "ann", "--grant", id])["revoked"], id);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while allowed(&first) != 401 {
+        assert!(Instant::now() < deadline, "the gateway does not hear of it");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(allowed(&second), 200);
+    assert_eq!(site.json(&["user", "access", "ann"])["grants"].as_array().unwrap().len(), 1);
+    let again = site.run(&["user", "revoke", "ann", "--grant", id]);
+    let complaint = again.complaint(1);
+    assert!(complaint.contains("there is no grant"), "{complaint}");
 }
 
 // A password is never an argument, and a mistake is one line that says what there is instead.
