@@ -6,6 +6,7 @@ mod authorize;
 mod back_channel;
 mod browser;
 mod cookies;
+mod cross_origin;
 mod device;
 mod forgery;
 mod introspect;
@@ -75,16 +76,9 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
     let tenant = |path: &str| format!("/{{tenant}}{path}");
     Router::new()
         .merge(people())
-        .route(TOKEN, post(token::post))
-        .route(&tenant(TOKEN), post(token::post))
+        .merge(scripts())
         .route(INTROSPECT, post(introspect::post))
         .route(&tenant(INTROSPECT), post(introspect::post))
-        .route(REVOKE, post(revoke::post))
-        .route(&tenant(REVOKE), post(revoke::post))
-        .route(USERINFO, get(userinfo::get).post(userinfo::post))
-        .route(&tenant(USERINFO), get(userinfo::get).post(userinfo::post))
-        .route(DEVICE_AUTHORIZATION, post(device::authorize))
-        .route(&tenant(DEVICE_AUTHORIZATION), post(device::authorize))
         .route(USER_CODE_CHECK, get(device::check))
         .route(&tenant(USER_CODE_CHECK), get(device::check))
         .route(USER_CODE_DETAILS, post(device::describe))
@@ -104,6 +98,21 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
         .method_not_allowed_fallback(respond::method_not_allowed)
         .layer(map_response(respond::harden))
         .with_state(server)
+}
+
+/// What applications call that live in a browser themselves.
+fn scripts() -> Router<Arc<AuthorizationServer>> {
+    let endpoints: [(&str, MethodRouter<Arc<AuthorizationServer>>); 4] = [
+        (TOKEN, post(token::post)),
+        (REVOKE, post(revoke::post)),
+        (USERINFO, get(userinfo::get).post(userinfo::post)),
+        (DEVICE_AUTHORIZATION, post(device::authorize)),
+    ];
+    let router = endpoints.into_iter().fold(Router::new(), |router, (path, endpoint)| {
+        let endpoint = endpoint.options(cross_origin::preflight);
+        router.route(path, endpoint.clone()).route(&format!("/{{tenant}}{path}"), endpoint)
+    });
+    router.route_layer(map_response(cross_origin::open))
 }
 
 /// The pages on which people log in and out.

@@ -6,6 +6,7 @@ mod back_channel_logout;
 mod client_credentials;
 mod client_secrets;
 mod consent;
+mod cross_origin;
 mod device_page;
 mod front_channel_logout;
 mod hardening;
