@@ -137,6 +137,13 @@ async fn users_come_in_pages(store: Shared) {
     assert_eq!(ids(Some(id(1)), None, 9).await, [id(30), id(31)]);
     assert_eq!(ids(Some(id(1)), Some(id(30)), 9).await, [id(31)]);
     assert!(ids(Some(id(9)), None, 9).await.is_empty());
+    assert_eq!(store.list_managed_users("config").await.expect("list"), []);
+    for number in [0xad, 0xac] {
+        let managed = User { managed_by: Some("config".to_owned()), ..user(number) };
+        store.insert_user(&managed).await.expect("inserted");
+    }
+    let managed = store.list_managed_users("config").await.expect("list");
+    assert_eq!(managed.iter().map(|user| user.id).collect::<Vec<_>>(), [id(0xac), id(0xad)]);
 }
 
 async fn a_user_is_replaced_if_it_is_what_was_read(store: Shared) {
