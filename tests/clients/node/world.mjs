@@ -3,6 +3,10 @@
 // Owns forms and cookies; it knows no library.
 
 import assert from 'node:assert/strict'
+import { webcrypto } from 'node:crypto'
+
+// The libraries expect it to be global, which it is from Node.js 19 on; Debian 12 has 18.
+globalThis.crypto ??= webcrypto
 
 export const world = JSON.parse(process.env.FAREGATE_WORLD)
 
