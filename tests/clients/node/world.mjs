@@ -84,7 +84,7 @@ export class Browser {
       const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
       const headers = { accept: 'text/html', ...init.headers, ...(cookie ? { cookie } : {}) }
       const answer = await fetch(url, { ...init, headers, redirect: 'manual' })
-      for (const line of answer.headers.getSetCookie()) {
+      for (const line of cookiesOf(answer)) {
         const [, name, value] = line.match(/^([^=]+)=([^;]*)/)
         if (/max-age=0\b/i.test(line)) this.#cookies.delete(name)
         else this.#cookies.set(name, value)
@@ -103,4 +103,10 @@ function attribute(text, name) {
   const found = text.match(new RegExp(`(?:^|\\s)${name}="([^"]*)"`))
   const entities = { amp: '&', quot: '"', lt: '<', gt: '>', '#39': "'", '#x27': "'", '#34': '"', '#38': '&' }
   return found?.[1].replace(/&(#?\w+);/g, (entity, key) => entities[key] ?? entity)
+}
+
+/** Every `Set-Cookie` of an answer; Debian 12's Node.js joins them with commas, which ours do not contain. */
+function cookiesOf(answer) {
+  const { headers } = answer
+  return headers.getSetCookie?.() ?? headers.get('set-cookie')?.split(/, (?=[^;,]+=)/) ?? []
 }
