@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 /// Rounds over all cases, each beginning with another one. What is reported is the median over the rounds, and of ratios
 /// the median of the ratios within a round, because machines get faster and slower while they are measured.
-const ROUNDS: usize = 11;
-const SECONDS: u32 = 2;
+const ROUNDS: usize = 21;
+const SECONDS: u32 = 1;
 const CONNECTIONS: u32 = 32;
 const DISTINCT_TOKENS: usize = 20_000;
 const IDLE_CONNECTIONS: usize = 10_000;

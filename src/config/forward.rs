@@ -20,10 +20,22 @@ pub struct Forward {
     /// A JSON object: target entity to permissions.
     pub permissions: Option<HeaderName>,
     pub request_id: Option<HeaderName>,
+    pub case: Case,
 }
 
+/// How the names of fields are written to an upstream that speaks HTTP/1.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Case {
+    /// In lower case, as HTTP/2 demands.
+    #[default]
+    Lower,
+    /// As the client wrote them; costs a few percent of a request.
+    Preserve,
+}
+
+const NAMES: &[&str] = &["subject", "client", "tenant", "issuer", "scope", "roles", "permissions", "request_id"];
 pub(super) const KEYS: &[&str] =
-    &["subject", "client", "tenant", "issuer", "scope", "roles", "permissions", "request_id"];
+    &["subject", "client", "tenant", "issuer", "scope", "roles", "permissions", "request_id", "case"];
 
 /// Fields that carry the request itself: an identity in one of them would break it or be lost on the way.
 const TAKEN: [&str; 24] = [
@@ -64,6 +76,7 @@ impl Default for Forward {
             roles: Some(HeaderName::from_static("x-auth-roles")),
             permissions: Some(HeaderName::from_static("x-auth-permissions")),
             request_id: Some(HeaderName::from_static("x-request-id")),
+            case: Case::Lower,
         }
     }
 }
@@ -110,8 +123,11 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Forward {
     let Some(fields) = node.and_then(|node| Fields::open(node, KEYS, check)) else {
         return forward;
     };
+    if let Some(case) = fields.find("case").and_then(|node| check.parsed(node, case)) {
+        forward.case = case;
+    }
     let mut changed = Vec::new();
-    for key in KEYS {
+    for key in NAMES {
         let Some(node) = fields.find(key) else { continue };
         let Some(name) = name(node, check) else { continue };
         if let Some(slot) = forward.slot(key) {
@@ -123,7 +139,7 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Forward {
         let Some(own) = forward.slot(key).and_then(|slot| slot.clone()) else {
             continue;
         };
-        let twin = KEYS.iter().filter(|other| **other != key).find(|other| {
+        let twin = NAMES.iter().filter(|other| **other != key).find(|other| {
             forward.slot(other).is_some_and(|name| name.as_ref().is_some_and(|name| spelling(name) == spelling(&own)))
         });
         if let Some(twin) = twin {
@@ -131,6 +147,14 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Forward {
         }
     }
     forward
+}
+
+fn case(text: &str) -> Result<Case, scalar::Refusal> {
+    match text {
+        "lower" => Ok(Case::Lower),
+        "preserve" => Ok(Case::Preserve),
+        _ => Err(scalar::Refusal { expected: "lower or preserve", help: None }),
+    }
 }
 
 /// `None` is a problem, `Some(None)` is `false`.

@@ -40,7 +40,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest;
 
 pub use environment::Environment;
-pub use forward::Forward;
+pub use forward::{Case, Forward};
 pub use issuers::{Issuer, IssuerIndex};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;

@@ -15,6 +15,7 @@ mod entity_types;
 mod error;
 mod feed;
 mod grants;
+mod hashers;
 mod lookup;
 mod password_rules;
 mod passwords;

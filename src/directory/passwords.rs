@@ -1,17 +1,15 @@
-//! Argon2id: how passwords are hashed and verified, two at a time and never on the threads that serve (rules L7, L9, L10).
+//! Argon2id: how passwords are hashed and verified (rules L7, L9).
 //!
-//! Owns the cost and the queue. Which passwords may be chosen is in `password_rules`.
-
-use std::sync::Arc;
-use std::thread::available_parallelism;
+//! Owns the cost. Where it is paid is in `hashers`, which passwords may be chosen in `password_rules`.
 
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, phc};
-use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
+use super::hashers::{Hashers, Memory, Turn};
 use crate::entropy::Entropy;
 use crate::secret::equal;
 
@@ -19,12 +17,11 @@ use crate::secret::equal;
 const MEMORY: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
+/// Bytes.
+const OUTPUT: usize = 32;
 
 /// Longest password that is looked at, in bytes (L2).
 pub(super) const LONGEST: usize = 1024;
-
-/// How many may wait for their turn; at 50 ms each the last of them waits two seconds.
-const PLACES: usize = 64;
 
 /// What a hash that somebody else made may cost us at most, as a multiple of ours.
 const DEAREST: u32 = 16;
@@ -33,8 +30,7 @@ const DEAREST: u32 = 16;
 #[derive(Clone)]
 pub struct Passwords {
     entropy: Entropy,
-    turns: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    hashers: Hashers,
 }
 
 /// What became of a verification.
@@ -55,17 +51,9 @@ pub enum PasswordError {
     Library(String),
 }
 
-/// The right to hash once. It lives until the work is done, even if nobody waits for it any more.
-pub(super) struct Turn {
-    _place: OwnedSemaphorePermit,
-    _turn: OwnedSemaphorePermit,
-}
-
 impl Passwords {
     pub fn new(entropy: Entropy) -> Self {
-        // L10: two, but never all cores.
-        let turns = available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 2));
-        Self { entropy, turns: Arc::new(Semaphore::new(turns)), places: Arc::new(Semaphore::new(PLACES)) }
+        Self { entropy, hashers: Hashers::new() }
     }
 
     /// The hash of a new password in PHC form.
@@ -89,20 +77,18 @@ impl Passwords {
 
     /// Waits for a turn, if there is a place to wait in.
     pub(super) async fn turn(&self) -> Result<Turn, PasswordError> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| PasswordError::Busy)?;
-        let turn = self.turns.clone().acquire_owned().await.map_err(|_| PasswordError::Busy)?;
-        Ok(Turn { _place: place, _turn: turn })
+        self.hashers.turn().await
     }
 
     pub(super) async fn hash_in(&self, turn: Turn, password: &str) -> Result<String, PasswordError> {
         let password = normal(password);
         let mut salt = [0; 16];
         self.entropy.fill(&mut salt);
-        apart(turn, move || {
-            let hash: phc::PasswordHash = hasher(current()?)
-                .hash_password_with_salt(password.as_bytes(), &salt)
-                .map_err(|error| PasswordError::Library(error.to_string()))?;
-            Ok(hash.to_string())
+        turn.take(move |memory| {
+            let mut hash = [0; OUTPUT];
+            compute(current()?, password.as_bytes(), &salt, &mut hash, memory)?;
+            let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
+            Ok(format!("$argon2id$v=19$m={MEMORY},t={PASSES},p={LANES}${salt}${hash}"))
         })
         .await
     }
@@ -117,18 +103,16 @@ impl Passwords {
         // Nothing so long was ever stored, and hashing megabytes is not what the turn is for.
         let is_possible = password.len() <= LONGEST;
         let password = normal(if is_possible { password } else { "" });
-        apart(turn, move || {
+        turn.take(move |memory| {
             let Some(stored) = stored else {
-                let mut computed = [0; 32];
-                hasher(current()?).hash_password_into(password.as_bytes(), &[0; 16], &mut computed).map_err(library)?;
+                let mut computed = [0; OUTPUT];
+                compute(current()?, password.as_bytes(), &[0; 16], &mut computed, memory)?;
                 std::hint::black_box(&computed);
                 return Ok(Verdict { matches: false, rehash: false });
             };
             let mut computed = vec![0; stored.output.len()];
             let rehash = stored.is_cheap();
-            hasher(stored.params)
-                .hash_password_into(password.as_bytes(), &stored.salt, &mut computed)
-                .map_err(library)?;
+            compute(stored.params, password.as_bytes(), &stored.salt, &mut computed, memory)?;
             Ok(Verdict { matches: equal(&computed, &stored.output) & is_possible, rehash })
         })
         .await
@@ -154,7 +138,7 @@ impl Stored {
     }
 
     fn is_cheap(&self) -> bool {
-        self.params.m_cost() < MEMORY || self.params.t_cost() < PASSES || self.output.len() < 32
+        self.params.m_cost() < MEMORY || self.params.t_cost() < PASSES || self.output.len() < OUTPUT
     }
 }
 
@@ -169,28 +153,26 @@ fn normal(password: &str) -> Zeroizing<String> {
 }
 
 fn current() -> Result<Params, PasswordError> {
-    Params::new(MEMORY, PASSES, LANES, Some(32)).map_err(library)
+    Params::new(MEMORY, PASSES, LANES, Some(OUTPUT)).map_err(library)
 }
 
-fn hasher(params: Params) -> Argon2<'static> {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+fn compute(
+    params: Params,
+    password: &[u8],
+    salt: &[u8],
+    computed: &mut [u8],
+    memory: &mut Memory,
+) -> Result<(), PasswordError> {
+    let blocks = params.block_count();
+    if memory.len() < blocks {
+        memory.resize(blocks, Block::default());
+    }
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon2.hash_password_into_with_memory(password, salt, computed, &mut memory[..blocks]).map_err(library)
 }
 
 fn library(error: argon2::Error) -> PasswordError {
     PasswordError::Library(error.to_string())
-}
-
-/// Runs `work` where nobody else waits, and gives the turn back when it is done.
-async fn apart<T: Send + 'static>(
-    turn: Turn,
-    work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
-) -> Result<T, PasswordError> {
-    let done = tokio::task::spawn_blocking(move || {
-        let result = work();
-        drop(turn);
-        result
-    });
-    done.await.map_err(|error| PasswordError::Library(error.to_string()))?
 }
 
 #[cfg(test)]
@@ -241,8 +223,13 @@ mod tests {
     #[tokio::test]
     async fn a_cheap_hash_is_to_be_made_anew() {
         let cheap = Params::new(8_192, 1, 1, Some(32)).unwrap();
-        let hash: phc::PasswordHash = hasher(cheap).hash_password_with_salt(b"pw", &[7; 16]).unwrap();
-        let hash = hash.to_string();
+        let mut output = [0; OUTPUT];
+        compute(cheap, b"pw", &[7; 16], &mut output, &mut Memory::new()).unwrap();
+        let hash = format!(
+            "$argon2id$v=19$m=8192,t=1,p=1${}${}",
+            STANDARD_NO_PAD.encode([7; 16]),
+            STANDARD_NO_PAD.encode(output)
+        );
         assert!(is_hash(&hash));
         let verdict = passwords().verify("pw", Some(&hash)).await.unwrap();
         assert_eq!(verdict, Verdict { matches: true, rehash: true });
@@ -257,15 +244,5 @@ mod tests {
         let long = "x".repeat(LONGEST);
         let hash = passwords.hash(&long).await.unwrap();
         assert!(passwords.verify(&long, Some(&hash)).await.unwrap().matches);
-    }
-
-    // L10
-    #[tokio::test]
-    async fn who_finds_no_place_to_wait_is_told_so() {
-        let passwords = passwords();
-        let held = passwords.places.clone().acquire_many_owned(64).await.unwrap();
-        assert!(matches!(passwords.hash("pw").await, Err(PasswordError::Busy)));
-        drop(held);
-        assert!(passwords.hash("pw").await.is_ok());
     }
 }

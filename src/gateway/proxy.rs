@@ -95,8 +95,8 @@ impl ProxyHttp for Proxy {
         let received = session.req_header();
         let peer = peer_address(session);
         let forwarding = Forwarding {
+            received,
             path: ctx.canonical_path.as_deref().unwrap_or(received.uri.path()),
-            query: received.uri.query(),
             peer,
             peer_is_trusted: peer.is_some_and(|peer| self.0.trusts(peer)),
             over_tls: session.digest().is_some_and(over_tls),

@@ -6,7 +6,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use uuid::Uuid;
 
-use super::client::Subject;
+use super::client::{Client, Subject};
 use super::error::OAuthError;
 use super::grant::GrantType;
 use super::id_token::IdTokenBinding;
@@ -157,6 +157,23 @@ struct UserClaims<'a> {
 }
 
 impl AuthorizationServer {
+    /// Whether the tenant's keys are there. An RSA key takes seconds to make, and a code or a refresh token that is spent
+    /// meanwhile would be lost.
+    ///
+    /// # Errors
+    /// `temporarily_unavailable` while one of them is still being made.
+    pub(super) fn check_can_issue(&self, issuer: &LocalIssuer, client: &Client) -> Result<(), OAuthError> {
+        let purposes: &[KeyPurpose] = match client {
+            Client::Entity(_) => &[KeyPurpose::AccessToken],
+            Client::Application(_) => &KeyPurpose::ALL,
+        };
+        let now = self.clock.now();
+        if purposes.iter().all(|&purpose| issuer.signing_key(purpose, now).is_some()) {
+            return Ok(());
+        }
+        Err(OAuthError::unavailable("the tenant's signing keys are not made yet"))
+    }
+
     /// # Errors
     /// `temporarily_unavailable` while the tenant's first key is still being made.
     pub(super) fn issue(&self, issuer: &LocalIssuer, proof: &Proof) -> Result<TokenResponse, OAuthError> {

@@ -89,7 +89,7 @@ fn encode_into(text: &mut String, value: &str) {
 
 /// Undoes form encoding: `+` is a space, `%41` is `A`, and a `%` that begins no escape stands for itself (F-108).
 /// `None` if the outcome is not UTF-8.
-pub(super) fn decode(text: &[u8]) -> Option<Cow<'_, str>> {
+pub(crate) fn decode(text: &[u8]) -> Option<Cow<'_, str>> {
     if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         return std::str::from_utf8(text).ok().map(Cow::Borrowed);
     }

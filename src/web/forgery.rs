@@ -1,6 +1,8 @@
 //! Where a form comes from (rule K5): a value in each of our forms that only this browser can send back, and what browsers
 //! say themselves. It does not know what the form is for.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::hmac;
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
@@ -8,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::pages::field;
 use crate::clock::UnixSeconds;
-use crate::oauth::FormOrigin;
+use crate::oauth::{FormOrigin, form_decoded};
 
 /// Seconds for which a form that lies open can be sent.
 const FORM_FOR: i64 = 3600;
@@ -43,7 +45,7 @@ impl Proof {
         if tie.browser.is_none() {
             return FormOrigin::NoCookies;
         }
-        let Some((shown_at, round, seal)) = parts(value) else { return FormOrigin::Stale };
+        let Some((shown_at, round, seal)) = parts(&value) else { return FormOrigin::Stale };
         let sealed = URL_SAFE_NO_PAD.decode(seal).unwrap_or_default();
         let is_whole = hmac::verify(&self.0, &message(tie, shown_at, round), &sealed).is_ok();
         let is_fresh = (shown_at..shown_at.saturating_add(FORM_FOR)).contains(&now);
@@ -53,7 +55,7 @@ impl Proof {
 
 /// How many forms came back without a cookie before this one. The browser's word, good enough for advice.
 pub(super) fn round(body: &[u8]) -> u32 {
-    find(body).and_then(parts).map_or(0, |(_, round, _)| round)
+    find(body).as_deref().and_then(parts).map_or(0, |(_, round, _)| round)
 }
 
 /// Whether the browser says that the request comes from a page of another site. `own_origins` are ours.
@@ -69,10 +71,11 @@ pub(super) fn is_cross_site(headers: &HeaderMap, own_origins: &[&str]) -> bool {
     }
 }
 
-/// Our values need no decoding, so a field that does is not ours.
-fn find(body: &[u8]) -> Option<&str> {
+/// Our values need no encoding, but some clients encode the dots all the same.
+fn find(body: &[u8]) -> Option<Cow<'_, str>> {
     let pairs = body.split(|&byte| byte == b'&').filter_map(|pair| std::str::from_utf8(pair).ok());
-    pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == field::FORGERY).map(|(_, value)| value)
+    let (_, value) = pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == field::FORGERY)?;
+    form_decoded(value.as_bytes())
 }
 
 fn parts(value: &str) -> Option<(UnixSeconds, u32, &str)> {
@@ -101,6 +104,8 @@ mod tests {
         let origin = |tie, now| proof.origin(body.as_bytes(), tie, now);
         assert_eq!(origin(tie, 1000), FormOrigin::Own);
         assert_eq!(origin(tie, 4599), FormOrigin::Own);
+        let encoded = body.replace('.', "%2E").replace('-', "%2d");
+        assert_eq!(proof.origin(encoded.as_bytes(), tie, 1000), FormOrigin::Own);
         for (tie, now) in [
             (tie, 4600),
             (tie, 999),

@@ -11,6 +11,7 @@ fn forwarder() -> Forwarder {
         issuer: None,
         scope: None,
         permissions: None,
+        case: Case::Lower,
     })
 }
 
@@ -22,18 +23,27 @@ fn request(target: &str, fields: &[(&'static str, &str)]) -> RequestHeader {
     request
 }
 
-const FORWARDING: Forwarding<'_> = Forwarding {
-    path: "/a",
-    query: None,
-    peer: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
-    peer_is_trusted: false,
-    over_tls: false,
-    request_id: "r1",
-    keep_authorization: false,
-};
+fn forwarding(received: &RequestHeader) -> Forwarding<'_> {
+    Forwarding {
+        received,
+        path: "/a",
+        peer: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+        peer_is_trusted: false,
+        over_tls: false,
+        request_id: "r1",
+        keep_authorization: false,
+    }
+}
 
-fn rewritten(mut request: RequestHeader, forwarding: &Forwarding<'_>) -> RequestHeader {
-    forwarder().rewrite(&Permit::in_test(), &mut request, forwarding).unwrap();
+fn rewritten(request: RequestHeader) -> RequestHeader {
+    rewritten_as(request, |_| {})
+}
+
+fn rewritten_as(mut request: RequestHeader, adapt: impl Fn(&mut Forwarding<'_>)) -> RequestHeader {
+    let received = request.clone();
+    let mut forwarding = forwarding(&received);
+    adapt(&mut forwarding);
+    forwarder().rewrite(&Permit::in_test(), &mut request, &forwarding).unwrap();
     request
 }
 
@@ -70,11 +80,11 @@ fn identity_fields_are_removed_in_every_spelling() {
         "X-Rewrite-URL",
         "X-Method-Override",
     ] {
-        let sent = rewritten(request("/a", &[(spelling, "spoofed"), (spelling, "again")]), &FORWARDING);
+        let sent = rewritten(request("/a", &[(spelling, "spoofed"), (spelling, "again")]));
         let left: Vec<_> = sent.headers.iter().filter(|(_, value)| value.as_bytes() != b"r1").collect();
         assert!(left.iter().all(|(name, _)| name.as_str().starts_with("x-forwarded-")), "{spelling}: {left:?}");
     }
-    let kept = rewritten(request("/a", &[("X-User-Identity", "a"), ("X-User", "b")]), &FORWARDING);
+    let kept = rewritten(request("/a", &[("X-User-Identity", "a"), ("X-User", "b")]));
     assert_eq!(
         (&kept.headers["x-user-identity"], &kept.headers["x-user"]),
         (&HeaderValue::from_static("a"), &HeaderValue::from_static("b"))
@@ -89,17 +99,15 @@ fn credentials_stay_at_the_gate() {
         ("Cookie", "theme=dark; access_token=secret-token; a=b"),
         ("Cookie", "refresh_token=secret-token"),
     ];
-    let forwarding = Forwarding { query: Some("a=1&access_token=secret-token&b=2"), ..FORWARDING };
-    let sent = rewritten(request("/a?a=1&access_token=secret-token&b=2", &fields), &forwarding);
+    let sent = rewritten(request("/a?a=1&access_token=secret-token&b=2", &fields));
     assert_eq!(sent.raw_path(), b"/a?a=1&b=2");
     assert_eq!(sent.headers[header::COOKIE], "theme=dark; a=b");
     assert!(!format!("{sent:?}").contains("secret-token"));
 
-    let only = Forwarding { query: Some("access_token=x"), ..FORWARDING };
-    assert_eq!(rewritten(request("/a?access_token=x", &[]), &only).raw_path(), b"/a");
+    assert_eq!(rewritten(request("/a?access_token=x", &[])).raw_path(), b"/a");
 
-    let kept = Forwarding { keep_authorization: true, ..FORWARDING };
-    assert!(rewritten(request("/a", &fields), &kept).headers.contains_key(header::AUTHORIZATION));
+    let kept = rewritten_as(request("/a", &fields), |forwarding| forwarding.keep_authorization = true);
+    assert!(kept.headers.contains_key(header::AUTHORIZATION));
 }
 
 // M12
@@ -112,13 +120,13 @@ fn earlier_proxies_are_believed_only_when_trusted() {
         ("X-Real-IP", "6.6.6.6"),
         ("Forwarded", "for=6.6.6.6"),
     ];
-    let untrusted = rewritten(request("/a", &fields), &FORWARDING);
+    let untrusted = rewritten(request("/a", &fields));
     assert_eq!(untrusted.headers["x-forwarded-for"], "127.0.0.1");
     assert_eq!(untrusted.headers["x-forwarded-proto"], "http");
     assert_eq!(untrusted.headers["x-forwarded-host"], "gate.example");
     assert!(!untrusted.headers.contains_key("x-real-ip") && !untrusted.headers.contains_key("forwarded"));
 
-    let trusted = rewritten(request("/a", &fields), &Forwarding { peer_is_trusted: true, ..FORWARDING });
+    let trusted = rewritten_as(request("/a", &fields), |forwarding| forwarding.peer_is_trusted = true);
     assert_eq!(trusted.headers["x-forwarded-for"], "6.6.6.6, 127.0.0.1");
     assert_eq!(trusted.headers["x-forwarded-proto"], "https");
 }
@@ -126,9 +134,48 @@ fn earlier_proxies_are_believed_only_when_trusted() {
 // F19
 #[test]
 fn the_decided_path_is_the_path_sent() {
-    let forwarding = Forwarding { path: "/b/c", query: Some("q=%2f"), ..FORWARDING };
-    let sent = rewritten(request("/a/../b//c?q=%2f", &[]), &forwarding);
+    let sent = rewritten_as(request("/a/../b//c?q=%2f", &[]), |forwarding| forwarding.path = "/b/c");
     assert_eq!(sent.raw_path(), b"/b/c?q=%2f");
-    let absolute = rewritten(request("http://gate.example/a", &[]), &FORWARDING);
+    let absolute = rewritten(request("http://gate.example/a", &[]));
     assert_eq!(absolute.raw_path(), b"/a");
+}
+
+// RFC 9110 5.1: lower case unless asked
+#[test]
+fn names_keep_their_case_when_the_configuration_says_so() {
+    let lines = |case| {
+        let fields = [("Host", "gate.example"), ("X-Old-SERVER", "1"), ("x-lower", "2"), ("Authorization", "Bearer t")];
+        let mut request = request("/a?q=1", &fields);
+        request.set_version(http::Version::HTTP_11);
+        let received = request.clone();
+        let mut forwarder = forwarder();
+        forwarder.fields.case = case;
+        forwarder.rewrite(&Permit::in_test(), &mut request, &forwarding(&received)).unwrap();
+        assert_eq!((request.raw_path(), request.version), (&b"/a?q=1"[..], http::Version::HTTP_11));
+        let mut wire = Vec::new();
+        request.header_to_h1_wire(&mut wire);
+        let mut lines: Vec<String> = String::from_utf8(wire).unwrap().lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let preserved = [
+        "Host: gate.example",
+        "X-Forwarded-For: 127.0.0.1",
+        "X-Forwarded-Host: gate.example",
+        "X-Forwarded-Proto: http",
+        "X-Old-SERVER: 1",
+        "X-Request-Id: r1",
+        "x-lower: 2",
+    ];
+    assert_eq!(lines(Case::Preserve), preserved);
+    let lower = [
+        "Host: gate.example",
+        "x-forwarded-for: 127.0.0.1",
+        "x-forwarded-host: gate.example",
+        "x-forwarded-proto: http",
+        "x-lower: 2",
+        "x-old-server: 1",
+        "x-request-id: r1",
+    ];
+    assert_eq!(lines(Case::Lower), lower);
 }

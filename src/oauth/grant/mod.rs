@@ -94,7 +94,9 @@ impl AuthorizationServer {
         let client = identified.require(uses_pkce)?;
         // 3. May this client use the grant?
         check_allowed(&client.client, grant_type)?;
-        // 4. What does the grant entitle to?
+        // 4. Could the answer be signed? Asked before anything is spent.
+        self.check_can_issue(&issuer, &client.client)?;
+        // 5. What does the grant entitle to?
         let proof = match &client.client {
             Client::Entity(entity) => {
                 let request = client_credentials::Request::parse(&form)?;
@@ -106,7 +108,7 @@ impl AuthorizationServer {
                 outcome.inspect_err(|error| tell_debugger(application, grant_type, error))?
             }
         };
-        // 5. The tokens.
+        // 6. The tokens.
         let response = self.issue(&issuer, &proof)?;
         tell(&proof, client.client.client_id());
         Ok(response)

@@ -387,3 +387,18 @@ async fn id_tokens_say_what_was_asked_for() {
     let answer = server.tokens(COMPATIBLE, "openid").await;
     assert_eq!(part(answer.json()["id_token"].as_str().unwrap(), 1)["preferred_username"], "ada");
 }
+
+// What was acknowledged is not lost: a code is not spent on an answer that cannot be signed yet
+#[tokio::test]
+async fn a_code_outlives_the_time_until_the_first_keys_are_made() {
+    let server = TestServer::start_before_its_keys(|_| {}).await;
+    server.fill_people().await;
+    let code = server.code(WEB, "openid").await;
+    let early = server.ask(WEB, &redemption(&code)).await;
+    assert_eq!(
+        (early.status, early.verdict().1.as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+    );
+    server.keys.provide().await.unwrap();
+    assert_eq!(server.ask(WEB, &redemption(&code)).await.status, StatusCode::OK);
+}

@@ -62,6 +62,13 @@ impl TestServer {
 
     /// The same, with settings of the tenant changed before its keys are made.
     pub async fn start_with(change: impl FnOnce(&mut Tenant)) -> Self {
+        let server = Self::start_before_its_keys(change).await;
+        server.keys.provide().await.unwrap();
+        server
+    }
+
+    /// The same in the first moments of a new store.
+    pub async fn start_before_its_keys(change: impl FnOnce(&mut Tenant)) -> Self {
         let store = Arc::new(SqlStore::open("sqlite::memory:", &Options::default()).await.unwrap());
         let mut tenant = Tenant::new(TENANT, "main", 1);
         // RSA keys take too long to be made in every test.
@@ -69,11 +76,17 @@ impl TestServer {
         change(&mut tenant);
         store.insert_tenant(&tenant).await.unwrap();
         fill(&*store).await;
-        Self::on(store, Clock::fixed(NOW)).await
+        Self::assembled(store, Clock::fixed(NOW)).await
     }
 
     /// A node on a store that may be shared with others.
     pub async fn on(store: Arc<SqlStore>, clock: Clock) -> Self {
+        let server = Self::assembled(store, clock).await;
+        server.keys.provide().await.unwrap();
+        server
+    }
+
+    async fn assembled(store: Arc<SqlStore>, clock: Clock) -> Self {
         let entropy = Entropy::seeded(7);
         let master_key = MasterKey::from_base64(&STANDARD.encode([7; 32])).unwrap();
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
@@ -85,7 +98,6 @@ impl TestServer {
         let settings = Arc::new(Settings::new(PUBLIC_URL));
         let keys =
             KeyRing::open(settings, Arc::clone(&shared), master_key, clock.clone(), entropy.clone()).await.unwrap();
-        keys.provide().await.unwrap();
         let server = AuthorizationServer::new(Dependencies {
             directory: Arc::clone(&directory),
             store: shared,

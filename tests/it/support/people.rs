@@ -56,7 +56,7 @@ impl TestServer {
         server
     }
 
-    async fn fill_people(&self) {
+    pub async fn fill_people(&self) {
         for application in applications() {
             self.store.insert_application(&application).await.unwrap();
         }
