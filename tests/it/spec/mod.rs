@@ -28,5 +28,6 @@ mod rfc9068;
 mod rfc9207;
 mod rp_initiated_logout;
 mod session_management;
+mod token_kinds;
 mod two_steps;
 mod userinfo;

@@ -10,6 +10,9 @@ pub const WEB: &str = "web";
 pub const WEB_SECRET: &str = "web-secret-web-secret-web-secret-web-secret";
 pub const ADA: &str = "ada@example.com";
 pub const PASSWORD: &str = "Setec Astronomy is not too many secrets";
+pub const WEB_URI: &str = "https://web.example/cb";
+/// A client with a key instead of a secret.
+pub const SIGNER: &str = "signer";
 /// The tenant whose access tokens are good for a second.
 pub const BRIEF: &str = "7d1f7cb2-0c6e-4d61-8a52-6f0f7d1f4a11";
 /// Its client.
