@@ -252,7 +252,7 @@ async fn check(gateway: &Gateway, (path, realm): (&str, &str), rows: &[Row], tok
 // RFC 6750 2, 2.1, 2.2, 2.3, 3, 3.1; F-331, F12, F14
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guarded_route_takes_one_token_in_one_place() {
-    let (gateway, _) = Gateway::with_people(ROUTES).await;
+    let (gateway, _) = Gateway::with_people("standard", ROUTES).await;
     let tokens = tokens(&gateway).await;
     let before = gateway.upstream.count();
     let passed = check(&gateway, (API, "faregate"), &AT_THE_API, &tokens).await;
@@ -262,7 +262,7 @@ async fn a_guarded_route_takes_one_token_in_one_place() {
 // RFC 6750 2, 2.1, 2.2, 2.3, 3, 3.1; F-145, F-146, F-147, F-149, F-150
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn userinfo_takes_one_token_in_the_field_or_the_form() {
-    let (gateway, _) = Gateway::with_people(ROUTES).await;
+    let (gateway, _) = Gateway::with_people("standard", ROUTES).await;
     let tokens = tokens(&gateway).await;
     check(&gateway, (USERINFO, "userinfo"), &AT_USERINFO, &tokens).await;
 }

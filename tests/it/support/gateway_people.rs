@@ -24,7 +24,7 @@ listen: "${LISTEN}"
 issuers: { self: {}, brief: { tenant: brief } }
 directory:
   tenants:
-    default: { id_token_algorithm: ES256 }
+    default: { id_token_algorithm: ES256, profile: "${PROFILE}" }
     brief: { id: 7d1f7cb2-0c6e-4d61-8a52-6f0f7d1f4a11, id_token_algorithm: ES256, access_token_life: 1s }
   applications:
     web:
@@ -35,6 +35,7 @@ directory:
       redirect_uris: "https://web.example/cb"
       scopes: ["orders:read", "orders:write"]
       back_channel_logout_uri: "${UPSTREAM}/back-channel"
+      device_verification_uri: "https://web.example/device"
     signer:
       tenant: default
       client_id: signer
@@ -53,11 +54,12 @@ directory:
 "#;
 
 impl Gateway {
-    /// A gateway with Ada and these sections; and the key of `signer`.
-    pub async fn with_people(sections: &str) -> (Self, SigningKey) {
+    /// A gateway with Ada and these sections, which speaks this dialect; and the key of `signer`.
+    pub async fn with_people(profile: &str, sections: &str) -> (Self, SigningKey) {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         let keys = json!({ "keys": [key.verifying_key().public_jwk().unwrap()] }).to_string();
-        let variables = [("WEB_SECRET", WEB_SECRET), ("PASSWORD", PASSWORD), ("SIGNER_KEYS", &keys)];
+        let variables =
+            [("WEB_SECRET", WEB_SECRET), ("PASSWORD", PASSWORD), ("SIGNER_KEYS", &keys), ("PROFILE", profile)];
         (Self::of(&format!("{PEOPLE}{sections}"), &variables).await, key)
     }
 
