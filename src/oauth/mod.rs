@@ -61,7 +61,7 @@ use uuid::Uuid;
 
 pub use client::Client;
 pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
-pub use error::{ErrorCode, ErrorReason, OAuthError};
+pub use error::{ErrorCode, ErrorReason, OAuthError, Reused};
 pub use grant::GrantType;
 pub use interaction::{
     BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, Message, Next, Notice, Page,

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::oauth::{ErrorCode, ErrorReason, OAuthError, TokenResponse, UserInfo};
+use crate::oauth::{ErrorCode, ErrorReason, OAuthError, Reused, TokenResponse, UserInfo};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -32,6 +32,10 @@ pub struct Issued {
     pub grant_type: &'static str,
     pub profile: &'static str,
 }
+
+/// Beside the [`Outcome`] of a request that presented something a second time: what it was (C5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reuse(pub Reused);
 
 /// The members in the order that clients of FusionAuth have seen (F-097).
 #[derive(Serialize)]
@@ -177,6 +181,9 @@ pub(super) fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
     forbid_storing(headers);
     let outcome = Outcome { endpoint, error: Some(error.code.as_str()), issued: None };
     response.extensions_mut().insert(outcome);
+    if let Some(reused) = error.reused {
+        response.extensions_mut().insert(Reuse(reused));
+    }
     response
 }
 

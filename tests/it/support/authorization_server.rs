@@ -245,13 +245,16 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// What is counted as presented a second time.
+    pub reuse: Option<&'static str>,
 }
 
 impl Answer {
     pub async fn of(server: &TestServer, request: Request<Body>) -> Self {
         let (head, body) = server.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Self { status: head.status, headers: head.headers, body }
+        let reuse = head.extensions.get::<web::Reuse>().map(|web::Reuse(reused)| reused.as_str());
+        Self { status: head.status, headers: head.headers, body, reuse }
     }
 
     pub fn json(&self) -> Value {
