@@ -21,6 +21,7 @@
 //! | RFC 8628 device grant | `device` |
 //! | RFC 8628 3.4 polling | `grant/device_code` |
 //! | RFC 9068 access tokens | `issue` |
+//! | RFC 9700 2.1.1 constant nonces and challenges | `repetitions` |
 //! | OpenID Connect Core 2 ID tokens | `id_token` |
 //! | OpenID Connect Core 5.3 UserInfo | `userinfo` |
 
@@ -46,6 +47,7 @@ mod logout;
 mod metadata;
 mod parameters;
 mod refresh_tokens;
+mod repetitions;
 mod revocation;
 mod scopes;
 mod session;
@@ -88,6 +90,7 @@ pub struct AuthorizationServer {
     clock: Clock,
     entropy: Entropy,
     guesses: guesses::Guesses,
+    repetitions: repetitions::Repetitions,
     /// Which grants the metadata lists.
     enabled: metadata::Enabled,
     /// Makes refresh tokens follow one another.
@@ -160,6 +163,7 @@ impl AuthorizationServer {
             clock: on.clock,
             entropy: on.entropy,
             guesses: guesses::Guesses::default(),
+            repetitions: repetitions::Repetitions::default(),
             enabled: metadata::Enabled::default(),
             device_limits: device::DeviceLimits::default(),
         }
