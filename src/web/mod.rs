@@ -32,6 +32,7 @@ use axum::middleware::map_response;
 use axum::routing::{MethodRouter, get, post};
 use uuid::Uuid;
 
+pub use back_channel::deliver;
 pub use respond::{Issued, Outcome, Reuse};
 pub use service::Service;
 
