@@ -26,5 +26,6 @@ mod rfc9068;
 mod rfc9207;
 mod rp_initiated_logout;
 mod session_management;
+mod tenants;
 mod two_steps;
 mod userinfo;
