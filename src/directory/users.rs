@@ -125,6 +125,14 @@ impl Directory {
         self.replace_password(&before, new, None).await
     }
 
+    /// The same for the user as the caller read it: of two that change the password at once one succeeds.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Changed`] if somebody else was faster.
+    pub async fn change_password_of(&self, before: &User, new: &Secret<String>) -> Result<(), DirectoryError> {
+        self.replace_password(before, new, None).await
+    }
+
     /// Gives the user a password that opens nothing but the choice of another one (L16): the one that was `given`, or a
     /// random one, which is answered and known nowhere else. Sessions and tokens of the user end.
     ///

@@ -17,6 +17,8 @@ pub struct OAuthError {
     pub retry_after: Option<i64>,
     /// With `two_factor_required`: what to send back beside the code (F-113).
     pub two_factor_id: Option<Secret<String>>,
+    /// With `change_password_required`: what opens the choice of a new password (F-055).
+    pub change_password_id: Option<Secret<String>>,
     /// What was presented a second time, if that is why (B6, C5).
     pub reused: Option<Reused>,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -311,6 +313,7 @@ impl OAuthError {
             description,
             retry_after: None,
             two_factor_id: None,
+            change_password_id: None,
             reused: None,
             source: None,
         }

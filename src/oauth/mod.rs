@@ -11,6 +11,7 @@
 //! | RFC 6749 3.2 parameters | `parameters` |
 //! | RFC 6749 4.1.3 authorization codes | `grant/authorization_code` |
 //! | RFC 6749 4.3 passwords | `grant/password` |
+//! | a new password that is due at the token endpoint (F-055) | `change_password` |
 //! | RFC 6749 4.4 client credentials between entities | `grant/client_credentials` |
 //! | RFC 6749 5.2 errors | `error` |
 //! | RFC 6749 6 refresh tokens | `grant/refresh_token`, `refresh_tokens` |
@@ -27,6 +28,7 @@
 
 mod access_tokens;
 mod authorization;
+mod change_password;
 mod client;
 mod client_assertion;
 mod client_authentication;

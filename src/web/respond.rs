@@ -45,6 +45,8 @@ struct ErrorBody<'a> {
     error_reason: Option<&'static str>,
     error_description: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    change_password_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     two_factor_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     two_factor_methods: Option<[TwoFactorMethod; 1]>,
@@ -165,6 +167,7 @@ pub(super) fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
         error: error.code.as_str(),
         error_reason: error.reason.map(|reason| reason.as_str()),
         error_description: error.description,
+        change_password_id: error.change_password_id.as_ref().map(|id| &**id.expose()),
         two_factor_id: error.two_factor_id.as_ref().map(|id| &**id.expose()),
         two_factor_methods: error.two_factor_id.as_ref().map(|_| [TwoFactorMethod { method: "authenticator" }]),
     };
@@ -193,6 +196,7 @@ pub(super) fn plain(status: StatusCode, error: ErrorCode, error_description: &'s
         error: error.as_str(),
         error_reason: None,
         error_description,
+        change_password_id: None,
         two_factor_id: None,
         two_factor_methods: None,
     };

@@ -47,6 +47,7 @@ pub const FORM: &str = "application/x-www-form-urlencoded";
 
 pub struct TestServer {
     pub router: Router,
+    pub server: Arc<AuthorizationServer>,
     pub store: Arc<SqlStore>,
     pub directory: Arc<Directory>,
     pub keys: Arc<KeyRing>,
@@ -106,7 +107,8 @@ impl TestServer {
             clock: clock.clone(),
             entropy,
         });
-        Self { router: web::router(Arc::new(server)), store, directory, keys, revocations, clock }
+        let server = Arc::new(server);
+        Self { router: web::router(Arc::clone(&server)), server, store, directory, keys, revocations, clock }
     }
 
     /// A second tenant, with a target, and a caller that both tenants call by the same client id.
