@@ -11,6 +11,7 @@ mod device_page;
 mod front_channel_logout;
 mod hardening;
 mod interrupted_login;
+mod logins;
 mod oidc_core;
 mod password;
 mod refresh_token;

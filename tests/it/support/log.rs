@@ -44,9 +44,4 @@ impl Log {
         let fields = lines.iter().map(|line| &line["fields"]).filter(|fields| fields["event"] == event);
         fields.map(|fields| fields["object.id"].as_str().unwrap().to_owned()).collect()
     }
-
-    /// Forgets what was written so far.
-    pub fn clear(&self) {
-        self.written.0.lock().unwrap().clear();
-    }
 }
