@@ -15,7 +15,7 @@ pub use error::{Object, OpenError, StoreError, Unique};
 
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
-    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, User,
+    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
 };
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -142,6 +142,11 @@ pub trait Store: Send + Sync + 'static {
     /// Notes that the application knows of the session, so that a logout tells it. Repeating it changes nothing.
     async fn join_session(&self, session_id: Uuid, application_id: Uuid) -> Result<()>;
     async fn list_session_applications(&self, session_id: Uuid) -> Result<Vec<Uuid>>;
+    /// Takes at most `limit` of the clients that [`Store::revoke`] left to be told of the end of a session, the oldest
+    /// first: until the lease is over nobody else is given the same ones.
+    async fn take_untold_logouts(&self, lease: Lease, limit: u32) -> Result<Vec<UntoldLogout>>;
+    /// The client was told, or never will be.
+    async fn forget_untold_logout(&self, session_id: Uuid, application_id: Uuid) -> Result<()>;
 
     // Codes and refresh tokens. What is over is found until `forget` deletes it, so that reuse can be told from guesses.
 
@@ -181,6 +186,7 @@ pub trait Store: Send + Sync + 'static {
     /// Marks what was revoked and ends what hangs on it, in one transaction with a change of the kind `Revocation` whose
     /// `object_id` is `kind:key`: of a grant its refresh tokens; of a session the session; of a user the sessions, codes
     /// and refresh tokens; of a client its codes and refresh tokens. A mark that is there already keeps the later instants.
+    /// The clients that knew of a session that ends so are kept for [`Store::take_untold_logouts`].
     async fn revoke(&self, revocation: &Revocation) -> Result<()>;
     /// Every mark that has not expired at `now`.
     async fn list_revocations(&self, now: i64) -> Result<Vec<Revocation>>;

@@ -26,6 +26,7 @@ mod sessions;
 mod sqlite;
 mod tenants;
 mod transaction;
+mod untold_logouts;
 mod users;
 
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub use open::Options;
 use super::{Brought, GrantFilter, Lease, Result, Store, StoreError};
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
-    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, User,
+    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
 };
 
 /// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
@@ -294,6 +295,14 @@ impl Store for SqlStore {
 
     async fn list_session_applications(&self, session_id: Uuid) -> Result<Vec<Uuid>> {
         self.within(sessions::list_applications(self, session_id)).await
+    }
+
+    async fn take_untold_logouts(&self, lease: Lease, limit: u32) -> Result<Vec<UntoldLogout>> {
+        self.within(untold_logouts::take(self, lease, limit)).await
+    }
+
+    async fn forget_untold_logout(&self, session_id: Uuid, application_id: Uuid) -> Result<()> {
+        self.within(untold_logouts::forget(self, session_id, application_id)).await
     }
 
     async fn insert_authorization_code(&self, code: &AuthorizationCode) -> Result<()> {
