@@ -128,3 +128,41 @@ async fn it_is_on_the_admin_listener_and_elsewhere_only_when_asked() {
     assert_eq!(public.request("GET", "/api/orders", "").await.status(), 200);
     assert_eq!(public.request("GET", "/api/tenant", "").await.status(), 401);
 }
+
+// D-10: a key makes keys only if it may, and never one that may do more than itself
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_make_keys_within_their_own_rights() {
+    let gateway = start().await;
+    let root = Caller::root(&gateway);
+    let endpoints = json!({ "/api/entity": ["GET", "POST"], "/api/api-key": ["GET", "POST", "PATCH", "DELETE"] });
+    let body = json!({ "apiKey": { "name": "ci", "keyManager": true, "permissions": { "endpoints": endpoints } } });
+    let made = root.post("/api/api-key", body).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let manager = Caller::with_key(&gateway, made.body["apiKey"]["key"].as_str().unwrap());
+    let path = format!("/api/api-key/{}", made.body["apiKey"]["id"].as_str().unwrap());
+    assert_eq!(root.get(&path).await.body["apiKey"].get("key"), None, "shown once");
+    let narrow = json!({ "apiKey": { "permissions": { "endpoints": { "/api/entity/search": ["GET"] } } } });
+    let narrow = manager.post("/api/api-key", narrow).await;
+    assert_eq!(narrow.status, 200, "{narrow:?}");
+    for wider in [json!({}), json!({ "/api/tenant": ["GET"] }), json!({ "/api/entity": ["DELETE"] })] {
+        let body = json!({ "apiKey": { "permissions": { "endpoints": wider } } });
+        assert_eq!(manager.post("/api/api-key", body.clone()).await.status, 401, "{body}");
+        assert_eq!(manager.patch(&path, json!({ "apiKey": { "permissions": null } })).await.status, 401);
+    }
+    let plain = Caller::with_key(&gateway, narrow.body["apiKey"]["key"].as_str().unwrap());
+    assert_eq!((plain.get("/api/entity/search").await.status, plain.get(&path).await.status), (200, 401));
+    for (endpoints, code) in [
+        (json!({ "api/user": ["GET"] }), "[invalid]apiKey.permissions.endpoints"),
+        (json!({ "/api/user": ["LOOK"] }), "[invalid]apiKey.permissions.endpoints"),
+        (json!({ "/api/user": "GET" }), "[invalid]apiKey.permissions.endpoints"),
+        (json!([]), "[invalid]apiKey.permissions.endpoints"),
+    ] {
+        let refused =
+            root.post("/api/api-key", json!({ "apiKey": { "permissions": { "endpoints": endpoints } } })).await;
+        assert_eq!((refused.status, refused.codes()), (400, vec![code]), "{endpoints}");
+    }
+    // A key that is over is refused.
+    assert_eq!(root.patch(&path, json!({ "apiKey": { "expirationInstant": 1000 } })).await.status, 200);
+    assert_eq!(manager.get("/api/entity/search").await.status, 401);
+    assert_eq!((root.delete(&path).await.status, root.get(&path).await.status), (200, 404));
+}
