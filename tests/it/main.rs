@@ -5,6 +5,7 @@ mod config;
 mod gateway;
 mod keys;
 mod login_time;
+mod management;
 mod spec;
 mod store;
 mod store_speed;

@@ -226,6 +226,7 @@ async fn a_replay_revokes_what_the_code_gave() {
     let other = server.tokens(WEB, "openid offline_access").await;
     let replay = server.ask(WEB, &redemption(&code)).await;
     assert_eq!(verdict(&replay), expected((400, "invalid_grant", "auth_code_not_found")));
+    assert_eq!((first.reuse, replay.reuse), (None, Some("authorization_code")));
     let answer = server.refresh(WEB, &first.refresh_token()).await;
     assert_eq!(verdict(&answer), expected((400, "invalid_grant", "refresh_token_not_found")));
     let userinfo =

@@ -119,9 +119,13 @@ async fn a_rotated_token_gives_the_same_successor_for_a_moment() {
     assert_eq!(again.json()["refresh_token_id"], rotated.json()["refresh_token_id"]);
     let third = server.refresh(ROTATING, &second).await;
     server.clock.advance(1);
-    // C5
-    assert_refused(&server.refresh(ROTATING, &first).await, GONE);
-    assert_refused(&server.refresh(ROTATING, &second).await, GONE);
+    // C5: told once; what comes later is merely over.
+    let reused = server.refresh(ROTATING, &first).await;
+    assert_refused(&reused, GONE);
+    assert_eq!((again.reuse, reused.reuse), (None, Some("refresh_token")));
+    let late = server.refresh(ROTATING, &second).await;
+    assert_refused(&late, GONE);
+    assert_eq!(late.reuse, None);
     assert_refused(&server.refresh(ROTATING, &third.refresh_token()).await, GONE);
     for token in [answer.access_token(), rotated.access_token(), third.access_token()] {
         assert!(!introspected(&server, ROTATING, &token).await);

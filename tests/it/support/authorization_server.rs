@@ -47,6 +47,7 @@ pub const FORM: &str = "application/x-www-form-urlencoded";
 
 pub struct TestServer {
     pub router: Router,
+    pub server: Arc<AuthorizationServer>,
     pub store: Arc<SqlStore>,
     pub directory: Arc<Directory>,
     pub keys: Arc<KeyRing>,
@@ -115,7 +116,8 @@ impl TestServer {
             clock: clock.clone(),
             entropy,
         });
-        Self { router: web::router(Arc::new(server)), store, directory, keys, revocations, clock }
+        let server = Arc::new(server);
+        Self { router: web::router(Arc::clone(&server)), server, store, directory, keys, revocations, clock }
     }
 
     /// A second tenant, with a target, and a caller that both tenants call by the same client id.
@@ -254,13 +256,16 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// What is counted as presented a second time.
+    pub reuse: Option<&'static str>,
 }
 
 impl Answer {
     pub async fn of(server: &TestServer, request: Request<Body>) -> Self {
         let (head, body) = server.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Self { status: head.status, headers: head.headers, body }
+        let reuse = head.extensions.get::<web::Reuse>().map(|web::Reuse(reused)| reused.as_str());
+        Self { status: head.status, headers: head.headers, body, reuse }
     }
 
     pub fn json(&self) -> Value {
