@@ -24,6 +24,7 @@ pub use error::StartError;
 pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
 
+use crate::api::Management;
 use crate::config::{self, Config, PublicUrl, StoreLocation, Target};
 use crate::directory::{Directory, News};
 use crate::enforce::{Enforcer, Issuer, Pseudonyms, TokenCache};
@@ -125,7 +126,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let logouts = logouts::follow(server.clone(), &mut running.background);
     let store_up = follow(&running.opened, (&keys, &enforcer), logouts, &mut running.background);
     tidy(&running.opened, &mut running.background);
+    let management =
+        adapters::management(Management::new(running.opened.directory.clone(), &config.management.api_key));
+    let public_management = config.management.is_public.then(|| management.clone());
     let admin = admin::Admin {
+        management,
         metrics: metrics.clone(),
         enforcer: enforcer.clone(),
         census: census.clone(),
@@ -143,7 +148,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         hosts: compile::known_hosts(&config),
         unmatched: metrics.route("-"),
         decision_log: config.log.decisions.then(DecisionLog::start).transpose()?,
-        embedded: adapters::embedded(server, metrics.clone()),
+        embedded: adapters::embedded(server, public_management, metrics.clone()),
         routes: compile::routes(config.routes, &upstreams, &metrics)?,
         enforcer,
         metrics,

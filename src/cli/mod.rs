@@ -3,6 +3,7 @@
 //! Owns what is typed and what is printed: results on standard output, talk on standard error. Commands do nothing that
 //! the library could not do for others.
 
+mod api_key;
 mod application;
 pub mod check;
 mod dev;
@@ -46,6 +47,8 @@ enum Command {
     Token(token::Arguments),
     /// List and rotate signing keys
     Key(key::Arguments),
+    /// Make and delete keys of the management API
+    ApiKey(api_key::Arguments),
     /// Manage tenants
     Tenant(directory::TenantArguments),
     /// Manage entity types and their permissions
@@ -127,6 +130,7 @@ pub fn run() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::ApiKey(arguments) => api_key::api_key(&arguments),
         Command::Tenant(arguments) => directory::tenant(&arguments),
         Command::EntityType(arguments) => directory::entity_type(&arguments),
         Command::Entity(arguments) => directory::entity(&arguments),

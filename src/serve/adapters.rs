@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::api::{self, Management};
 use crate::directory::Directory;
 use crate::enforce::{Issuer, Trusted, Unknown};
-use crate::gateway::{Answer, Embedded, Peer, RequestId};
+use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
 use crate::web;
@@ -40,11 +41,30 @@ impl Issuer for LocalTenant {
     }
 }
 
-/// The authorization server's HTTP skin, as the gateway calls it.
-pub(super) fn embedded(server: Arc<AuthorizationServer>, metrics: Arc<Metrics>) -> Embedded {
-    let service = web::Service::new(server);
-    let durations = web::PATTERNS.iter().map(|pattern| (*pattern, metrics.durations(pattern))).collect();
+/// The management API, as the listeners call it.
+pub(super) fn management(api: Management) -> Endpoints {
+    let service = web::Service::new(api::router(api));
+    Arc::new(move |request| -> Answer {
+        let service = service.clone();
+        Box::pin(async move { service.call(request).await })
+    })
+}
+
+/// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, and the
+/// management API's where it is public.
+pub(super) fn embedded(
+    server: Arc<AuthorizationServer>,
+    management: Option<Endpoints>,
+    metrics: Arc<Metrics>,
+) -> Embedded {
+    let service = web::Service::new(web::router(server));
+    let patterns = web::PATTERNS.iter().chain(&api::PATTERNS);
+    let durations = patterns.map(|pattern| (*pattern, metrics.durations(pattern))).collect();
+    let pattern_of = if management.is_some() { with_management } else { web::pattern_of };
     let answer = move |mut request: http::Request<Bytes>| -> Answer {
+        if let Some(management) = management.as_ref().filter(|_| api::pattern_of(request.uri().path()).is_some()) {
+            return management(request);
+        }
         let (service, metrics) = (service.clone(), metrics.clone());
         Box::pin(async move {
             if let Some(Peer(Some(address))) = request.extensions_mut().remove::<Peer>() {
@@ -58,7 +78,12 @@ pub(super) fn embedded(server: Arc<AuthorizationServer>, metrics: Arc<Metrics>) 
             answer
         })
     };
-    Embedded { pattern_of: web::pattern_of, answer: Arc::new(answer), durations }
+    Embedded { pattern_of, answer: Arc::new(answer), durations }
+}
+
+/// The pattern of a path that is ours where the management API is public.
+pub(super) fn with_management(path: &str) -> Option<&'static str> {
+    web::pattern_of(path).or_else(|| api::pattern_of(path))
 }
 
 fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {

@@ -14,14 +14,14 @@ use uuid::Uuid;
 pub use error::{Object, OpenError, StoreError, Unique};
 
 use crate::model::{
-    Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType, Permission,
-    RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
+    ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
+    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
 };
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// A shared database. Every mutation is one transaction and leaves one [`Change`] in it, but for consents, sessions, codes
-/// and refresh tokens, which no node keeps in memory. When it answers an error, nothing has happened (or, for
+/// A shared database. Every mutation is one transaction and leaves one [`Change`] in it, but for consents, sessions, codes,
+/// refresh tokens and API keys, which no node keeps in memory. When it answers an error, nothing has happened (or, for
 /// [`StoreError::Unavailable`] at the commit, it is unknown).
 ///
 /// Mutations take their instant from the value's `updated_at` or an `at` argument. Those that answer `bool` say
@@ -192,6 +192,19 @@ pub trait Store: Send + Sync + 'static {
     async fn list_revocations(&self, now: i64) -> Result<Vec<Revocation>>;
     /// The mark with these [`crate::model::Revoked::parts`].
     async fn find_revocation(&self, kind: &str, key: &str) -> Result<Option<Revocation>>;
+
+    // API keys.
+
+    /// Conflicts on id and key. [`StoreError::Missing`] names a missing tenant.
+    async fn insert_api_key(&self, key: &ApiKey) -> Result<()>;
+    /// Replaces name, endpoints, rights, end, `managed_by` and `updated_at`.
+    async fn update_api_key(&self, key: &ApiKey) -> Result<bool>;
+    async fn delete_api_key(&self, id: Uuid) -> Result<bool>;
+    async fn find_api_key(&self, id: Uuid) -> Result<Option<ApiKey>>;
+    /// By SHA-256 of its text. Keys that are over are found too.
+    async fn find_api_key_by_hash(&self, hash: &str) -> Result<Option<ApiKey>>;
+    /// Oldest first.
+    async fn list_api_keys(&self) -> Result<Vec<ApiKey>>;
 
     // Signing keys.
 
