@@ -169,6 +169,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 }
 
 impl Running {
+    /// What administrators manage, for programs that embed the gateway.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.opened.directory
+    }
+
     /// The first listener as a URL.
     pub fn url(&self) -> String {
         let (address, tls) = self.listeners[0];

@@ -93,6 +93,11 @@ impl<'a> Members<'a> {
         self.typed(name, "an array", |value| Some(value.as_array()?.iter().collect())).unwrap_or_default()
     }
 
+    /// The members of an object.
+    pub(super) fn objects(&mut self, name: &str) -> Vec<(&'a String, &'a Value)> {
+        self.typed(name, "an object", |value| Some(value.as_object()?.iter().collect())).unwrap_or_default()
+    }
+
     pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
         let texts = |value: &'a Value| value.as_array()?.iter().map(|text| Some(text.as_str()?.to_owned())).collect();
         self.typed(name, "an array of strings", texts).unwrap_or_default()

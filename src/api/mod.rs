@@ -3,6 +3,7 @@
 //! Owns methods, shapes and who may call what. The rules about the objects are `directory`'s.
 
 mod answer;
+mod api_keys;
 mod call;
 mod entities;
 mod entity_grants;
@@ -56,6 +57,15 @@ pub fn router(management: Management) -> Router {
                 .patch(tenants::change)
                 .delete(tenants::delete),
         )
+        .route("/api/api-key", post(api_keys::create))
+        .route(
+            "/api/api-key/{id}",
+            get(api_keys::find)
+                .post(api_keys::create)
+                .put(api_keys::replace)
+                .patch(api_keys::change)
+                .delete(api_keys::delete),
+        )
         .merge(entities())
         .fallback(answer::no_endpoint)
         .method_not_allowed_fallback(answer::no_method)
@@ -104,11 +114,15 @@ fn entities() -> Router<Api> {
 }
 
 /// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
-const ROOTS: [(&str, &str); 3] =
-    [("entity", "/api/entity/**"), ("status", "/api/status"), ("tenant", "/api/tenant/**")];
+const ROOTS: [(&str, &str); 4] = [
+    ("api-key", "/api/api-key/**"),
+    ("entity", "/api/entity/**"),
+    ("status", "/api/status"),
+    ("tenant", "/api/tenant/**"),
+];
 
 /// The patterns of the paths that are ours.
-pub const PATTERNS: [&str; 3] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1];
+pub const PATTERNS: [&str; 4] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1, ROOTS[3].1];
 
 /// Which of [`PATTERNS`] a canonical path belongs to; `None` for paths that may be an upstream's.
 pub fn pattern_of(path: &str) -> Option<&'static str> {

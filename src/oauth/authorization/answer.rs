@@ -110,7 +110,7 @@ impl AuthorizationServer {
         approval: &Approval,
         fields: &mut Fields,
     ) -> Result<(), OAuthError> {
-        let subject = self.subject_of(approval).await?;
+        let subject = self.subject_of(approval, super::login_required).await?;
         let access_token = match asked.token {
             true => Some(self.access_token(&party.issuer, approval, &subject)?),
             false => None,

@@ -56,7 +56,7 @@ impl AuthorizationServer {
         if now >= code.expires_at {
             return Err(not_found());
         }
-        let subject = self.subject_of(&code.approval).await?;
+        let subject = self.subject_of(&code.approval, not_found).await?;
         let family = self.begin_family(asking, &code.approval, None);
         let brings = Brought {
             refresh_token: family.as_ref().map(|family| &family.stored),

@@ -102,7 +102,8 @@ impl AuthorizationServer {
             claims: None,
             authentication_type: AuthenticationType::Password,
         };
-        let subject = self.subject_of(&approval).await?;
+        let ended = || OAuthError::invalid_grant(ErrorReason::LoginPrevented, "The login ended meanwhile.");
+        let subject = self.subject_of(&approval, ended).await?;
         if let Some(device) = device {
             self.approve_device(&device, &approval).await?;
         }

@@ -67,7 +67,7 @@ impl AuthorizationServer {
             return Err(not_found());
         }
         self.check_still_known(asking, &stored).await?;
-        let subject = self.subject_of(&stored.approval).await?;
+        let subject = self.subject_of(&stored.approval, not_found).await?;
         let approved = narrowed(&stored.approval.scopes, request.scope)?;
         let device = match request.user_code {
             Some(user_code) => Some(self.find_waiting_device(asking, user_code).await?),

@@ -71,13 +71,18 @@ impl TestServer {
     /// The same in the first moments of a new store.
     pub async fn start_before_its_keys(change: impl FnOnce(&mut Tenant)) -> Self {
         let store = Arc::new(SqlStore::open("sqlite::memory:", &Options::default()).await.unwrap());
+        Self::fill(&store, change).await;
+        Self::assembled(store, Clock::fixed(NOW)).await
+    }
+
+    /// Puts the tenant and its entities into an empty store.
+    pub async fn fill(store: &SqlStore, change: impl FnOnce(&mut Tenant)) {
         let mut tenant = Tenant::new(TENANT, "main", 1);
         // RSA keys take too long to be made in every test.
         tenant.id_token_algorithm = "ES256".to_owned();
         change(&mut tenant);
         store.insert_tenant(&tenant).await.unwrap();
-        fill(&*store).await;
-        Self::assembled(store, Clock::fixed(NOW)).await
+        fill(store).await;
     }
 
     /// A node on a store that may be shared with others.

@@ -181,16 +181,3 @@ CREATE TABLE revocation (
     CONSTRAINT revocation_key PRIMARY KEY (kind, object_key)
 );
 CREATE INDEX revocation_until ON revocation (expires_at);
-
--- Clients that are still to hear that a session was revoked. A row goes when its client was told.
-CREATE TABLE untold_logout (
-    session_id     TEXT   NOT NULL,
-    application_id TEXT   NOT NULL,
-    tenant_id      TEXT   NOT NULL,
-    user_id        TEXT   NOT NULL,
-    ended_at       BIGINT NOT NULL,
-    -- Until then a node is busy with it.
-    taken_until    BIGINT NOT NULL,
-    CONSTRAINT untold_logout_key PRIMARY KEY (session_id, application_id)
-);
-CREATE INDEX untold_logout_since ON untold_logout (ended_at);
