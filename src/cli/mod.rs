@@ -4,6 +4,7 @@
 //! the library could not do for others.
 
 mod application;
+mod apply;
 pub mod check;
 mod dev;
 mod directory;
@@ -46,6 +47,10 @@ enum Command {
     Token(token::Arguments),
     /// List and rotate signing keys
     Key(key::Arguments),
+    /// Make the store look as files say: tenants, applications, users, entities, grants
+    Apply(apply::ApplyArguments),
+    /// Show what `apply` would do, and do nothing
+    Diff(apply::DiffArguments),
     /// Manage tenants
     Tenant(directory::TenantArguments),
     /// Manage entity types and their permissions
@@ -127,6 +132,8 @@ pub fn run() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::Apply(arguments) => apply::apply(&arguments),
+        Command::Diff(arguments) => apply::diff(&arguments),
         Command::Tenant(arguments) => directory::tenant(&arguments),
         Command::EntityType(arguments) => directory::entity_type(&arguments),
         Command::Entity(arguments) => directory::entity(&arguments),

@@ -1,5 +1,6 @@
 //! The commands, as a person or a script runs them: the real binary in a temporary folder.
 
+mod apply;
 mod check;
 mod decisions;
 mod dev;
@@ -74,6 +75,10 @@ impl Site {
 
     fn write(&self, configuration: &str) {
         fs::write(self.file("faregate.yaml"), configuration).unwrap();
+    }
+
+    fn write_file(&self, name: &str, text: &str) {
+        fs::write(self.file(name), text).unwrap();
     }
 
     fn file(&self, name: &str) -> PathBuf {
