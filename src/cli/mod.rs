@@ -9,6 +9,7 @@ pub mod check;
 mod dev;
 mod directory;
 pub mod explain;
+mod import;
 mod key;
 mod serve;
 mod status;
@@ -51,6 +52,8 @@ enum Command {
     Apply(apply::ApplyArguments),
     /// Show what `apply` would do, and do nothing
     Diff(apply::DiffArguments),
+    /// Import users of another system
+    Import(import::Arguments),
     /// Manage tenants
     Tenant(directory::TenantArguments),
     /// Manage entity types and their permissions
@@ -134,6 +137,7 @@ pub fn run() -> ExitCode {
         Command::Key(arguments) => key::run(&arguments),
         Command::Apply(arguments) => apply::apply(&arguments),
         Command::Diff(arguments) => apply::diff(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Tenant(arguments) => directory::tenant(&arguments),
         Command::EntityType(arguments) => directory::entity_type(&arguments),
         Command::Entity(arguments) => directory::entity(&arguments),

@@ -6,6 +6,7 @@ mod decisions;
 mod dev;
 mod directory;
 mod explain;
+mod import;
 mod keys;
 mod people;
 mod secrecy;
