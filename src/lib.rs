@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod route;
 
 // Our own paths: HTTP, protocol, dialects, and what administrators manage.
+pub mod api;
 pub mod directory;
 pub mod oauth;
 pub mod profile;

@@ -5,6 +5,7 @@
 mod adapters;
 mod compile;
 mod error;
+mod logouts;
 mod offline;
 mod open;
 mod revocations;
@@ -23,6 +24,7 @@ pub use error::StartError;
 pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
 
+use crate::api::Management;
 use crate::config::{self, Config, PublicUrl, StoreLocation, Target};
 use crate::directory::{Directory, News};
 use crate::enforce::{Enforcer, Issuer, Pseudonyms, TokenCache};
@@ -121,9 +123,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         grace: config.shutdown.grace_for,
         opened,
     };
-    let store_up = follow(&running.opened, &keys, &enforcer, &mut running.background);
+    let logouts = logouts::follow(server.clone(), &mut running.background);
+    let store_up = follow(&running.opened, (&keys, &enforcer), logouts, &mut running.background);
     tidy(&running.opened, &mut running.background);
+    let management =
+        adapters::management(Management::new(running.opened.directory.clone(), &config.management.api_key));
+    let public_management = config.management.is_public.then(|| management.clone());
     let admin = admin::Admin {
+        management,
         metrics: metrics.clone(),
         enforcer: enforcer.clone(),
         census: census.clone(),
@@ -141,7 +148,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         hosts: compile::known_hosts(&config),
         unmatched: metrics.route("-"),
         decision_log: config.log.decisions.then(DecisionLog::start).transpose()?,
-        embedded: adapters::embedded(server, metrics.clone()),
+        embedded: adapters::embedded(server, public_management, metrics.clone()),
         routes: compile::routes(config.routes, &upstreams, &metrics)?,
         enforcer,
         metrics,
@@ -162,6 +169,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 }
 
 impl Running {
+    /// What administrators manage, for programs that embed the gateway.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.opened.directory
+    }
+
     /// The first listener as a URL.
     pub fn url(&self) -> String {
         let (address, tls) = self.listeners[0];
@@ -284,8 +296,8 @@ async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstrea
 /// Keeps what is in memory as new as the store. The answer says whether the store answers.
 fn follow(
     opened: &Opened,
-    keys: &Arc<KeyRing>,
-    enforcer: &Arc<Enforcer>,
+    (keys, enforcer): (&Arc<KeyRing>, &Arc<Enforcer>),
+    logouts: logouts::Logouts,
     background: &mut JoinSet<()>,
 ) -> Arc<AtomicBool> {
     let store_up = Arc::new(AtomicBool::new(true));
@@ -324,6 +336,7 @@ fn follow(
                 News::Silent => (false, false),
             };
             marks.hear(news);
+            logouts.hear(news);
             if about_keys {
                 reload.send_replace(());
             }

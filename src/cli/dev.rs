@@ -103,6 +103,7 @@ fn configuration(arguments: &Arguments, world: &World) -> Result<Config, Failure
         ("ADMIN", arguments.admin_listen.to_string()),
         ("STORE", store),
         ("MASTER_KEY", world.master_key.clone()),
+        ("API_KEY", world.api_key.clone()),
         ("DECISIONS", arguments.decisions.to_string()),
         ("UPSTREAM", arguments.upstream.clone().unwrap_or_else(|| "builtin:echo".to_owned())),
         ("TARGET_ID", world.target_id.clone()),

@@ -3,6 +3,7 @@
 //! Owns what is typed and what is printed: results on standard output, talk on standard error. Commands do nothing that
 //! the library could not do for others.
 
+mod api_key;
 mod application;
 mod apply;
 pub mod check;
@@ -54,6 +55,8 @@ enum Command {
     Diff(apply::DiffArguments),
     /// Import users of another system
     Import(import::Arguments),
+    /// Make and delete keys of the management API
+    ApiKey(api_key::Arguments),
     /// Manage tenants
     Tenant(directory::TenantArguments),
     /// Manage entity types and their permissions
@@ -138,6 +141,7 @@ pub fn run() -> ExitCode {
         Command::Apply(arguments) => apply::apply(&arguments),
         Command::Diff(arguments) => apply::diff(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::ApiKey(arguments) => api_key::api_key(&arguments),
         Command::Tenant(arguments) => directory::tenant(&arguments),
         Command::EntityType(arguments) => directory::entity_type(&arguments),
         Command::Entity(arguments) => directory::entity(&arguments),

@@ -16,6 +16,7 @@ mod issuers;
 mod keys;
 mod limits;
 mod listen;
+mod management;
 mod network;
 mod node;
 mod problem;
@@ -47,6 +48,7 @@ pub use issuers::{Issuer, IssuerIndex};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
 pub use listen::{Listener, TlsFiles};
+pub use management::ManagementApi;
 pub use network::Network;
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
@@ -70,6 +72,7 @@ const SECTIONS: &[&str] = &[
     "listen",
     "public_url",
     "admin",
+    "management",
     "store",
     "keys",
     "issuers",
@@ -92,6 +95,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("", SECTIONS),
         ("listen", listen::KEYS),
         ("listen.tls", listen::TLS_KEYS),
+        ("management", management::KEYS),
         ("keys", keys::KEYS),
         ("keys.rotation", keys::ROTATION_KEYS),
         ("issuers", issuers::KEYS),
@@ -216,6 +220,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         listen,
         public_url,
         admin,
+        management: management::check(fields.find("management"), check),
         store,
         keys,
         routes,

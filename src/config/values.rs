@@ -11,6 +11,7 @@ use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
 use super::listen::Listener;
+use super::management::ManagementApi;
 use super::network::Network;
 use super::problem::Problem;
 use super::process::{Log, Shutdown, TokenCache};
@@ -34,6 +35,7 @@ pub struct Config {
     pub public_url: PublicUrl,
     /// `None`: no admin listener.
     pub admin: Option<SocketAddr>,
+    pub management: ManagementApi,
     pub store: StoreLocation,
     pub keys: Keys,
     /// In the order of the file; [`IssuerIndex`] points into it.

@@ -21,6 +21,15 @@ pub struct NewEntity {
     pub client_secret: Option<Secret<String>>,
 }
 
+/// What an entity shall be from now on. Type and tenant stay.
+#[derive(Clone, Debug)]
+pub struct EntityChange {
+    pub name: String,
+    pub client_id: String,
+    /// Replaces every secret that there is; `None`: they stay.
+    pub client_secret: Option<Secret<String>>,
+}
+
 /// An entity and its new secret, which nobody will see again.
 #[derive(Debug)]
 pub struct WithSecret {
@@ -98,6 +107,49 @@ impl Directory {
             }
         }
         errors.extend(self.check_identifier("entity.id", entity.id).await?);
+        Ok(errors)
+    }
+
+    /// Changes `before` if it is still what is stored.
+    pub async fn update_entity(&self, before: &Entity, change: EntityChange) -> Result<Entity, DirectoryError> {
+        let now = self.clock.now();
+        let wrong =
+            change.client_secret.as_ref().and_then(|chosen| check_secret("entity.clientSecret", chosen.expose()));
+        let client_secrets = match &change.client_secret {
+            Some(chosen) => vec![ClientSecret::new(chosen.expose(), now)],
+            None => before.client_secrets.clone(),
+        };
+        let entity = Entity {
+            name: change.name,
+            client_id: change.client_id,
+            client_secrets,
+            updated_at: now,
+            ..before.clone()
+        };
+        let mut errors = check_entity(&entity);
+        errors.extend(wrong);
+        if errors.is_empty() {
+            errors.extend(self.check_new_names(before, &entity).await?);
+        }
+        no_errors(errors)?;
+        if !self.store.update_entity(before, &entity).await? {
+            return Err(DirectoryError::Changed("entity"));
+        }
+        self.told(Event::EntityUpdated, &entity.id.to_string());
+        if change.client_secret.is_some() {
+            self.told(Event::SecretRegenerated, &entity.id.to_string());
+        }
+        Ok(entity)
+    }
+
+    async fn check_new_names(&self, before: &Entity, entity: &Entity) -> Result<Vec<FieldError>, DirectoryError> {
+        let mut errors = self.check_references(entity).await?;
+        // Its own names and its own id are not somebody else's.
+        errors.retain(|error| match error.field.as_ref() {
+            "entity.name" => before.name != entity.name,
+            "entity.clientId" => before.client_id != entity.client_id,
+            field => field != "entity.id",
+        });
         Ok(errors)
     }
 

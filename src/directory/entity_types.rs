@@ -42,6 +42,17 @@ impl Directory {
         Ok(entity_type)
     }
 
+    pub async fn rename_entity_type(&self, id: Uuid, name: &str) -> Result<EntityType, DirectoryError> {
+        let before = self.store.find_entity_type(id).await?.ok_or(DirectoryError::NotFound("entity type"))?;
+        let renamed = EntityType { name: name.to_owned(), updated_at: self.clock.now(), ..before };
+        no_errors(check_entity_type(&renamed))?;
+        if !self.store.update_entity_type(&renamed).await? {
+            return Err(DirectoryError::NotFound("entity type"));
+        }
+        self.told(Event::EntityTypeUpdated, &id.to_string());
+        Ok(renamed)
+    }
+
     /// Refused while there are entities of the type.
     pub async fn delete_entity_type(&self, id: Uuid) -> Result<(), DirectoryError> {
         if !self.store.delete_entity_type(id, self.clock.now()).await? {

@@ -68,6 +68,8 @@ fn field_of(unique: Unique) -> &'static str {
         Unique::Username => "user.username",
         Unique::UserCode => "userCode",
         Unique::GrantId | Unique::Grant => "grant.id",
+        Unique::ApiKeyId => "apiKey.id",
+        Unique::ApiKey => "apiKey.key",
         Unique::KeyId | Unique::CurrentKey => "key.id",
     }
 }

@@ -136,6 +136,10 @@ impl Directory {
         }
     }
 
+    pub async fn find_entity(&self, id: Uuid) -> Result<Option<Entity>> {
+        self.store.find_entity(id).await
+    }
+
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
         self.store.list_tenants().await
     }

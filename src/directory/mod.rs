@@ -5,6 +5,7 @@
 //! It does not know how a command arrived, nor what a token looks like.
 
 mod access;
+mod api_keys;
 mod application_rules;
 mod applications;
 mod cache;
@@ -34,9 +35,10 @@ mod users;
 use std::sync::Arc;
 
 pub use access::Access;
+pub use api_keys::{ApiKeyWithSecret, NewApiKey};
 pub use applications::{ApplicationWithSecret, NewApplication, NewRole, NewSecret};
 pub use credentials::{Login, LoginError, SecondFactor};
-pub use entities::{NewEntity, WithSecret};
+pub use entities::{EntityChange, NewEntity, WithSecret};
 pub use entity_types::{NewEntityType, NewPermission};
 pub use error::{DirectoryError, FieldCode, FieldError};
 pub use feed::News;

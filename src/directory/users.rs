@@ -122,18 +122,60 @@ impl Directory {
     /// [`DirectoryError::Invalid`] if the password is too short or too common.
     pub async fn change_password(&self, user_id: Uuid, new: &Secret<String>) -> Result<(), DirectoryError> {
         let before = self.stored_user(user_id).await?;
-        let tenant = self.tenant_of(&before).await?;
-        no_errors(check_password(new.expose(), &before, &tenant.settings))?;
+        self.replace_password(&before, new, None).await
+    }
+
+    /// The same for the user as the caller read it: of two that change the password at once one succeeds.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Changed`] if somebody else was faster.
+    pub async fn change_password_of(&self, before: &User, new: &Secret<String>) -> Result<(), DirectoryError> {
+        self.replace_password(before, new, None).await
+    }
+
+    /// Gives the user a password that opens nothing but the choice of another one (L16): the one that was `given`, or a
+    /// random one, which is answered and known nowhere else. Sessions and tokens of the user end.
+    ///
+    /// # Errors
+    /// As [`Self::change_password`].
+    pub async fn set_temporary_password(
+        &self,
+        user_id: Uuid,
+        given: Option<&Secret<String>>,
+    ) -> Result<Option<Secret<String>>, DirectoryError> {
+        let before = self.stored_user(user_id).await?;
+        let made = match given {
+            Some(_) => None,
+            None => {
+                let least = self.tenant_of(&before).await?.settings.password_min_length;
+                // 20 characters, or 64 where the tenant asks for more than that.
+                Some(Secret::new(self.entropy.token(if least > 20 { 48 } else { 15 })))
+            }
+        };
+        if let Some(password) = given.or(made.as_ref()) {
+            self.replace_password(&before, password, Some(PasswordChange::Administrative)).await?;
+        }
+        Ok(made)
+    }
+
+    async fn replace_password(
+        &self,
+        before: &User,
+        new: &Secret<String>,
+        password_change: Option<PasswordChange>,
+    ) -> Result<(), DirectoryError> {
+        let tenant = self.tenant_of(before).await?;
+        no_errors(check_password(new.expose(), before, &tenant.settings))?;
         let now = self.clock.now();
         let after = User {
             password_hash: Some(self.passwords.hash(new.expose()).await?),
             password_changed_at: now,
-            password_change: None,
+            password_change,
             updated_at: now,
             ..before.clone()
         };
-        self.replace_user(&before, &after, Event::PasswordChanged).await?;
-        self.revoke_user(user_id).await
+        self.replace_user(before, &after, Event::PasswordChanged).await?;
+        self.revoke_user(before.id).await
     }
 
     /// The next login has to choose a new password (L16): administrators start it and never learn it.

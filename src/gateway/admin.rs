@@ -1,18 +1,19 @@
 //! The admin listener: metrics, health and status, never on a public address by default (rules K12, O8).
 //!
-//! Owns these few paths. It changes nothing and shows no secret.
+//! Owns these few paths and passes the management API on. It shows no secret.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use http::{Method, Response, StatusCode, header};
+use bytes::BytesMut;
+use http::{Method, Request, Response, StatusCode, header};
 use pingora::apps::http_app::{HttpServer, ServeHttp};
 use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
 
-use super::{Census, Upstream};
+use super::{Census, Endpoints, Upstream};
 use crate::enforce::Enforcer;
 use crate::metrics::Metrics;
 
@@ -26,7 +27,12 @@ pub struct Admin {
     pub store_up: Arc<AtomicBool>,
     pub configuration: Configuration,
     pub started: Instant,
+    /// Asked for everything below `/api/`.
+    pub management: Endpoints,
 }
+
+/// Largest body of a request to the management API, in bytes.
+const MOST_BODY: usize = 1024 * 1024;
 
 /// The running configuration, for people who wonder which one it is.
 #[derive(Clone, Debug)]
@@ -58,6 +64,36 @@ impl Admin {
             let healthy = i64::try_from(upstream.healthy()).unwrap_or(i64::MAX);
             metrics.healthy_servers.with_label_values(&[upstream.name()]).set(healthy);
         }
+    }
+
+    async fn manage(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let mut body = BytesMut::new();
+        loop {
+            match session.read_request_body().await {
+                Ok(Some(piece)) if body.len() + piece.len() <= MOST_BODY => body.extend_from_slice(&piece),
+                Ok(None) => break,
+                Ok(Some(_)) => {
+                    session.set_keepalive(None);
+                    return answer(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        "text/plain",
+                        b"the body is larger than 1 MiB\n".to_vec(),
+                    );
+                }
+                Err(_) => {
+                    session.set_keepalive(None);
+                    return answer(StatusCode::BAD_REQUEST, "text/plain", b"the body ended early\n".to_vec());
+                }
+            }
+        }
+        let head = session.req_header();
+        let mut request = Request::new(body.freeze());
+        *request.method_mut() = head.method.clone();
+        *request.uri_mut() = head.uri.clone();
+        *request.headers_mut() = head.headers.clone();
+        let (mut parts, body) = (self.management)(request).await.into_parts();
+        parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
+        Response::from_parts(parts, body.to_vec())
     }
 
     fn store_is_up(&self) -> bool {
@@ -106,6 +142,9 @@ fn catch_up(counter: &prometheus::IntCounter, total: u64) {
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        if session.req_header().uri.path().starts_with("/api/") {
+            return self.manage(session).await;
+        }
         let header = session.req_header();
         if header.method != Method::GET && header.method != Method::HEAD {
             return answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", b"only GET here\n".to_vec());

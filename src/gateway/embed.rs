@@ -22,11 +22,14 @@ use crate::metrics::Durations;
 /// The future of an answer.
 pub type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
+/// Endpoints that answer requests whose bodies fit into memory.
+pub type Endpoints = Arc<dyn Fn(Request<Bytes>) -> Answer + Send + Sync>;
+
 /// A service that answers requests whose bodies fit into memory.
 pub struct Embedded {
     /// The pattern of a canonical path that is the service's, as a label; `None` for paths that may be an upstream's.
     pub pattern_of: fn(&str) -> Option<&'static str>,
-    pub answer: Arc<dyn Fn(Request<Bytes>) -> Answer + Send + Sync>,
+    pub answer: Endpoints,
     /// By pattern.
     pub durations: HashMap<&'static str, Durations>,
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use connection::{ConnectionLimits, RefusalLog};
-pub use embed::{Answer, Embedded, Peer};
+pub use embed::{Answer, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
 pub use header_block::HeaderLimits;
 pub use listener::{Census, ListenError, Listener, Service};

@@ -4,6 +4,7 @@
 //! is decided in `web`.
 //! Every `_at` is an instant in Unix seconds, every `_for` a length of time in seconds.
 
+mod api_key;
 mod application;
 mod approval;
 mod change;
@@ -14,6 +15,7 @@ mod session;
 mod tenant;
 mod user;
 
+pub use api_key::ApiKey;
 pub use application::{Application, ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, ConsentMode};
 pub use application::{CustomScope, LogoutBehavior, PkcePolicy, ProvidedScope, ProvidedScopes, RefreshTokenPolicy};
 pub use application::{
@@ -25,6 +27,6 @@ pub use entity::{ClientSecret, Entity, EntityGrant, EntityType, Permission, is_c
 pub use entity::{is_display_name, is_scope_name};
 pub use key::{KeyPurpose, KeySchedule, KeyState, StoredKey, signing_key};
 pub use revocation::{Revocation, Revoked};
-pub use session::Session;
+pub use session::{Session, UntoldLogout};
 pub use tenant::{Profile, Tenant, TenantSettings, Theme, UserCodeShape};
 pub use user::{Consent, Obstacle, PasswordChange, Registration, User, UserProfile};

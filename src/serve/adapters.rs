@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::api::{self, Management};
 use crate::directory::Directory;
 use crate::enforce::{Issuer, Trusted, Unknown};
-use crate::gateway::{Answer, Embedded, Peer, RequestId};
+use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
 use crate::web;
@@ -40,11 +41,30 @@ impl Issuer for LocalTenant {
     }
 }
 
-/// The authorization server's HTTP skin, as the gateway calls it.
-pub(super) fn embedded(server: Arc<AuthorizationServer>, metrics: Arc<Metrics>) -> Embedded {
-    let service = web::Service::new(server);
-    let durations = web::PATTERNS.iter().map(|pattern| (*pattern, metrics.durations(pattern))).collect();
+/// The management API, as the listeners call it.
+pub(super) fn management(api: Management) -> Endpoints {
+    let service = web::Service::new(api::router(api));
+    Arc::new(move |request| -> Answer {
+        let service = service.clone();
+        Box::pin(async move { service.call(request).await })
+    })
+}
+
+/// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, and the
+/// management API's where it is public.
+pub(super) fn embedded(
+    server: Arc<AuthorizationServer>,
+    management: Option<Endpoints>,
+    metrics: Arc<Metrics>,
+) -> Embedded {
+    let service = web::Service::new(web::router(server));
+    let patterns = web::PATTERNS.iter().chain(&api::PATTERNS);
+    let durations = patterns.map(|pattern| (*pattern, metrics.durations(pattern))).collect();
+    let pattern_of = if management.is_some() { with_management } else { web::pattern_of };
     let answer = move |mut request: http::Request<Bytes>| -> Answer {
+        if let Some(management) = management.as_ref().filter(|_| api::pattern_of(request.uri().path()).is_some()) {
+            return management(request);
+        }
         let (service, metrics) = (service.clone(), metrics.clone());
         Box::pin(async move {
             if let Some(Peer(Some(address))) = request.extensions_mut().remove::<Peer>() {
@@ -58,7 +78,12 @@ pub(super) fn embedded(server: Arc<AuthorizationServer>, metrics: Arc<Metrics>) 
             answer
         })
     };
-    Embedded { pattern_of: web::pattern_of, answer: Arc::new(answer), durations }
+    Embedded { pattern_of, answer: Arc::new(answer), durations }
+}
+
+/// The pattern of a path that is ours where the management API is public.
+pub(super) fn with_management(path: &str) -> Option<&'static str> {
+    web::pattern_of(path).or_else(|| api::pattern_of(path))
 }
 
 fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {
@@ -68,5 +93,36 @@ fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {
     }
     if let Some(error) = outcome.error {
         metrics.oauth_errors.with_label_values(&[outcome.endpoint, error]).inc();
+    }
+    if let Some(web::Reuse(reused)) = answer.extensions().get() {
+        metrics.token_reuse.with_label_values(&[reused.as_str()]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::Reused;
+
+    // C5, B6
+    #[test]
+    fn reuse_is_counted_beside_the_error() {
+        let metrics = Metrics::new();
+        let outcome = web::Outcome { endpoint: "token", error: Some("invalid_grant"), issued: None };
+        let mut answer = http::Response::new(Bytes::new());
+        answer.extensions_mut().insert(outcome);
+        count(&answer, &metrics);
+        for reused in [Reused::RefreshToken, Reused::RefreshToken, Reused::AuthorizationCode] {
+            answer.extensions_mut().insert(web::Reuse(reused));
+            count(&answer, &metrics);
+        }
+        let text = String::from_utf8(metrics.render()).unwrap();
+        for line in [
+            r#"faregate_oauth_errors_total{endpoint="token",error="invalid_grant"} 4"#,
+            r#"faregate_token_reuse_total{kind="refresh_token"} 2"#,
+            r#"faregate_token_reuse_total{kind="authorization_code"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
     }
 }

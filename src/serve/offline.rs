@@ -80,8 +80,10 @@ pub fn serves(config: &Config, host: &str) -> bool {
 }
 
 /// Whether the authorization server answers at this canonical path, whatever the routes say.
-pub fn is_own_path(path: &str) -> bool {
-    web::pattern_of(path).is_some()
+pub fn is_own_path(config: &Config, path: &str) -> bool {
+    let pattern =
+        if config.management.is_public { super::adapters::with_management(path) } else { web::pattern_of(path) };
+    pattern.is_some()
 }
 
 async fn open(config: &Config) -> Result<(Enforcer, Vec<Arc<dyn Issuer>>), StartError> {

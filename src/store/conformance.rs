@@ -3,6 +3,7 @@
 //! A behaviour that does not hold panics: this is a test suite that other crates' stores can run too.
 #![expect(clippy::expect_used, reason = "a behaviour that is not shown ends the test that asked for it")]
 
+mod api_keys;
 mod applications;
 mod codes;
 mod devices;
@@ -53,6 +54,7 @@ pub fn behaviours() -> impl Iterator<Item = Behaviour> {
         refresh_tokens::BEHAVIOURS,
         devices::BEHAVIOURS,
         revocation::BEHAVIOURS,
+        api_keys::BEHAVIOURS,
         keys::BEHAVIOURS,
         feed::BEHAVIOURS,
     ]

@@ -82,6 +82,9 @@ pub enum Unique {
     GrantId,
     /// The grant from one recipient on one target.
     Grant,
+    ApiKeyId,
+    /// The text of an API key.
+    ApiKey,
     KeyId,
     /// The current key of one (tenant, purpose, algorithm).
     CurrentKey,
@@ -107,6 +110,8 @@ impl fmt::Display for Unique {
             Self::UserCode => "user code",
             Self::GrantId => "grant id",
             Self::Grant => "grant",
+            Self::ApiKeyId => "API key id",
+            Self::ApiKey => "API key",
             Self::KeyId => "key id",
             Self::CurrentKey => "place of the current key",
         })

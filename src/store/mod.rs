@@ -14,14 +14,14 @@ use uuid::Uuid;
 pub use error::{Object, OpenError, StoreError, Unique};
 
 use crate::model::{
-    Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType, Permission,
-    RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, User,
+    ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
+    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
 };
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// A shared database. Every mutation is one transaction and leaves one [`Change`] in it, but for consents, sessions, codes
-/// and refresh tokens, which no node keeps in memory. When it answers an error, nothing has happened (or, for
+/// A shared database. Every mutation is one transaction and leaves one [`Change`] in it, but for consents, sessions, codes,
+/// refresh tokens and API keys, which no node keeps in memory. When it answers an error, nothing has happened (or, for
 /// [`StoreError::Unavailable`] at the commit, it is unknown).
 ///
 /// Mutations take their instant from the value's `updated_at` or an `at` argument. Those that answer `bool` say
@@ -144,6 +144,11 @@ pub trait Store: Send + Sync + 'static {
     /// Notes that the application knows of the session, so that a logout tells it. Repeating it changes nothing.
     async fn join_session(&self, session_id: Uuid, application_id: Uuid) -> Result<()>;
     async fn list_session_applications(&self, session_id: Uuid) -> Result<Vec<Uuid>>;
+    /// Takes at most `limit` of the clients that [`Store::revoke`] left to be told of the end of a session, the oldest
+    /// first: until the lease is over nobody else is given the same ones.
+    async fn take_untold_logouts(&self, lease: Lease, limit: u32) -> Result<Vec<UntoldLogout>>;
+    /// The client was told, or never will be.
+    async fn forget_untold_logout(&self, session_id: Uuid, application_id: Uuid) -> Result<()>;
 
     // Codes and refresh tokens. What is over is found until `forget` deletes it, so that reuse can be told from guesses.
 
@@ -183,11 +188,25 @@ pub trait Store: Send + Sync + 'static {
     /// Marks what was revoked and ends what hangs on it, in one transaction with a change of the kind `Revocation` whose
     /// `object_id` is `kind:key`: of a grant its refresh tokens; of a session the session; of a user the sessions, codes
     /// and refresh tokens; of a client its codes and refresh tokens. A mark that is there already keeps the later instants.
+    /// The clients that knew of a session that ends so are kept for [`Store::take_untold_logouts`].
     async fn revoke(&self, revocation: &Revocation) -> Result<()>;
     /// Every mark that has not expired at `now`.
     async fn list_revocations(&self, now: i64) -> Result<Vec<Revocation>>;
     /// The mark with these [`crate::model::Revoked::parts`].
     async fn find_revocation(&self, kind: &str, key: &str) -> Result<Option<Revocation>>;
+
+    // API keys.
+
+    /// Conflicts on id and key. [`StoreError::Missing`] names a missing tenant.
+    async fn insert_api_key(&self, key: &ApiKey) -> Result<()>;
+    /// Replaces name, endpoints, rights, end, `managed_by` and `updated_at`.
+    async fn update_api_key(&self, key: &ApiKey) -> Result<bool>;
+    async fn delete_api_key(&self, id: Uuid) -> Result<bool>;
+    async fn find_api_key(&self, id: Uuid) -> Result<Option<ApiKey>>;
+    /// By SHA-256 of its text. Keys that are over are found too.
+    async fn find_api_key_by_hash(&self, hash: &str) -> Result<Option<ApiKey>>;
+    /// Oldest first.
+    async fn list_api_keys(&self) -> Result<Vec<ApiKey>>;
 
     // Signing keys.
 

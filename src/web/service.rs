@@ -1,8 +1,6 @@
-//! The router as a plain function from request to answer, for a caller that knows nothing of axum.
+//! A router as a plain function from request to answer, for a caller that knows nothing of axum.
 //!
 //! Owns the two conversions of bodies; both fit into memory on both sides.
-
-use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -11,15 +9,13 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-use crate::oauth::AuthorizationServer;
-
-/// The authorization server's endpoints. Clones share it.
+/// Endpoints. Clones share them.
 #[derive(Clone)]
 pub struct Service(Router);
 
 impl Service {
-    pub fn new(server: Arc<AuthorizationServer>) -> Self {
-        Self(super::router(server))
+    pub fn new(router: Router) -> Self {
+        Self(router)
     }
 
     /// Answers one request.

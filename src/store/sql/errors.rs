@@ -75,7 +75,7 @@ fn postgres_meaning(error: &PgDatabaseError) -> Option<StoreError> {
     }
 }
 
-const UNIQUE: [(&str, &str, Unique); 20] = [
+const UNIQUE: [(&str, &str, Unique); 22] = [
     ("tenant_id_key", "tenant.id", Unique::TenantId),
     ("tenant_name_key", "tenant.name", Unique::TenantName),
     ("entity_type_id_key", "entity_type.id", Unique::EntityTypeId),
@@ -94,6 +94,8 @@ const UNIQUE: [(&str, &str, Unique); 20] = [
     ("device_code_user_code_key", "device_code.tenant_id, device_code.user_code_hash", Unique::UserCode),
     ("entity_grant_id_key", "entity_grant.id", Unique::GrantId),
     ("entity_grant_key", "entity_grant.target_id, entity_grant.recipient_id", Unique::Grant),
+    ("api_key_id_key", "api_key.id", Unique::ApiKeyId),
+    ("api_key_hash_key", "api_key.key_hash", Unique::ApiKey),
     ("signing_key_id_key", "signing_key.id", Unique::KeyId),
     ("signing_key_current", "index 'signing_key_current'", Unique::CurrentKey),
 ];
@@ -115,7 +117,8 @@ fn reference_by_name(constraint: &str) -> Option<Object> {
         "entity_tenant_exists"
         | "signing_key_tenant_exists"
         | "application_tenant_exists"
-        | "tenant_user_tenant_exists" => Object::Tenant,
+        | "tenant_user_tenant_exists"
+        | "api_key_tenant_exists" => Object::Tenant,
         "registration_user_exists" | "consent_user_exists" => Object::User,
         "registration_application_exists" | "consent_application_exists" => Object::Application,
         "entity_grant_target_exists" | "entity_grant_recipient_exists" => Object::Entity,

@@ -2,6 +2,7 @@
 //!
 //! This file is the list of verbs; the statements are in one file per kind of object. It opens nothing: see `open`.
 
+mod api_keys;
 mod applications;
 mod codes;
 mod columns;
@@ -25,6 +26,7 @@ mod sessions;
 mod sqlite;
 mod tenants;
 mod transaction;
+mod untold_logouts;
 mod users;
 
 use std::sync::Arc;
@@ -38,8 +40,8 @@ pub use open::Options;
 
 use super::{Brought, GrantFilter, Lease, Result, Store, StoreError};
 use crate::model::{
-    Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType, Permission,
-    RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, User,
+    ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
+    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
 };
 
 /// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
@@ -299,6 +301,14 @@ impl Store for SqlStore {
         self.within(sessions::list_applications(self, session_id)).await
     }
 
+    async fn take_untold_logouts(&self, lease: Lease, limit: u32) -> Result<Vec<UntoldLogout>> {
+        self.within(untold_logouts::take(self, lease, limit)).await
+    }
+
+    async fn forget_untold_logout(&self, session_id: Uuid, application_id: Uuid) -> Result<()> {
+        self.within(untold_logouts::forget(self, session_id, application_id)).await
+    }
+
     async fn insert_authorization_code(&self, code: &AuthorizationCode) -> Result<()> {
         self.within(codes::insert(self, code)).await
     }
@@ -369,6 +379,30 @@ impl Store for SqlStore {
 
     async fn find_revocation(&self, kind: &str, key: &str) -> Result<Option<Revocation>> {
         self.within(revocations::find(self, kind, key)).await
+    }
+
+    async fn insert_api_key(&self, key: &ApiKey) -> Result<()> {
+        self.within(api_keys::insert(self, key)).await
+    }
+
+    async fn update_api_key(&self, key: &ApiKey) -> Result<bool> {
+        self.within(api_keys::update(self, key)).await
+    }
+
+    async fn delete_api_key(&self, id: Uuid) -> Result<bool> {
+        self.within(api_keys::delete(self, id)).await
+    }
+
+    async fn find_api_key(&self, id: Uuid) -> Result<Option<ApiKey>> {
+        self.within(api_keys::find(self, id)).await
+    }
+
+    async fn find_api_key_by_hash(&self, hash: &str) -> Result<Option<ApiKey>> {
+        self.within(api_keys::find_by_hash(self, hash)).await
+    }
+
+    async fn list_api_keys(&self) -> Result<Vec<ApiKey>> {
+        self.within(api_keys::list(self)).await
     }
 
     async fn insert_key(&self, key: &StoredKey) -> Result<()> {

@@ -1,0 +1,133 @@
+//! What callers are told, in FusionAuth's shapes (D-10): envelopes, `fieldErrors`, empty bodies.
+//!
+//! Owns statuses and error documents. No message here holds a secret.
+
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::directory::{DirectoryError, FieldCode, FieldError};
+use crate::store::StoreError;
+
+/// An answer, or why there is none.
+pub(super) type Reply = Result<Response, Refusal>;
+
+/// Why a request had no effect.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// 401 without a body: no key, a wrong one, or one that may not do this (D-10).
+    Unauthorized,
+    /// 404 without a body.
+    NotFound,
+    /// 400: wrong members, by their paths.
+    Fields(Vec<FieldError>),
+    /// 400: something that is no member's fault: code and message.
+    General(&'static str, String),
+    /// 409: somebody else was faster; the request may be repeated.
+    Changed(String),
+    TooLarge,
+    /// 415 with the media types that would do.
+    MediaType(&'static str),
+    /// 503
+    Unavailable,
+}
+
+impl Refusal {
+    pub(super) fn field(field: &'static str, code: FieldCode, message: impl Into<String>) -> Self {
+        Self::Fields(vec![FieldError::new(field, code, message)])
+    }
+}
+
+impl From<DirectoryError> for Refusal {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::Invalid(errors) => Self::Fields(errors),
+            DirectoryError::NotFound(_) => Self::NotFound,
+            DirectoryError::Changed(_) => Self::Changed(error.to_string()),
+            DirectoryError::Password(_) | DirectoryError::Sealing(_) | DirectoryError::Store(_) => {
+                tracing::warn!(error = %error, "a management request could not be served");
+                Self::Unavailable
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        DirectoryError::from(error).into()
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unauthorized => empty(StatusCode::UNAUTHORIZED),
+            Self::NotFound => empty(StatusCode::NOT_FOUND),
+            Self::Fields(errors) => {
+                let mut fields = Map::new();
+                for error in errors {
+                    let problem = json!({ "code": error.code(), "message": error.message });
+                    match fields.entry(error.field.as_ref()).or_insert_with(|| json!([])) {
+                        Value::Array(problems) => problems.push(problem),
+                        other => *other = json!([problem]),
+                    }
+                }
+                with_status(StatusCode::BAD_REQUEST, &json!({ "fieldErrors": fields, "generalErrors": [] }))
+            }
+            Self::General(code, message) => general(StatusCode::BAD_REQUEST, code, &message),
+            Self::Changed(message) => general(StatusCode::CONFLICT, "[changed]", &message),
+            Self::TooLarge => general(StatusCode::PAYLOAD_TOO_LARGE, "[tooLarge]", "The body is larger than 1 MiB."),
+            Self::MediaType(accepted) => {
+                let message = format!("The Content-Type must be {accepted}.");
+                general(StatusCode::UNSUPPORTED_MEDIA_TYPE, "[invalidContentType]", &message)
+            }
+            Self::Unavailable => {
+                general(StatusCode::SERVICE_UNAVAILABLE, "[unavailable]", "This cannot be answered now; try again.")
+            }
+        }
+    }
+}
+
+fn general(status: StatusCode, code: &str, message: &str) -> Response {
+    with_status(status, &json!({ "generalErrors": [{ "code": code, "message": message }] }))
+}
+
+fn with_status(status: StatusCode, document: &Value) -> Response {
+    let mut response = Response::new(Body::from(document.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    hardened(response)
+}
+
+/// 200 with a document.
+pub(super) fn json_answer(document: &Value) -> Reply {
+    Ok(with_status(StatusCode::OK, document))
+}
+
+/// 200 without a body, and so without a media type.
+pub(super) fn nothing() -> Reply {
+    Ok(empty(StatusCode::OK))
+}
+
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    hardened(response)
+}
+
+/// What is managed is nobody's business but the caller's.
+fn hardened(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+    response
+}
+
+pub(super) async fn no_endpoint() -> Response {
+    empty(StatusCode::NOT_FOUND)
+}
+
+pub(super) async fn no_method() -> Response {
+    empty(StatusCode::METHOD_NOT_ALLOWED)
+}

@@ -1,0 +1,154 @@
+//! The management API, as FusionAuth's clients speak it: one file per kind of object.
+//!
+//! Owns methods, shapes and who may call what. The rules about the objects are `directory`'s.
+
+mod answer;
+mod api_keys;
+mod call;
+mod entities;
+mod entity_grants;
+mod entity_types;
+mod members;
+mod patch;
+mod search;
+mod status;
+mod tenants;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::directory::Directory;
+use crate::model::ClientSecret;
+use crate::secret::Secret;
+
+/// Largest body, in bytes.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// What the endpoints work on.
+pub struct Management {
+    directory: Arc<Directory>,
+    /// SHA-256 of the key in the configuration, in hexadecimal.
+    configured_key: Option<String>,
+}
+
+impl Management {
+    /// With a key that may do everything and is stored nowhere, or without.
+    pub fn new(directory: Arc<Directory>, api_key: &Option<Secret<String>>) -> Self {
+        let configured_key = api_key.as_ref().map(|key| ClientSecret::hash(key.expose()));
+        Self { directory, configured_key }
+    }
+}
+
+type Api = Arc<Management>;
+
+/// Every endpoint that exists. An id is optional where FusionAuth's is.
+pub fn router(management: Management) -> Router {
+    Router::new()
+        .route("/api/status", get(status::find))
+        .route("/api/tenant", get(tenants::list).post(tenants::create))
+        .route("/api/tenant/search", get(tenants::search).post(tenants::search))
+        .route(
+            "/api/tenant/{id}",
+            get(tenants::find)
+                .post(tenants::create)
+                .put(tenants::replace)
+                .patch(tenants::change)
+                .delete(tenants::delete),
+        )
+        .route("/api/api-key", post(api_keys::create))
+        .route(
+            "/api/api-key/{id}",
+            get(api_keys::find)
+                .post(api_keys::create)
+                .put(api_keys::replace)
+                .patch(api_keys::change)
+                .delete(api_keys::delete),
+        )
+        .merge(entities())
+        .fallback(answer::no_endpoint)
+        .method_not_allowed_fallback(answer::no_method)
+        .with_state(Arc::new(management))
+}
+
+/// Entity types, entities and what they may do to each other.
+fn entities() -> Router<Api> {
+    Router::new()
+        .route("/api/entity/type", get(entity_types::list).post(entity_types::create))
+        .route("/api/entity/type/search", get(entity_types::search).post(entity_types::search))
+        .route(
+            "/api/entity/type/{id}",
+            get(entity_types::find)
+                .post(entity_types::create)
+                .put(entity_types::replace)
+                .patch(entity_types::change)
+                .delete(entity_types::delete),
+        )
+        .route("/api/entity/type/{id}/permission", post(entity_types::add_permission))
+        .route(
+            "/api/entity/type/{id}/permission/{permission}",
+            post(entity_types::add_permission_with_id)
+                .put(entity_types::replace_permission)
+                .patch(entity_types::change_permission)
+                .delete(entity_types::remove_permission),
+        )
+        .route("/api/entity", post(entities::create))
+        .route("/api/entity/search", get(entities::search).post(entities::search).put(entities::reindex))
+        .route("/api/entity/grant/search", get(entity_grants::search).post(entity_grants::search))
+        .route(
+            "/api/entity/{id}",
+            get(entities::find)
+                .post(entities::create)
+                .put(entities::replace)
+                .patch(entities::change)
+                .delete(entities::delete),
+        )
+        .route(
+            "/api/entity/{id}/grant",
+            get(entity_grants::find)
+                .post(entity_grants::upsert)
+                .put(entity_grants::upsert)
+                .delete(entity_grants::delete),
+        )
+}
+
+/// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
+const ROOTS: [(&str, &str); 4] = [
+    ("api-key", "/api/api-key/**"),
+    ("entity", "/api/entity/**"),
+    ("status", "/api/status"),
+    ("tenant", "/api/tenant/**"),
+];
+
+/// The patterns of the paths that are ours.
+pub const PATTERNS: [&str; 4] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1, ROOTS[3].1];
+
+/// Which of [`PATTERNS`] a canonical path belongs to; `None` for paths that may be an upstream's.
+pub fn pattern_of(path: &str) -> Option<&'static str> {
+    let rest = path.strip_prefix("/api/")?;
+    let root = rest.split('/').next().unwrap_or_default();
+    ROOTS.iter().find(|(name, _)| *name == root).map(|(_, pattern)| *pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_roots_are_ours() {
+        for (path, pattern) in [
+            ("/api/entity", Some("/api/entity/**")),
+            ("/api/entity/type/search", Some("/api/entity/**")),
+            ("/api/status", Some("/api/status")),
+            ("/api/entities", None),
+            ("/api/orders", None),
+            ("/api", None),
+            ("/api/", None),
+            ("/apis/entity", None),
+            ("/API/entity", None),
+        ] {
+            assert_eq!(pattern_of(path), pattern, "{path}");
+        }
+    }
+}

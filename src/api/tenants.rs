@@ -1,0 +1,217 @@
+//! `/api/tenant`: issuers with what they decide about logins and tokens (D-11).
+//!
+//! Owns which of FusionAuth's members we know. The others are kept out, not refused. `profile` and `openIntrospection` are
+//! ours.
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Api;
+use super::answer::{Refusal, Reply, json_answer, nothing};
+use super::call::{Call, milliseconds, path_id};
+use super::members::Members;
+use super::search::{self, Search};
+use crate::directory::{FieldCode, NewTenant};
+use crate::model::{Profile, RefreshTokenUsage, Tenant};
+
+const MINUTE: i64 = 60;
+
+/// As callers see it.
+fn shown(tenant: &Tenant) -> Value {
+    let settings = &tenant.settings;
+    let mut shown = json!({
+        "externalIdentifierConfiguration": {
+            "authorizationGrantIdTimeToLiveInSeconds": settings.authorization_code_for,
+            "deviceCodeTimeToLiveInSeconds": settings.device_code_for,
+            "rememberOAuthScopeConsentChoiceTimeToLiveInSeconds": settings.remember_consent_for,
+            "twoFactorIdTimeToLiveInSeconds": settings.interaction_for,
+        },
+        "failedAuthenticationConfiguration": { "tooManyAttempts": settings.login_attempts },
+        "httpSessionMaxInactiveInterval": settings.session_idle_for,
+        "id": tenant.id,
+        "insertInstant": milliseconds(tenant.created_at),
+        "jwtConfiguration": {
+            "enabled": true,
+            "refreshTokenTimeToLiveInMinutes": settings.refresh_tokens.absolute_for / MINUTE,
+            "refreshTokenUsagePolicy": settings.refresh_tokens.usage.as_str(),
+            "timeToLiveInSeconds": tenant.access_token_for,
+        },
+        "lastUpdateInstant": milliseconds(tenant.updated_at),
+        "name": tenant.name,
+        "passwordValidationRules": { "minLength": settings.password_min_length },
+        "profile": tenant.profile.as_str(),
+        "state": "Active",
+        "openIntrospection": settings.open_introspection,
+    });
+    if let Some(issuer) = &tenant.issuer {
+        shown["issuer"] = issuer.as_str().into();
+    }
+    if let Some(uri) = &settings.logout_uri {
+        shown["logoutURL"] = uri.as_str().into();
+    }
+    shown
+}
+
+/// What the members say, over what there is.
+fn read(members: &mut Members<'_>, before: Tenant) -> Tenant {
+    let mut tenant = before;
+    let settings = &mut tenant.settings;
+    for (name, value) in [
+        (
+            "externalIdentifierConfiguration.authorizationGrantIdTimeToLiveInSeconds",
+            &mut settings.authorization_code_for,
+        ),
+        ("externalIdentifierConfiguration.deviceCodeTimeToLiveInSeconds", &mut settings.device_code_for),
+        (
+            "externalIdentifierConfiguration.rememberOAuthScopeConsentChoiceTimeToLiveInSeconds",
+            &mut settings.remember_consent_for,
+        ),
+        ("externalIdentifierConfiguration.twoFactorIdTimeToLiveInSeconds", &mut settings.interaction_for),
+        ("httpSessionMaxInactiveInterval", &mut settings.session_idle_for),
+        ("jwtConfiguration.timeToLiveInSeconds", &mut tenant.access_token_for),
+    ] {
+        *value = members.integer(name).unwrap_or(*value);
+    }
+    if let Some(minutes) = members.integer("jwtConfiguration.refreshTokenTimeToLiveInMinutes") {
+        // A shorter unit than ours is not lost as long as nothing changes.
+        if minutes != settings.refresh_tokens.absolute_for / MINUTE {
+            settings.refresh_tokens.absolute_for = minutes.saturating_mul(MINUTE);
+        }
+    }
+    if let Some(name) = members.text("jwtConfiguration.refreshTokenUsagePolicy") {
+        match RefreshTokenUsage::parse(&name) {
+            Some(usage) => settings.refresh_tokens.usage = usage,
+            None => {
+                let message = "is not Reusable or OneTimeUse";
+                members.refuse("jwtConfiguration.refreshTokenUsagePolicy", FieldCode::Invalid, message);
+            }
+        }
+    }
+    for (name, value) in [
+        ("failedAuthenticationConfiguration.tooManyAttempts", &mut settings.login_attempts),
+        ("passwordValidationRules.minLength", &mut settings.password_min_length),
+    ] {
+        match members.integer(name).map(u32::try_from) {
+            Some(Ok(number)) => *value = number,
+            Some(Err(_)) => members.refuse(name, FieldCode::Invalid, "is not a whole number that small or large"),
+            None => {}
+        }
+    }
+    if let Some(open) = members.flag("openIntrospection") {
+        settings.open_introspection = open;
+    }
+    if let Some(name) = members.text("profile") {
+        match Profile::parse(&name) {
+            Some(profile) => tenant.profile = profile,
+            None => {
+                let names = Profile::ALL.map(Profile::as_str).join(", ");
+                members.refuse("profile", FieldCode::Invalid, format_args!("is not one of {names}"));
+            }
+        }
+    }
+    tenant.issuer = members.text("issuer");
+    tenant.settings.logout_uri = members.text("logoutURL");
+    tenant.name = members.required_text("name");
+    tenant
+}
+
+fn envelope(tenant: &Tenant) -> Reply {
+    json_answer(&json!({ "tenant": shown(tenant) }))
+}
+
+/// A key of one tenant sees that one only.
+async fn existing(api: &Api, call: &Call, id: &str) -> Result<Tenant, Refusal> {
+    let id = path_id(id)?;
+    if call.key.tenant_id.is_some_and(|own| own != id) {
+        return Err(Refusal::Unauthorized);
+    }
+    api.directory.find_tenant(&id.to_string()).await?.ok_or(Refusal::NotFound)
+}
+
+pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    call.require_global()?;
+    let id = id.map(|Path(id)| path_id(&id)).transpose()?;
+    let body = call.json()?;
+    let mut members = Members::of(&body, "tenant");
+    let id = members.agrees_on_id(id);
+    // Whoever makes a tenant with FusionAuth's request expects it to speak like one.
+    let blank = Tenant { profile: Profile::FusionAuth, ..Tenant::new(Uuid::nil(), "", 0) };
+    let tenant = read(&mut members, blank);
+    members.finish()?;
+    let new = NewTenant {
+        id,
+        name: tenant.name,
+        issuer: tenant.issuer,
+        profile: tenant.profile,
+        access_token_for: Some(tenant.access_token_for),
+        access_token_algorithm: None,
+        id_token_algorithm: None,
+        settings: tenant.settings,
+    };
+    envelope(&api.directory.create_tenant(new).await?)
+}
+
+pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    envelope(&existing(&api, &call, &id).await?)
+}
+
+pub(super) async fn list(State(api): State<Api>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    let tenants: Vec<Value> = visible(&api, &call).await?.iter().map(shown).collect();
+    json_answer(&json!({ "tenants": tenants }))
+}
+
+async fn visible(api: &Api, call: &Call) -> Result<Vec<Tenant>, Refusal> {
+    let mut tenants = api.directory.tenants().await?;
+    tenants.retain(|tenant| call.key.tenant_id.is_none_or(|own| own == tenant.id));
+    Ok(tenants)
+}
+
+pub(super) async fn replace(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    let before = existing(&api, &call, &id).await?;
+    write(&api, before, &call.json()?).await
+}
+
+pub(super) async fn change(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    let before = existing(&api, &call, &id).await?;
+    let document = call.patch()?.apply(json!({ "tenant": shown(&before) }))?;
+    write(&api, before, &document).await
+}
+
+async fn write(api: &Api, before: Tenant, document: &Value) -> Reply {
+    let mut members = Members::of(document, "tenant");
+    members.agrees_on_id(Some(before.id));
+    let tenant = read(&mut members, before);
+    members.finish()?;
+    envelope(&api.directory.update_tenant(tenant).await?)
+}
+
+pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    call.require_global()?;
+    let tenant = existing(&api, &call, &id).await?;
+    api.directory.delete_tenant(tenant.id).await?;
+    nothing()
+}
+
+pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    let search = Search::of(&call, &["name"])?;
+    let mut members = search.members();
+    let (name, page) = (members.text("name"), search::page(&mut members, &["name", "insertInstant"]));
+    members.finish()?;
+    let mut tenants = visible(&api, &call).await?;
+    tenants.retain(|tenant| search::fits(&tenant.name, name.as_deref()));
+    let (tenants, total) = page.cut(tenants, |by, a, b| match by {
+        "insertInstant" => a.created_at.cmp(&b.created_at),
+        _ => a.name.cmp(&b.name),
+    });
+    let tenants: Vec<Value> = tenants.iter().map(shown).collect();
+    json_answer(&json!({ "tenants": tenants, "total": total }))
+}
