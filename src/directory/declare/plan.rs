@@ -11,7 +11,8 @@ mod users;
 use uuid::Uuid;
 
 use self::roll::{Managed, Roll};
-use super::{Declaration, GeneratedSecret};
+use super::fields::{self, FieldChange};
+use super::{Declaration, GeneratedSecret, Terms};
 use crate::directory::{Directory, FieldCode, FieldError};
 use crate::entropy::Entropy;
 use crate::model::{Application, Entity, EntityGrant, EntityType, Permission, Registration, Tenant, User};
@@ -23,6 +24,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// How many declared objects are as declared.
     pub unchanged: usize,
+    /// Declared once and no more, but left alone because the terms do not prune.
+    pub left: Vec<String>,
 }
 
 /// One object that is not as declared.
@@ -31,6 +34,8 @@ pub struct Step {
     pub action: Action,
     /// The object, as in `entity "orders"`.
     pub what: String,
+    /// Field by field; of a new object those that are not what they would be anyway. No value is a secret.
+    pub fields: Vec<FieldChange>,
     pub(super) write: Write,
     pub(super) generated: Option<GeneratedSecret>,
 }
@@ -88,8 +93,14 @@ pub(super) struct Stored {
 
 /// # Errors
 /// Every mistake in the declaration.
-pub(super) fn plan(declaration: &Declaration, stored: &Stored, directory: &Directory) -> Result<Plan, Vec<FieldError>> {
+pub(super) fn plan(
+    declaration: &Declaration,
+    terms: Terms,
+    stored: &Stored,
+    directory: &Directory,
+) -> Result<Plan, Vec<FieldError>> {
     let mut planner = Planner {
+        terms,
         adopt: declaration.adopt,
         now: directory.clock.now(),
         entropy: &directory.entropy,
@@ -115,14 +126,24 @@ pub(super) fn plan(declaration: &Declaration, stored: &Stored, directory: &Direc
     if !planner.errors.is_empty() {
         return Err(planner.errors);
     }
-    let mut steps = planner.first;
-    steps.append(&mut planner.steps);
     // Types before tenants in the end, as entities went before both.
-    steps.extend(planner.last);
-    Ok(Plan { steps, unchanged: planner.unchanged })
+    let (first, last) = (planner.first, planner.last);
+    let (mut steps, last, left) = if terms.prune {
+        (first, last, Vec::new())
+    } else {
+        let left = first.into_iter().chain(last).map(|step| step.what).collect();
+        (Vec::new(), Vec::new(), left)
+    };
+    steps.append(&mut planner.steps);
+    steps.extend(last);
+    for step in &mut steps {
+        step.fields = fields::changes(&step.write, step.generated.is_some(), stored);
+    }
+    Ok(Plan { steps, unchanged: planner.unchanged, left })
 }
 
 struct Planner<'a> {
+    terms: Terms,
     adopt: bool,
     now: i64,
     entropy: &'a Entropy,
@@ -198,7 +219,9 @@ impl Planner<'_> {
             (Some(id), _) => stored.clone().find(|object| object.id() == id),
         };
         match found {
-            Some(object) if !object.is_declarable() && !self.adopt => Err(place.error(FieldCode::InUse, NOT_OURS)),
+            Some(object) if !object.is_declarable(self.terms) && !self.adopt => {
+                Err(place.error(FieldCode::InUse, self.terms.not_ours()))
+            }
             found => Ok(found),
         }
     }
@@ -218,11 +241,8 @@ impl Planner<'_> {
     }
 }
 
-const NOT_OURS: &str =
-    "exists and is not managed by the configuration; choose another name, delete the existing one, or adopt it";
-
 impl Step {
     fn new(action: Action, what: String, write: Write) -> Self {
-        Self { action, what, write, generated: None }
+        Self { action, what, fields: Vec::new(), write, generated: None }
     }
 }

@@ -213,6 +213,10 @@ impl Store for SqlStore {
         self.within(users::insert(self, user)).await
     }
 
+    async fn insert_people(&self, people: &[(User, Vec<Registration>)]) -> Result<()> {
+        self.within(users::insert_people(self, people)).await
+    }
+
     async fn update_user(&self, before: &User, after: &User) -> Result<bool> {
         self.within(users::update(self, before, after)).await
     }
