@@ -2,6 +2,7 @@
 
 mod entities;
 mod keys;
+mod tokens;
 
 use http::Method;
 use serde_json::Value;
