@@ -4,6 +4,7 @@
 //! It does not read files: `config` does.
 
 mod fields;
+mod notes;
 mod people;
 mod plan;
 mod write;
@@ -11,6 +12,7 @@ mod write;
 use uuid::Uuid;
 
 pub use fields::FieldChange;
+use notes::Notes;
 pub use people::{ApplicationDeclaration, RegistrationDeclaration, UserDeclaration};
 use plan::Stored;
 pub use plan::{Action, Plan, Step};
@@ -194,6 +196,7 @@ impl Directory {
             applications: self.store.list_applications(None).await?,
             entity_types: self.store.list_entity_types().await?,
             tenants: self.store.list_tenants().await?,
+            notes: Notes::read(self.store.list_applied(terms.name()).await?),
         };
         plan::plan(declaration, terms, &stored, self).map_err(DirectoryError::Invalid)
     }
@@ -258,7 +261,13 @@ impl Directory {
     /// meanwhile. Answers what was done, and what stopped it before the end.
     pub async fn carry_out(&self, plan: Plan) -> (Applied, Option<Stopped>) {
         let mut applied = Applied { unchanged: plan.unchanged, ..Applied::default() };
-        let stopped = self.execute(plan, &mut applied).await.err();
+        let (notes, owner) = (plan.notes.write(), plan.terms.name());
+        let mut stopped = self.execute(plan, &mut applied).await.err();
+        if stopped.is_none()
+            && let Err(error) = self.store.replace_applied(owner, &notes).await
+        {
+            stopped = Some(Stopped { what: "the memory of what was applied".to_owned(), error: error.into() });
+        }
         (applied, stopped)
     }
 

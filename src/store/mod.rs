@@ -220,6 +220,13 @@ pub trait Store: Send + Sync + 'static {
     /// Every key that is not removed before `since`, oldest first.
     async fn list_keys(&self, since: i64) -> Result<Vec<StoredKey>>;
 
+    // What files declared.
+
+    /// By object: what `owner` applied the last time, as key and digest.
+    async fn list_applied(&self, owner: &str) -> Result<Vec<(String, String)>>;
+    /// Replaces all of the owner's, if anything differs. No node keeps them in memory: there is no change.
+    async fn replace_applied(&self, owner: &str, applied: &[(String, String)]) -> Result<()>;
+
     // The feed.
 
     /// At most `limit` changes after `seq`, in order. When the first is not `seq + 1`, older ones were forgotten.

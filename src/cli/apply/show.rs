@@ -11,7 +11,7 @@ pub(super) fn plan(plan: &Plan) -> Value {
     let field = |change: &FieldChange| json!({ "field": change.field, "old": change.old, "new": change.new });
     let step = |step: &Step| {
         let fields: Vec<Value> = step.fields.iter().map(field).collect();
-        json!({ "action": word(step.action), "object": step.what, "fields": fields })
+        json!({ "action": word(step.action), "object": step.what, "drift": step.is_drift, "fields": fields })
     };
     let steps: Vec<Value> = plan.steps.iter().map(step).collect();
     json!({ "differences": !plan.steps.is_empty(), "steps": steps, "unchanged": plan.unchanged, "left": plan.left })
@@ -25,7 +25,12 @@ pub(super) fn plan_text(plan: &Plan, colour: bool) -> String {
             Action::Update => ('~', "33"),
             Action::Remove => ('-', "31"),
         };
-        let line = format!("{sign} {}", step.what);
+        let why = match step.action {
+            Action::Create if step.is_drift => " (deleted by hand since it was applied)",
+            Action::Update | Action::Remove if step.is_drift => " (changed by hand since it was applied)",
+            Action::Create | Action::Update | Action::Remove => "",
+        };
+        let line = format!("{sign} {}{why}", step.what);
         text += &if colour { format!("\u{1b}[{paint}m{line}\u{1b}[0m\n") } else { format!("{line}\n") };
         for FieldChange { field, old, new } in &step.fields {
             let is_new = step.action == Action::Create || old.is_null() && new.is_string();

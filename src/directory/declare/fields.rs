@@ -170,7 +170,7 @@ fn with_secret(
     changes
 }
 
-fn tenant(of: &Tenant) -> Fields {
+pub(super) fn tenant(of: &Tenant) -> Fields {
     flat(json!({
         "name": of.name,
         "issuer": of.issuer,
@@ -183,7 +183,7 @@ fn tenant(of: &Tenant) -> Fields {
     }))
 }
 
-fn entity_type(of: &EntityType) -> Fields {
+pub(super) fn entity_type(of: &EntityType) -> Fields {
     let permissions = of.permissions.iter().map(|one| (one.name.clone(), shown_permission(one)));
     flat(json!({ "name": of.name, "permissions": Map::from_iter(permissions), "managed_by": of.managed_by }))
 }
@@ -196,7 +196,7 @@ fn shown_permission(of: &Permission) -> Value {
     json!({ "description": of.description, "default": of.is_default })
 }
 
-fn entity(of: &Entity) -> Fields {
+pub(super) fn entity(of: &Entity) -> Fields {
     flat(json!({ "name": of.name, "client_id": shown_client_id(&of.client_id, of.id), "managed_by": of.managed_by }))
 }
 
@@ -205,11 +205,11 @@ fn shown_client_id(client_id: &str, id: Uuid) -> Option<&str> {
     (!client_id.is_empty() && client_id != id.to_string()).then_some(client_id)
 }
 
-fn grant(of: &EntityGrant) -> Fields {
+pub(super) fn grant(of: &EntityGrant) -> Fields {
     flat(json!({ "permissions": of.permissions, "managed_by": of.managed_by }))
 }
 
-fn application(of: &Application) -> Fields {
+pub(super) fn application(of: &Application) -> Fields {
     let role =
         |role: &Role| (role.name.clone(), json!({ "description": role.description, "default": role.is_default }));
     let mut shown = json!({
@@ -236,7 +236,7 @@ fn named_scope(mut scope: Value) -> (String, Value) {
     (name, scope)
 }
 
-fn user(of: &User) -> Fields {
+pub(super) fn user(of: &User) -> Fields {
     let mut shown = json!({
         "email": of.email,
         "username": of.username,
@@ -250,7 +250,7 @@ fn user(of: &User) -> Fields {
     flat(shown)
 }
 
-fn registration(of: &Registration) -> Fields {
+pub(super) fn registration(of: &Registration) -> Fields {
     flat(json!({ "roles": of.roles, "data": of.data, "managed_by": of.managed_by }))
 }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use self::roll::{Managed, Roll};
 use super::fields::{self, FieldChange};
+use super::notes::Notes;
 use super::{Declaration, GeneratedSecret, Terms};
 use crate::directory::{Directory, FieldCode, FieldError};
 use crate::entropy::Entropy;
@@ -19,13 +20,16 @@ use crate::model::{Application, Entity, EntityGrant, EntityType, Permission, Reg
 use crate::secret::Secret;
 
 /// What has to be written, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Plan {
     pub steps: Vec<Step>,
     /// How many declared objects are as declared.
     pub unchanged: usize,
     /// Declared once and no more, but left alone because the terms do not prune.
     pub left: Vec<String>,
+    /// What is to be remembered once the plan is carried out.
+    pub(super) notes: Notes,
+    pub(super) terms: Terms,
 }
 
 /// One object that is not as declared.
@@ -36,6 +40,8 @@ pub struct Step {
     pub what: String,
     /// Field by field; of a new object those that are not what they would be anyway. No value is a secret.
     pub fields: Vec<FieldChange>,
+    /// The declaration is what it was when it was last applied: somebody changed or deleted the object by hand.
+    pub is_drift: bool,
     pub(super) write: Write,
     pub(super) generated: Option<GeneratedSecret>,
 }
@@ -89,6 +95,7 @@ pub(super) struct Stored {
     pub(super) applications: Vec<Application>,
     pub(super) users: Vec<User>,
     pub(super) registrations: Vec<Registration>,
+    pub(super) notes: Notes,
 }
 
 /// # Errors
@@ -110,6 +117,7 @@ pub(super) fn plan(
         last: Vec::new(),
         unchanged: 0,
         errors: Vec::new(),
+        notes: Notes::default(),
         tenants: Roll::new(&stored.tenants),
         entity_types: Roll::new(&stored.entity_types),
         entities: Roll::new(&stored.entities),
@@ -138,8 +146,9 @@ pub(super) fn plan(
     steps.extend(last);
     for step in &mut steps {
         step.fields = fields::changes(&step.write, step.generated.is_some(), stored);
+        step.is_drift = planner.notes.agree_on(&stored.notes, &step.write);
     }
-    Ok(Plan { steps, unchanged: planner.unchanged, left })
+    Ok(Plan { steps, unchanged: planner.unchanged, left, notes: planner.notes, terms })
 }
 
 struct Planner<'a> {
@@ -156,6 +165,7 @@ struct Planner<'a> {
     last: Vec<Step>,
     unchanged: usize,
     errors: Vec<FieldError>,
+    notes: Notes,
     tenants: Roll<Tenant>,
     entity_types: Roll<EntityType>,
     entities: Roll<Entity>,
@@ -243,6 +253,6 @@ impl Planner<'_> {
 
 impl Step {
     fn new(action: Action, what: String, write: Write) -> Self {
-        Self { action, what, fields: Vec::new(), write, generated: None }
+        Self { action, what, fields: Vec::new(), is_drift: false, write, generated: None }
     }
 }

@@ -72,7 +72,10 @@ fn plans_and_results_are_json_when_asked() {
     let plan: serde_json::Value = serde_json::from_str(&diff.stdout).expect("JSON");
     assert_eq!((diff.code, &plan["differences"], &plan["unchanged"]), (2, &json!(true), &json!(0)));
     let fields = json!([{ "field": "access_token_life", "old": 3600, "new": 600 }]);
-    assert_eq!(plan["steps"][0], json!({ "action": "create", "object": "tenant \"acme\"", "fields": fields }));
+    assert_eq!(
+        plan["steps"][0],
+        json!({ "action": "create", "object": "tenant \"acme\"", "drift": false, "fields": fields })
+    );
     let applied = run(&site, &[&["apply"][..], &arguments].concat()).json();
     assert_eq!(applied["plan"], plan);
     let secret = &applied["done"]["secrets"][0];
@@ -86,7 +89,7 @@ fn plans_and_results_are_json_when_asked() {
     assert_eq!(again["done"]["unchanged"], 8);
 }
 
-// Drift: what was changed by hand is shown as the old value, and apply takes it back
+// Drift is told from a change of the file, and apply takes it back
 #[test]
 fn what_was_changed_by_hand_is_a_difference() {
     let site = site();
@@ -94,10 +97,16 @@ fn what_was_changed_by_hand_is_a_difference() {
     site.json(&["application", "update", "shop", "--redirect-uri", "https://elsewhere.example.com/"]);
     let diff = run(&site, &["diff", "-f", "directory.yaml"]);
     assert_eq!(diff.code, 2);
-    let change = "~ application \"shop\"\n    redirect_uris: https://elsewhere.example.com/ -> https://shop.example.com/callback\n";
+    let change = "~ application \"shop\" (changed by hand since it was applied)\n    redirect_uris: https://elsewhere.example.com/ -> https://shop.example.com/callback\n";
     assert!(diff.stdout.contains(change), "{}", diff.stdout);
     assert_eq!(run(&site, &["apply", "-f", "directory.yaml"]).code, 0);
     assert_eq!(run(&site, &["diff", "-f", "directory.yaml"]).code, 0);
+
+    site.json(&["grant", "delete", "billing", "orders"]);
+    site.write_file("directory.yaml", &FILE.replace("roles: [admin]", "roles: [admin, clerk]"));
+    let diff = run(&site, &["diff", "-f", "directory.yaml"]);
+    assert!(diff.stdout.contains("+ grant \"billing -> orders\" (deleted by hand since it was applied)\n"), "{diff:?}");
+    assert!(diff.stdout.contains("~ application \"shop\"\n    roles.clerk"), "the file changed: {diff:?}");
 }
 
 // Only what was applied is pruned, and never everything by accident

@@ -29,9 +29,9 @@ fn user(number: u32) -> Value {
     })
 }
 
-// FusionAuth's document; what stands beside the users counts even if it stands behind them. The password opens the door.
+// FusionAuth's document; what stands beside the users counts even if it stands behind them
 #[test]
-fn a_document_is_imported_and_its_users_log_in() {
+fn a_document_is_imported_with_registrations() {
     let site = site();
     let document = json!({ "users": [user(1), user(2), { "email": "no" }, 7], "factor": 24000 });
     site.write_file("export.json", &serde_json::to_string_pretty(&document).unwrap());

@@ -81,6 +81,7 @@ impl Planner<'_> {
                 self.step(Action::Update, place.what(), write);
             }
         }
+        self.notes.application(&application);
         self.applications.declare(application);
     }
 

@@ -82,6 +82,7 @@ impl Planner<'_> {
                 self.step(Action::Update, place.what(), write);
             }
         }
+        self.notes.entity(&entity);
         self.entities.declare(entity);
     }
 

@@ -49,6 +49,7 @@ impl Planner<'_> {
             None => self.step(Action::Create, place.what(), Write::InsertType(entity_type.clone())),
             Some(before) => self.plan_type_changes(place, before, &entity_type),
         }
+        self.notes.entity_type(&entity_type);
         self.entity_types.declare(entity_type);
     }
 

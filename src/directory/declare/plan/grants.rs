@@ -64,6 +64,7 @@ impl Planner<'_> {
             created_at: before.map_or(self.now, |before| before.created_at),
             updated_at: self.now,
         };
+        self.notes.grant(&grant);
         match before {
             Some(before) if !self.terms.owns(before.managed_by.as_deref()) && !self.adopt => {
                 self.errors.push(place.error(FieldCode::InUse, self.terms.not_ours()));

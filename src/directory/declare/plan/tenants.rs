@@ -63,6 +63,7 @@ impl Planner<'_> {
                 }
             }
         }
+        self.notes.tenant(&tenant);
         self.tenants.declare(tenant);
     }
 }

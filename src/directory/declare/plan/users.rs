@@ -56,6 +56,7 @@ impl Planner<'_> {
                 self.step(Action::Update, place.what(), write);
             }
         }
+        self.notes.user(&user);
         self.users.declare(user);
         let of_user: Vec<&Registration> = registrations.iter().filter(|old| old.user_id == id).collect();
         self.plan_registrations(place, (id, tenant), &declared.registrations, &of_user);
@@ -141,6 +142,7 @@ impl Planner<'_> {
             created_at: before.map_or(self.now, |before| before.created_at),
             updated_at: self.now,
         };
+        self.notes.registration(&registration);
         let what = self.registration(place.name, application.id);
         match before {
             Some(before) if *before == (Registration { updated_at: before.updated_at, ..registration.clone() }) => {
