@@ -3,6 +3,10 @@
 //! Owns methods, shapes and who may call what. The rules about the objects are `directory`'s.
 
 mod answer;
+mod application_roles;
+mod application_scopes;
+mod application_settings;
+mod applications;
 mod call;
 mod entities;
 mod entity_grants;
@@ -57,6 +61,7 @@ pub fn router(management: Management) -> Router {
                 .delete(tenants::delete),
         )
         .merge(entities())
+        .merge(applications())
         .fallback(answer::no_endpoint)
         .method_not_allowed_fallback(answer::no_method)
         .with_state(Arc::new(management))
@@ -103,12 +108,49 @@ fn entities() -> Router<Api> {
         )
 }
 
+/// Applications, their roles and their scopes.
+fn applications() -> Router<Api> {
+    Router::new()
+        .route("/api/application", get(applications::list).post(applications::create))
+        .route("/api/application/search", get(applications::search).post(applications::search))
+        .route(
+            "/api/application/{id}",
+            get(applications::find)
+                .post(applications::create)
+                .put(applications::replace)
+                .patch(applications::change)
+                .delete(applications::delete),
+        )
+        .route("/api/application/{id}/oauth-configuration", get(applications::oauth_configuration))
+        .route("/api/application/{id}/role", post(application_roles::add))
+        .route(
+            "/api/application/{id}/role/{role}",
+            post(application_roles::add_with_id)
+                .put(application_roles::replace)
+                .patch(application_roles::change)
+                .delete(application_roles::remove),
+        )
+        .route("/api/application/{id}/scope", post(application_scopes::add))
+        .route(
+            "/api/application/{id}/scope/{scope}",
+            get(application_scopes::find)
+                .post(application_scopes::add_with_id)
+                .put(application_scopes::replace)
+                .patch(application_scopes::change)
+                .delete(application_scopes::remove),
+        )
+}
+
 /// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
-const ROOTS: [(&str, &str); 3] =
-    [("entity", "/api/entity/**"), ("status", "/api/status"), ("tenant", "/api/tenant/**")];
+const ROOTS: [(&str, &str); 4] = [
+    ("entity", "/api/entity/**"),
+    ("status", "/api/status"),
+    ("tenant", "/api/tenant/**"),
+    ("application", "/api/application/**"),
+];
 
 /// The patterns of the paths that are ours.
-pub const PATTERNS: [&str; 3] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1];
+pub const PATTERNS: [&str; 4] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1, ROOTS[3].1];
 
 /// Which of [`PATTERNS`] a canonical path belongs to; `None` for paths that may be an upstream's.
 pub fn pattern_of(path: &str) -> Option<&'static str> {
@@ -127,6 +169,7 @@ mod tests {
             ("/api/entity", Some("/api/entity/**")),
             ("/api/entity/type/search", Some("/api/entity/**")),
             ("/api/status", Some("/api/status")),
+            ("/api/application/search", Some("/api/application/**")),
             ("/api/entities", None),
             ("/api/orders", None),
             ("/api", None),

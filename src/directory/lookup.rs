@@ -136,6 +136,21 @@ impl Directory {
         }
     }
 
+    /// As it is stored now.
+    pub async fn read_application(&self, id: Uuid) -> Result<Option<Application>> {
+        self.store.find_application(id).await
+    }
+
+    /// As it is stored now.
+    pub async fn read_user(&self, id: Uuid) -> Result<Option<User>> {
+        self.store.find_user(id).await
+    }
+
+    /// As it is stored now.
+    pub async fn read_registration(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Registration>> {
+        self.store.find_registration(user_id, application_id).await
+    }
+
     pub async fn find_entity(&self, id: Uuid) -> Result<Option<Entity>> {
         self.store.find_entity(id).await
     }

@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod gateway;
 mod keys;
+mod management;
 mod spec;
 mod store;
 mod store_speed;
