@@ -29,6 +29,7 @@ pub struct Metrics {
     pub token_cache_entries: IntGauge,
     pub tokens_issued: IntCounterVec,
     pub oauth_errors: IntCounterVec,
+    pub token_reuse: IntCounterVec,
     pub open_connections: IntGauge,
     pub healthy_servers: IntGaugeVec,
     pub insecure_upstreams: IntGauge,
@@ -172,6 +173,11 @@ impl Metrics {
                 "oauth_errors_total",
                 "Errors answered by OAuth endpoints.",
                 &["endpoint", "error"],
+            ),
+            token_reuse: register.counters(
+                "token_reuse_total",
+                "Refresh tokens and codes presented again after they were used up.",
+                &["kind"],
             ),
             open_connections: register.gauge("open_connections", "Client connections open now."),
             healthy_servers: register.gauges(

@@ -5,6 +5,7 @@
 mod adapters;
 mod compile;
 mod error;
+mod logouts;
 mod offline;
 mod open;
 mod revocations;
@@ -122,7 +123,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         grace: config.shutdown.grace_for,
         opened,
     };
-    let store_up = follow(&running.opened, &keys, &enforcer, &mut running.background);
+    let logouts = logouts::follow(server.clone(), &mut running.background);
+    let store_up = follow(&running.opened, (&keys, &enforcer), logouts, &mut running.background);
     tidy(&running.opened, &mut running.background);
     let management =
         adapters::management(Management::new(running.opened.directory.clone(), &config.management.api_key));
@@ -167,6 +169,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 }
 
 impl Running {
+    /// What administrators manage, for programs that embed the gateway.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.opened.directory
+    }
+
     /// The first listener as a URL.
     pub fn url(&self) -> String {
         let (address, tls) = self.listeners[0];
@@ -289,8 +296,8 @@ async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstrea
 /// Keeps what is in memory as new as the store. The answer says whether the store answers.
 fn follow(
     opened: &Opened,
-    keys: &Arc<KeyRing>,
-    enforcer: &Arc<Enforcer>,
+    (keys, enforcer): (&Arc<KeyRing>, &Arc<Enforcer>),
+    logouts: logouts::Logouts,
     background: &mut JoinSet<()>,
 ) -> Arc<AtomicBool> {
     let store_up = Arc::new(AtomicBool::new(true));
@@ -329,6 +336,7 @@ fn follow(
                 News::Silent => (false, false),
             };
             marks.hear(news);
+            logouts.hear(news);
             if about_keys {
                 reload.send_replace(());
             }

@@ -53,6 +53,16 @@ impl<'a> Members<'a> {
         (!value.is_null()).then_some(value)
     }
 
+    /// Notes what was wrong with another object of the same document.
+    pub(super) fn adopt(&mut self, other: Members<'_>) {
+        self.errors.extend(other.errors);
+    }
+
+    /// Whether something is said about the member.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
     fn typed<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
         let value = self.find(name)?;
         let typed = read(value);
@@ -142,6 +152,11 @@ impl<'a> Members<'a> {
     /// The objects of an array.
     pub(super) fn list(&mut self, name: &str) -> Vec<&'a Value> {
         self.typed(name, "an array", |value| Some(value.as_array()?.iter().collect())).unwrap_or_default()
+    }
+
+    /// The members of an object.
+    pub(super) fn objects(&mut self, name: &str) -> Vec<(&'a String, &'a Value)> {
+        self.typed(name, "an object", |value| Some(value.as_object()?.iter().collect())).unwrap_or_default()
     }
 
     pub(super) fn texts(&mut self, name: &str) -> Vec<String> {

@@ -3,6 +3,7 @@
 //! Owns methods, shapes and who may call what. The rules about the objects are `directory`'s.
 
 mod answer;
+mod api_keys;
 mod application_roles;
 mod application_scopes;
 mod application_settings;
@@ -13,9 +14,12 @@ mod entity_grants;
 mod entity_types;
 mod members;
 mod patch;
+mod registrations;
 mod search;
 mod status;
 mod tenants;
+mod user_members;
+mod users;
 
 use std::sync::Arc;
 
@@ -60,8 +64,18 @@ pub fn router(management: Management) -> Router {
                 .patch(tenants::change)
                 .delete(tenants::delete),
         )
+        .route("/api/api-key", post(api_keys::create))
+        .route(
+            "/api/api-key/{id}",
+            get(api_keys::find)
+                .post(api_keys::create)
+                .put(api_keys::replace)
+                .patch(api_keys::change)
+                .delete(api_keys::delete),
+        )
         .merge(entities())
         .merge(applications())
+        .merge(users())
         .fallback(answer::no_endpoint)
         .method_not_allowed_fallback(answer::no_method)
         .with_state(Arc::new(management))
@@ -141,16 +155,42 @@ fn applications() -> Router<Api> {
         )
 }
 
+/// Users and their places in applications.
+fn users() -> Router<Api> {
+    Router::new()
+        .route("/api/user", get(users::find_by_name).post(users::create))
+        .route("/api/user/search", get(users::search).post(users::search).put(users::reindex))
+        .route(
+            "/api/user/{id}",
+            get(users::find).post(users::create).put(users::replace).patch(users::change).delete(users::delete),
+        )
+        .route("/api/user/registration", post(registrations::create_with_user))
+        .route(
+            "/api/user/registration/{user}",
+            post(registrations::create).put(registrations::replace).patch(registrations::change),
+        )
+        .route(
+            "/api/user/registration/{user}/{application}",
+            get(registrations::find)
+                .post(registrations::create_for)
+                .put(registrations::replace_for)
+                .patch(registrations::change_for)
+                .delete(registrations::delete),
+        )
+}
+
 /// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
-const ROOTS: [(&str, &str); 4] = [
+const ROOTS: [(&str, &str); 6] = [
+    ("api-key", "/api/api-key/**"),
+    ("application", "/api/application/**"),
     ("entity", "/api/entity/**"),
     ("status", "/api/status"),
     ("tenant", "/api/tenant/**"),
-    ("application", "/api/application/**"),
+    ("user", "/api/user/**"),
 ];
 
 /// The patterns of the paths that are ours.
-pub const PATTERNS: [&str; 4] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1, ROOTS[3].1];
+pub const PATTERNS: [&str; 6] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1, ROOTS[3].1, ROOTS[4].1, ROOTS[5].1];
 
 /// Which of [`PATTERNS`] a canonical path belongs to; `None` for paths that may be an upstream's.
 pub fn pattern_of(path: &str) -> Option<&'static str> {

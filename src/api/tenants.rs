@@ -1,6 +1,7 @@
 //! `/api/tenant`: issuers with what they decide about logins and tokens (D-11).
 //!
-//! Owns which of FusionAuth's members we know. The others are kept out, not refused.
+//! Owns which of FusionAuth's members we know. The others are kept out, not refused. `profile` and `openIntrospection` are
+//! ours.
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -13,7 +14,7 @@ use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
 use crate::directory::{FieldCode, NewTenant};
-use crate::model::{Profile, RefreshTokenUsage, Tenant, TenantSettings};
+use crate::model::{Profile, RefreshTokenUsage, Tenant};
 
 const MINUTE: i64 = 60;
 
@@ -42,6 +43,7 @@ fn shown(tenant: &Tenant) -> Value {
         "passwordValidationRules": { "minLength": settings.password_min_length },
         "profile": tenant.profile.as_str(),
         "state": "Active",
+        "openIntrospection": settings.open_introspection,
     });
     if let Some(issuer) = &tenant.issuer {
         shown["issuer"] = issuer.as_str().into();
@@ -97,6 +99,9 @@ fn read(members: &mut Members<'_>, before: Tenant) -> Tenant {
             None => {}
         }
     }
+    if let Some(open) = members.flag("openIntrospection") {
+        settings.open_introspection = open;
+    }
     if let Some(name) = members.text("profile") {
         match Profile::parse(&name) {
             Some(profile) => tenant.profile = profile,
@@ -132,7 +137,8 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     let body = call.json()?;
     let mut members = Members::of(&body, "tenant");
     let id = members.agrees_on_id(id);
-    let blank = Tenant { settings: TenantSettings::default(), ..Tenant::new(Uuid::nil(), "", 0) };
+    // Whoever makes a tenant with FusionAuth's request expects it to speak like one.
+    let blank = Tenant { profile: Profile::FusionAuth, ..Tenant::new(Uuid::nil(), "", 0) };
     let tenant = read(&mut members, blank);
     members.finish()?;
     let new = NewTenant {

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Passwords are read from standard input, or asked for on a terminal.\n\nExamples:\n  faregate user create ann@example.com --password --registration shop:admin\n  faregate user set-password ann@example.com < password.txt\n  faregate user totp ann@example.com\n  faregate user lock ann@example.com"
+    after_help = "Passwords are read from standard input, or asked for on a terminal.\n\nExamples:\n  faregate user create ann@example.com --password --registration shop:admin\n  faregate user set-password ann@example.com\n  faregate user totp ann@example.com\n  faregate user lock ann@example.com"
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -78,14 +78,9 @@ enum Action {
     },
     /// Show a user with their registrations
     Show(Who),
-    /// Read a new password; sessions and tokens of the user end
-    SetPassword {
-        #[command(flatten)]
-        who: Who,
-        /// The next login has to choose another one
-        #[arg(long)]
-        temporary: bool,
-    },
+    /// Set a temporary password, read from standard input or made and shown once: the next login has to choose another
+    /// one; sessions and tokens of the user end
+    SetPassword(Who),
     /// Let nobody log in as this user; sessions and tokens end now
     Lock(Who),
     /// Let the user log in again
@@ -144,13 +139,15 @@ pub fn run(arguments: &Arguments) -> Outcome {
             Ok(directory.users(tenant, *after, *limit).await?.iter().map(shown).collect())
         }
         Action::Show(who) => with_registrations(directory, &user_called(directory, who).await?).await,
-        Action::SetPassword { who, temporary } => {
+        Action::SetPassword(who) => {
             let user = user_called(directory, who).await?;
-            directory.change_password(user.id, &read_password()?).await?;
-            if *temporary {
-                directory.require_password_change(user.id, PasswordChange::Administrative).await?;
+            let made = directory.set_temporary_password(user.id, piped_password()?.as_ref()).await?;
+            let mut shown = shown(&user_called(directory, who).await?);
+            if let Some(made) = made {
+                // The only place where it is printed, once.
+                shown["temporary_password"] = made.expose().as_str().into();
             }
-            Ok(shown(&user_called(directory, who).await?))
+            Ok(shown)
         }
         Action::Lock(who) => Ok(shown(&directory.lock_user(user_called(directory, who).await?.id).await?)),
         Action::Unlock(who) => Ok(shown(&directory.unlock_user(user_called(directory, who).await?.id).await?)),
@@ -334,6 +331,11 @@ async fn with_registrations(directory: &Directory, user: &User) -> Result<Value,
     Ok(shown)
 }
 
+/// The first line of standard input, if something is there: on a terminal nobody is asked.
+fn piped_password() -> Result<Option<Secret<String>>, Failure> {
+    if std::io::stdin().is_terminal() { Ok(None) } else { first_line() }
+}
+
 /// From a terminal, twice and unseen; else the first line of standard input.
 fn read_password() -> Result<Secret<String>, Failure> {
     if !std::io::stdin().is_terminal() {
@@ -358,17 +360,17 @@ fn asked(prompt: &str) -> Result<Secret<String>, Failure> {
 }
 
 fn read_line() -> Result<Secret<String>, Failure> {
+    let missing =
+        || anyhow::anyhow!("no password on standard input; pipe it in: printf %s PASSWORD | faregate user ...");
+    Ok(first_line()?.ok_or_else(missing)?)
+}
+
+fn first_line() -> Result<Option<Secret<String>>, Failure> {
     let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line)?;
+    std::io::stdin().lock().read_line(&mut line)?;
     let line = Secret::new(line);
     let text = line.expose().trim_end_matches(['\r', '\n']);
-    if read == 0 || text.is_empty() {
-        return Err(anyhow::anyhow!(
-            "no password on standard input; pipe it in: printf %s PASSWORD | faregate user ..."
-        )
-        .into());
-    }
-    Ok(Secret::new(text.to_owned()))
+    Ok((!text.is_empty()).then(|| Secret::new(text.to_owned())))
 }
 
 /// A terminal that does not show what is typed, for as long as this lives.

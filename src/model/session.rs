@@ -26,6 +26,15 @@ pub struct Session {
     pub user_agent: Option<String>,
 }
 
+/// A client that is to hear that a session of its user was revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UntoldLogout {
+    pub session_id: Uuid,
+    pub application_id: Uuid,
+    pub tenant_id: Uuid,
+    pub user_id: Uuid,
+}
+
 impl Session {
     pub fn is_live(&self, now: i64) -> bool {
         now < self.expires_at && now < self.idle_expires_at

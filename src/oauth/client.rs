@@ -58,8 +58,12 @@ impl AuthorizationServer {
     /// The user and the application of an approval as they are now.
     ///
     /// # Errors
-    /// `invalid_grant` if the user is gone, locked or expired, the application is gone, or the approval was revoked.
-    pub(super) async fn subject_of(&self, approval: &Approval) -> Result<Subject, OAuthError> {
+    /// `invalid_grant` if the user is gone, locked or expired, or the application is gone; `revoked` if the approval was.
+    pub(super) async fn subject_of(
+        &self,
+        approval: &Approval,
+        revoked: impl FnOnce() -> OAuthError,
+    ) -> Result<Subject, OAuthError> {
         let application = self.directory.application(approval.application_id).await?;
         let application =
             application.filter(|application| application.tenant_id == approval.tenant_id).ok_or_else(|| {
@@ -78,7 +82,7 @@ impl AuthorizationServer {
             ..Bearings::default()
         };
         if self.revocations.concern(&bearings) {
-            return Err(OAuthError::invalid_grant(ErrorReason::RefreshTokenNotFound, "The grant was revoked."));
+            return Err(revoked());
         }
         let registration = self.directory.registration(user.id, application.id).await?;
         Ok(Subject { user, application, registration })

@@ -199,6 +199,14 @@ impl<'a> Credentials<'a> {
 }
 
 impl Presented<'_> {
+    /// The same for clients that do not exist, so that nobody learns which do.
+    fn refusal(&self) -> OAuthError {
+        match self {
+            Self::Assertion(_) => wrong_assertion(),
+            Self::Nothing | Self::Basic { .. } | Self::Body(_) => wrong(),
+        }
+    }
+
     /// D5: two methods in one request, unless the tenant's dialect tolerates twice the same.
     fn check_single(&self, dialect: &Dialect) -> Result<(), OAuthError> {
         match self {
@@ -244,10 +252,10 @@ impl AuthorizationServer {
         let proven =
             self.guesses.attempt(&credentials.client_id, request.peer, now, proof).map_err(OAuthError::throttled)?;
         let (Some(client), Some(proof), true) = (client, verified, proven) else {
-            return Err(wrong());
+            return Err(credentials.presented.refusal());
         };
         if let Some(once) = &proof.once {
-            client_assertion::spend(&*self.store, once, now).await?.then_some(()).ok_or_else(wrong)?;
+            client_assertion::spend(&*self.store, once, now).await?.then_some(()).ok_or_else(wrong_assertion)?;
         }
         Ok(Identified { client, method: proof.method })
     }
@@ -346,6 +354,12 @@ fn missing() -> OAuthError {
 
 fn wrong() -> OAuthError {
     let description = "The client is unknown or its authentication is wrong.";
+    OAuthError::invalid_client(ErrorReason::InvalidClientAuthentication, description)
+}
+
+/// Entities have secrets of which we keep the hash, and no keys (F-180, F-182): they cannot sign.
+fn wrong_assertion() -> OAuthError {
+    let description = "The client is unknown, or its assertion is wrong. Entities authenticate with their secret only.";
     OAuthError::invalid_client(ErrorReason::InvalidClientAuthentication, description)
 }
 

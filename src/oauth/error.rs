@@ -17,7 +17,27 @@ pub struct OAuthError {
     pub retry_after: Option<i64>,
     /// With `two_factor_required`: what to send back beside the code (F-113).
     pub two_factor_id: Option<Secret<String>>,
+    /// With `change_password_required`: what opens the choice of a new password (F-055).
+    pub change_password_id: Option<Secret<String>>,
+    /// What was presented a second time, if that is why (B6, C5).
+    pub reused: Option<Reused>,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What can be used once, and was presented again by somebody who could have it only by theft or by mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reused {
+    AuthorizationCode,
+    RefreshToken,
+}
+
+impl Reused {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
 }
 
 /// The `error` values of the IANA registry that our endpoints answer, and two of FusionAuth's.
@@ -287,7 +307,16 @@ impl ErrorReason {
 
 impl OAuthError {
     pub fn new(code: ErrorCode, reason: ErrorReason, description: &'static str) -> Self {
-        Self { code, reason: Some(reason), description, retry_after: None, two_factor_id: None, source: None }
+        Self {
+            code,
+            reason: Some(reason),
+            description,
+            retry_after: None,
+            two_factor_id: None,
+            change_password_id: None,
+            reused: None,
+            source: None,
+        }
     }
 
     /// Where FusionAuth has no word for it (F-097).

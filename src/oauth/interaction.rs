@@ -24,7 +24,7 @@ pub struct BrowserRequest<'a> {
     pub tenant_path: Option<&'a str>,
     /// `X-FusionAuth-TenantId`.
     pub tenant_header: Option<&'a [u8]>,
-    /// What the browser keeps for its session.
+    /// What the browser keeps for its session in the tenant.
     pub session: Option<&'a str>,
     /// What it keeps between the steps of one login.
     pub interaction: Option<&'a str>,

@@ -11,6 +11,7 @@
 //! | RFC 6749 3.2 parameters | `parameters` |
 //! | RFC 6749 4.1.3 authorization codes | `grant/authorization_code` |
 //! | RFC 6749 4.3 passwords | `grant/password` |
+//! | a new password that is due at the token endpoint (F-055) | `change_password` |
 //! | RFC 6749 4.4 client credentials between entities | `grant/client_credentials` |
 //! | RFC 6749 5.2 errors | `error` |
 //! | RFC 6749 6 refresh tokens | `grant/refresh_token`, `refresh_tokens` |
@@ -21,11 +22,13 @@
 //! | RFC 8628 device grant | `device` |
 //! | RFC 8628 3.4 polling | `grant/device_code` |
 //! | RFC 9068 access tokens | `issue` |
+//! | RFC 9700 2.1.1 constant nonces and challenges | `repetitions` |
 //! | OpenID Connect Core 2 ID tokens | `id_token` |
 //! | OpenID Connect Core 5.3 UserInfo | `userinfo` |
 
 mod access_tokens;
 mod authorization;
+mod change_password;
 mod client;
 mod client_assertion;
 mod client_authentication;
@@ -46,6 +49,7 @@ mod logout;
 mod metadata;
 mod parameters;
 mod refresh_tokens;
+mod repetitions;
 mod revocation;
 mod scopes;
 mod session;
@@ -61,7 +65,7 @@ use uuid::Uuid;
 
 pub use client::Client;
 pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
-pub use error::{ErrorCode, ErrorReason, OAuthError};
+pub use error::{ErrorCode, ErrorReason, OAuthError, Reused};
 pub use grant::GrantType;
 pub use interaction::{
     BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, Message, Next, Notice, Page,
@@ -70,6 +74,7 @@ pub use interaction::{Reply, Step};
 pub use introspection::Introspection;
 pub use issue::TokenResponse;
 pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
+pub use logout::LogoutToTell;
 pub(crate) use parameters::decode as form_decoded;
 pub use userinfo::UserInfo;
 
@@ -88,6 +93,7 @@ pub struct AuthorizationServer {
     clock: Clock,
     entropy: Entropy,
     guesses: guesses::Guesses,
+    repetitions: repetitions::Repetitions,
     /// Which grants the metadata lists.
     enabled: metadata::Enabled,
     /// Makes refresh tokens follow one another.
@@ -160,6 +166,7 @@ impl AuthorizationServer {
             clock: on.clock,
             entropy: on.entropy,
             guesses: guesses::Guesses::default(),
+            repetitions: repetitions::Repetitions::default(),
             enabled: metadata::Enabled::default(),
             device_limits: device::DeviceLimits::default(),
         }

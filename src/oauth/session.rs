@@ -59,7 +59,7 @@ impl AuthorizationServer {
         Ok(Some((session, user)))
     }
 
-    /// Begins a session for a person who just proved themselves; the one that the browser had before is over.
+    /// Begins a session for a person who just proved themselves; the one that the browser had in this tenant is over.
     pub(super) async fn begin_session(
         &self,
         tenant: &Tenant,
@@ -73,6 +73,7 @@ impl AuthorizationServer {
             Some(presented) => self.store.find_session(&ClientSecret::hash(presented)).await?,
             None => None,
         };
+        let before = before.filter(|before| before.tenant_id == tenant.id);
         let session = Session {
             id: self.entropy.uuid(),
             hash: ClientSecret::hash(&token),

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::error::{ErrorReason, OAuthError};
-use super::interaction::BrowserRequest;
+use super::interaction::{BrowserRequest, Step};
 use super::keys::LocalIssuer;
+use super::login::Endpoint;
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
 
@@ -56,6 +57,17 @@ impl AuthorizationServer {
             peer: request.peer,
         };
         self.resolve_tenant(&named, parameters, parameters.find("client_id")).await
+    }
+
+    /// Whose page a browser asks for, as the page itself will find out. `None` when the answer is an error.
+    pub async fn tenant_of_page(&self, request: &BrowserRequest<'_>, is_device_page: bool) -> Option<Uuid> {
+        let parameters = request.parameters().ok()?;
+        let is_step_of_device = request.step != Step::Start && Endpoint::of(&parameters) == Endpoint::Device;
+        let issuer = match is_device_page || is_step_of_device {
+            true => self.issuer_of_device_page(request, &parameters).await,
+            false => self.resolve_issuer(request, &parameters).await,
+        };
+        issuer.ok().map(|issuer| issuer.tenant.id)
     }
 
     /// The issuer of a tenant that may be so new that its keys are not here yet.

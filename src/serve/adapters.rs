@@ -94,4 +94,35 @@ fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {
     if let Some(error) = outcome.error {
         metrics.oauth_errors.with_label_values(&[outcome.endpoint, error]).inc();
     }
+    if let Some(web::Reuse(reused)) = answer.extensions().get() {
+        metrics.token_reuse.with_label_values(&[reused.as_str()]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::Reused;
+
+    // C5, B6
+    #[test]
+    fn reuse_is_counted_beside_the_error() {
+        let metrics = Metrics::new();
+        let outcome = web::Outcome { endpoint: "token", error: Some("invalid_grant"), issued: None };
+        let mut answer = http::Response::new(Bytes::new());
+        answer.extensions_mut().insert(outcome);
+        count(&answer, &metrics);
+        for reused in [Reused::RefreshToken, Reused::RefreshToken, Reused::AuthorizationCode] {
+            answer.extensions_mut().insert(web::Reuse(reused));
+            count(&answer, &metrics);
+        }
+        let text = String::from_utf8(metrics.render()).unwrap();
+        for line in [
+            r#"faregate_oauth_errors_total{endpoint="token",error="invalid_grant"} 4"#,
+            r#"faregate_token_reuse_total{kind="refresh_token"} 2"#,
+            r#"faregate_token_reuse_total{kind="authorization_code"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
 }

@@ -45,10 +45,10 @@ async fn answer(
     request: Request<Body>,
     step: Step,
 ) -> Response {
-    match Browser::read(server, tenant, request).await {
+    match Browser::read(server, tenant, request, step).await {
         Ok(browser) => match browser.circle() {
             Some(answer) => answer,
-            None => browser.respond("authorize", server.interact(&browser.request(step)).await),
+            None => browser.respond("authorize", server.interact(&browser.request()).await),
         },
         Err(answer) => answer,
     }

@@ -24,7 +24,8 @@ pub(super) fn post(notices: Vec<Notice>) {
     }
 }
 
-async fn deliver(notice: Notice) {
+/// Returns when the client was told, or will not be: after a minute at most, and the time that its server takes.
+pub async fn deliver(notice: Notice) {
     let Some(client) = CLIENT.as_ref() else {
         tracing::error!("Logout tokens cannot be delivered: the HTTP client cannot be made.");
         return;

@@ -11,10 +11,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::cookies::{self, Cookie};
+use super::cookies::{self, Cookie, Place};
 use super::forgery::{self, Proof, Tie};
 use super::rounds::{self, Rounds};
-use super::{MAX_BODY_BYTES, PeerAddress, RequestId, back_channel, show};
+use super::{DEVICE, MAX_BODY_BYTES, PeerAddress, RequestId, back_channel, show};
 use crate::oauth::{
     AuthorizationServer, BrowserRequest, Context, ErrorCode, ErrorReason, FormOrigin, Keep, Next, OAuthError, Page,
     Reply, Step,
@@ -31,7 +31,10 @@ pub(super) struct Browser {
     tenant_path: Option<String>,
     peer: Option<IpAddr>,
     request_id: Option<String>,
+    step: Step,
     pub(super) is_https: bool,
+    /// Whose cookies these are.
+    place: Place,
     session: Option<String>,
     login: Option<String>,
     browser: Option<String>,
@@ -48,11 +51,12 @@ impl Browser {
         server: &Arc<AuthorizationServer>,
         tenant: Option<Path<String>>,
         request: Request<Body>,
+        step: Step,
     ) -> Result<Self, Response> {
         let (head, body) = request.into_parts();
         let is_https = server.keys().settings().public_url.starts_with("https://");
-        let find = |cookie: Cookie| cookie.find(&head.headers, is_https);
-        let (session, login, browser) = (find(Cookie::Session), find(Cookie::Login), find(Cookie::Browser));
+        let is_device_page = head.uri.path().ends_with(DEVICE);
+        let place = Place { is_https, tenant_id: None };
         let mut read = Self {
             server: Arc::clone(server),
             query: head.uri.query().unwrap_or_default().to_owned(),
@@ -60,10 +64,12 @@ impl Browser {
             tenant_path: tenant.map(|Path(tenant)| tenant),
             peer: head.extensions.get::<PeerAddress>().map(|peer| peer.0),
             request_id: head.extensions.get::<RequestId>().map(|id| id.0.clone()),
+            step,
             is_https,
-            session,
-            login,
-            browser,
+            place,
+            session: None,
+            login: None,
+            browser: Cookie::Browser.find(&head.headers, place),
             form_origin: FormOrigin::Foreign,
             origin: None,
             method: head.method,
@@ -83,18 +89,28 @@ impl Browser {
                     read.refuse("The body is longer than 64 KiB or ended early."),
                 ));
             };
-            if !is_cross_site {
-                read.form_origin = read.proof().origin(&body, read.tie(), server.clock().now());
-            }
             read.body = Some(body);
+        }
+        read.find_tenant(is_device_page).await;
+        if let Some(body) = read.body.as_ref().filter(|_| !is_cross_site) {
+            read.form_origin = read.proof().origin(body, read.tie(), server.clock().now());
         }
         Ok(read)
     }
 
+    /// Which tenant's cookies count. When nobody knows whose page it is, an error follows, and none matters.
+    async fn find_tenant(&mut self, is_device_page: bool) {
+        let default = self.server.keys().issuer(None).map(|issuer| issuer.tenant.id);
+        let tenant_id = self.server.tenant_of_page(&self.request(), is_device_page).await;
+        self.place.tenant_id = tenant_id.filter(|id| Some(*id) != default);
+        self.session = Cookie::Session.find(&self.headers, self.place);
+        self.login = Cookie::Login.find(&self.headers, self.place);
+    }
+
     /// The same for the protocol.
-    pub(super) fn request(&self, step: Step) -> BrowserRequest<'_> {
+    pub(super) fn request(&self) -> BrowserRequest<'_> {
         BrowserRequest {
-            step,
+            step: self.step,
             query: self.query.as_bytes(),
             form: self.body.as_deref(),
             form_origin: self.form_origin,
@@ -116,7 +132,7 @@ impl Browser {
         }
         let mut response = show::circle(self);
         // Whoever loads it again may go on.
-        Cookie::Rounds.remove(response.headers_mut(), self.is_https);
+        Cookie::Rounds.remove(response.headers_mut(), self.place);
         Some(response)
     }
 
@@ -124,7 +140,7 @@ impl Browser {
         if self.method != Method::GET || !rounds::is_automatic(&self.headers) {
             return None;
         }
-        let cookie = Cookie::Rounds.find(&self.headers, self.is_https);
+        let cookie = Cookie::Rounds.find(&self.headers, self.place);
         Some(Rounds::read(cookie.as_deref(), &rounds::client(&self.query), self.server.clock().now()))
     }
 
@@ -141,7 +157,7 @@ impl Browser {
                 let mut response = self.redirect(&to);
                 if let Some(rounds) = self.rounds().filter(|_| !to.starts_with('/')) {
                     let rounds = Secret::new(rounds.next());
-                    Cookie::Rounds.set(response.headers_mut(), self.is_https, &rounds, Some(60));
+                    Cookie::Rounds.set(response.headers_mut(), self.place, &rounds, Some(60));
                 }
                 response
             }
@@ -159,12 +175,12 @@ impl Browser {
                 let forgery = self.proof().make(Tie { browser, session }, self.server.clock().now(), round);
                 let mut response = show::page(self, endpoint, (&page, &context), &forgery);
                 if let Some(made) = made {
-                    Cookie::Browser.set(response.headers_mut(), self.is_https, &made, None);
+                    Cookie::Browser.set(response.headers_mut(), self.place, &made, None);
                 }
                 response
             }
         };
-        cookies::write(response.headers_mut(), self.is_https, &reply.kept);
+        cookies::write(response.headers_mut(), self.place, &reply.kept);
         response
     }
 

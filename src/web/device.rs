@@ -61,8 +61,8 @@ pub(super) async fn picture(State(server): Server, tenant: Option<Path<String>>,
 
 /// `GET` and `POST /oauth2/device`
 pub(super) async fn page(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
-    match Browser::read(&server, tenant, request).await {
-        Ok(browser) => browser.respond("device", server.device_page(&browser.request(Step::Start)).await),
+    match Browser::read(&server, tenant, request, Step::Start).await {
+        Ok(browser) => browser.respond("device", server.device_page(&browser.request()).await),
         Err(answer) => answer,
     }
 }

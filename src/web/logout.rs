@@ -15,8 +15,8 @@ pub(super) async fn answer(
     tenant: Option<Path<String>>,
     request: Request<Body>,
 ) -> Response {
-    match Browser::read(&server, tenant, request).await {
-        Ok(browser) => browser.respond("logout", server.log_out(&browser.request(Step::Start)).await),
+    match Browser::read(&server, tenant, request, Step::Start).await {
+        Ok(browser) => browser.respond("logout", server.log_out(&browser.request()).await),
         Err(answer) => answer,
     }
 }

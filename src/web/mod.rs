@@ -32,7 +32,8 @@ use axum::middleware::map_response;
 use axum::routing::{MethodRouter, get, post};
 use uuid::Uuid;
 
-pub use respond::{Issued, Outcome};
+pub use back_channel::deliver;
+pub use respond::{Issued, Outcome, Reuse};
 pub use service::Service;
 
 use crate::oauth::AuthorizationServer;

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::oauth::{ErrorCode, ErrorReason, OAuthError, TokenResponse, UserInfo};
+use crate::oauth::{ErrorCode, ErrorReason, OAuthError, Reused, TokenResponse, UserInfo};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -33,6 +33,10 @@ pub struct Issued {
     pub profile: &'static str,
 }
 
+/// Beside the [`Outcome`] of a request that presented something a second time: what it was (C5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reuse(pub Reused);
+
 /// The members in the order that clients of FusionAuth have seen (F-097).
 #[derive(Serialize)]
 struct ErrorBody<'a> {
@@ -40,6 +44,8 @@ struct ErrorBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error_reason: Option<&'static str>,
     error_description: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change_password_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     two_factor_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,6 +167,7 @@ pub(super) fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
         error: error.code.as_str(),
         error_reason: error.reason.map(|reason| reason.as_str()),
         error_description: error.description,
+        change_password_id: error.change_password_id.as_ref().map(|id| &**id.expose()),
         two_factor_id: error.two_factor_id.as_ref().map(|id| &**id.expose()),
         two_factor_methods: error.two_factor_id.as_ref().map(|_| [TwoFactorMethod { method: "authenticator" }]),
     };
@@ -177,6 +184,9 @@ pub(super) fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
     forbid_storing(headers);
     let outcome = Outcome { endpoint, error: Some(error.code.as_str()), issued: None };
     response.extensions_mut().insert(outcome);
+    if let Some(reused) = error.reused {
+        response.extensions_mut().insert(Reuse(reused));
+    }
     response
 }
 
@@ -186,6 +196,7 @@ pub(super) fn plain(status: StatusCode, error: ErrorCode, error_description: &'s
         error: error.as_str(),
         error_reason: None,
         error_description,
+        change_password_id: None,
         two_factor_id: None,
         two_factor_methods: None,
     };

@@ -1,4 +1,4 @@
-//! Four client libraries that others wrote, each against a world of its own: `faregate dev` as it is built here.
+//! Client libraries that others wrote, each against a world of its own: `faregate dev` as it is built here.
 //!
 //! Owns installing them into `target/clients`, in the versions that `package-lock.json` and `requirements.txt` pin, and
 //! running one script with each. What a script demands stands in it.
@@ -163,4 +163,9 @@ fn authlib_works() {
 #[test]
 fn requests_oauthlib_works() {
     run_python("requests_oauthlib_client.py", 11);
+}
+
+#[test]
+fn fusionauth_client_works() {
+    run_python("fusionauth_client_walk.py", 10);
 }

@@ -168,3 +168,28 @@ async fn registrations_have_roles_that_the_application_knows() {
     let crossing = directory.register(NewRegistration { user_id: stranger.id, ..new }).await;
     assert!(matches!(crossing, Err(DirectoryError::NotFound("application"))), "{crossing:?}");
 }
+
+// L16
+#[tokio::test]
+async fn an_administrator_sets_temporary_passwords_only() {
+    let directory = directory().await;
+    let world = furnished(&directory).await;
+    let user = directory.create_user(ann(world.tenant_id)).await.unwrap();
+    let made = directory.set_temporary_password(user.id, None).await.unwrap().unwrap();
+    assert_eq!(made.expose().len(), 20);
+    let tenant = directory.tenant(world.tenant_id).await.unwrap().unwrap();
+    let due = async |password: &Secret<String>| {
+        let login = directory.check_credentials(&tenant, "ann", password, None).await.unwrap();
+        login.user.password_change
+    };
+    assert_eq!(due(&made).await, Some(PasswordChange::Administrative));
+    let given = Secret::from("velvet anchor summit".to_owned());
+    assert!(directory.set_temporary_password(user.id, Some(&given)).await.unwrap().is_none());
+    assert_eq!(due(&given).await, Some(PasswordChange::Administrative));
+    // The user's own choice lasts.
+    let chosen = Secret::from("harbour lantern mitten".to_owned());
+    directory.change_password(user.id, &chosen).await.unwrap();
+    assert_eq!(due(&chosen).await, None);
+    let weak = directory.set_temporary_password(user.id, Some(&Secret::from("short".to_owned()))).await;
+    assert!(matches!(weak, Err(DirectoryError::Invalid(_))), "{weak:?}");
+}

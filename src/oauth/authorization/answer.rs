@@ -11,6 +11,7 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::id_token::IdTokenBinding;
 use crate::oauth::interaction::{Context, Kept, Next, Reply};
 use crate::oauth::parameters::encode;
+use crate::oauth::repetitions::Fresh;
 use crate::oauth::scopes;
 use crate::oauth::session::{self, SignedIn};
 use crate::profile::Dialect;
@@ -31,6 +32,7 @@ impl AuthorizationServer {
         scopes: Vec<String>,
     ) -> Result<Fields, OAuthError> {
         let dialect = Dialect::of(party.issuer.tenant.profile);
+        self.note_repetitions(party, &asked);
         let (response_type, asks_openid) = (asked.response_type, scopes.iter().any(|scope| scope == scopes::OPENID));
         let approval = Approval {
             grant_id: self.entropy.uuid(),
@@ -90,6 +92,16 @@ impl AuthorizationServer {
         Ok(fields)
     }
 
+    /// B11. Only what is answered counts: the pages of one login bring the same request several times.
+    fn note_repetitions(&self, party: &Party, asked: &Asked) {
+        let values = [(Fresh::CodeChallenge, &asked.code_challenge), (Fresh::Nonce, &asked.nonce)];
+        for (fresh, value) in values {
+            if let Some(value) = value {
+                self.repetitions.note(&party.application, fresh, value, self.clock.now());
+            }
+        }
+    }
+
     /// What comes without an exchange (Core 3.2.2.5, 3.3.2.5).
     async fn grant_tokens(
         &self,
@@ -98,7 +110,7 @@ impl AuthorizationServer {
         approval: &Approval,
         fields: &mut Fields,
     ) -> Result<(), OAuthError> {
-        let subject = self.subject_of(approval).await?;
+        let subject = self.subject_of(approval, super::login_required).await?;
         let access_token = match asked.token {
             true => Some(self.access_token(&party.issuer, approval, &subject)?),
             false => None,

@@ -56,7 +56,7 @@ impl AuthorizationServer {
     /// What an error page is to say.
     async fn answer_device_page(&self, request: &BrowserRequest<'_>) -> Result<Reply, OAuthError> {
         let parameters = request.parameters()?;
-        let issuer = self.tenant_of_page(request, &parameters).await?;
+        let issuer = self.issuer_of_device_page(request, &parameters).await?;
         let locales = parameters.find("ui_locales").or_else(|| parameters.find("locale"));
         let context = Context {
             tenant: Some(Arc::clone(&issuer.tenant)),
@@ -196,7 +196,7 @@ impl AuthorizationServer {
 
     /// The tenant is in the path, the header or a parameter; else it is the default one. FusionAuth's page has to be told
     /// the client and the tenant (F-162).
-    async fn tenant_of_page(
+    pub(in crate::oauth) async fn issuer_of_device_page(
         &self,
         request: &BrowserRequest<'_>,
         parameters: &Parameters<'_>,

@@ -6,7 +6,7 @@ use super::{Asking, GrantType, pkce};
 use crate::events::Event;
 use crate::model::{AuthorizationCode, ClientSecret};
 use crate::oauth::AuthorizationServer;
-use crate::oauth::error::{ErrorReason, OAuthError};
+use crate::oauth::error::{ErrorReason, OAuthError, Reused};
 use crate::oauth::issue::UserGrant;
 use crate::oauth::parameters::Parameters;
 use crate::profile::Dialect;
@@ -56,7 +56,7 @@ impl AuthorizationServer {
         if now >= code.expires_at {
             return Err(not_found());
         }
-        let subject = self.subject_of(&code.approval).await?;
+        let subject = self.subject_of(&code.approval, not_found).await?;
         let family = self.begin_family(asking, &code.approval, None);
         let brings = Brought {
             refresh_token: family.as_ref().map(|family| &family.stored),
@@ -84,7 +84,7 @@ impl AuthorizationServer {
     async fn refuse_replay(&self, asking: &Asking<'_>, code: &AuthorizationCode) -> Result<OAuthError, OAuthError> {
         Event::CodeReused.tell_of(&code.approval.grant_id.to_string(), &asking.application.client_id);
         self.revoke_grant(asking.issuer, asking.application, code.approval.grant_id).await?;
-        Ok(not_found())
+        Ok(OAuthError { reused: Some(Reused::AuthorizationCode), ..not_found() })
     }
 }
 

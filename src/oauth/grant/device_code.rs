@@ -56,7 +56,7 @@ impl AuthorizationServer {
             DeviceState::Denied => return Err(denied()),
             DeviceState::Approved(approval) => approval,
         };
-        let subject = self.subject_of(approval).await?;
+        let subject = self.subject_of(approval, invalid).await?;
         let family = self.begin_family(asking, approval, code.device_name.clone());
         let brings = Brought {
             refresh_token: family.as_ref().map(|family| &family.stored),

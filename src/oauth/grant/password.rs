@@ -81,7 +81,7 @@ impl AuthorizationServer {
             scopes.retain(|scope| scope != scopes::OFFLINE_ACCESS);
         }
         let (user, methods) = self.log_in(asking, request).await?;
-        check_password_is_kept(&user)?;
+        self.check_password_is_kept(&user)?;
         Event::LoginSucceeded.tell(&user.id.to_string());
         let device = match request.user_code {
             Some(user_code) => Some(self.find_waiting_device(asking, user_code).await?),
@@ -102,7 +102,8 @@ impl AuthorizationServer {
             claims: None,
             authentication_type: AuthenticationType::Password,
         };
-        let subject = self.subject_of(&approval).await?;
+        let ended = || OAuthError::invalid_grant(ErrorReason::LoginPrevented, "The login ended meanwhile.");
+        let subject = self.subject_of(&approval, ended).await?;
         if let Some(device) = device {
             self.approve_device(&device, &approval).await?;
         }
@@ -171,6 +172,21 @@ impl AuthorizationServer {
         Ok(user)
     }
 
+    /// F-055: an application cannot show our page for it, so it is told why nothing goes on, and given what it can show a
+    /// page of its own with.
+    fn check_password_is_kept(&self, user: &User) -> Result<(), OAuthError> {
+        let reason = match user.password_change {
+            None => return Ok(()),
+            Some(PasswordChange::Administrative) => ErrorReason::ChangePasswordAdministrative,
+            Some(PasswordChange::Breached) => ErrorReason::ChangePasswordBreached,
+            Some(PasswordChange::Expired) => ErrorReason::ChangePasswordExpired,
+            Some(PasswordChange::Validation) => ErrorReason::ChangePasswordValidation,
+        };
+        let description = "The user is required to change their password.";
+        let error = OAuthError::new(ErrorCode::ChangePasswordRequired, reason, description);
+        Err(OAuthError { change_password_id: Some(Secret::new(self.change_password_id(user))), ..error })
+    }
+
     fn two_factor_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, &self.keys.derived_key(b"faregate second factor at the token endpoint"))
     }
@@ -178,19 +194,6 @@ impl AuthorizationServer {
 
 fn signed_text(asking: &Asking<'_>, user: &User, expires_at: i64) -> Vec<u8> {
     format!("{}:{}:{}:{expires_at}", asking.application.id, user.id, user.password_changed_at).into_bytes()
-}
-
-/// F-055: an application cannot show the page for it, so it is told why nothing goes on.
-fn check_password_is_kept(user: &User) -> Result<(), OAuthError> {
-    let reason = match user.password_change {
-        None => return Ok(()),
-        Some(PasswordChange::Administrative) => ErrorReason::ChangePasswordAdministrative,
-        Some(PasswordChange::Breached) => ErrorReason::ChangePasswordBreached,
-        Some(PasswordChange::Expired) => ErrorReason::ChangePasswordExpired,
-        Some(PasswordChange::Validation) => ErrorReason::ChangePasswordValidation,
-    };
-    let description = "The user is required to change their password.";
-    Err(OAuthError::new(ErrorCode::ChangePasswordRequired, reason, description))
 }
 
 /// F-110, F-114

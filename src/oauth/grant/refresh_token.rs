@@ -5,7 +5,7 @@
 use super::{Asking, GrantType};
 use crate::events::Event;
 use crate::model::{AuthenticationType, ClientSecret, RefreshToken, RefreshTokenUsage, UnknownScopes};
-use crate::oauth::error::{ErrorReason, OAuthError};
+use crate::oauth::error::{ErrorReason, OAuthError, Reused};
 use crate::oauth::issue::{NewRefreshToken, UserGrant};
 use crate::oauth::parameters::Parameters;
 use crate::oauth::{AuthorizationServer, scopes};
@@ -67,7 +67,7 @@ impl AuthorizationServer {
             return Err(not_found());
         }
         self.check_still_known(asking, &stored).await?;
-        let subject = self.subject_of(&stored.approval).await?;
+        let subject = self.subject_of(&stored.approval, not_found).await?;
         let approved = narrowed(&stored.approval.scopes, request.scope)?;
         let device = match request.user_code {
             Some(user_code) => Some(self.find_waiting_device(asking, user_code).await?),
@@ -133,7 +133,7 @@ impl AuthorizationServer {
             // C5: two parties have the family now.
             Event::RefreshTokenReused.tell_of(&stored.approval.grant_id.to_string(), &asking.application.client_id);
             self.revoke_grant(asking.issuer, asking.application, stored.approval.grant_id).await?;
-            return Err(not_found());
+            return Err(OAuthError { reused: Some(Reused::RefreshToken), ..not_found() });
         }
         let successor = self.store.find_refresh_token(&hash).await?.filter(|successor| successor.is_live(now));
         successor.map(|successor| NewRefreshToken { id: successor.id, text }).ok_or_else(not_found)

@@ -3,8 +3,11 @@
 //! Owns the order of the checks. Whom else it concerns is in `others`.
 
 mod others;
+mod untold;
 
 use std::sync::Arc;
+
+pub use untold::LogoutToTell;
 
 use super::AuthorizationServer;
 use super::client::Client;

@@ -4,6 +4,7 @@
 //! Owns what they are told. `web` shows the frames and posts the tokens.
 
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::jose::TokenType;
 use crate::model::{Application, KeyPurpose, Session};
@@ -43,7 +44,7 @@ impl AuthorizationServer {
                 told.frames.push(frame(issuer, session, application, uri, knows));
             }
             if let Some(uri) = application.settings.back_channel_logout_uri.as_ref().filter(|_| knows) {
-                let logout_token = Secret::new(self.logout_token(issuer, session, application)?);
+                let logout_token = self.logout_token(issuer, (session.id, session.user_id), application)?;
                 told.notices.push(Notice { uri: uri.clone(), logout_token });
             }
         }
@@ -51,12 +52,12 @@ impl AuthorizationServer {
     }
 
     /// Back-Channel Logout 1.0 section 2.4.
-    fn logout_token(
+    pub(super) fn logout_token(
         &self,
         issuer: &LocalIssuer,
-        session: &Session,
+        (session_id, user_id): (Uuid, Uuid),
         application: &Application,
-    ) -> Result<String, OAuthError> {
+    ) -> Result<Secret<String>, OAuthError> {
         let now = self.clock.now();
         let key = issuer
             .signing_key(KeyPurpose::IdToken, now)
@@ -68,10 +69,10 @@ impl AuthorizationServer {
             "iat": now,
             "iss": issuer.issuer,
             "jti": self.entropy.uuid(),
-            "sid": session.id,
-            "sub": session.user_id,
+            "sid": session_id,
+            "sub": user_id,
         });
-        Ok(key.sign(TokenType::LogoutToken, &claims)?)
+        Ok(Secret::new(key.sign(TokenType::LogoutToken, &claims)?))
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::{Behaviour, crowd, id, populate, promises, session};
-use crate::model::Session;
-use crate::store::Store;
+use crate::model::{Revocation, Revoked, Session, UntoldLogout};
+use crate::store::{Lease, Store};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     a_session_survives_the_trip,
@@ -13,6 +15,8 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     a_session_ends_once,
     applications_join_a_session_once,
     sessions_that_are_over_are_forgotten,
+    who_knew_of_a_revoked_session_is_kept,
+    a_client_to_be_told_is_taken_by_one,
 ];
 
 type Shared = Arc<dyn Store>;
@@ -109,4 +113,62 @@ async fn sessions_that_are_over_are_forgotten(store: Shared) {
     assert_eq!(left.into_iter().map(|session| session.id).collect::<Vec<_>>(), [id(42)]);
     assert!(store.list_session_applications(id(41)).await.expect("list").is_empty());
     assert_eq!(store.forget(8_000 + 3_600, 0).await.expect("answer"), 1);
+}
+
+async fn revoke(store: &Shared, revoked: Revoked) {
+    let revocation = Revocation { revoked, revoked_at: 1_010, expires_at: 5_000 };
+    store.revoke(&revocation).await.expect("revoked");
+}
+
+/// Numbers of sessions and applications.
+async fn taken(store: &Shared, now: i64, limit: u32) -> Vec<(Uuid, Uuid)> {
+    let lease = Lease { now, expires_at: now + 100 };
+    let taken = store.take_untold_logouts(lease, limit).await.expect("answer");
+    assert!(taken.iter().all(|untold| (untold.tenant_id, untold.user_id) == (id(1), id(30))), "{taken:?}");
+    let mut pairs: Vec<_> =
+        taken.iter().map(|UntoldLogout { session_id, application_id, .. }| (*session_id, *application_id)).collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+/// Back-Channel Logout 1.0: revoked sessions, and neither those that somebody logged out of nor those that were over.
+async fn who_knew_of_a_revoked_session_is_kept(store: Shared) {
+    populate(&store).await;
+    let over = Session { idle_expires_at: 1_010, ..session(44) };
+    let foreign = Session { user_id: id(31), ..session(45) };
+    for session in [&session(40), &session(41), &session(42), &session(43), &over, &foreign] {
+        store.insert_session(session, None).await.expect("inserted");
+        store.join_session(session.id, id(20)).await.expect("joined");
+    }
+    store.join_session(id(40), id(21)).await.expect("joined");
+    assert!(store.end_session(id(41)).await.expect("answer"));
+    assert!(taken(&store, 1_010, 10).await.is_empty());
+    revoke(&store, Revoked::Session(id(40))).await;
+    let both = [(id(40), id(20)), (id(40), id(21))];
+    assert_eq!(taken(&store, 1_010, 10).await, both);
+    assert!(taken(&store, 1_109, 10).await.is_empty(), "somebody is busy with them");
+    assert_eq!(taken(&store, 1_110, 10).await, both, "or was");
+    store.forget_untold_logout(id(40), id(20)).await.expect("told");
+    store.forget_untold_logout(id(40), id(20)).await.expect("repeating it changes nothing");
+    revoke(&store, Revoked::User(id(30))).await;
+    assert_eq!(taken(&store, 1_300, 10).await, [both[1], (id(42), id(20)), (id(43), id(20))]);
+    assert_eq!(store.forget(1_010 + 3_599, 0).await.expect("answer"), 0);
+    assert_eq!(store.forget(1_010 + 3_600, 0).await.expect("answer"), 3, "nobody wants to hear it any more");
+    assert!(taken(&store, 9_000, 10).await.is_empty());
+}
+
+async fn a_client_to_be_told_is_taken_by_one(store: Shared) {
+    populate(&store).await;
+    for number in 40..48 {
+        store.insert_session(&session(number), None).await.expect("inserted");
+        store.join_session(id(number), id(20)).await.expect("joined");
+    }
+    revoke(&store, Revoked::User(id(30))).await;
+    let mut all = crowd(&store, |store, _| async move { taken(&store, 1_010, 1).await }).await.concat();
+    while let [pair] = taken(&store, 1_010, 1).await[..] {
+        all.push(pair);
+    }
+    all.sort_unstable();
+    let expected: Vec<_> = (40..48).map(|number| (id(number), id(20))).collect();
+    assert_eq!(all, expected);
 }

@@ -22,10 +22,12 @@ mod refresh_tokens;
 mod registrations;
 mod revocations;
 mod script;
+mod search;
 mod sessions;
 mod sqlite;
 mod tenants;
 mod transaction;
+mod untold_logouts;
 mod users;
 
 use std::sync::Arc;
@@ -37,10 +39,10 @@ use uuid::Uuid;
 
 pub use open::Options;
 
-use super::{Brought, GrantFilter, Lease, Result, Store, StoreError};
+use super::{Brought, GrantFilter, Lease, Result, Search, Store, StoreError};
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
-    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, User,
+    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
 };
 
 /// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
@@ -160,6 +162,10 @@ impl Store for SqlStore {
         self.within(entities::find_by_name(self, tenant_id, name)).await
     }
 
+    async fn search_entities(&self, search: &Search) -> Result<(Vec<Entity>, u64)> {
+        self.within(entities::search(self, search)).await
+    }
+
     async fn list_entities(&self, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {
         self.within(entities::list(self, tenant_id)).await
     }
@@ -232,6 +238,10 @@ impl Store for SqlStore {
         self.within(users::list(self, tenant_id, after, limit)).await
     }
 
+    async fn search_users(&self, search: &Search) -> Result<(Vec<User>, u64)> {
+        self.within(users::search(self, search)).await
+    }
+
     async fn list_managed_users(&self, managed_by: &str) -> Result<Vec<User>> {
         self.within(users::list_managed(self, managed_by)).await
     }
@@ -294,6 +304,14 @@ impl Store for SqlStore {
 
     async fn list_session_applications(&self, session_id: Uuid) -> Result<Vec<Uuid>> {
         self.within(sessions::list_applications(self, session_id)).await
+    }
+
+    async fn take_untold_logouts(&self, lease: Lease, limit: u32) -> Result<Vec<UntoldLogout>> {
+        self.within(untold_logouts::take(self, lease, limit)).await
+    }
+
+    async fn forget_untold_logout(&self, session_id: Uuid, application_id: Uuid) -> Result<()> {
+        self.within(untold_logouts::forget(self, session_id, application_id)).await
     }
 
     async fn insert_authorization_code(&self, code: &AuthorizationCode) -> Result<()> {

@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
 use super::transaction::Mutation;
-use super::{Result, SqlStore};
+use super::{Result, SqlStore, untold_logouts};
 use crate::model::{ChangeKind, Revocation, Revoked};
 
 pub(super) async fn revoke(store: &SqlStore, revocation: &Revocation) -> Result<()> {
@@ -49,10 +49,12 @@ async fn end_what_hangs_on(mutation: &mut Mutation, revocation: &Revocation) -> 
         // Nothing but the access token itself.
         Revoked::Token(_) => return Ok(()),
         Revoked::Session(id) => {
+            untold_logouts::keep_of_session(mutation, *id, revocation.revoked_at).await?;
             return mutation.execute(query("DELETE FROM session WHERE id = $1").bind(id.to_string())).await.map(drop);
         }
         Revoked::Grant(id) => (ends!("grant_id"), id.to_string()),
         Revoked::User(id) => {
+            untold_logouts::keep_of_user(mutation, *id, revocation.revoked_at).await?;
             mutation.execute(query("DELETE FROM session WHERE user_id = $1").bind(id.to_string())).await?;
             (ends!("user_id"), id.to_string())
         }

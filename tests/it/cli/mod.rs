@@ -6,6 +6,7 @@ mod dev;
 mod directory;
 mod explain;
 mod keys;
+mod logouts;
 mod people;
 mod secrecy;
 mod serve;

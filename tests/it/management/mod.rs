@@ -1,6 +1,9 @@
 //! The management API through the real listeners, as FusionAuth's clients call it.
 
 mod applications;
+mod entities;
+mod keys;
+mod users;
 
 use http::Method;
 use serde_json::Value;

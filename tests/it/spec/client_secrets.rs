@@ -1,13 +1,11 @@
 //! F-001 to F-003 and F-013: an application's credentials over time, and what its developer is told.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use faregate::directory::{NewApplication, NewSecret};
 use faregate::model::{ApplicationSettings, ClientAuthenticationPolicy};
 use http::StatusCode;
 
 use crate::support::authorization_server::{TENANT, TestServer, encode};
+use crate::support::log::Log;
 use crate::support::people::{OPTIONAL, SECRET, WEB, id_of};
 
 async fn authenticates(server: &TestServer, client_id: &str, secret: &str) -> bool {
@@ -58,35 +56,17 @@ async fn a_regenerated_secret_ends_the_old_one() {
     assert_eq!(answer.verdict().2, "missing_code");
 }
 
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 // F-013, O2: reasons, and nothing of what was sent.
 #[tokio::test]
 async fn a_client_that_is_debugged_leaves_traces() {
     let server = TestServer::with_people().await;
-    let written = Written::default();
-    let writer = written.clone();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let lines = || String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let log = Log::start();
     let wrong = format!("grant_type=authorization_code&code=marked-{}", "x".repeat(20));
     server.ask(WEB, &wrong).await;
-    assert!(!lines().contains("auth_code_not_found"), "{}", lines());
+    assert!(!log.text().contains("auth_code_not_found"), "{}", log.text());
     server.change(WEB, |settings| settings.debug = true).await;
     server.ask(WEB, &wrong).await;
-    let lines = lines();
+    let lines = log.text();
     assert!(lines.contains(r#""error.reason":"auth_code_not_found""#) && lines.contains(r#""client.id":"web""#));
     assert!(!lines.contains("marked-") && !lines.contains(SECRET));
 }

@@ -3,7 +3,8 @@
 use http::StatusCode;
 
 use crate::support::browser::Browser;
-use crate::support::world::{ADA_EMAIL, PASSWORD, THIRD, THIRD_URI, ask, ask_as, world};
+use crate::support::log::Log;
+use crate::support::world::{ADA_EMAIL, CHALLENGE, PASSWORD, THIRD, THIRD_URI, WEB, ask, ask_as, world};
 
 // A16, A17, K1, K2, K3
 #[tokio::test]
@@ -173,4 +174,29 @@ async fn what_is_too_long_or_no_form_is_refused() {
     let answer =
         server.request("POST", "/oauth2/authorize").header("Content-Type", "application/json").body("{}").send().await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+}
+
+// B11, O2: the operator hears of it once, and the client gets its codes.
+#[tokio::test]
+async fn a_nonce_that_never_changes_is_told_of() {
+    let server = world().await;
+    let log = Log::start();
+    let mut browser = Browser::new(&server);
+    let pkce = format!("&code_challenge={CHALLENGE}&code_challenge_method=S256");
+    let constant = ask(&format!("&scope=openid&nonce=always-the-same{pkce}"));
+    assert!(browser.sign_in(&constant, ADA_EMAIL, PASSWORD).await.get("code").is_some());
+    for number in 0..9 {
+        assert!(browser.open(&constant).await.get("code").is_some());
+        browser.open(&ask(&format!("&scope=openid&nonce={number}"))).await;
+    }
+    let told = || (log.told("client.nonce_repeated"), log.told("client.code_challenge_repeated"));
+    assert_eq!(told(), (Vec::new(), Vec::new()), "ten times may be a person");
+    for _ in 0..3 {
+        assert!(browser.open(&constant).await.get("code").is_some());
+    }
+    let client = vec![WEB.to_string()];
+    assert_eq!(told(), (client.clone(), client));
+    let text = log.text();
+    assert!(text.contains(r#""level":"WARN""#) && text.contains(r#""parameter":"nonce""#), "{text}");
+    assert!(!text.contains("always-the-same") && !text.contains(CHALLENGE));
 }

@@ -1,7 +1,8 @@
 //! RFC 6749 4.3: passwords at the token endpoint.
 
-use faregate::directory::Enrollment;
+use faregate::directory::{DirectoryError, Enrollment};
 use faregate::model::{ClientSecret, PasswordChange, Profile, UnknownScopes};
+use faregate::secret::Secret;
 use faregate::store::Store as _;
 use http::StatusCode;
 use serde_json::json;
@@ -100,6 +101,61 @@ async fn users_who_may_not_log_in_are_told_why_after_the_password() {
     server.change_user(ADA, |ada| (ada.expires_at, ada.password_change) = (None, Some(PasswordChange::Breached))).await;
     let answer = server.ask(WEB, &form("ada")).await;
     assert_refused(&answer, (400, "change_password_required", "change_password_breached"));
+}
+
+// F-055, F-113, L15: what opens the choice of a new password, once, for minutes.
+#[tokio::test]
+async fn a_new_password_can_be_chosen_with_an_id() {
+    let server = TestServer::with_people().await;
+    let due = |user: &mut faregate::model::User| user.password_change = Some(PasswordChange::Administrative);
+    server.change_user(ADA, due).await;
+    let ask = async || server.ask(WEB, &form("ada")).await.json()["change_password_id"].as_str().map(str::to_owned);
+    let change = async |id: &str, password: &str| {
+        let password = Secret::new(password.to_owned());
+        server.server.change_password_with_id(id, &password).await
+    };
+    let unknown = |result: Result<(), DirectoryError>| matches!(result, Err(DirectoryError::NotFound(_)));
+    let id = ask().await.unwrap();
+    let good = "velvet anchor summit";
+    let tampered = format!("{}AAAA{}", &id[..20], &id[24..]);
+    for wrong in ["", "x", &tampered, &id[..40], &id[4..]] {
+        assert!(unknown(change(wrong, good).await), "{wrong}");
+    }
+    // L1, L4: a password that may not be chosen uses up nothing.
+    let weak = change(&id, "short").await;
+    assert!(matches!(weak, Err(DirectoryError::Invalid(_))), "{weak:?}");
+    // Locked meanwhile.
+    server.change_user(ADA, |ada| ada.locked_at = Some(NOW)).await;
+    assert!(unknown(change(&id, good).await));
+    server.change_user(ADA, |ada| ada.locked_at = None).await;
+    // Too late.
+    server.clock.advance(600);
+    assert!(unknown(change(&id, good).await));
+    let (id, other) = (ask().await.unwrap(), ask().await.unwrap());
+    server.clock.advance(599);
+    assert_eq!(server.server.user_of_change_password_id(&id).await.unwrap().map(|user| user.id), Some(ADA));
+    let (first, second) = tokio::join!(change(&id, good), change(&other, "harbour lantern mitten"));
+    assert_eq!([first.is_ok(), second.is_ok()].iter().filter(|&&done| done).count(), 1, "{first:?} {second:?}");
+    assert!(unknown(change(&id, good).await) && unknown(change(&other, good).await));
+    assert!(server.server.user_of_change_password_id(&id).await.unwrap().is_none());
+    let chosen = if first.is_ok() { good } else { "harbour lantern mitten" };
+    let answer = server.ask(WEB, &format!("grant_type=password&username=ada&password={}", encode(chosen))).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_refused(&server.ask(WEB, &form("ada")).await, WRONG);
+}
+
+// L13: the second factor comes first.
+#[tokio::test]
+async fn a_password_alone_opens_no_change_of_it() {
+    let server = TestServer::with_people().await;
+    let Enrollment { recovery_codes, .. } = server.directory.enroll_totp(ADA).await.unwrap();
+    server.directory.require_password_change(ADA, PasswordChange::Expired).await.unwrap();
+    let waiting = server.ask(WEB, &form("ada")).await;
+    assert_eq!((waiting.verdict().1.as_str(), waiting.json().get("change_password_id")), ("two_factor_required", None));
+    let both = format!("{}&two_factor_code={}", form("ada"), recovery_codes[0].expose());
+    let answer = server.ask(WEB, &both).await;
+    assert_refused(&answer, (400, "change_password_required", "change_password_expired"));
+    assert!(answer.json()["change_password_id"].is_string());
 }
 
 // F-113, L11, L13: the second factor, in the same request or in the next one.

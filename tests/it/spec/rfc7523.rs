@@ -147,3 +147,24 @@ async fn a_shared_secret_signs_too() {
     (of_web["iss"], of_web["sub"]) = (WEB.into(), WEB.into());
     assert_eq!(ask(&server, &key.sign(TokenType::Jwt, &of_web).unwrap(), "").await, refused());
 }
+
+// F-180, F-182: an entity has a secret, which is stored as a hash, and no keys. Whoever tries hears the same for clients
+// that do not exist.
+#[tokio::test]
+async fn an_entity_signs_nothing() {
+    let server = start(None).await;
+    let key = SigningKey::from_private_key(Algorithm::Hs256, TODO_SECRET.as_bytes()).unwrap();
+    let mut answers = Vec::new();
+    for client_id in [TODO_API.to_string(), "nobody".to_owned()] {
+        let mut claims = claims();
+        (claims["iss"], claims["sub"]) = (client_id.as_str().into(), client_id.as_str().into());
+        let assertion = key.sign(TokenType::Jwt, &claims).unwrap();
+        let body = format!("grant_type=client_credentials&client_assertion_type={TYPE}&client_assertion={assertion}");
+        let answer = server.post("/oauth2/token").body(body).send().await;
+        assert_eq!(answer.verdict().1, "invalid_client");
+        answers.push((answer.status, answer.text()));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert!(answers[0].1.contains("Entities authenticate with their secret"), "{}", answers[0].1);
+    assert_eq!(server.token("").await.status, StatusCode::OK, "as they do");
+}

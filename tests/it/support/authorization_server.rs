@@ -47,6 +47,7 @@ pub const FORM: &str = "application/x-www-form-urlencoded";
 
 pub struct TestServer {
     pub router: Router,
+    pub server: Arc<AuthorizationServer>,
     pub store: Arc<SqlStore>,
     pub directory: Arc<Directory>,
     pub keys: Arc<KeyRing>,
@@ -70,13 +71,18 @@ impl TestServer {
     /// The same in the first moments of a new store.
     pub async fn start_before_its_keys(change: impl FnOnce(&mut Tenant)) -> Self {
         let store = Arc::new(SqlStore::open("sqlite::memory:", &Options::default()).await.unwrap());
+        Self::fill(&store, change).await;
+        Self::assembled(store, Clock::fixed(NOW)).await
+    }
+
+    /// Puts the tenant and its entities into an empty store.
+    pub async fn fill(store: &SqlStore, change: impl FnOnce(&mut Tenant)) {
         let mut tenant = Tenant::new(TENANT, "main", 1);
         // RSA keys take too long to be made in every test.
         tenant.id_token_algorithm = "ES256".to_owned();
         change(&mut tenant);
         store.insert_tenant(&tenant).await.unwrap();
-        fill(&*store).await;
-        Self::assembled(store, Clock::fixed(NOW)).await
+        fill(store).await;
     }
 
     /// A node on a store that may be shared with others.
@@ -106,7 +112,8 @@ impl TestServer {
             clock: clock.clone(),
             entropy,
         });
-        Self { router: web::router(Arc::new(server)), store, directory, keys, revocations, clock }
+        let server = Arc::new(server);
+        Self { router: web::router(Arc::clone(&server)), server, store, directory, keys, revocations, clock }
     }
 
     /// A second tenant, with a target, and a caller that both tenants call by the same client id.
@@ -245,13 +252,16 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// What is counted as presented a second time.
+    pub reuse: Option<&'static str>,
 }
 
 impl Answer {
     pub async fn of(server: &TestServer, request: Request<Body>) -> Self {
         let (head, body) = server.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Self { status: head.status, headers: head.headers, body }
+        let reuse = head.extensions.get::<web::Reuse>().map(|web::Reuse(reused)| reused.as_str());
+        Self { status: head.status, headers: head.headers, body, reuse }
     }
 
     pub fn json(&self) -> Value {

@@ -5,6 +5,8 @@ pub mod browser;
 pub mod database;
 pub mod files;
 pub mod gateway;
+pub mod gateway_people;
+pub mod log;
 pub mod people;
 pub mod person;
 pub mod process;

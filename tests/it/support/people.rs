@@ -1,5 +1,8 @@
 //! People and the applications that they log in to, and codes that were issued to them without a browser.
 
+use std::sync::Arc;
+
+use faregate::clock::Clock;
 use faregate::directory::Passwords;
 use faregate::entropy::Entropy;
 use faregate::model::{
@@ -12,6 +15,7 @@ use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
 
 use super::authorization_server::{Answer, NOW, TENANT, TestServer, encode};
+use super::database::Database;
 
 /// Registered with `web` and `compatible`, with the roles `admin` and `user`.
 pub const ADA: Uuid = uuid!("ada00000-0000-4000-8000-000000000001");
@@ -54,6 +58,17 @@ impl TestServer {
         let server = Self::start_with(change).await;
         server.fill_people().await;
         server
+    }
+
+    /// Three nodes on one database, which has people in it.
+    pub async fn nodes_with_people(database: &Database) -> [Arc<Self>; 3] {
+        let clock = Clock::fixed(NOW);
+        let store = database.open().await;
+        Self::fill(&store, |_| {}).await;
+        let first = Self::on(store, clock.clone()).await;
+        first.fill_people().await;
+        let other = async || Arc::new(Self::on(database.open().await, clock.clone()).await);
+        [Arc::new(first), other().await, other().await]
     }
 
     pub async fn fill_people(&self) {

@@ -121,7 +121,7 @@ fn scope(name: &str, is_required: bool) -> CustomScope {
 }
 
 /// Hashed once: it takes as long as it should.
-async fn password_hash() -> String {
+pub async fn password_hash() -> String {
     static HASH: OnceCell<String> = OnceCell::const_new();
     let hash = HASH.get_or_init(|| async { Passwords::new(Entropy::system()).hash(PASSWORD).await.unwrap() });
     hash.await.clone()
