@@ -37,6 +37,17 @@ impl Refusal {
     pub(super) fn field(field: &'static str, code: FieldCode, message: impl Into<String>) -> Self {
         Self::Fields(vec![FieldError::new(field, code, message)])
     }
+
+    /// The same refusal, where a part of an object has an endpoint of its own and so a path of its own.
+    pub(super) fn about(self, whole: &str, part: &'static str) -> Self {
+        let Self::Fields(mut errors) = self else { return self };
+        for error in &mut errors {
+            if error.field == whole {
+                error.field = part.into();
+            }
+        }
+        Self::Fields(errors)
+    }
 }
 
 impl From<DirectoryError> for Refusal {
@@ -103,6 +114,14 @@ fn with_status(status: StatusCode, document: &Value) -> Response {
 /// 200 with a document.
 pub(super) fn json_answer(document: &Value) -> Reply {
     Ok(with_status(StatusCode::OK, document))
+}
+
+/// An object without those of its members that are null: FusionAuth leaves out what is not there.
+pub(super) fn present(mut object: Value) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.retain(|_, value| !value.is_null());
+    }
+    object
 }
 
 /// 200 without a body, and so without a media type.

@@ -142,6 +142,11 @@ impl Call {
         decoded.filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned()).collect()
     }
 
+    /// Whether a parameter of the query is `true`.
+    pub(super) fn query_flag(&self, name: &str) -> bool {
+        self.query(name).first().is_some_and(|value| value == "true")
+    }
+
     /// A parameter of the query that is an id.
     ///
     /// # Errors

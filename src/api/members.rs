@@ -53,6 +53,16 @@ impl<'a> Members<'a> {
         (!value.is_null()).then_some(value)
     }
 
+    /// Notes what was wrong with another object of the same document.
+    pub(super) fn adopt(&mut self, other: Members<'_>) {
+        self.errors.extend(other.errors);
+    }
+
+    /// Whether something is said about the member.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
     fn typed<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
         let value = self.find(name)?;
         let typed = read(value);
@@ -88,6 +98,57 @@ impl<'a> Members<'a> {
         self.typed(name, "a whole number", Value::as_i64)
     }
 
+    /// One of a closed set of names.
+    pub(super) fn choice<T: Copy>(&mut self, name: &str, all: &[T], name_of: fn(T) -> &'static str) -> Option<T> {
+        let text = self.text(name)?;
+        let chosen = all.iter().copied().find(|&value| name_of(value) == text);
+        if chosen.is_none() {
+            self.refuse(name, FieldCode::Invalid, NotOneOf(all, name_of));
+        }
+        chosen
+    }
+
+    /// Several of a closed set of names; `None` when nothing is said.
+    pub(super) fn choices<T: Copy>(&mut self, name: &str, all: &[T], name_of: fn(T) -> &'static str) -> Option<Vec<T>> {
+        self.find(name)?;
+        let (mut chosen, mut is_known) = (Vec::new(), true);
+        for text in self.texts(name) {
+            match all.iter().copied().find(|&value| name_of(value) == text) {
+                Some(value) => chosen.push(value),
+                None => is_known = false,
+            }
+        }
+        if !is_known {
+            self.refuse(name, FieldCode::Invalid, NotOneOf(all, name_of));
+        }
+        Some(chosen)
+    }
+
+    /// An object of the caller's own making.
+    pub(super) fn object(&mut self, name: &str) -> Option<Map<String, Value>> {
+        self.typed(name, "an object", |value| value.as_object().cloned())
+    }
+
+    /// The objects of an array, each read as if it stood in an envelope of this `name`. Wrong members of theirs are
+    /// wrong members here.
+    pub(super) fn each<T>(
+        &mut self,
+        name: &str,
+        envelope: &str,
+        mut read: impl FnMut(&mut Members<'_>) -> T,
+    ) -> Vec<T> {
+        let mut all = Vec::new();
+        for value in self.list(name) {
+            let mut wrapped = Map::new();
+            wrapped.insert(envelope.to_owned(), value.clone());
+            let wrapped = Value::Object(wrapped);
+            let mut own = Members::of(&wrapped, envelope);
+            all.push(read(&mut own));
+            self.errors.extend(own.errors);
+        }
+        all
+    }
+
     /// The objects of an array.
     pub(super) fn list(&mut self, name: &str) -> Vec<&'a Value> {
         self.typed(name, "an array", |value| Some(value.as_array()?.iter().collect())).unwrap_or_default()
@@ -113,6 +174,16 @@ impl<'a> Members<'a> {
             }
             (path, own) => path.or(own),
         }
+    }
+}
+
+/// Tells which names would have been right.
+struct NotOneOf<'a, T>(&'a [T], fn(T) -> &'static str);
+
+impl<T: Copy> Display for NotOneOf<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.0.iter().map(|&value| (self.1)(value)).collect();
+        write!(f, "is not one of {}", names.join(", "))
     }
 }
 

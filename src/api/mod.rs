@@ -4,6 +4,10 @@
 
 mod answer;
 mod api_keys;
+mod application_roles;
+mod application_scopes;
+mod application_settings;
+mod applications;
 mod call;
 mod change_password;
 mod entities;
@@ -12,9 +16,12 @@ mod entity_types;
 mod jwt;
 mod members;
 mod patch;
+mod registrations;
 mod search;
 mod status;
 mod tenants;
+mod user_members;
+mod users;
 
 use std::sync::Arc;
 
@@ -75,6 +82,8 @@ pub fn router(management: Management) -> Router {
         .route("/api/jwt/refresh/{id}", get(jwt::find).delete(jwt::end))
         .route("/api/user/change-password/{id}", get(change_password::check).post(change_password::change))
         .merge(entities())
+        .merge(applications())
+        .merge(users())
         .fallback(answer::no_endpoint)
         .method_not_allowed_fallback(answer::no_method)
         .with_state(Arc::new(management))
@@ -121,9 +130,67 @@ fn entities() -> Router<Api> {
         )
 }
 
+/// Applications, their roles and their scopes.
+fn applications() -> Router<Api> {
+    Router::new()
+        .route("/api/application", get(applications::list).post(applications::create))
+        .route("/api/application/search", get(applications::search).post(applications::search))
+        .route(
+            "/api/application/{id}",
+            get(applications::find)
+                .post(applications::create)
+                .put(applications::replace)
+                .patch(applications::change)
+                .delete(applications::delete),
+        )
+        .route("/api/application/{id}/oauth-configuration", get(applications::oauth_configuration))
+        .route("/api/application/{id}/role", post(application_roles::add))
+        .route(
+            "/api/application/{id}/role/{role}",
+            post(application_roles::add_with_id)
+                .put(application_roles::replace)
+                .patch(application_roles::change)
+                .delete(application_roles::remove),
+        )
+        .route("/api/application/{id}/scope", post(application_scopes::add))
+        .route(
+            "/api/application/{id}/scope/{scope}",
+            get(application_scopes::find)
+                .post(application_scopes::add_with_id)
+                .put(application_scopes::replace)
+                .patch(application_scopes::change)
+                .delete(application_scopes::remove),
+        )
+}
+
+/// Users and their places in applications.
+fn users() -> Router<Api> {
+    Router::new()
+        .route("/api/user", get(users::find_by_name).post(users::create))
+        .route("/api/user/search", get(users::search).post(users::search).put(users::reindex))
+        .route(
+            "/api/user/{id}",
+            get(users::find).post(users::create).put(users::replace).patch(users::change).delete(users::delete),
+        )
+        .route("/api/user/registration", post(registrations::create_with_user))
+        .route(
+            "/api/user/registration/{user}",
+            post(registrations::create).put(registrations::replace).patch(registrations::change),
+        )
+        .route(
+            "/api/user/registration/{user}/{application}",
+            get(registrations::find)
+                .post(registrations::create_for)
+                .put(registrations::replace_for)
+                .patch(registrations::change_for)
+                .delete(registrations::delete),
+        )
+}
+
 /// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
-const ROOTS: [(&str, &str); 6] = [
+const ROOTS: [(&str, &str); 7] = [
     ("api-key", "/api/api-key/**"),
+    ("application", "/api/application/**"),
     ("entity", "/api/entity/**"),
     ("jwt", "/api/jwt/**"),
     ("status", "/api/status"),
@@ -132,7 +199,7 @@ const ROOTS: [(&str, &str); 6] = [
 ];
 
 /// The patterns of the paths that are ours.
-pub const PATTERNS: [&str; 6] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1, ROOTS[3].1, ROOTS[4].1, ROOTS[5].1];
+pub const PATTERNS: [&str; 7] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1, ROOTS[3].1, ROOTS[4].1, ROOTS[5].1, ROOTS[6].1];
 
 /// Which of [`PATTERNS`] a canonical path belongs to; `None` for paths that may be an upstream's.
 pub fn pattern_of(path: &str) -> Option<&'static str> {
@@ -151,6 +218,7 @@ mod tests {
             ("/api/entity", Some("/api/entity/**")),
             ("/api/entity/type/search", Some("/api/entity/**")),
             ("/api/status", Some("/api/status")),
+            ("/api/application/search", Some("/api/application/**")),
             ("/api/entities", None),
             ("/api/orders", None),
             ("/api", None),

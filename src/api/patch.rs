@@ -22,6 +22,14 @@ impl Patch {
         })
     }
 
+    /// Whether the change says something about the member at this JSON pointer.
+    pub(super) fn names(&self, pointer: &str) -> bool {
+        match self {
+            Self::Merge(patch) => patch.pointer(pointer).is_some(),
+            Self::Operations(operations) => operations.iter().any(|operation| operation.path().as_str() == pointer),
+        }
+    }
+
     /// The document afterwards.
     ///
     /// # Errors
@@ -50,12 +58,15 @@ mod tests {
         let before = || json!({ "entity": { "name": "a", "data": { "x": 1, "y": 2 } } });
         let merge = Patch::Merge(json!({ "entity": { "name": "b", "data": { "x": null } } }));
         let expected = json!({ "entity": { "name": "b", "data": { "y": 2 } } });
+        assert!(merge.names("/entity/name") && merge.names("/entity/data/x") && !merge.names("/entity/data/y"));
         assert_eq!(merge.apply(before()).unwrap(), expected);
         let operations = json!([
             { "op": "test", "path": "/entity/name", "value": "a" },
             { "op": "replace", "path": "/entity/name", "value": "b" },
             { "op": "remove", "path": "/entity/data/x" },
         ]);
+        let named = Patch::operations(operations.clone()).unwrap();
+        assert!(named.names("/entity/name") && !named.names("/entity/data"));
         assert_eq!(Patch::operations(operations).unwrap().apply(before()).unwrap(), expected);
         let failing = json!([{ "op": "test", "path": "/entity/name", "value": "other" }]);
         assert!(Patch::operations(failing).unwrap().apply(before()).is_err());

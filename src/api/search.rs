@@ -5,15 +5,19 @@
 use std::cmp::Ordering;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::answer::Refusal;
 use super::call::Call;
 use super::members::Members;
 use crate::directory::FieldCode;
+use crate::store::{self, SearchOrder};
 
 /// How many results there are unless asked otherwise, and at most.
 const USUAL: i64 = 25;
 const MOST: i64 = 500;
+/// Each is looked up by itself.
+const MOST_IDS: usize = 500;
 
 /// What a search asks for beside its filters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,10 +101,46 @@ impl Page {
     }
 }
 
+impl Page {
+    /// The page as a question to the store; `order_of` knows the members that the page was read with.
+    pub(super) fn asked(
+        &self,
+        tenant_id: Option<Uuid>,
+        text: Option<&str>,
+        order_of: fn(&str) -> SearchOrder,
+    ) -> store::Search {
+        store::Search {
+            tenant_id,
+            text: text.map(wanted).unwrap_or_default().to_owned(),
+            order: self.order.iter().map(|(name, descends)| (order_of(name), *descends)).collect(),
+            limit: u32::try_from(self.results).unwrap_or(u32::MAX),
+            offset: u32::try_from(self.start).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// The ids that a search is for, in the query or in its document; `None` when it is for others too.
+pub(super) fn ids(call: &Call, members: &mut Members<'_>) -> Option<Vec<Uuid>> {
+    let texts: Vec<String> = call.query("ids").into_iter().chain(members.texts("ids")).collect();
+    let mut ids = Vec::new();
+    for text in &texts {
+        // What is no id is nobody's.
+        ids.extend(Uuid::try_parse(text).ok().filter(|id| !ids.contains(id)));
+    }
+    if texts.len() > MOST_IDS {
+        members.refuse("ids", FieldCode::TooLong, format_args!("there may be {MOST_IDS}"));
+    }
+    (!texts.is_empty()).then_some(ids)
+}
+
+/// What a text is searched for, without the `*` that FusionAuth's own language wants around it.
+fn wanted(text: &str) -> &str {
+    text.trim().trim_matches('*')
+}
+
 /// Whether a text contains what is looked for, without regard to case; `*` and nothing fit everything.
 pub(super) fn fits(text: &str, wanted: Option<&str>) -> bool {
-    let wanted = wanted.map(|wanted| wanted.trim().trim_matches('*').to_lowercase()).unwrap_or_default();
-    text.to_lowercase().contains(&wanted)
+    text.to_lowercase().contains(&wanted.map(self::wanted).unwrap_or_default().to_lowercase())
 }
 
 #[cfg(test)]

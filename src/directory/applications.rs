@@ -97,8 +97,24 @@ impl Directory {
         before: &Application,
         after: Application,
     ) -> Result<Application, DirectoryError> {
+        self.change_application(before, after, None).await
+    }
+
+    /// As [`Self::update_application`]; a secret that is given replaces every one that there is.
+    pub async fn change_application(
+        &self,
+        before: &Application,
+        after: Application,
+        client_secret: Option<&Secret<String>>,
+    ) -> Result<Application, DirectoryError> {
+        let wrong = client_secret.and_then(|chosen| check_secret("application.clientSecret", chosen.expose()));
+        let client_secrets = match client_secret {
+            Some(chosen) => vec![self.sealed_secret(chosen)?],
+            None => before.client_secrets.clone(),
+        };
         let mut after = Application {
             name: after.name,
+            client_secrets,
             roles: after.roles,
             settings: after.settings,
             updated_at: self.clock.now(),
@@ -107,12 +123,21 @@ impl Directory {
         after.roles.sort_by(|a, b| a.name.cmp(&b.name));
         let tenant = self.store.find_tenant(before.tenant_id).await?.ok_or(DirectoryError::NotFound("tenant"))?;
         let mut errors = check_application(&after, tenant.profile);
+        errors.extend(wrong);
         if errors.is_empty() {
             errors.extend(self.check_client(&after).await?);
         }
         no_errors(errors)?;
         self.replace_application(before, &after, Event::ApplicationUpdated).await?;
+        if client_secret.is_some() {
+            self.told(Event::ApplicationSecretRegenerated, &after.id.to_string());
+        }
         Ok(after)
+    }
+
+    /// For a part of an object that has an id of its own.
+    pub fn new_id(&self) -> Uuid {
+        self.entropy.uuid()
     }
 
     /// A role with an id of its own.

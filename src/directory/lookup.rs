@@ -9,7 +9,7 @@ use super::user_rules::is_login_id;
 use crate::model::{
     Application, Entity, EntityGrant, EntityType, Registration, Tenant, User, is_client_id, is_display_name,
 };
-use crate::store::{GrantFilter, Result};
+use crate::store::{GrantFilter, Result, Search};
 
 impl Directory {
     pub async fn tenant(&self, id: Uuid) -> Result<Option<Arc<Tenant>>> {
@@ -136,6 +136,21 @@ impl Directory {
         }
     }
 
+    /// As it is stored now.
+    pub async fn read_application(&self, id: Uuid) -> Result<Option<Application>> {
+        self.store.find_application(id).await
+    }
+
+    /// As it is stored now.
+    pub async fn read_user(&self, id: Uuid) -> Result<Option<User>> {
+        self.store.find_user(id).await
+    }
+
+    /// As it is stored now.
+    pub async fn read_registration(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Registration>> {
+        self.store.find_registration(user_id, application_id).await
+    }
+
     pub async fn find_entity(&self, id: Uuid) -> Result<Option<Entity>> {
         self.store.find_entity(id).await
     }
@@ -161,6 +176,16 @@ impl Directory {
     /// By id, those after `after`, at most `limit`; of one tenant, or of all.
     pub async fn users(&self, tenant_id: Option<Uuid>, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
         self.store.list_users(tenant_id, after, limit).await
+    }
+
+    /// Those whose email, username or full name contains a text, and how many there are in all.
+    pub async fn search_users(&self, search: &Search) -> Result<(Vec<User>, u64)> {
+        self.store.search_users(search).await
+    }
+
+    /// Those whose name, client id or id contains a text, and how many there are in all.
+    pub async fn search_entities(&self, search: &Search) -> Result<(Vec<Entity>, u64)> {
+        self.store.search_entities(search).await
     }
 
     /// By application.

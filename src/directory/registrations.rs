@@ -25,12 +25,7 @@ impl Directory {
     pub async fn register(&self, new: NewRegistration) -> Result<Registration, DirectoryError> {
         let now = self.clock.now();
         let user = self.stored_user(new.user_id).await?;
-        let application = self.store.find_application(new.application_id).await?;
-        // Another tenant's application is as good as none, and told the same.
-        let application = application.filter(|application| application.tenant_id == user.tenant_id);
-        let application = application.ok_or(DirectoryError::NotFound("application"))?;
-        let roles = roles_of(&application, new.roles);
-        no_errors(check_roles(&roles, &application))?;
+        let roles = self.check_place(user.tenant_id, &new).await?;
         let registration = Registration {
             user_id: new.user_id,
             application_id: new.application_id,
@@ -45,6 +40,21 @@ impl Directory {
         // An older registration keeps its first instant.
         let stored = self.store.find_registration(new.user_id, new.application_id).await?;
         stored.ok_or(DirectoryError::Changed("registration"))
+    }
+
+    /// The roles of the registration, if a user of the tenant can have it.
+    pub(super) async fn check_place(
+        &self,
+        tenant_id: Uuid,
+        new: &NewRegistration,
+    ) -> Result<Vec<String>, DirectoryError> {
+        let application = self.store.find_application(new.application_id).await?;
+        // Another tenant's application is as good as none, and told the same.
+        let application = application.filter(|application| application.tenant_id == tenant_id);
+        let application = application.ok_or(DirectoryError::NotFound("application"))?;
+        let roles = roles_of(&application, new.roles.clone());
+        no_errors(check_roles(&roles, &application))?;
+        Ok(roles)
     }
 
     /// Replaces the roles of the user in the application, and nothing else; registers a user who was not.

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::password_rules::check_password;
 use super::user_rules::check_user;
-use super::{Directory, DirectoryError, FieldCode, FieldError, PasswordError, no_errors, passwords};
+use super::{Directory, DirectoryError, FieldCode, FieldError, NewRegistration, PasswordError, no_errors, passwords};
 use crate::events::Event;
-use crate::model::{PasswordChange, Revocation, Revoked, Tenant, User, UserProfile};
+use crate::model::{PasswordChange, Registration, Revocation, Revoked, Tenant, User, UserProfile};
 use crate::secret::Secret;
 
 /// A user to be. One of email and username is needed.
@@ -61,28 +61,65 @@ impl Directory {
         Ok(user)
     }
 
+    /// Makes a user with a place in an application: both, or nothing but for a database that fails in between.
+    ///
+    /// # Errors
+    /// As [`Self::create_user`] and [`Self::register`].
+    pub async fn create_registered_user(
+        &self,
+        new: NewUser,
+        registration: NewRegistration,
+    ) -> Result<(User, Registration), DirectoryError> {
+        self.check_place(new.tenant_id, &registration).await?;
+        let user = self.create_user(new).await?;
+        let registration = self.register(NewRegistration { user_id: user.id, ..registration }).await?;
+        Ok((user, registration))
+    }
+
     /// Replaces email, username, verification, expiry, the required change of password and the profile of `before`,
     /// which is the user as the caller read it. Passwords, factors and locks have commands of their own.
     ///
     /// # Errors
     /// [`DirectoryError::Changed`] if somebody else was faster.
     pub async fn update_user(&self, before: &User, after: User) -> Result<User, DirectoryError> {
-        let after = User {
+        self.change_user(before, after, None).await
+    }
+
+    /// As [`Self::update_user`], with a new password if one is given: sessions and tokens of the user end then.
+    pub async fn change_user(
+        &self,
+        before: &User,
+        after: User,
+        password: Option<&Secret<String>>,
+    ) -> Result<User, DirectoryError> {
+        let now = self.clock.now();
+        let mut after = User {
             email: after.email,
             username: after.username,
             email_verified: after.email_verified,
             expires_at: after.expires_at,
             password_change: after.password_change,
             profile: after.profile,
-            updated_at: self.clock.now(),
+            updated_at: now,
             ..before.clone()
         };
         let mut errors = check_user(&after);
+        if let Some(password) = password {
+            let tenant = self.tenant_of(before).await?;
+            errors.extend(check_password(password.expose(), &after, &tenant.settings));
+        }
         if errors.is_empty() {
             errors.extend(self.check_login_ids(&after).await?);
         }
         no_errors(errors)?;
-        self.replace_user(before, &after, Event::UserUpdated).await?;
+        let Some(password) = password else {
+            self.replace_user(before, &after, Event::UserUpdated).await?;
+            return Ok(after);
+        };
+        after.password_hash = Some(self.passwords.hash(password.expose()).await?);
+        after.password_changed_at = now;
+        self.replace_user(before, &after, Event::PasswordChanged).await?;
+        self.revoke_user(after.id).await?;
         Ok(after)
     }
 

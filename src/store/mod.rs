@@ -72,6 +72,8 @@ pub trait Store: Send + Sync + 'static {
     async fn find_entity(&self, id: Uuid) -> Result<Option<Entity>>;
     async fn find_entity_by_client_id(&self, tenant_id: Uuid, client_id: &str) -> Result<Option<Entity>>;
     async fn find_entity_by_name(&self, tenant_id: Uuid, name: &str) -> Result<Option<Entity>>;
+    /// Those whose name, client id or id contains the text, and how many there are in all.
+    async fn search_entities(&self, search: &Search) -> Result<(Vec<Entity>, u64)>;
     /// By name; of one tenant or of all.
     async fn list_entities(&self, tenant_id: Option<Uuid>) -> Result<Vec<Entity>>;
 
@@ -114,6 +116,8 @@ pub trait Store: Send + Sync + 'static {
     async fn find_user_by_login(&self, tenant_id: Uuid, login_id: &str) -> Result<Option<User>>;
     /// By id; those after `after`, of one tenant or of all, at most `limit`.
     async fn list_users(&self, tenant_id: Option<Uuid>, after: Option<Uuid>, limit: u32) -> Result<Vec<User>>;
+    /// Those whose email, username or full name contains the text, and how many there are in all.
+    async fn search_users(&self, search: &Search) -> Result<(Vec<User>, u64)>;
     /// By id.
     async fn list_managed_users(&self, managed_by: &str) -> Result<Vec<User>>;
     /// Inserts, or replaces roles, data, `managed_by` and `updated_at`. [`StoreError::Missing`] names a missing user or
@@ -265,6 +269,32 @@ pub struct Brought<'a> {
 pub struct Lease {
     pub now: i64,
     pub expires_at: i64,
+}
+
+/// What a search for users or entities asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Of one tenant, or of all.
+    pub tenant_id: Option<Uuid>,
+    /// What they contain, without regard to case; every character stands for itself. Empty: all of them.
+    pub text: String,
+    /// Most decisive first; `true` descends. Ties are ordered by id. How texts are ordered is the database's affair.
+    pub order: Vec<(SearchOrder, bool)>,
+    /// Most results.
+    pub limit: u32,
+    /// How many results come before the first one wanted.
+    pub offset: u32,
+}
+
+/// By what results are ordered. What an object does not have counts as empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchOrder {
+    /// The full name of a user.
+    Name,
+    ClientId,
+    Email,
+    Username,
+    CreatedAt,
 }
 
 /// Which grants to list; ordered by target, then recipient.

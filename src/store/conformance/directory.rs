@@ -7,7 +7,7 @@ use super::{
 };
 use crate::model::{ClientSecret, Profile, Tenant};
 use crate::store::StoreError::{Conflict, InUse, Missing};
-use crate::store::{GrantFilter, Object, Store, Unique};
+use crate::store::{GrantFilter, Object, Search, SearchOrder, Store, Unique};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     what_is_absent_is_none,
@@ -21,6 +21,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     a_type_in_use_stays,
     an_entity_survives_the_trip,
     entity_names_and_client_ids_conflict_in_their_tenant_only,
+    entities_are_searched_by_parts_of_their_names,
     an_entity_needs_its_tenant_and_type,
     of_two_updates_of_the_same_state_one_wins,
     a_grant_is_replaced_by_the_next,
@@ -225,6 +226,37 @@ async fn entity_names_and_client_ids_conflict_in_their_tenant_only(store: Shared
     let mut renamed = entity(11);
     renamed.name = entity(10).name;
     assert_refused!(store.update_entity(&entity(11), &renamed).await, Conflict(Unique::EntityName));
+}
+
+async fn entities_are_searched_by_parts_of_their_names(store: Shared) {
+    furnish(&store).await;
+    store.insert_tenant(&tenant(5)).await.expect("inserted");
+    let mut other = entity(12);
+    (other.tenant_id, other.name, other.client_id) = (id(5), "Größe 100%".to_owned(), "Client_12".to_owned());
+    store.insert_entity(&other).await.expect("inserted");
+    let found = |text: &str, page: Search| {
+        let (store, search) = (Arc::clone(&store), Search { text: text.to_owned(), ..page });
+        async move {
+            let (entities, total) = store.search_entities(&search).await.expect("answer");
+            (entities.into_iter().map(|entity| entity.id).collect::<Vec<_>>(), total)
+        }
+    };
+    let all = Search { limit: 9, ..Search::default() };
+    assert_eq!(found("", all.clone()).await, (vec![id(10), id(11), id(12)], 3));
+    let own_id = id(11).to_string().to_uppercase();
+    for (text, number) in [("ITY-10", 10), ("GRÖSSE", 0), ("GRÖßE", 12), ("t_12", 12), ("0%", 12), (&own_id, 11)] {
+        let expected: Vec<_> = (number != 0).then(|| id(number)).into_iter().collect();
+        assert_eq!(found(text, all.clone()).await.0, expected, "{text:?}");
+    }
+    let own = Search { tenant_id: Some(id(1)), ..all.clone() };
+    assert_eq!(found("t_1", own.clone()).await, (vec![], 0));
+    let page = Search { limit: 1, order: vec![(SearchOrder::Name, true)], ..own.clone() };
+    assert_eq!(found("entity", page).await, (vec![id(11)], 2));
+    let mut renamed = entity(10);
+    renamed.name = "orders".to_owned();
+    assert!(store.update_entity(&entity(10), &renamed).await.expect("answer"));
+    let by_name = Search { order: vec![(SearchOrder::Name, true)], ..own };
+    assert_eq!(found("e", by_name).await.0, [id(10), id(11)]);
 }
 
 async fn an_entity_needs_its_tenant_and_type(store: Shared) {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::{Change, ChangeKind, Consent, PasswordChange, Registration, User, UserProfile};
 use crate::store::StoreError::{Conflict, Missing};
-use crate::store::{Object, Store, Unique};
+use crate::store::{Object, Search, SearchOrder, Store, Unique};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     a_user_survives_the_trip,
@@ -19,6 +19,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     people_come_together_or_not_at_all,
     a_login_id_finds_by_email_first,
     users_come_in_pages,
+    users_are_searched_by_parts_of_their_names,
     a_user_is_replaced_if_it_is_what_was_read,
     a_recovery_code_is_spent_once,
     a_registration_is_replaced_by_the_next,
@@ -170,6 +171,44 @@ async fn users_come_in_pages(store: Shared) {
     }
     let managed = store.list_managed_users("config").await.expect("list");
     assert_eq!(managed.iter().map(|user| user.id).collect::<Vec<_>>(), [id(0xac), id(0xad)]);
+}
+
+async fn users_are_searched_by_parts_of_their_names(store: Shared) {
+    populate(&store).await;
+    store.insert_tenant(&tenant(5)).await.expect("inserted");
+    store.insert_user(&full(33)).await.expect("inserted");
+    let foreign = User { tenant_id: id(5), email: None, username: Some("100%_\\x".to_owned()), ..user(34) };
+    store.insert_user(&foreign).await.expect("inserted");
+    let found = |text: &str, page: Search| {
+        let (store, search) = (Arc::clone(&store), Search { text: text.to_owned(), ..page });
+        async move {
+            let (users, total) = store.search_users(&search).await.expect("answer");
+            (users.into_iter().map(|user| user.id).collect::<Vec<_>>(), total)
+        }
+    };
+    let all = Search { limit: 9, ..Search::default() };
+    assert_eq!(found("", all.clone()).await, (vec![id(30), id(31), id(33), id(34)], 4));
+    for (text, number) in [("USER30@", 30), ("ame31", 31), ("ünïCØdÉ@", 33), ("O'NEIL", 33), ("%_\\", 34)] {
+        assert_eq!(found(text, all.clone()).await, (vec![id(number)], 1), "{text:?}");
+    }
+    for nobody in ["nobody", "user30 ", "a%e", "_ser30", "argon2id", "\\n"] {
+        assert_eq!(found(nobody, all.clone()).await, (vec![], 0), "{nobody:?}");
+    }
+    let own = Search { tenant_id: Some(id(1)), ..all.clone() };
+    assert_eq!(found("", own.clone()).await.1, 3);
+    assert_eq!(found("100", own.clone()).await.1, 0, "another tenant's");
+    let page = Search { limit: 2, offset: 1, ..own.clone() };
+    assert_eq!(found("", page).await, (vec![id(31), id(33)], 3));
+    assert_eq!(found("", Search { limit: 0, ..own.clone() }).await, (vec![], 3));
+    assert_eq!(found("", Search { offset: 9, ..own.clone() }).await, (vec![], 3));
+    let descending = Search { order: vec![(SearchOrder::Username, true)], ..own.clone() };
+    assert_eq!(found("name3", descending).await.0, [id(33), id(31), id(30)]);
+    let by_name = Search { order: vec![(SearchOrder::Name, true), (SearchOrder::Email, false)], ..own.clone() };
+    assert_eq!(found("", by_name).await.0, [id(33), id(30), id(31)]);
+    // A new name is found, the old one is not.
+    let profile = UserProfile { name: Some("Ada".to_owned()), ..UserProfile::default() };
+    assert!(store.update_user(&user(30), &User { profile, ..user(30) }).await.expect("answer"));
+    assert_eq!(found("ADA", own).await, (vec![id(30)], 1));
 }
 
 async fn a_user_is_replaced_if_it_is_what_was_read(store: Shared) {

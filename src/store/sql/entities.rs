@@ -5,10 +5,11 @@ use sqlx::{Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{read_id, read_secrets, secrets_text};
+use super::search::{self, Table};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError, tenants};
 use crate::model::{ChangeKind, Entity};
-use crate::store::{Object, Unique};
+use crate::store::{Object, Search, SearchOrder, Unique};
 
 pub(super) async fn insert(store: &SqlStore, entity: &Entity) -> Result<()> {
     let mut mutation = store.begin().await?;
@@ -19,8 +20,8 @@ pub(super) async fn insert(store: &SqlStore, entity: &Entity) -> Result<()> {
     }
     let statement = query(
         "INSERT INTO entity (id, tenant_id, type_id, name, client_id, client_secrets, managed_by, created_at,
-                             updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                             updated_at, name_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(entity.id.to_string())
     .bind(entity.tenant_id.to_string())
@@ -30,7 +31,8 @@ pub(super) async fn insert(store: &SqlStore, entity: &Entity) -> Result<()> {
     .bind(secrets_text(&entity.client_secrets))
     .bind(entity.managed_by.as_deref())
     .bind(entity.created_at)
-    .bind(entity.updated_at);
+    .bind(entity.updated_at)
+    .bind(entity.name.to_lowercase());
     mutation.execute(statement).await?;
     mutation.commit(ChangeKind::Entity, &entity.id.to_string(), entity.updated_at).await
 }
@@ -48,7 +50,8 @@ pub(super) async fn update(store: &SqlStore, before: &Entity, after: &Entity) ->
         Some(_) | None => return Ok(false),
     }
     let statement = query(
-        "UPDATE entity SET name = $2, client_id = $3, client_secrets = $4, managed_by = $5, updated_at = $6
+        "UPDATE entity SET name = $2, client_id = $3, client_secrets = $4, managed_by = $5, updated_at = $6,
+                           name_key = $7
          WHERE id = $1",
     )
     .bind(id.as_str())
@@ -56,7 +59,8 @@ pub(super) async fn update(store: &SqlStore, before: &Entity, after: &Entity) ->
     .bind(after.client_id.as_str())
     .bind(secrets_text(&after.client_secrets))
     .bind(after.managed_by.as_deref())
-    .bind(after.updated_at);
+    .bind(after.updated_at)
+    .bind(after.name.to_lowercase());
     mutation.execute(statement).await?;
     mutation.commit(ChangeKind::Entity, &id, after.updated_at).await?;
     Ok(true)
@@ -101,6 +105,18 @@ pub(super) async fn find_by_name(store: &SqlStore, tenant_id: Uuid, name: &str) 
     let statement =
         query("SELECT * FROM entity WHERE tenant_id = $1 AND name = $2").bind(tenant_id.to_string()).bind(name);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
+}
+
+pub(super) async fn search(store: &SqlStore, wanted: &Search) -> Result<(Vec<Entity>, u64)> {
+    let column_of = |by| match by {
+        SearchOrder::Name => "name_key",
+        SearchOrder::ClientId => "client_id",
+        SearchOrder::CreatedAt => "created_at",
+        SearchOrder::Email | SearchOrder::Username => "id",
+    };
+    let table = Table { name: "entity", keys: &["name_key", "LOWER(client_id)", "id"], column_of };
+    let (rows, total) = search::rows(store, &table, wanted).await?;
+    Ok((rows.iter().map(read).collect::<Result<_>>()?, total))
 }
 
 pub(super) async fn list(store: &SqlStore, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {

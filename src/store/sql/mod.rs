@@ -23,6 +23,7 @@ mod refresh_tokens;
 mod registrations;
 mod revocations;
 mod script;
+mod search;
 mod sessions;
 mod sqlite;
 mod tenants;
@@ -39,7 +40,7 @@ use uuid::Uuid;
 
 pub use open::Options;
 
-use super::{Brought, GrantFilter, Lease, Result, Store, StoreError};
+use super::{Brought, GrantFilter, Lease, Result, Search, Store, StoreError};
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
     Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
@@ -162,6 +163,10 @@ impl Store for SqlStore {
         self.within(entities::find_by_name(self, tenant_id, name)).await
     }
 
+    async fn search_entities(&self, search: &Search) -> Result<(Vec<Entity>, u64)> {
+        self.within(entities::search(self, search)).await
+    }
+
     async fn list_entities(&self, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {
         self.within(entities::list(self, tenant_id)).await
     }
@@ -236,6 +241,10 @@ impl Store for SqlStore {
 
     async fn list_users(&self, tenant_id: Option<Uuid>, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
         self.within(users::list(self, tenant_id, after, limit)).await
+    }
+
+    async fn search_users(&self, search: &Search) -> Result<(Vec<User>, u64)> {
+        self.within(users::search(self, search)).await
     }
 
     async fn list_managed_users(&self, managed_by: &str) -> Result<Vec<User>> {

@@ -6,10 +6,11 @@ use sqlx::{Any, Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json};
+use super::search::{self, Table};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError, registrations};
 use crate::model::{ChangeKind, PasswordChange, Registration, User};
-use crate::store::Object;
+use crate::store::{Object, Search, SearchOrder};
 
 pub(super) async fn insert(store: &SqlStore, user: &User) -> Result<()> {
     let mut mutation = store.begin().await?;
@@ -38,8 +39,8 @@ async fn insert_in(mutation: &mut Mutation, user: &User) -> Result<()> {
     let statement = query(
         "INSERT INTO tenant_user (id, email, email_key, username, username_key, email_verified, password_hash,
                                   password_changed_at, password_change, locked_at, expires_at, totp_secret,
-                                  recovery_codes, profile, managed_by, updated_at, tenant_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+                                  recovery_codes, profile, managed_by, updated_at, name_key, tenant_id, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     );
     let statement = bind(statement, user)?.bind(user.tenant_id.to_string()).bind(user.created_at);
     mutation.execute(statement).await?;
@@ -58,7 +59,7 @@ pub(super) async fn update(store: &SqlStore, before: &User, after: &User) -> Res
         "UPDATE tenant_user SET email = $2, email_key = $3, username = $4, username_key = $5, email_verified = $6,
                                 password_hash = $7, password_changed_at = $8, password_change = $9, locked_at = $10,
                                 expires_at = $11, totp_secret = $12, recovery_codes = $13, profile = $14,
-                                managed_by = $15, updated_at = $16
+                                managed_by = $15, updated_at = $16, name_key = $17
          WHERE id = $1",
     );
     let after = User { id: before.id, ..after.clone() };
@@ -67,7 +68,7 @@ pub(super) async fn update(store: &SqlStore, before: &User, after: &User) -> Res
     Ok(true)
 }
 
-/// Everything from `$1`, the id, to `$16`, in the order of the statements above.
+/// Everything from `$1`, the id, to `$17`, in the order of the statements above.
 fn bind<'a>(statement: Query<'a, Any, AnyArguments>, user: &User) -> Result<Query<'a, Any, AnyArguments>> {
     Ok(statement
         .bind(user.id.to_string())
@@ -85,7 +86,8 @@ fn bind<'a>(statement: Query<'a, Any, AnyArguments>, user: &User) -> Result<Quer
         .bind(json_text(&user.recovery_codes)?)
         .bind(json_text(&user.profile)?)
         .bind(user.managed_by.clone())
-        .bind(user.updated_at))
+        .bind(user.updated_at)
+        .bind(user.profile.name.as_deref().map(fold)))
 }
 
 /// What is compared of an email or username. Folded here, because the engines do not agree beyond ASCII.
@@ -150,6 +152,19 @@ pub(super) async fn list(
         }
     };
     statement.fetch_all(&store.readers).await?.iter().map(read).collect()
+}
+
+pub(super) async fn search(store: &SqlStore, wanted: &Search) -> Result<(Vec<User>, u64)> {
+    let column_of = |by| match by {
+        SearchOrder::Name => "COALESCE(name_key, '')",
+        SearchOrder::Email => "COALESCE(email_key, '')",
+        SearchOrder::Username => "COALESCE(username_key, '')",
+        SearchOrder::CreatedAt => "created_at",
+        SearchOrder::ClientId => "id",
+    };
+    let table = Table { name: "tenant_user", keys: &["email_key", "username_key", "name_key"], column_of };
+    let (rows, total) = search::rows(store, &table, wanted).await?;
+    Ok((rows.iter().map(read).collect::<Result<_>>()?, total))
 }
 
 pub(super) async fn list_managed(store: &SqlStore, managed_by: &str) -> Result<Vec<User>> {

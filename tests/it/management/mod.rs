@@ -1,8 +1,10 @@
 //! The management API through the real listeners, as FusionAuth's clients call it.
 
+mod applications;
 mod entities;
 mod keys;
 mod tokens;
+mod users;
 
 use http::Method;
 use serde_json::Value;

@@ -1,0 +1,155 @@
+//! `oauthConfiguration` and `jwtConfiguration` of an application: which of FusionAuth's members are which of our settings
+//! (CONTRACT 2.A, D-02). It does not know which combinations are allowed.
+
+use serde_json::{Value, json};
+
+use super::answer::present;
+use super::members::Members;
+use crate::directory::FieldCode;
+use crate::model::{
+    Application, ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, ConsentMode, LogoutBehavior,
+    PkcePolicy, ProvidedScope, RefreshTokenUsage, Relationship, ScopeHandling, UnknownScopes, UrlValidation,
+};
+
+const MINUTE: i64 = 60;
+
+/// `oauthConfiguration`, without the secret.
+pub(super) fn shown(application: &Application) -> Value {
+    let settings = &application.settings;
+    let grants: Vec<&str> = settings.grants.iter().map(|grant| grant.as_str()).collect();
+    let provided = &settings.provided_scopes;
+    let policy = |scope: &ProvidedScope| json!({ "enabled": scope.is_enabled, "required": scope.is_required });
+    present(json!({
+        "authorizedOriginURLs": settings.origins,
+        "authorizedRedirectURLs": settings.redirect_uris,
+        "authorizedURLValidationPolicy": settings.url_validation.as_str(),
+        "clientAuthenticationPolicy": settings.client_authentication.as_str(),
+        "clientId": application.client_id,
+        "consentMode": settings.consent.as_str(),
+        "debug": settings.debug,
+        "deviceVerificationURL": settings.device_verification_uri,
+        "enabledGrants": grants,
+        "generateRefreshTokens": settings.generates_refresh_tokens,
+        "logoutBehavior": settings.logout_behavior.as_str(),
+        "logoutURL": settings.logout_uri,
+        "proofKeyForCodeExchangePolicy": settings.pkce.as_str(),
+        "providedScopePolicy": {
+            "address": policy(&provided.address),
+            "email": policy(&provided.email),
+            "phone": policy(&provided.phone),
+            "profile": policy(&provided.profile),
+        },
+        "relationship": settings.relationship.as_str(),
+        "requireClientAuthentication": settings.client_authentication == ClientAuthenticationPolicy::Required,
+        "requireRegistration": settings.requires_registration,
+        "scopeHandlingPolicy": settings.scope_handling.as_str(),
+        "unknownScopePolicy": settings.unknown_scopes.as_str(),
+    }))
+}
+
+/// `jwtConfiguration`: disabled means that the tenant's counts.
+pub(super) fn shown_tokens(settings: &ApplicationSettings) -> Value {
+    let refresh_tokens = settings.refresh_tokens.as_ref();
+    present(json!({
+        "enabled": has_own_tokens(settings),
+        "refreshTokenTimeToLiveInMinutes": refresh_tokens.map(|policy| policy.absolute_for / MINUTE),
+        "refreshTokenUsagePolicy": refresh_tokens.map(|policy| policy.usage.as_str()),
+        "timeToLiveInSeconds": settings.access_token_for,
+    }))
+}
+
+fn has_own_tokens(settings: &ApplicationSettings) -> bool {
+    settings.access_token_for.is_some() || settings.refresh_tokens.is_some()
+}
+
+/// What the members of an `application` say, over what there is. URLs that are left out are gone; policies, switches
+/// and grants that are left out stay.
+pub(super) fn read(members: &mut Members<'_>, before: ApplicationSettings) -> ApplicationSettings {
+    let mut settings = before;
+    settings.redirect_uris = members.texts("oauthConfiguration.authorizedRedirectURLs");
+    settings.origins = members.texts("oauthConfiguration.authorizedOriginURLs");
+    settings.logout_uri = members.text("oauthConfiguration.logoutURL");
+    settings.device_verification_uri = members.text("oauthConfiguration.deviceVerificationURL");
+    let grants = ("oauthConfiguration.enabledGrants", &ApplicationGrant::ALL);
+    if let Some(grants) = members.choices(grants.0, grants.1, ApplicationGrant::as_str) {
+        settings.grants = grants;
+    }
+    for (name, switch) in [
+        ("oauthConfiguration.debug", &mut settings.debug),
+        ("oauthConfiguration.generateRefreshTokens", &mut settings.generates_refresh_tokens),
+        ("oauthConfiguration.requireRegistration", &mut settings.requires_registration),
+    ] {
+        *switch = members.flag(name).unwrap_or(*switch);
+    }
+    read_policies(members, &mut settings);
+    read_provided_scopes(members, &mut settings);
+    read_tokens(members, &mut settings);
+    settings
+}
+
+fn read_policies(members: &mut Members<'_>, settings: &mut ApplicationSettings) {
+    // Two lines for each: the closed set of names is part of the type.
+    let policy = "oauthConfiguration.clientAuthenticationPolicy";
+    let chosen = members.choice(policy, &ClientAuthenticationPolicy::ALL, ClientAuthenticationPolicy::as_str);
+    settings.client_authentication = chosen.unwrap_or(settings.client_authentication);
+    let policy = "oauthConfiguration.proofKeyForCodeExchangePolicy";
+    settings.pkce = members.choice(policy, &PkcePolicy::ALL, PkcePolicy::as_str).unwrap_or(settings.pkce);
+    let policy = "oauthConfiguration.authorizedURLValidationPolicy";
+    let chosen = members.choice(policy, &UrlValidation::ALL, UrlValidation::as_str);
+    settings.url_validation = chosen.unwrap_or(settings.url_validation);
+    let policy = "oauthConfiguration.logoutBehavior";
+    let chosen = members.choice(policy, &LogoutBehavior::ALL, LogoutBehavior::as_str);
+    settings.logout_behavior = chosen.unwrap_or(settings.logout_behavior);
+    let policy = "oauthConfiguration.scopeHandlingPolicy";
+    let chosen = members.choice(policy, &ScopeHandling::ALL, ScopeHandling::as_str);
+    settings.scope_handling = chosen.unwrap_or(settings.scope_handling);
+    let policy = "oauthConfiguration.unknownScopePolicy";
+    let chosen = members.choice(policy, &UnknownScopes::ALL, UnknownScopes::as_str);
+    settings.unknown_scopes = chosen.unwrap_or(settings.unknown_scopes);
+    let policy = "oauthConfiguration.relationship";
+    let chosen = members.choice(policy, &Relationship::ALL, Relationship::as_str);
+    settings.relationship = chosen.unwrap_or(settings.relationship);
+    let policy = "oauthConfiguration.consentMode";
+    settings.consent = members.choice(policy, &ConsentMode::ALL, ConsentMode::as_str).unwrap_or(settings.consent);
+}
+
+fn read_provided_scopes(members: &mut Members<'_>, settings: &mut ApplicationSettings) {
+    let provided = &mut settings.provided_scopes;
+    for (name, scope) in [
+        ("address", &mut provided.address),
+        ("email", &mut provided.email),
+        ("phone", &mut provided.phone),
+        ("profile", &mut provided.profile),
+    ] {
+        let path = format!("oauthConfiguration.providedScopePolicy.{name}");
+        scope.is_enabled = members.flag(&format!("{path}.enabled")).unwrap_or(scope.is_enabled);
+        scope.is_required = members.flag(&format!("{path}.required")).unwrap_or(scope.is_required);
+    }
+}
+
+fn read_tokens(members: &mut Members<'_>, settings: &mut ApplicationSettings) {
+    let is_enabled = members.flag("jwtConfiguration.enabled").unwrap_or(has_own_tokens(settings));
+    let life = members.integer("jwtConfiguration.timeToLiveInSeconds");
+    let minutes = members.integer("jwtConfiguration.refreshTokenTimeToLiveInMinutes");
+    let usage = "jwtConfiguration.refreshTokenUsagePolicy";
+    let usage = members.choice(usage, &RefreshTokenUsage::ALL, RefreshTokenUsage::as_str);
+    if !is_enabled {
+        settings.access_token_for = None;
+        settings.refresh_tokens = None;
+        return;
+    }
+    settings.access_token_for = life.or(settings.access_token_for);
+    if minutes.is_none() && usage.is_none() {
+        return;
+    }
+    let policy = settings.refresh_tokens.get_or_insert_default();
+    policy.usage = usage.unwrap_or(policy.usage);
+    // A shorter unit than ours is not lost as long as nothing changes.
+    if let Some(minutes) = minutes.filter(|minutes| *minutes != policy.absolute_for / MINUTE) {
+        policy.absolute_for = minutes.saturating_mul(MINUTE);
+    }
+    if minutes.is_some_and(|minutes| minutes <= 0) {
+        let name = "jwtConfiguration.refreshTokenTimeToLiveInMinutes";
+        members.refuse(name, FieldCode::Invalid, "must be at least 1");
+    }
+}
