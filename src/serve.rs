@@ -126,8 +126,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let logouts = logouts::follow(server.clone(), &mut running.background);
     let store_up = follow(&running.opened, (&keys, &enforcer), logouts, &mut running.background);
     tidy(&running.opened, &mut running.background);
-    let management =
-        adapters::management(Management::new(running.opened.directory.clone(), &config.management.api_key));
+    let management = adapters::management(Management::new(
+        running.opened.directory.clone(),
+        server.clone(),
+        config.management.api_key.as_ref(),
+    ));
     let public_management = config.management.is_public.then(|| management.clone());
     let admin = admin::Admin {
         management,

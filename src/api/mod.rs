@@ -9,9 +9,11 @@ mod application_scopes;
 mod application_settings;
 mod applications;
 mod call;
+mod change_password;
 mod entities;
 mod entity_grants;
 mod entity_types;
+mod jwt;
 mod members;
 mod patch;
 mod registrations;
@@ -28,6 +30,7 @@ use axum::routing::{get, post};
 
 use crate::directory::Directory;
 use crate::model::ClientSecret;
+use crate::oauth::AuthorizationServer;
 use crate::secret::Secret;
 
 /// Largest body, in bytes.
@@ -36,15 +39,16 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// What the endpoints work on.
 pub struct Management {
     directory: Arc<Directory>,
+    server: Arc<AuthorizationServer>,
     /// SHA-256 of the key in the configuration, in hexadecimal.
     configured_key: Option<String>,
 }
 
 impl Management {
     /// With a key that may do everything and is stored nowhere, or without.
-    pub fn new(directory: Arc<Directory>, api_key: &Option<Secret<String>>) -> Self {
-        let configured_key = api_key.as_ref().map(|key| ClientSecret::hash(key.expose()));
-        Self { directory, configured_key }
+    pub fn new(directory: Arc<Directory>, server: Arc<AuthorizationServer>, api_key: Option<&Secret<String>>) -> Self {
+        let configured_key = api_key.map(|key| ClientSecret::hash(key.expose()));
+        Self { directory, server, configured_key }
     }
 }
 
@@ -73,6 +77,10 @@ pub fn router(management: Management) -> Router {
                 .patch(api_keys::change)
                 .delete(api_keys::delete),
         )
+        .route("/api/jwt/validate", get(jwt::validate))
+        .route("/api/jwt/refresh", get(jwt::list).delete(jwt::end_all))
+        .route("/api/jwt/refresh/{id}", get(jwt::find).delete(jwt::end))
+        .route("/api/user/change-password/{id}", get(change_password::check).post(change_password::change))
         .merge(entities())
         .merge(applications())
         .merge(users())
@@ -180,17 +188,18 @@ fn users() -> Router<Api> {
 }
 
 /// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
-const ROOTS: [(&str, &str); 6] = [
+const ROOTS: [(&str, &str); 7] = [
     ("api-key", "/api/api-key/**"),
     ("application", "/api/application/**"),
     ("entity", "/api/entity/**"),
+    ("jwt", "/api/jwt/**"),
     ("status", "/api/status"),
     ("tenant", "/api/tenant/**"),
     ("user", "/api/user/**"),
 ];
 
 /// The patterns of the paths that are ours.
-pub const PATTERNS: [&str; 6] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1, ROOTS[3].1, ROOTS[4].1, ROOTS[5].1];
+pub const PATTERNS: [&str; 7] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1, ROOTS[3].1, ROOTS[4].1, ROOTS[5].1, ROOTS[6].1];
 
 /// Which of [`PATTERNS`] a canonical path belongs to; `None` for paths that may be an upstream's.
 pub fn pattern_of(path: &str) -> Option<&'static str> {

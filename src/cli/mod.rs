@@ -5,10 +5,12 @@
 
 mod api_key;
 mod application;
+mod apply;
 pub mod check;
 mod dev;
 mod directory;
 pub mod explain;
+mod import;
 mod key;
 mod serve;
 mod status;
@@ -47,6 +49,12 @@ enum Command {
     Token(token::Arguments),
     /// List and rotate signing keys
     Key(key::Arguments),
+    /// Make the store look as files say: tenants, applications, users, entities, grants
+    Apply(apply::ApplyArguments),
+    /// Show what `apply` would do, and do nothing
+    Diff(apply::DiffArguments),
+    /// Import users of another system
+    Import(import::Arguments),
     /// Make and delete keys of the management API
     ApiKey(api_key::Arguments),
     /// Manage tenants
@@ -130,6 +138,9 @@ pub fn run() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::Apply(arguments) => apply::apply(&arguments),
+        Command::Diff(arguments) => apply::diff(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::ApiKey(arguments) => api_key::api_key(&arguments),
         Command::Tenant(arguments) => directory::tenant(&arguments),
         Command::EntityType(arguments) => directory::entity_type(&arguments),

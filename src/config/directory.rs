@@ -39,41 +39,79 @@ const LONG_LIFE: Duration = Duration::from_secs(3600);
 
 pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Declaration {
     let mut declaration = Declaration::default();
-    let Some(fields) = node.and_then(|node| Fields::open(node, KEYS, check)) else { return declaration };
-    declaration.adopt = fields.boolean("adopt", check).unwrap_or(false);
+    if let Some(fields) = node.and_then(|node| Fields::open(node, KEYS, check)) {
+        for part in PARTS {
+            part(&fields, &mut declaration, check);
+        }
+    }
+    declaration
+}
+
+/// Several files as one section, whose names may also lead to what is in the store.
+pub(super) fn check_all(files: &mut [(Fields<'_>, Check<'_>)]) -> Declaration {
+    let mut declaration = Declaration { is_open: true, ..Declaration::default() };
+    for part in PARTS {
+        for (fields, check) in files.iter_mut() {
+            part(fields, &mut declaration, check);
+        }
+    }
+    declaration
+}
+
+type Part = fn(&Fields<'_>, &mut Declaration, &mut Check<'_>);
+
+/// What is referred to comes before what refers to it.
+const PARTS: [Part; 6] = [tenants, entity_types, entities, grants, applications, users];
+
+fn tenants(fields: &Fields<'_>, declaration: &mut Declaration, check: &mut Check<'_>) {
+    declaration.adopt |= fields.boolean("adopt", check).unwrap_or(false);
     for entry in fields.find("tenants").map_or(&[][..], |node| check.entries(node)) {
         declaration.tenants.extend(tenant(entry, check));
     }
+}
+
+fn entity_types(fields: &Fields<'_>, declaration: &mut Declaration, check: &mut Check<'_>) {
     for entry in fields.find("entity_types").map_or(&[][..], |node| check.entries(node)) {
         declaration.entity_types.extend(entity_type(entry, check));
     }
+}
+
+fn entities(fields: &Fields<'_>, declaration: &mut Declaration, check: &mut Check<'_>) {
     for entry in fields.find("entities").map_or(&[][..], |node| check.entries(node)) {
         for node in definitions(entry) {
-            let Some(entity) = entity(entry, node, &declaration, check) else { continue };
+            let Some(entity) = entity(entry, node, declaration, check) else { continue };
             if declaration.entities.iter().any(|other| (&other.name, &other.tenant) == (&entity.name, &entity.tenant)) {
                 check.refuse(node.span, format!("entity {:?} is declared twice for one tenant", entity.name));
             }
             declaration.entities.push(entity);
         }
     }
+}
+
+fn grants(fields: &Fields<'_>, declaration: &mut Declaration, check: &mut Check<'_>) {
     for node in fields.find("grants").map_or(&[][..], |node| check.items(node)) {
-        declaration.grants.extend(grant(node, &declaration, check));
+        declaration.grants.extend(grant(node, declaration, check));
     }
+}
+
+fn applications(fields: &Fields<'_>, declaration: &mut Declaration, check: &mut Check<'_>) {
     for entry in fields.find("applications").map_or(&[][..], |node| check.entries(node)) {
         for node in definitions(entry) {
-            let Some(new) = applications::application(entry, node, &declaration, check) else { continue };
+            let Some(new) = applications::application(entry, node, declaration, check) else { continue };
             if declaration.applications.iter().any(|other| (&other.name, &other.tenant) == (&new.name, &new.tenant)) {
                 check.refuse(node.span, format!("application {:?} is declared twice for one tenant", new.name));
             }
             declaration.applications.push(new);
         }
     }
+}
+
+fn users(fields: &Fields<'_>, declaration: &mut Declaration, check: &mut Check<'_>) {
     for entry in fields.find("users").map_or(&[][..], |node| check.entries(node)) {
         for node in definitions(entry) {
-            declaration.users.extend(users::user(entry, node, &declaration, check));
+            declaration.users.extend(users::user(entry, node, declaration, check));
         }
     }
-    declaration
 }
 
 /// The same name in several tenants is a list, because a key can be there only once.
@@ -172,7 +210,7 @@ fn entity(entry: &Entry, node: &Node, declared: &Declaration, check: &mut Check<
     let client_id = client_id(&fields, check);
     let wanted = fields.require("type", "type: the name of an entity type", check)?;
     let entity_type = check.text(wanted)?;
-    if type_called(&entity_type.text, declared).is_none() {
+    if type_called(&entity_type.text, declared).is_none() && !declared.is_open {
         let known: Vec<&str> = declared.entity_types.iter().map(|known| known.name.as_str()).collect();
         let message = format!("unknown entity type {}", entity_type.shown());
         check.refuse_word(wanted.span, message, &entity_type.text, &known);
@@ -190,7 +228,7 @@ fn grant(node: &Node, declared: &Declaration, check: &mut Check<'_>) -> Option<G
     let permissions = check.texts(node);
     let (recipient, target) = (recipient?, target?);
     // An unknown type is a problem of the entity already.
-    if let Some(entity_type) = type_called(&target.entity_type, declared) {
+    if let Some(entity_type) = target.entity_type.and_then(|name| type_called(name, declared)) {
         let known: Vec<&str> = entity_type.permissions.iter().map(|permission| permission.name.as_str()).collect();
         for (permission, span) in
             permissions.iter().filter(|(permission, _)| !known.contains(&permission.text.as_str()))
@@ -200,8 +238,8 @@ fn grant(node: &Node, declared: &Declaration, check: &mut Check<'_>) -> Option<G
         }
     }
     Some(GrantDeclaration {
-        recipient: recipient.name.clone(),
-        target: target.name.clone(),
+        recipient: recipient.name.to_owned(),
+        target: target.name.to_owned(),
         permissions: permissions.into_iter().map(|(permission, _)| permission.text.clone()).collect(),
         tenant,
     })
@@ -215,27 +253,39 @@ fn is_id(text: &str, id: Option<Uuid>) -> bool {
     id.is_some() && Uuid::try_parse(text).ok() == id
 }
 
-/// A declared entity of the tenant, by name or id.
+/// One end of a grant.
+struct Party<'d> {
+    name: &'d str,
+    /// `None`: it is not declared here.
+    entity_type: Option<&'d str>,
+}
+
+/// A declared entity of the tenant, by name or id; where the declaration is open, perhaps one that is stored.
 fn party<'d>(
-    fields: &Fields<'_>,
+    fields: &Fields<'d>,
     key: &str,
     tenant: Option<&str>,
     declared: &'d Declaration,
     check: &mut Check<'_>,
-) -> Option<&'d EntityDeclaration> {
+) -> Option<Party<'d>> {
     let node = fields.require(key, &format!("{key}: the name of an entity"), check)?;
     let name = check.text(node)?;
     let candidates = declared.entities.iter().filter(|entity| entity.tenant.as_deref() == tenant);
     let found = candidates.clone().find(|entity| entity.name == name.text || is_id(&name.text, entity.id));
-    if found.is_none() {
-        let known: Vec<&str> = candidates.map(|entity| entity.name.as_str()).collect();
-        check.refuse_word(node.span, format!("unknown entity {}", name.shown()), &name.text, &known);
+    match found {
+        Some(entity) => Some(Party { name: &entity.name, entity_type: Some(&entity.entity_type) }),
+        None if declared.is_open => Some(Party { name: &name.text, entity_type: None }),
+        None => {
+            let known: Vec<&str> = candidates.map(|entity| entity.name.as_str()).collect();
+            check.refuse_word(node.span, format!("unknown entity {}", name.shown()), &name.text, &known);
+            None
+        }
     }
-    found
 }
 
 /// The name of the tenant that is meant. One that is declared alone need not be named, nor one that nobody declares.
 fn tenant_of(fields: &Fields<'_>, declared: &Declaration, check: &mut Check<'_>) -> Option<String> {
+    let is_open = declared.is_open;
     let declared: Vec<&str> = declared.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
     let Some(node) = fields.find("tenant") else {
         return match declared.as_slice() {
@@ -245,7 +295,7 @@ fn tenant_of(fields: &Fields<'_>, declared: &Declaration, check: &mut Check<'_>)
         };
     };
     let name = check.text(node)?;
-    if name.text != Directory::DEFAULT_TENANT && !declared.contains(&name.text.as_str()) {
+    if !is_open && name.text != Directory::DEFAULT_TENANT && !declared.contains(&name.text.as_str()) {
         let known: Vec<&str> = declared.into_iter().chain([Directory::DEFAULT_TENANT]).collect();
         check.refuse_word(node.span, format!("unknown tenant {}", name.shown()), &name.text, &known);
     }

@@ -4,6 +4,7 @@
 
 mod admin;
 mod check;
+mod declaration;
 mod directory;
 mod document;
 mod environment;
@@ -40,6 +41,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 
+pub use declaration::{Declared, declared};
 pub use environment::Environment;
 pub use forward::{Case, Forward};
 pub use issuers::{Issuer, IssuerIndex};
@@ -159,23 +161,22 @@ impl Inspection {
 }
 
 fn inspect_file(path: &Path, environment: &Environment) -> Inspection {
-    let name = path.display().to_string();
-    let unreadable = |message: String, help: &str| Inspection {
-        config: None,
-        problems: vec![Problem::of_file(&name, message).with_help(help)],
-    };
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => return unreadable(format!("cannot be read: {error}"), "give the path of a configuration file"),
-    };
-    match String::from_utf8(bytes) {
-        Ok(text) => inspect(&name, &text, environment),
-        Err(error) => {
-            let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
-            let line = good.matches('\n').count() + 1;
-            unreadable(format!("line {line} is not UTF-8"), "save the file as UTF-8")
-        }
+    match text_of(path, "give the path of a configuration file") {
+        Ok(text) => inspect(&path.display().to_string(), &text, environment),
+        Err(problem) => Inspection { config: None, problems: vec![problem] },
     }
+}
+
+/// The text of the file at `path`; `help` is for one that is not there.
+fn text_of(path: &Path, help: &str) -> Result<String, Problem> {
+    let name = path.display().to_string();
+    let bytes =
+        fs::read(path).map_err(|error| Problem::of_file(&name, format!("cannot be read: {error}")).with_help(help))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let line = good.matches('\n').count() + 1;
+        Problem::of_file(&name, format!("line {line} is not UTF-8")).with_help("save the file as UTF-8")
+    })
 }
 
 fn inspect(name: &str, text: &str, environment: &Environment) -> Inspection {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::problem::Span;
 
 /// Keys whose literal values are never shown.
-pub(super) const SECRET_KEYS: [&str; 5] = ["master_key", "client_secret", "secret", "password", "token_secret"];
+pub(super) const SECRET_KEYS: [&str; 6] =
+    ["master_key", "client_secret", "secret", "password", "password_hash", "token_secret"];
 
 const MASK: &str = "••••";
 
@@ -139,8 +140,9 @@ fn literal_after(line: &[char], at: usize) -> Option<(usize, usize)> {
 
 /// A plain scalar ends at a comment, or at the end of its flow mapping.
 fn plain_end(line: &[char], start: usize) -> usize {
+    let is_flow = line[..start].contains(&'{');
     let end = (start..line.len()).find(|&at| match line[at] {
-        ',' | '}' => !line[start..at].starts_with(&['$', '{']) || line[start..at].contains(&'}'),
+        ',' | '}' => is_flow && !line[start..at].starts_with(&['$', '{']) || line[start..at].contains(&'}'),
         '#' => at > 0 && line[at - 1].is_whitespace(),
         _ => false,
     });
@@ -189,6 +191,8 @@ mod tests {
         assert_eq!(shown("  master_key: hunter2"), "  master_key: ••••");
         assert_eq!(shown("  master_key: \"hunter2\"  # mine"), "  master_key: \"••••\"  # mine");
         assert_eq!(shown("e: { client_secret: hunter2, name: x }"), "e: { client_secret: ••••, name: x }");
+        assert_eq!(shown("password_hash: $argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"), "password_hash: ••••");
+        assert_eq!(shown("password: hunter,2}"), "password: ••••");
         assert_eq!(shown("store: postgres://gate:hunter2@db/gate"), "store: postgres://gate:••••@db/gate");
         assert_eq!(shown("store: postgres://gate:a@b/c@db/gate"), "store: postgres://gate:••••@db/gate");
         assert_eq!(shown("servers: [gate:hunt,er2@10.0.0.1:80]"), "servers: [gate:••••@10.0.0.1:80]");

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Directory, DirectoryError};
 use crate::events::Event;
-use crate::model::{Consent, RefreshToken, Revoked, Session};
+use crate::model::{Application, Consent, RefreshToken, Revoked, Session};
 
 /// Everything with which something can be done in a user's name later on.
 #[derive(Clone, Debug)]
@@ -52,6 +52,20 @@ impl Directory {
         self.revoke(Revoked::Grant(grant_id)).await?;
         self.told(Event::TokenRevoked, &grant_id.to_string());
         Ok(())
+    }
+
+    /// Ends every code, refresh token and access token that the application was given until now.
+    pub async fn revoke_application(&self, application: &Application) -> Result<(), DirectoryError> {
+        let (tenant_id, client_id) = (application.tenant_id, application.client_id.clone());
+        self.revoke(Revoked::Client { tenant_id, client_id }).await?;
+        self.told(Event::TokenRevoked, &application.id.to_string());
+        Ok(())
+    }
+
+    /// What administrators know of a refresh token.
+    pub async fn refresh_token(&self, id: Uuid) -> Result<Option<RefreshToken>, DirectoryError> {
+        let found = self.store.find_refresh_token_by_id(id).await?;
+        Ok(found.filter(|token| token.is_live(self.clock.now())))
     }
 
     /// Asks the user again when the application comes next; what it was given before ends.

@@ -1,25 +1,75 @@
-//! Objects that a configuration declares, and making the store look like it. What was declared once and is declared no
-//! more is removed; what administrators made is never touched.
+//! Objects that files declare, and making the store look like them. What was declared once and is declared no more can
+//! be removed; what administrators made is never touched.
 //!
 //! It does not read files: `config` does.
 
+mod fields;
+mod notes;
 mod people;
 mod plan;
+mod write;
 
 use uuid::Uuid;
 
+pub use fields::FieldChange;
+use notes::Notes;
 pub use people::{ApplicationDeclaration, RegistrationDeclaration, UserDeclaration};
+use plan::Stored;
 pub use plan::{Action, Plan, Step};
-use plan::{Stored, Write};
 
 use super::{Directory, DirectoryError};
-use crate::events::Event;
-use crate::model::{Application, Profile, Registration, Revoked, TenantSettings, User};
+use crate::model::{Profile, Registration, TenantSettings, User};
 use crate::secret::Secret;
 use crate::store::{GrantFilter, Result, StoreError};
 
-/// The `managed_by` of declared objects.
-pub const MANAGED_BY: &str = "config";
+/// Whose objects the declared ones are, and whether those that are declared no more go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    pub owner: Owner,
+    pub prune: bool,
+}
+
+/// Who declares. Neither touches what the other made, unless it is told to adopt it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The `directory:` section, at every start.
+    Configuration,
+    /// The files of `faregate apply`.
+    Files,
+}
+
+impl Terms {
+    /// Those of the `directory:` section.
+    pub const AT_START: Self = Self { owner: Owner::Configuration, prune: true };
+
+    const fn name(self) -> &'static str {
+        match self.owner {
+            Owner::Configuration => "config",
+            Owner::Files => "apply",
+        }
+    }
+
+    /// The `managed_by` of declared objects.
+    fn managed_by(self) -> Option<String> {
+        Some(self.name().to_owned())
+    }
+
+    fn owns(self, managed_by: Option<&str>) -> bool {
+        managed_by == Some(self.name())
+    }
+
+    const fn not_ours(self) -> &'static str {
+        match self.owner {
+            Owner::Configuration => {
+                "exists and is not managed by the configuration; choose another name, delete the existing one, or \
+                 adopt it"
+            }
+            Owner::Files => {
+                "exists and was not made by `faregate apply`; choose another name, delete the existing one, or adopt it"
+            }
+        }
+    }
+}
 
 /// Everything that shall be there. Lists refer to each other by name or id.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +82,16 @@ pub struct Declaration {
     pub users: Vec<UserDeclaration>,
     /// Take over objects of the same names that administrators made, instead of refusing.
     pub adopt: bool,
+    /// Names may lead to what is in the store already. Otherwise everything that is named is declared too.
+    pub is_open: bool,
+}
+
+impl Declaration {
+    pub fn is_empty(&self) -> bool {
+        let Self { tenants, entity_types, entities, grants, applications, users, adopt: _, is_open: _ } = self;
+        let services = tenants.is_empty() && entity_types.is_empty() && entities.is_empty() && grants.is_empty();
+        services && applications.is_empty() && users.is_empty()
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -98,6 +158,14 @@ pub struct Applied {
     pub generated_secrets: Vec<GeneratedSecret>,
 }
 
+/// What kept a plan from being carried out to its end.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The object, as in `entity "orders"`.
+    pub what: String,
+    pub error: DirectoryError,
+}
+
 /// A secret that nobody will see again.
 #[derive(Clone, Debug)]
 pub struct GeneratedSecret {
@@ -113,12 +181,12 @@ pub struct GeneratedSecret {
 const ATTEMPTS: u32 = 5;
 
 impl Directory {
-    /// What [`Self::apply`] would do.
+    /// What is to be written so that the store looks like the declaration. Writes nothing.
     ///
     /// # Errors
     /// [`DirectoryError::Invalid`] with every mistake in the declaration; fields read `entities[0]`.
-    pub async fn plan(&self, declaration: &Declaration) -> std::result::Result<Plan, DirectoryError> {
-        let users = self.stored_users(&declaration.users).await?;
+    pub async fn plan(&self, declaration: &Declaration, terms: Terms) -> std::result::Result<Plan, DirectoryError> {
+        let users = self.stored_users(&declaration.users, terms).await?;
         let stored = Stored {
             // What refers to others first: another node may write meanwhile, and what it refers to is there already.
             grants: self.store.list_grants(GrantFilter::All).await?,
@@ -128,13 +196,14 @@ impl Directory {
             applications: self.store.list_applications(None).await?,
             entity_types: self.store.list_entity_types().await?,
             tenants: self.store.list_tenants().await?,
+            notes: Notes::read(self.store.list_applied(terms.name()).await?),
         };
-        plan::plan(declaration, &stored, self).map_err(DirectoryError::Invalid)
+        plan::plan(declaration, terms, &stored, self).map_err(DirectoryError::Invalid)
     }
 
     /// The users that were declared before, and those that the declaration may mean: never all of them.
-    async fn stored_users(&self, declared: &[UserDeclaration]) -> Result<Vec<User>> {
-        let mut users = self.store.list_managed_users(MANAGED_BY).await?;
+    async fn stored_users(&self, declared: &[UserDeclaration], terms: Terms) -> Result<Vec<User>> {
+        let mut users = self.store.list_managed_users(terms.name()).await?;
         let tenants = if declared.is_empty() { Vec::new() } else { self.store.list_tenants().await? };
         for one in declared {
             let mut found = Vec::new();
@@ -163,8 +232,8 @@ impl Directory {
         Ok(registrations)
     }
 
-    /// Makes the store look like the declaration. A second time changes nothing; after a crash in between, a second
-    /// time does the rest.
+    /// Makes the store look like the declaration, on the terms of the configuration. A second time changes nothing;
+    /// after a crash in between, a second time does the rest.
     ///
     /// # Errors
     /// As [`Self::plan`], before anything is written; or the store's.
@@ -172,9 +241,9 @@ impl Directory {
         let mut applied = Applied::default();
         let mut attempt = 1;
         loop {
-            let plan = self.plan(declaration).await?;
+            let plan = self.plan(declaration, Terms::AT_START).await?;
             applied.unchanged = plan.unchanged;
-            match self.execute(plan, &mut applied).await {
+            match self.execute(plan, &mut applied).await.map_err(|stopped| stopped.error) {
                 Ok(()) => return Ok(applied),
                 Err(error) if attempt == ATTEMPTS => return Err(error),
                 Err(DirectoryError::Changed(_) | DirectoryError::Invalid(_)) => attempt += 1,
@@ -188,7 +257,21 @@ impl Directory {
         }
     }
 
-    async fn execute(&self, plan: Plan, applied: &mut Applied) -> std::result::Result<(), DirectoryError> {
+    /// Carries out a plan as it is: somebody looked at it, so no other one takes its place when somebody else writes
+    /// meanwhile. Answers what was done, and what stopped it before the end.
+    pub async fn carry_out(&self, plan: Plan) -> (Applied, Option<Stopped>) {
+        let mut applied = Applied { unchanged: plan.unchanged, ..Applied::default() };
+        let (notes, owner) = (plan.notes.write(), plan.terms.name());
+        let mut stopped = self.execute(plan, &mut applied).await.err();
+        if stopped.is_none()
+            && let Err(error) = self.store.replace_applied(owner, &notes).await
+        {
+            stopped = Some(Stopped { what: "the memory of what was applied".to_owned(), error: error.into() });
+        }
+        (applied, stopped)
+    }
+
+    async fn execute(&self, plan: Plan, applied: &mut Applied) -> std::result::Result<(), Stopped> {
         for step in plan.steps {
             let written = match self.write(&step.write).await {
                 Err(DirectoryError::Store(StoreError::InUse(_))) if step.action == Action::Remove => {
@@ -196,105 +279,24 @@ impl Directory {
                     continue;
                 }
                 Ok(written) => written,
-                Err(DirectoryError::Store(error)) => return Err(error.into()),
-                Err(error) => return Err(error),
+                Err(DirectoryError::Store(error)) => return Err(Stopped { what: step.what, error: error.into() }),
+                Err(error) => return Err(Stopped { what: step.what, error }),
             };
             match step.action {
                 // Somebody else removed it meanwhile, which is what was wanted.
                 Action::Remove if !written => continue,
-                Action::Create | Action::Update if !written => return Err(DirectoryError::Changed("object")),
+                Action::Create | Action::Update if !written => {
+                    return Err(Stopped { what: step.what, error: DirectoryError::Changed("object") });
+                }
                 Action::Create => applied.created.push(step.what),
                 Action::Update => applied.updated.push(step.what),
                 Action::Remove => applied.removed.push(step.what),
             }
             applied.generated_secrets.extend(step.generated);
-            let (event, object_id) = told(&step.write);
+            let (event, object_id) = write::told(&step.write);
             self.told(event, &object_id);
         }
         Ok(())
-    }
-
-    async fn write(&self, write: &Write) -> std::result::Result<bool, DirectoryError> {
-        let (store, now) = (&self.store, self.clock.now());
-        let written = match write {
-            Write::InsertTenant(tenant) => store.insert_tenant(tenant).await.map(|()| true),
-            Write::UpdateTenant(tenant) => store.update_tenant(tenant).await,
-            Write::DeleteTenant(id) => store.delete_tenant(*id, now).await,
-            Write::InsertType(entity_type) => store.insert_entity_type(entity_type).await.map(|()| true),
-            Write::UpdateType(entity_type) => store.update_entity_type(entity_type).await,
-            Write::DeleteType(id) => store.delete_entity_type(*id, now).await,
-            Write::InsertPermission(id, permission) => {
-                store.insert_permission(*id, permission, now).await.map(|()| true)
-            }
-            Write::UpdatePermission(id, permission) => store.update_permission(*id, permission, now).await,
-            Write::DeletePermission(id, permission_id) => store.delete_permission(*id, *permission_id, now).await,
-            Write::InsertEntity(entity) => store.insert_entity(entity).await.map(|()| true),
-            Write::UpdateEntity(change) => store.update_entity(&change.0, &change.1).await,
-            Write::DeleteEntity(id) => store.delete_entity(*id, now).await,
-            Write::UpsertGrant(grant) => store.upsert_grant(grant).await.map(|()| true),
-            Write::DeleteGrant { recipient_id, target_id } => store.delete_grant(*recipient_id, *target_id, now).await,
-            Write::InsertApplication(application) => store.insert_application(application).await.map(|()| true),
-            Write::UpdateApplication(change) => store.update_application(&change.0, &change.1).await,
-            Write::DeleteApplication(application) => return self.remove_application(application).await,
-            Write::InsertUser(new) => {
-                let (user, password) = &**new;
-                let mut user = user.clone();
-                if let Some(password) = password {
-                    user.password_hash = Some(self.passwords.hash(password.expose()).await?);
-                }
-                store.insert_user(&user).await.map(|()| true)
-            }
-            Write::UpdateUser(change) => store.update_user(&change.0, &change.1).await,
-            Write::DeleteUser(id) => {
-                self.revoke(Revoked::User(*id)).await?;
-                store.delete_user(*id, now).await
-            }
-            Write::UpsertRegistration(registration) => store.upsert_registration(registration).await.map(|()| true),
-            Write::DeleteRegistration { user_id, application_id } => {
-                store.delete_registration(*user_id, *application_id, now).await
-            }
-        };
-        // As it is: whether it is a mistake depends on the step.
-        written.map_err(DirectoryError::Store)
-    }
-
-    async fn remove_application(&self, application: &Application) -> std::result::Result<bool, DirectoryError> {
-        let (tenant_id, client_id) = (application.tenant_id, application.client_id.clone());
-        let written = self.store.delete_application(application.id, self.clock.now()).await;
-        let written = written.map_err(DirectoryError::Store)?;
-        self.revoke(Revoked::Client { tenant_id, client_id }).await?;
-        Ok(written)
-    }
-}
-
-fn told(write: &Write) -> (Event, String) {
-    match write {
-        Write::InsertTenant(tenant) => (Event::TenantCreated, tenant.id.to_string()),
-        Write::UpdateTenant(tenant) => (Event::TenantUpdated, tenant.id.to_string()),
-        Write::DeleteTenant(id) => (Event::TenantDeleted, id.to_string()),
-        Write::InsertType(entity_type) => (Event::EntityTypeCreated, entity_type.id.to_string()),
-        Write::UpdateType(entity_type) => (Event::EntityTypeUpdated, entity_type.id.to_string()),
-        Write::DeleteType(id) => (Event::EntityTypeDeleted, id.to_string()),
-        Write::InsertPermission(id, _) | Write::UpdatePermission(id, _) | Write::DeletePermission(id, _) => {
-            (Event::EntityTypeUpdated, id.to_string())
-        }
-        Write::InsertEntity(entity) => (Event::EntityCreated, entity.id.to_string()),
-        Write::UpdateEntity(change) => (Event::EntityUpdated, change.1.id.to_string()),
-        Write::DeleteEntity(id) => (Event::EntityDeleted, id.to_string()),
-        Write::UpsertGrant(grant) => (Event::GrantChanged, format!("{}/{}", grant.target_id, grant.recipient_id)),
-        Write::DeleteGrant { recipient_id, target_id } => (Event::GrantDeleted, format!("{target_id}/{recipient_id}")),
-        Write::InsertApplication(application) => (Event::ApplicationCreated, application.id.to_string()),
-        Write::UpdateApplication(change) => (Event::ApplicationUpdated, change.1.id.to_string()),
-        Write::DeleteApplication(application) => (Event::ApplicationDeleted, application.id.to_string()),
-        Write::InsertUser(new) => (Event::UserCreated, new.0.id.to_string()),
-        Write::UpdateUser(change) => (Event::UserUpdated, change.1.id.to_string()),
-        Write::DeleteUser(id) => (Event::UserDeleted, id.to_string()),
-        Write::UpsertRegistration(registration) => {
-            (Event::RegistrationChanged, format!("{}/{}", registration.user_id, registration.application_id))
-        }
-        Write::DeleteRegistration { user_id, application_id } => {
-            (Event::RegistrationDeleted, format!("{user_id}/{application_id}"))
-        }
     }
 }
 

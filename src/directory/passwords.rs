@@ -1,6 +1,7 @@
 //! Argon2id: how passwords are hashed and verified (rules L7, L9).
 //!
-//! Owns the cost. Where it is paid is in `hashers`, which passwords may be chosen in `password_rules`.
+//! Owns the cost. Where it is paid is in `hashers`, which passwords may be chosen in `password_rules`, and what other
+//! systems' hashes look like in `imported_hash`.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -10,6 +11,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use super::hashers::{Hashers, Memory, Turn};
+use super::imported_hash::ImportedHash;
 use crate::entropy::Entropy;
 use crate::secret::equal;
 
@@ -37,7 +39,7 @@ pub struct Passwords {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub matches: bool,
-    /// The hash was made at a lower cost than today's and should be made anew.
+    /// The hash was made elsewhere or at a lower cost than today's, and should be made anew.
     pub rehash: bool,
 }
 
@@ -102,31 +104,51 @@ impl Passwords {
         let stored = hash.and_then(Stored::parse);
         // Nothing so long was ever stored, and hashing megabytes is not what the turn is for.
         let is_possible = password.len() <= LONGEST;
-        let password = normal(if is_possible { password } else { "" });
-        turn.take(move |memory| {
-            let Some(stored) = stored else {
-                let mut computed = [0; OUTPUT];
-                compute(current()?, password.as_bytes(), &[0; 16], &mut computed, memory)?;
-                std::hint::black_box(&computed);
-                return Ok(Verdict { matches: false, rehash: false });
-            };
-            let mut computed = vec![0; stored.output.len()];
-            let rehash = stored.is_cheap();
-            compute(stored.params, password.as_bytes(), &stored.salt, &mut computed, memory)?;
-            Ok(Verdict { matches: equal(&computed, &stored.output) & is_possible, rehash })
+        let password = Zeroizing::new(if is_possible { password } else { "" }.to_owned());
+        turn.take(move |memory| match stored {
+            None => {
+                compute_in_vain(&password, memory)?;
+                Ok(Verdict { matches: false, rehash: false })
+            }
+            Some(Stored::Ours(stored)) => {
+                let mut computed = vec![0; stored.output.len()];
+                let rehash = stored.is_cheap();
+                compute(stored.params, normal(&password).as_bytes(), &stored.salt, &mut computed, memory)?;
+                Ok(Verdict { matches: equal(&computed, &stored.output) & is_possible, rehash })
+            }
+            Some(Stored::Imported(stored)) => {
+                let matches = stored.matches(&password) & is_possible;
+                // L9: one that is right is hashed anew, which takes as long.
+                if !matches && stored.is_quick() {
+                    compute_in_vain(&password, memory)?;
+                }
+                Ok(Verdict { matches, rehash: true })
+            }
         })
         .await
     }
 }
 
 /// A hash as it was stored.
-struct Stored {
+enum Stored {
+    Ours(Argon2idHash),
+    Imported(ImportedHash),
+}
+
+impl Stored {
+    /// `None` for what is in no known form, and for what would cost more than a login may.
+    fn parse(text: &str) -> Option<Self> {
+        Argon2idHash::parse(text).map(Self::Ours).or_else(|| ImportedHash::parse(text).map(Self::Imported))
+    }
+}
+
+struct Argon2idHash {
     params: Params,
     salt: Vec<u8>,
     output: Vec<u8>,
 }
 
-impl Stored {
+impl Argon2idHash {
     /// `None` for what is not Argon2id, and for what would cost more than a login may.
     fn parse(text: &str) -> Option<Self> {
         let parsed = PasswordHash::new(text).ok()?;
@@ -142,7 +164,7 @@ impl Stored {
     }
 }
 
-/// Whether this can be verified at a login: Argon2id version 19 in PHC form, at a bearable cost.
+/// Whether this can be verified at a login, at a bearable cost: Argon2id version 19 in PHC form, or another system's.
 pub(super) fn is_hash(text: &str) -> bool {
     Stored::parse(text).is_some()
 }
@@ -154,6 +176,14 @@ fn normal(password: &str) -> Zeroizing<String> {
 
 fn current() -> Result<Params, PasswordError> {
     Params::new(MEMORY, PASSES, LANES, Some(OUTPUT)).map_err(library)
+}
+
+/// The same work as for a hash of ours, for nothing (L9).
+fn compute_in_vain(password: &str, memory: &mut Memory) -> Result<(), PasswordError> {
+    let mut computed = [0; OUTPUT];
+    compute(current()?, normal(password).as_bytes(), &[0; 16], &mut computed, memory)?;
+    std::hint::black_box(&computed);
+    Ok(())
 }
 
 fn compute(

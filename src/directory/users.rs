@@ -20,7 +20,7 @@ pub struct NewUser {
     pub username: Option<String>,
     /// `None`: nobody can log in with a password until one is set.
     pub password: Option<Secret<String>>,
-    /// Instead of a password: Argon2id in PHC form, from another system.
+    /// Instead of a password: its hash from another system, in one of the forms that can be verified.
     pub password_hash: Option<Secret<String>>,
     pub password_change: Option<PasswordChange>,
     pub expires_at: Option<i64>,
@@ -305,7 +305,9 @@ pub(super) fn check_hash(hash: &Secret<String>, has_password: bool) -> Option<Fi
     if has_password {
         return Some(FieldError::new(field, FieldCode::Invalid, "must not stand beside a password"));
     }
-    let message = "must be Argon2id, version 19, in PHC form: $argon2id$v=19$m=19456,t=2,p=1$SALT$HASH";
+    let message = "must be a hash of Argon2id ($argon2id$v=19$m=19456,t=2,p=1$SALT$HASH), bcrypt ($2b$10$...), PBKDF2 \
+                   ($pbkdf2-sha256$i=24000$SALT$HASH) or FusionAuth's salted SHA-256 \
+                   ($salted-sha256$r=20000$SALT$HASH), at a cost that a login can bear";
     (!passwords::is_hash(hash.expose())).then(|| FieldError::new(field, FieldCode::Invalid, message))
 }
 

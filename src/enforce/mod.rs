@@ -132,7 +132,7 @@ impl Enforcer {
         let (verified, cache_hit) = match self.cache.find(token) {
             Some(verified) => (verified, true),
             None => {
-                bearer::check_characters(token).map_err(Denial::BadRequest)?;
+                let token = bearer::check_characters(token).map_err(Denial::BadRequest)?;
                 (self.verify(token).await?, false)
             }
         };

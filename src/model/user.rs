@@ -15,7 +15,7 @@ pub struct User {
     /// Unique in its tenant without regard to case.
     pub username: Option<String>,
     pub email_verified: bool,
-    /// Argon2id in PHC form, or another scheme that was imported. `None`: nobody can log in with a password.
+    /// Argon2id in PHC form, or what another system made, as one string too. `None`: nobody can log in with a password.
     pub password_hash: Option<String>,
     pub password_changed_at: i64,
     /// Whether the next login has to choose a new password, and why (F-055).

@@ -75,6 +75,15 @@ impl AuthorizationServer {
         Ok(Believed { claims: verified.claims, expires_at: verified.expires_at })
     }
 
+    /// The claims of an access token of any tenant of ours.
+    ///
+    /// # Errors
+    /// As [`AuthorizationServer::verify_access_token`].
+    pub fn claims_of(&self, token: &str) -> Result<Map<String, Value>, OAuthError> {
+        let issuer = self.issuer_of_token(token).ok_or_else(invalid)?;
+        Ok(self.verify_access_token(&issuer, token)?.claims)
+    }
+
     /// The tenant that a token says it is from, whether that is true or not.
     pub(super) fn issuer_of_token(&self, token: &str) -> Option<Arc<LocalIssuer>> {
         self.keys.find_issuer(&jose::peek_issuer(token)?)

@@ -40,6 +40,14 @@ impl AuthorizationServer {
         Ok((is_ours && is_due && now < expires_at).then_some(user))
     }
 
+    /// Whether somebody can choose a password with this id.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn knows_change_password_id(&self, id: &str) -> Result<bool, DirectoryError> {
+        Ok(self.user_of_change_password_id(id).await?.is_some())
+    }
+
     /// Gives the user the password that they chose. The id is used up, and their sessions and tokens end.
     ///
     /// # Errors

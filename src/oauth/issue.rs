@@ -6,7 +6,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use uuid::Uuid;
 
-use super::client::{Client, Subject};
+use super::client::Subject;
 use super::error::OAuthError;
 use super::grant::GrantType;
 use super::id_token::IdTokenBinding;
@@ -157,18 +157,16 @@ struct UserClaims<'a> {
 }
 
 impl AuthorizationServer {
-    /// Whether the tenant's keys are there. An RSA key takes seconds to make, and a code or a refresh token that is spent
-    /// meanwhile would be lost.
+    /// Whether what the approval gives could be signed now. Asked before a code or a refresh token is spent: an RSA key takes
+    /// seconds to make, and what is spent meanwhile would be lost.
     ///
     /// # Errors
-    /// `temporarily_unavailable` while one of them is still being made.
-    pub(super) fn check_can_issue(&self, issuer: &LocalIssuer, client: &Client) -> Result<(), OAuthError> {
-        let purposes: &[KeyPurpose] = match client {
-            Client::Entity(_) => &[KeyPurpose::AccessToken],
-            Client::Application(_) => &KeyPurpose::ALL,
-        };
+    /// `temporarily_unavailable` while a key that is needed is still being made.
+    pub(super) fn check_can_issue(&self, issuer: &LocalIssuer, approval: &Approval) -> Result<(), OAuthError> {
         let now = self.clock.now();
-        if purposes.iter().all(|&purpose| issuer.signing_key(purpose, now).is_some()) {
+        let is_there = |purpose| issuer.signing_key(purpose, now).is_some();
+        let needs_id_token = approval.has_scope(scopes::OPENID);
+        if is_there(KeyPurpose::AccessToken) && (!needs_id_token || is_there(KeyPurpose::IdToken)) {
             return Ok(());
         }
         Err(OAuthError::unavailable("the tenant's signing keys are not made yet"))

@@ -10,7 +10,6 @@ use super::StartError;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::directory::Directory;
-use crate::directory::declare::Declaration;
 use crate::entropy::Entropy;
 use crate::jose::{MasterKey, Sealing};
 use crate::revocations::Revocations;
@@ -33,6 +32,18 @@ impl Opened {
     /// # Errors
     /// [`StartError`] when the store cannot be used.
     pub async fn open(config: &Config) -> Result<Self, StartError> {
+        let opened = Self::open_as_is(config).await?;
+        if config.directory.is_empty() {
+            opened.directory.ensure_tenant().await?;
+        }
+        Ok(opened)
+    }
+
+    /// The same without seeing that there is a tenant: for commands whose files declare those that they need.
+    ///
+    /// # Errors
+    /// [`StartError`] when the store cannot be used.
+    pub async fn open_as_is(config: &Config) -> Result<Self, StartError> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let store: Arc<dyn Store> = Arc::new(SqlStore::open(config.store.url().expose(), &Options::default()).await?);
         let sealing = Sealing::new(&master_key(config, &entropy)?);
@@ -41,9 +52,6 @@ impl Opened {
             .with_sealing(sealing)
             .with_revocations(revocations.clone());
         let directory = Arc::new(directory);
-        if !declares(&config.directory) {
-            directory.ensure_tenant().await?;
-        }
         Ok(Self { store, directory, revocations, clock, entropy })
     }
 
@@ -52,7 +60,7 @@ impl Opened {
     /// # Errors
     /// [`StartError::Directory`] when the store holds something that contradicts it.
     pub async fn declare(&self, config: &Config) -> Result<(), StartError> {
-        if !declares(&config.directory) {
+        if config.directory.is_empty() {
             return Ok(());
         }
         let applied = self.directory.apply(&config.directory).await?;
@@ -72,12 +80,6 @@ impl Opened {
         }
         Ok(())
     }
-}
-
-fn declares(declaration: &Declaration) -> bool {
-    let Declaration { tenants, entity_types, entities, grants, applications, users, adopt: _ } = declaration;
-    let services = tenants.is_empty() && entity_types.is_empty() && entities.is_empty() && grants.is_empty();
-    !(services && applications.is_empty() && users.is_empty())
 }
 
 /// The key that protects signing keys, made at the first start.

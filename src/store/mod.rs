@@ -104,6 +104,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Conflicts on id, and in its tenant on email and username, both without regard to case.
     async fn insert_user(&self, user: &User) -> Result<()>;
+    /// Inserts users with their registrations, all or none, with one change. Conflicts as [`Self::insert_user`].
+    async fn insert_people(&self, people: &[(User, Vec<Registration>)]) -> Result<()>;
     /// Replaces everything but id, tenant and `created_at`, if `before` is still what is stored: of two logins that
     /// spend the same recovery code one gets `true` (L13).
     async fn update_user(&self, before: &User, after: &User) -> Result<bool>;
@@ -221,6 +223,13 @@ pub trait Store: Send + Sync + 'static {
     async fn remove_key(&self, id: &str, at: i64) -> Result<bool>;
     /// Every key that is not removed before `since`, oldest first.
     async fn list_keys(&self, since: i64) -> Result<Vec<StoredKey>>;
+
+    // What files declared.
+
+    /// By object: what `owner` applied the last time, as key and digest.
+    async fn list_applied(&self, owner: &str) -> Result<Vec<(String, String)>>;
+    /// Replaces all of the owner's, if anything differs. No node keeps them in memory: there is no change.
+    async fn replace_applied(&self, owner: &str, applied: &[(String, String)]) -> Result<()>;
 
     // The feed.
 

@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod gateway;
 mod keys;
+mod login_time;
 mod management;
 mod spec;
 mod store;

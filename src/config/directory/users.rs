@@ -6,7 +6,8 @@ use serde_json::Map;
 
 use super::super::check::{Check, Fields};
 use super::super::free;
-use super::super::node::{Entry, Node, Value};
+use super::super::node::{Entry, Node, Scalar, Value};
+use super::super::problem::Span;
 use super::super::process::word;
 use super::super::scalar::Refusal;
 use super::{note_errors, tenant_of, uuid};
@@ -144,7 +145,13 @@ fn registration(
     declared: &Declaration,
     check: &mut Check<'_>,
 ) -> Option<RegistrationDeclaration> {
-    let application = application_called(entry, tenant, declared, check)?;
+    let application = application_called(entry, tenant, declared);
+    if application.is_none() && !declared.is_open {
+        let candidates = declared.applications.iter().filter(|application| application.tenant.as_deref() == tenant);
+        let known: Vec<&str> = candidates.map(|application| application.name.as_str()).collect();
+        check.refuse_word(entry.key_span, format!("unknown application {:?}", entry.key), &entry.key, &known);
+        return None;
+    }
     // A list of roles, or a mapping with more.
     let (roles, data) = match &entry.value.value {
         Value::Null => (None, Map::new()),
@@ -156,18 +163,25 @@ fn registration(
         Value::Scalar(_) | Value::List(_) | Value::Unusable => (Some(&entry.value), Map::new()),
     };
     let roles = roles.map(|node| {
-        let known: Vec<&str> = application.roles.iter().map(|role| role.name.as_str()).collect();
         let mut roles = Vec::new();
         for (role, span) in check.texts(node) {
-            if !known.contains(&role.text.as_str()) {
-                let message = format!("application {:?} has no role {}", application.name, role.shown());
-                check.refuse_word(span, message, &role.text, &known);
+            if let Some(application) = application {
+                refuse_unknown_role(application, role, span, check);
             }
             roles.push(role.text.clone());
         }
         roles
     });
-    Some(RegistrationDeclaration { application: application.name.clone(), roles, data })
+    let name = application.map_or(&entry.key, |application| &application.name);
+    Some(RegistrationDeclaration { application: name.clone(), roles, data })
+}
+
+fn refuse_unknown_role(application: &ApplicationDeclaration, role: &Scalar, span: Span, check: &mut Check<'_>) {
+    let known: Vec<&str> = application.roles.iter().map(|role| role.name.as_str()).collect();
+    if !known.contains(&role.text.as_str()) {
+        let message = format!("application {:?} has no role {}", application.name, role.shown());
+        check.refuse_word(span, message, &role.text, &known);
+    }
 }
 
 /// A declared application of the tenant, by name or id.
@@ -175,18 +189,9 @@ fn application_called<'d>(
     entry: &Entry,
     tenant: Option<&str>,
     declared: &'d Declaration,
-    check: &mut Check<'_>,
 ) -> Option<&'d ApplicationDeclaration> {
-    let candidates = declared.applications.iter().filter(|application| application.tenant.as_deref() == tenant);
-    let is_it = |application: &&ApplicationDeclaration| {
-        application.name == entry.key || super::is_id(&entry.key, application.id)
-    };
-    let found = candidates.clone().find(is_it);
-    if found.is_none() {
-        let known: Vec<&str> = candidates.map(|application| application.name.as_str()).collect();
-        check.refuse_word(entry.key_span, format!("unknown application {:?}", entry.key), &entry.key, &known);
-    }
-    found
+    let mut candidates = declared.applications.iter().filter(|application| application.tenant.as_deref() == tenant);
+    candidates.find(|application| application.name == entry.key || super::is_id(&entry.key, application.id))
 }
 
 /// `2030-01-01`, or `2030-01-01T12:00:00Z`.

@@ -182,6 +182,27 @@ async fn a_hash_of_yesterday_is_made_anew_at_the_login() {
     assert!(site.login("ann", PASSWORD).await.is_ok());
 }
 
+// L7: other systems' hashes are good for one login, and ours from then on
+#[tokio::test]
+async fn an_imported_hash_is_ours_after_the_first_login() {
+    for (hash, password) in [
+        ("$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i", "abc"),
+        ("$pbkdf2-sha256$i=24000$c2FsdHNhbHQ$K5VGHxhfVpPZT32s8OQ+l5Zp02ebsBh+2mA0ic3wAEs", "password"),
+        ("$salted-sha256$r=1$4MTVxbvk8swI0ys2Lf4saeR3swRvn0f2$wLAU6Ma/KdGKjOhvQaKD6G3NSlpzDUxj8iJjA6FdjsA", "password"),
+    ] {
+        let site = Site::new().await;
+        let before = site.user().await;
+        let after = User { password_hash: Some(hash.to_owned()), ..before.clone() };
+        assert!(site.store.update_user(&before, &after).await.unwrap());
+        assert!(matches!(site.login("ann", "wrong").await, Err(LoginError::WrongCredentials)), "{hash}");
+        assert_eq!(site.user().await.password_hash.as_deref(), Some(hash), "nobody proved anything");
+        assert!(site.login("ann", password).await.is_ok(), "{hash}");
+        let stored = site.user().await.password_hash.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(site.login("ann", password).await.is_ok(), "{hash}");
+    }
+}
+
 fn cheap_hash(password: &str) -> String {
     use argon2::password_hash::PasswordHasher as _;
     let params = argon2::Params::new(8_192, 1, 1, Some(32)).unwrap();

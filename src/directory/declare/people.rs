@@ -43,7 +43,7 @@ pub struct UserDeclaration {
     /// The first password: what the user or an administrator changes it to later stays. `None`: no login with a
     /// password until somebody sets one.
     pub password: Option<Secret<String>>,
-    /// Instead of a password, in PHC form.
+    /// Instead of a password, as in [`crate::directory::NewUser`].
     pub password_hash: Option<Secret<String>>,
     /// Whether the first login has to choose another password.
     pub password_change: Option<PasswordChange>,

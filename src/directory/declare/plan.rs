@@ -11,18 +11,25 @@ mod users;
 use uuid::Uuid;
 
 use self::roll::{Managed, Roll};
-use super::{Declaration, GeneratedSecret};
+use super::fields::{self, FieldChange};
+use super::notes::Notes;
+use super::{Declaration, GeneratedSecret, Terms};
 use crate::directory::{Directory, FieldCode, FieldError};
 use crate::entropy::Entropy;
 use crate::model::{Application, Entity, EntityGrant, EntityType, Permission, Registration, Tenant, User};
 use crate::secret::Secret;
 
 /// What has to be written, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Plan {
     pub steps: Vec<Step>,
     /// How many declared objects are as declared.
     pub unchanged: usize,
+    /// Declared once and no more, but left alone because the terms do not prune.
+    pub left: Vec<String>,
+    /// What is to be remembered once the plan is carried out.
+    pub(super) notes: Notes,
+    pub(super) terms: Terms,
 }
 
 /// One object that is not as declared.
@@ -31,6 +38,10 @@ pub struct Step {
     pub action: Action,
     /// The object, as in `entity "orders"`.
     pub what: String,
+    /// Field by field; of a new object those that are not what they would be anyway. No value is a secret.
+    pub fields: Vec<FieldChange>,
+    /// The declaration is what it was when it was last applied: somebody changed or deleted the object by hand.
+    pub is_drift: bool,
     pub(super) write: Write,
     pub(super) generated: Option<GeneratedSecret>,
 }
@@ -84,12 +95,19 @@ pub(super) struct Stored {
     pub(super) applications: Vec<Application>,
     pub(super) users: Vec<User>,
     pub(super) registrations: Vec<Registration>,
+    pub(super) notes: Notes,
 }
 
 /// # Errors
 /// Every mistake in the declaration.
-pub(super) fn plan(declaration: &Declaration, stored: &Stored, directory: &Directory) -> Result<Plan, Vec<FieldError>> {
+pub(super) fn plan(
+    declaration: &Declaration,
+    terms: Terms,
+    stored: &Stored,
+    directory: &Directory,
+) -> Result<Plan, Vec<FieldError>> {
     let mut planner = Planner {
+        terms,
         adopt: declaration.adopt,
         now: directory.clock.now(),
         entropy: &directory.entropy,
@@ -99,6 +117,7 @@ pub(super) fn plan(declaration: &Declaration, stored: &Stored, directory: &Direc
         last: Vec::new(),
         unchanged: 0,
         errors: Vec::new(),
+        notes: Notes::default(),
         tenants: Roll::new(&stored.tenants),
         entity_types: Roll::new(&stored.entity_types),
         entities: Roll::new(&stored.entities),
@@ -115,14 +134,25 @@ pub(super) fn plan(declaration: &Declaration, stored: &Stored, directory: &Direc
     if !planner.errors.is_empty() {
         return Err(planner.errors);
     }
-    let mut steps = planner.first;
-    steps.append(&mut planner.steps);
     // Types before tenants in the end, as entities went before both.
-    steps.extend(planner.last);
-    Ok(Plan { steps, unchanged: planner.unchanged })
+    let (first, last) = (planner.first, planner.last);
+    let (mut steps, last, left) = if terms.prune {
+        (first, last, Vec::new())
+    } else {
+        let left = first.into_iter().chain(last).map(|step| step.what).collect();
+        (Vec::new(), Vec::new(), left)
+    };
+    steps.append(&mut planner.steps);
+    steps.extend(last);
+    for step in &mut steps {
+        step.fields = fields::changes(&step.write, step.generated.is_some(), stored);
+        step.is_drift = planner.notes.agree_on(&stored.notes, &step.write);
+    }
+    Ok(Plan { steps, unchanged: planner.unchanged, left, notes: planner.notes, terms })
 }
 
 struct Planner<'a> {
+    terms: Terms,
     adopt: bool,
     now: i64,
     entropy: &'a Entropy,
@@ -135,6 +165,7 @@ struct Planner<'a> {
     last: Vec<Step>,
     unchanged: usize,
     errors: Vec<FieldError>,
+    notes: Notes,
     tenants: Roll<Tenant>,
     entity_types: Roll<EntityType>,
     entities: Roll<Entity>,
@@ -198,7 +229,9 @@ impl Planner<'_> {
             (Some(id), _) => stored.clone().find(|object| object.id() == id),
         };
         match found {
-            Some(object) if !object.is_declarable() && !self.adopt => Err(place.error(FieldCode::InUse, NOT_OURS)),
+            Some(object) if !object.is_declarable(self.terms) && !self.adopt => {
+                Err(place.error(FieldCode::InUse, self.terms.not_ours()))
+            }
             found => Ok(found),
         }
     }
@@ -218,11 +251,8 @@ impl Planner<'_> {
     }
 }
 
-const NOT_OURS: &str =
-    "exists and is not managed by the configuration; choose another name, delete the existing one, or adopt it";
-
 impl Step {
     fn new(action: Action, what: String, write: Write) -> Self {
-        Self { action, what, write, generated: None }
+        Self { action, what, fields: Vec::new(), is_drift: false, write, generated: None }
     }
 }

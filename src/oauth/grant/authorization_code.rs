@@ -57,6 +57,7 @@ impl AuthorizationServer {
             return Err(not_found());
         }
         let subject = self.subject_of(&code.approval, not_found).await?;
+        self.check_can_issue(asking.issuer, &code.approval)?;
         let family = self.begin_family(asking, &code.approval, None);
         let brings = Brought {
             refresh_token: family.as_ref().map(|family| &family.stored),

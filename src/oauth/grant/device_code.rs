@@ -57,6 +57,7 @@ impl AuthorizationServer {
             DeviceState::Approved(approval) => approval,
         };
         let subject = self.subject_of(approval, invalid).await?;
+        self.check_can_issue(asking.issuer, approval)?;
         let family = self.begin_family(asking, approval, code.device_name.clone());
         let brings = Brought {
             refresh_token: family.as_ref().map(|family| &family.stored),

@@ -94,9 +94,7 @@ impl AuthorizationServer {
         let client = identified.require(uses_pkce)?;
         // 3. May this client use the grant?
         check_allowed(&client.client, grant_type)?;
-        // 4. Could the answer be signed? Asked before anything is spent.
-        self.check_can_issue(&issuer, &client.client)?;
-        // 5. What does the grant entitle to?
+        // 4. What does the grant entitle to?
         let proof = match &client.client {
             Client::Entity(entity) => {
                 let request = client_credentials::Request::parse(&form)?;
@@ -108,7 +106,7 @@ impl AuthorizationServer {
                 outcome.inspect_err(|error| tell_debugger(application, grant_type, error))?
             }
         };
-        // 6. The tokens.
+        // 5. The tokens.
         let response = self.issue(&issuer, &proof)?;
         tell(&proof, client.client.client_id());
         Ok(response)

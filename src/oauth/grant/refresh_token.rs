@@ -69,6 +69,7 @@ impl AuthorizationServer {
         self.check_still_known(asking, &stored).await?;
         let subject = self.subject_of(&stored.approval, not_found).await?;
         let approved = narrowed(&stored.approval.scopes, request.scope)?;
+        self.check_can_issue(asking.issuer, &stored.approval)?;
         let device = match request.user_code {
             Some(user_code) => Some(self.find_waiting_device(asking, user_code).await?),
             None => None,

@@ -15,10 +15,23 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     of_many_at_once_one_is_first,
     an_expired_memory_is_taken_over_once,
     what_is_over_is_forgotten,
+    what_was_applied_is_replaced_for_its_owner,
     the_database_answers,
 ];
 
 type Shared = Arc<dyn Store>;
+
+async fn what_was_applied_is_replaced_for_its_owner(store: Shared) {
+    let applied =
+        |objects: &[&str]| objects.iter().map(|object| ((*object).to_owned(), "d".to_owned())).collect::<Vec<_>>();
+    store.replace_applied("one", &applied(&["b", "a"])).await.expect("written");
+    store.replace_applied("other", &applied(&["c"])).await.expect("written");
+    assert_eq!(store.list_applied("one").await.expect("a list"), applied(&["a", "b"]));
+    store.replace_applied("one", &applied(&["b", "d"])).await.expect("written");
+    assert_eq!(store.list_applied("one").await.expect("a list"), applied(&["b", "d"]));
+    assert_eq!(store.list_applied("other").await.expect("a list"), applied(&["c"]));
+    assert_eq!(store.latest_change().await.expect("answer"), 0, "nobody has to hear of it");
+}
 
 async fn every_mutation_leaves_one_change(store: Shared) {
     furnish(&store).await;

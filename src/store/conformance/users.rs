@@ -16,6 +16,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     a_user_survives_the_trip,
     emails_and_usernames_conflict_without_regard_to_case,
     one_of_many_users_gets_the_email,
+    people_come_together_or_not_at_all,
     a_login_id_finds_by_email_first,
     users_come_in_pages,
     users_are_searched_by_parts_of_their_names,
@@ -120,6 +121,31 @@ async fn a_login_id_finds_by_email_first(store: Shared) {
     assert_eq!(found("user30@example.com").await, Some(id(30)));
     assert_eq!(found("user31@example.com").await, Some(id(31)));
     assert_eq!(store.find_user_by_login(id(9), "name31").await.expect("answer"), None);
+}
+
+async fn people_come_together_or_not_at_all(store: Shared) {
+    populate(&store).await;
+    let named = |number: u8, email: &str| User { email: Some(email.to_owned()), username: None, ..user(number) };
+    let registration = |user: &User| Registration {
+        user_id: user.id,
+        application_id: id(20),
+        roles: Vec::new(),
+        data: Map::new(),
+        managed_by: None,
+        created_at: 1_000,
+        updated_at: 1_000,
+    };
+    let (ann, ben, other_ann) =
+        (named(60, "ann60@example.com"), named(61, "ben61@example.com"), named(62, "ANN60@example.com"));
+    let with = |user: &User| (user.clone(), vec![registration(user)]);
+    let before = store.latest_change().await.expect("answer");
+    assert_refused!(store.insert_people(&[with(&ann), with(&other_ann)]).await, Conflict(Unique::Email));
+    assert_eq!(store.find_user(ann.id).await.expect("answer"), None, "all or none");
+    store.insert_people(&[with(&ann), with(&ben)]).await.expect("inserted");
+    assert_eq!(store.list_registrations(ben.id).await.expect("a list"), [registration(&ben)]);
+    assert_eq!(store.latest_change().await.expect("answer"), before + 1);
+    store.insert_people(&[]).await.expect("nothing to do");
+    assert_eq!(store.latest_change().await.expect("answer"), before + 1);
 }
 
 async fn users_come_in_pages(store: Shared) {

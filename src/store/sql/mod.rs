@@ -4,6 +4,7 @@
 
 mod api_keys;
 mod applications;
+mod applied;
 mod codes;
 mod columns;
 mod device_codes;
@@ -218,6 +219,10 @@ impl Store for SqlStore {
         self.within(users::insert(self, user)).await
     }
 
+    async fn insert_people(&self, people: &[(User, Vec<Registration>)]) -> Result<()> {
+        self.within(users::insert_people(self, people)).await
+    }
+
     async fn update_user(&self, before: &User, after: &User) -> Result<bool> {
         self.within(users::update(self, before, after)).await
     }
@@ -424,6 +429,14 @@ impl Store for SqlStore {
 
     async fn list_keys(&self, since: i64) -> Result<Vec<StoredKey>> {
         self.within(keys::list(self, since)).await
+    }
+
+    async fn list_applied(&self, owner: &str) -> Result<Vec<(String, String)>> {
+        self.within(applied::list(self, owner)).await
+    }
+
+    async fn replace_applied(&self, owner: &str, applied: &[(String, String)]) -> Result<()> {
+        self.within(applied::replace(self, owner, applied)).await
     }
 
     async fn changes_since(&self, seq: i64, limit: u32) -> Result<Vec<Change>> {

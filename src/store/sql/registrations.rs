@@ -13,7 +13,12 @@ use crate::store::Object;
 
 pub(super) async fn upsert(store: &SqlStore, registration: &Registration) -> Result<()> {
     let mut mutation = store.begin().await?;
-    check_ends(&mut mutation, registration.user_id, registration.application_id).await?;
+    upsert_in(&mut mutation, registration).await?;
+    mutation.commit(ChangeKind::User, &registration.user_id.to_string(), registration.updated_at).await
+}
+
+pub(super) async fn upsert_in(mutation: &mut Mutation, registration: &Registration) -> Result<()> {
+    check_ends(mutation, registration.user_id, registration.application_id).await?;
     let statement = query(
         "INSERT INTO registration (user_id, application_id, roles, data, managed_by, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -29,7 +34,7 @@ pub(super) async fn upsert(store: &SqlStore, registration: &Registration) -> Res
     .bind(registration.created_at)
     .bind(registration.updated_at);
     mutation.execute(statement).await?;
-    mutation.commit(ChangeKind::User, &registration.user_id.to_string(), registration.updated_at).await
+    Ok(())
 }
 
 pub(super) async fn delete(store: &SqlStore, user_id: Uuid, application_id: Uuid, at: i64) -> Result<bool> {

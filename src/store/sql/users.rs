@@ -7,12 +7,31 @@ use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json};
 use super::search::{self, Table};
-use super::{Result, SqlStore, StoreError};
-use crate::model::{ChangeKind, PasswordChange, User};
+use super::transaction::Mutation;
+use super::{Result, SqlStore, StoreError, registrations};
+use crate::model::{ChangeKind, PasswordChange, Registration, User};
 use crate::store::{Object, Search, SearchOrder};
 
 pub(super) async fn insert(store: &SqlStore, user: &User) -> Result<()> {
     let mut mutation = store.begin().await?;
+    insert_in(&mut mutation, user).await?;
+    mutation.commit(ChangeKind::User, &user.id.to_string(), user.updated_at).await
+}
+
+pub(super) async fn insert_people(store: &SqlStore, people: &[(User, Vec<Registration>)]) -> Result<()> {
+    // Whoever hears of one of them forgets what was known of any.
+    let Some((first, _)) = people.first() else { return Ok(()) };
+    let mut mutation = store.begin().await?;
+    for (user, registrations) in people {
+        insert_in(&mut mutation, user).await?;
+        for registration in registrations {
+            registrations::upsert_in(&mut mutation, registration).await?;
+        }
+    }
+    mutation.commit(ChangeKind::User, &first.id.to_string(), first.updated_at).await
+}
+
+async fn insert_in(mutation: &mut Mutation, user: &User) -> Result<()> {
     let tenant = query("SELECT id FROM tenant WHERE id = $1").bind(user.tenant_id.to_string());
     if !mutation.finds(tenant).await? {
         return Err(StoreError::Missing(Object::Tenant));
@@ -25,7 +44,7 @@ pub(super) async fn insert(store: &SqlStore, user: &User) -> Result<()> {
     );
     let statement = bind(statement, user)?.bind(user.tenant_id.to_string()).bind(user.created_at);
     mutation.execute(statement).await?;
-    mutation.commit(ChangeKind::User, &user.id.to_string(), user.updated_at).await
+    Ok(())
 }
 
 pub(super) async fn update(store: &SqlStore, before: &User, after: &User) -> Result<bool> {

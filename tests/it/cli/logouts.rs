@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -60,14 +60,7 @@ fn log_in(gateway: &Gateway, application: &Value) -> Value {
         "grant_type=authorization_code&client_id={id}&client_secret={secret}&code={code}&redirect_uri={}",
         encoded(CALLBACK)
     );
-    // In its first seconds a new store has no key for ID tokens; a code is not spent on that.
-    let began = Instant::now();
-    let mut answer = gateway.post_form("/oauth2/token", &form);
-    while answer.status() == 503 && began.elapsed() < Duration::from_secs(20) {
-        std::thread::sleep(Duration::from_millis(50));
-        answer = gateway.post_form("/oauth2/token", &form);
-    }
-    let tokens = answer.json();
+    let tokens = gateway.ask_token(&form).json();
     part(tokens["id_token"].as_str().unwrap_or_else(|| panic!("{tokens}")), 1)
 }
 

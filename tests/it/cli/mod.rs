@@ -1,10 +1,12 @@
 //! The commands, as a person or a script runs them: the real binary in a temporary folder.
 
+mod apply;
 mod check;
 mod decisions;
 mod dev;
 mod directory;
 mod explain;
+mod import;
 mod keys;
 mod logouts;
 mod people;
@@ -75,6 +77,10 @@ impl Site {
 
     fn write(&self, configuration: &str) {
         fs::write(self.file("faregate.yaml"), configuration).unwrap();
+    }
+
+    fn write_file(&self, name: &str, text: &str) {
+        fs::write(self.file(name), text).unwrap();
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 mod applications;
 mod entities;
 mod keys;
+mod tokens;
 mod users;
 
 use http::Method;

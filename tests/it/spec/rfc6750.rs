@@ -3,8 +3,9 @@
 //! Which tokens are good is `gateway::tokens`'s; here it is where they stand and what those hear who bring none.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::support::authorization_server::part;
 use crate::support::gateway::{Gateway, Raw};
 use crate::support::gateway_people::{BRIEF, BRIEF_WEB, text};
 
@@ -164,6 +165,12 @@ type Tokens = BTreeMap<&'static str, String>;
 /// One of each kind.
 async fn tokens(gateway: &Gateway) -> Tokens {
     let expired = gateway.tokens_of_ada_at(BRIEF_WEB, &format!("/{BRIEF}/oauth2/token"), "openid").await;
+    let expired = text(&expired, "access_token");
+    // It is good, and at both places.
+    let fields = format!("Authorization: Bearer {expired}\r\n");
+    for target in [API, USERINFO] {
+        assert_eq!(gateway.request("GET", target, &fields).await.status(), 200, "{target}");
+    }
     let good = gateway.tokens_of_ada("openid").await;
     let revoked = text(&gateway.tokens_of_ada("openid").await, "access_token");
     let (status, _) = gateway.ask("/oauth2/revoke", &[("token", &revoked)]).await;
@@ -172,23 +179,10 @@ async fn tokens(gateway: &Gateway) -> Tokens {
     let (signed, _) = access_token.rsplit_once('.').unwrap();
     let forged = format!("{signed}.{}", "A".repeat(86));
     let writer = text(&gateway.tokens_of_ada("orders:write").await, "access_token");
-    // It was good, and at both places.
-    let expired = text(&expired, "access_token");
-    let fields = format!("Authorization: Bearer {expired}\r\n");
-    for target in [API, USERINFO] {
-        assert_eq!(gateway.request("GET", target, &fields).await.status(), 200, "{target}");
-    }
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let id = text(&good, "id_token");
-    [
-        ("good", access_token),
-        ("id", id),
-        ("forged", forged),
-        ("expired", expired),
-        ("revoked", revoked),
-        ("writer", writer),
-    ]
-    .into()
+    let expires_at = UNIX_EPOCH + Duration::from_secs(part(&expired, 1)["exp"].as_u64().unwrap());
+    tokio::time::sleep(expires_at.duration_since(SystemTime::now()).unwrap_or_default()).await;
+    let named = [("good", access_token), ("id", text(&good, "id_token")), ("forged", forged), ("expired", expired)];
+    named.into_iter().chain([("revoked", revoked), ("writer", writer)]).collect()
 }
 
 async fn send(gateway: &Gateway, path: &str, request: &str, tokens: &Tokens) -> Raw {

@@ -14,6 +14,13 @@ use crate::support::world::{
 const OTHER_VERIFIER: &str = "aBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const OTHER_CHALLENGE: &str = "F9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
+/// Section, what is sent, the parameters, whether a client gets a code for them that is public and one that is not, and the
+/// reason where it does not.
+type ChallengeRow<'a> = (&'a str, &'a str, String, (bool, bool), &'a str);
+
+/// Section, what is sent, the challenge, the verifier, and the reason of the refusal, if there is one.
+type VerifierRow<'a> = (&'a str, &'a str, Option<String>, Option<&'a str>, &'a str);
+
 /// S256 of section 4.2, computed here and not by what is tested.
 fn challenge_of(verifier: &str) -> String {
     use base64::Engine as _;
@@ -69,7 +76,7 @@ async fn a_challenge_is_s256_or_an_error() {
     let long = "a".repeat(44);
     let good = (true, true);
     // What is sent; whether a client that is public, and one that is not, gets a code for it; else the reason.
-    let rows: [(&str, &str, String, (bool, bool), &str); 17] = [
+    let rows: [ChallengeRow<'_>; 17] = [
         ("4.3", "a challenge", s256(CHALLENGE), good, ""),
         ("4.3", "none", String::new(), (false, true), "missing_code_challenge"),
         ("4.3", "an empty one", "&code_challenge=".to_owned(), (false, true), "missing_code_challenge"),
@@ -162,7 +169,7 @@ async fn a_code_goes_to_who_knows_the_verifier() {
     let of = |verifier: &str| Some(challenge_of(verifier));
     let appendix = || Some(CHALLENGE.to_owned());
     // The challenge, the verifier, and the reason of the refusal, if there is one.
-    let rows: [(&str, &str, Option<String>, Option<&str>, &str); 18] = [
+    let rows: [VerifierRow<'_>; 18] = [
         ("4.6", "the verifier", appendix(), Some(VERIFIER), ""),
         ("4.6", "another verifier", appendix(), Some(OTHER_VERIFIER), wrong),
         ("4.6", "another challenge", Some(OTHER_CHALLENGE.to_owned()), Some(VERIFIER), wrong),

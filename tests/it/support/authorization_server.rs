@@ -72,7 +72,7 @@ impl TestServer {
     pub async fn start_before_its_keys(change: impl FnOnce(&mut Tenant)) -> Self {
         let store = Arc::new(SqlStore::open("sqlite::memory:", &Options::default()).await.unwrap());
         Self::fill(&store, change).await;
-        Self::assembled(store, Clock::fixed(NOW)).await
+        Self::assembled(store, Clock::fixed(NOW), Entropy::seeded(7)).await
     }
 
     /// Puts the tenant and its entities into an empty store.
@@ -87,13 +87,17 @@ impl TestServer {
 
     /// A node on a store that may be shared with others.
     pub async fn on(store: Arc<SqlStore>, clock: Clock) -> Self {
-        let server = Self::assembled(store, clock).await;
+        Self::node(store, clock, 7).await
+    }
+
+    /// The same with entropy of its own: nodes that write to one store must not draw the same ids.
+    pub async fn node(store: Arc<SqlStore>, clock: Clock, seed: u64) -> Self {
+        let server = Self::assembled(store, clock, Entropy::seeded(seed)).await;
         server.keys.provide().await.unwrap();
         server
     }
 
-    async fn assembled(store: Arc<SqlStore>, clock: Clock) -> Self {
-        let entropy = Entropy::seeded(7);
+    async fn assembled(store: Arc<SqlStore>, clock: Clock, entropy: Entropy) -> Self {
         let master_key = MasterKey::from_base64(&STANDARD.encode([7; 32])).unwrap();
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
         let revocations = Arc::new(Revocations::default());

@@ -13,7 +13,7 @@ pub const PASSWORD: &str = "Setec Astronomy is not too many secrets";
 pub const WEB_URI: &str = "https://web.example/cb";
 /// A client with a key instead of a secret.
 pub const SIGNER: &str = "signer";
-/// The tenant whose access tokens are good for a second.
+/// The tenant whose access tokens are good for a few seconds.
 pub const BRIEF: &str = "7d1f7cb2-0c6e-4d61-8a52-6f0f7d1f4a11";
 /// Its client.
 pub const BRIEF_WEB: &str = "brief-web";
@@ -25,7 +25,7 @@ issuers: { self: {}, brief: { tenant: brief } }
 directory:
   tenants:
     default: { id_token_algorithm: ES256, profile: "${PROFILE}" }
-    brief: { id: 7d1f7cb2-0c6e-4d61-8a52-6f0f7d1f4a11, id_token_algorithm: ES256, access_token_life: 1s }
+    brief: { id: 7d1f7cb2-0c6e-4d61-8a52-6f0f7d1f4a11, id_token_algorithm: ES256, access_token_life: 4s }
   applications:
     web:
       tenant: default

@@ -67,8 +67,8 @@ impl TestServer {
         Self::fill(&store, |_| {}).await;
         let first = Self::on(store, clock.clone()).await;
         first.fill_people().await;
-        let other = async || Arc::new(Self::on(database.open().await, clock.clone()).await);
-        [Arc::new(first), other().await, other().await]
+        let other = async |seed| Arc::new(Self::node(database.open().await, clock.clone(), seed).await);
+        [Arc::new(first), other(8).await, other(9).await]
     }
 
     pub async fn fill_people(&self) {

@@ -167,6 +167,18 @@ impl Gateway {
         self.post_form("/oauth2/token", &form)
     }
 
+    /// Asks the token endpoint. In its first seconds a new store has no key for ID tokens: nothing is spent on that.
+    pub fn ask_token(&self, form: &str) -> Raw {
+        let began = Instant::now();
+        loop {
+            let answer = self.post_form("/oauth2/token", form);
+            if answer.status() != 503 || began.elapsed() > Duration::from_secs(20) {
+                return answer;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     pub fn post_form(&self, target: &str, form: &str) -> Raw {
         let fields = "Content-Type: application/x-www-form-urlencoded\r\n";
         let request = format!(

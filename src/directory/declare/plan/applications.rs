@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Action, Place, Planner, Step, Write};
-use crate::directory::declare::{ApplicationDeclaration, GeneratedSecret, MANAGED_BY};
+use crate::directory::declare::{ApplicationDeclaration, GeneratedSecret};
 use crate::directory::{FieldCode, NewRole};
 use crate::model::{Application, ClientSecret, CustomScope, Tenant};
 use crate::secret::Secret;
@@ -21,7 +21,7 @@ impl Planner<'_> {
                 self.plan_application(&place, one, tenant, stored);
             }
         }
-        for orphan in self.applications.take_orphans() {
+        for orphan in self.applications.take_orphans(self.terms) {
             let what = format!("application {:?}", orphan.name);
             self.first.push(Step::new(Action::Remove, what, Write::DeleteApplication(Box::new(orphan))));
         }
@@ -56,7 +56,7 @@ impl Planner<'_> {
             client_secrets,
             roles,
             settings,
-            managed_by: Some(MANAGED_BY.to_owned()),
+            managed_by: self.terms.managed_by(),
             created_at: found.map_or(self.now, |found| found.created_at),
             updated_at: self.now,
         };
@@ -81,6 +81,7 @@ impl Planner<'_> {
                 self.step(Action::Update, place.what(), write);
             }
         }
+        self.notes.application(&application);
         self.applications.declare(application);
     }
 

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{Action, Place, Planner, Step, Write};
 use crate::directory::FieldCode;
-use crate::directory::declare::{EntityDeclaration, GeneratedSecret, MANAGED_BY};
+use crate::directory::declare::{EntityDeclaration, GeneratedSecret};
 use crate::directory::rules::{check_entity, check_secret};
 use crate::model::{ClientSecret, Entity, Tenant};
 use crate::secret::Secret;
@@ -27,7 +27,7 @@ impl Planner<'_> {
                 self.plan_entity(&place, one, (tenant, type_id), stored);
             }
         }
-        for orphan in self.entities.take_orphans() {
+        for orphan in self.entities.take_orphans(self.terms) {
             let what = format!("entity {:?}", orphan.name);
             self.first.push(Step::new(Action::Remove, what, Write::DeleteEntity(orphan.id)));
         }
@@ -57,7 +57,7 @@ impl Planner<'_> {
             name: declared.name.clone(),
             client_id: declared.client_id.clone().unwrap_or_else(|| id.to_string()),
             client_secrets,
-            managed_by: Some(MANAGED_BY.to_owned()),
+            managed_by: self.terms.managed_by(),
             created_at: found.map_or(self.now, |found| found.created_at),
             updated_at: self.now,
         };
@@ -82,6 +82,7 @@ impl Planner<'_> {
                 self.step(Action::Update, place.what(), write);
             }
         }
+        self.notes.entity(&entity);
         self.entities.declare(entity);
     }
 

@@ -1,7 +1,7 @@
 //! Which entity types and permissions to write.
 
 use super::{Action, Place, Planner, Step, Write};
-use crate::directory::declare::{EntityTypeDeclaration, MANAGED_BY, PermissionDeclaration};
+use crate::directory::declare::{EntityTypeDeclaration, PermissionDeclaration};
 use crate::directory::rules::check_entity_type;
 use crate::model::{EntityType, Permission};
 
@@ -14,7 +14,7 @@ impl Planner<'_> {
                 self.plan_entity_type(&place, one, stored);
             }
         }
-        let orphans = self.entity_types.take_orphans().into_iter();
+        let orphans = self.entity_types.take_orphans(self.terms).into_iter();
         let steps = orphans.map(|orphan| {
             Step::new(Action::Remove, format!("entity type {:?}", orphan.name), Write::DeleteType(orphan.id))
         });
@@ -40,7 +40,7 @@ impl Planner<'_> {
             id: found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid()),
             name: declared.name.clone(),
             permissions,
-            managed_by: Some(MANAGED_BY.to_owned()),
+            managed_by: self.terms.managed_by(),
             created_at: found.map_or(self.now, |found| found.created_at),
             updated_at: self.now,
         };
@@ -49,6 +49,7 @@ impl Planner<'_> {
             None => self.step(Action::Create, place.what(), Write::InsertType(entity_type.clone())),
             Some(before) => self.plan_type_changes(place, before, &entity_type),
         }
+        self.notes.entity_type(&entity_type);
         self.entity_types.declare(entity_type);
     }
 

@@ -1,10 +1,8 @@
 //! Which grants to write.
 
-use uuid::Uuid;
-
 use super::roll::find;
-use super::{Action, NOT_OURS, Place, Planner, Step, Write};
-use crate::directory::declare::{GrantDeclaration, MANAGED_BY};
+use super::{Action, Place, Planner, Step, Write};
+use crate::directory::declare::GrantDeclaration;
 use crate::directory::grants::check_permissions;
 use crate::directory::{FieldCode, FieldError};
 use crate::model::{Entity, EntityGrant, Tenant};
@@ -32,8 +30,12 @@ impl Planner<'_> {
         let mut removals: Vec<Step> = Vec::new();
         for old in stored {
             let (recipient_id, target_id) = (old.recipient_id, old.target_id);
-            if old.managed_by.as_deref() == Some(MANAGED_BY) && !pairs.contains(&(recipient_id, target_id)) {
-                let what = format!("grant \"{} -> {}\"", self.name(recipient_id), self.name(target_id));
+            if self.terms.owns(old.managed_by.as_deref()) && !pairs.contains(&(recipient_id, target_id)) {
+                let what = format!(
+                    "grant \"{} -> {}\"",
+                    self.entities.name_of(recipient_id),
+                    self.entities.name_of(target_id)
+                );
                 removals.push(Step::new(Action::Remove, what, Write::DeleteGrant { recipient_id, target_id }));
             }
         }
@@ -58,13 +60,14 @@ impl Planner<'_> {
             target_id: target.id,
             recipient_id: recipient.id,
             permissions,
-            managed_by: Some(MANAGED_BY.to_owned()),
+            managed_by: self.terms.managed_by(),
             created_at: before.map_or(self.now, |before| before.created_at),
             updated_at: self.now,
         };
+        self.notes.grant(&grant);
         match before {
-            Some(before) if before.managed_by.as_deref() != Some(MANAGED_BY) && !self.adopt => {
-                self.errors.push(place.error(FieldCode::InUse, NOT_OURS));
+            Some(before) if !self.terms.owns(before.managed_by.as_deref()) && !self.adopt => {
+                self.errors.push(place.error(FieldCode::InUse, self.terms.not_ours()));
             }
             Some(before) if *before == (EntityGrant { updated_at: before.updated_at, ..grant.clone() }) => {
                 self.unchanged += 1;
@@ -79,9 +82,5 @@ impl Planner<'_> {
         find(of_tenant, name_or_id).cloned().ok_or_else(|| {
             place.error(FieldCode::Missing, format!("tenant {:?} has no entity {name_or_id:?}", tenant.name))
         })
-    }
-
-    fn name(&self, id: Uuid) -> String {
-        self.entities.with_id(id).map_or_else(|| id.to_string(), |entity| entity.name.clone())
     }
 }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::directory::Directory;
-use crate::directory::declare::MANAGED_BY;
+use crate::directory::declare::Terms;
 use crate::model::{Application, Entity, EntityType, Tenant, User};
 
 /// What a declaration can own.
@@ -13,8 +13,8 @@ pub(super) trait Managed {
     fn managed_by(&self) -> Option<&str>;
 
     /// Whether a declaration may mean this stored object without adopting it.
-    fn is_declarable(&self) -> bool {
-        self.managed_by() == Some(MANAGED_BY)
+    fn is_declarable(&self, terms: Terms) -> bool {
+        terms.owns(self.managed_by())
     }
 }
 
@@ -32,8 +32,8 @@ impl Managed for Tenant {
     }
 
     /// Nobody asked for the default tenant, so it may be declared later without further ado.
-    fn is_declarable(&self) -> bool {
-        self.managed_by() == Some(MANAGED_BY) || self.name == Directory::DEFAULT_TENANT
+    fn is_declarable(&self, terms: Terms) -> bool {
+        terms.owns(self.managed_by()) || (self.managed_by.is_none() && self.name == Directory::DEFAULT_TENANT)
     }
 }
 
@@ -97,11 +97,12 @@ impl Managed for User {
 pub(super) struct Roll<T> {
     objects: Vec<T>,
     declared: Vec<Uuid>,
+    orphans: Vec<T>,
 }
 
 impl<T: Managed + Clone> Roll<T> {
     pub(super) fn new(stored: &[T]) -> Self {
-        Self { objects: stored.to_vec(), declared: Vec::new() }
+        Self { objects: stored.to_vec(), declared: Vec::new(), orphans: Vec::new() }
     }
 
     pub(super) fn declare(&mut self, object: T) {
@@ -115,11 +116,22 @@ impl<T: Managed + Clone> Roll<T> {
         self.objects.push(object);
     }
 
-    /// Takes out what was declared once and is no more.
-    pub(super) fn take_orphans(&mut self) -> Vec<T> {
+    /// What was declared once and is no more; taken out, if the terms want that it goes.
+    pub(super) fn take_orphans(&mut self, terms: Terms) -> Vec<T> {
         let declared = &self.declared;
-        let is_orphan = |object: &mut T| object.managed_by() == Some(MANAGED_BY) && !declared.contains(&object.id());
-        self.objects.extract_if(.., is_orphan).collect()
+        let is_orphan = |object: &T| terms.owns(object.managed_by()) && !declared.contains(&object.id());
+        self.orphans = if terms.prune {
+            self.objects.extract_if(.., |object| is_orphan(object)).collect()
+        } else {
+            self.objects.iter().filter(|object| is_orphan(object)).cloned().collect()
+        };
+        self.orphans.clone()
+    }
+
+    /// What the object with the id is called, or was.
+    pub(super) fn name_of(&self, id: Uuid) -> String {
+        let known = self.objects.iter().chain(&self.orphans).find(|object| object.id() == id);
+        known.map_or_else(|| id.to_string(), |object| object.name().to_owned())
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, T> {

@@ -2,7 +2,7 @@
 
 use super::{Action, Place, Planner, Step, Write};
 use crate::directory::Directory;
-use crate::directory::declare::{Declaration, MANAGED_BY, TenantDeclaration};
+use crate::directory::declare::{Declaration, TenantDeclaration};
 use crate::directory::rules::check_tenant;
 use crate::model::Tenant;
 
@@ -15,7 +15,7 @@ impl Planner<'_> {
                 self.plan_tenant(&place, declared, stored);
             }
         }
-        for orphan in self.tenants.take_orphans() {
+        for orphan in self.tenants.take_orphans(self.terms) {
             let what = format!("tenant {:?}", orphan.name);
             self.last.push(Step::new(Action::Remove, what, Write::DeleteTenant(orphan.id)));
         }
@@ -41,7 +41,7 @@ impl Planner<'_> {
         tenant.issuer.clone_from(&declared.issuer);
         tenant.profile = declared.profile;
         tenant.settings = declared.settings.clone();
-        tenant.managed_by = Some(MANAGED_BY.to_owned());
+        tenant.managed_by = self.terms.managed_by();
         if let Some(seconds) = declared.access_token_for {
             tenant.access_token_for = seconds;
         }
@@ -63,6 +63,7 @@ impl Planner<'_> {
                 }
             }
         }
+        self.notes.tenant(&tenant);
         self.tenants.declare(tenant);
     }
 }

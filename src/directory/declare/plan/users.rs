@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::roll::find;
-use super::{Action, NOT_OURS, Place, Planner, Step, Write};
-use crate::directory::declare::{MANAGED_BY, RegistrationDeclaration, UserDeclaration};
+use super::{Action, Place, Planner, Step, Write};
+use crate::directory::declare::{RegistrationDeclaration, UserDeclaration};
 use crate::directory::registrations::{check_roles, roles_of};
 use crate::directory::{FieldCode, FieldError};
 use crate::model::{Application, Registration, Tenant, User};
@@ -22,7 +22,7 @@ impl Planner<'_> {
                 self.plan_user(&place, one, &tenant, (users, registrations));
             }
         }
-        for orphan in self.users.take_orphans() {
+        for orphan in self.users.take_orphans(self.terms) {
             let what = format!("user {:?}", orphan.display_name());
             self.first.push(Step::new(Action::Remove, what, Write::DeleteUser(orphan.id)));
         }
@@ -44,8 +44,7 @@ impl Planner<'_> {
             password_hash: declared.password_hash.as_ref().map(|hash| hash.expose().clone()),
             ..User::new(id, tenant.id, self.now)
         });
-        let user =
-            User { managed_by: Some(MANAGED_BY.to_owned()), updated_at: self.now, ..declared.written_over(before) };
+        let user = User { managed_by: self.terms.managed_by(), updated_at: self.now, ..declared.written_over(before) };
         match found {
             None => {
                 let write = Write::InsertUser(Box::new((user.clone(), declared.password.clone())));
@@ -57,6 +56,7 @@ impl Planner<'_> {
                 self.step(Action::Update, place.what(), write);
             }
         }
+        self.notes.user(&user);
         self.users.declare(user);
         let of_user: Vec<&Registration> = registrations.iter().filter(|old| old.user_id == id).collect();
         self.plan_registrations(place, (id, tenant), &declared.registrations, &of_user);
@@ -82,8 +82,8 @@ impl Planner<'_> {
             (Some(id), _) => stored.find(|user| user.id == id),
         };
         match found {
-            Some(user) if user.managed_by.as_deref() != Some(MANAGED_BY) && !self.adopt => {
-                Err(place.error(FieldCode::InUse, NOT_OURS))
+            Some(user) if !self.terms.owns(user.managed_by.as_deref()) && !self.adopt => {
+                Err(place.error(FieldCode::InUse, self.terms.not_ours()))
             }
             found => Ok(found),
         }
@@ -113,7 +113,7 @@ impl Planner<'_> {
             let before = stored.iter().copied().find(|old| old.application_id == application.id);
             self.plan_registration(place, (user_id, &application), one, before);
         }
-        for old in stored.iter().filter(|old| old.managed_by.as_deref() == Some(MANAGED_BY)) {
+        for old in stored.iter().filter(|old| self.terms.owns(old.managed_by.as_deref())) {
             let application_id = old.application_id;
             // What belongs to an application that goes, goes with it.
             if !kept.contains(&application_id) && self.applications.with_id(application_id).is_some() {
@@ -138,10 +138,11 @@ impl Planner<'_> {
             application_id: application.id,
             roles,
             data: declared.data.clone(),
-            managed_by: Some(MANAGED_BY.to_owned()),
+            managed_by: self.terms.managed_by(),
             created_at: before.map_or(self.now, |before| before.created_at),
             updated_at: self.now,
         };
+        self.notes.registration(&registration);
         let what = self.registration(place.name, application.id);
         match before {
             Some(before) if *before == (Registration { updated_at: before.updated_at, ..registration.clone() }) => {

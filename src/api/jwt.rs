@@ -1,0 +1,105 @@
+//! `/api/jwt`: looking into access tokens, and listing and ending what refreshes them (D-14).
+//!
+//! Ending a refresh token ends its whole grant, access tokens included, at the next request.
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Api;
+use super::answer::{Refusal, Reply, json_answer, nothing};
+use super::call::{Call, milliseconds, path_id};
+use crate::directory::FieldCode;
+use crate::model::RefreshToken;
+
+/// The claims of the token that the caller presents; no API key is asked for.
+pub(super) async fn validate(State(api): State<Api>, request: Request<Body>) -> Reply {
+    let mut fields = request.headers().get_all(header::AUTHORIZATION).iter();
+    let (Some(field), None) = (fields.next(), fields.next()) else { return Err(Refusal::Unauthorized) };
+    let field = field.to_str().map_err(|_| Refusal::Unauthorized)?;
+    // FusionAuth's older clients write JWT for Bearer.
+    let (scheme, token) = field.split_once(' ').ok_or(Refusal::Unauthorized)?;
+    if !["bearer", "jwt"].contains(&scheme.to_ascii_lowercase().as_str()) {
+        return Err(Refusal::Unauthorized);
+    }
+    let claims = api.server.claims_of(token.trim()).map_err(|_| Refusal::Unauthorized)?;
+    json_answer(&json!({ "jwt": claims }))
+}
+
+/// As callers see it, without the token.
+fn shown(token: &RefreshToken) -> Value {
+    let mut meta = json!({ "scopes": token.approval.scopes });
+    if let Some(name) = &token.device_name {
+        meta["device"] = json!({ "name": name });
+    }
+    json!({
+        "applicationId": token.approval.application_id,
+        "id": token.id,
+        "insertInstant": milliseconds(token.created_at),
+        "metaData": meta,
+        "startInstant": milliseconds(token.last_used_at),
+        "tenantId": token.approval.tenant_id,
+        "userId": token.approval.user_id,
+    })
+}
+
+/// Those of one user: the newest of each grant.
+pub(super) async fn list(State(api): State<Api>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    let Some(user_id) = call.query_id("userId")? else {
+        return Err(Refusal::field("userId", FieldCode::Missing, "must name the user"));
+    };
+    let tokens: Vec<Value> = tokens_of(&api, &call, user_id).await?.iter().map(shown).collect();
+    json_answer(&json!({ "refreshTokens": tokens }))
+}
+
+async fn tokens_of(api: &Api, call: &Call, user_id: Uuid) -> Result<Vec<RefreshToken>, Refusal> {
+    let user = api.directory.user(user_id).await?.filter(|user| call.sees(user.tenant_id));
+    if user.is_none() {
+        return Err(Refusal::NotFound);
+    }
+    Ok(api.directory.access_of(user_id).await?.grants)
+}
+
+async fn existing(api: &Api, call: &Call, id: &str) -> Result<RefreshToken, Refusal> {
+    let found = api.directory.refresh_token(path_id(id)?).await?;
+    found.filter(|token| call.sees(token.approval.tenant_id)).ok_or(Refusal::NotFound)
+}
+
+pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    json_answer(&json!({ "refreshToken": shown(&existing(&api, &call, &id).await?) }))
+}
+
+pub(super) async fn end(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    let token = existing(&api, &call, &id).await?;
+    api.directory.end_grant(token.approval.user_id, token.approval.grant_id).await?;
+    nothing()
+}
+
+/// Those of a user, of an application, or of both.
+pub(super) async fn end_all(State(api): State<Api>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    match (call.query_id("userId")?, call.query_id("applicationId")?) {
+        (Some(user_id), application_id) => {
+            for token in tokens_of(&api, &call, user_id).await? {
+                if application_id.is_none_or(|wanted| token.approval.application_id == wanted) {
+                    api.directory.end_grant(user_id, token.approval.grant_id).await?;
+                }
+            }
+        }
+        (None, Some(application_id)) => {
+            let application = api.directory.application(application_id).await?;
+            let application = application.filter(|application| call.sees(application.tenant_id));
+            api.directory.revoke_application(&*application.ok_or(Refusal::NotFound)?).await?;
+        }
+        (None, None) => {
+            let message = "must be there, or applicationId, or both";
+            return Err(Refusal::field("userId", FieldCode::Missing, message));
+        }
+    }
+    nothing()
+}

@@ -1,0 +1,145 @@
+//! `faregate apply` and `faregate diff`: the store as files say it shall be.
+//!
+//! Owns what is printed and with which exit code it ends. What differs is found out by `directory`.
+
+mod show;
+
+use std::io;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, UNUSABLE, WRONG, colour};
+use crate::config::{self, Declared, Environment};
+use crate::directory::declare::{Owner, Plan, Stopped, Terms};
+use crate::directory::{Directory, DirectoryError};
+use crate::serve::Opened;
+
+/// What `diff` ends with when there is something to do.
+const DIFFERENT: u8 = 2;
+
+/// Which files, and on which terms.
+#[derive(Debug, clap::Args)]
+struct Files {
+    #[command(flatten)]
+    configuration: ConfigurationFile,
+    /// A file with what `directory:` may hold, or a folder of such files; may be repeated
+    #[arg(short, long = "file", value_name = "FILE|DIR", required = true)]
+    files: Vec<PathBuf>,
+    /// Delete what was applied before and is in no file any more
+    #[arg(long)]
+    prune: bool,
+    /// Prune even if the files declare nothing: everything that was applied goes
+    #[arg(long, requires = "prune")]
+    allow_empty: bool,
+    /// Take over objects of the same names that others made, instead of refusing
+    #[arg(long)]
+    adopt: bool,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The plan is printed first. Generated secrets are shown once, at the end.\nWhat others made is never touched. Run it again after an interruption; a second run changes nothing.\n\nExamples:\n  faregate apply -f directory.yaml\n  faregate apply -f declarations/ --prune"
+)]
+pub struct ApplyArguments {
+    #[command(flatten)]
+    files: Files,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit code 0: no difference, 2: differences, 1: an error.\n\nExamples:\n  faregate diff -f directory.yaml\n  faregate diff -f declarations/ --prune --format json"
+)]
+pub struct DiffArguments {
+    #[command(flatten)]
+    files: Files,
+}
+
+pub fn apply(arguments: &ApplyArguments) -> Outcome {
+    let files = &arguments.files;
+    on_plan(files, async |directory, plan| {
+        let shown = show::plan(&plan);
+        if files.format == Format::Text {
+            print!("{}", show::plan_text(&plan, colour(&io::stdout())));
+        }
+        let (applied, stopped) = directory.carry_out(plan).await;
+        match files.format {
+            Format::Json => println!("{}", json!({ "plan": shown, "done": show::done(&applied, stopped.as_ref()) })),
+            Format::Text => print!("{}", show::done_text(&applied)),
+        }
+        match stopped {
+            None => Ok(()),
+            Some(stopped) => Err(interrupted(stopped)),
+        }
+    })
+}
+
+pub fn diff(arguments: &DiffArguments) -> Outcome {
+    let files = &arguments.files;
+    let outcome = on_plan(files, async |_, plan| {
+        match files.format {
+            Format::Json => println!("{}", show::plan(&plan)),
+            Format::Text => print!("{}", show::plan_text(&plan, colour(&io::stdout()))),
+        }
+        Ok(plan.steps.is_empty())
+    });
+    match outcome {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::Said(DIFFERENT)),
+        // Whatever else went wrong must not look like a difference.
+        Err(Failure::Said(_)) => Err(Failure::Said(FAILED)),
+        Err(Failure::Failed(_, error)) => Err(Failure::Failed(FAILED, error)),
+    }
+}
+
+/// Reads the files, compares them with the store of the configuration and hands over what has to be written.
+fn on_plan<T>(files: &Files, work: impl AsyncFnOnce(&Directory, Plan) -> Result<T, Failure>) -> Result<T, Failure> {
+    let config = super::serve::load(&files.configuration)?;
+    let said = |problems: &[config::Problem]| eprint!("{}", config::render_all(problems, colour(&io::stderr())));
+    let Declared { mut declaration, warnings } =
+        config::declared(&files.files, &Environment::process()).map_err(|problems| {
+            said(&problems);
+            Failure::Said(WRONG)
+        })?;
+    said(&warnings);
+    declaration.adopt |= files.adopt;
+    if files.prune && declaration.is_empty() && !files.allow_empty {
+        let why = anyhow::anyhow!(
+            "the files declare nothing, and --prune would delete all that was applied; add --allow-empty if that is meant"
+        );
+        return Err(Failure::Failed(WRONG, why));
+    }
+    let terms = Terms { owner: Owner::Files, prune: files.prune };
+    super::block_on(async {
+        let opened = Opened::open_as_is(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
+        let result = match opened.directory.plan(&declaration, terms).await {
+            Ok(plan) => work(&opened.directory, plan).await,
+            Err(error) => Err(refused(error)),
+        };
+        opened.store.close().await;
+        result
+    })?
+}
+
+/// Every mistake on a line of its own.
+fn refused(error: DirectoryError) -> Failure {
+    match error {
+        DirectoryError::Invalid(errors) => {
+            for error in &errors {
+                eprintln!("faregate: {error}");
+            }
+            Failure::Said(FAILED)
+        }
+        DirectoryError::NotFound(_)
+        | DirectoryError::Changed(_)
+        | DirectoryError::Password(_)
+        | DirectoryError::Sealing(_)
+        | DirectoryError::Store(_) => error.into(),
+    }
+}
+
+fn interrupted(Stopped { what, error }: Stopped) -> Failure {
+    anyhow::anyhow!("{what}: {error}; what is listed as done is done, run it again for the rest").into()
+}
