@@ -72,6 +72,17 @@ impl User {
         self.totp_secret.is_some()
     }
 
+    /// The whole name, made from its parts where only they are known.
+    pub fn full_name(&self) -> Option<String> {
+        let profile = &self.profile;
+        if let Some(name) = &profile.name {
+            return Some(name.clone());
+        }
+        let parts = [&profile.given_name, &profile.middle_name, &profile.family_name];
+        let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+        if parts.is_empty() { None } else { Some(parts.join(" ")) }
+    }
+
     /// What people recognise: the name, the username or the email.
     pub fn display_name(&self) -> &str {
         let name = self.profile.name.as_deref().or(self.username.as_deref()).or(self.email.as_deref());

@@ -77,7 +77,7 @@ pub(super) fn find(user: &User, name: &str) -> Option<Value> {
         "given_name" => text(&profile.given_name),
         "locale" => text(&profile.locale),
         "middle_name" => text(&profile.middle_name),
-        "name" => text(&profile.name).or_else(|| full_name(user)),
+        "name" => user.full_name().map(Value::from),
         "nickname" => text(&profile.nickname),
         "phone_number" => text(&profile.phone_number),
         "phone_number_verified" => profile.phone_number.as_ref().map(|_| profile.phone_number_verified.into()),
@@ -89,17 +89,6 @@ pub(super) fn find(user: &User, name: &str) -> Option<Value> {
         "zoneinfo" => text(&profile.zoneinfo),
         _ => None,
     }
-}
-
-/// The name of somebody of whom only the parts are known.
-fn full_name(user: &User) -> Option<Value> {
-    let profile = &user.profile;
-    let parts: Vec<&str> = [&profile.given_name, &profile.middle_name, &profile.family_name]
-        .into_iter()
-        .flatten()
-        .map(|part| &**part)
-        .collect();
-    if parts.is_empty() { None } else { Some(parts.join(" ").into()) }
 }
 
 #[cfg(test)]

@@ -146,21 +146,19 @@ async fn the_time_says_nothing() {
     let site = Site::new().await;
     let bare = NewUser { tenant_id: site.tenant.id, username: Some("bare".to_owned()), ..NewUser::default() };
     site.directory.create_user(bare).await.unwrap();
-    let mut medians = Vec::new();
-    for login_id in ["ann", "bare", "nobody"] {
-        let mut times = Vec::new();
-        for number in 0..9 {
+    // In turn, and the quickest of each: hashing gives way to the other tests.
+    let mut quickest = [Duration::MAX; 3];
+    for number in 0..9 {
+        for (login_id, quickest) in ["ann", "bare", "nobody"].into_iter().zip(&mut quickest) {
             let began = Instant::now();
             let refused = site.login_from(&format!("10.0.0.{number}"), login_id, "wrong").await;
             assert!(matches!(refused, Err(LoginError::WrongCredentials)));
-            times.push(began.elapsed());
+            *quickest = began.elapsed().min(*quickest);
         }
-        times.sort();
-        medians.push(times[4]);
     }
-    let (least, most) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
-    assert!(*least > Duration::from_millis(2), "{medians:?}");
-    assert!(*most < *least * 3, "{medians:?}");
+    let (least, most) = (quickest.iter().min().unwrap(), quickest.iter().max().unwrap());
+    assert!(*least > Duration::from_millis(2), "{quickest:?}");
+    assert!(*most < *least * 3, "{quickest:?}");
 }
 
 // L7

@@ -87,7 +87,7 @@ fn bind<'a>(statement: Query<'a, Any, AnyArguments>, user: &User) -> Result<Quer
         .bind(json_text(&user.profile)?)
         .bind(user.managed_by.clone())
         .bind(user.updated_at)
-        .bind(user.profile.name.as_deref().map(fold)))
+        .bind(user.full_name().as_deref().map(fold)))
 }
 
 /// What is compared of an email or username. Folded here, because the engines do not agree beyond ASCII.

@@ -1,4 +1,4 @@
-"""FusionAuth's own client: from a tenant over entities and a grant to a token that is introspected."""
+"""FusionAuth's own client: a tenant, entities with a grant and their token, an application with a user and theirs."""
 
 import time
 
@@ -83,7 +83,52 @@ with step("a wrong key is refused without a word"):
     assert answer.status == 401 and not answer.error_response
     assert requests.get(f"{WORLD['gateway']}/api/tenant", timeout=30).content == b""
 
+with step("an application is made with a role"):
+    configuration = {"enabledGrants": ["password", "refresh_token"], "generateRefreshTokens": True}
+    body = {"application": {"name": "Shop", "oauthConfiguration": configuration, "roles": [{"name": "buyer"}]}}
+    application = done(client.create_application(body), "application")
+    oauth = application["oauthConfiguration"]
+    assert oauth["clientSecret"] and [role["name"] for role in application["roles"]] == ["buyer"]
+    assert done(client.search_applications({"search": {"name": "sho"}}), "total") == 1
+
+with step("a user is made, registered and found"):
+    person = {"email": "richard@piedpiper.com", "password": "middle-out since 2014", "firstName": "Richard"}
+    user = done(client.create_user({"user": person}), "user")
+    assert "password" not in user
+    registration = {"registration": {"applicationId": application["id"], "roles": ["buyer"]}}
+    done(client.register(registration, user["id"]))
+    assert done(client.retrieve_registration(user["id"], application["id"]), "registration", "roles") == ["buyer"]
+    assert done(client.retrieve_user_by_email("Richard@PiedPiper.com"), "user", "id") == user["id"]
+    done(client.patch_user(user["id"], {"user": {"lastName": "Hendricks"}}))
+    assert done(client.search_users_by_query({"search": {"queryString": "hendricks"}}), "total") == 1
+
+with step("the user logs in, and the token is looked into"):
+    for _ in range(600):
+        answer = client.exchange_user_credentials_for_access_token(
+            person["email"], person["password"], oauth["clientId"], oauth["clientSecret"], "openid offline_access"
+        )
+        if answer.was_successful() or answer.status != 503:
+            break
+        # The key of ID tokens takes a while.
+        time.sleep(0.1)
+    tokens = done(answer)
+    claims = done(client.validate_jwt(tokens["access_token"]), "jwt")
+    assert claims["sub"] == user["id"] and claims["roles"] == ["buyer"], claims
+    assert done(client.retrieve_user_info_from_access_token(tokens["access_token"]), "sub") == user["id"]
+
+with step("a refresh token that is ended is of no use"):
+    listed = done(client.retrieve_refresh_tokens(user["id"]), "refreshTokens")
+    assert [token["applicationId"] for token in listed] == [application["id"]]
+    done(client.revoke_refresh_token_by_id(listed[0]["id"]))
+    answer = client.exchange_refresh_token_for_access_token(
+        tokens["refresh_token"], oauth["clientId"], oauth["clientSecret"]
+    )
+    assert answer.status == 400 and answer.error_response["error"] == "invalid_grant", answer.error_response
+    assert client.validate_jwt(tokens["access_token"]).status == 401
+
 with step("everything is deleted"):
+    done(client.delete_user(user["id"]))
+    done(client.delete_application(application["id"]))
     for made in (target, recipient):
         done(client.delete_entity(made["id"]))
     done(client.delete_entity_type(entity_type["id"]))
