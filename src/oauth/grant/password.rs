@@ -103,6 +103,7 @@ impl AuthorizationServer {
             authentication_type: AuthenticationType::Password,
         };
         let ended = || OAuthError::invalid_grant(ErrorReason::LoginPrevented, "The login ended meanwhile.");
+        self.check_can_issue(asking.issuer, &approval)?;
         let subject = self.subject_of(&approval, ended).await?;
         if let Some(device) = device {
             self.approve_device(&device, &approval).await?;

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use crate::support::authorization_server::{Answer, NOW, PUBLIC_URL, TENANT, TestServer, encode, part, speaking};
 use crate::support::database::Database;
 use crate::support::people::{
-    ADA, BOB, CALLBACK, CHALLENGE, COMPATIBLE, OPTIONAL, PKCE, PLAIN, SPA, VERIFIER, WEB, id_of, members, redemption,
+    ADA, BOB, CALLBACK, CHALLENGE, COMPATIBLE, OPTIONAL, PASSWORD, PKCE, PLAIN, SPA, VERIFIER, WEB, id_of, members,
+    redemption,
 };
 
 fn verdict(answer: &Answer) -> (u16, String, String) {
@@ -426,6 +427,11 @@ async fn a_code_outlives_the_time_until_the_first_keys_are_made() {
         (early.status, early.verdict().1.as_str()),
         (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
     );
+    // Nor is anything begun that nobody hears of.
+    let login = format!("grant_type=password&username=ada&password={}&scope=openid+offline_access", encode(PASSWORD));
+    assert_eq!(server.ask(WEB, &login).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(server.store.list_refresh_tokens(ADA, NOW).await.unwrap(), []);
     server.keys.provide().await.unwrap();
     assert_eq!(server.ask(WEB, &redemption(&code)).await.status, StatusCode::OK);
+    assert_eq!(server.ask(WEB, &login).await.status, StatusCode::OK);
 }
