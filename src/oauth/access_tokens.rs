@@ -78,7 +78,7 @@ impl AuthorizationServer {
     /// The claims of an access token of any tenant of ours.
     ///
     /// # Errors
-    /// As [`AuthorizationServer::verify_access_token`].
+    /// `invalid_token` if none of them issued it, it has expired, or it was revoked.
     pub fn claims_of(&self, token: &str) -> Result<Map<String, Value>, OAuthError> {
         let issuer = self.issuer_of_token(token).ok_or_else(invalid)?;
         Ok(self.verify_access_token(&issuer, token)?.claims)
