@@ -96,7 +96,7 @@ impl Forwarder {
         // A target in absolute form is gone here: the parts hold a path (RFC 9112 3.2.2).
         *request = RequestHeader::from(parts);
         set_target(request, forwarding)?;
-        if self.fields.case == Case::Preserve { respelled(request, forwarding.received) } else { Ok(()) }
+        if self.fields.case == Case::Preserve { self.respell(request, forwarding.received) } else { Ok(()) }
     }
 
     fn remove_untrusted(&self, headers: &mut HeaderMap, forwarding: &Forwarding<'_>) {
@@ -130,6 +130,29 @@ impl Forwarder {
             }
         }
     }
+
+    /// Gives every name the case in which the client sent it, and our own the usual one whatever the client sent. Names are
+    /// the same in every case (RFC 9110 5.1), but not every old server knows.
+    fn respell(&self, request: &mut RequestHeader, received: &RequestHeader) -> pingora::Result<()> {
+        if !received.has_case() {
+            return Ok(());
+        }
+        let mut spelled = RequestHeader::build(request.method.clone(), b"/", Some(request.headers.len()))?;
+        spelled.set_uri(request.uri.clone());
+        spelled.set_version(request.version);
+        *spelled.extensions_mut() = request.extensions.clone();
+        for (name, value) in &request.headers {
+            let is_ours = self.removed.contains(name.as_str()) || self.forwarded.contains(name.as_str());
+            let as_received = received
+                .case_header_iter()
+                .map(|(spelling, _)| spelling.as_slice())
+                .find(|spelling| !is_ours && spelling.eq_ignore_ascii_case(name.as_str().as_bytes()));
+            let spelling = as_received.map_or_else(|| titled(name), Bytes::copy_from_slice);
+            spelled.append_header(spelling, value.clone())?;
+        }
+        *request = spelled;
+        Ok(())
+    }
 }
 
 /// The decided path and the query without tokens. The target is left alone when it is that already.
@@ -145,28 +168,6 @@ fn set_target(request: &mut RequestHeader, forwarding: &Forwarding<'_>) -> pingo
         None => forwarding.path.to_owned(),
     };
     request.set_raw_path(target.as_bytes())
-}
-
-/// Gives every name the case in which the client sent it, and our own the usual one. Names are the same in every case
-/// (RFC 9110 5.1), but not every old server knows.
-fn respelled(request: &mut RequestHeader, received: &RequestHeader) -> pingora::Result<()> {
-    if !received.has_case() {
-        return Ok(());
-    }
-    let mut spelled = RequestHeader::build(request.method.clone(), b"/", Some(request.headers.len()))?;
-    spelled.set_uri(request.uri.clone());
-    spelled.set_version(request.version);
-    *spelled.extensions_mut() = request.extensions.clone();
-    for (name, value) in &request.headers {
-        let as_received = received
-            .case_header_iter()
-            .map(|(spelling, _)| spelling.as_slice())
-            .find(|spelling| spelling.eq_ignore_ascii_case(name.as_str().as_bytes()));
-        let spelling = as_received.map_or_else(|| titled(name), Bytes::copy_from_slice);
-        spelled.append_header(spelling, value.clone())?;
-    }
-    *request = spelled;
-    Ok(())
 }
 
 /// `X-Auth-Subject`, the usual spelling.
