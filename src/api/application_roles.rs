@@ -7,7 +7,7 @@ use axum::extract::{Path, Request, State};
 use serde_json::{Value, json};
 
 use super::answer::{Refusal, Reply, json_answer, nothing, present};
-use super::call::path_id;
+use super::call::{Call, path_id};
 use super::members::Members;
 use super::{Api, applications};
 use crate::directory::{FieldCode, NewRole};
@@ -66,35 +66,29 @@ async fn insert(api: &Api, application_id: &str, id: Option<String>, request: Re
 
 pub(super) async fn replace(
     State(api): State<Api>,
-    Path((id, role)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     request: Request<Body>,
 ) -> Reply {
-    let call = api.admit(request).await?;
-    let application = applications::existing(&api, &call, path_id(&id)?).await?;
-    let before = existing(&application, &role)?;
+    let (call, application, before) = named(&api, &path, request).await?;
     write(&api, &application, &before, &call.json()?).await
 }
 
 pub(super) async fn change(
     State(api): State<Api>,
-    Path((id, role)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     request: Request<Body>,
 ) -> Reply {
-    let call = api.admit(request).await?;
-    let application = applications::existing(&api, &call, path_id(&id)?).await?;
-    let before = existing(&application, &role)?;
+    let (call, application, before) = named(&api, &path, request).await?;
     let document = call.patch()?.apply(json!({ "role": shown(&before) }))?;
     write(&api, &application, &before, &document).await
 }
 
 pub(super) async fn remove(
     State(api): State<Api>,
-    Path((id, role)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     request: Request<Body>,
 ) -> Reply {
-    let call = api.admit(request).await?;
-    let application = applications::existing(&api, &call, path_id(&id)?).await?;
-    let role = existing(&application, &role)?;
+    let (_, application, role) = named(&api, &path, request).await?;
     let roles = application.roles.iter().filter(|other| other.id != role.id).cloned().collect();
     store(&api, &application, roles).await?;
     nothing()
@@ -104,9 +98,17 @@ fn envelope(role: &Role) -> Reply {
     json_answer(&json!({ "role": shown(role) }))
 }
 
-fn existing(application: &Application, id: &str) -> Result<Role, Refusal> {
-    let id = path_id(id)?;
-    application.roles.iter().find(|role| role.id == id).cloned().ok_or(Refusal::NotFound)
+/// The application and the role that a path names, for a caller who may see them.
+async fn named(
+    api: &Api,
+    (id, role): &(String, String),
+    request: Request<Body>,
+) -> Result<(Call, Application, Role), Refusal> {
+    let call = api.admit(request).await?;
+    let application = applications::existing(api, &call, path_id(id)?).await?;
+    let id = path_id(role)?;
+    let found = application.roles.iter().find(|role| role.id == id).cloned().ok_or(Refusal::NotFound)?;
+    Ok((call, application, found))
 }
 
 async fn write(api: &Api, application: &Application, before: &Role, document: &Value) -> Reply {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answer::{Refusal, Reply, json_answer, nothing, present};
-use super::call::path_id;
+use super::call::{Call, path_id};
 use super::members::Members;
 use super::{Api, applications};
 use crate::directory::FieldCode;
@@ -69,47 +69,36 @@ async fn insert(api: &Api, application_id: &str, id: Option<String>, request: Re
     envelope(&before, &scope)
 }
 
-pub(super) async fn find(
-    State(api): State<Api>,
-    Path((id, scope)): Path<(String, String)>,
-    request: Request<Body>,
-) -> Reply {
-    let call = api.admit(request).await?;
-    let application = applications::existing(&api, &call, path_id(&id)?).await?;
-    envelope(&application, &existing(&application, &scope)?)
+pub(super) async fn find(State(api): State<Api>, Path(path): Path<(String, String)>, request: Request<Body>) -> Reply {
+    let (_, application, scope) = named(&api, &path, request).await?;
+    envelope(&application, &scope)
 }
 
 pub(super) async fn replace(
     State(api): State<Api>,
-    Path((id, scope)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     request: Request<Body>,
 ) -> Reply {
-    let call = api.admit(request).await?;
-    let application = applications::existing(&api, &call, path_id(&id)?).await?;
-    let before = existing(&application, &scope)?;
+    let (call, application, before) = named(&api, &path, request).await?;
     write(&api, &application, &before, call.json()?).await
 }
 
 pub(super) async fn change(
     State(api): State<Api>,
-    Path((id, scope)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     request: Request<Body>,
 ) -> Reply {
-    let call = api.admit(request).await?;
-    let application = applications::existing(&api, &call, path_id(&id)?).await?;
-    let before = existing(&application, &scope)?;
+    let (call, application, before) = named(&api, &path, request).await?;
     let document = call.patch()?.apply(json!({ "scope": shown(application.id, &before) }))?;
     write(&api, &application, &before, document).await
 }
 
 pub(super) async fn remove(
     State(api): State<Api>,
-    Path((id, scope)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     request: Request<Body>,
 ) -> Reply {
-    let call = api.admit(request).await?;
-    let application = applications::existing(&api, &call, path_id(&id)?).await?;
-    let scope = existing(&application, &scope)?;
+    let (_, application, scope) = named(&api, &path, request).await?;
     let scopes = application.settings.scopes.iter().filter(|other| other.id != scope.id).cloned().collect();
     store(&api, &application, scopes).await?;
     nothing()
@@ -119,9 +108,17 @@ fn envelope(application: &Application, scope: &CustomScope) -> Reply {
     json_answer(&json!({ "scope": shown(application.id, scope) }))
 }
 
-fn existing(application: &Application, id: &str) -> Result<CustomScope, Refusal> {
-    let id = path_id(id)?;
-    application.settings.scopes.iter().find(|scope| scope.id == id).cloned().ok_or(Refusal::NotFound)
+/// The application and the scope that a path names, for a caller who may see them.
+async fn named(
+    api: &Api,
+    (id, scope): &(String, String),
+    request: Request<Body>,
+) -> Result<(Call, Application, CustomScope), Refusal> {
+    let call = api.admit(request).await?;
+    let application = applications::existing(api, &call, path_id(id)?).await?;
+    let id = path_id(scope)?;
+    let found = application.settings.scopes.iter().find(|scope| scope.id == id).cloned().ok_or(Refusal::NotFound)?;
+    Ok((call, application, found))
 }
 
 /// The name may be left out.

@@ -164,7 +164,7 @@ impl<'a> Members<'a> {
         self.typed(name, "an array of strings", texts).unwrap_or_default()
     }
 
-    /// RFC: the id in the path wins, and another one in the body is a mistake.
+    /// The id of the object: that of the path, with which one in the body has to agree.
     pub(super) fn agrees_on_id(&mut self, path_id: Option<Uuid>) -> Option<Uuid> {
         let own = self.id("id");
         match (path_id, own) {
