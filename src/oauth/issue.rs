@@ -287,7 +287,7 @@ impl AuthorizationServer {
             acr: approval.acr.as_deref(),
             amr: &approval.methods,
             application_id: registration.map(|_| application.id),
-            aud: &application.client_id,
+            aud: approval.audience.as_deref().unwrap_or(&application.client_id),
             auth_time: approval.authenticated_at,
             authentication_type: approval.authentication_type.as_str(),
             client_id: &application.client_id,

@@ -13,6 +13,7 @@ use super::keys::LocalIssuer;
 use super::login::Endpoint;
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
+use crate::directory::redirect_uri::is_configured_origin;
 use crate::profile::{Dialect, Endpoint as Called, Spoken};
 
 /// Whose request came to a path of a dialect's own.
@@ -22,6 +23,8 @@ pub struct Speaker {
     pub dialect: &'static Dialect,
     /// What stands in front of our paths when a browser is led to another one.
     pub prefix: Option<String>,
+    /// The client that the request names.
+    pub client_id: Option<String>,
 }
 
 impl AuthorizationServer {
@@ -57,7 +60,10 @@ impl AuthorizationServer {
             Some(name) => Some(name.to_owned()),
             None => (!is_default).then(|| issuer.tenant.id.to_string()),
         };
-        Ok(Some(Speaker { tenant_id: issuer.tenant.id, dialect: issuer.dialect(), prefix }))
+        let parameters = Parameters::parse(request.body).ok();
+        let credentials = parameters.as_ref().and_then(|form| Credentials::find(request, form).ok().flatten());
+        let client_id = credentials.map(|credentials| credentials.client_id.into_owned());
+        Ok(Some(Speaker { tenant_id: issuer.tenant.id, dialect: issuer.dialect(), prefix, client_id }))
     }
 
     async fn speaker_by_hints<'a>(
@@ -97,6 +103,24 @@ impl AuthorizationServer {
                 "Several tenants answer at this path: say which one with tenantId, or put its id in front of the path.";
             OAuthError::invalid_request(ErrorReason::MissingTenantId, description)
         })
+    }
+
+    /// Whether a client of the tenant lists this origin of scripts; any, if nobody says which (F-252).
+    ///
+    /// # Errors
+    /// `temporarily_unavailable` if the store does not answer.
+    pub async fn lists_origin(
+        &self,
+        tenant_id: Uuid,
+        client_id: Option<&str>,
+        origin: &str,
+    ) -> Result<bool, OAuthError> {
+        if let Some(client_id) = client_id {
+            let application = self.directory.find_application(tenant_id, client_id).await?;
+            return Ok(application.is_some_and(|known| is_configured_origin(&known.settings, origin)));
+        }
+        let applications = self.directory.applications(Some(tenant_id)).await?;
+        Ok(applications.iter().any(|known| is_configured_origin(&known.settings, origin)))
     }
 
     /// Whether the dialect's path of an endpoint alone, without anything that names a tenant, means this one.

@@ -9,6 +9,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     repeated_credentials: true,
     redirect_uri_always: true,
     rfc_device_errors: false,
+    poll_penalty: 0,
     refuses_foreign_introspection: true,
     publishes_any_issuer: true,
     device_page_names_client: true,

@@ -43,11 +43,29 @@ pub struct Dialect {
     pub expires_in: ExpiresIn,
     /// The members of an answer to a device, in order.
     pub device_members: &'static [DeviceMember],
+    /// Seconds that are added to the interval of a device that polls too fast (RFC 8628 3.5, J6).
+    pub poll_penalty: i64,
+    /// Seconds by which a poll may be too early (F-242).
+    pub poll_leeway: i64,
+    /// Whether a device that polls too fast is told for how long to wait.
+    pub tells_wait: bool,
     /// Whether clients that authenticate may use the device grant (D22).
     pub confidential_devices: bool,
     /// The fewest bits that a user code may have (J2).
     pub user_code_bits: f64,
     pub tenant: TenantDefaults,
+    /// Whether the parameter `audience` names an API of the tenant (F-231).
+    pub knows_apis: bool,
+    /// Whether its clients know no keys but RSA (D6).
+    pub rsa_only: bool,
+    /// Whether refresh tokens of clients that prove nothing are replaced at each use whatever the policy says (C3).
+    pub rotates_for_public: bool,
+    /// How often one refresh token may be used from one network in a minute (F-251).
+    pub refreshes_a_minute: Option<u32>,
+    /// Whether scripts may read answers on its own paths only in pages of origins that a client lists (F-252).
+    pub lists_origins: bool,
+    /// What its log calls the outcomes of the device grant (F-253).
+    pub log: Option<DeviceLog>,
     /// `typ` of access tokens: RFC 9068 has `at+jwt`, FusionAuth `JWT` (F-198).
     pub access_token_type: TokenType,
     /// Whether the same client secret may come in the header and in the body at once (F-084).
@@ -155,6 +173,17 @@ pub struct TenantDefaults {
     pub device_code_for: i64,
     pub user_code_alphabet: &'static str,
     pub user_code_mask: &'static str,
+}
+
+/// Codes in the log, beside our own names of events (F-253, F-254).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceLog {
+    pub protocol: &'static str,
+    pub request_refused: &'static str,
+    pub user_code_wrong: &'static str,
+    pub denied: &'static str,
+    pub exchange_refused: &'static str,
+    pub exchanged: &'static str,
 }
 
 impl Dialect {

@@ -41,6 +41,7 @@ impl AuthorizationServer {
             user_id: person.user.id,
             session_id: person.session.as_ref().map(|session| session.id),
             scopes,
+            audience: asked.audience,
             authenticated_at: person.authenticated_at,
             methods: person.methods.clone(),
             acr: Some(person.acr().to_owned()),
