@@ -87,7 +87,8 @@ async fn translated(
         let description = "The body is longer than 64 KiB or ended early.";
         return Err(respond::plain(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description));
     };
-    let is_json = media_type(&head.headers).eq_ignore_ascii_case("application/json");
+    // Its SDKs say so of a GET, too.
+    let is_json = !body.is_empty() && media_type(&head.headers).eq_ignore_ascii_case("application/json");
     let form = if is_json { form_of(&body) } else { Ok(body.clone()) };
     let query = head.uri.query().unwrap_or_default().to_owned();
     let speaker = {

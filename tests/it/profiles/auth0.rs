@@ -268,7 +268,9 @@ async fn userinfo_needs_openid() {
     let server = server().await;
     for (scope, status) in [("openid%20email", 200), ("email", 403)] {
         let token = decided(&server, &format!("&scope={scope}"), "allow").await.access_token();
-        let answer = server.get("/userinfo").header("authorization", &format!("bearer {token}")).send().await;
+        let call = server.get("/userinfo").header("authorization", &format!("bearer {token}"));
+        // As the Python SDK does: a media type without a body.
+        let answer = call.header("content-type", "application/json").send().await;
         assert_eq!(answer.status, status, "{scope}");
     }
     assert_eq!(server.get("/userinfo").send().await.status, 401);
@@ -284,7 +286,7 @@ async fn bodies_may_be_json() {
     let device_code = asked.json()["device_code"].as_str().unwrap().to_owned();
     let form = json!({ "client_id": SPA, "device_code": device_code, "grant_type": DEVICE_CODE, "organization": null });
     assert_eq!(post("/oauth/token", &form.to_string()).await.json()["error"], "authorization_pending");
-    for wrong in ["", "[]", "client_id=spa", r#"{"client_id":["spa"]}"#, r#"{"client_id":"spa""#] {
+    for wrong in [" ", "[]", "client_id=spa", r#"{"client_id":["spa"]}"#, r#"{"client_id":"spa""#] {
         let answer = post("/oauth/token", wrong).await;
         assert_eq!(
             (answer.status.as_u16(), answer.json()["error"].as_str()),
