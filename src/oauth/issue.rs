@@ -277,7 +277,7 @@ impl AuthorizationServer {
             client_id: Some(&application.client_id),
             ..Bearings::default()
         };
-        let tells_names = match application.settings.scope_handling {
+        let tells_names = match issuer.dialect().scope_handling_of(&application.settings) {
             ScopeHandling::Strict => false,
             ScopeHandling::Compatibility => true,
         };

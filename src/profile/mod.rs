@@ -14,7 +14,7 @@ pub use endpoint::{Endpoint, Path};
 pub use in_use::{InUse, Spoken, patterns};
 
 use crate::jose::TokenType;
-use crate::model::Profile;
+use crate::model::{ApplicationSettings, Profile, ScopeHandling};
 
 /// How one profile speaks. `Dialect::of` is the only way to get one.
 #[derive(Debug, PartialEq)]
@@ -89,6 +89,10 @@ pub struct Dialect {
     pub names_issuer: bool,
     /// Whether authorization responses say `userState` and `locale` (F-056, F-057), instead of `session_state`.
     pub tells_user_state: bool,
+    /// Whether those of OpenID Connect say `session_state` (Session Management 1.0).
+    pub tells_session_state: bool,
+    /// How claims are told whatever the application says (D-02); `None`: as it says.
+    pub scope_handling: Option<ScopeHandling>,
     /// Whether `offline_access` needs the parameter `device` (F-049, D11).
     pub needs_device: bool,
     /// Whether a login form may be posted without our proof of where it comes from (F-047).
@@ -196,6 +200,11 @@ impl Dialect {
             Profile::SimpleIdServer => &simpleidserver::DIALECT,
             Profile::Fusio => &fusio::DIALECT,
         }
+    }
+
+    /// How the claims of an application's users are told.
+    pub fn scope_handling_of(&self, settings: &ApplicationSettings) -> ScopeHandling {
+        self.scope_handling.unwrap_or(settings.scope_handling)
     }
 
     /// Where its clients look for the endpoint.

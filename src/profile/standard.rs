@@ -56,6 +56,8 @@ pub(super) const DIALECT: Dialect = Dialect {
     knows_hybrid: true,
     names_issuer: true,
     tells_user_state: false,
+    tells_session_state: true,
+    scope_handling: None,
     needs_device: false,
     accepts_bare_login: false,
     confirms_logout: true,
