@@ -39,14 +39,12 @@ impl AuthorizationServer {
         spoken: &Spoken<'_>,
         request: &TokenRequest<'_>,
     ) -> Result<Option<Speaker>, OAuthError> {
-        let issuers = self.keys.issuers();
-        let speakers: Vec<_> = issuers.iter().filter(|issuer| spoken.is_of(issuer.dialect())).collect();
+        let speakers = self.keys.speaking(|dialect| spoken.is_of(dialect));
         let issuer = match spoken.tenant {
             Some(name) => {
-                let is_called = |issuer: &&&Arc<LocalIssuer>| {
-                    let tenant = &issuer.tenant;
-                    Uuid::try_parse(name).is_ok_and(|id| id == tenant.id)
-                        || (issuer.dialect().has_realms && tenant.name == name)
+                let id = Uuid::try_parse(name).ok();
+                let is_called = |issuer: &&Arc<LocalIssuer>| {
+                    id == Some(issuer.tenant.id) || (issuer.dialect().has_realms && issuer.tenant.name == name)
                 };
                 match speakers.iter().find(is_called) {
                     Some(issuer) => issuer,
@@ -68,13 +66,13 @@ impl AuthorizationServer {
 
     async fn speaker_by_hints<'a>(
         &self,
-        speakers: &[&'a Arc<LocalIssuer>],
+        speakers: &'a [Arc<LocalIssuer>],
         request: &TokenRequest<'_>,
     ) -> Result<&'a Arc<LocalIssuer>, OAuthError> {
         // What is wrong with the parameters is told by the endpoint.
         let parameters = Parameters::parse(request.body).ok();
         let find = |name: &str| parameters.as_ref().and_then(|parameters| parameters.find(name));
-        let of_id = |id: Uuid| speakers.iter().copied().find(|issuer| issuer.tenant.id == id);
+        let of_id = |id: Uuid| speakers.iter().find(|issuer| issuer.tenant.id == id);
         let header = request.tenant_header.and_then(|value| std::str::from_utf8(value).ok());
         if let Some(hint) = header.filter(|value| !value.is_empty()).or_else(|| find("tenantId")) {
             return Uuid::try_parse(hint).ok().and_then(of_id).ok_or_else(unknown_tenant);
@@ -90,7 +88,7 @@ impl AuthorizationServer {
             let mut knowing = Vec::new();
             for speaker in speakers {
                 if self.find_client(speaker.tenant.id, &credentials.client_id).await?.is_some() {
-                    knowing.push(*speaker);
+                    knowing.push(speaker);
                 }
             }
             if let [only] = knowing[..] {
@@ -130,9 +128,7 @@ impl AuthorizationServer {
             return true;
         }
         let Some(path) = issuer.dialect().own_path(endpoint) else { return false };
-        let issuers = self.keys.issuers();
-        let mut speakers = issuers.iter().filter(|other| other.dialect().own_path(endpoint) == Some(path));
-        speakers.all(is_this)
+        self.keys.speaking(|dialect| dialect.own_path(endpoint) == Some(path)).iter().all(is_this)
     }
 
     /// Without hint and client the default tenant is meant.

@@ -11,7 +11,7 @@ mod simpleidserver;
 mod standard;
 
 pub use endpoint::{Endpoint, Path};
-pub use in_use::{InUse, Spoken, patterns};
+pub use in_use::{InUse, Spoken, is_spoken_somewhere, patterns};
 
 use crate::jose::TokenType;
 use crate::model::{ApplicationSettings, Profile, ScopeHandling};

@@ -19,7 +19,7 @@ use super::{MAX_BODY_BYTES, PeerAddress, respond, sent};
 use crate::oauth::{
     AuthorizationServer, ErrorCode, ErrorReason, OAuthError, Speaker, TokenRequest, form_decoded, form_encoded,
 };
-use crate::profile::{Dialect, InUse, ScopeSeparator, Spoken};
+use crate::profile::{Dialect, ScopeSeparator, Spoken, is_spoken_somewhere};
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
@@ -36,9 +36,9 @@ pub(super) async fn translate(
     let path = request.uri().path().to_owned();
     let Some(spoken) = server.keys().dialects_in_use().find(&path) else {
         // Where nobody speaks so there is nothing, though the endpoint is at this path.
-        return match InUse::all().find(&path) {
-            Some(_) => respond::not_found().await,
-            None => next.run(request).await,
+        return match is_spoken_somewhere(&path) {
+            true => respond::not_found().await,
+            false => next.run(request).await,
         };
     };
     let origin = request.headers().get(header::ORIGIN).cloned();
