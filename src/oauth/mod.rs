@@ -53,6 +53,7 @@ mod repetitions;
 mod revocation;
 mod scopes;
 mod session;
+mod setup;
 mod tenant;
 mod user_claims;
 mod userinfo;
