@@ -76,7 +76,8 @@ pub use introspection::Introspection;
 pub use issue::TokenResponse;
 pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
 pub use logout::LogoutToTell;
-pub(crate) use parameters::decode as form_decoded;
+pub(crate) use parameters::{decode as form_decoded, encode as form_encoded};
+pub use tenant::Speaker;
 pub use userinfo::UserInfo;
 
 use crate::clock::Clock;
