@@ -6,6 +6,7 @@ mod gateway;
 mod keys;
 mod login_time;
 mod management;
+mod peers;
 mod profiles;
 mod spec;
 mod store;
