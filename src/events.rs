@@ -35,6 +35,8 @@ pub enum Event {
     /// Somebody proved who they are, second factor included.
     LoginSucceeded,
     LoginFailed,
+    /// An application says that somebody whom it knows already is there again.
+    LoginNoted,
     ApiKeyCreated,
     ApiKeyUpdated,
     ApiKeyDeleted,
@@ -96,6 +98,7 @@ impl Event {
             Self::RecoveryCodeSpent => "user.recovery_code_spent",
             Self::LoginSucceeded => "login.succeeded",
             Self::LoginFailed => "login.failed",
+            Self::LoginNoted => "login.noted",
             Self::ApiKeyCreated => "api_key.created",
             Self::ApiKeyUpdated => "api_key.updated",
             Self::ApiKeyDeleted => "api_key.deleted",

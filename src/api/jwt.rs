@@ -4,27 +4,20 @@
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Api;
 use super::answer::{Refusal, Reply, json_answer, nothing};
 use super::call::{Call, milliseconds, path_id};
+use super::received::bearer;
 use crate::directory::FieldCode;
 use crate::model::RefreshToken;
 
 /// The claims of the token that the caller presents; no API key is asked for.
 pub(super) async fn validate(State(api): State<Api>, request: Request<Body>) -> Reply {
-    let mut fields = request.headers().get_all(header::AUTHORIZATION).iter();
-    let (Some(field), None) = (fields.next(), fields.next()) else { return Err(Refusal::Unauthorized) };
-    let field = field.to_str().map_err(|_| Refusal::Unauthorized)?;
-    // FusionAuth's older clients write JWT for Bearer.
-    let (scheme, token) = field.split_once(' ').ok_or(Refusal::Unauthorized)?;
-    if !["bearer", "jwt"].contains(&scheme.to_ascii_lowercase().as_str()) {
-        return Err(Refusal::Unauthorized);
-    }
-    let claims = api.server.claims_of(token.trim()).map_err(|_| Refusal::Unauthorized)?;
+    let token = bearer(request.headers()).ok_or(Refusal::Unauthorized)?;
+    let claims = api.server.claims_of(token).map_err(|_| Refusal::Unauthorized)?;
     json_answer(&json!({ "jwt": claims }))
 }
 

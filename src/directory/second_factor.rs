@@ -2,6 +2,8 @@
 //!
 //! Owns their shapes. Counting wrong ones and spending right ones is `credentials`' business.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use totp_rs::{Builder, Totp};
 use uuid::Uuid;
 
@@ -35,6 +37,13 @@ pub struct Enrollment {
     pub recovery_codes: Vec<Secret<String>>,
 }
 
+/// A shared secret that is nobody's yet, in both forms in which FusionAuth's clients want it.
+#[derive(Debug)]
+pub struct ProposedSecret {
+    pub base32: Secret<String>,
+    pub base64: Secret<String>,
+}
+
 /// What a presented code turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -65,6 +74,13 @@ impl Directory {
         let uri = Secret::new(uri(&tenant, &before, &secret));
         self.replace_user(&before, &after, Event::SecondFactorEnrolled).await?;
         Ok(Enrollment { uri, secret, recovery_codes })
+    }
+
+    /// A new shared secret. It is remembered nowhere.
+    pub fn propose_totp_secret(&self) -> ProposedSecret {
+        let mut secret = [0; SECRET_BYTES];
+        self.entropy.fill(&mut secret);
+        ProposedSecret { base32: Secret::new(base32(&secret)), base64: Secret::new(STANDARD.encode(secret)) }
     }
 
     /// Takes the second factor away, for somebody who lost it. Sessions and tokens of the user end.

@@ -9,6 +9,7 @@
 //! | RFC 6749 3.1 the authorization endpoint, OpenID Connect Core 3 | `authorization`, `login`, `session`, `consent` |
 //! | OpenID Connect logout: RP-initiated, front-channel, back-channel | `logout` |
 //! | RFC 6749 3.2 parameters | `parameters` |
+//! | logging in through the management API | `login_api`, `waiting_login` |
 //! | RFC 6749 4.1.3 authorization codes | `grant/authorization_code` |
 //! | RFC 6749 4.3 passwords | `grant/password` |
 //! | a new password that is due at the token endpoint (F-055) | `change_password` |
@@ -44,6 +45,7 @@ mod introspection;
 mod issue;
 mod keys;
 mod login;
+mod login_api;
 mod login_state;
 mod logout;
 mod metadata;
@@ -56,6 +58,7 @@ mod session;
 mod tenant;
 mod user_claims;
 mod userinfo;
+mod waiting_login;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -74,6 +77,7 @@ pub use interaction::{Reply, Step};
 pub use introspection::Introspection;
 pub use issue::TokenResponse;
 pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
+pub use login_api::{ApiLogin, LoggedIn, LoginDetails, LoginRefusal, LoginStep};
 pub use logout::LogoutToTell;
 pub(crate) use parameters::decode as form_decoded;
 pub use userinfo::UserInfo;
