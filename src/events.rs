@@ -46,6 +46,8 @@ pub enum Event {
     TokenIssued,
     TokenRefreshed,
     TokenRevoked,
+    /// An administrator had claims of their own signed.
+    TokenVended,
     CodeReused,
     RefreshTokenReused,
     RefreshTokenMisused,
@@ -108,6 +110,7 @@ impl Event {
             Self::TokenIssued => "token.issued",
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenRevoked => "token.revoked",
+            Self::TokenVended => "token.vended",
             Self::CodeReused => "authorization_code.reused",
             Self::RefreshTokenReused => "refresh_token.reused",
             Self::RefreshTokenMisused => "refresh_token.misused",

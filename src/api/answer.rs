@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::directory::{DirectoryError, FieldCode, FieldError};
+use crate::directory::{DirectoryError, FieldCode, FieldError, LoginError};
 use crate::oauth::OAuthError;
 use crate::store::StoreError;
 
@@ -76,6 +76,20 @@ impl From<DirectoryError> for Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         DirectoryError::from(error).into()
+    }
+}
+
+impl From<LoginError> for Refusal {
+    /// What to answer to wrong credentials depends on what they were for; a wrong path unless somebody says otherwise.
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::WrongCredentials => Self::NotFound,
+            LoginError::Throttled { retry_after } => Self::Throttled(retry_after),
+            LoginError::Locked => Self::Locked,
+            LoginError::Expired => Self::Expired,
+            LoginError::Busy => Self::Unavailable,
+            LoginError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -150,11 +150,7 @@ fn method() -> Value {
 pub(super) fn refuse(refused: LoginRefusal, wrong: Refusal) -> Reply {
     Err(match refused {
         LoginRefusal::Person(LoginError::WrongCredentials) => wrong,
-        LoginRefusal::Person(LoginError::Throttled { retry_after }) => Refusal::Throttled(retry_after),
-        LoginRefusal::Person(LoginError::Locked) => Refusal::Locked,
-        LoginRefusal::Person(LoginError::Expired) => Refusal::Expired,
-        LoginRefusal::Person(LoginError::Busy) => Refusal::Unavailable,
-        LoginRefusal::Person(LoginError::Store(error)) => error.into(),
+        LoginRefusal::Person(error) => error.into(),
         LoginRefusal::Unknown => Refusal::NotFound,
         LoginRefusal::OtherApplication => {
             Refusal::field("applicationId", FieldCode::Invalid, "is not the application that the login began for")

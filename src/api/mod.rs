@@ -14,7 +14,9 @@ mod entities;
 mod entity_grants;
 mod entity_types;
 mod jwt;
+mod jwt_exchange;
 mod login;
+mod logout;
 mod members;
 mod patch;
 mod received;
@@ -86,8 +88,15 @@ pub fn router(management: Management) -> Router {
                 .delete(api_keys::delete),
         )
         .route("/api/jwt/validate", get(jwt::validate))
-        .route("/api/jwt/refresh", get(jwt::list).delete(jwt::end_all))
+        .route("/api/jwt/refresh", get(jwt::list).post(jwt_exchange::refresh).delete(jwt::end_all))
+        .route("/api/jwt/issue", get(jwt_exchange::issue))
+        .route("/api/jwt/vend", post(jwt_exchange::vend))
+        .route("/api/jwt/reconcile", post(jwt_exchange::reconcile))
         .route("/api/jwt/refresh/{id}", get(jwt::find).delete(jwt::end))
+        .route(
+            "/api/user/change-password",
+            get(change_password::check_without_id).post(change_password::change_without_id),
+        )
         .route("/api/user/change-password/{id}", get(change_password::check).post(change_password::change))
         .merge(logins())
         .merge(entities())
@@ -103,6 +112,7 @@ fn logins() -> Router<Api> {
     Router::new()
         .route("/api/login", post(login::log_in).put(login::note))
         .route("/api/login/{user}/{application}", put(login::note_by_path))
+        .route("/api/logout", post(logout::log_out))
         .route("/api/two-factor/login", post(two_factor::log_in))
         .route("/api/two-factor/start", post(two_factor::start))
         .route("/api/two-factor/secret", get(two_factor::secret))
@@ -211,12 +221,13 @@ fn users() -> Router<Api> {
 }
 
 /// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
-const ROOTS: [(&str, &str); 9] = [
+const ROOTS: [(&str, &str); 10] = [
     ("api-key", "/api/api-key/**"),
     ("application", "/api/application/**"),
     ("entity", "/api/entity/**"),
     ("jwt", "/api/jwt/**"),
     ("login", "/api/login/**"),
+    ("logout", "/api/logout"),
     ("status", "/api/status"),
     ("tenant", "/api/tenant/**"),
     ("two-factor", "/api/two-factor/**"),

@@ -14,6 +14,7 @@ use super::answer::Refusal;
 use super::patch::Patch;
 use super::{MAX_BODY_BYTES, PeerAddress};
 use crate::directory::FieldCode;
+use crate::secret::Secret;
 
 /// What was sent, whoever it was.
 pub(super) struct Received {
@@ -124,4 +125,15 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (Some(field), None) = (fields.next(), fields.next()) else { return None };
     let (scheme, token) = field.to_str().ok()?.split_once(' ')?;
     ["bearer", "jwt"].contains(&scheme.to_ascii_lowercase().as_str()).then(|| token.trim())
+}
+
+/// The same, or FusionAuth's cookie `access_token` where no field says who asks. Only for what changes nothing: a browser
+/// sends cookies along with requests that nobody wanted.
+pub(super) fn presented_token(headers: &HeaderMap) -> Option<Secret<String>> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return bearer(headers).map(|token| Secret::new(token.to_owned()));
+    }
+    let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
+    let mut cookies = fields.flat_map(|field| field.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+    cookies.find(|(name, _)| *name == "access_token").map(|(_, token)| Secret::new(token.to_owned()))
 }
