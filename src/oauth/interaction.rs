@@ -187,6 +187,18 @@ pub enum Page {
     NotRegistered {
         client_name: String,
     },
+    /// Asks for the first account (L14).
+    SetUp {
+        form: Form,
+        message: Option<Message>,
+        email: String,
+        min_length: u32,
+    },
+    /// Shows what the first person needs, once.
+    SetUpDone {
+        email: String,
+        api_key: Secret<String>,
+    },
     ConfirmLogout {
         form: Form,
     },
@@ -227,6 +239,7 @@ pub enum Message {
     PasswordTooLong,
     PasswordTooCommon,
     PasswordsDiffer,
+    InvalidEmail,
     UnknownUserCode,
     UserCodeExpired,
 }
@@ -259,8 +272,13 @@ impl Page {
             | Self::Consent { .. }
             | Self::DeviceEntry { .. }
             | Self::DeviceConfirm { .. }
+            | Self::SetUp { .. }
             | Self::ConfirmLogout { .. } => true,
-            Self::DeviceDone { .. } | Self::NotRegistered { .. } | Self::SignedOut { .. } | Self::Error(_) => false,
+            Self::DeviceDone { .. }
+            | Self::NotRegistered { .. }
+            | Self::SetUpDone { .. }
+            | Self::SignedOut { .. }
+            | Self::Error(_) => false,
         }
     }
 }

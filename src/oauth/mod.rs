@@ -57,6 +57,7 @@ mod repetitions;
 mod revocation;
 mod scopes;
 mod session;
+mod setup;
 mod tenant;
 mod token_api;
 mod user_claims;

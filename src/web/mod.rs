@@ -20,6 +20,7 @@ mod rounds;
 mod sent;
 mod service;
 mod session_check;
+mod setup;
 mod show;
 mod token;
 mod userinfo;
@@ -46,6 +47,7 @@ const SECOND_FACTOR: &str = "/oauth2/two-factor";
 const CONSENT: &str = "/oauth2/consent";
 const LOGOUT: &str = "/oauth2/logout";
 const SESSION_CHECK: &str = "/oauth2/check_session";
+const SETUP: &str = "/oauth2/setup";
 const CHANGE_PASSWORD: &str = "/password/change";
 const TOKEN: &str = "/oauth2/token";
 const INTROSPECT: &str = "/oauth2/introspect";
@@ -78,6 +80,7 @@ pub fn router(server: Arc<AuthorizationServer>) -> Router {
     Router::new()
         .merge(people())
         .merge(scripts())
+        .route(SETUP, get(setup::answer).post(setup::answer))
         .route(INTROSPECT, post(introspect::post))
         .route(&tenant(INTROSPECT), post(introspect::post))
         .route(USER_CODE_CHECK, get(device::check))
