@@ -2,8 +2,10 @@
 
 mod applications;
 mod entities;
+mod jwt;
 mod keys;
 mod login;
+mod own_account;
 mod people;
 mod tokens;
 mod two_factor;
