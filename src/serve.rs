@@ -144,7 +144,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         metrics: metrics.clone(),
         enforcer: enforcer.clone(),
         census: census.clone(),
-        upstreams: upstreams.clone(),
+        upstreams: upstreams.iter().filter(|upstream| upstream.servers() > 0).cloned().collect(),
         store_up,
         configuration: running.described(&config),
         started: Instant::now(),

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::directory::{DirectoryError, FieldCode, FieldError, LoginError};
-use crate::oauth::OAuthError;
+use crate::oauth::{ErrorCode, OAuthError};
 use crate::store::StoreError;
 
 /// An answer, or why there is none.
@@ -99,10 +99,10 @@ impl From<OAuthError> for Refusal {
         if let Some(source) = &error.source {
             tracing::error!(error.code = error.code.as_str(), error.source = %source, "A request failed.");
         }
-        match (error.code.status(), error.retry_after) {
-            (429, seconds) => Self::Throttled(seconds.unwrap_or(1)),
-            (500.., _) => Self::Unavailable,
-            (_, _) => Self::NotFound,
+        match error.retry_after.filter(|_| error.code == ErrorCode::Throttled) {
+            Some(seconds) => Self::Throttled(seconds),
+            None if error.is_ours() => Self::Unavailable,
+            None => Self::NotFound,
         }
     }
 }

@@ -109,7 +109,7 @@ pub(super) fn read_details(members: &mut Members<'_>) -> (Option<String>, bool) 
 /// What a step of a login looks like: 200, 202 without a registration, 203 for a password that is due, 242 for a second
 /// factor that is missing.
 pub(super) async fn answer(api: &Api, step: LoginStep) -> Reply {
-    let LoggedIn { user, is_registered, tokens, tokens_expire_at } = match step {
+    let LoggedIn { user, is_registered, tokens } = match step {
         LoginStep::Complete(logged_in) => *logged_in,
         LoginStep::SecondFactor(id) => return json_answer_with(challenged(), &challenge(&id)),
         LoginStep::NewPassword(id, reason) => {
@@ -124,7 +124,7 @@ pub(super) async fn answer(api: &Api, step: LoginStep) -> Reply {
             "refreshToken": tokens.refresh_token,
             "refreshTokenId": tokens.refresh_token_id,
             "token": tokens.access_token,
-            "tokenExpirationInstant": milliseconds(tokens_expire_at),
+            "tokenExpirationInstant": milliseconds(tokens.issued_at + tokens.expires_in),
         })),
     };
     document["user"] = users::shown(api, &user).await?;
@@ -140,10 +140,13 @@ pub(super) fn challenge(id: &Secret<String>) -> Value {
     json!({ "methods": [method()], "twoFactorId": id.expose() })
 }
 
-/// The second factor that there is (RFC 6238), as FusionAuth describes it.
+/// FusionAuth's name of the second factor that there is (RFC 6238).
+pub(super) const METHOD: &str = "authenticator";
+
+/// As FusionAuth describes it.
 fn method() -> Value {
     let authenticator = json!({ "algorithm": "HmacSHA1", "codeLength": 6, "timeStep": 30 });
-    json!({ "authenticator": authenticator, "id": "authenticator", "method": "authenticator" })
+    json!({ "authenticator": authenticator, "id": METHOD, "method": METHOD })
 }
 
 /// `wrong` is the answer to what the person sent.

@@ -20,6 +20,8 @@ pub struct BrowserRequest<'a> {
     pub form: Option<&'a [u8]>,
     /// Whether the form is one that we gave to this browser.
     pub form_origin: FormOrigin,
+    /// What stands in front of our paths when the browser is led to another one.
+    pub prefix: Option<&'a str>,
     /// The tenant in the path.
     pub tenant_path: Option<&'a str>,
     /// `X-FusionAuth-TenantId`.
@@ -255,8 +257,8 @@ impl<'a> BrowserRequest<'a> {
 
     /// A path of ours, of the same tenant as the request.
     pub(super) fn own_path(&self, path: &str) -> String {
-        match self.tenant_path {
-            Some(tenant) => format!("/{tenant}{path}"),
+        match self.prefix {
+            Some(prefix) => format!("/{prefix}{path}"),
             None => path.to_owned(),
         }
     }

@@ -51,8 +51,6 @@ pub struct LoggedIn {
     /// Whether the user has a place in the application, or no application was named.
     pub is_registered: bool,
     pub tokens: Option<TokenResponse>,
-    /// First instant at which the access token is over, in seconds.
-    pub tokens_expire_at: i64,
 }
 
 /// Why nobody is logged in.
@@ -194,7 +192,7 @@ impl AuthorizationServer {
         }
         self.check_may_log_in(&user)?;
         Event::LoginNoted.tell_of(&user.id.to_string(), &application.client_id);
-        Ok(LoggedIn { user, is_registered: true, tokens: None, tokens_expire_at: 0 })
+        Ok(LoggedIn { user, is_registered: true, tokens: None })
     }
 
     async fn find_api_login(&self, id: &str) -> Result<Option<WaitingLogin>, StoreError> {
@@ -235,8 +233,7 @@ impl AuthorizationServer {
             }
         }
         Event::LoginSucceeded.tell(&user.id.to_string());
-        let tokens_expire_at = self.clock.now() + tokens.as_ref().map_or(0, |tokens| tokens.expires_in);
-        Ok(LoginStep::Complete(Box::new(LoggedIn { user, is_registered, tokens, tokens_expire_at })))
+        Ok(LoginStep::Complete(Box::new(LoggedIn { user, is_registered, tokens })))
     }
 
     /// An access token without scopes, and a refresh token where the application's `loginConfiguration` says so.

@@ -84,7 +84,8 @@ pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
 pub use login_api::{ApiLogin, LoggedIn, LoginDetails, LoginRefusal, LoginStep};
 pub use logout::LogoutToTell;
 pub use own_account::{OwnAccount, PasswordRefusal};
-pub(crate) use parameters::decode as form_decoded;
+pub(crate) use parameters::{decode as form_decoded, encode as form_encoded};
+pub use tenant::Speaker;
 pub use token_api::{ApiRefresh, TokenRefusal, Voucher};
 pub use userinfo::UserInfo;
 

@@ -59,7 +59,7 @@ pub enum TokenRefusal {
 impl From<OAuthError> for TokenRefusal {
     /// What an OAuth client would be told is wrong with its refresh token is one thing here.
     fn from(error: OAuthError) -> Self {
-        if error.code.status() >= 500 { Self::Unanswered(error) } else { Self::RefreshToken }
+        if error.is_ours() { Self::Unanswered(error) } else { Self::RefreshToken }
     }
 }
 

@@ -10,6 +10,7 @@ use super::pages::{self, Chrome, ErrorKind, FormAction, Language};
 use super::respond::{self, Outcome};
 use crate::model::{Tenant, Theme};
 use crate::oauth::{ConsentScope, Context, ErrorCode, ErrorReason, Form, Message, OAuthError, Page};
+use crate::profile::Statuses;
 
 /// A page, with `forgery` in its form.
 pub(super) fn page(
@@ -153,7 +154,7 @@ fn failure(browser: &Browser, context: &Context, error: &OAuthError) -> Response
     if let Some(source) = &error.source {
         tracing::error!(error.code = error.code.as_str(), error.source = %source, "A page could not be shown.");
     }
-    let kind = match error.code.status() {
+    let kind = match error.status() {
         429 => ErrorKind::Throttled,
         500.. => ErrorKind::Unavailable,
         _ => ErrorKind::Request,
@@ -173,7 +174,7 @@ fn explain(browser: &Browser, context: &Context, kind: ErrorKind, error: &OAuthE
         detail: None,
         request_id: browser.request_id(),
     };
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     respond_with(browser, context, status.into(), &page)
 }
 
@@ -217,7 +218,8 @@ impl From<StatusCode> for Status {
 fn status_of(message: Option<Message>) -> Status {
     match message {
         Some(Message::Throttled(seconds)) => {
-            let code = StatusCode::from_u16(ErrorCode::Throttled.status()).unwrap_or(StatusCode::TOO_MANY_REQUESTS);
+            let code = StatusCode::from_u16(ErrorCode::Throttled.status(&Statuses::RFC))
+                .unwrap_or(StatusCode::TOO_MANY_REQUESTS);
             Status { code, retry_after: Some(seconds) }
         }
         Some(_) | None => StatusCode::OK.into(),

@@ -6,6 +6,7 @@ mod gateway;
 mod keys;
 mod login_time;
 mod management;
+mod profiles;
 mod spec;
 mod store;
 mod store_speed;

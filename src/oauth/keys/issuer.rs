@@ -110,6 +110,11 @@ impl LocalIssuer {
         found.map(|key| &key.key)
     }
 
+    /// How its tenant speaks.
+    pub fn dialect(&self) -> &'static Dialect {
+        Dialect::of(self.tenant.profile)
+    }
+
     /// The JWKS of the tenant, for everybody.
     pub fn key_set_document(&self) -> Bytes {
         self.key_set.document()
