@@ -120,6 +120,7 @@ fn logins() -> Router<Api> {
         .route("/api/two-factor/send/{id}", post(two_factor::send_for_login))
         .route("/api/two-factor/status", get(two_factor::status).post(two_factor::status))
         .route("/api/two-factor/status/{trust}", get(two_factor::status))
+        .route("/api/user/two-factor/{user}", post(two_factor::enable).delete(two_factor::disable))
 }
 
 /// Entity types, entities and what they may do to each other.

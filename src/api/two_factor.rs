@@ -1,4 +1,4 @@
-//! `/api/two-factor`: the second step of a login, and what is needed for it.
+//! `/api/two-factor`, `/api/user/two-factor`: the second step of a login, and what is needed for it.
 //!
 //! Owns the members and the shapes. Codes come from an authenticator or from the list of recovery codes: nothing is sent
 //! anywhere, and no device is trusted for longer than one login.
@@ -9,15 +9,16 @@ use axum::http::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::answer::{Refusal, Reply, json_answer, json_answer_with};
-use super::call::Call;
-use super::login::{answer, challenge, challenged, read_application, read_details, refuse};
+use super::answer::{Refusal, Reply, json_answer, json_answer_with, nothing};
+use super::call::{Call, path_id};
+use super::login::{METHOD, answer, challenge, challenged, read_application, read_details, refuse};
 use super::members::Members;
 use super::received::{Received, bearer};
 use super::{Api, users};
-use crate::directory::FieldCode;
+use crate::directory::{FieldCode, LoginError};
 use crate::model::User;
 use crate::oauth::LoginDetails;
+use crate::secret::Secret;
 
 /// The id of the login is the proof that its first step was taken: no key is asked for.
 pub(super) async fn log_in(State(api): State<Api>, request: Request<Body>) -> Reply {
@@ -76,6 +77,48 @@ pub(super) async fn secret(State(api): State<Api>, request: Request<Body>) -> Re
         "secret": proposed.base64.expose(),
         "secretBase32Encoded": proposed.base32.expose(),
     }))
+}
+
+/// Gives a user the second factor whose secret was made before; a code shows that the person has it.
+pub(super) async fn enable(State(api): State<Api>, Path(user): Path<String>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    let user = users::existing(&api, &call, path_id(&user)?).await?;
+    let body = call.json()?;
+    let mut members = Members::of_whole(&body)?;
+    let method = members.text("method").unwrap_or_else(|| METHOD.to_owned());
+    if method != METHOD {
+        members.refuse("method", FieldCode::Invalid, format_args!("is not {METHOD}"));
+    }
+    let secret = Secret::new(members.required_text("secretBase32Encoded"));
+    let code = Secret::new(members.required_text("code"));
+    members.finish()?;
+    let enrolled = api.directory.enroll_totp_with(&user, secret, code.expose()).await?.ok_or(Refusal::WrongCode)?;
+    let codes: Vec<&str> = enrolled.recovery_codes.iter().map(|code| code.expose().as_str()).collect();
+    json_answer(&json!({ "recoveryCodes": codes }))
+}
+
+/// Takes it away again from somebody who can still prove it; `faregate user totp --remove` is for those who cannot.
+pub(super) async fn disable(State(api): State<Api>, Path(user): Path<String>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    let user = users::existing(&api, &call, path_id(&user)?).await?;
+    let code = match call.is_bare() {
+        true => call.query("code").into_iter().next(),
+        false => {
+            let body = call.json()?;
+            let mut members = Members::of_whole(&body)?;
+            let code = members.text("code");
+            members.finish()?;
+            code
+        }
+    };
+    let blank = || Refusal::field("code", FieldCode::Blank, "must be a code of the second factor, or a recovery code");
+    let code = code.filter(|code| !code.is_empty()).map(Secret::new).ok_or_else(blank)?;
+    match api.directory.check_second_factor(&user, code.expose(), call.peer).await {
+        Ok(_) => api.directory.remove_totp(user.id).await?,
+        Err(LoginError::WrongCredentials) => return Err(Refusal::WrongCode),
+        Err(error) => return Err(error.into()),
+    }
+    nothing()
 }
 
 /// Codes are not sent: whoever asks for one is told that there is no such method.

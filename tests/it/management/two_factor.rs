@@ -167,6 +167,43 @@ async fn shared_secrets_are_made_for_keys_and_tokens() {
     }
 }
 
+// L11, L15: a code proves that the person has the secret, and another one that it may go again
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_factor_is_given_and_taken_with_a_code() {
+    let people = People::start().await;
+    let root = people.root();
+    let path = format!("/api/user/two-factor/{ANN}");
+    let secret = text(&done(root.get("/api/two-factor/secret").await).body, "secretBase32Encoded");
+    let made = authenticator(&secret);
+    let body = |code: &str| json!({ "method": "authenticator", "secretBase32Encoded": secret, "code": code });
+    assert_eq!(root.post(&path, body("000000x")).await.status, 421);
+    assert_eq!(people.log_in("ann", PASSWORD).await.status, 200);
+    let enabled = done(root.post(&path, body(&code(&made))).await);
+    let codes = enabled.body["recoveryCodes"].as_array().unwrap();
+    assert_eq!(codes.len(), 10);
+    assert_eq!(root.post(&path, body(&code(&made))).await.codes(), ["[duplicate]method"]);
+    let id = challenge(&people).await;
+    done(send_code(&people, &id, &code(&made)).await);
+    for (wrong, codes) in [
+        (json!({}), vec!["[blank]secretBase32Encoded", "[blank]code"]),
+        (json!({ "method": "sms", "secretBase32Encoded": "AA", "code": "1" }), vec!["[invalid]method"]),
+    ] {
+        assert_eq!(root.post(&path, wrong).await.codes(), codes);
+    }
+    let short = json!({ "secretBase32Encoded": "AAAA", "code": "1" });
+    let of_bob = format!("/api/user/two-factor/{BOB}");
+    assert_eq!(root.post(&of_bob, short).await.codes(), ["[invalid]secretBase32Encoded"]);
+    assert_eq!(root.delete(&path).await.codes(), ["[blank]code"]);
+    assert_eq!(root.delete(&format!("{path}?methodId=authenticator&code=1")).await.status, 421);
+    let recovery = codes[0].as_str().unwrap();
+    let body = Some(("application/json", json!({ "code": recovery }).to_string()));
+    done(root.send(Method::DELETE, &path, body).await);
+    assert_eq!(people.log_in("ann", PASSWORD).await.status, 200, "nothing more is asked for");
+    assert_eq!(root.delete(&format!("{path}?code={recovery}")).await.status, 421, "there is none");
+    assert_eq!(people.stranger().delete(&path).await.status, 401);
+    assert_eq!(root.delete(&format!("/api/user/two-factor/{}?code=1", Uuid::nil())).await.status, 404);
+}
+
 // nothing is sent and nothing is trusted: the answers say so
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codes_are_not_sent_and_devices_not_trusted() {
