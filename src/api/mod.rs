@@ -14,6 +14,7 @@ mod entities;
 mod entity_grants;
 mod entity_types;
 mod jwt;
+mod keys;
 mod members;
 mod patch;
 mod registrations;
@@ -77,6 +78,13 @@ pub fn router(management: Management) -> Router {
                 .patch(api_keys::change)
                 .delete(api_keys::delete),
         )
+        .route("/api/key", get(keys::list))
+        .route("/api/key/search", get(keys::search).post(keys::search))
+        .route("/api/key/generate", post(keys::generate))
+        .route("/api/key/generate/{id}", post(keys::generate))
+        .route("/api/key/import", post(keys::import))
+        .route("/api/key/import/{id}", post(keys::import))
+        .route("/api/key/{id}", get(keys::find).put(keys::replace).delete(keys::delete))
         .route("/api/jwt/validate", get(jwt::validate))
         .route("/api/jwt/refresh", get(jwt::list).delete(jwt::end_all))
         .route("/api/jwt/refresh/{id}", get(jwt::find).delete(jwt::end))
@@ -188,18 +196,27 @@ fn users() -> Router<Api> {
 }
 
 /// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
-const ROOTS: [(&str, &str); 7] = [
+const ROOTS: [(&str, &str); 8] = [
     ("api-key", "/api/api-key/**"),
     ("application", "/api/application/**"),
     ("entity", "/api/entity/**"),
     ("jwt", "/api/jwt/**"),
+    ("key", "/api/key/**"),
     ("status", "/api/status"),
     ("tenant", "/api/tenant/**"),
     ("user", "/api/user/**"),
 ];
 
 /// The patterns of the paths that are ours.
-pub const PATTERNS: [&str; 7] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1, ROOTS[3].1, ROOTS[4].1, ROOTS[5].1, ROOTS[6].1];
+pub const PATTERNS: [&str; ROOTS.len()] = {
+    let mut patterns = [""; ROOTS.len()];
+    let mut index = 0;
+    while index < ROOTS.len() {
+        patterns[index] = ROOTS[index].1;
+        index += 1;
+    }
+    patterns
+};
 
 /// Which of [`PATTERNS`] a canonical path belongs to; `None` for paths that may be an upstream's.
 pub fn pattern_of(path: &str) -> Option<&'static str> {

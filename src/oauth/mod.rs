@@ -73,7 +73,7 @@ pub use interaction::{
 pub use interaction::{Reply, Step};
 pub use introspection::Introspection;
 pub use issue::TokenResponse;
-pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
+pub use keys::{KeyMaterial, KeyRing, KeyRingError, KnownKey, LocalIssuer, NewKey, Rotation};
 pub use logout::LogoutToTell;
 pub(crate) use parameters::decode as form_decoded;
 pub use userinfo::UserInfo;

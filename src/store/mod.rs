@@ -15,7 +15,7 @@ pub use error::{Object, OpenError, StoreError, Unique};
 
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
-    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
+    NamedKey, Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
 };
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -223,6 +223,15 @@ pub trait Store: Send + Sync + 'static {
     async fn remove_key(&self, id: &str, at: i64) -> Result<bool>;
     /// Every key that is not removed before `since`, oldest first.
     async fn list_keys(&self, since: i64) -> Result<Vec<StoredKey>>;
+
+    // Keys with names, used by an issuer or not. No node keeps them in memory: there is no change.
+
+    /// Conflicts on id and `kid`. [`StoreError::Missing`] names a missing tenant.
+    async fn insert_named_key(&self, key: &NamedKey) -> Result<()>;
+    async fn rename_named_key(&self, id: Uuid, name: &str, at: i64) -> Result<bool>;
+    async fn delete_named_key(&self, id: Uuid) -> Result<bool>;
+    /// Oldest first.
+    async fn list_named_keys(&self) -> Result<Vec<NamedKey>>;
 
     // What files declared.
 

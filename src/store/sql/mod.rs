@@ -17,6 +17,7 @@ mod grants;
 mod group;
 mod keys;
 mod migrate;
+mod named_keys;
 mod open;
 mod postgres;
 mod refresh_tokens;
@@ -43,7 +44,7 @@ pub use open::Options;
 use super::{Brought, GrantFilter, Lease, Result, Search, Store, StoreError};
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
-    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
+    NamedKey, Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
 };
 
 /// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
@@ -429,6 +430,22 @@ impl Store for SqlStore {
 
     async fn list_keys(&self, since: i64) -> Result<Vec<StoredKey>> {
         self.within(keys::list(self, since)).await
+    }
+
+    async fn insert_named_key(&self, key: &NamedKey) -> Result<()> {
+        self.within(named_keys::insert(self, key)).await
+    }
+
+    async fn rename_named_key(&self, id: Uuid, name: &str, at: i64) -> Result<bool> {
+        self.within(named_keys::rename(self, id, name, at)).await
+    }
+
+    async fn delete_named_key(&self, id: Uuid) -> Result<bool> {
+        self.within(named_keys::delete(self, id)).await
+    }
+
+    async fn list_named_keys(&self) -> Result<Vec<NamedKey>> {
+        self.within(named_keys::list(self)).await
     }
 
     async fn list_applied(&self, owner: &str) -> Result<Vec<(String, String)>> {

@@ -3,6 +3,7 @@
 mod applications;
 mod entities;
 mod keys;
+mod signing_keys;
 mod tokens;
 mod users;
 
