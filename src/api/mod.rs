@@ -13,6 +13,7 @@ mod change_password;
 mod entities;
 mod entity_grants;
 mod entity_types;
+mod event_log;
 mod jwt;
 mod keys;
 mod members;
@@ -30,6 +31,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use crate::directory::Directory;
+use crate::event_log::EventLog;
 use crate::model::ClientSecret;
 use crate::oauth::AuthorizationServer;
 use crate::secret::Secret;
@@ -41,15 +43,21 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 pub struct Management {
     directory: Arc<Directory>,
     server: Arc<AuthorizationServer>,
+    events: Arc<EventLog>,
     /// SHA-256 of the key in the configuration, in hexadecimal.
     configured_key: Option<String>,
 }
 
 impl Management {
     /// With a key that may do everything and is stored nowhere, or without.
-    pub fn new(directory: Arc<Directory>, server: Arc<AuthorizationServer>, api_key: Option<&Secret<String>>) -> Self {
+    pub fn new(
+        directory: Arc<Directory>,
+        server: Arc<AuthorizationServer>,
+        events: Arc<EventLog>,
+        api_key: Option<&Secret<String>>,
+    ) -> Self {
         let configured_key = api_key.map(|key| ClientSecret::hash(key.expose()));
-        Self { directory, server, configured_key }
+        Self { directory, server, events, configured_key }
     }
 }
 
@@ -85,6 +93,8 @@ pub fn router(management: Management) -> Router {
         .route("/api/key/import", post(keys::import))
         .route("/api/key/import/{id}", post(keys::import))
         .route("/api/key/{id}", get(keys::find).put(keys::replace).delete(keys::delete))
+        .route("/api/system/event-log/search", get(event_log::search).post(event_log::search))
+        .route("/api/system/event-log/{id}", get(event_log::find))
         .route("/api/jwt/validate", get(jwt::validate))
         .route("/api/jwt/refresh", get(jwt::list).delete(jwt::end_all))
         .route("/api/jwt/refresh/{id}", get(jwt::find).delete(jwt::end))
@@ -196,13 +206,14 @@ fn users() -> Router<Api> {
 }
 
 /// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
-const ROOTS: [(&str, &str); 8] = [
+const ROOTS: [(&str, &str); 9] = [
     ("api-key", "/api/api-key/**"),
     ("application", "/api/application/**"),
     ("entity", "/api/entity/**"),
     ("jwt", "/api/jwt/**"),
     ("key", "/api/key/**"),
     ("status", "/api/status"),
+    ("system", "/api/system/**"),
     ("tenant", "/api/tenant/**"),
     ("user", "/api/user/**"),
 ];

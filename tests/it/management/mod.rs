@@ -2,6 +2,7 @@
 
 mod applications;
 mod entities;
+mod event_log;
 mod keys;
 mod signing_keys;
 mod tokens;
