@@ -133,9 +133,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let logouts = logouts::follow(server.clone(), &mut running.background);
     let store_up = follow(&running.opened, (&keys, &enforcer), logouts, &mut running.background);
     tidy(&running.opened, &mut running.background);
+    let events = running.opened.events.clone();
+    running.background.spawn(async move { events.follow().await });
     let management = adapters::management(Management::new(
         running.opened.directory.clone(),
         server.clone(),
+        running.opened.events.clone(),
         config.management.api_key.as_ref(),
     ));
     let public_management = config.management.is_public.then(|| management.clone());
@@ -207,7 +210,7 @@ impl Running {
             tracing::warn!(connections = self.census.open(), "connections were cut at the end of the grace period");
         }
         self.background.shutdown().await;
-        self.opened.store.close().await;
+        self.opened.close().await;
     }
 
     fn described(&self, config: &Config) -> admin::Configuration {
@@ -362,11 +365,15 @@ fn follow(
 /// Deletes every hour what nobody will ask for again.
 fn tidy(opened: &Opened, background: &mut JoinSet<()>) {
     let (store, clock, revocations) = (opened.store.clone(), opened.clock.clone(), opened.revocations.clone());
+    let events = opened.events.clone();
     background.spawn(async move {
         loop {
             tokio::time::sleep(TIDY_INTERVAL).await;
             let now = clock.now();
             revocations.forget(now);
+            if let Err(error) = events.forget().await {
+                tracing::warn!(error = %error, "old events cannot be deleted; trying again in an hour");
+            }
             match store.forget(now, now - CHANGES_FOR).await {
                 Ok(rows) => tracing::debug!(rows, "forgot what is over"),
                 Err(error) => {

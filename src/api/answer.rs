@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::directory::{DirectoryError, FieldCode, FieldError, LoginError};
-use crate::oauth::{ErrorCode, OAuthError};
+use crate::oauth::{ErrorCode, KeyRingError, OAuthError};
 use crate::store::StoreError;
 
 /// An answer, or why there is none.
@@ -67,6 +67,24 @@ impl From<DirectoryError> for Refusal {
             DirectoryError::Changed(_) => Self::Changed(error.to_string()),
             DirectoryError::Password(_) | DirectoryError::Sealing(_) | DirectoryError::Store(_) => {
                 tracing::warn!(error = %error, "a management request could not be served");
+                Self::Unavailable
+            }
+        }
+    }
+}
+
+impl From<KeyRingError> for Refusal {
+    fn from(error: KeyRingError) -> Self {
+        match error {
+            KeyRingError::Refused(why) => why.into(),
+            KeyRingError::Changed => Self::Changed(error.to_string()),
+            KeyRingError::NoTenant(_) => Self::NotFound,
+            KeyRingError::Store(_)
+            | KeyRingError::Sealed(_)
+            | KeyRingError::Key(_)
+            | KeyRingError::UnknownAlgorithm(_)
+            | KeyRingError::Interrupted => {
+                tracing::warn!(error = %error, "a management request about keys could not be served");
                 Self::Unavailable
             }
         }
