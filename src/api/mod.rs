@@ -25,6 +25,7 @@ mod users;
 
 use std::sync::Arc;
 
+pub use answer::NotServed;
 use axum::Router;
 use axum::routing::{get, post};
 
