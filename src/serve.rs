@@ -3,6 +3,7 @@
 //! Owns the order of the start, the background work and the drain at the end. It holds no rule of its own.
 
 mod adapters;
+mod calls;
 mod compile;
 mod error;
 mod issuers;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+pub use calls::ManagementCalls;
 pub use error::StartError;
 pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
