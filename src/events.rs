@@ -152,6 +152,8 @@ impl Event {
             | Self::SessionEnded
             | Self::LoginSucceeded
             | Self::LoginFailed
+            | Self::LoginNoted
+            | Self::TokenVended
             | Self::ConsentGiven
             | Self::ConsentDenied
             | Self::DeviceRequested
