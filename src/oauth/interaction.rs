@@ -189,6 +189,18 @@ pub enum Page {
     NotRegistered {
         client_name: String,
     },
+    /// Asks for the first account (L14).
+    SetUp {
+        form: Form,
+        message: Option<Message>,
+        email: String,
+        min_length: u32,
+    },
+    /// Shows what the first person needs, once.
+    SetUpDone {
+        email: String,
+        api_key: Secret<String>,
+    },
     ConfirmLogout {
         form: Form,
     },
@@ -229,6 +241,7 @@ pub enum Message {
     PasswordTooLong,
     PasswordTooCommon,
     PasswordsDiffer,
+    InvalidEmail,
     UnknownUserCode,
     UserCodeExpired,
 }
@@ -261,8 +274,13 @@ impl Page {
             | Self::Consent { .. }
             | Self::DeviceEntry { .. }
             | Self::DeviceConfirm { .. }
+            | Self::SetUp { .. }
             | Self::ConfirmLogout { .. } => true,
-            Self::DeviceDone { .. } | Self::NotRegistered { .. } | Self::SignedOut { .. } | Self::Error(_) => false,
+            Self::DeviceDone { .. }
+            | Self::NotRegistered { .. }
+            | Self::SetUpDone { .. }
+            | Self::SignedOut { .. }
+            | Self::Error(_) => false,
         }
     }
 }

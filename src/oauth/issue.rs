@@ -3,6 +3,8 @@
 //! Owns their claims and the answer around them; it does not ask whether anybody may have one. ID tokens are in
 //! `id_token`.
 
+mod vended;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use uuid::Uuid;
 
@@ -16,6 +18,8 @@ use crate::clock::UnixSeconds;
 use crate::model::{Approval, KeyPurpose, Profile, ScopeHandling};
 use crate::profile::{Dialect, ExpiresIn, ScopeSeparator, TokenMember};
 use crate::revocations::Bearings;
+
+pub use vended::{Vending, VendingRefusal};
 
 /// What a grant proved.
 pub(super) enum Proof {

@@ -350,7 +350,7 @@ fn told(error: LoginError, wrong: Message) -> Result<Message, OAuthError> {
 }
 
 /// What is wrong with a new password.
-fn too_weak(error: DirectoryError, min_length: u32) -> Result<Message, OAuthError> {
+pub(super) fn too_weak(error: DirectoryError, min_length: u32) -> Result<Message, OAuthError> {
     match error {
         DirectoryError::Invalid(errors) => Ok(match errors.first().map(|error| error.code) {
             Some(FieldCode::TooShort | FieldCode::Blank) => Message::PasswordTooShort(min_length),

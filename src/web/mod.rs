@@ -20,6 +20,7 @@ mod rounds;
 mod sent;
 mod service;
 mod session_check;
+mod setup;
 mod show;
 mod token;
 mod translate;
@@ -44,6 +45,7 @@ use crate::profile::{self, Endpoint, InUse};
 /// Rule N3.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
+const SETUP: &str = "/oauth2/setup";
 const AUTHORIZE: &str = Endpoint::Authorize.shared().alone;
 const SECOND_FACTOR: &str = Endpoint::SecondFactor.shared().alone;
 const CONSENT: &str = Endpoint::Consent.shared().alone;
@@ -87,6 +89,7 @@ fn shared(server: Arc<AuthorizationServer>) -> Router {
     Router::new()
         .merge(people())
         .merge(scripts())
+        .route(SETUP, get(setup::answer).post(setup::answer))
         .route(INTROSPECT, post(introspect::post))
         .route(&tenant(INTROSPECT), post(introspect::post))
         .route(USER_CODE_CHECK, get(device::check))

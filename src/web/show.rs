@@ -29,6 +29,8 @@ pub(super) fn page(
         | Page::DeviceConfirm { .. }
         | Page::DeviceDone { .. }
         | Page::NotRegistered { .. }
+        | Page::SetUp { .. }
+        | Page::SetUpDone { .. }
         | Page::ConfirmLogout { .. }
         | Page::SignedOut { .. } => None,
     };
@@ -96,6 +98,15 @@ pub(super) fn page(
         }
         Page::NotRegistered { client_name } => {
             respond_with(browser, context, StatusCode::FORBIDDEN.into(), &pages::NotRegistered { client_name })
+        }
+        Page::SetUp { form, message, email, min_length } => with_form(form, |form| {
+            let form = pages::Form { forgery, ..form };
+            let page = pages::SetUp { form, message: message.map(said), email, min_length: *min_length };
+            respond_with(browser, context, status_of(*message), &page)
+        }),
+        Page::SetUpDone { email, api_key } => {
+            let page = pages::SetUpDone { email, api_key: api_key.expose() };
+            respond_with(browser, context, StatusCode::OK.into(), &page)
         }
         Page::ConfirmLogout { form } => with_form(form, |form| {
             let page = pages::ConfirmLogout { form: pages::Form { forgery, ..form } };
@@ -241,6 +252,7 @@ fn said(message: Message) -> pages::Message {
         Message::PasswordTooLong => pages::Message::PasswordTooLong,
         Message::PasswordTooCommon => pages::Message::PasswordTooCommon,
         Message::PasswordsDiffer => pages::Message::PasswordsDiffer,
+        Message::InvalidEmail => pages::Message::InvalidEmail,
         Message::UnknownUserCode | Message::UserCodeExpired => pages::Message::UnknownUserCode,
     }
 }
