@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::directory::{DirectoryError, FieldCode, FieldError, LoginError};
-use crate::oauth::{ErrorCode, OAuthError};
+use crate::oauth::{ErrorCode, KeyRingError, OAuthError};
 use crate::store::StoreError;
 
 /// An answer, or why there is none.
@@ -67,6 +67,24 @@ impl From<DirectoryError> for Refusal {
             DirectoryError::Changed(_) => Self::Changed(error.to_string()),
             DirectoryError::Password(_) | DirectoryError::Sealing(_) | DirectoryError::Store(_) => {
                 tracing::warn!(error = %error, "a management request could not be served");
+                Self::Unavailable
+            }
+        }
+    }
+}
+
+impl From<KeyRingError> for Refusal {
+    fn from(error: KeyRingError) -> Self {
+        match error {
+            KeyRingError::Refused(why) => why.into(),
+            KeyRingError::Changed => Self::Changed(error.to_string()),
+            KeyRingError::NoTenant(_) => Self::NotFound,
+            KeyRingError::Store(_)
+            | KeyRingError::Sealed(_)
+            | KeyRingError::Key(_)
+            | KeyRingError::UnknownAlgorithm(_)
+            | KeyRingError::Interrupted => {
+                tracing::warn!(error = %error, "a management request about keys could not be served");
                 Self::Unavailable
             }
         }
@@ -193,10 +211,20 @@ fn hardened(mut response: Response) -> Response {
     response
 }
 
+/// There is no endpoint, or none for the method: an extension of the answer that says so, whatever its status.
+#[derive(Clone, Copy, Debug)]
+pub struct NotServed;
+
+fn not_served(status: StatusCode) -> Response {
+    let mut response = empty(status);
+    response.extensions_mut().insert(NotServed);
+    response
+}
+
 pub(super) async fn no_endpoint() -> Response {
-    empty(StatusCode::NOT_FOUND)
+    not_served(StatusCode::NOT_FOUND)
 }
 
 pub(super) async fn no_method() -> Response {
-    empty(StatusCode::METHOD_NOT_ALLOWED)
+    not_served(StatusCode::METHOD_NOT_ALLOWED)
 }

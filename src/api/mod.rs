@@ -13,8 +13,10 @@ mod change_password;
 mod entities;
 mod entity_grants;
 mod entity_types;
+mod event_log;
 mod jwt;
 mod jwt_exchange;
+mod keys;
 mod login;
 mod logout;
 mod members;
@@ -31,10 +33,12 @@ mod users;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use answer::NotServed;
 use axum::Router;
 use axum::routing::{get, post, put};
 
 use crate::directory::Directory;
+use crate::event_log::EventLog;
 use crate::model::ClientSecret;
 use crate::oauth::AuthorizationServer;
 use crate::secret::Secret;
@@ -50,15 +54,21 @@ pub struct PeerAddress(pub IpAddr);
 pub struct Management {
     directory: Arc<Directory>,
     server: Arc<AuthorizationServer>,
+    events: Arc<EventLog>,
     /// SHA-256 of the key in the configuration, in hexadecimal.
     configured_key: Option<String>,
 }
 
 impl Management {
     /// With a key that may do everything and is stored nowhere, or without.
-    pub fn new(directory: Arc<Directory>, server: Arc<AuthorizationServer>, api_key: Option<&Secret<String>>) -> Self {
+    pub fn new(
+        directory: Arc<Directory>,
+        server: Arc<AuthorizationServer>,
+        events: Arc<EventLog>,
+        api_key: Option<&Secret<String>>,
+    ) -> Self {
         let configured_key = api_key.map(|key| ClientSecret::hash(key.expose()));
-        Self { directory, server, configured_key }
+        Self { directory, server, events, configured_key }
     }
 }
 
@@ -87,6 +97,15 @@ pub fn router(management: Management) -> Router {
                 .patch(api_keys::change)
                 .delete(api_keys::delete),
         )
+        .route("/api/key", get(keys::list))
+        .route("/api/key/search", get(keys::search).post(keys::search))
+        .route("/api/key/generate", post(keys::generate))
+        .route("/api/key/generate/{id}", post(keys::generate))
+        .route("/api/key/import", post(keys::import))
+        .route("/api/key/import/{id}", post(keys::import))
+        .route("/api/key/{id}", get(keys::find).put(keys::replace).delete(keys::delete))
+        .route("/api/system/event-log/search", get(event_log::search).post(event_log::search))
+        .route("/api/system/event-log/{id}", get(event_log::find))
         .route("/api/jwt/validate", get(jwt::validate))
         .route("/api/jwt/refresh", get(jwt::list).post(jwt_exchange::refresh).delete(jwt::end_all))
         .route("/api/jwt/issue", get(jwt_exchange::issue))
@@ -222,14 +241,16 @@ fn users() -> Router<Api> {
 }
 
 /// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
-const ROOTS: [(&str, &str); 10] = [
+const ROOTS: [(&str, &str); 12] = [
     ("api-key", "/api/api-key/**"),
     ("application", "/api/application/**"),
     ("entity", "/api/entity/**"),
     ("jwt", "/api/jwt/**"),
+    ("key", "/api/key/**"),
     ("login", "/api/login/**"),
     ("logout", "/api/logout"),
     ("status", "/api/status"),
+    ("system", "/api/system/**"),
     ("tenant", "/api/tenant/**"),
     ("two-factor", "/api/two-factor/**"),
     ("user", "/api/user/**"),

@@ -2,11 +2,14 @@
 
 mod applications;
 mod entities;
+mod event_log;
 mod jwt;
+mod keys;
 mod keys;
 mod login;
 mod own_account;
 mod people;
+mod signing_keys;
 mod tokens;
 mod two_factor;
 mod users;
