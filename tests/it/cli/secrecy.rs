@@ -112,6 +112,11 @@ fn no_secret_is_written_anywhere() {
     std::thread::sleep(Duration::from_millis(300));
     let (out, log) = (gateway.stdout(), gateway.stderr());
     assert!(log.contains("\"entity.created\"") && log.contains("an upstream failed"), "the log is on: {log}");
+    // D-05: what happened is told, by names that stay.
+    for event in ["login.succeeded", "login.failed", "token.issued", "token.refreshed", "token.vended", "token.revoked"]
+    {
+        assert!(log.contains(&format!("\"{event}\"")), "{event}: {log}");
+    }
     let signature = good.rsplit('.').next().unwrap();
     let given = given.iter().map(String::as_str);
     let secrets: Vec<&str> =
