@@ -67,7 +67,7 @@ fn import_users(arguments: &UserArguments) -> Outcome {
     let report = super::block_on(async {
         let opened = Opened::open(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
         let report = users(&opened.directory, arguments, form).await;
-        opened.store.close().await;
+        opened.close().await;
         report
     })??;
     match arguments.format {

@@ -7,18 +7,29 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
+use tokio::task::JoinSet;
 
 use super::{Opened, StartError, compile, issuers};
 use crate::clock::Clock;
 use crate::config::{Config, StoreLocation};
+use crate::directory::declare::TenantDeclaration;
 use crate::enforce::{Denial, Enforcer, Issuer, Pseudonyms, TokenCache, TokenFault};
 use crate::jose;
+use crate::metrics::Metrics;
+use crate::model::Tenant;
 use crate::policy::TokenFacts;
-use crate::web;
+use crate::profile::InUse;
 
 /// The enforcer of a configuration, if its store can be opened.
 pub struct Offline {
-    parts: Result<(Enforcer, Vec<Arc<dyn Issuer>>), String>,
+    parts: Result<Parts, String>,
+}
+
+struct Parts {
+    enforcer: Arc<Enforcer>,
+    issuers: Vec<Arc<dyn Issuer>>,
+    /// Asks other issuers for their keys.
+    _background: JoinSet<()>,
 }
 
 /// Facts of a token, and how far they can be believed.
@@ -30,12 +41,7 @@ pub enum Verified {
 impl Offline {
     /// Opens the store of `config`, but makes none where there is none yet.
     pub async fn open(config: &Config) -> Self {
-        let missing = match &config.store {
-            StoreLocation::Sqlite(path) if !path.exists() => Some(format!("there is no store {} yet", path.display())),
-            StoreLocation::SqliteMemory => Some("the store is in memory".to_owned()),
-            StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) => None,
-        };
-        let parts = match missing {
+        let parts = match missing(config) {
             Some(why) => Err(why),
             None => open(config).await.map_err(|error| error.to_string()),
         };
@@ -46,8 +52,8 @@ impl Offline {
     /// The denial that the gateway would answer with.
     pub async fn verify(&self, token: &str) -> Result<Verified, Denial> {
         match &self.parts {
-            Ok((enforcer, _)) => {
-                let verified = enforcer.verify(token).await?;
+            Ok(parts) => {
+                let verified = parts.enforcer.verify(token).await?;
                 Ok(Verified::Fully { facts: verified.facts.clone(), key_id: verified.key_id.to_string() })
             }
             Err(why) => {
@@ -68,7 +74,7 @@ impl Offline {
     /// The issuer of the configuration that the token is from; the first one when no store says how they are called.
     pub fn issuer_of(&self, facts: &TokenFacts) -> Option<usize> {
         match &self.parts {
-            Ok((_, issuers)) => issuers.iter().position(|issuer| issuer.is_called(&facts.issuer)),
+            Ok(parts) => parts.issuers.iter().position(|issuer| issuer.is_called(&facts.issuer)),
             Err(_) => Some(0),
         }
     }
@@ -79,22 +85,64 @@ pub fn serves(config: &Config, host: &str) -> bool {
     compile::known_hosts(config).is_none_or(|known| known.iter().any(|own| own.matches(host)))
 }
 
-/// Whether the authorization server answers at this canonical path, whatever the routes say.
-pub fn is_own_path(config: &Config, path: &str) -> bool {
-    let pattern =
-        if config.management.is_public { super::adapters::with_management(path) } else { web::pattern_of(path) };
-    pattern.is_some()
+/// Whether the authorization server answers at this canonical path, whatever the routes say. Dialects have paths that are
+/// ours while a tenant speaks them; without a store, the declared tenants count.
+pub async fn is_own_path(config: &Config, path: &str) -> bool {
+    let is_own = |in_use: &InUse, path: &str| {
+        super::adapters::own_pattern_of(in_use, config.management.is_public, path).is_some()
+    };
+    let nobody = InUse::default();
+    if is_own(&nobody, path) {
+        return true;
+    }
+    let behind_realm = path.get(1..).and_then(|rest| Some(&rest[rest.find('/')?..]));
+    let may_be_spoken = |path: &str| is_own(&InUse::all(), path);
+    if !may_be_spoken(path) && !behind_realm.is_some_and(may_be_spoken) {
+        return false;
+    }
+    let declared = || {
+        let tenants = config.directory.tenants.iter();
+        let tenant = |tenant: &TenantDeclaration| Tenant {
+            profile: tenant.profile,
+            ..Tenant::new(tenant.id.unwrap_or_default(), &tenant.name, 0)
+        };
+        tenants.map(tenant).collect()
+    };
+    let tenants = match missing(config) {
+        Some(_) => declared(),
+        None => stored_tenants(config).await.unwrap_or_else(|_| declared()),
+    };
+    let in_use = InUse::default();
+    in_use.replace(&tenants);
+    is_own(&in_use, path)
 }
 
-async fn open(config: &Config) -> Result<(Enforcer, Vec<Arc<dyn Issuer>>), StartError> {
+async fn stored_tenants(config: &Config) -> Result<Vec<Tenant>, StartError> {
+    Ok(Opened::open(config).await?.directory.tenants().await?)
+}
+
+/// Why there is no store to ask.
+fn missing(config: &Config) -> Option<String> {
+    match &config.store {
+        StoreLocation::Sqlite(path) if !path.exists() => Some(format!("there is no store {} yet", path.display())),
+        StoreLocation::SqliteMemory => Some("the store is in memory".to_owned()),
+        StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) => None,
+    }
+}
+
+async fn open(config: &Config) -> Result<Parts, StartError> {
     let opened = Opened::open(config).await?;
     let keys = super::key_ring(config, &opened, &config.public_url).await?;
-    let issuers = issuers(config, &opened, &keys).await?;
+    let believed = issuers::believed(config, &opened, (&keys, &Arc::new(Metrics::new()))).await?;
+    let issuers = believed.issuers;
     super::revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
     let enforcer =
         Enforcer::new(issuers.clone(), TokenCache::new(1), opened.clock.clone(), Pseudonyms::new(b"offline"))
             .with_revocations(opened.revocations);
-    Ok((enforcer, issuers))
+    let enforcer = Arc::new(enforcer);
+    let mut background = JoinSet::new();
+    issuers::follow(believed.foreign, &enforcer, &mut background);
+    Ok(Parts { enforcer, issuers, _background: background })
 }
 
 fn claims(token: &str) -> Option<Map<String, Value>> {

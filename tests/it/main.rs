@@ -3,11 +3,14 @@
 mod cli;
 mod config;
 mod gateway;
+mod issuers;
 mod keys;
 mod login_time;
 mod management;
 mod search_speed;
 mod searches;
+mod peers;
+mod profiles;
 mod spec;
 mod store;
 mod store_speed;
