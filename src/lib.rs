@@ -31,6 +31,7 @@ pub mod store;
 
 pub mod clock;
 pub mod entropy;
+pub mod event_log;
 pub mod events;
 pub mod metrics;
 pub mod revocations;

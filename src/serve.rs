@@ -3,6 +3,7 @@
 //! Owns the order of the start, the background work and the drain at the end. It holds no rule of its own.
 
 mod adapters;
+mod calls;
 mod compile;
 mod error;
 mod issuers;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+pub use calls::ManagementCalls;
 pub use error::StartError;
 pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
@@ -33,6 +35,7 @@ use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin}
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
+use crate::secret::Secret;
 use crate::telemetry::{self, DecisionLog};
 
 /// How often another process's changes are asked for.
@@ -58,6 +61,8 @@ pub struct Running {
     /// The kind of store, without credentials.
     pub store: &'static str,
     pub is_ephemeral: bool,
+    /// Where the first person introduces themselves, as long as there is nobody and no key in the configuration (L14).
+    pub setup: Option<Secret<String>>,
     opened: Opened,
     background: JoinSet<()>,
     census: Arc<Census>,
@@ -118,6 +123,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         hash: config.hash.clone(),
         store: store_kind(&config.store),
         is_ephemeral: matches!(config.store, StoreLocation::SqliteMemory),
+        setup: match config.management.api_key {
+            Some(_) => None,
+            None => server.setup_link().await?,
+        },
         census: census.clone(),
         background: JoinSet::new(),
         shutdown: watch::Sender::new(false),
@@ -127,10 +136,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let logouts = logouts::follow(server.clone(), &mut running.background);
     let store_up = follow(&running.opened, (&keys, &enforcer), logouts, &mut running.background);
     tidy(&running.opened, &mut running.background);
+    let events = running.opened.events.clone();
+    running.background.spawn(async move { events.follow().await });
     issuers::follow(believed.foreign, &enforcer, &mut running.background);
     let management = adapters::management(Management::new(
         running.opened.directory.clone(),
         server.clone(),
+        running.opened.events.clone(),
         config.management.api_key.as_ref(),
     ));
     let public_management = config.management.is_public.then(|| management.clone());
@@ -139,7 +151,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         metrics: metrics.clone(),
         enforcer: enforcer.clone(),
         census: census.clone(),
-        upstreams: upstreams.clone(),
+        upstreams: upstreams.iter().filter(|upstream| upstream.servers() > 0).cloned().collect(),
         store_up,
         configuration: running.described(&config),
         started: Instant::now(),
@@ -202,7 +214,7 @@ impl Running {
             tracing::warn!(connections = self.census.open(), "connections were cut at the end of the grace period");
         }
         self.background.shutdown().await;
-        self.opened.store.close().await;
+        self.opened.close().await;
     }
 
     fn described(&self, config: &Config) -> admin::Configuration {
@@ -333,11 +345,15 @@ fn follow(
 /// Deletes every hour what nobody will ask for again.
 fn tidy(opened: &Opened, background: &mut JoinSet<()>) {
     let (store, clock, revocations) = (opened.store.clone(), opened.clock.clone(), opened.revocations.clone());
+    let events = opened.events.clone();
     background.spawn(async move {
         loop {
             tokio::time::sleep(TIDY_INTERVAL).await;
             let now = clock.now();
             revocations.forget(now);
+            if let Err(error) = events.forget().await {
+                tracing::warn!(error = %error, "old events cannot be deleted; trying again in an hour");
+            }
             match store.forget(now, now - CHANGES_FOR).await {
                 Ok(rows) => tracing::debug!(rows, "forgot what is over"),
                 Err(error) => {

@@ -52,7 +52,7 @@ pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
 pub use listen::{Listener, TlsFiles};
-pub use management::ManagementApi;
+pub use management::{EventLogLimits, ManagementApi};
 pub use network::Network;
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
@@ -100,6 +100,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("listen", listen::KEYS),
         ("listen.tls", listen::TLS_KEYS),
         ("management", management::KEYS),
+        ("management.event_log", management::EVENT_LOG_KEYS),
         ("keys", keys::KEYS),
         ("keys.rotation", keys::ROTATION_KEYS),
         ("issuers", issuers::KEYS),

@@ -9,6 +9,7 @@ mod jwk;
 mod key;
 mod key_set;
 mod master_key;
+mod pem;
 mod reason;
 mod sealing;
 mod sign;

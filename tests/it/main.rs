@@ -7,6 +7,8 @@ mod issuers;
 mod keys;
 mod login_time;
 mod management;
+mod peers;
+mod profiles;
 mod spec;
 mod store;
 mod store_speed;

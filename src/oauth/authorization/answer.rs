@@ -4,7 +4,7 @@
 
 use super::response::ResponseType;
 use super::{Asked, Party};
-use crate::events::Event;
+use crate::events::{self, Event};
 use crate::model::{Approval, AuthenticationType, AuthorizationCode, ClientSecret, ResponseMode};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::OAuthError;
@@ -168,6 +168,11 @@ impl Party {
                 error.description = error.description,
                 "An authorization request was refused."
             ); // F-013
+            events::tell_developer(|| {
+                let (client_id, why) = (&self.application.client_id, error.description);
+                let (code, reason) = (error.code.as_str(), error.reason.map_or("-", |reason| reason.as_str()));
+                format!("authorization.refused client {client_id}: {code} ({reason}): {why}")
+            });
         }
         let mut fields: Fields =
             vec![("error", error.code.as_str().to_owned()), ("error_description", error.description.to_owned())];
