@@ -165,6 +165,8 @@ impl Event {
             | Self::DeviceRequested
             | Self::DeviceApproved
             | Self::DeviceDenied
+            | Self::DeviceRequestRefused
+            | Self::DeviceExchangeRefused
             | Self::UserCodeWrong => None,
             Self::CodeReused
             | Self::RefreshTokenReused
@@ -233,6 +235,29 @@ impl Event {
         );
         if let Some(kind) = self.kept_as() {
             keep(kind, || format!("{} {object_id} by client {client_id}", self.as_str()));
+        }
+    }
+
+    /// The same with the code that another system's log has for it, and the protocol it was about (F-253, F-254).
+    pub fn tell_as(
+        self,
+        object_id: &str,
+        client_id: Option<&str>,
+        code_and_protocol: Option<(&'static str, &'static str)>,
+    ) {
+        let (code, protocol) = code_and_protocol.unzip();
+        tracing::info!(
+            target: "faregate::audit",
+            event = self.as_str(),
+            object.id = object_id,
+            client.id = client_id,
+            code,
+            protocol,
+            "Audit"
+        );
+        if let Some(kind) = self.kept_as() {
+            let by = client_id.map(|client_id| format!(" by client {client_id}")).unwrap_or_default();
+            keep(kind, || format!("{} {object_id}{by}", self.as_str()));
         }
     }
 }
@@ -338,24 +363,5 @@ mod tests {
         inbox.take(&mut entries);
         assert_eq!(entries.len(), MOST_WAITING + 1);
         assert!(entries[MOST_WAITING].1.starts_with("event_log.overrun "), "{:?}", entries[MOST_WAITING]);
-    }
-
-    /// The same with the code that another system's log has for it, and the protocol it was about (F-253, F-254).
-    pub fn tell_as(
-        self,
-        object_id: &str,
-        client_id: Option<&str>,
-        code_and_protocol: Option<(&'static str, &'static str)>,
-    ) {
-        let (code, protocol) = code_and_protocol.unzip();
-        tracing::info!(
-            target: "faregate::audit",
-            event = self.as_str(),
-            object.id = object_id,
-            client.id = client_id,
-            code,
-            protocol,
-            "Audit"
-        );
     }
 }

@@ -106,6 +106,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("issuers", issuers::KEYS),
         ("issuers", foreign::KEYS),
         ("issuers.claims", foreign::CLAIM_KEYS),
+        ("issuers.introspection", introspection::KEYS),
         ("upstreams", upstreams::KEYS),
         ("upstreams.health", upstreams::HEALTH_KEYS),
         ("routes", routes::KEYS),
