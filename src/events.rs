@@ -256,7 +256,8 @@ impl Event {
             "Audit"
         );
         if let Some(kind) = self.kept_as() {
-            keep(kind, || format!("{} {object_id}", self.as_str()));
+            let by = client_id.map(|client_id| format!(" by client {client_id}")).unwrap_or_default();
+            keep(kind, || format!("{} {object_id}{by}", self.as_str()));
         }
     }
 }

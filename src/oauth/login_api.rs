@@ -252,12 +252,12 @@ impl AuthorizationServer {
             user_id: user.id,
             session_id: None,
             scopes: Vec::new(),
-            audience: None,
             authenticated_at: self.clock.now(),
             methods: methods.iter().map(|&method| method.to_owned()).collect(),
             acr: Some(if has_both { "2" } else { "1" }.to_owned()),
             nonce: None,
             claims: None,
+            audience: None,
             authentication_type: AuthenticationType::Password,
         };
         self.check_can_issue(asking.issuer, &approval)?;

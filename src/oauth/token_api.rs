@@ -237,12 +237,12 @@ fn approval_of(believed: &Believed, user_id: Uuid, application: &Arc<Application
         user_id,
         session_id: id("sid"),
         scopes: Vec::new(),
-        audience: None,
         authenticated_at: believed.claims.get("auth_time").and_then(Value::as_i64)?,
         methods: methods.filter_map(Value::as_str).map(str::to_owned).collect(),
         acr: believed.text("acr").map(str::to_owned),
         nonce: None,
         claims: None,
+        audience: None,
         authentication_type: AuthenticationType::SingleSignOn,
     })
 }
