@@ -176,3 +176,28 @@ async fn the_metadata_names_the_paths_of_the_profile() {
         }
     }
 }
+
+// D1, UX 9: what is explained before the start is what happens after it.
+#[tokio::test]
+async fn an_explanation_knows_the_paths_of_declared_tenants() {
+    use faregate::cli::explain::{Asked, explain};
+    use faregate::config::{self, Environment};
+
+    let text = "listen: 127.0.0.1:0\nstore: \"sqlite::memory:\"\nupstreams: { app: \"builtin:echo\" }\n\
+                routes: { \"/**\": { upstream: app, public: true } }\n\
+                directory: { tenants: { tv: { profile: auth0 }, master: { profile: simpleidserver } } }\n";
+    let config = config::parse("test.yaml", text, &Environment::default()).unwrap();
+    for (path, is_own) in [
+        ("/oauth/token", true),
+        ("/master/token", true),
+        ("/master/oauth2/two-factor", true),
+        ("/authorization/token", false),
+        ("/orders/token", false),
+        ("/tv/oauth/token", false),
+        ("/oauth/token/more", false),
+    ] {
+        let asked = Asked { method: http::Method::GET, path, host: None, token: None };
+        let explained = explain(&config, &asked).await.text();
+        assert_eq!(explained.contains("the authorization server's own"), is_own, "{explained}");
+    }
+}
