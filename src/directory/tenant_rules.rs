@@ -2,6 +2,7 @@
 
 use super::redirect_uri::check_link;
 use super::rules::{check_refresh_tokens, check_text};
+use super::user_rules::check_data;
 use super::{FieldCode, FieldError};
 use crate::model::{TenantSettings, Theme, UserCodeShape};
 
@@ -60,6 +61,7 @@ pub fn check_settings(settings: &TenantSettings) -> Vec<FieldError> {
         errors.push(FieldError::new("tenant.logoutURL", FieldCode::Invalid, why));
     }
     errors.extend(check_theme(&settings.theme));
+    errors.extend(check_data("tenant.data", &settings.data));
     errors
 }
 

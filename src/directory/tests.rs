@@ -49,6 +49,8 @@ pub(super) async fn furnished(directory: &Directory) -> World {
 impl World {
     fn entity(&self, name: &str) -> NewEntity {
         NewEntity {
+            parent_id: None,
+            data: serde_json::Map::new(),
             id: None,
             tenant_id: self.tenant_id,
             type_id: self.type_id,

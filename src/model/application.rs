@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::ClientSecret;
+use super::{ClientSecret, Data};
 
 /// A client of the authorization server that acts for users (F-001). Entities are the other kind of client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +108,7 @@ pub struct ApplicationSettings {
     pub response_modes: Vec<ResponseMode>,
     /// Who registered the application, for people who are asked for consent (K7).
     pub owner: Option<String>,
+    pub data: Data,
 }
 
 impl Default for ApplicationSettings {
@@ -140,6 +141,7 @@ impl Default for ApplicationSettings {
             refresh_tokens: None,
             response_modes: ResponseMode::ALL.to_vec(),
             owner: None,
+            data: Data::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::application::RefreshTokenPolicy;
+use super::entity::Data;
 
 /// One issuer and everything that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,7 @@ pub struct TenantSettings {
     /// Whether a session begins without the person ticking "keep me signed in" (D-18).
     pub always_remember: bool,
     pub theme: Theme,
+    pub data: Data,
 }
 
 impl Default for TenantSettings {
@@ -101,6 +103,7 @@ impl Default for TenantSettings {
             open_introspection: false,
             always_remember: true,
             theme: Theme::default(),
+            data: Data::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The management API through the real listeners, as FusionAuth's clients call it.
 
 mod applications;
+mod data;
 mod entities;
 mod event_log;
 mod keys;
