@@ -40,6 +40,8 @@ pub enum Event {
     /// Somebody proved who they are, second factor included.
     LoginSucceeded,
     LoginFailed,
+    /// An application says that somebody whom it knows already is there again.
+    LoginNoted,
     ApiKeyCreated,
     ApiKeyUpdated,
     ApiKeyDeleted,
@@ -52,6 +54,8 @@ pub enum Event {
     TokenIssued,
     TokenRefreshed,
     TokenRevoked,
+    /// An administrator had claims of their own signed.
+    TokenVended,
     CodeReused,
     RefreshTokenReused,
     RefreshTokenMisused,
@@ -104,6 +108,7 @@ impl Event {
             Self::RecoveryCodeSpent => "user.recovery_code_spent",
             Self::LoginSucceeded => "login.succeeded",
             Self::LoginFailed => "login.failed",
+            Self::LoginNoted => "login.noted",
             Self::ApiKeyCreated => "api_key.created",
             Self::ApiKeyUpdated => "api_key.updated",
             Self::ApiKeyDeleted => "api_key.deleted",
@@ -116,6 +121,7 @@ impl Event {
             Self::TokenIssued => "token.issued",
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenRevoked => "token.revoked",
+            Self::TokenVended => "token.vended",
             Self::CodeReused => "authorization_code.reused",
             Self::RefreshTokenReused => "refresh_token.reused",
             Self::RefreshTokenMisused => "refresh_token.misused",

@@ -32,6 +32,7 @@ use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin}
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
+use crate::secret::Secret;
 use crate::telemetry::{self, DecisionLog};
 
 /// How often another process's changes are asked for.
@@ -57,6 +58,8 @@ pub struct Running {
     /// The kind of store, without credentials.
     pub store: &'static str,
     pub is_ephemeral: bool,
+    /// Where the first person introduces themselves, as long as there is nobody and no key in the configuration (L14).
+    pub setup: Option<Secret<String>>,
     opened: Opened,
     background: JoinSet<()>,
     census: Arc<Census>,
@@ -117,6 +120,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         hash: config.hash.clone(),
         store: store_kind(&config.store),
         is_ephemeral: matches!(config.store, StoreLocation::SqliteMemory),
+        setup: match config.management.api_key {
+            Some(_) => None,
+            None => server.setup_link().await?,
+        },
         census: census.clone(),
         background: JoinSet::new(),
         shutdown: watch::Sender::new(false),
@@ -140,7 +147,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         metrics: metrics.clone(),
         enforcer: enforcer.clone(),
         census: census.clone(),
-        upstreams: upstreams.clone(),
+        upstreams: upstreams.iter().filter(|upstream| upstream.servers() > 0).cloned().collect(),
         store_up,
         configuration: running.described(&config),
         started: Instant::now(),

@@ -7,8 +7,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::directory::{DirectoryError, FieldCode, FieldError};
-use crate::oauth::KeyRingError;
+use crate::directory::{DirectoryError, FieldCode, FieldError, LoginError};
+use crate::oauth::{ErrorCode, KeyRingError, OAuthError};
 use crate::store::StoreError;
 
 /// An answer, or why there is none.
@@ -21,6 +21,14 @@ pub(super) enum Refusal {
     Unauthorized,
     /// 404 without a body.
     NotFound,
+    /// 410 without a body: the user has expired.
+    Expired,
+    /// 421 without a body: the code of the second factor is wrong, or there is no second factor.
+    WrongCode,
+    /// 423 without a body: the user is locked.
+    Locked,
+    /// 429 without a body, after too many wrong guesses: seconds to wait.
+    Throttled(i64),
     /// 400: wrong members, by their paths.
     Fields(Vec<FieldError>),
     /// 400: something that is no member's fault: code and message.
@@ -89,11 +97,47 @@ impl From<StoreError> for Refusal {
     }
 }
 
+impl From<LoginError> for Refusal {
+    /// What to answer to wrong credentials depends on what they were for; a wrong path unless somebody says otherwise.
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::WrongCredentials => Self::NotFound,
+            LoginError::Throttled { retry_after } => Self::Throttled(retry_after),
+            LoginError::Locked => Self::Locked,
+            LoginError::Expired => Self::Expired,
+            LoginError::Busy => Self::Unavailable,
+            LoginError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<OAuthError> for Refusal {
+    /// What an OAuth client would be told that it did wrong is here a token that is not there.
+    fn from(error: OAuthError) -> Self {
+        if let Some(source) = &error.source {
+            tracing::error!(error.code = error.code.as_str(), error.source = %source, "A request failed.");
+        }
+        match error.retry_after.filter(|_| error.code == ErrorCode::Throttled) {
+            Some(seconds) => Self::Throttled(seconds),
+            None if error.is_ours() => Self::Unavailable,
+            None => Self::NotFound,
+        }
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Unauthorized => empty(StatusCode::UNAUTHORIZED),
             Self::NotFound => empty(StatusCode::NOT_FOUND),
+            Self::Expired => empty(StatusCode::GONE),
+            Self::WrongCode => empty(StatusCode::MISDIRECTED_REQUEST),
+            Self::Locked => empty(StatusCode::LOCKED),
+            Self::Throttled(seconds) => {
+                let mut response = empty(StatusCode::TOO_MANY_REQUESTS);
+                response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
+                response
+            }
             Self::Fields(errors) => {
                 let mut fields = Map::new();
                 for error in errors {
@@ -133,6 +177,11 @@ fn with_status(status: StatusCode, document: &Value) -> Response {
 /// 200 with a document.
 pub(super) fn json_answer(document: &Value) -> Reply {
     Ok(with_status(StatusCode::OK, document))
+}
+
+/// A document with a status that means something to FusionAuth's clients.
+pub(super) fn json_answer_with(status: StatusCode, document: &Value) -> Reply {
+    Ok(with_status(status, document))
 }
 
 /// An object without those of its members that are null: FusionAuth leaves out what is not there.

@@ -15,20 +15,26 @@ mod entity_grants;
 mod entity_types;
 mod event_log;
 mod jwt;
+mod jwt_exchange;
 mod keys;
+mod login;
+mod logout;
 mod members;
 mod patch;
+mod received;
 mod registrations;
 mod search;
 mod status;
 mod tenants;
+mod two_factor;
 mod user_members;
 mod users;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 use crate::directory::Directory;
 use crate::event_log::EventLog;
@@ -38,6 +44,10 @@ use crate::secret::Secret;
 
 /// Largest body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Who is connected: a request extension that the listener sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub IpAddr);
 
 /// What the endpoints work on.
 pub struct Management {
@@ -96,15 +106,39 @@ pub fn router(management: Management) -> Router {
         .route("/api/system/event-log/search", get(event_log::search).post(event_log::search))
         .route("/api/system/event-log/{id}", get(event_log::find))
         .route("/api/jwt/validate", get(jwt::validate))
-        .route("/api/jwt/refresh", get(jwt::list).delete(jwt::end_all))
+        .route("/api/jwt/refresh", get(jwt::list).post(jwt_exchange::refresh).delete(jwt::end_all))
+        .route("/api/jwt/issue", get(jwt_exchange::issue))
+        .route("/api/jwt/vend", post(jwt_exchange::vend))
+        .route("/api/jwt/reconcile", post(jwt_exchange::reconcile))
         .route("/api/jwt/refresh/{id}", get(jwt::find).delete(jwt::end))
+        .route(
+            "/api/user/change-password",
+            get(change_password::check_without_id).post(change_password::change_without_id),
+        )
         .route("/api/user/change-password/{id}", get(change_password::check).post(change_password::change))
+        .merge(logins())
         .merge(entities())
         .merge(applications())
         .merge(users())
         .fallback(answer::no_endpoint)
         .method_not_allowed_fallback(answer::no_method)
         .with_state(Arc::new(management))
+}
+
+/// Logging in and out without our pages, and the second factor.
+fn logins() -> Router<Api> {
+    Router::new()
+        .route("/api/login", post(login::log_in).put(login::note))
+        .route("/api/login/{user}/{application}", put(login::note_by_path))
+        .route("/api/logout", post(logout::log_out))
+        .route("/api/two-factor/login", post(two_factor::log_in))
+        .route("/api/two-factor/start", post(two_factor::start))
+        .route("/api/two-factor/secret", get(two_factor::secret))
+        .route("/api/two-factor/send", post(two_factor::send))
+        .route("/api/two-factor/send/{id}", post(two_factor::send_for_login))
+        .route("/api/two-factor/status", get(two_factor::status).post(two_factor::status))
+        .route("/api/two-factor/status/{trust}", get(two_factor::status))
+        .route("/api/user/two-factor/{user}", post(two_factor::enable).delete(two_factor::disable))
 }
 
 /// Entity types, entities and what they may do to each other.
@@ -206,15 +240,18 @@ fn users() -> Router<Api> {
 }
 
 /// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
-const ROOTS: [(&str, &str); 9] = [
+const ROOTS: [(&str, &str); 12] = [
     ("api-key", "/api/api-key/**"),
     ("application", "/api/application/**"),
     ("entity", "/api/entity/**"),
     ("jwt", "/api/jwt/**"),
     ("key", "/api/key/**"),
+    ("login", "/api/login/**"),
+    ("logout", "/api/logout"),
     ("status", "/api/status"),
     ("system", "/api/system/**"),
     ("tenant", "/api/tenant/**"),
+    ("two-factor", "/api/two-factor/**"),
     ("user", "/api/user/**"),
 ];
 

@@ -107,7 +107,7 @@ pub async fn explain(config: &Config, asked: &Asked<'_>) -> Explanation {
     let what =
         if path == target { "path is canonical".to_owned() } else { format!("path is decided on and sent as {path}") };
     explanation.passed(what, None);
-    if serve::is_own_path(config, &path) {
+    if serve::is_own_path(config, &path).await {
         explanation.route = Some("the authorization server's own".to_owned());
         return explanation;
     }

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, WRONG};
 use crate::config::{self, Config, Environment, LogFormat};
+use crate::secret::Secret;
 use crate::serve::{self, Running};
 
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,16 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let config = load(&arguments.file)?;
     eprint!("{}", config::render_all(&config.warnings, super::colour(&io::stderr())));
     let (format, log) = (arguments.format, config.log.format);
-    until_signal(config, move |running| match (format, log) {
+    until_signal(config, move |running| {
+        say_ready(running, (format, log));
+        if let Some(link) = &running.setup {
+            invite(link, log);
+        }
+    })
+}
+
+fn say_ready(running: &Running, (format, log): (Format, LogFormat)) {
+    match (format, log) {
         (Format::Json, _) => println!("{}", running.description()),
         (Format::Text, _) if io::stderr().is_terminal() => banner(running),
         // Among log lines one line, in their form (UX 3).
@@ -34,7 +44,18 @@ pub fn run(arguments: &Arguments) -> Outcome {
         (Format::Text, LogFormat::Pretty) => {
             eprintln!("faregate is ready: {}", facts(running).join(", ").replace("  ", ""))
         }
-    })
+    }
+}
+
+/// Said to whoever started the first server of a new store, and nowhere else: it is no log line (L14).
+fn invite(link: &Secret<String>, log: LogFormat) {
+    let (message, url) = ("nobody can manage this yet; open this link within 15 minutes, it works once", link.expose());
+    match log {
+        LogFormat::Json if !io::stderr().is_terminal() => {
+            eprintln!("{}", json!({ "event": "setup", "message": message, "url": url }));
+        }
+        LogFormat::Json | LogFormat::Pretty => eprintln!("{message}:\n  {url}"),
+    }
 }
 
 /// Loads a configuration and its policy tests, or says everything that is wrong with it.

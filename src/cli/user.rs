@@ -19,7 +19,7 @@ use crate::secret::Secret;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Passwords are read from standard input, or asked for on a terminal.\n\nExamples:\n  faregate user create ann@example.com --password --registration shop:admin\n  faregate user set-password ann@example.com\n  faregate user totp ann@example.com\n  faregate user lock ann@example.com"
+    after_help = "Passwords are read from standard input, or asked for on a terminal.\n\nExamples:\n  faregate user create ann@example.com --password --mine --registration shop:admin\n  faregate user set-password ann@example.com\n  faregate user totp ann@example.com\n  faregate user lock ann@example.com"
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -53,12 +53,13 @@ enum Action {
         /// The email is known to be theirs
         #[arg(long)]
         verified: bool,
-        /// Read a password; without one, nobody logs in until `set-password`
+        /// Read a temporary password: the first login has to choose another one. Without any, nobody logs in until
+        /// `set-password`
         #[arg(long)]
         password: bool,
-        /// The first login has to choose another password
+        /// The account and the password are your own: it stays
         #[arg(long, requires = "password")]
-        temporary: bool,
+        mine: bool,
         /// Register for an application, with roles: APPLICATION or APPLICATION:ROLE,ROLE; may be repeated
         #[arg(long = "registration", value_name = "APPLICATION[:ROLES]")]
         registrations: Vec<String>,
@@ -209,7 +210,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 }
 
 async fn create(directory: &Directory, action: &Action) -> Result<Value, Failure> {
-    let Action::Create { login, username, name, verified, password, temporary, registrations, tenant } = action else {
+    let Action::Create { login, username, name, verified, password, mine, registrations, tenant } = action else {
         return Err(anyhow::anyhow!("not a command to create a user").into());
     };
     let is_email = login.contains('@');
@@ -237,7 +238,8 @@ async fn create(directory: &Directory, action: &Action) -> Result<Value, Failure
             username: if is_email { username.clone() } else { Some(login.clone()) },
             email_verified: *verified,
             password: if *password { Some(read_password()?) } else { None },
-            password_change: temporary.then_some(PasswordChange::Administrative),
+            // Nobody chooses the password of somebody else (L16).
+            password_change: (*password && !mine).then_some(PasswordChange::Administrative),
             profile: UserProfile { name: name.clone(), ..UserProfile::default() },
             ..NewUser::default()
         })

@@ -34,7 +34,7 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 /// First segments of the gateway's own paths, which no route can have.
-pub const RESERVED: [&str; 2] = ["oauth2", ".well-known"];
+pub const RESERVED: [&str; 3] = ["oauth2", ".well-known", "_faregate"];
 
 /// What the routes refer to.
 pub(super) struct Context<'c> {

@@ -28,6 +28,9 @@ pub(super) const HEALTH_KEYS: &[&str] = &["path", "interval", "timeout", "health
 /// The upstream that needs no server.
 const ECHO: &str = "builtin:echo";
 
+/// The upstream behind another gateway, which asks for our decisions.
+const ELSEWHERE: &str = "builtin:elsewhere";
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
@@ -61,6 +64,7 @@ fn upstream(entry: &Entry, check: &mut Check<'_>) -> Upstream {
     let node = &entry.value;
     match &node.value {
         Value::Scalar(scalar) if scalar.text == ECHO => {}
+        Value::Scalar(scalar) if scalar.text == ELSEWHERE => upstream.target = Target::Elsewhere,
         Value::Scalar(_) => {
             if let Some(origin) = check.parsed(node, url::origin) {
                 let tls = origin.https.then_some(UpstreamTls { sni: None, verify: true });

@@ -82,6 +82,8 @@ pub enum Target {
     Servers { servers: Vec<Server>, tls: Option<UpstreamTls> },
     /// `builtin:echo`: the gateway itself answers with what it would have sent.
     Echo,
+    /// `builtin:elsewhere`: another gateway serves it, after asking whether it may.
+    Elsewhere,
 }
 
 /// One server: a name or an address, and a port.

@@ -47,7 +47,7 @@ pub use import::{ImportDefaults, Imported, Importer, Person};
 pub use imported_hash::HashInParts;
 pub use passwords::{PasswordError, Passwords, Verdict};
 pub use registrations::NewRegistration;
-pub use second_factor::Enrollment;
+pub use second_factor::{Enrollment, ProposedSecret};
 pub use tenant_rules::check_settings as check_tenant_settings;
 pub use tenants::NewTenant;
 pub use users::NewUser;
@@ -57,7 +57,7 @@ use crate::entropy::Entropy;
 use crate::events::Event;
 use crate::jose::Sealing;
 use crate::revocations::Revocations;
-use crate::store::Store;
+use crate::store::{Search, Store};
 
 /// The administrators' commands and the token path's lookups. Share it in an `Arc`.
 pub struct Directory {
@@ -93,6 +93,18 @@ impl Directory {
 
     pub fn with_revocations(self, revocations: Arc<Revocations>) -> Self {
         Self { revocations, ..self }
+    }
+
+    /// Whether nobody can be anybody yet: no user, application, entity or API key.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn is_empty(&self) -> crate::store::Result<bool> {
+        let one = Search { limit: 1, ..Search::default() };
+        Ok(self.store.list_users(None, None, 1).await?.is_empty()
+            && self.store.search_entities(&one).await?.0.is_empty()
+            && self.store.list_api_keys().await?.is_empty()
+            && self.store.list_applications(None).await?.is_empty())
     }
 
     pub fn passwords(&self) -> &Passwords {

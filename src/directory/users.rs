@@ -29,14 +29,34 @@ pub struct NewUser {
 
 impl Directory {
     pub async fn create_user(&self, new: NewUser) -> Result<User, DirectoryError> {
+        let mut user = self.checked_user(&new).await?;
+        user.password_hash = match (new.password, new.password_hash) {
+            (Some(password), _) => Some(self.passwords.hash(password.expose()).await?),
+            (None, hash) => hash.map(|hash| hash.expose().clone()),
+        };
+        self.store.insert_user(&user).await?;
+        self.told(Event::UserCreated, &user.id.to_string());
+        Ok(user)
+    }
+
+    /// Whether [`Self::create_user`] would make this user, as things are.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Invalid`] if not.
+    pub async fn check_new_user(&self, new: &NewUser) -> Result<(), DirectoryError> {
+        self.checked_user(new).await.map(drop)
+    }
+
+    /// The user, without a password.
+    async fn checked_user(&self, new: &NewUser) -> Result<User, DirectoryError> {
         let now = self.clock.now();
         let mut user = User::new(new.id.unwrap_or_else(|| self.entropy.uuid()), new.tenant_id, now);
-        user.email = new.email;
+        user.email.clone_from(&new.email);
         user.email_verified = new.email_verified;
-        user.username = new.username;
+        user.username.clone_from(&new.username);
         user.password_change = new.password_change;
         user.expires_at = new.expires_at;
-        user.profile = new.profile;
+        user.profile.clone_from(&new.profile);
         let mut errors = check_user(&user);
         let tenant = self.store.find_tenant(user.tenant_id).await?;
         match (&tenant, &new.password) {
@@ -52,12 +72,6 @@ impl Directory {
             errors.extend(self.check_identifier("user.id", user.id).await?);
         }
         no_errors(errors)?;
-        user.password_hash = match (new.password, new.password_hash) {
-            (Some(password), _) => Some(self.passwords.hash(password.expose()).await?),
-            (None, hash) => hash.map(|hash| hash.expose().clone()),
-        };
-        self.store.insert_user(&user).await?;
-        self.told(Event::UserCreated, &user.id.to_string());
         Ok(user)
     }
 

@@ -32,6 +32,8 @@ pub struct Context {
     pub upgrade: Option<Hold>,
     /// The pattern of our own path, if the request is for one.
     pub embedded: Option<&'static str>,
+    /// The method of the request that another gateway asks about.
+    pub asked_for: Option<http::Method>,
 }
 
 impl Context {
@@ -48,6 +50,7 @@ impl Context {
             forwarded: None,
             upgrade: None,
             embedded: None,
+            asked_for: None,
         }
     }
 }

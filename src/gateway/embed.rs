@@ -25,10 +25,13 @@ pub type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 /// Endpoints that answer requests whose bodies fit into memory.
 pub type Endpoints = Arc<dyn Fn(Request<Bytes>) -> Answer + Send + Sync>;
 
+/// Finds the pattern of a canonical path. Asked for every request.
+pub type PatternOf = dyn Fn(&str) -> Option<&'static str> + Send + Sync;
+
 /// A service that answers requests whose bodies fit into memory.
 pub struct Embedded {
     /// The pattern of a canonical path that is the service's, as a label; `None` for paths that may be an upstream's.
-    pub pattern_of: fn(&str) -> Option<&'static str>,
+    pub pattern_of: Box<PatternOf>,
     pub answer: Endpoints,
     /// By pattern.
     pub durations: HashMap<&'static str, Durations>,

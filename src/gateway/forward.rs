@@ -115,20 +115,41 @@ impl Forwarder {
     }
 
     fn set_identity(&self, headers: &mut HeaderMap, identity: &Identity) {
-        let fields = &self.fields;
-        for (name, value) in [
-            (&fields.subject, &identity.subject),
-            (&fields.client, &identity.client),
-            (&fields.tenant, &identity.tenant),
-            (&fields.issuer, &identity.issuer),
-            (&fields.scope, &identity.scope),
-            (&fields.roles, &identity.roles),
-            (&fields.permissions, &identity.permissions),
-        ] {
-            if let (Some(name), Some(value)) = (name, value) {
+        for (name, value) in self.identity_fields(Some(identity)) {
+            if let Some(value) = value {
                 headers.insert(name.clone(), value.clone());
             }
         }
+    }
+
+    /// The fields that carry an identity, with what they carry.
+    pub fn identity_fields<'a>(
+        &'a self,
+        identity: Option<&'a Identity>,
+    ) -> impl Iterator<Item = (&'a HeaderName, Option<&'a HeaderValue>)> {
+        let (names, values) = (&self.fields, identity);
+        let fields: [(_, fn(&Identity) -> &Option<HeaderValue>); 7] = [
+            (&names.subject, |identity| &identity.subject),
+            (&names.client, |identity| &identity.client),
+            (&names.tenant, |identity| &identity.tenant),
+            (&names.issuer, |identity| &identity.issuer),
+            (&names.scope, |identity| &identity.scope),
+            (&names.roles, |identity| &identity.roles),
+            (&names.permissions, |identity| &identity.permissions),
+        ];
+        fields.into_iter().filter_map(move |(name, value)| {
+            Some((name.as_ref()?, values.and_then(|identity| value(identity).as_ref())))
+        })
+    }
+
+    /// Whether a client sent a field that some application takes for one that carries an identity, but no proxy: whoever
+    /// sets `X-Auth-Roles` leaves `X_Auth_Roles` alone (rule M1).
+    pub fn has_lookalike(&self, headers: &HeaderMap) -> bool {
+        let own = |name: &HeaderName| self.identity_fields(None).any(|(own, _)| own == name);
+        let identity = || self.identity_fields(None).map(|(own, _)| own.as_str());
+        let folds_to =
+            |name: &str, own: &str| own.len() == name.len() && own.bytes().map(folded).eq(name.bytes().map(folded));
+        headers.keys().any(|name| !own(name) && identity().any(|own| folds_to(name.as_str(), own)))
     }
 
     /// Gives every name the case in which the client sent it, and our own the usual one whatever the client sent. Names are

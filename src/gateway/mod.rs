@@ -18,6 +18,7 @@ mod respond;
 mod run;
 mod upgrade;
 mod upstream;
+mod verify;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -73,7 +74,8 @@ pub struct Route {
     /// Where it stands in the configuration.
     pub line: u32,
     pub guard: Guard,
-    pub upstream: Arc<Upstream>,
+    /// `None`: another gateway serves what is decided on here.
+    pub upstream: Option<Arc<Upstream>>,
     /// Replaces the upstream's own read timeout.
     pub read_timeout: Option<Duration>,
     /// Bytes of a request body.
@@ -81,7 +83,8 @@ pub struct Route {
     pub forward_authorization: bool,
     pub websocket: bool,
     pub metrics: RouteMetrics,
-    pub upstream_duration: prometheus::Histogram,
+    /// `None` as the upstream.
+    pub upstream_duration: Option<prometheus::Histogram>,
 }
 
 impl Gateway {

@@ -24,7 +24,9 @@ use super::forward::Forwarding;
 use super::panic::{Panicked, caught};
 use super::respond::{self, Problem, REQUEST_ID};
 use super::upgrade::Hold;
-use crate::enforce::Request;
+use super::upstream::Upstream;
+use super::verify;
+use crate::enforce::{Permit, Request};
 use crate::route;
 use crate::telemetry::DecisionLine;
 
@@ -35,6 +37,7 @@ const BODY_TOO_LARGE: Problem =
     Problem::new(413, "body_too_large", "The body of the request is larger than is accepted here");
 
 const BAD_HOST: Problem = Problem::new(400, "bad_host", "The request names no host, or two");
+const UNKNOWN_HOST: Problem = Problem::new(421, "unknown_host", "This host is not served here");
 const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
 
 /// Error type of a request that no server of the upstream can take.
@@ -61,6 +64,11 @@ impl ProxyHttp for Proxy {
                 },
                 Err(Panicked) => self.panicked(),
             },
+            Ok(Ok(Next::Permit(permit))) => {
+                let permit = ctx.permit.insert(permit);
+                verify::permit(session, &self.0.forwarder, permit, ctx.request_id.as_str()).await?;
+                return Ok(true);
+            }
             Ok(Err(problem)) => problem,
             Err(Panicked) => self.panicked(),
         };
@@ -74,7 +82,8 @@ impl ProxyHttp for Proxy {
         let (Some(route), Some(_)) = (&ctx.route, &ctx.permit) else {
             return Error::e_explain(ErrorType::InternalError, "a request without a permit");
         };
-        let mut peer = route.upstream.pick().ok_or_else(|| Error::new(NO_SERVER))?;
+        let mut peer =
+            route.upstream.as_ref().and_then(|upstream| upstream.pick()).ok_or_else(|| Error::new(NO_SERVER))?;
         if route.read_timeout.is_some() {
             peer.options.read_timeout = route.read_timeout;
         }
@@ -134,8 +143,9 @@ impl ProxyHttp for Proxy {
         _answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
-        if let (Some(route), Some(forwarded)) = (&ctx.route, ctx.forwarded) {
-            route.upstream_duration.observe(forwarded.elapsed().as_secs_f64());
+        let duration = ctx.route.as_ref().and_then(|route| route.upstream_duration.as_ref());
+        if let (Some(duration), Some(forwarded)) = (duration, ctx.forwarded) {
+            duration.observe(forwarded.elapsed().as_secs_f64());
         }
         Ok(())
     }
@@ -157,7 +167,7 @@ impl ProxyHttp for Proxy {
         mut error: Box<Error>,
     ) -> Box<Error> {
         // Nothing was sent, so another server may be tried, whatever the method (rule M10).
-        if ctx.route.as_ref().is_some_and(|route| route.upstream.servers() > 1) {
+        if upstream(ctx).is_some_and(|upstream| upstream.servers() > 1) {
             error.set_retry(true);
         }
         error
@@ -168,8 +178,8 @@ impl ProxyHttp for Proxy {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
         ctx.refused = Some(problem.code);
-        if let (Some(route), ErrorSource::Upstream) = (&ctx.route, error.esource()) {
-            let upstream = route.upstream.name();
+        if let (Some(upstream), ErrorSource::Upstream) = (upstream(ctx), error.esource()) {
+            let upstream = upstream.name();
             self.0.metrics.upstream_errors.with_label_values(&[upstream, problem.code]).inc();
             tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
         }
@@ -212,6 +222,8 @@ enum Next {
     Forward,
     /// It is for one of our own paths.
     Answer,
+    /// Another gateway asked, and the request may pass.
+    Permit(Permit),
 }
 
 impl Proxy {
@@ -219,20 +231,27 @@ impl Proxy {
     async fn decide(&self, session: &Session, ctx: &mut Context) -> Result<Next, Problem> {
         let header = session.req_header();
         self.check_request_line(header)?;
+        if verify::is_asked(header) {
+            return self.verify(session, ctx).await.map(Next::Permit).map_err(verify::understood);
+        }
         let host = host(header).ok_or(BAD_HOST)?;
         if !self.0.serves(host) {
-            return Err(Problem::new(421, "unknown_host", "This host is not served here"));
+            return Err(UNKNOWN_HOST);
         }
-        let refused_path =
-            |error: route::PathError| Problem::new(400, error.as_str(), "The path is ambiguous or malformed");
         let path = route::canonical(header.uri.path()).map_err(refused_path)?;
         if let Some(pattern) = (self.0.embedded.pattern_of)(&path) {
             ctx.embedded = Some(pattern);
             ctx.canonical_path = owned(path);
             return Ok(Next::Answer);
         }
+        if path.starts_with(verify::OWN) {
+            return Err(NO_ROUTE);
+        }
         let found = self.0.routes.find(Some(host), &path).ok_or(NO_ROUTE)?;
         let route = ctx.route.insert(found.value.clone());
+        if route.upstream.is_none() {
+            return Err(verify::ELSEWHERE);
+        }
         let parameters = found.parameters.as_slice();
         let request = Request {
             method: &header.method,
@@ -256,6 +275,39 @@ impl Proxy {
         ctx.canonical_path = owned(path);
         ctx.permit = Some(permit);
         Ok(Next::Forward)
+    }
+
+    /// Decides on a request that another gateway received, by its method, host and canonical path, and by the token that
+    /// came along. Only a trusted peer is believed about them (rule M12).
+    async fn verify(&self, session: &Session, ctx: &mut Context) -> Result<Permit, Problem> {
+        if !peer_address(session).is_some_and(|peer| self.0.trusts(peer)) {
+            return Err(verify::UNTRUSTED);
+        }
+        let header = session.req_header();
+        // Those who ask set the fields of an identity, and no other spelling of them.
+        if self.0.forwarder.has_lookalike(&header.headers) {
+            return Err(verify::FORGED);
+        }
+        let original = verify::Original::of(header)?;
+        ctx.asked_for = Some(original.method.clone().into_owned());
+        if !self.0.serves(&original.host) {
+            return Err(UNKNOWN_HOST);
+        }
+        let path = route::canonical(original.path).map_err(refused_path)?;
+        if (self.0.embedded.pattern_of)(&path).is_some() || path.starts_with(verify::OWN) {
+            return Err(NO_ROUTE);
+        }
+        let found = self.0.routes.find(Some(&original.host), &path).ok_or(NO_ROUTE)?;
+        let route = ctx.route.insert(found.value.clone());
+        let parameters = found.parameters.as_slice();
+        let request = Request {
+            method: &original.method,
+            headers: &header.headers,
+            query: original.query,
+            parameters: &parameters,
+        };
+        let outcome = self.0.enforcer.check(&route.guard, request).await;
+        outcome.map_err(|refusal| Problem::from(&ctx.refusal.insert(refusal).denial))
     }
 
     /// A bug of ours: the request is refused and the bug is counted.
@@ -310,6 +362,10 @@ impl Proxy {
     }
 }
 
+fn refused_path(error: route::PathError) -> Problem {
+    Problem::new(400, error.as_str(), "The path is ambiguous or malformed")
+}
+
 /// The canonical path, where it is another one than was received.
 fn owned(path: Cow<'_, str>) -> Option<Box<str>> {
     match path {
@@ -331,9 +387,13 @@ fn host(header: &RequestHeader) -> Option<&str> {
             return None;
         }
     }
-    // `[::1]:80` has colons inside its brackets.
-    let after = field.rfind(']').unwrap_or(0);
-    Some(field[after..].find(':').map_or(field, |colon| &field[..after + colon]))
+    Some(without_port(field))
+}
+
+/// `[::1]:80` has colons inside its brackets.
+pub(super) fn without_port(host: &str) -> &str {
+    let after = host.rfind(']').unwrap_or(0);
+    host[after..].find(':').map_or(host, |colon| &host[..after + colon])
 }
 
 fn peer_address(session: &Session) -> Option<IpAddr> {
@@ -387,6 +447,10 @@ fn problem_of(error: &Error) -> Option<Problem> {
     Some(problem)
 }
 
+fn upstream(ctx: &Context) -> Option<&Arc<Upstream>> {
+    ctx.route.as_ref().and_then(|route| route.upstream.as_ref())
+}
+
 fn decision_line<'a>(session: &'a Session, ctx: &'a Context, status: u16, latency: Duration) -> DecisionLine<'a> {
     let permitted = ctx.permit.as_ref().map(|permit| (permit.token(), permit.cache_hit()));
     let refused = ctx.refusal.as_ref().map(|refusal| (refusal.token(), refusal.cache_hit()));
@@ -401,7 +465,7 @@ fn decision_line<'a>(session: &'a Session, ctx: &'a Context, status: u16, latenc
     let place = policy.zip(rule).and_then(|(policy, rule)| policy.source(rule)).map(|source| source.line);
     DecisionLine {
         request_id: ctx.request_id.as_str(),
-        method: session.req_header().method.as_str(),
+        method: ctx.asked_for.as_ref().unwrap_or(&session.req_header().method).as_str(),
         route: route.unwrap_or("-"),
         rule: policy.zip(rule).map(|(policy, rule)| policy.text(rule)),
         line: place.or(ctx.route.as_ref().map(|route| route.line)).unwrap_or_default(),

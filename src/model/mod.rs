@@ -19,7 +19,9 @@ mod user;
 
 pub use api_key::ApiKey;
 pub use application::{Application, ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, ConsentMode};
-pub use application::{CustomScope, LogoutBehavior, PkcePolicy, ProvidedScope, ProvidedScopes, RefreshTokenPolicy};
+pub use application::{
+    CustomScope, LoginApi, LogoutBehavior, PkcePolicy, ProvidedScope, ProvidedScopes, RefreshTokenPolicy,
+};
 pub use application::{
     RefreshTokenUsage, Relationship, ResponseMode, Role, ScopeHandling, UnknownScopes, UrlValidation,
 };

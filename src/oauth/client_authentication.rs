@@ -305,9 +305,22 @@ impl AuthorizationServer {
     ) -> Result<(Arc<LocalIssuer>, Arc<Application>), OAuthError> {
         let credentials = Credentials::parse(request, form)?;
         let issuer = self.resolve_tenant(request, form, Some(&credentials.client_id)).await?;
-        let client = self.identify_client(&issuer, &credentials, request).await?.require_unless_public()?.client;
-        match client {
-            Client::Application(application) => Ok((issuer, application)),
+        let application = self.authenticate_application_of(&issuer, &credentials, request).await?;
+        Ok((issuer, application))
+    }
+
+    /// The same when the tenant is known.
+    ///
+    /// # Errors
+    /// As [`AuthorizationServer::authenticate_application`].
+    pub(super) async fn authenticate_application_of(
+        &self,
+        issuer: &LocalIssuer,
+        credentials: &Credentials<'_>,
+        request: &TokenRequest<'_>,
+    ) -> Result<Arc<Application>, OAuthError> {
+        match self.identify_client(issuer, credentials, request).await?.require_unless_public()?.client {
+            Client::Application(application) => Ok(application),
             Client::Entity(_) => {
                 let description = "Entities may use the client credentials grant only.";
                 Err(OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description))

@@ -4,6 +4,8 @@
 
 use crate::directory::DirectoryError;
 use crate::jose::SignError;
+use crate::model::Profile;
+use crate::profile::{Dialect, Statuses};
 use crate::secret::Secret;
 use crate::store::StoreError;
 
@@ -21,6 +23,8 @@ pub struct OAuthError {
     pub change_password_id: Option<Secret<String>>,
     /// What was presented a second time, if that is why (B6, C5).
     pub reused: Option<Reused>,
+    /// How it is said: as the RFCs do, while nobody knows which tenant's client is to be told.
+    pub dialect: &'static Dialect,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -203,18 +207,20 @@ impl ErrorCode {
     }
 
     /// The HTTP status: nobody else chooses one.
-    pub fn status(self) -> u16 {
+    pub fn status(self, statuses: &Statuses) -> u16 {
         match self {
+            Self::AccessDenied => statuses.access_denied,
+            Self::AuthorizationPending => statuses.authorization_pending,
+            Self::ExpiredToken => statuses.expired_token,
+            Self::SlowDown => statuses.slow_down,
+            Self::UnauthorizedClient => statuses.unauthorized_client,
             Self::InvalidClient | Self::InvalidToken => 401,
             Self::InsufficientScope => 403,
             Self::ServerError => 500,
             Self::TemporarilyUnavailable => 503,
             Self::Throttled => 429,
-            Self::AccessDenied
-            | Self::AuthorizationPending
-            | Self::ChangePasswordRequired
+            Self::ChangePasswordRequired
             | Self::ConsentRequired
-            | Self::ExpiredToken
             | Self::InteractionRequired
             | Self::InvalidGrant
             | Self::InvalidRequest
@@ -223,9 +229,7 @@ impl ErrorCode {
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
             | Self::RegistrationNotSupported
-            | Self::SlowDown
             | Self::TwoFactorRequired
-            | Self::UnauthorizedClient
             | Self::UnsupportedGrantType
             | Self::UnsupportedResponseType
             | Self::UnsupportedTokenType => 400,
@@ -315,8 +319,18 @@ impl OAuthError {
             two_factor_id: None,
             change_password_id: None,
             reused: None,
+            dialect: Dialect::of(Profile::Standard),
             source: None,
         }
+    }
+
+    /// The same to a client of a tenant that speaks `dialect`.
+    pub(super) fn said_in(self, dialect: &'static Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    pub fn status(&self) -> u16 {
+        self.code.status(&self.dialect.statuses)
     }
 
     /// Where FusionAuth has no word for it (F-097).
@@ -363,7 +377,7 @@ impl OAuthError {
 
 impl OAuthError {
     /// Whether the request may be right and we are the ones who cannot answer.
-    pub(super) fn is_ours(&self) -> bool {
+    pub fn is_ours(&self) -> bool {
         matches!(self.code, ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable)
     }
 }
@@ -414,7 +428,7 @@ mod tests {
         ];
         for code in ErrorCode::ALL {
             let expected = exceptions.iter().find(|row| row.0 == code).map_or(400, |row| row.1);
-            assert_eq!(code.status(), expected, "{code:?}");
+            assert_eq!(code.status(&Statuses::RFC), expected, "{code:?}");
         }
     }
 
@@ -422,9 +436,9 @@ mod tests {
     #[test]
     fn a_store_that_does_not_answer_is_503_and_a_broken_one_500() {
         let down = OAuthError::from(StoreError::Unavailable("connection refused at 10.0.0.7".into()));
-        assert_eq!((down.code.status(), down.retry_after), (503, Some(5)));
+        assert_eq!((down.status(), down.retry_after), (503, Some(5)));
         assert!(!down.description.contains("10.0.0.7"));
-        assert_eq!(OAuthError::from(StoreError::Full).code.status(), 503);
-        assert_eq!(OAuthError::from(StoreError::Corrupt(String::new())).code.status(), 500);
+        assert_eq!(OAuthError::from(StoreError::Full).status(), 503);
+        assert_eq!(OAuthError::from(StoreError::Corrupt(String::new())).status(), 500);
     }
 }

@@ -20,6 +20,8 @@ pub struct BrowserRequest<'a> {
     pub form: Option<&'a [u8]>,
     /// Whether the form is one that we gave to this browser.
     pub form_origin: FormOrigin,
+    /// What stands in front of our paths when the browser is led to another one.
+    pub prefix: Option<&'a str>,
     /// The tenant in the path.
     pub tenant_path: Option<&'a str>,
     /// `X-FusionAuth-TenantId`.
@@ -187,6 +189,18 @@ pub enum Page {
     NotRegistered {
         client_name: String,
     },
+    /// Asks for the first account (L14).
+    SetUp {
+        form: Form,
+        message: Option<Message>,
+        email: String,
+        min_length: u32,
+    },
+    /// Shows what the first person needs, once.
+    SetUpDone {
+        email: String,
+        api_key: Secret<String>,
+    },
     ConfirmLogout {
         form: Form,
     },
@@ -227,6 +241,7 @@ pub enum Message {
     PasswordTooLong,
     PasswordTooCommon,
     PasswordsDiffer,
+    InvalidEmail,
     UnknownUserCode,
     UserCodeExpired,
 }
@@ -242,8 +257,8 @@ impl<'a> BrowserRequest<'a> {
 
     /// A path of ours, of the same tenant as the request.
     pub(super) fn own_path(&self, path: &str) -> String {
-        match self.tenant_path {
-            Some(tenant) => format!("/{tenant}{path}"),
+        match self.prefix {
+            Some(prefix) => format!("/{prefix}{path}"),
             None => path.to_owned(),
         }
     }
@@ -259,8 +274,13 @@ impl Page {
             | Self::Consent { .. }
             | Self::DeviceEntry { .. }
             | Self::DeviceConfirm { .. }
+            | Self::SetUp { .. }
             | Self::ConfirmLogout { .. } => true,
-            Self::DeviceDone { .. } | Self::NotRegistered { .. } | Self::SignedOut { .. } | Self::Error(_) => false,
+            Self::DeviceDone { .. }
+            | Self::NotRegistered { .. }
+            | Self::SetUpDone { .. }
+            | Self::SignedOut { .. }
+            | Self::Error(_) => false,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Owns their claims and the answer around them; it does not ask whether anybody may have one. ID tokens are in
 //! `id_token`.
 
+mod vended;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use uuid::Uuid;
 
@@ -14,8 +16,10 @@ use super::keys::LocalIssuer;
 use super::{AuthorizationServer, scopes, user_claims};
 use crate::clock::UnixSeconds;
 use crate::model::{Approval, KeyPurpose, Profile, ScopeHandling};
-use crate::profile::Dialect;
+use crate::profile::{Dialect, ExpiresIn, ScopeSeparator, TokenMember};
 use crate::revocations::Bearings;
+
+pub use vended::{Vending, VendingRefusal};
 
 /// What a grant proved.
 pub(super) enum Proof {
@@ -43,8 +47,9 @@ pub(super) struct NewRefreshToken {
 /// An access token for a client.
 pub(super) struct AccessToken {
     pub text: String,
-    /// Seconds from now.
+    /// Seconds from `issued_at`.
     pub expires_in: i64,
+    pub issued_at: UnixSeconds,
 }
 
 /// What an entity's grant proved: the token will say exactly this.
@@ -65,30 +70,69 @@ pub(super) struct Target {
     pub permissions: Vec<String>,
 }
 
-/// A successful answer (RFC 6749 section 5.1); members in alphabetical order (F-087).
-#[derive(Debug, serde::Serialize)]
+/// A successful answer (RFC 6749 section 5.1). Which members are written, in which order and how is up to the dialect.
+#[derive(Debug)]
 pub struct TokenResponse {
     pub access_token: String,
     /// Seconds from now.
     pub expires_in: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
     /// What administrators call the refresh token; never a secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token_id: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Separated by spaces.
     pub scope: Option<String>,
-    pub token_type: &'static str,
-    /// F-090
-    #[serde(rename = "userId", skip_serializing_if = "Option::is_none")]
     pub user_id: Option<Uuid>,
-    /// For those who count.
-    #[serde(skip)]
+    pub issued_at: UnixSeconds,
+    /// For those who count, too.
     pub grant_type: GrantType,
-    #[serde(skip)]
     pub profile: Profile,
+}
+
+impl Serialize for TokenResponse {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let dialect = Dialect::of(self.profile);
+        let written = match self.grant_type {
+            GrantType::RefreshToken => dialect.refreshed_members,
+            GrantType::AuthorizationCode
+            | GrantType::ClientCredentials
+            | GrantType::DeviceCode
+            | GrantType::Password => dialect.token_members,
+        };
+        let mut members = serializer.serialize_map(None)?;
+        for member in written {
+            match member {
+                TokenMember::AccessToken => members.serialize_entry("access_token", &self.access_token)?,
+                TokenMember::ExpiresIn => {
+                    let expires_in = match dialect.expires_in {
+                        ExpiresIn::Relative => self.expires_in,
+                        ExpiresIn::Absolute => self.issued_at + self.expires_in,
+                    };
+                    members.serialize_entry("expires_in", &expires_in)?;
+                }
+                TokenMember::IdToken => entry(&mut members, "id_token", self.id_token.as_ref())?,
+                TokenMember::RefreshToken => entry(&mut members, "refresh_token", self.refresh_token.as_ref())?,
+                TokenMember::RefreshTokenId => entry(&mut members, "refresh_token_id", self.refresh_token_id)?,
+                TokenMember::Scope => {
+                    let scope = self.scope.as_ref().map(|scope| match dialect.scope_separator {
+                        ScopeSeparator::Space => scope.clone(),
+                        ScopeSeparator::Comma => scope.replace(' ', ","),
+                    });
+                    entry(&mut members, "scope", scope)?;
+                }
+                TokenMember::TokenType => members.serialize_entry("token_type", dialect.token_type)?,
+                TokenMember::UserId => entry(&mut members, "userId", self.user_id)?,
+            }
+        }
+        members.end()
+    }
+}
+
+fn entry<M: SerializeMap>(members: &mut M, name: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
+    match value {
+        Some(value) => members.serialize_entry(name, &value),
+        None => Ok(()),
+    }
 }
 
 /// The claims, in alphabetical order.
@@ -198,8 +242,8 @@ impl AuthorizationServer {
             refresh_token: grant.refresh_token.as_ref().map(|token| token.text.clone()),
             refresh_token_id: grant.refresh_token.as_ref().map(|token| token.id),
             scope: Some(approval.scopes.join(" ")).filter(|scope| !scope.is_empty()),
-            token_type: "Bearer",
             user_id: Some(subject.user.id),
+            issued_at: access_token.issued_at,
             grant_type: grant.grant_type,
             profile: issuer.tenant.profile,
         })
@@ -269,6 +313,7 @@ impl AuthorizationServer {
         Ok(AccessToken {
             text: key.sign(Dialect::of(tenant.profile).access_token_type, &claims)?,
             expires_in: claims.exp - now,
+            issued_at: now,
         })
     }
 
@@ -299,8 +344,8 @@ impl AuthorizationServer {
             refresh_token: None,
             refresh_token_id: None,
             scope: entitlement.scope.clone(),
-            token_type: "Bearer",
             user_id: None,
+            issued_at: now,
             grant_type: entitlement.grant_type,
             profile: tenant.profile,
         })

@@ -16,7 +16,7 @@ use super::session::SignedIn;
 use crate::directory::{DirectoryError, FieldCode, LoginError};
 use crate::events::Event;
 use crate::model::{ClientSecret, PasswordChange, User};
-use crate::profile::Dialect;
+use crate::profile::{self, Dialect};
 use crate::secret::{Secret, equal};
 use crate::store;
 
@@ -67,10 +67,20 @@ impl Endpoint {
     /// The parameter that brings the steps of a login back here; the authorization endpoint needs none.
     pub(super) const PARAMETER: &'static str = "to";
 
+    /// The path that all dialects share.
     pub(super) fn path(self) -> &'static str {
+        self.named().shared().alone
+    }
+
+    /// Where a browser is led in this dialect.
+    pub(super) fn path_in(self, dialect: &Dialect) -> &'static str {
+        dialect.path(self.named())
+    }
+
+    fn named(self) -> profile::Endpoint {
         match self {
-            Self::Authorize => "/oauth2/authorize",
-            Self::Device => "/oauth2/device",
+            Self::Authorize => profile::Endpoint::Authorize,
+            Self::Device => profile::Endpoint::Device,
         }
     }
 
@@ -340,7 +350,7 @@ fn told(error: LoginError, wrong: Message) -> Result<Message, OAuthError> {
 }
 
 /// What is wrong with a new password.
-fn too_weak(error: DirectoryError, min_length: u32) -> Result<Message, OAuthError> {
+pub(super) fn too_weak(error: DirectoryError, min_length: u32) -> Result<Message, OAuthError> {
     match error {
         DirectoryError::Invalid(errors) => Ok(match errors.first().map(|error| error.code) {
             Some(FieldCode::TooShort | FieldCode::Blank) => Message::PasswordTooShort(min_length),
@@ -388,13 +398,13 @@ impl Place<'_> {
     }
 
     fn path(&self, request: &BrowserRequest<'_>, step: Step) -> String {
-        let path = match step {
-            Step::Start => self.endpoint.path(),
-            Step::SecondFactor => "/oauth2/two-factor",
-            Step::ChangePassword => "/password/change",
-            Step::Consent => "/oauth2/consent",
+        let endpoint = match step {
+            Step::Start => self.endpoint.named(),
+            Step::SecondFactor => profile::Endpoint::SecondFactor,
+            Step::ChangePassword => profile::Endpoint::ChangePassword,
+            Step::Consent => profile::Endpoint::Consent,
         };
-        request.own_path(path)
+        request.own_path(self.issuer.dialect().path(endpoint))
     }
 
     fn sign_in_page(&self, request: &BrowserRequest<'_>, login_id: Option<&str>, message: Option<Message>) -> Reply {

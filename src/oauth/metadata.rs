@@ -17,7 +17,7 @@ use super::{AuthorizationServer, scopes, user_claims};
 use crate::clock::UnixSeconds;
 use crate::jose::Algorithm;
 use crate::model::{ApplicationGrant, ResponseMode};
-use crate::profile::Dialect;
+use crate::profile::{Dialect, Endpoint};
 
 /// Claims of our tokens beside those about a person.
 const TOKEN_CLAIMS: [&str; 15] = [
@@ -49,9 +49,9 @@ impl AuthorizationServer {
     /// # Errors
     /// `temporarily_unavailable` if the store has to be asked and does not answer.
     pub async fn metadata(&self, tenant_id: Option<Uuid>) -> Result<Option<Bytes>, OAuthError> {
-        let published = |issuer: &Arc<LocalIssuer>| issuer.is_discoverable() || dialect_of(issuer).publishes_any_issuer;
+        let published = |issuer: &Arc<LocalIssuer>| issuer.is_discoverable() || issuer.dialect().publishes_any_issuer;
         let Some(issuer) = self.published_issuer(tenant_id).await?.filter(published) else { return Ok(None) };
-        if dialect_of(&issuer).short_metadata {
+        if issuer.dialect().short_metadata {
             return Ok(Some(describe_shortly(&issuer).to_string().into()));
         }
         let enabled = self.enabled_grants(issuer.tenant.id).await;
@@ -101,14 +101,10 @@ impl AuthorizationServer {
     }
 }
 
-fn dialect_of(issuer: &LocalIssuer) -> &'static Dialect {
-    Dialect::of(issuer.tenant.profile)
-}
-
 /// Every URL derives from the issuer. Members in alphabetical order.
 fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant]) -> Value {
-    let url = |path: &str| format!("{}{path}", issuer.base_url);
-    let dialect = dialect_of(issuer);
+    let dialect = issuer.dialect();
+    let url = |endpoint| format!("{}{}", issuer.base_url, dialect.path(endpoint));
     let algorithms = [&*issuer.tenant.id_token_algorithm];
     let proofs: Vec<_> = AuthenticationMethod::ALL.map(AuthenticationMethod::as_str).into();
     let real_proofs: Vec<_> = proofs.iter().filter(|method| **method != "none").collect();
@@ -117,42 +113,42 @@ fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant]) -> Value {
     claims.sort_unstable();
     let mut document = json!({
         "acr_values_supported": ["1", "2"],
-        "authorization_endpoint": url("/oauth2/authorize"),
+        "authorization_endpoint": url(Endpoint::Authorize),
         "authorization_response_iss_parameter_supported": dialect.names_issuer,
         "backchannel_logout_session_supported": true,
         "backchannel_logout_supported": true,
-        "check_session_iframe": url("/oauth2/check_session"),
+        "check_session_iframe": url(Endpoint::SessionCheck),
         "claim_types_supported": ["normal"],
         "claims_parameter_supported": true,
         "claims_supported": claims,
         "code_challenge_methods_supported": ["S256"],
-        "device_authorization_endpoint": url("/oauth2/device_authorize"),
+        "device_authorization_endpoint": url(Endpoint::DeviceAuthorization),
         "display_values_supported": ["page"],
-        "end_session_endpoint": url("/oauth2/logout"),
+        "end_session_endpoint": url(Endpoint::Logout),
         "frontchannel_logout_session_supported": true,
         "frontchannel_logout_supported": true,
         "grant_types_supported": grant_types(enabled),
         "id_token_signing_alg_values_supported": algorithms,
-        "introspection_endpoint": url("/oauth2/introspect"),
+        "introspection_endpoint": url(Endpoint::Introspect),
         "introspection_endpoint_auth_methods_supported": real_proofs,
         "introspection_endpoint_auth_signing_alg_values_supported": signed_by,
         "issuer": issuer.issuer,
-        "jwks_uri": url("/.well-known/jwks.json"),
+        "jwks_uri": url(Endpoint::KeySet),
         "prompt_values_supported": ["none", "login", "consent"],
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
         "response_types_supported": response_types(enabled, dialect),
-        "revocation_endpoint": url("/oauth2/revoke"),
+        "revocation_endpoint": url(Endpoint::Revoke),
         "revocation_endpoint_auth_methods_supported": proofs,
         "revocation_endpoint_auth_signing_alg_values_supported": signed_by,
         "scopes_supported": [scopes::OPENID, scopes::OFFLINE_ACCESS, "address", "email", "phone", "profile"],
         "subject_types_supported": ["public"],
-        "token_endpoint": url("/oauth2/token"),
+        "token_endpoint": url(Endpoint::Token),
         "token_endpoint_auth_methods_supported": proofs,
         "token_endpoint_auth_signing_alg_values_supported": signed_by,
         "ui_locales_supported": ["ar", "de", "en"],
-        "userinfo_endpoint": url("/oauth2/userinfo"),
+        "userinfo_endpoint": url(Endpoint::UserInfo),
         "userinfo_signing_alg_values_supported": algorithms,
     });
     if let (false, Some(members)) = (enabled.contains(&ApplicationGrant::DeviceCode), document.as_object_mut()) {

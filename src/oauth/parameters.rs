@@ -61,7 +61,7 @@ impl<'a> Parameters<'a> {
 }
 
 /// Form-encodes names and values, the inverse of [`Parameters::parse`].
-pub(super) fn encode<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> String {
+pub(crate) fn encode<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> String {
     let mut text = String::new();
     for (name, value) in pairs {
         if !text.is_empty() {

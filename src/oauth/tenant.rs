@@ -6,14 +6,111 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::client_authentication::Credentials;
 use super::error::{ErrorReason, OAuthError};
 use super::interaction::{BrowserRequest, Step};
 use super::keys::LocalIssuer;
 use super::login::Endpoint;
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
+use crate::profile::{Dialect, Endpoint as Called, Spoken};
+
+/// Whose request came to a path of a dialect's own.
+#[derive(Debug)]
+pub struct Speaker {
+    pub tenant_id: Uuid,
+    pub dialect: &'static Dialect,
+    /// What stands in front of our paths when a browser is led to another one.
+    pub prefix: Option<String>,
+}
 
 impl AuthorizationServer {
+    /// Who is meant at a path of a dialect's own: the tenant in front of it, else the one that header, parameter or token
+    /// name, else the only one that speaks so and knows the client, else the default one, else the only one. `None` if
+    /// what stands in front is none that speaks so.
+    ///
+    /// # Errors
+    /// `invalid_request` if the hints are no such tenant, or do not tell several apart.
+    pub async fn speaker(
+        &self,
+        spoken: &Spoken<'_>,
+        request: &TokenRequest<'_>,
+    ) -> Result<Option<Speaker>, OAuthError> {
+        let issuers = self.keys.issuers();
+        let speakers: Vec<_> = issuers.iter().filter(|issuer| spoken.is_of(issuer.dialect())).collect();
+        let issuer = match spoken.tenant {
+            Some(name) => {
+                let is_called = |issuer: &&&Arc<LocalIssuer>| {
+                    let tenant = &issuer.tenant;
+                    Uuid::try_parse(name).is_ok_and(|id| id == tenant.id)
+                        || (issuer.dialect().has_realms && tenant.name == name)
+                };
+                match speakers.iter().find(is_called) {
+                    Some(issuer) => issuer,
+                    None => return Ok(None),
+                }
+            }
+            None => self.speaker_by_hints(&speakers, request).await?,
+        };
+        let is_default = self.keys.issuer(None).is_some_and(|default| default.tenant.id == issuer.tenant.id);
+        let prefix = match spoken.tenant {
+            Some(name) => Some(name.to_owned()),
+            None => (!is_default).then(|| issuer.tenant.id.to_string()),
+        };
+        Ok(Some(Speaker { tenant_id: issuer.tenant.id, dialect: issuer.dialect(), prefix }))
+    }
+
+    async fn speaker_by_hints<'a>(
+        &self,
+        speakers: &[&'a Arc<LocalIssuer>],
+        request: &TokenRequest<'_>,
+    ) -> Result<&'a Arc<LocalIssuer>, OAuthError> {
+        // What is wrong with the parameters is told by the endpoint.
+        let parameters = Parameters::parse(request.body).ok();
+        let find = |name: &str| parameters.as_ref().and_then(|parameters| parameters.find(name));
+        let of_id = |id: Uuid| speakers.iter().copied().find(|issuer| issuer.tenant.id == id);
+        let header = request.tenant_header.and_then(|value| std::str::from_utf8(value).ok());
+        if let Some(hint) = header.filter(|value| !value.is_empty()).or_else(|| find("tenantId")) {
+            return Uuid::try_parse(hint).ok().and_then(of_id).ok_or_else(unknown_tenant);
+        }
+        if let [only] = speakers {
+            return Ok(only);
+        }
+        if let Some(of_token) = bearer(request).and_then(|token| self.issuer_of_token(token)).map(|own| own.tenant.id) {
+            return of_id(of_token).ok_or_else(unknown_tenant);
+        }
+        let credentials = parameters.as_ref().and_then(|form| Credentials::find(request, form).ok().flatten());
+        if let Some(credentials) = credentials {
+            let mut knowing = Vec::new();
+            for speaker in speakers {
+                if self.find_client(speaker.tenant.id, &credentials.client_id).await?.is_some() {
+                    knowing.push(*speaker);
+                }
+            }
+            if let [only] = knowing[..] {
+                return Ok(only);
+            }
+        }
+        let default = self.keys.issuer(None).and_then(|default| of_id(default.tenant.id));
+        default.ok_or_else(|| {
+            let description =
+                "Several tenants answer at this path: say which one with tenantId, or put its id in front of the path.";
+            OAuthError::invalid_request(ErrorReason::MissingTenantId, description)
+        })
+    }
+
+    /// Whether the dialect's path of an endpoint alone, without anything that names a tenant, means this one.
+    pub(super) fn is_meant_alone(&self, issuer: &LocalIssuer, endpoint: Called) -> bool {
+        let is_this = |other: &Arc<LocalIssuer>| other.tenant.id == issuer.tenant.id;
+        if self.keys.issuer(None).as_ref().is_some_and(is_this) {
+            return true;
+        }
+        let Some(path) = issuer.dialect().own_path(endpoint) else { return false };
+        let issuers = self.keys.issuers();
+        let mut speakers = issuers.iter().filter(|other| other.dialect().own_path(endpoint) == Some(path));
+        speakers.all(is_this)
+    }
+
     /// Without hint and client the default tenant is meant.
     ///
     /// # Errors
@@ -102,6 +199,13 @@ impl AuthorizationServer {
             }
         }
     }
+}
+
+/// The token in the header, if there is one.
+fn bearer<'a>(request: &TokenRequest<'a>) -> Option<&'a str> {
+    let [header] = request.authorization else { return None };
+    let (scheme, token) = std::str::from_utf8(header).ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then_some(token)
 }
 
 fn no_tenant() -> OAuthError {

@@ -1,13 +1,53 @@
 //! Wire dialects as data: where the compatible systems differ from the RFCs, and from each other.
 //!
-//! Owns the differences; the protocol code asks a dialect and never which one it is.
+//! Owns the differences, one file for each profile; the protocol code asks a dialect and never which one it is.
+
+mod auth0;
+mod endpoint;
+mod fusio;
+mod fusionauth;
+mod in_use;
+mod simpleidserver;
+mod standard;
+
+pub use endpoint::{Endpoint, Path};
+pub use in_use::{InUse, Spoken, patterns};
 
 use crate::jose::TokenType;
 use crate::model::Profile;
 
 /// How one profile speaks. `Dialect::of` is the only way to get one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct Dialect {
+    /// Endpoints that have a path of their own. The shared paths lead there too, as long as the tenant is known by them.
+    pub own_paths: &'static [(Endpoint, Path)],
+    /// Whether the name of a tenant may stand in front of a path, as its id may (F-290).
+    pub has_realms: bool,
+    /// What a parameter is called on the dialect's own paths, and what we call it.
+    pub parameter_names: &'static [(&'static str, &'static str)],
+    /// Whether a request on one of its own paths may be a JSON object, whose `null` is no value (F-250).
+    pub reads_json: bool,
+    /// Media types that mean a form there, besides the right one (F-275).
+    pub form_types: &'static [&'static str],
+    /// What separates scopes on its own paths, besides a space.
+    pub scope_separator: ScopeSeparator,
+    pub statuses: Statuses,
+    /// Whether errors say `error_reason` (F-097).
+    pub tells_reason: bool,
+    /// The members of a successful answer of the token endpoint, in order; those without a value are left out.
+    pub token_members: &'static [TokenMember],
+    /// The same after a refresh.
+    pub refreshed_members: &'static [TokenMember],
+    /// How `token_type` is written (F-307).
+    pub token_type: &'static str,
+    pub expires_in: ExpiresIn,
+    /// The members of an answer to a device, in order.
+    pub device_members: &'static [DeviceMember],
+    /// Whether clients that authenticate may use the device grant (D22).
+    pub confidential_devices: bool,
+    /// The fewest bits that a user code may have (J2).
+    pub user_code_bits: f64,
+    pub tenant: TenantDefaults,
     /// `typ` of access tokens: RFC 9068 has `at+jwt`, FusionAuth `JWT` (F-198).
     pub access_token_type: TokenType,
     /// Whether the same client secret may come in the header and in the body at once (F-084).
@@ -39,47 +79,113 @@ pub struct Dialect {
     pub confirms_logout: bool,
 }
 
-const STANDARD: Dialect = Dialect {
-    access_token_type: TokenType::AccessToken,
-    repeated_credentials: false,
-    redirect_uri_always: false,
-    rfc_device_errors: true,
-    refuses_foreign_introspection: false,
-    publishes_any_issuer: false,
-    short_metadata: false,
-    device_page_names_client: false,
-    knows_hybrid: true,
-    names_issuer: true,
-    tells_user_state: false,
-    needs_device: false,
-    accepts_bare_login: false,
-    confirms_logout: true,
-};
+/// What separates the values of a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeSeparator {
+    /// RFC 6749 3.3
+    Space,
+    /// F-305: where there is a comma, it separates; answers have one.
+    Comma,
+}
 
-const FUSIONAUTH: Dialect = Dialect {
-    access_token_type: TokenType::Jwt,
-    repeated_credentials: true,
-    redirect_uri_always: true,
-    rfc_device_errors: false,
-    refuses_foreign_introspection: true,
-    publishes_any_issuer: true,
-    device_page_names_client: true,
-    knows_hybrid: false,
-    names_issuer: false,
-    tells_user_state: true,
-    confirms_logout: false,
-    ..STANDARD
-};
+/// What `expires_in` says (D3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiresIn {
+    /// Seconds from now (RFC 6749 5.1).
+    Relative,
+    /// The `exp` of the token (F-308).
+    Absolute,
+}
 
-const FUSIONAUTH_LEGACY: Dialect =
-    Dialect { needs_device: true, accepts_bare_login: true, short_metadata: true, ..FUSIONAUTH };
+/// HTTP statuses of errors, where somebody departs from RFC 6749 5.2 (D10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statuses {
+    pub access_denied: u16,
+    pub authorization_pending: u16,
+    pub expired_token: u16,
+    pub slow_down: u16,
+    pub unauthorized_client: u16,
+}
+
+impl Statuses {
+    /// RFC 6749 5.2, RFC 8628 3.5
+    pub const RFC: Self = Self {
+        access_denied: 400,
+        authorization_pending: 400,
+        expired_token: 400,
+        slow_down: 400,
+        unauthorized_client: 400,
+    };
+}
+
+/// A member of a successful answer of the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenMember {
+    AccessToken,
+    ExpiresIn,
+    IdToken,
+    RefreshToken,
+    /// What administrators call the refresh token; never a secret.
+    RefreshTokenId,
+    Scope,
+    TokenType,
+    /// F-090
+    UserId,
+}
+
+/// A member of the answer to a device (RFC 8628 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceMember {
+    DeviceCode,
+    ExpiresIn,
+    Interval,
+    UserCode,
+    VerificationUri,
+    VerificationUriComplete,
+}
+
+/// What a new tenant has that nobody says otherwise about (CONTRACT section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenantDefaults {
+    /// Seconds.
+    pub access_token_for: i64,
+    pub access_token_algorithm: &'static str,
+    pub id_token_algorithm: &'static str,
+    /// Seconds.
+    pub device_code_for: i64,
+    pub user_code_alphabet: &'static str,
+    pub user_code_mask: &'static str,
+}
 
 impl Dialect {
     pub fn of(profile: Profile) -> &'static Self {
         match profile {
-            Profile::FusionAuth => &FUSIONAUTH,
-            Profile::FusionAuthLegacy => &FUSIONAUTH_LEGACY,
-            Profile::Standard | Profile::Auth0 | Profile::SimpleIdServer | Profile::Fusio => &STANDARD,
+            Profile::Standard => &standard::DIALECT,
+            Profile::FusionAuth => &fusionauth::DIALECT,
+            Profile::FusionAuthLegacy => &fusionauth::LEGACY,
+            Profile::Auth0 => &auth0::DIALECT,
+            Profile::SimpleIdServer => &simpleidserver::DIALECT,
+            Profile::Fusio => &fusio::DIALECT,
         }
+    }
+
+    /// Where its clients look for the endpoint.
+    pub fn path(&self, endpoint: Endpoint) -> &'static str {
+        self.own_path(endpoint).unwrap_or(endpoint.shared()).alone
+    }
+
+    /// The path that the dialect has for itself, if it has one.
+    pub fn own_path(&self, endpoint: Endpoint) -> Option<Path> {
+        self.own_paths.iter().find(|(own, _)| *own == endpoint).map(|(_, path)| *path)
+    }
+
+    /// What the dialect calls a parameter of ours in its own addresses.
+    pub fn name_of(&self, parameter: &'static str) -> &'static str {
+        self.parameter_names.iter().find(|(_, ours)| *ours == parameter).map_or(parameter, |(theirs, _)| theirs)
+    }
+
+    /// What is at one of its own paths.
+    pub fn at(&self, path: &str) -> Option<(Endpoint, Path)> {
+        self.own_paths.iter().find(|(_, own)| own.alone == path).copied()
     }
 }

@@ -14,6 +14,7 @@ use crate::enforce::{Issuer, Trusted, Unknown};
 use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
+use crate::profile::InUse;
 use crate::web;
 
 /// A tenant of the embedded authorization server, as `enforce` sees an issuer.
@@ -44,8 +45,11 @@ impl Issuer for LocalTenant {
 /// The management API, as the listeners call it.
 pub(super) fn management(api: Management) -> Endpoints {
     let service = web::Service::new(api::router(api));
-    Arc::new(move |request| -> Answer {
+    Arc::new(move |mut request| -> Answer {
         let service = service.clone();
+        if let Some(Peer(Some(address))) = request.extensions_mut().remove::<Peer>() {
+            request.extensions_mut().insert(api::PeerAddress(address));
+        }
         Box::pin(async move { service.call(request).await })
     })
 }
@@ -57,10 +61,12 @@ pub(super) fn embedded(
     management: Option<Endpoints>,
     metrics: Arc<Metrics>,
 ) -> Embedded {
+    let in_use = server.keys().dialects_in_use().clone();
     let service = web::Service::new(web::router(server));
-    let patterns = web::PATTERNS.iter().chain(&api::PATTERNS);
-    let durations = patterns.map(|pattern| (*pattern, metrics.durations(pattern))).collect();
-    let pattern_of = if management.is_some() { with_management } else { web::pattern_of };
+    let patterns = web::patterns().into_iter().chain(api::PATTERNS);
+    let durations = patterns.map(|pattern| (pattern, metrics.durations(pattern))).collect();
+    let is_public = management.is_some();
+    let pattern_of = move |path: &str| own_pattern_of(&in_use, is_public, path);
     let answer = move |mut request: http::Request<Bytes>| -> Answer {
         if let Some(management) = management.as_ref().filter(|_| api::pattern_of(request.uri().path()).is_some()) {
             return management(request);
@@ -78,12 +84,13 @@ pub(super) fn embedded(
             answer
         })
     };
-    Embedded { pattern_of, answer: Arc::new(answer), durations }
+    Embedded { pattern_of: Box::new(pattern_of), answer: Arc::new(answer), durations }
 }
 
-/// The pattern of a path that is ours where the management API is public.
-pub(super) fn with_management(path: &str) -> Option<&'static str> {
-    web::pattern_of(path).or_else(|| api::pattern_of(path))
+/// The pattern of a path that is ours while these dialects are in use.
+pub(super) fn own_pattern_of(in_use: &InUse, management_is_public: bool, path: &str) -> Option<&'static str> {
+    let managed = || if management_is_public { api::pattern_of(path) } else { None };
+    web::pattern_of(in_use, path).or_else(managed)
 }
 
 fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {

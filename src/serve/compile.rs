@@ -34,6 +34,7 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSe
                 |echo: SocketAddr| ServerSettings { host: echo.ip().to_string(), port: echo.port(), tls: None };
             (echo.map(server).into_iter().collect(), false)
         }
+        Target::Elsewhere => (Vec::new(), false),
     };
     UpstreamSettings {
         name: upstream.name.clone(),
@@ -82,7 +83,8 @@ fn hosts(route: &config::Route) -> Vec<Option<Host>> {
 }
 
 fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics) -> Route {
-    let upstream = upstreams[route.upstream.0].clone();
+    // One without servers is elsewhere.
+    let upstream = Some(&upstreams[route.upstream.0]).filter(|upstream| upstream.servers() > 0);
     let accepts = route.tokens.into_iter().map(|accepted| Accepted {
         issuer: accepted.issuer.0,
         audience: accepted.audience.into_iter().map(Into::into).collect(),
@@ -95,8 +97,8 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
         forward_authorization: route.forward_authorization,
         websocket: route.websocket,
         metrics: metrics.route(&route.name),
-        upstream_duration: metrics.upstream(upstream.name()),
-        upstream,
+        upstream_duration: upstream.map(|upstream| metrics.upstream(upstream.name())),
+        upstream: upstream.cloned(),
         name: route.name.into(),
     }
 }

@@ -11,10 +11,12 @@ use serde_json::{Map, Value};
 use super::{Opened, StartError, compile, issuers};
 use crate::clock::Clock;
 use crate::config::{Config, StoreLocation};
+use crate::directory::declare::TenantDeclaration;
 use crate::enforce::{Denial, Enforcer, Issuer, Pseudonyms, TokenCache, TokenFault};
 use crate::jose;
+use crate::model::Tenant;
 use crate::policy::TokenFacts;
-use crate::web;
+use crate::profile::InUse;
 
 /// The enforcer of a configuration, if its store can be opened.
 pub struct Offline {
@@ -30,12 +32,7 @@ pub enum Verified {
 impl Offline {
     /// Opens the store of `config`, but makes none where there is none yet.
     pub async fn open(config: &Config) -> Self {
-        let missing = match &config.store {
-            StoreLocation::Sqlite(path) if !path.exists() => Some(format!("there is no store {} yet", path.display())),
-            StoreLocation::SqliteMemory => Some("the store is in memory".to_owned()),
-            StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) => None,
-        };
-        let parts = match missing {
+        let parts = match missing(config) {
             Some(why) => Err(why),
             None => open(config).await.map_err(|error| error.to_string()),
         };
@@ -79,11 +76,49 @@ pub fn serves(config: &Config, host: &str) -> bool {
     compile::known_hosts(config).is_none_or(|known| known.iter().any(|own| own.matches(host)))
 }
 
-/// Whether the authorization server answers at this canonical path, whatever the routes say.
-pub fn is_own_path(config: &Config, path: &str) -> bool {
-    let pattern =
-        if config.management.is_public { super::adapters::with_management(path) } else { web::pattern_of(path) };
-    pattern.is_some()
+/// Whether the authorization server answers at this canonical path, whatever the routes say. Dialects have paths that are
+/// ours while a tenant speaks them; without a store, the declared tenants count.
+pub async fn is_own_path(config: &Config, path: &str) -> bool {
+    let is_own = |in_use: &InUse, path: &str| {
+        super::adapters::own_pattern_of(in_use, config.management.is_public, path).is_some()
+    };
+    let nobody = InUse::default();
+    if is_own(&nobody, path) {
+        return true;
+    }
+    let behind_realm = path.get(1..).and_then(|rest| Some(&rest[rest.find('/')?..]));
+    let may_be_spoken = |path: &str| is_own(&InUse::all(), path);
+    if !may_be_spoken(path) && !behind_realm.is_some_and(may_be_spoken) {
+        return false;
+    }
+    let declared = || {
+        let tenants = config.directory.tenants.iter();
+        let tenant = |tenant: &TenantDeclaration| Tenant {
+            profile: tenant.profile,
+            ..Tenant::new(tenant.id.unwrap_or_default(), &tenant.name, 0)
+        };
+        tenants.map(tenant).collect()
+    };
+    let tenants = match missing(config) {
+        Some(_) => declared(),
+        None => stored_tenants(config).await.unwrap_or_else(|_| declared()),
+    };
+    let in_use = InUse::default();
+    in_use.replace(&tenants);
+    is_own(&in_use, path)
+}
+
+async fn stored_tenants(config: &Config) -> Result<Vec<Tenant>, StartError> {
+    Ok(Opened::open(config).await?.directory.tenants().await?)
+}
+
+/// Why there is no store to ask.
+fn missing(config: &Config) -> Option<String> {
+    match &config.store {
+        StoreLocation::Sqlite(path) if !path.exists() => Some(format!("there is no store {} yet", path.display())),
+        StoreLocation::SqliteMemory => Some("the store is in memory".to_owned()),
+        StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) => None,
+    }
 }
 
 async fn open(config: &Config) -> Result<(Enforcer, Vec<Arc<dyn Issuer>>), StartError> {

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use super::cookies::{self, Cookie, Place};
 use super::forgery::{self, Proof, Tie};
 use super::rounds::{self, Rounds};
+use super::translate::Prefix;
 use super::{DEVICE, MAX_BODY_BYTES, PeerAddress, RequestId, back_channel, show};
 use crate::oauth::{
     AuthorizationServer, BrowserRequest, Context, ErrorCode, ErrorReason, FormOrigin, Keep, Next, OAuthError, Page,
@@ -29,6 +30,7 @@ pub(super) struct Browser {
     query: String,
     body: Option<Bytes>,
     tenant_path: Option<String>,
+    prefix: Option<String>,
     peer: Option<IpAddr>,
     request_id: Option<String>,
     step: Step,
@@ -57,11 +59,16 @@ impl Browser {
         let is_https = server.keys().settings().public_url.starts_with("https://");
         let is_device_page = head.uri.path().ends_with(DEVICE);
         let place = Place { is_https, tenant_id: None };
+        let tenant_path = tenant.map(|Path(tenant)| tenant);
         let mut read = Self {
             server: Arc::clone(server),
             query: head.uri.query().unwrap_or_default().to_owned(),
             body: None,
-            tenant_path: tenant.map(|Path(tenant)| tenant),
+            prefix: match head.extensions.get() {
+                Some(Prefix(prefix)) => prefix.clone(),
+                None => tenant_path.clone(),
+            },
+            tenant_path,
             peer: head.extensions.get::<PeerAddress>().map(|peer| peer.0),
             request_id: head.extensions.get::<RequestId>().map(|id| id.0.clone()),
             step,
@@ -114,6 +121,7 @@ impl Browser {
             query: self.query.as_bytes(),
             form: self.body.as_deref(),
             form_origin: self.form_origin,
+            prefix: self.prefix.as_deref(),
             tenant_path: self.tenant_path.as_deref(),
             tenant_header: self.headers.get("x-fusionauth-tenantid").map(AsRef::as_ref),
             session: self.session.as_deref(),

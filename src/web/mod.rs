@@ -20,16 +20,19 @@ mod rounds;
 mod sent;
 mod service;
 mod session_check;
+mod setup;
 mod show;
 mod token;
+mod translate;
 mod userinfo;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{MethodRouter, get, post};
+use tower::Layer as _;
 use uuid::Uuid;
 
 pub use back_channel::deliver;
@@ -37,28 +40,30 @@ pub use respond::{Issued, Outcome, Reuse};
 pub use service::Service;
 
 use crate::oauth::AuthorizationServer;
+use crate::profile::{self, Endpoint, InUse};
 
 /// Rule N3.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-const AUTHORIZE: &str = "/oauth2/authorize";
-const SECOND_FACTOR: &str = "/oauth2/two-factor";
-const CONSENT: &str = "/oauth2/consent";
-const LOGOUT: &str = "/oauth2/logout";
-const SESSION_CHECK: &str = "/oauth2/check_session";
-const CHANGE_PASSWORD: &str = "/password/change";
-const TOKEN: &str = "/oauth2/token";
-const INTROSPECT: &str = "/oauth2/introspect";
-const REVOKE: &str = "/oauth2/revoke";
-const USERINFO: &str = "/oauth2/userinfo";
-const DEVICE: &str = "/oauth2/device";
-const DEVICE_AUTHORIZATION: &str = "/oauth2/device_authorize";
+const SETUP: &str = "/oauth2/setup";
+const AUTHORIZE: &str = Endpoint::Authorize.shared().alone;
+const SECOND_FACTOR: &str = Endpoint::SecondFactor.shared().alone;
+const CONSENT: &str = Endpoint::Consent.shared().alone;
+const LOGOUT: &str = Endpoint::Logout.shared().alone;
+const SESSION_CHECK: &str = Endpoint::SessionCheck.shared().alone;
+const CHANGE_PASSWORD: &str = Endpoint::ChangePassword.shared().alone;
+const TOKEN: &str = Endpoint::Token.shared().alone;
+const INTROSPECT: &str = Endpoint::Introspect.shared().alone;
+const REVOKE: &str = Endpoint::Revoke.shared().alone;
+const USERINFO: &str = Endpoint::UserInfo.shared().alone;
+const DEVICE: &str = Endpoint::Device.shared().alone;
+const DEVICE_AUTHORIZATION: &str = Endpoint::DeviceAuthorization.shared().alone;
 const USER_CODE_CHECK: &str = "/oauth2/device/validate";
 const USER_CODE_DETAILS: &str = "/oauth2/device/user-code";
 const USER_CODE_APPROVAL: &str = "/oauth2/device/approve";
 const USER_CODE_PICTURE: &str = "/oauth2/device/picture";
-const KEY_SET: &str = "/.well-known/jwks.json";
-const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+const KEY_SET: &str = Endpoint::KeySet.shared().alone;
+const OPENID_CONFIGURATION: &str = Endpoint::OpenIdConfiguration.shared().alone;
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 /// Whatever else is asked of the authorization server is answered here, with a 404.
 const REST: &str = "/oauth2/**";
@@ -72,12 +77,19 @@ pub struct PeerAddress(pub IpAddr);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
-/// Every endpoint that exists. Those of one tenant have its id in front; RFC 8414 puts it behind.
+/// Every endpoint that exists, and the way to it from the paths of dialects.
 pub fn router(server: Arc<AuthorizationServer>) -> Router {
+    let shared = shared(Arc::clone(&server));
+    Router::new().fallback_service(from_fn_with_state(server, translate::translate).layer(shared))
+}
+
+/// The endpoints at the paths that all dialects share. Those of one tenant have its id in front; RFC 8414 puts it behind.
+fn shared(server: Arc<AuthorizationServer>) -> Router {
     let tenant = |path: &str| format!("/{{tenant}}{path}");
     Router::new()
         .merge(people())
         .merge(scripts())
+        .route(SETUP, get(setup::answer).post(setup::answer))
         .route(INTROSPECT, post(introspect::post))
         .route(&tenant(INTROSPECT), post(introspect::post))
         .route(USER_CODE_CHECK, get(device::check))
@@ -132,8 +144,22 @@ fn people() -> Router<Arc<AuthorizationServer>> {
     })
 }
 
-/// The patterns of the paths that are ours and so never an upstream's; `{tenant}` stands for a segment that is a UUID.
-pub const PATTERNS: [&str; 12] = [
+/// The patterns of all paths that can be ours, each once.
+pub fn patterns() -> Vec<&'static str> {
+    let mut patterns = PATTERNS.to_vec();
+    patterns.extend(profile::patterns());
+    patterns.sort_unstable();
+    patterns.dedup();
+    patterns
+}
+
+/// The pattern of a canonical path that is ours at the moment. Asked for every request, so it looks at few bytes first.
+pub fn pattern_of(in_use: &InUse, path: &str) -> Option<&'static str> {
+    shared_pattern_of(path).or_else(|| in_use.find(path).map(|spoken| spoken.pattern()))
+}
+
+/// The patterns of the shared paths, which are never an upstream's; `{tenant}` stands for a segment that is a UUID.
+const PATTERNS: [&str; 12] = [
     TOKEN,
     "/{tenant}/oauth2/token",
     KEY_SET,
@@ -148,8 +174,7 @@ pub const PATTERNS: [&str; 12] = [
     "/{tenant}/password/change",
 ];
 
-/// Which of [`PATTERNS`] a canonical path belongs to. Asked for every request, so it looks at few bytes first.
-pub fn pattern_of(path: &str) -> Option<&'static str> {
+fn shared_pattern_of(path: &str) -> Option<&'static str> {
     let shared = |path: &str| match path {
         TOKEN => Some([PATTERNS[0], PATTERNS[1]]),
         KEY_SET => Some([PATTERNS[2], PATTERNS[3]]),
@@ -187,10 +212,14 @@ mod tests {
         for pattern in PATTERNS {
             let path =
                 pattern.replace("{tenant}", "30663132-6464-6665-3032-326466613934").replace("**", "anything/else");
-            assert_eq!(pattern_of(&path), Some(pattern), "{path}");
+            assert_eq!(shared_pattern_of(&path), Some(pattern), "{path}");
             for other in ["api", "", "30663132-6464-6665-3032-32646661393z"] {
                 if pattern.contains("{tenant}") {
-                    assert_eq!(pattern_of(&pattern.replace("{tenant}", other)), None, "{pattern} with {other:?}");
+                    assert_eq!(
+                        shared_pattern_of(&pattern.replace("{tenant}", other)),
+                        None,
+                        "{pattern} with {other:?}"
+                    );
                 }
             }
         }
@@ -204,7 +233,7 @@ mod tests {
             "/.well-known/",
             "/.well-known/oauth-authorization-serverx",
         ] {
-            assert_eq!(pattern_of(path), None, "{path}");
+            assert_eq!(shared_pattern_of(path), None, "{path}");
         }
     }
 }

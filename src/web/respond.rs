@@ -165,13 +165,13 @@ pub(super) fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
     }
     let body = ErrorBody {
         error: error.code.as_str(),
-        error_reason: error.reason.map(|reason| reason.as_str()),
+        error_reason: error.reason.filter(|_| error.dialect.tells_reason).map(|reason| reason.as_str()),
         error_description: error.description,
         change_password_id: error.change_password_id.as_ref().map(|id| &**id.expose()),
         two_factor_id: error.two_factor_id.as_ref().map(|id| &**id.expose()),
         two_factor_methods: error.two_factor_id.as_ref().map(|_| [TwoFactorMethod { method: "authenticator" }]),
     };
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {

@@ -10,6 +10,7 @@ use super::pages::{self, Chrome, ErrorKind, FormAction, Language};
 use super::respond::{self, Outcome};
 use crate::model::{Tenant, Theme};
 use crate::oauth::{ConsentScope, Context, ErrorCode, ErrorReason, Form, Message, OAuthError, Page};
+use crate::profile::Statuses;
 
 /// A page, with `forgery` in its form.
 pub(super) fn page(
@@ -28,6 +29,8 @@ pub(super) fn page(
         | Page::DeviceConfirm { .. }
         | Page::DeviceDone { .. }
         | Page::NotRegistered { .. }
+        | Page::SetUp { .. }
+        | Page::SetUpDone { .. }
         | Page::ConfirmLogout { .. }
         | Page::SignedOut { .. } => None,
     };
@@ -96,6 +99,15 @@ pub(super) fn page(
         Page::NotRegistered { client_name } => {
             respond_with(browser, context, StatusCode::FORBIDDEN.into(), &pages::NotRegistered { client_name })
         }
+        Page::SetUp { form, message, email, min_length } => with_form(form, |form| {
+            let form = pages::Form { forgery, ..form };
+            let page = pages::SetUp { form, message: message.map(said), email, min_length: *min_length };
+            respond_with(browser, context, status_of(*message), &page)
+        }),
+        Page::SetUpDone { email, api_key } => {
+            let page = pages::SetUpDone { email, api_key: api_key.expose() };
+            respond_with(browser, context, StatusCode::OK.into(), &page)
+        }
         Page::ConfirmLogout { form } => with_form(form, |form| {
             let page = pages::ConfirmLogout { form: pages::Form { forgery, ..form } };
             respond_with(browser, context, StatusCode::OK.into(), &page)
@@ -142,7 +154,7 @@ fn failure(browser: &Browser, context: &Context, error: &OAuthError) -> Response
     if let Some(source) = &error.source {
         tracing::error!(error.code = error.code.as_str(), error.source = %source, "A page could not be shown.");
     }
-    let kind = match error.code.status() {
+    let kind = match error.status() {
         429 => ErrorKind::Throttled,
         500.. => ErrorKind::Unavailable,
         _ => ErrorKind::Request,
@@ -162,7 +174,7 @@ fn explain(browser: &Browser, context: &Context, kind: ErrorKind, error: &OAuthE
         detail: None,
         request_id: browser.request_id(),
     };
-    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     respond_with(browser, context, status.into(), &page)
 }
 
@@ -206,7 +218,8 @@ impl From<StatusCode> for Status {
 fn status_of(message: Option<Message>) -> Status {
     match message {
         Some(Message::Throttled(seconds)) => {
-            let code = StatusCode::from_u16(ErrorCode::Throttled.status()).unwrap_or(StatusCode::TOO_MANY_REQUESTS);
+            let code = StatusCode::from_u16(ErrorCode::Throttled.status(&Statuses::RFC))
+                .unwrap_or(StatusCode::TOO_MANY_REQUESTS);
             Status { code, retry_after: Some(seconds) }
         }
         Some(_) | None => StatusCode::OK.into(),
@@ -239,6 +252,7 @@ fn said(message: Message) -> pages::Message {
         Message::PasswordTooLong => pages::Message::PasswordTooLong,
         Message::PasswordTooCommon => pages::Message::PasswordTooCommon,
         Message::PasswordsDiffer => pages::Message::PasswordsDiffer,
+        Message::InvalidEmail => pages::Message::InvalidEmail,
         Message::UnknownUserCode | Message::UserCodeExpired => pages::Message::UnknownUserCode,
     }
 }

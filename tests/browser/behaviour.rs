@@ -52,7 +52,7 @@ async fn the_focus_begins_where_the_work_is() {
     }
 }
 
-// UX 17: show password, as an extra of those who run scripts
+// UX 17, L5: show password, as an extra of those who run scripts
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_can_be_shown_and_nothing_moves() {
     let (samples, browser) = (Samples::start().await, Browser::start().await);

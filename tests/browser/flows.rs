@@ -135,7 +135,7 @@ fn base32(text: &str) -> Vec<u8> {
 async fn a_temporary_password_is_changed_first() {
     let world = World::start().await;
     let (client, browser) = (world.client("shop", &[]), &world.browser);
-    world.user("ann@example.com", &["--temporary"]);
+    world.given_user("ann@example.com", &[]);
     browser.open(&world.authorize(&client, "&scope=openid")).await;
     world.sign_in("ann@example.com", PASSWORD).await;
     for (password, confirm, complaint) in [

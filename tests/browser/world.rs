@@ -102,8 +102,13 @@ impl World {
         Client { id: text("client_id"), secret: text("client_secret") }
     }
 
-    /// A user with [`PASSWORD`].
+    /// A user who chose [`PASSWORD`].
     pub fn user(&self, login: &str, more: &[&str]) {
+        self.given_user(login, &[&["--mine"], more].concat());
+    }
+
+    /// A user to whom somebody gave [`PASSWORD`].
+    pub fn given_user(&self, login: &str, more: &[&str]) {
         let arguments = [&["user", "create", login, "--password"], more].concat();
         self.command(&arguments, &format!("{PASSWORD}\n"));
     }

@@ -6,6 +6,8 @@ mod gateway;
 mod keys;
 mod login_time;
 mod management;
+mod peers;
+mod profiles;
 mod spec;
 mod store;
 mod store_speed;

@@ -5,16 +5,17 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{check_enabled, user_code};
 use crate::events::Event;
 use crate::model::{Application, DeviceCode, DeviceState, Tenant};
+use crate::oauth::client_authentication::Credentials;
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::keys::LocalIssuer;
 use crate::oauth::parameters::Parameters;
 use crate::oauth::{AuthorizationServer, TokenRequest, scopes};
-use crate::profile::Dialect;
+use crate::profile::{DeviceMember, Dialect, Endpoint};
 use crate::store::{StoreError, Unique};
 
 /// How often a user code is drawn again because somebody has it already.
@@ -23,8 +24,8 @@ const DRAWS: usize = 8;
 const MAX_NAME: usize = 100;
 pub(super) const USER_CODE: &str = "user_code";
 
-/// RFC 8628 section 3.2, in the order of FusionAuth's documentation (F-157).
-#[derive(Debug, Serialize)]
+/// RFC 8628 section 3.2. The order of the members is up to the dialect.
+#[derive(Debug)]
 pub struct DeviceAuthorization {
     /// 32 random bytes in base64url, 43 characters (F-158, J4).
     pub device_code: String,
@@ -35,6 +36,26 @@ pub struct DeviceAuthorization {
     pub user_code: String,
     pub verification_uri: String,
     pub verification_uri_complete: String,
+    dialect: &'static Dialect,
+}
+
+impl Serialize for DeviceAuthorization {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(Some(self.dialect.device_members.len()))?;
+        for member in self.dialect.device_members {
+            match member {
+                DeviceMember::DeviceCode => members.serialize_entry("device_code", &self.device_code)?,
+                DeviceMember::ExpiresIn => members.serialize_entry("expires_in", &self.expires_in)?,
+                DeviceMember::Interval => members.serialize_entry("interval", &self.interval)?,
+                DeviceMember::UserCode => members.serialize_entry("user_code", &self.user_code)?,
+                DeviceMember::VerificationUri => members.serialize_entry("verification_uri", &self.verification_uri)?,
+                DeviceMember::VerificationUriComplete => {
+                    members.serialize_entry("verification_uri_complete", &self.verification_uri_complete)?;
+                }
+            }
+        }
+        members.end()
+    }
 }
 
 impl AuthorizationServer {
@@ -44,7 +65,19 @@ impl AuthorizationServer {
     /// The [`OAuthError`] that the client is to be told; 429 for a client that asks too often (J10).
     pub async fn device_authorization(&self, request: &TokenRequest<'_>) -> Result<DeviceAuthorization, OAuthError> {
         let form = Parameters::parse(request.body)?;
-        let (issuer, application) = self.authenticate_application(request, &form).await?;
+        let credentials = Credentials::parse(request, &form)?;
+        let issuer = self.resolve_tenant(request, &form, Some(&credentials.client_id)).await?;
+        let answer = self.begin_device(&issuer, &credentials, (request, &form)).await;
+        answer.map_err(|error| error.said_in(issuer.dialect()))
+    }
+
+    async fn begin_device(
+        &self,
+        issuer: &LocalIssuer,
+        credentials: &Credentials<'_>,
+        (request, form): (&TokenRequest<'_>, &Parameters<'_>),
+    ) -> Result<DeviceAuthorization, OAuthError> {
+        let application = self.authenticate_application_of(issuer, credentials, request).await?;
         check_enabled(&application)?;
         let scopes = scopes::check(&application.settings, form.find("scope"))?;
         let now = self.clock.now();
@@ -54,12 +87,17 @@ impl AuthorizationServer {
         let asked =
             Asked { scopes, peer: request.peer, device_name: name.map(printable).filter(|name| !name.is_empty()) };
         let (device_code, user_code) = self.remember_device(&issuer.tenant, &application, asked).await?;
-        let verification_uri = verification_uri(&issuer, &application, self.is_default(&issuer));
+        let verification_uri = verification_uri(issuer, &application, self.is_meant_alone(issuer, Endpoint::Device));
         Ok(DeviceAuthorization {
+            dialect: issuer.dialect(),
             device_code,
             expires_in: issuer.tenant.settings.device_code_for,
             interval: issuer.tenant.settings.device_interval,
-            verification_uri_complete: with_parameter(&verification_uri, USER_CODE, &user_code),
+            verification_uri_complete: with_parameter(
+                &verification_uri,
+                issuer.dialect().name_of(USER_CODE),
+                &user_code,
+            ),
             verification_uri: verification_uri.into_owned(),
             user_code,
         })
@@ -76,8 +114,9 @@ impl AuthorizationServer {
         check_enabled(&application)?;
         let typed = form.find(USER_CODE).ok_or_else(missing_user_code)?;
         let shown = user_code::normal(typed).map(|code| user_code::shown(&code, &issuer.tenant.settings.user_code));
-        let uri = verification_uri(&issuer, &application, self.is_default(&issuer));
-        let picture = shown.and_then(|code| super::picture::svg(&with_parameter(&uri, USER_CODE, &code)));
+        let uri = verification_uri(&issuer, &application, self.is_meant_alone(&issuer, Endpoint::Device));
+        let name = issuer.dialect().name_of(USER_CODE);
+        let picture = shown.and_then(|code| super::picture::svg(&with_parameter(&uri, name, &code)));
         picture.ok_or_else(super::lookup::invalid_user_code)
     }
 
@@ -119,10 +158,6 @@ impl AuthorizationServer {
         }
         Err(OAuthError::unavailable("every user code that was drawn is in use: the tenant's shape is too short"))
     }
-
-    fn is_default(&self, issuer: &LocalIssuer) -> bool {
-        self.keys.issuer(None).is_some_and(|default| default.tenant.id == issuer.tenant.id)
-    }
 }
 
 /// What the request brings besides the client.
@@ -134,17 +169,18 @@ struct Asked {
 
 /// Where people type the user code: the application's own page (F-161), or ours. Ours is told the tenant where the path
 /// does not say it, and in FusionAuth's dialect the client too (F-162).
-fn verification_uri<'a>(issuer: &LocalIssuer, application: &'a Application, is_default: bool) -> Cow<'a, str> {
+fn verification_uri<'a>(issuer: &LocalIssuer, application: &'a Application, is_meant_alone: bool) -> Cow<'a, str> {
     if let Some(own) = &application.settings.device_verification_uri {
         return own.into();
     }
     let tenant_id = issuer.tenant.id.to_string();
-    let mut uri = format!("{}/oauth2/device", issuer.base_url);
-    let named = Dialect::of(issuer.tenant.profile).device_page_names_client;
+    let dialect = issuer.dialect();
+    let mut uri = format!("{}{}", issuer.base_url, dialect.path(Endpoint::Device));
+    let named = dialect.device_page_names_client;
     if named {
         uri = with_parameter(&uri, "client_id", &application.client_id);
     }
-    if named || !is_default && !issuer.base_url.ends_with(&tenant_id) {
+    if named || !is_meant_alone && !issuer.base_url.ends_with(&tenant_id) {
         uri = with_parameter(&uri, "tenantId", &tenant_id);
     }
     uri.into()

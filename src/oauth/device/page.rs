@@ -151,7 +151,7 @@ impl AuthorizationServer {
             if let Some(session) = &person.session {
                 fields.push((CONFIRMED.to_owned(), self.device_confirmation(code.id, session.id)));
             }
-            let path = asked.request.own_path(Endpoint::Authorize.path());
+            let path = asked.request.own_path(Endpoint::Authorize.path_in(asked.issuer.dialect()));
             return Ok(Reply::redirect(format!("{path}?{}", encode(&fields))));
         }
         let approval = Approval {
@@ -247,7 +247,7 @@ impl Asked<'_> {
     }
 
     fn path(&self) -> String {
-        self.request.own_path(Endpoint::Device.path())
+        self.request.own_path(Endpoint::Device.path_in(self.issuer.dialect()))
     }
 
     /// The parameters that were sent with these names, to be sent again.

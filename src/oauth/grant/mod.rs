@@ -87,9 +87,19 @@ impl AuthorizationServer {
         // 1. Who is asking?
         let credentials = Credentials::parse(request, &form)?;
         let issuer = self.resolve_tenant(request, &form, Some(&credentials.client_id)).await?;
-        let identified = self.identify_client(&issuer, &credentials, request).await?;
+        let answer = self.token_of(&issuer, &credentials, (request, &form)).await;
+        answer.map_err(|error| error.said_in(issuer.dialect()))
+    }
+
+    async fn token_of(
+        &self,
+        issuer: &LocalIssuer,
+        credentials: &Credentials<'_>,
+        (request, form): (&TokenRequest<'_>, &Parameters<'_>),
+    ) -> Result<TokenResponse, OAuthError> {
+        let identified = self.identify_client(issuer, credentials, request).await?;
         // 2. What for, and is who they are certain enough for that?
-        let grant_type = GrantType::find(&form)?;
+        let grant_type = GrantType::find(form)?;
         let uses_pkce = grant_type == GrantType::AuthorizationCode && form.find("code_verifier").is_some();
         let client = identified.require(uses_pkce)?;
         // 3. May this client use the grant?
@@ -97,17 +107,17 @@ impl AuthorizationServer {
         // 4. What does the grant entitle to?
         let proof = match &client.client {
             Client::Entity(entity) => {
-                let request = client_credentials::Request::parse(&form)?;
+                let request = client_credentials::Request::parse(form)?;
                 Proof::Entity(self.redeem_client_credentials(entity, request).await?)
             }
             Client::Application(application) => {
-                let asking = Asking { issuer: &issuer, application, is_proven: client.is_proven(), peer: request.peer };
-                let outcome = self.redeem(grant_type, &asking, &form).await;
+                let asking = Asking { issuer, application, is_proven: client.is_proven(), peer: request.peer };
+                let outcome = self.redeem(grant_type, &asking, form).await;
                 outcome.inspect_err(|error| tell_debugger(application, grant_type, error))?
             }
         };
         // 5. The tokens.
-        let response = self.issue(&issuer, &proof)?;
+        let response = self.issue(issuer, &proof)?;
         tell(&proof, client.client.client_id());
         Ok(response)
     }

@@ -104,6 +104,17 @@ impl LocalIssuer {
         self.keys.iter().find(|key| key.stored.id == chosen.id).map(|key| &key.key)
     }
 
+    /// The key with this `kid`, if it is one that signs at `now`.
+    pub fn key_that_signs(&self, kid: &str, now: UnixSeconds) -> Option<&Arc<SigningKey>> {
+        let found = self.keys.iter().find(|key| key.stored.id == kid && key.stored.state(now) == KeyState::Signing);
+        found.map(|key| &key.key)
+    }
+
+    /// How its tenant speaks.
+    pub fn dialect(&self) -> &'static Dialect {
+        Dialect::of(self.tenant.profile)
+    }
+
     /// The JWKS of the tenant, for everybody.
     pub fn key_set_document(&self) -> Bytes {
         self.key_set.document()

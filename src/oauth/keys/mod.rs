@@ -23,6 +23,7 @@ use crate::directory::DirectoryError;
 use crate::entropy::Entropy;
 use crate::jose::{Algorithm, KeyError, MasterKey, SigningKey};
 use crate::model::{Change, ChangeKind, KeyPurpose, StoredKey, Tenant};
+use crate::profile::InUse;
 use crate::store::{Store, StoreError};
 
 /// Every tenant's keys. Readers never wait and never see half a change.
@@ -33,6 +34,7 @@ pub struct KeyRing {
     clock: Clock,
     entropy: Entropy,
     snapshot: ArcSwap<Snapshot>,
+    in_use: Arc<InUse>,
     /// One reload at a time, so that an older answer of the store never replaces a newer one.
     reloading: tokio::sync::Mutex<()>,
     /// Held while slow keys are made, so that no two tasks make the same one.
@@ -80,6 +82,7 @@ impl KeyRing {
             clock,
             entropy,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
+            in_use: Arc::default(),
             reloading: tokio::sync::Mutex::default(),
             making: tokio::sync::Mutex::default(),
         };
@@ -112,6 +115,11 @@ impl KeyRing {
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The dialects that tenants speak; as new as the keys.
+    pub fn dialects_in_use(&self) -> &Arc<InUse> {
+        &self.in_use
     }
 
     /// The issuer of a tenant, or the default one.
@@ -156,7 +164,7 @@ impl KeyRing {
     async fn read(&self) -> Result<(), KeyRingError> {
         let _one_at_a_time = self.reloading.lock().await;
         let now = self.clock.now();
-        let tenants = self.store.list_tenants().await?.into_iter().map(Arc::new).collect();
+        let tenants: Vec<_> = self.store.list_tenants().await?.into_iter().map(Arc::new).collect();
         let stored = self.store.list_keys(now).await?;
         let before = self.snapshot.load_full();
         let known: HashMap<&str, &LoadedKey> = before.keys.iter().map(|key| (&*key.stored.id, key)).collect();
@@ -168,7 +176,10 @@ impl KeyRing {
             };
             keys.push(LoadedKey { key, stored: Arc::new(stored) });
         }
+        let spoken = tenants.clone();
         self.snapshot.store(Arc::new(Snapshot::new(&before, tenants, keys).at(now, &self.settings)));
+        // After the issuers: what is found to be ours can be answered.
+        self.in_use.replace(spoken.iter().map(|tenant| &**tenant));
         Ok(())
     }
 

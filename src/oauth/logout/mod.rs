@@ -18,9 +18,7 @@ use super::keys::LocalIssuer;
 use super::parameters::{Parameters, encode};
 use crate::directory::redirect_uri;
 use crate::model::{Application, LogoutBehavior};
-use crate::profile::Dialect;
-
-const PATH: &str = "/oauth2/logout";
+use crate::profile::{Dialect, Endpoint};
 
 /// The parameters that the confirmation page sends again.
 const PARAMETERS: [&str; 8] = [
@@ -64,7 +62,10 @@ impl AuthorizationServer {
         let vouched = asking.hint.as_ref().is_some_and(|hint| hint.user_id == session.user_id);
         let confirmed = request.form_origin == FormOrigin::Own;
         if Dialect::of(asking.issuer.tenant.profile).confirms_logout && !vouched && !confirmed {
-            let form = Form { action: request.own_path(PATH), fields: parameters.pick(&PARAMETERS) };
+            let form = Form {
+                action: request.own_path(asking.issuer.dialect().path(Endpoint::Logout)),
+                fields: parameters.pick(&PARAMETERS),
+            };
             let here = Some(format!("{}?{}", form.action, encode(&form.fields)));
             let context = Context { here, leads_to: asking.next(), ..context.clone() };
             return Ok(Reply::page(Page::ConfirmLogout { form }, context));

@@ -22,6 +22,7 @@ pub enum Message {
     PasswordTooLong,
     PasswordTooCommon,
     PasswordsDiffer,
+    InvalidEmail,
     UnknownUserCode,
     /// The form was too old or from another browser session; it has to be sent again (UX 22).
     FormExpired,
@@ -41,6 +42,7 @@ impl Message {
             Self::PasswordTooLong => t.password_too_long.to_owned(),
             Self::PasswordTooCommon => t.password_too_common.to_owned(),
             Self::PasswordsDiffer => t.passwords_differ.to_owned(),
+            Self::InvalidEmail => t.invalid_email.to_owned(),
             Self::UnknownUserCode => t.unknown_user_code.to_owned(),
             Self::FormExpired => t.form_expired.to_owned(),
             Self::Busy => t.busy.to_owned(),
@@ -54,6 +56,7 @@ impl Message {
             Self::WrongCode => Some("code"),
             Self::PasswordTooShort { .. } | Self::PasswordTooLong | Self::PasswordTooCommon => Some("password"),
             Self::PasswordsDiffer => Some("confirm"),
+            Self::InvalidEmail => Some("email"),
             Self::UnknownUserCode => Some("user_code"),
             Self::Throttled { .. } | Self::Locked | Self::Expired | Self::FormExpired | Self::Busy => None,
         }
@@ -78,6 +81,7 @@ impl Message {
             | Self::PasswordTooLong
             | Self::PasswordTooCommon
             | Self::PasswordsDiffer
+            | Self::InvalidEmail
             | Self::UnknownUserCode
             | Self::Busy => true,
         }

@@ -18,6 +18,7 @@ mod language;
 mod logout;
 mod message;
 mod second_factor;
+mod setup;
 mod shown;
 mod sign_in;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use language::Language;
 pub use logout::{ConfirmLogout, SignedOut};
 pub use message::Message;
 pub use second_factor::SecondFactor;
+pub use setup::{SetUp, SetUpDone};
 pub use sign_in::SignIn;
 
 /// Where the stylesheet and the script are, for [`asset`] to answer.
@@ -49,6 +51,8 @@ pub mod field {
     pub const FORGERY: &str = "forgery";
     pub const LOGIN_ID: &str = "loginId";
     pub const PASSWORD: &str = "password";
+    /// Of the first person.
+    pub const EMAIL: &str = "email";
     /// A new password, typed again.
     pub const CONFIRM: &str = "confirm";
     /// `true` when it is ticked, absent otherwise (D-18).
@@ -143,6 +147,8 @@ pub fn samples() -> Vec<(&'static str, Box<dyn Page>)> {
         ("not_registered", Box::new(NotRegistered::sample())),
         ("confirm_logout", Box::new(ConfirmLogout::sample())),
         ("signed_out", Box::new(SignedOut::sample())),
+        ("setup", Box::new(SetUp::sample())),
+        ("setup_done", Box::new(SetUpDone::sample())),
         ("error", Box::new(ErrorPage::sample())),
         ("form_post", Box::new(FormPost::sample())),
     ];

@@ -72,7 +72,7 @@ fn clients_are_told_of_sessions_that_administrators_end() {
     let gateway = site.serve();
     let application = ["application", "create", "shop", "--redirect-uri", CALLBACK, "--back-channel-logout-uri", &uri];
     let application = site.json(&application);
-    let create = ["user", "create", "ann", "--password", "--format", "json"];
+    let create = ["user", "create", "ann", "--password", "--mine", "--format", "json"];
     let user = site.run_with_input(&create, &format!("{PASSWORD}\n")).json();
     for (name, command) in [
         ("locked", &["user", "lock", "ann"][..]),

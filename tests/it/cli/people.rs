@@ -11,8 +11,8 @@ use crate::support::gateway::Raw;
 use crate::support::process::{Gateway, Run, encoded};
 
 const PASSWORD: &str = "gravel unicorn teapot";
-const ANN: [&str; 8] =
-    ["user", "create", "ann@example.com", "--username", "ann", "--password", "--registration", "shop:admin"];
+const ANN: [&str; 9] =
+    ["user", "create", "ann@example.com", "--username", "ann", "--password", "--mine", "--registration", "shop:admin"];
 const GUARDED: &str =
     "upstreams: { app: \"builtin:echo\" }\nroutes: { /admin/**: { upstream: app, require: role admin } }\n";
 
@@ -185,6 +185,10 @@ fn what_is_shown_can_be_read_by_scripts() {
     assert_eq!((&bare["username"], &bare["password"]), (&json!("bob"), &json!(false)));
     let given = with_password(&site, &["user", "set-password", "bob"], PASSWORD);
     assert_eq!((&given["password_change"], &given["temporary_password"]), (&json!("administrative"), &Value::Null));
+    // L16: a password that somebody else chose is for the first login only.
+    let eve = with_password(&site, &["user", "create", "eve", "--password"], PASSWORD);
+    assert_eq!((&eve["password"], &eve["password_change"]), (&json!(true), &json!("administrative")));
+    site.json(&["user", "delete", "eve"]);
     // L16: nobody has to think of one.
     let [first, second] = [(); 2].map(|()| site.json(&["user", "set-password", "bob"]));
     assert_eq!((text(&first, "temporary_password").len(), &first["password_change"]), (20, &json!("administrative")));

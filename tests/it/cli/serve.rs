@@ -35,6 +35,27 @@ fn readiness_is_one_line_among_log_lines() {
     }
 }
 
+// L14: whoever starts the first server of a new store gets the link; nobody else does, and no log has it.
+#[test]
+fn the_first_start_of_a_new_store_invites() {
+    let site = Site::with(&[]);
+    let serve = || Gateway::start(&mut faregate(site.folder.path(), &["serve", "--format", "json"]));
+    let gateway = serve();
+    let said = soon(Duration::from_secs(20), || Some(gateway.stderr()).filter(|text| text.contains("/oauth2/setup")));
+    let link = said.lines().find_map(|line| line.split_once("/oauth2/setup")).unwrap().1;
+    let code = link.trim_end_matches(['"', '}']);
+    assert!(code.starts_with("?code=") && said.contains("15 minutes"), "{said}");
+    assert_eq!(gateway.request("GET", &format!("/oauth2/setup{code}"), "").status(), 200);
+    assert_eq!(gateway.request("GET", "/oauth2/setup?code=x", "").status(), 400);
+    assert_eq!(gateway.stderr().matches(code).count(), 1, "a request is written without its query");
+    assert_eq!(gateway.stop(), 0);
+
+    site.json(&["api-key", "create", "first"]);
+    let gateway = serve();
+    assert_eq!(gateway.request("GET", "/oauth2/setup", "").status(), 400);
+    assert!(!gateway.stderr().contains("setup?"), "{}", gateway.stderr());
+}
+
 // UX 3: at most twelve lines for a person at a terminal.
 #[test]
 fn the_banner_is_short() {

@@ -12,3 +12,4 @@ mod revocation;
 mod tokens;
 mod tunnels;
 mod upstreams;
+mod verify;

@@ -139,7 +139,7 @@ async fn the_subject_is_the_entity() {
     assert_eq!(claims["tid"], TENANT.to_string());
 }
 
-// F-187: nothing that belongs to users.
+// F-187, C11: nothing that belongs to users.
 #[tokio::test]
 async fn there_is_no_user_in_the_answer() {
     let server = TestServer::start().await;

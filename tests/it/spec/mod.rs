@@ -29,6 +29,7 @@ mod rfc9068;
 mod rfc9207;
 mod rp_initiated_logout;
 mod session_management;
+mod setup;
 mod tenants;
 mod token_kinds;
 mod two_steps;

@@ -8,6 +8,7 @@ use http::StatusCode;
 use crate::support::authorization_server::{
     OTHER_TENANT, REPORTS_SECRET, TENANT, TODO_API, TODO_SECRET, TestServer, encode, speaking,
 };
+use crate::support::world::{SPA, WEB, WEB_SECRET, world};
 
 /// A request that says everything in its body, correctly.
 fn credentials() -> String {
@@ -163,6 +164,20 @@ async fn parameters_are_strict_where_the_rfc_is() {
         ],
     )
     .await;
+}
+
+// D8: an application, whether it keeps a secret or not, is no client for itself.
+#[tokio::test]
+async fn applications_have_no_client_credentials() {
+    let server = world().await;
+    let refused = (400, "unauthorized_client".to_owned(), "grant_type_disabled".to_owned());
+    let confidential = server.post("/oauth2/token").basic(&WEB.to_string(), WEB_SECRET).body(GRANT).send().await;
+    assert_eq!(confidential.verdict(), refused);
+    let public = server.post("/oauth2/token").body(format!("{GRANT}&client_id={SPA}")).send().await;
+    assert_eq!(public.verdict(), refused);
+    // An entity without its secret is nobody.
+    let unproven = server.post("/oauth2/token").body(format!("{GRANT}&client_id={TODO_API}")).send().await;
+    assert_eq!(unproven.verdict().0, 401);
 }
 
 // F-080: nothing is taken from the query string; F-085: a challenge on 401; F-097: the order of the members.

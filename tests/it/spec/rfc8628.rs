@@ -323,6 +323,18 @@ async fn box_poll(server: &TestServer, device_code: &str) -> Answer {
     server.post("/oauth2/token").body(body).send().await
 }
 
+// C11: without offline_access a device has an access token and nothing that outlives it.
+#[tokio::test]
+async fn a_device_gets_a_refresh_token_only_if_it_asks() {
+    let server = start().await;
+    for (scope, gets_one) in [("email", false), ("offline_access", true)] {
+        let (device_code, user_code) = box_codes(&server, scope).await;
+        decide_of(&server, BOX, &user_code, true).await;
+        let granted = box_poll(&server, &device_code).await.json();
+        assert_eq!((granted["access_token"].is_string(), granted["refresh_token"].is_string()), (true, gets_one));
+    }
+}
+
 // F-177, D-06
 #[tokio::test]
 async fn a_client_can_approve_on_its_own_page() {

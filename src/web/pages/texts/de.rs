@@ -82,6 +82,16 @@ pub(in crate::web::pages) const GERMAN: Texts = Texts {
     signed_out_text: "Sie können diese Seite schließen.",
     signed_out_next: "Sie werden gleich zurückgeleitet.",
 
+    setup_title: "Erstes Konto anlegen",
+    setup_lead: "Noch kann sich hier niemand anmelden. Dieser Link gilt einmal.",
+    email_label: "E-Mail",
+    setup_confirm_label: "Passwort, noch einmal",
+    setup_button: "Konto anlegen",
+    setup_done_title: "Das erste Konto ist angelegt",
+    setup_done_lead: "{email} kann sich ab jetzt anmelden.",
+    api_key_label: "API-Schlüssel",
+    api_key_hint: "Mit diesem Schlüssel lässt sich alles verwalten. Er wird nur jetzt gezeigt: Bewahren Sie ihn so sicher auf wie ein Passwort.",
+
     not_registered_title: "Kein Zugang zu dieser Anwendung",
     not_registered_text: "Sie sind angemeldet, aber Ihr Konto ist für {client} nicht registriert. \
                           Bitten Sie die Betreiber, Sie hinzuzufügen.",
@@ -114,6 +124,7 @@ pub(in crate::web::pages) const GERMAN: Texts = Texts {
     password_too_long: "Dieses Passwort ist zu lang.",
     password_too_common: "Dieses Passwort ist leicht zu erraten. Wählen Sie eines, das nicht auf jeder Liste steht.",
     passwords_differ: "Die beiden Passwörter sind nicht gleich. Geben Sie sie noch einmal ein.",
+    invalid_email: "Das ist keine E-Mail-Adresse. Prüfen Sie sie und versuchen Sie es noch einmal.",
     unknown_user_code: "Wir kennen diesen Code nicht, oder er ist abgelaufen. Prüfen Sie ihn am Gerät und versuchen Sie es \
                         noch einmal.",
     form_expired: "Diese Seite war lange offen. Bitte senden Sie sie noch einmal ab.",

@@ -78,6 +78,16 @@ pub(in crate::web::pages) const ENGLISH: Texts = Texts {
     signed_out_text: "You can close this page.",
     signed_out_next: "You will be taken back in a moment.",
 
+    setup_title: "Create the first account",
+    setup_lead: "Nobody can sign in here yet. This link works once.",
+    email_label: "Email",
+    setup_confirm_label: "Password, again",
+    setup_button: "Create account",
+    setup_done_title: "The first account is there",
+    setup_done_lead: "{email} can sign in from now on.",
+    api_key_label: "API key",
+    api_key_hint: "With this key everything can be managed. It is shown only now: keep it as safe as a password.",
+
     not_registered_title: "No access to this application",
     not_registered_text: "You are signed in, but your account is not registered for {client}. \
                           Ask the people who run it to add you.",
@@ -108,6 +118,7 @@ pub(in crate::web::pages) const ENGLISH: Texts = Texts {
     password_too_long: "This password is too long.",
     password_too_common: "This password is easy to guess. Choose one that is not on everybody’s list.",
     passwords_differ: "The two passwords are not the same. Type them again.",
+    invalid_email: "This is not an email address. Check it and try again.",
     unknown_user_code: "We do not know this code, or it has expired. Check it on your device and try again.",
     form_expired: "This page was open for a long time. Please send it again.",
     busy: "We cannot check this right now. Please try again in a moment.",

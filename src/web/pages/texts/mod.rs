@@ -63,6 +63,9 @@ texts! {
     device_denied_title, device_denied_text, just_now, ago,
     // Signing out.
     confirm_logout_title, confirm_logout_text, logout_button, signed_out_title, signed_out_text, signed_out_next,
+    // The first person.
+    setup_title, setup_lead, email_label, setup_confirm_label, setup_button, setup_done_title, setup_done_lead,
+    api_key_label, api_key_hint,
     // Where a way ends.
     not_registered_title, not_registered_text,
     error_request_title, error_request_text, error_throttled_title,
@@ -72,7 +75,7 @@ texts! {
     form_post_title, form_post_text,
     // Messages of forms.
     wrong_credentials, throttled, locked, expired, wrong_code, password_too_short, password_too_long,
-    password_too_common, passwords_differ, unknown_user_code, form_expired, busy,
+    password_too_common, passwords_differ, invalid_email, unknown_user_code, form_expired, busy,
 }
 
 impl Texts {

@@ -1,0 +1,64 @@
+//! `auth0`: the Device Authorization Flow of its documentation, and what its SDKs call (CONTRACT 2.O).
+
+use super::endpoint::at;
+use super::{DeviceMember, Dialect, Endpoint, Statuses, TenantDefaults, TokenMember, standard};
+
+pub(super) const DIALECT: Dialect = Dialect {
+    own_paths: &[
+        (Endpoint::Authorize, at!("/authorize")),
+        (Endpoint::Device, at!("/activate")),
+        (Endpoint::DeviceAuthorization, at!("/oauth/device/code")),
+        (Endpoint::Logout, at!("/v2/logout")),
+        (Endpoint::Revoke, at!("/oauth/revoke")),
+        (Endpoint::Token, at!("/oauth/token")),
+        (Endpoint::UserInfo, at!("/userinfo")),
+    ],
+    parameter_names: &[("returnTo", "post_logout_redirect_uri")],
+    // F-250
+    reads_json: true,
+    // F-238 to F-241, F-245
+    statuses: Statuses {
+        access_denied: 403,
+        authorization_pending: 403,
+        expired_token: 403,
+        slow_down: 429,
+        unauthorized_client: 403,
+    },
+    tells_reason: false,
+    // F-243
+    token_members: &[
+        TokenMember::AccessToken,
+        TokenMember::RefreshToken,
+        TokenMember::IdToken,
+        TokenMember::TokenType,
+        TokenMember::ExpiresIn,
+    ],
+    // F-248
+    refreshed_members: &[
+        TokenMember::AccessToken,
+        TokenMember::RefreshToken,
+        TokenMember::ExpiresIn,
+        TokenMember::Scope,
+        TokenMember::IdToken,
+        TokenMember::TokenType,
+    ],
+    // F-233
+    device_members: &[
+        DeviceMember::DeviceCode,
+        DeviceMember::UserCode,
+        DeviceMember::VerificationUri,
+        DeviceMember::VerificationUriComplete,
+        DeviceMember::ExpiresIn,
+        DeviceMember::Interval,
+    ],
+    // F-245, F-246
+    confidential_devices: false,
+    tenant: TenantDefaults {
+        access_token_for: 86_400,
+        // D6: its SDKs know RSA only.
+        access_token_algorithm: "RS256",
+        device_code_for: 900,
+        ..standard::DIALECT.tenant
+    },
+    ..standard::DIALECT
+};

@@ -1,0 +1,77 @@
+//! The endpoints, and where each of them is: on the paths that all dialects share, or on a dialect's own.
+//!
+//! Owns the names of the shared paths. It does not know what is answered there.
+
+/// Where an endpoint is: alone, and behind the segment that names a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    pub alone: &'static str,
+    pub of_tenant: &'static str,
+}
+
+/// A [`Path`] from a literal.
+macro_rules! at {
+    ($alone:literal) => {
+        $crate::profile::Path { alone: $alone, of_tenant: concat!("/{tenant}", $alone) }
+    };
+}
+pub(super) use at;
+
+/// What can be called at a path of the authorization server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    Authorize,
+    ChangePassword,
+    Consent,
+    /// Where people enter user codes.
+    Device,
+    DeviceAuthorization,
+    Introspect,
+    KeySet,
+    Logout,
+    OpenIdConfiguration,
+    Revoke,
+    SecondFactor,
+    SessionCheck,
+    Token,
+    UserInfo,
+}
+
+impl Endpoint {
+    pub const ALL: [Self; 14] = [
+        Self::Authorize,
+        Self::ChangePassword,
+        Self::Consent,
+        Self::Device,
+        Self::DeviceAuthorization,
+        Self::Introspect,
+        Self::KeySet,
+        Self::Logout,
+        Self::OpenIdConfiguration,
+        Self::Revoke,
+        Self::SecondFactor,
+        Self::SessionCheck,
+        Self::Token,
+        Self::UserInfo,
+    ];
+
+    /// Where every tenant answers, whatever it speaks.
+    pub const fn shared(self) -> Path {
+        match self {
+            Self::Authorize => at!("/oauth2/authorize"),
+            Self::ChangePassword => at!("/password/change"),
+            Self::Consent => at!("/oauth2/consent"),
+            Self::Device => at!("/oauth2/device"),
+            Self::DeviceAuthorization => at!("/oauth2/device_authorize"),
+            Self::Introspect => at!("/oauth2/introspect"),
+            Self::KeySet => at!("/.well-known/jwks.json"),
+            Self::Logout => at!("/oauth2/logout"),
+            Self::OpenIdConfiguration => at!("/.well-known/openid-configuration"),
+            Self::Revoke => at!("/oauth2/revoke"),
+            Self::SecondFactor => at!("/oauth2/two-factor"),
+            Self::SessionCheck => at!("/oauth2/check_session"),
+            Self::Token => at!("/oauth2/token"),
+            Self::UserInfo => at!("/oauth2/userinfo"),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Which paths of dialects are ours at this moment: those of the dialects that some tenant speaks.
+//!
+//! Owns the answer for every request of the gateway, so it asks nobody and looks at one byte while no tenant speaks a
+//! dialect with paths of its own. It does not know whose request it is.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use arc_swap::ArcSwap;
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
+
+use super::{Dialect, Endpoint, Path};
+use crate::model::{Profile, Tenant};
+
+/// The dialects that tenants speak, as far as they have paths of their own. Readers never wait.
+#[derive(Debug, Default)]
+pub struct InUse {
+    /// One bit for each profile, in the order of [`Profile::ALL`].
+    profiles: AtomicU8,
+    /// The names of tenants that may stand in front of a path.
+    realms: ArcSwap<HashSet<Box<str>>>,
+}
+
+/// A path of a dialect's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spoken<'p> {
+    pub endpoint: Endpoint,
+    path: Path,
+    /// The segment in front of it: the id of a tenant, or its name where the dialect has realms.
+    pub tenant: Option<&'p str>,
+}
+
+impl Spoken<'_> {
+    /// The pattern of the path, for those who count.
+    pub const fn pattern(&self) -> &'static str {
+        match self.tenant {
+            None => self.path.alone,
+            Some(_) => self.path.of_tenant,
+        }
+    }
+
+    /// Whether the endpoint is here for tenants of this dialect.
+    pub fn is_of(&self, dialect: &Dialect) -> bool {
+        dialect.own_path(self.endpoint) == Some(self.path)
+            || (dialect.has_realms && self.tenant.is_some() && self.endpoint.shared() == self.path)
+    }
+}
+
+impl InUse {
+    /// As if there were a tenant of each profile. Names of tenants are not known.
+    pub fn all() -> Self {
+        let all = Self::default();
+        all.profiles.store(u8::MAX, Ordering::Relaxed);
+        all
+    }
+
+    /// Takes note of the tenants that there are now.
+    pub fn replace<'t>(&self, tenants: impl IntoIterator<Item = &'t Tenant>) {
+        let (mut profiles, mut realms) = (0, HashSet::new());
+        for tenant in tenants {
+            let dialect = Dialect::of(tenant.profile);
+            if !dialect.own_paths.is_empty() {
+                profiles |= bit(tenant.profile);
+            }
+            if dialect.has_realms {
+                realms.insert(tenant.name.as_str().into());
+            }
+        }
+        self.realms.store(realms.into());
+        self.profiles.store(profiles, Ordering::Relaxed);
+    }
+
+    /// The endpoint at a canonical path, if that is a path of a dialect in use.
+    pub fn find<'p>(&self, path: &'p str) -> Option<Spoken<'p>> {
+        let profiles = self.profiles.load(Ordering::Relaxed);
+        if profiles == 0 {
+            return None;
+        }
+        let (tenant, rest) = split(path);
+        let used = Profile::ALL.into_iter().filter(|profile| profiles & bit(*profile) != 0).map(Dialect::of);
+        for dialect in used {
+            if let Some((endpoint, found)) = dialect.at(path) {
+                return Some(Spoken { endpoint, path: found, tenant: None });
+            }
+            let of_realm = || dialect.has_realms.then(|| shared_at(rest)).flatten();
+            let Some((endpoint, found)) = dialect.at(rest).or_else(of_realm) else { continue };
+            let is_id = tenant.len() == Hyphenated::LENGTH && Uuid::try_parse(tenant).is_ok();
+            let own = dialect.own_path(endpoint) == Some(found);
+            if (is_id && own) || (dialect.has_realms && self.realms.load().contains(tenant)) {
+                return Some(Spoken { endpoint, path: found, tenant: Some(tenant) });
+            }
+        }
+        None
+    }
+}
+
+/// Every pattern of a dialect's own paths, for those who count.
+pub fn patterns() -> Vec<&'static str> {
+    let mut patterns = Vec::new();
+    for dialect in Profile::ALL.map(Dialect::of) {
+        let shared = Endpoint::ALL.into_iter().filter(|_| dialect.has_realms).map(Endpoint::shared);
+        let own = dialect.own_paths.iter().flat_map(|(_, path)| [path.alone, path.of_tenant]);
+        patterns.extend(own.chain(shared.map(|path| path.of_tenant)));
+    }
+    patterns.sort_unstable();
+    patterns.dedup();
+    patterns
+}
+
+/// `/first/rest` as `first` and `/rest`.
+fn split(path: &str) -> (&str, &str) {
+    let inner = path.strip_prefix('/').unwrap_or_default();
+    inner.split_at(inner.find('/').unwrap_or(inner.len()))
+}
+
+fn shared_at(path: &str) -> Option<(Endpoint, Path)> {
+    Endpoint::ALL.into_iter().map(|endpoint| (endpoint, endpoint.shared())).find(|(_, shared)| shared.alone == path)
+}
+
+const fn bit(profile: Profile) -> u8 {
+    1 << profile as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(name: &str, profile: Profile) -> Tenant {
+        Tenant { profile, ..Tenant::new(Uuid::from_u128(7), name, 0) }
+    }
+
+    // D1, F-330: a path that nobody speaks is a route's.
+    #[test]
+    fn a_path_is_ours_while_somebody_speaks_its_dialect() {
+        let in_use = InUse::default();
+        for profile in Profile::ALL {
+            let dialect = Dialect::of(profile);
+            for (endpoint, path) in dialect.own_paths {
+                let of_tenant = format!("/30663132-6464-6665-3032-326466613934{}", path.alone);
+                in_use.replace([]);
+                assert_eq!((in_use.find(path.alone), in_use.find(&of_tenant)), (None, None), "{path:?}");
+                in_use.replace([&tenant("acme", profile), &tenant("other", Profile::FusionAuth)]);
+                let found = in_use.find(path.alone).unwrap();
+                assert_eq!((found.endpoint, found.pattern(), found.is_of(dialect)), (*endpoint, path.alone, true));
+                let found = in_use.find(&of_tenant).unwrap();
+                assert_eq!((found.endpoint, found.pattern(), found.is_of(dialect)), (*endpoint, path.of_tenant, true));
+                assert_eq!(in_use.find(&format!("{}/x", path.alone)), None);
+                assert_eq!(in_use.find(&format!("/api{}", path.alone)), None);
+            }
+        }
+    }
+
+    // D1
+    #[test]
+    fn a_realm_is_the_name_of_a_tenant() {
+        let in_use = InUse::default();
+        in_use.replace([&tenant("master", Profile::SimpleIdServer), &tenant("acme", Profile::Auth0)]);
+        let dialect = Dialect::of(Profile::SimpleIdServer);
+        for (endpoint, path) in dialect.own_paths {
+            let path = format!("/master{}", path.alone);
+            let found = in_use.find(&path).unwrap();
+            assert_eq!((found.endpoint, found.tenant), (*endpoint, Some("master")));
+        }
+        assert!(in_use.find("/master/.well-known/openid-configuration").unwrap().is_of(dialect));
+        for other in ["/orders/token", "/acme/token", "/acme/oauth/token", "/orders/.well-known/openid-configuration"] {
+            assert_eq!(in_use.find(other), None, "{other}");
+        }
+    }
+
+    // D1: which endpoint it is does not depend on the tenant.
+    #[test]
+    fn a_path_means_one_endpoint() {
+        let all: Vec<_> = Profile::ALL.map(Dialect::of).iter().flat_map(|dialect| dialect.own_paths).collect();
+        for (endpoint, path) in &all {
+            for (other, _) in all.iter().filter(|(_, same)| same == path) {
+                assert_eq!(endpoint, other, "{path:?}");
+            }
+            assert_eq!(shared_at(path.alone), None, "{path:?} is shared");
+        }
+    }
+}

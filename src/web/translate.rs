@@ -1,0 +1,187 @@
+//! Requests on a dialect's own paths, put into the words of the shared ones: path, names of parameters, media type.
+//!
+//! Owns the translation of requests. What is answered, and how, is decided by the endpoint and by `oauth`.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::{MAX_BODY_BYTES, PeerAddress, respond, sent};
+use crate::oauth::{
+    AuthorizationServer, ErrorCode, ErrorReason, OAuthError, Speaker, TokenRequest, form_decoded, form_encoded,
+};
+use crate::profile::{Dialect, InUse, ScopeSeparator, Spoken};
+
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
+/// What stands in front of our paths when a browser is led on from here: an extension of requests that were translated.
+#[derive(Clone, Debug)]
+pub(super) struct Prefix(pub Option<String>);
+
+/// Calls the endpoint that a dialect's path means; other requests go on as they are.
+pub(super) async fn translate(
+    State(server): State<Arc<AuthorizationServer>>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    let path = request.uri().path().to_owned();
+    let Some(spoken) = server.keys().dialects_in_use().find(&path) else {
+        // Where nobody speaks so there is nothing, though the endpoint is at this path.
+        return match InUse::all().find(&path) {
+            Some(_) => respond::not_found().await,
+            None => next.run(request).await,
+        };
+    };
+    match translated(&server, &spoken, request).await {
+        Ok(request) => next.run(request).await,
+        Err(answer) => answer,
+    }
+}
+
+/// # Errors
+/// The answer to a request that is nobody's, too long, or not what it says it is.
+async fn translated(
+    server: &AuthorizationServer,
+    spoken: &Spoken<'_>,
+    request: Request<Body>,
+) -> Result<Request<Body>, Response> {
+    let (mut head, body) = request.into_parts();
+    let Ok(mut body) = to_bytes(body, MAX_BODY_BYTES).await else {
+        let description = "The body is longer than 64 KiB or ended early.";
+        return Err(respond::plain(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description));
+    };
+    let is_json = media_type(&head.headers).eq_ignore_ascii_case("application/json");
+    let form = if is_json { form_of(&body) } else { Ok(body.clone()) };
+    let query = head.uri.query().unwrap_or_default().to_owned();
+    let speaker = {
+        let authorization: Vec<_> = head.headers.get_all(header::AUTHORIZATION).iter().map(AsRef::as_ref).collect();
+        let parameters = [query.as_bytes(), form.as_deref().unwrap_or_default()].join(&b'&');
+        let asked = TokenRequest {
+            authorization: &authorization,
+            tenant_header: head.headers.get("x-fusionauth-tenantid").map(AsRef::as_ref),
+            tenant_path: None,
+            body: &parameters,
+            peer: head.extensions.get::<PeerAddress>().map(|peer: &PeerAddress| -> IpAddr { peer.0 }),
+        };
+        server.speaker(spoken, &asked).await
+    };
+    let Speaker { tenant_id, dialect, prefix } = match speaker {
+        Ok(Some(speaker)) => speaker,
+        Ok(None) => return Err(respond::not_found().await),
+        Err(error) => return Err(respond::refuse("dialect", &error)),
+    };
+    if is_json && dialect.reads_json {
+        body = form.map_err(|()| {
+            let description = "The body is not a JSON object of texts, numbers and booleans.";
+            respond::refuse("dialect", &OAuthError::invalid_request(ErrorReason::Unknown, description))
+        })?;
+        head.headers.insert(header::CONTENT_TYPE, FORM);
+    } else if dialect.form_types.iter().any(|other| media_type(&head.headers).eq_ignore_ascii_case(other)) {
+        head.headers.insert(header::CONTENT_TYPE, FORM);
+    }
+    if sent::is_form(&head.headers) {
+        body = renamed(dialect, &body).into_owned().into();
+    }
+    let query = String::from_utf8(renamed(dialect, query.as_bytes()).into_owned()).unwrap_or(query);
+    let path = spoken.endpoint.shared().of_tenant.replace("{tenant}", &tenant_id.to_string());
+    let target = if query.is_empty() { path } else { format!("{path}?{query}") };
+    let Ok(target) = target.parse::<Uri>() else { return Err(respond::not_found().await) };
+    head.uri = target;
+    head.extensions.insert(Prefix(prefix));
+    Ok(Request::from_parts(head, Body::from(body)))
+}
+
+fn media_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// A JSON object as a form (F-250). `null` is no value.
+fn form_of(body: &[u8]) -> Result<Bytes, ()> {
+    let members: Map<String, Value> = serde_json::from_slice(body).map_err(|_| ())?;
+    let mut pairs = Vec::new();
+    for (name, value) in members {
+        let text = match value {
+            Value::Null => continue,
+            Value::String(text) => text,
+            Value::Bool(truth) => truth.to_string(),
+            Value::Number(number) => number.to_string(),
+            Value::Array(_) | Value::Object(_) => return Err(()),
+        };
+        pairs.push((name, text));
+    }
+    Ok(form_encoded(&pairs).into())
+}
+
+/// The same pairs with our names for the dialect's parameters, and spaces between scopes.
+fn renamed<'a>(dialect: &Dialect, text: &'a [u8]) -> Cow<'a, [u8]> {
+    let splits_at_commas = match dialect.scope_separator {
+        ScopeSeparator::Space => false,
+        ScopeSeparator::Comma => true,
+    };
+    if dialect.parameter_names.is_empty() && !splits_at_commas {
+        return Cow::Borrowed(text);
+    }
+    let pairs = text.split(|&byte| byte == b'&').map(|pair| {
+        let (name, value) = pair.split_at(pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len()));
+        let decoded = form_decoded(name);
+        let ours = dialect.parameter_names.iter().find(|(theirs, _)| decoded.as_deref() == Some(theirs));
+        let name = ours.map_or(name, |(_, ours)| ours.as_bytes());
+        match form_decoded(value).filter(|value| splits_at_commas && name == b"scope" && value.contains(',')) {
+            // F-305
+            Some(scopes) => [name, b"=", form_encoded_value(&scopes[1..].replace(',', " ")).as_bytes()].concat(),
+            None => [name, value].concat(),
+        }
+    });
+    Cow::Owned(pairs.collect::<Vec<_>>().join(&b'&'))
+}
+
+fn form_encoded_value(value: &str) -> String {
+    form_encoded(&[("", value)])[1..].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Profile;
+
+    // D1: null is absent; what is no value is refused.
+    #[test]
+    fn a_json_object_is_a_form() {
+        let body = br#"{"client_id":"a b","organization":null,"n":5,"scope":"x&y","yes":true}"#;
+        assert_eq!(form_of(body).unwrap(), "client_id=a+b&n=5&scope=x%26y&yes=true");
+        for wrong in ["", "[]", "1", r#"{"a":{}}"#, r#"{"a":["b"]}"#, "a=b"] {
+            assert!(form_of(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+
+    // D1
+    #[test]
+    fn names_and_commas_are_ours_afterwards() {
+        let rows = [
+            (Profile::SimpleIdServer, "userCode=7096&x=1", "user_code=7096&x=1"),
+            (Profile::SimpleIdServer, "a=b&&user%43ode=7096", "a=b&&user_code=7096"),
+            (
+                Profile::Auth0,
+                "returnTo=https%3A%2F%2Fa&client_id=1",
+                "post_logout_redirect_uri=https%3A%2F%2Fa&client_id=1",
+            ),
+            (Profile::Fusio, "scopes=authorization,backend", "scope=authorization+backend"),
+            (Profile::Fusio, "scope=a%2Cb&state=1,2", "scope=a+b&state=1,2"),
+            (Profile::Fusio, "scope=a+b", "scope=a+b"),
+            (Profile::Standard, "scope=a,b&userCode=1", "scope=a,b&userCode=1"),
+        ];
+        for (profile, theirs, ours) in rows {
+            let found = renamed(Dialect::of(profile), theirs.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&found), ours, "{theirs}");
+        }
+    }
+}
