@@ -21,6 +21,7 @@ pub mod web;
 
 // Protected upstreams: who is asking, and may they?
 pub mod enforce;
+pub mod issuers;
 pub mod policy;
 
 // What both stand on.

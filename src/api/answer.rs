@@ -216,10 +216,20 @@ fn hardened(mut response: Response) -> Response {
     response
 }
 
+/// There is no endpoint, or none for the method: an extension of the answer that says so, whatever its status.
+#[derive(Clone, Copy, Debug)]
+pub struct NotServed;
+
+fn not_served(status: StatusCode) -> Response {
+    let mut response = empty(status);
+    response.extensions_mut().insert(NotServed);
+    response
+}
+
 pub(super) async fn no_endpoint() -> Response {
-    empty(StatusCode::NOT_FOUND)
+    not_served(StatusCode::NOT_FOUND)
 }
 
 pub(super) async fn no_method() -> Response {
-    empty(StatusCode::METHOD_NOT_ALLOWED)
+    not_served(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -33,6 +33,7 @@ mod users;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use answer::NotServed;
 use axum::Router;
 use axum::routing::{get, post, put};
 

@@ -27,6 +27,10 @@ pub enum KeyError {
     NotPublic,
     #[error("the key is for encryption")]
     NotForSigning,
+    #[error("the set has too many keys")]
+    TooMany,
+    #[error("two keys of the set have the same name and algorithm")]
+    Ambiguous,
     #[error("the cryptographic library failed")]
     Library,
 }

@@ -23,5 +23,5 @@ pub use master_key::{MasterKey, MasterKeyError};
 pub use reason::Reason;
 pub use sealing::Sealing;
 pub use sign::{SignError, TokenType};
-pub use verify::{Expectations, Header, MAX_TOKEN_BYTES, TypeSet, Verified, peek_issuer, peek_subject, verify};
+pub use verify::{Expectations, Header, MAX_TOKEN_BYTES, TypeSet, Verified, is_jwt, peek_issuer, peek_subject, verify};
 pub use verifying_key::VerifyingKey;

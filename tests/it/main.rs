@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod gateway;
+mod issuers;
 mod keys;
 mod login_time;
 mod management;
