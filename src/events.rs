@@ -152,6 +152,7 @@ impl Event {
             | Self::SessionEnded
             | Self::LoginSucceeded
             | Self::LoginFailed
+            | Self::LoginNoted
             | Self::ConsentGiven
             | Self::ConsentDenied
             | Self::DeviceRequested
@@ -196,6 +197,7 @@ impl Event {
             | Self::ApiKeyCreated
             | Self::ApiKeyUpdated
             | Self::ApiKeyDeleted
+            | Self::TokenVended
             | Self::KeyCreated
             | Self::KeyImported
             | Self::KeyRenamed

@@ -30,7 +30,12 @@ impl ManagementCalls {
             entropy: opened.entropy.clone(),
         }));
         let configured_key = config.management.api_key.as_ref();
-        Ok(Self(adapters::management(Management::new(opened.directory.clone(), server, configured_key))))
+        Ok(Self(adapters::management(Management::new(
+            opened.directory.clone(),
+            server,
+            opened.events.clone(),
+            configured_key,
+        ))))
     }
 
     /// Answers one request.
