@@ -7,6 +7,7 @@ mod event_log;
 mod jwt;
 mod keys;
 mod login;
+mod openapi;
 mod own_account;
 mod people;
 mod signing_keys;
