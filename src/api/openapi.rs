@@ -176,7 +176,12 @@ fn responses(endpoint: &Endpoint) -> Value {
     responses.insert("200".to_owned(), response("Done", endpoint.shows));
     for (status, about, has_body) in USUAL {
         let shown = if has_body { Shown::Schema("Errors") } else { Shown::Nothing };
-        responses.insert(status.to_string(), response(about, shown));
+        let mut usual = response(about, shown);
+        if status == 400 {
+            // The gateway's own words about a path that nobody should send.
+            usual["content"]["application/problem+json"] = json!({ "schema": reference("MalformedRequest") });
+        }
+        responses.insert(status.to_string(), usual);
     }
     for &(status, shown) in endpoint.also {
         responses.insert(status.to_string(), response(meaning(status), shown));
@@ -201,8 +206,12 @@ fn meaning(status: u16) -> &'static str {
 fn response(about: &str, shown: Shown) -> Value {
     let schema = match shown {
         Shown::Nothing => return json!({ "description": about }),
-        // FusionAuth answers strangers with the status alone.
-        Shown::Perhaps(schema) | Shown::Schema(schema) => reference(schema),
+        // FusionAuth answers strangers with the status alone, and OpenAPI knows no body that may be missing.
+        Shown::Perhaps(schema) => {
+            let about = format!("{about}; with a key, a document");
+            return json!({ "description": about, "x-with-key": reference(schema) });
+        }
+        Shown::Schema(schema) => reference(schema),
         Shown::One(member, schema) => envelope(member, &reference(schema)),
         Shown::Many(member, schema) => envelope(member, &json!({ "type": "array", "items": reference(schema) })),
         Shown::Page(member, schema) => {

@@ -120,6 +120,10 @@ async fn users_are_granted_permissions_that_no_token_carries() {
     let grant = &one.body["grant"];
     assert_eq!((&grant["userId"], &grant["permissions"]), (&json!(user_id), &json!(["read", "write"])), "{one:?}");
     assert_eq!((grant.get("recipientEntityId"), &grant["entity"]["id"]), (None, &json!(TARGET_ID)));
+    // FusionAuth's TypeScript client sends what it was not given.
+    let odd = caller.get(&format!("{path}?recipientEntityId=undefined&userId={user_id}")).await;
+    assert_eq!(odd.body, one.body);
+    assert_eq!(caller.get(&format!("{path}?recipientEntityId=null&userId=undefined")).await.status, 200);
     let all = caller.get(&path).await;
     let recipients: Vec<_> = all.body["grants"].as_array().unwrap().iter().map(|grant| &grant["userId"]).collect();
     assert_eq!(recipients, [&json!(null), &json!(user_id)], "the entity's and the user's");
