@@ -153,6 +153,7 @@ impl Event {
             | Self::LoginSucceeded
             | Self::LoginFailed
             | Self::LoginNoted
+            | Self::TokenVended
             | Self::ConsentGiven
             | Self::ConsentDenied
             | Self::DeviceRequested
@@ -197,7 +198,6 @@ impl Event {
             | Self::ApiKeyCreated
             | Self::ApiKeyUpdated
             | Self::ApiKeyDeleted
-            | Self::TokenVended
             | Self::KeyCreated
             | Self::KeyImported
             | Self::KeyRenamed

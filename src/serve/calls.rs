@@ -30,12 +30,8 @@ impl ManagementCalls {
             entropy: opened.entropy.clone(),
         }));
         let configured_key = config.management.api_key.as_ref();
-        Ok(Self(adapters::management(Management::new(
-            opened.directory.clone(),
-            server,
-            opened.events.clone(),
-            configured_key,
-        ))))
+        let (directory, events) = (opened.directory.clone(), opened.events.clone());
+        Ok(Self(adapters::management(Management::new(directory, server, events, configured_key))))
     }
 
     /// Answers one request.

@@ -201,6 +201,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint!(get "/api/jwt/validate" jwt::validate "The claims of an access token")
         .proved_by(Proof::AccessToken)
         .shows(Shown::Schema("Claims")),
+    endpoint!(get "/api/jwt/public-key" jwt::public_keys "Published keys as PEM")
+        .proved_by(Proof::Nothing)
+        .asks(&["kid", "applicationId"])
+        .shows(Shown::Schema("PublicKeys")),
     endpoint!(get "/api/jwt/refresh" jwt::list "The refresh tokens of a user")
         .asks(&["userId"])
         .shows(Shown::Many("refreshTokens", "RefreshToken")),

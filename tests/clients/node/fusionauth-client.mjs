@@ -127,7 +127,8 @@ const refreshed = await step('the login is refreshed', async () => {
 
 await step('a device is approved and gets its tokens', async () => {
   const asked = await done(client.deviceAuthorize(clientId, clientSecret, 'offline_access'))
-  const details = await done(client.retrieveUserCode(clientId, clientSecret, asked.user_code))
+  const asking = { client_id: clientId, client_secret: clientSecret, user_code: asked.user_code, tenantId: tenant.id }
+  const details = await done(client.retrieveUserCodeWithRequest(asking))
   assert.equal(details.user_code.replaceAll('-', ''), asked.user_code.replaceAll('-', ''))
   const approved = await done(client.approveDevice(clientId, clientSecret, refreshed.token, asked.user_code))
   assert.equal(approved.deviceGrantStatus, 'Approved')
