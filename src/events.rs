@@ -163,10 +163,10 @@ impl Event {
             | Self::ConsentGiven
             | Self::ConsentDenied
             | Self::DeviceRequested
-            | Self::DeviceApproved
-            | Self::DeviceDenied
             | Self::DeviceRequestRefused
             | Self::DeviceExchangeRefused
+            | Self::DeviceApproved
+            | Self::DeviceDenied
             | Self::UserCodeWrong => None,
             Self::CodeReused
             | Self::RefreshTokenReused
