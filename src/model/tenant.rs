@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::application::RefreshTokenPolicy;
+use super::entity::Data;
 
 /// One issuer and everything that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +83,7 @@ pub struct TenantSettings {
     pub theme: Theme,
     /// What access tokens can be for besides the client, where the dialect knows APIs (F-231).
     pub apis: Vec<Api>,
+    pub data: Data,
 }
 
 /// An API that clients ask for by its identifier, which is then the audience of the access token. Entities are the other
@@ -124,6 +126,7 @@ impl Default for TenantSettings {
             always_remember: true,
             theme: Theme::default(),
             apis: Vec::new(),
+            data: Data::new(),
         }
     }
 }
