@@ -28,5 +28,5 @@ pub use entity::{is_display_name, is_scope_name};
 pub use key::{KeyPurpose, KeySchedule, KeyState, StoredKey, signing_key};
 pub use revocation::{Revocation, Revoked};
 pub use session::{Session, UntoldLogout};
-pub use tenant::{Profile, Tenant, TenantSettings, Theme, UserCodeShape};
+pub use tenant::{ExpiresIn, Profile, Tenant, TenantSettings, Theme, UserCodeShape};
 pub use user::{Consent, Obstacle, PasswordChange, Registration, User, UserProfile};

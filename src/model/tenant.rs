@@ -80,6 +80,18 @@ pub struct TenantSettings {
     /// Whether a session begins without the person ticking "keep me signed in" (D-18).
     pub always_remember: bool,
     pub theme: Theme,
+    /// What `expires_in` says; as in the profile if nothing is said (D3).
+    pub expires_in: Option<ExpiresIn>,
+}
+
+super::application::named! {
+    /// What `expires_in` in the answer of the token endpoint says (D3).
+    ExpiresIn {
+        /// Seconds from now (RFC 6749 5.1).
+        Relative = "relative",
+        /// The `exp` of the token (F-308).
+        Absolute = "absolute",
+    }
 }
 
 impl Default for TenantSettings {
@@ -101,6 +113,7 @@ impl Default for TenantSettings {
             open_introspection: false,
             always_remember: true,
             theme: Theme::default(),
+            expires_in: None,
         }
     }
 }

@@ -43,7 +43,7 @@ impl AuthorizationServer {
                 let is_called = |issuer: &&&Arc<LocalIssuer>| {
                     let tenant = &issuer.tenant;
                     Uuid::try_parse(name).is_ok_and(|id| id == tenant.id)
-                        || (issuer.dialect().has_realms && tenant.name == name)
+                        || issuer.dialect().realm_of(tenant) == Some(name)
                 };
                 match speakers.iter().find(is_called) {
                     Some(issuer) => issuer,
@@ -202,7 +202,7 @@ impl AuthorizationServer {
 }
 
 /// The token in the header, if there is one.
-fn bearer<'a>(request: &TokenRequest<'a>) -> Option<&'a str> {
+pub(super) fn bearer<'a>(request: &TokenRequest<'a>) -> Option<&'a str> {
     let [header] = request.authorization else { return None };
     let (scheme, token) = std::str::from_utf8(header).ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then_some(token)

@@ -63,9 +63,7 @@ impl InUse {
             if !dialect.own_paths.is_empty() {
                 profiles |= bit(tenant.profile);
             }
-            if dialect.has_realms {
-                realms.insert(tenant.name.as_str().into());
-            }
+            realms.extend(dialect.realm_of(tenant).map(Box::from));
         }
         self.realms.store(realms.into());
         self.profiles.store(profiles, Ordering::Relaxed);

@@ -76,15 +76,24 @@ impl Conversation {
     async fn begin(written: &str) -> Self {
         let client = Upstream::start().await;
         client.behave(Behaviour::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned()));
-        let server = match [WEB, SPA, PLAIN, ROTATING].iter().any(|id| written.contains(&format!("client_id={id}"))) {
-            true => TestServer::with_people().await,
-            false => TestServer::start().await,
+        let of_profile = crate::profiles::world_of(written).await;
+        let is_of_profile = of_profile.is_some();
+        let server = match of_profile {
+            Some(server) => server,
+            None => Self::usual(written).await,
         };
-        if written.contains("\nCookie: ") {
+        if !is_of_profile && written.contains("\nCookie: ") {
             prepare(&server, &client).await;
         }
         let (names, cookies, page) = (Names::default(), BTreeMap::new(), Page::default());
         Self { server, client, names, cookies, page, location: String::new() }
+    }
+
+    async fn usual(written: &str) -> TestServer {
+        match [WEB, SPA, PLAIN, ROTATING].iter().any(|id| written.contains(&format!("client_id={id}"))) {
+            true => TestServer::with_people().await,
+            false => TestServer::start().await,
+        }
     }
 
     async fn exchange(&mut self, request: &str) -> String {

@@ -9,7 +9,7 @@ use super::super::node::Node;
 use super::super::process::word;
 use super::note_errors;
 use crate::directory::check_tenant_settings;
-use crate::model::{RefreshTokenPolicy, RefreshTokenUsage, TenantSettings, Theme, UserCodeShape};
+use crate::model::{ExpiresIn, RefreshTokenPolicy, RefreshTokenUsage, TenantSettings, Theme, UserCodeShape};
 
 pub(in crate::config) const KEYS: &[&str] = &[
     "authorization_code_life",
@@ -28,6 +28,7 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "open_introspection",
     "always_remember",
     "theme",
+    "expires_in",
 ];
 pub(in crate::config) const USER_CODE_KEYS: &[&str] = &["alphabet", "mask"];
 pub(in crate::config) const REFRESH_KEYS: &[&str] = &["usage", "idle", "life", "retry"];
@@ -86,6 +87,8 @@ pub(super) fn check(node: &Node, check: &mut Check<'_>) -> TenantSettings {
         open_introspection: fields.boolean("open_introspection", check).unwrap_or(default.open_introspection),
         always_remember: fields.boolean("always_remember", check).unwrap_or(default.always_remember),
         theme: fields.find("theme").map_or(default.theme, |node| theme(node, check)),
+        expires_in: word(&fields, "expires_in", &ExpiresIn::ALL.map(ExpiresIn::as_str), check)
+            .and_then(ExpiresIn::parse),
     };
     note_errors(check_tenant_settings(&settings), &fields, PLACES, check);
     if (LONG_CODE + 1..=600).contains(&settings.authorization_code_for)
