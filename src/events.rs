@@ -1,4 +1,9 @@
-//! Audit events: what changed, under a stable name. It does not decide where they go, and it never carries a secret.
+//! Audit events: what changed, under a stable name, as a log line and for whoever keeps a log. It stores nothing, and it
+//! never carries a secret.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+
+use crate::model::EventKind;
 
 /// Something that an auditor asks about. The names are a promise to those who search logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,15 +40,22 @@ pub enum Event {
     /// Somebody proved who they are, second factor included.
     LoginSucceeded,
     LoginFailed,
+    /// An application says that somebody whom it knows already is there again.
+    LoginNoted,
     ApiKeyCreated,
     ApiKeyUpdated,
     ApiKeyDeleted,
     KeyCreated,
+    KeyImported,
+    KeyRenamed,
+    KeyDeleted,
     KeyRotated,
     KeyRemoved,
     TokenIssued,
     TokenRefreshed,
     TokenRevoked,
+    /// An administrator had claims of their own signed.
+    TokenVended,
     CodeReused,
     RefreshTokenReused,
     RefreshTokenMisused,
@@ -96,15 +108,20 @@ impl Event {
             Self::RecoveryCodeSpent => "user.recovery_code_spent",
             Self::LoginSucceeded => "login.succeeded",
             Self::LoginFailed => "login.failed",
+            Self::LoginNoted => "login.noted",
             Self::ApiKeyCreated => "api_key.created",
             Self::ApiKeyUpdated => "api_key.updated",
             Self::ApiKeyDeleted => "api_key.deleted",
             Self::KeyCreated => "key.created",
+            Self::KeyImported => "key.imported",
+            Self::KeyRenamed => "key.renamed",
+            Self::KeyDeleted => "key.deleted",
             Self::KeyRotated => "key.rotated",
             Self::KeyRemoved => "key.removed",
             Self::TokenIssued => "token.issued",
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenRevoked => "token.revoked",
+            Self::TokenVended => "token.vended",
             Self::CodeReused => "authorization_code.reused",
             Self::RefreshTokenReused => "refresh_token.reused",
             Self::RefreshTokenMisused => "refresh_token.misused",
@@ -124,9 +141,79 @@ impl Event {
         }
     }
 
+    /// What the event log keeps it as; `None` for what happens with every login or token, which is in the lines only.
+    pub const fn kept_as(self) -> Option<EventKind> {
+        match self {
+            Self::TokenIssued
+            | Self::TokenRefreshed
+            | Self::TokenRevoked
+            | Self::CodeIssued
+            | Self::SessionStarted
+            | Self::SessionEnded
+            | Self::LoginSucceeded
+            | Self::LoginFailed
+            | Self::LoginNoted
+            | Self::TokenVended
+            | Self::ConsentGiven
+            | Self::ConsentDenied
+            | Self::DeviceRequested
+            | Self::DeviceApproved
+            | Self::DeviceDenied
+            | Self::UserCodeWrong => None,
+            Self::CodeReused
+            | Self::RefreshTokenReused
+            | Self::RefreshTokenMisused
+            | Self::SecondFactorFailed
+            | Self::UserCodeShared
+            | Self::CodeChallengeRepeated
+            | Self::NonceRepeated => Some(EventKind::Error),
+            Self::TenantCreated
+            | Self::TenantUpdated
+            | Self::TenantDeleted
+            | Self::EntityTypeCreated
+            | Self::EntityTypeUpdated
+            | Self::EntityTypeDeleted
+            | Self::EntityCreated
+            | Self::EntityUpdated
+            | Self::EntityDeleted
+            | Self::SecretRegenerated
+            | Self::GrantChanged
+            | Self::GrantDeleted
+            | Self::ApplicationCreated
+            | Self::ApplicationUpdated
+            | Self::ApplicationDeleted
+            | Self::ApplicationSecretRegenerated
+            | Self::UserCreated
+            | Self::UserUpdated
+            | Self::UserDeleted
+            | Self::UserLocked
+            | Self::UserUnlocked
+            | Self::UserRevoked
+            | Self::PasswordChanged
+            | Self::RegistrationChanged
+            | Self::RegistrationDeleted
+            | Self::SecondFactorEnrolled
+            | Self::SecondFactorRemoved
+            | Self::RecoveryCodeSpent
+            | Self::ApiKeyCreated
+            | Self::ApiKeyUpdated
+            | Self::ApiKeyDeleted
+            | Self::KeyCreated
+            | Self::KeyImported
+            | Self::KeyRenamed
+            | Self::KeyDeleted
+            | Self::KeyRotated
+            | Self::KeyRemoved
+            | Self::ConsentWithdrawn => Some(EventKind::Information),
+        }
+    }
+
     /// Writes the event about `object_id` (a UUID, a key id, or `target/recipient`).
     pub fn tell(self, object_id: &str) {
         tracing::info!(target: "faregate::audit", event = self.as_str(), object.id = object_id, "Audit");
+        if let Some(kind) = self.kept_as() {
+            keep(kind, || format!("{} {object_id}", self.as_str()));
+        }
     }
 
     /// Writes the event about `object_id`, a grant, token or entity, that the client brought about.
@@ -138,5 +225,112 @@ impl Event {
             client.id = client_id,
             "Audit"
         );
+        if let Some(kind) = self.kept_as() {
+            keep(kind, || format!("{} {object_id} by client {client_id}", self.as_str()));
+        }
+    }
+}
+
+/// Keeps what a developer asked to be told (F-013). The caller writes the line.
+pub fn tell_developer(message: impl FnOnce() -> String) {
+    keep(EventKind::Debug, message);
+}
+
+/// Entries that wait in memory at most; what comes on top is counted.
+const MOST_WAITING: usize = 2_000;
+
+/// Longest message, in bytes.
+const LONGEST_MESSAGE: usize = 1_000;
+
+/// What was told and not taken yet.
+#[derive(Default)]
+pub struct Inbox(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    entries: Vec<(EventKind, String)>,
+    lost: u64,
+}
+
+/// Everybody who listens. Events are told from wherever they happen, so they are the process's: there is one listener in a
+/// program, and several only where a test starts several gateways.
+static LISTENERS: RwLock<Vec<Weak<Inbox>>> = RwLock::new(Vec::new());
+
+/// From here on, what is worth keeping is left in the inbox, until the last owner drops it.
+pub fn listen() -> Arc<Inbox> {
+    let inbox = Arc::new(Inbox::default());
+    let mut listeners = LISTENERS.write().unwrap_or_else(PoisonError::into_inner);
+    listeners.retain(|listener| listener.strong_count() > 0);
+    listeners.push(Arc::downgrade(&inbox));
+    inbox
+}
+
+fn keep(kind: EventKind, message: impl FnOnce() -> String) {
+    let listeners = LISTENERS.read().unwrap_or_else(PoisonError::into_inner);
+    if listeners.is_empty() {
+        return;
+    }
+    let mut message = message();
+    message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+    for inbox in listeners.iter().filter_map(Weak::upgrade) {
+        let mut waiting = inbox.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.entries.len() < MOST_WAITING {
+            waiting.entries.push((kind, message.clone()));
+        } else {
+            waiting.lost += 1;
+        }
+    }
+}
+
+impl Inbox {
+    /// Moves what waits behind `entries`, as long as they are few, and says how much was lost.
+    pub fn take(&self, entries: &mut Vec<(EventKind, String)>) {
+        if entries.len() >= MOST_WAITING {
+            return;
+        }
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.append(&mut waiting.entries);
+        if waiting.lost > 0 {
+            let message = format!("event_log.overrun {} events are in the log lines only", waiting.lost);
+            entries.push((EventKind::Error, message));
+            waiting.lost = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // D-05
+    #[test]
+    fn what_matters_waits_for_whoever_listens() {
+        let (first, second) = (listen(), listen());
+        let subject = "00000000-1111-4222-8333-what-matters";
+        Event::UserCreated.tell(subject);
+        Event::TokenIssued.tell_of(subject, "client");
+        Event::RefreshTokenReused.tell_of(subject, "client");
+        tell_developer(|| format!("{subject}{}", "\u{e4}".repeat(LONGEST_MESSAGE)));
+        for inbox in [first, second] {
+            let mut entries = Vec::new();
+            inbox.take(&mut entries);
+            entries.retain(|(_, message)| message.contains(subject));
+            assert_eq!(entries.len(), 3);
+            assert_eq!(entries[0], (EventKind::Information, format!("user.created {subject}")));
+            assert_eq!(entries[1], (EventKind::Error, format!("refresh_token.reused {subject} by client client")));
+            assert!(entries[2].0 == EventKind::Debug && entries[2].1.len() <= LONGEST_MESSAGE);
+        }
+    }
+
+    #[test]
+    fn what_nobody_takes_is_counted() {
+        let inbox = listen();
+        for _ in 0..MOST_WAITING + 10 {
+            Event::UserCreated.tell("x");
+        }
+        let mut entries = Vec::new();
+        inbox.take(&mut entries);
+        assert_eq!(entries.len(), MOST_WAITING + 1);
+        assert!(entries[MOST_WAITING].1.starts_with("event_log.overrun "), "{:?}", entries[MOST_WAITING]);
     }
 }

@@ -21,6 +21,7 @@ pub mod web;
 
 // Protected upstreams: who is asking, and may they?
 pub mod enforce;
+pub mod issuers;
 pub mod policy;
 
 // What both stand on.
@@ -30,6 +31,7 @@ pub mod store;
 
 pub mod clock;
 pub mod entropy;
+pub mod event_log;
 pub mod events;
 pub mod metrics;
 pub mod revocations;

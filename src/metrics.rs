@@ -30,6 +30,8 @@ pub struct Metrics {
     pub tokens_issued: IntCounterVec,
     pub oauth_errors: IntCounterVec,
     pub token_reuse: IntCounterVec,
+    pub jwks_fetches: IntCounterVec,
+    pub jwks_age: IntGaugeVec,
     pub open_connections: IntGauge,
     pub healthy_servers: IntGaugeVec,
     pub insecure_upstreams: IntGauge,
@@ -178,6 +180,16 @@ impl Metrics {
                 "token_reuse_total",
                 "Refresh tokens and codes presented again after they were used up.",
                 &["kind"],
+            ),
+            jwks_fetches: register.counters(
+                "jwks_fetch_total",
+                "Attempts to fetch the key set of a foreign issuer.",
+                &["issuer", "result"],
+            ),
+            jwks_age: register.gauges(
+                "jwks_age_seconds",
+                "Since the keys of a foreign issuer were fetched.",
+                &["issuer"],
             ),
             open_connections: register.gauge("open_connections", "Client connections open now."),
             healthy_servers: register.gauges(

@@ -3,8 +3,10 @@
 //! Owns the order of the start, the background work and the drain at the end. It holds no rule of its own.
 
 mod adapters;
+mod calls;
 mod compile;
 mod error;
+mod issuers;
 mod logouts;
 mod offline;
 mod open;
@@ -20,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+pub use calls::ManagementCalls;
 pub use error::StartError;
 pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
@@ -27,7 +30,7 @@ pub use open::Opened;
 use crate::api::Management;
 use crate::config::{self, Config, PublicUrl, StoreLocation, Target};
 use crate::directory::{Directory, News};
-use crate::enforce::{Enforcer, Issuer, Pseudonyms, TokenCache};
+use crate::enforce::{Enforcer, Pseudonyms, TokenCache};
 use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
@@ -90,16 +93,16 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     opened.declare(&config).await?;
     let keys = key_ring(&config, &opened, &public_url).await?;
     // 3. Who is believed. Keys are made once nothing in the store speaks against the start.
-    let issuers = issuers(&config, &opened, &keys).await?;
+    let metrics = Arc::new(Metrics::new());
+    let believed = issuers::believed(&config, &opened, (&keys, &metrics)).await?;
     keys.provide().await.map_err(StartError::from)?;
     let pseudonyms = Pseudonyms::new(&keys.derived_key(b"faregate pseudonyms"));
     // What was revoked before is refused from the first request on.
     revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
     let cache = TokenCache::new(config.token_cache.size);
-    let enforcer = Enforcer::new(issuers, cache, opened.clock.clone(), pseudonyms);
+    let enforcer = Enforcer::new(believed.issuers, cache, opened.clock.clone(), pseudonyms);
     let enforcer = Arc::new(enforcer.with_revocations(opened.revocations.clone()));
     // 4. The gateway around them.
-    let metrics = Arc::new(Metrics::new());
     metrics.running_configuration(&config.hash);
     let upstreams = upstreams(&config, &metrics).await?;
     let server = Arc::new(AuthorizationServer::new(Dependencies {
@@ -114,7 +117,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let mut running = Running {
         listeners: listeners.iter().map(|listener| (listener.address(), listener.is_tls())).collect(),
         admin: admin_listener.as_ref().map(Listener::address),
-        issuers: keys.issuers().iter().map(|issuer| issuer.issuer.to_string()).collect(),
+        issuers: keys.issuers().iter().map(|issuer| issuer.issuer.to_string()).chain(believed.foreign_names).collect(),
         tenant_id: keys.issuer(None).map(|issuer| issuer.tenant.id).unwrap_or_default(),
         source: config.path.display().to_string(),
         hash: config.hash.clone(),
@@ -133,9 +136,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let logouts = logouts::follow(server.clone(), &mut running.background);
     let store_up = follow(&running.opened, (&keys, &enforcer), logouts, &mut running.background);
     tidy(&running.opened, &mut running.background);
+    let events = running.opened.events.clone();
+    running.background.spawn(async move { events.follow().await });
+    issuers::follow(believed.foreign, &enforcer, &mut running.background);
     let management = adapters::management(Management::new(
         running.opened.directory.clone(),
         server.clone(),
+        running.opened.events.clone(),
         config.management.api_key.as_ref(),
     ));
     let public_management = config.management.is_public.then(|| management.clone());
@@ -207,7 +214,7 @@ impl Running {
             tracing::warn!(connections = self.census.open(), "connections were cut at the end of the grace period");
         }
         self.background.shutdown().await;
-        self.opened.store.close().await;
+        self.opened.close().await;
     }
 
     fn described(&self, config: &Config) -> admin::Configuration {
@@ -260,30 +267,6 @@ pub(crate) async fn key_ring(
         opened.entropy.clone(),
     );
     keys.await.map_err(StartError::from)
-}
-
-/// The issuers of the configuration in its order, which routes refer to.
-async fn issuers(config: &Config, opened: &Opened, keys: &Arc<KeyRing>) -> Result<Vec<Arc<dyn Issuer>>, StartError> {
-    let tenants = opened.directory.tenants().await?;
-    let mut issuers: Vec<Arc<dyn Issuer>> = Vec::new();
-    for issuer in &config.issuers {
-        let tenant_id = match &issuer.tenant {
-            Some(name) => {
-                let unknown = || StartError::UnknownTenant { issuer: issuer.name.clone(), tenant: name.clone() };
-                tenants.iter().find(|tenant| tenant.name == *name).map(|tenant| tenant.id).ok_or_else(unknown)?
-            }
-            None if tenants.len() > 1 && keys.settings().default_tenant.is_none() => {
-                return Err(StartError::AmbiguousTenant { issuer: issuer.name.clone() });
-            }
-            None => keys.issuer(None).map(|issuer| issuer.tenant.id).unwrap_or_default(),
-        };
-        issuers.push(Arc::new(adapters::LocalTenant {
-            tenant_id,
-            keys: keys.clone(),
-            directory: opened.directory.clone(),
-        }));
-    }
-    Ok(issuers)
 }
 
 async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstream>>, StartError> {
@@ -362,11 +345,15 @@ fn follow(
 /// Deletes every hour what nobody will ask for again.
 fn tidy(opened: &Opened, background: &mut JoinSet<()>) {
     let (store, clock, revocations) = (opened.store.clone(), opened.clock.clone(), opened.revocations.clone());
+    let events = opened.events.clone();
     background.spawn(async move {
         loop {
             tokio::time::sleep(TIDY_INTERVAL).await;
             let now = clock.now();
             revocations.forget(now);
+            if let Err(error) = events.forget().await {
+                tracing::warn!(error = %error, "old events cannot be deleted; trying again in an hour");
+            }
             match store.forget(now, now - CHANGES_FOR).await {
                 Ok(rows) => tracing::debug!(rows, "forgot what is over"),
                 Err(error) => {

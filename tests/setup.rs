@@ -21,7 +21,7 @@ struct Machine {
 const ESSENTIAL: [&str; 11] = ["sh", "sed", "awk", "cut", "tr", "dirname", "grep", "chmod", "rm", "cat", "mkdir"];
 
 /// Everything that `scripts/deps` may look for, as programs that do nothing and succeed.
-const TOOLS: [&str; 17] = [
+const TOOLS: [&str; 20] = [
     "cc",
     "c++",
     "make",
@@ -39,6 +39,9 @@ const TOOLS: [&str; 17] = [
     "promtool",
     "initdb",
     "postgres",
+    "nginx",
+    "haproxy",
+    "caddy",
 ];
 
 /// Writes down how it was called, and makes appear what the packages contain.
@@ -51,12 +54,13 @@ add() { for tool; do printf '#!/bin/sh\n' >"$DEPS_ROOT/bin/$tool"; chmod 755 "$D
 for package; do
     case "$package" in
     build-essential) add cc c++ make ;;
-    cmake | perl | curl | wrk | chromium) add "$package" ;;
+    cmake | perl | curl | wrk | chromium | haproxy | caddy) add "$package" ;;
     chromium-driver) add chromedriver ;;
     nodejs) add node ;;
     npm) add npm ;;
     python3) add python3 ;;
     prometheus) add prometheus promtool ;;
+    nginx) cat "$DEPS_ROOT/bin/cmake" >"$DEPS_ROOT/usr/sbin/nginx"; chmod 755 "$DEPS_ROOT/usr/sbin/nginx" ;;
     postgresql)
         mkdir -p "$DEPS_ROOT/usr/lib/postgresql/15/bin"
         cat "$DEPS_ROOT/bin/cmake" >"$DEPS_ROOT/usr/lib/postgresql/15/bin/initdb"
@@ -138,13 +142,13 @@ fn what_is_missing_is_named_in_one_line_and_installed_once() {
     let machine = Machine::complete("missing");
     machine
         .without(&["cc", "c++", "make", "cmake", "perl", "curl", "chromium", "promtool", "initdb", "postgres", "wrk"])
-        .without(&["chromedriver", "node", "npm", "python3"]);
+        .without(&["chromedriver", "node", "npm", "python3", "nginx", "haproxy", "caddy"]);
     let output = machine.deps("test");
     assert!(output.status.success(), "{}", talk(&output));
     assert_eq!(
         talk(&output),
         "deps: installing with apt-get: build-essential cmake perl curl postgresql prometheus chromium \
-         chromium-driver nodejs npm python3 python3-venv\n"
+         chromium-driver nodejs npm python3 python3-venv nginx haproxy caddy\n"
     );
     let log = machine.log();
     assert!(log.contains("--no-install-recommends install build-essential cmake perl curl postgresql prometheus"));
@@ -160,6 +164,7 @@ fn what_is_missing_is_named_in_one_line_and_installed_once() {
 fn each_purpose_asks_only_for_what_it_uses() {
     let machine = Machine::complete("purposes");
     machine.without(&["chromium", "chromedriver", "npm", "python3", "promtool", "initdb", "postgres", "wrk", "curl"]);
+    machine.without(&["nginx", "haproxy", "caddy"]);
     assert!(machine.deps("build").status.success());
     assert_eq!(machine.log(), "", "building needs none of them");
     assert!(talk(&machine.deps("run")).ends_with("apt-get: curl\n"));

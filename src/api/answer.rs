@@ -7,7 +7,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::directory::{DirectoryError, FieldCode, FieldError};
+use crate::directory::{DirectoryError, FieldCode, FieldError, LoginError};
+use crate::oauth::{ErrorCode, KeyRingError, OAuthError};
 use crate::store::StoreError;
 
 /// An answer, or why there is none.
@@ -20,6 +21,14 @@ pub(super) enum Refusal {
     Unauthorized,
     /// 404 without a body.
     NotFound,
+    /// 410 without a body: the user has expired.
+    Expired,
+    /// 421 without a body: the code of the second factor is wrong, or there is no second factor.
+    WrongCode,
+    /// 423 without a body: the user is locked.
+    Locked,
+    /// 429 without a body, after too many wrong guesses: seconds to wait.
+    Throttled(i64),
     /// 400: wrong members, by their paths.
     Fields(Vec<FieldError>),
     /// 400: something that is no member's fault: code and message.
@@ -64,9 +73,55 @@ impl From<DirectoryError> for Refusal {
     }
 }
 
+impl From<KeyRingError> for Refusal {
+    fn from(error: KeyRingError) -> Self {
+        match error {
+            KeyRingError::Refused(why) => why.into(),
+            KeyRingError::Changed => Self::Changed(error.to_string()),
+            KeyRingError::NoTenant(_) => Self::NotFound,
+            KeyRingError::Store(_)
+            | KeyRingError::Sealed(_)
+            | KeyRingError::Key(_)
+            | KeyRingError::UnknownAlgorithm(_)
+            | KeyRingError::Interrupted => {
+                tracing::warn!(error = %error, "a management request about keys could not be served");
+                Self::Unavailable
+            }
+        }
+    }
+}
+
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         DirectoryError::from(error).into()
+    }
+}
+
+impl From<LoginError> for Refusal {
+    /// What to answer to wrong credentials depends on what they were for; a wrong path unless somebody says otherwise.
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::WrongCredentials => Self::NotFound,
+            LoginError::Throttled { retry_after } => Self::Throttled(retry_after),
+            LoginError::Locked => Self::Locked,
+            LoginError::Expired => Self::Expired,
+            LoginError::Busy => Self::Unavailable,
+            LoginError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<OAuthError> for Refusal {
+    /// What an OAuth client would be told that it did wrong is here a token that is not there.
+    fn from(error: OAuthError) -> Self {
+        if let Some(source) = &error.source {
+            tracing::error!(error.code = error.code.as_str(), error.source = %source, "A request failed.");
+        }
+        match error.retry_after.filter(|_| error.code == ErrorCode::Throttled) {
+            Some(seconds) => Self::Throttled(seconds),
+            None if error.is_ours() => Self::Unavailable,
+            None => Self::NotFound,
+        }
     }
 }
 
@@ -75,6 +130,14 @@ impl IntoResponse for Refusal {
         match self {
             Self::Unauthorized => empty(StatusCode::UNAUTHORIZED),
             Self::NotFound => empty(StatusCode::NOT_FOUND),
+            Self::Expired => empty(StatusCode::GONE),
+            Self::WrongCode => empty(StatusCode::MISDIRECTED_REQUEST),
+            Self::Locked => empty(StatusCode::LOCKED),
+            Self::Throttled(seconds) => {
+                let mut response = empty(StatusCode::TOO_MANY_REQUESTS);
+                response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
+                response
+            }
             Self::Fields(errors) => {
                 let mut fields = Map::new();
                 for error in errors {
@@ -116,6 +179,11 @@ pub(super) fn json_answer(document: &Value) -> Reply {
     Ok(with_status(StatusCode::OK, document))
 }
 
+/// A document with a status that means something to FusionAuth's clients.
+pub(super) fn json_answer_with(status: StatusCode, document: &Value) -> Reply {
+    Ok(with_status(status, document))
+}
+
 /// An object without those of its members that are null: FusionAuth leaves out what is not there.
 pub(super) fn present(mut object: Value) -> Value {
     if let Value::Object(members) = &mut object {
@@ -143,10 +211,20 @@ fn hardened(mut response: Response) -> Response {
     response
 }
 
+/// There is no endpoint, or none for the method: an extension of the answer that says so, whatever its status.
+#[derive(Clone, Copy, Debug)]
+pub struct NotServed;
+
+fn not_served(status: StatusCode) -> Response {
+    let mut response = empty(status);
+    response.extensions_mut().insert(NotServed);
+    response
+}
+
 pub(super) async fn no_endpoint() -> Response {
-    empty(StatusCode::NOT_FOUND)
+    not_served(StatusCode::NOT_FOUND)
 }
 
 pub(super) async fn no_method() -> Response {
-    empty(StatusCode::METHOD_NOT_ALLOWED)
+    not_served(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -1,5 +1,5 @@
-//! `oauthConfiguration` and `jwtConfiguration` of an application: which of FusionAuth's members are which of our settings
-//! (CONTRACT 2.A, D-02). It does not know which combinations are allowed.
+//! `oauthConfiguration`, `loginConfiguration` and `jwtConfiguration` of an application: which of FusionAuth's members are
+//! which of our settings (CONTRACT 2.A, D-02). It does not know which combinations are allowed.
 
 use serde_json::{Value, json};
 
@@ -47,6 +47,15 @@ pub(super) fn shown(application: &Application) -> Value {
     }))
 }
 
+/// `loginConfiguration`: logging in through this API always takes an API key.
+pub(super) fn shown_login(settings: &ApplicationSettings) -> Value {
+    json!({
+        "allowTokenRefresh": settings.login_api.allows_refresh,
+        "generateRefreshTokens": settings.login_api.generates_refresh_tokens,
+        "requireAuthentication": true,
+    })
+}
+
 /// `jwtConfiguration`: disabled means that the tenant's counts.
 pub(super) fn shown_tokens(settings: &ApplicationSettings) -> Value {
     let refresh_tokens = settings.refresh_tokens.as_ref();
@@ -75,6 +84,8 @@ pub(super) fn read(members: &mut Members<'_>, before: ApplicationSettings) -> Ap
         settings.grants = grants;
     }
     for (name, switch) in [
+        ("loginConfiguration.allowTokenRefresh", &mut settings.login_api.allows_refresh),
+        ("loginConfiguration.generateRefreshTokens", &mut settings.login_api.generates_refresh_tokens),
         ("oauthConfiguration.debug", &mut settings.debug),
         ("oauthConfiguration.generateRefreshTokens", &mut settings.generates_refresh_tokens),
         ("oauthConfiguration.requireRegistration", &mut settings.requires_registration),

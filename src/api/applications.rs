@@ -26,6 +26,7 @@ fn shown(application: &Application) -> Value {
         "insertInstant": milliseconds(application.created_at),
         "jwtConfiguration": application_settings::shown_tokens(&application.settings),
         "lastUpdateInstant": milliseconds(application.updated_at),
+        "loginConfiguration": application_settings::shown_login(&application.settings),
         "name": application.name,
         "oauthConfiguration": application_settings::shown(application),
         "roles": application.roles.iter().map(application_roles::shown).collect::<Vec<Value>>(),

@@ -1,18 +1,17 @@
-//! Who calls, for which tenant, and what they sent (D-10).
+//! Who calls, and for which tenant (D-10). What they sent is `received`'s.
 //!
 //! Owns the order: the key first, then the tenant, then the body. Nothing is read from the body of a stranger.
 
-use axum::body::{Body, to_bytes};
+use std::ops::Deref;
+
+use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, Uri, header};
-use bytes::Bytes;
-use serde_json::Value;
+use axum::http::{HeaderMap, header};
 use uuid::Uuid;
 
+use super::Management;
 use super::answer::Refusal;
-use super::patch::Patch;
-use super::{MAX_BODY_BYTES, Management};
-use crate::directory::FieldCode;
+use super::received::Received;
 use crate::model::{ApiKey, ClientSecret};
 use crate::secret::equal;
 
@@ -21,9 +20,7 @@ pub(super) struct Call {
     pub key: ApiKey,
     /// The tenant that `X-FusionAuth-TenantId` names, or the key's.
     named_tenant: Option<Uuid>,
-    headers: HeaderMap,
-    uri: Uri,
-    body: Bytes,
+    received: Received,
 }
 
 impl Management {
@@ -46,8 +43,7 @@ impl Management {
             (Some(own), Some(named)) if own != named => return Err(Refusal::Unauthorized),
             (own, named) => own.or(named),
         };
-        let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| Refusal::TooLarge)?;
-        Ok(Call { key, named_tenant, headers: head.headers, uri: head.uri, body })
+        Ok(Call { key, named_tenant, received: Received::of(head, body).await? })
     }
 
     /// FusionAuth's clients send the raw key, without a scheme.
@@ -100,81 +96,14 @@ impl Call {
     pub(super) fn require_global(&self) -> Result<(), Refusal> {
         if self.key.tenant_id.is_some() { Err(Refusal::Unauthorized) } else { Ok(()) }
     }
-
-    /// The body as a JSON document.
-    ///
-    /// # Errors
-    /// 415 for another media type, 400 for what is no JSON.
-    pub(super) fn json(&self) -> Result<Value, Refusal> {
-        let accepted = "application/json";
-        if self.media_type() != accepted {
-            return Err(Refusal::MediaType(accepted));
-        }
-        parse(&self.body)
-    }
-
-    /// The body as a change to what is there: a merge patch (RFC 7396) unless the media type says JSON Patch (RFC 6902).
-    ///
-    /// # Errors
-    /// As [`Call::json`].
-    pub(super) fn patch(&self) -> Result<Patch, Refusal> {
-        match self.media_type().as_str() {
-            "application/json" | "application/merge-patch+json" => Ok(Patch::Merge(parse(&self.body)?)),
-            "application/json-patch+json" => Patch::operations(parse(&self.body)?),
-            _ => {
-                Err(Refusal::MediaType("application/json, application/merge-patch+json or application/json-patch+json"))
-            }
-        }
-    }
-
-    /// Whether there is no body at all.
-    pub(super) fn is_bare(&self) -> bool {
-        self.body.is_empty()
-    }
-
-    /// Every value of a parameter of the query.
-    pub(super) fn query(&self, name: &str) -> Vec<String> {
-        let query = self.uri.query().unwrap_or_default();
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let decoded = pairs.filter_map(|(key, value)| {
-            Some((crate::oauth::form_decoded(key.as_bytes())?, crate::oauth::form_decoded(value.as_bytes())?))
-        });
-        decoded.filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned()).collect()
-    }
-
-    /// Whether a parameter of the query is `true`.
-    pub(super) fn query_flag(&self, name: &str) -> bool {
-        self.query(name).first().is_some_and(|value| value == "true")
-    }
-
-    /// A parameter of the query that is an id.
-    ///
-    /// # Errors
-    /// 400 for something else, or several.
-    pub(super) fn query_id(&self, name: &'static str) -> Result<Option<Uuid>, Refusal> {
-        let values = self.query(name);
-        match values.as_slice() {
-            [] => Ok(None),
-            [text] => match Uuid::try_parse(text) {
-                Ok(id) => Ok(Some(id)),
-                Err(_) => Err(Refusal::field(name, FieldCode::Invalid, "is not a UUID")),
-            },
-            _ => Err(Refusal::field(name, FieldCode::Invalid, "is there more than once")),
-        }
-    }
-
-    fn media_type(&self) -> String {
-        let value = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-    }
 }
 
-fn parse(body: &Bytes) -> Result<Value, Refusal> {
-    serde_json::from_slice(body).map_err(|error| {
-        // Position and kind only: the text may hold a password.
-        let message = format!("The body is not JSON: line {}, column {}.", error.line(), error.column());
-        Refusal::General("[invalidJSON]", message)
-    })
+impl Deref for Call {
+    type Target = Received;
+
+    fn deref(&self) -> &Received {
+        &self.received
+    }
 }
 
 /// An id in a path. Nothing has an id that is no UUID.

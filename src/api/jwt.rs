@@ -4,27 +4,21 @@
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Api;
 use super::answer::{Refusal, Reply, json_answer, nothing};
 use super::call::{Call, milliseconds, path_id};
+use super::members::Members;
+use super::received::bearer;
 use crate::directory::FieldCode;
 use crate::model::RefreshToken;
 
 /// The claims of the token that the caller presents; no API key is asked for.
 pub(super) async fn validate(State(api): State<Api>, request: Request<Body>) -> Reply {
-    let mut fields = request.headers().get_all(header::AUTHORIZATION).iter();
-    let (Some(field), None) = (fields.next(), fields.next()) else { return Err(Refusal::Unauthorized) };
-    let field = field.to_str().map_err(|_| Refusal::Unauthorized)?;
-    // FusionAuth's older clients write JWT for Bearer.
-    let (scheme, token) = field.split_once(' ').ok_or(Refusal::Unauthorized)?;
-    if !["bearer", "jwt"].contains(&scheme.to_ascii_lowercase().as_str()) {
-        return Err(Refusal::Unauthorized);
-    }
-    let claims = api.server.claims_of(token.trim()).map_err(|_| Refusal::Unauthorized)?;
+    let token = bearer(request.headers()).ok_or(Refusal::Unauthorized)?;
+    let claims = api.server.claims_of(token).map_err(|_| Refusal::Unauthorized)?;
     json_answer(&json!({ "jwt": claims }))
 }
 
@@ -80,26 +74,66 @@ pub(super) async fn end(State(api): State<Api>, Path(id): Path<String>, request:
     nothing()
 }
 
-/// Those of a user, of an application, or of both.
+/// One by its text, or those of a user, of an application, or of both.
 pub(super) async fn end_all(State(api): State<Api>, request: Request<Body>) -> Reply {
     let call = api.admit(request).await?;
-    match (call.query_id("userId")?, call.query_id("applicationId")?) {
-        (Some(user_id), application_id) => {
+    let Named { token, user_id, application_id } = Named::read(&call)?;
+    match (token, user_id, application_id) {
+        (Some(text), _, _) => {
+            let found = api.directory.find_refresh_token(&text).await?;
+            let found = found.filter(|token| {
+                call.sees(token.approval.tenant_id)
+                    && user_id.is_none_or(|wanted| token.approval.user_id == wanted)
+                    && application_id.is_none_or(|wanted| token.approval.application_id == wanted)
+            });
+            let approval = found.ok_or(Refusal::NotFound)?.approval;
+            api.directory.end_grant(approval.user_id, approval.grant_id).await?;
+        }
+        (None, Some(user_id), application_id) => {
             for token in tokens_of(&api, &call, user_id).await? {
                 if application_id.is_none_or(|wanted| token.approval.application_id == wanted) {
                     api.directory.end_grant(user_id, token.approval.grant_id).await?;
                 }
             }
         }
-        (None, Some(application_id)) => {
+        (None, None, Some(application_id)) => {
             let application = api.directory.application(application_id).await?;
             let application = application.filter(|application| call.sees(application.tenant_id));
             api.directory.revoke_application(&*application.ok_or(Refusal::NotFound)?).await?;
         }
-        (None, None) => {
-            let message = "must be there, or applicationId, or both";
+        (None, None, None) => {
+            let message = "must be there, or applicationId, or both, or token";
             return Err(Refusal::field("userId", FieldCode::Missing, message));
         }
     }
     nothing()
+}
+
+/// What is to be ended, in the query or in a body.
+struct Named {
+    token: Option<String>,
+    user_id: Option<Uuid>,
+    application_id: Option<Uuid>,
+}
+
+impl Named {
+    fn read(call: &Call) -> Result<Self, Refusal> {
+        if call.is_bare() {
+            let token = call.query("token").into_iter().next();
+            return Ok(Self {
+                token,
+                user_id: call.query_id("userId")?,
+                application_id: call.query_id("applicationId")?,
+            });
+        }
+        let body = call.json()?;
+        let mut members = Members::of_whole(&body)?;
+        let named = Self {
+            token: members.text("token").filter(|token| !token.is_empty()),
+            user_id: members.id("userId"),
+            application_id: members.id("applicationId"),
+        };
+        members.finish()?;
+        Ok(named)
+    }
 }

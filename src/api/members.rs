@@ -29,6 +29,17 @@ impl<'a> Members<'a> {
         members
     }
 
+    /// Those of a document without an envelope.
+    ///
+    /// # Errors
+    /// 400 for what is no object.
+    pub(super) fn of_whole(document: &'a Value) -> Result<Self, Refusal> {
+        let Value::Object(object) = document else {
+            return Err(Refusal::General("[invalidJSON]", "The body is not a JSON object.".to_owned()));
+        };
+        Ok(Self { object: Some(object), path: String::new(), errors: Vec::new() })
+    }
+
     fn refuse_whole(&mut self, code: FieldCode, message: &str) {
         self.errors.push(FieldError::new(self.path.clone(), code, message));
     }
@@ -40,7 +51,8 @@ impl<'a> Members<'a> {
     }
 
     pub(super) fn refuse(&mut self, name: &str, code: FieldCode, message: impl Display) {
-        self.errors.push(FieldError::new(format!("{}.{name}", self.path), code, message.to_string()));
+        let field = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+        self.errors.push(FieldError::new(field, code, message.to_string()));
     }
 
     /// `null` is as good as nothing. `name` may be dotted.

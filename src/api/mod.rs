@@ -13,22 +13,32 @@ mod change_password;
 mod entities;
 mod entity_grants;
 mod entity_types;
+mod event_log;
 mod jwt;
+mod jwt_exchange;
+mod keys;
+mod login;
+mod logout;
 mod members;
 mod patch;
+mod received;
 mod registrations;
 mod search;
 mod status;
 mod tenants;
+mod two_factor;
 mod user_members;
 mod users;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use answer::NotServed;
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 use crate::directory::Directory;
+use crate::event_log::EventLog;
 use crate::model::ClientSecret;
 use crate::oauth::AuthorizationServer;
 use crate::secret::Secret;
@@ -36,19 +46,29 @@ use crate::secret::Secret;
 /// Largest body, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
+/// Who is connected: a request extension that the listener sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub IpAddr);
+
 /// What the endpoints work on.
 pub struct Management {
     directory: Arc<Directory>,
     server: Arc<AuthorizationServer>,
+    events: Arc<EventLog>,
     /// SHA-256 of the key in the configuration, in hexadecimal.
     configured_key: Option<String>,
 }
 
 impl Management {
     /// With a key that may do everything and is stored nowhere, or without.
-    pub fn new(directory: Arc<Directory>, server: Arc<AuthorizationServer>, api_key: Option<&Secret<String>>) -> Self {
+    pub fn new(
+        directory: Arc<Directory>,
+        server: Arc<AuthorizationServer>,
+        events: Arc<EventLog>,
+        api_key: Option<&Secret<String>>,
+    ) -> Self {
         let configured_key = api_key.map(|key| ClientSecret::hash(key.expose()));
-        Self { directory, server, configured_key }
+        Self { directory, server, events, configured_key }
     }
 }
 
@@ -77,16 +97,49 @@ pub fn router(management: Management) -> Router {
                 .patch(api_keys::change)
                 .delete(api_keys::delete),
         )
+        .route("/api/key", get(keys::list))
+        .route("/api/key/search", get(keys::search).post(keys::search))
+        .route("/api/key/generate", post(keys::generate))
+        .route("/api/key/generate/{id}", post(keys::generate))
+        .route("/api/key/import", post(keys::import))
+        .route("/api/key/import/{id}", post(keys::import))
+        .route("/api/key/{id}", get(keys::find).put(keys::replace).delete(keys::delete))
+        .route("/api/system/event-log/search", get(event_log::search).post(event_log::search))
+        .route("/api/system/event-log/{id}", get(event_log::find))
         .route("/api/jwt/validate", get(jwt::validate))
-        .route("/api/jwt/refresh", get(jwt::list).delete(jwt::end_all))
+        .route("/api/jwt/refresh", get(jwt::list).post(jwt_exchange::refresh).delete(jwt::end_all))
+        .route("/api/jwt/issue", get(jwt_exchange::issue))
+        .route("/api/jwt/vend", post(jwt_exchange::vend))
+        .route("/api/jwt/reconcile", post(jwt_exchange::reconcile))
         .route("/api/jwt/refresh/{id}", get(jwt::find).delete(jwt::end))
+        .route(
+            "/api/user/change-password",
+            get(change_password::check_without_id).post(change_password::change_without_id),
+        )
         .route("/api/user/change-password/{id}", get(change_password::check).post(change_password::change))
+        .merge(logins())
         .merge(entities())
         .merge(applications())
         .merge(users())
         .fallback(answer::no_endpoint)
         .method_not_allowed_fallback(answer::no_method)
         .with_state(Arc::new(management))
+}
+
+/// Logging in and out without our pages, and the second factor.
+fn logins() -> Router<Api> {
+    Router::new()
+        .route("/api/login", post(login::log_in).put(login::note))
+        .route("/api/login/{user}/{application}", put(login::note_by_path))
+        .route("/api/logout", post(logout::log_out))
+        .route("/api/two-factor/login", post(two_factor::log_in))
+        .route("/api/two-factor/start", post(two_factor::start))
+        .route("/api/two-factor/secret", get(two_factor::secret))
+        .route("/api/two-factor/send", post(two_factor::send))
+        .route("/api/two-factor/send/{id}", post(two_factor::send_for_login))
+        .route("/api/two-factor/status", get(two_factor::status).post(two_factor::status))
+        .route("/api/two-factor/status/{trust}", get(two_factor::status))
+        .route("/api/user/two-factor/{user}", post(two_factor::enable).delete(two_factor::disable))
 }
 
 /// Entity types, entities and what they may do to each other.
@@ -188,18 +241,31 @@ fn users() -> Router<Api> {
 }
 
 /// The first segments below `/api/` that are ours, with the patterns that metrics call them by.
-const ROOTS: [(&str, &str); 7] = [
+const ROOTS: [(&str, &str); 12] = [
     ("api-key", "/api/api-key/**"),
     ("application", "/api/application/**"),
     ("entity", "/api/entity/**"),
     ("jwt", "/api/jwt/**"),
+    ("key", "/api/key/**"),
+    ("login", "/api/login/**"),
+    ("logout", "/api/logout"),
     ("status", "/api/status"),
+    ("system", "/api/system/**"),
     ("tenant", "/api/tenant/**"),
+    ("two-factor", "/api/two-factor/**"),
     ("user", "/api/user/**"),
 ];
 
 /// The patterns of the paths that are ours.
-pub const PATTERNS: [&str; 7] = [ROOTS[0].1, ROOTS[1].1, ROOTS[2].1, ROOTS[3].1, ROOTS[4].1, ROOTS[5].1, ROOTS[6].1];
+pub const PATTERNS: [&str; ROOTS.len()] = {
+    let mut patterns = [""; ROOTS.len()];
+    let mut index = 0;
+    while index < ROOTS.len() {
+        patterns[index] = ROOTS[index].1;
+        index += 1;
+    }
+    patterns
+};
 
 /// Which of [`PATTERNS`] a canonical path belongs to; `None` for paths that may be an upstream's.
 pub fn pattern_of(path: &str) -> Option<&'static str> {

@@ -37,11 +37,19 @@ impl Search {
     /// # Errors
     /// 400 for a body that is no search.
     pub(super) fn of(call: &Call, names: &[&str]) -> Result<Self, Refusal> {
+        Self::of_numbers(call, names, &[])
+    }
+
+    /// The same, where some filters are numbers.
+    ///
+    /// # Errors
+    /// 400 for a body that is no search.
+    pub(super) fn of_numbers(call: &Call, names: &[&str], numbers: &[&str]) -> Result<Self, Refusal> {
         if !call.is_bare() {
             return Ok(Self { document: call.json()? });
         }
         let mut search = serde_json::Map::new();
-        for &name in ["numberOfResults", "startRow", "orderBy"].iter().chain(names) {
+        for &name in ["numberOfResults", "startRow", "orderBy"].iter().chain(names).chain(numbers) {
             let Some(text) = call.query(name).into_iter().next() else { continue };
             let value = match text.parse::<i64>() {
                 Ok(number) if name != "orderBy" && !names.contains(&name) => Value::from(number),
@@ -134,7 +142,7 @@ pub(super) fn ids(call: &Call, members: &mut Members<'_>) -> Option<Vec<Uuid>> {
 }
 
 /// What a text is searched for, without the `*` that FusionAuth's own language wants around it.
-fn wanted(text: &str) -> &str {
+pub(super) fn wanted(text: &str) -> &str {
     text.trim().trim_matches('*')
 }
 

@@ -8,18 +8,23 @@ use axum::extract::{Path, Request, State};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Api;
 use super::answer::{Refusal, Reply, json_answer, nothing};
 use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
+use super::{Api, keys};
 use crate::directory::{FieldCode, NewTenant};
-use crate::model::{Profile, RefreshTokenUsage, Tenant};
+use crate::model::{KeyPurpose, Profile, RefreshTokenUsage, Tenant};
+use crate::oauth::KnownKey;
 
 const MINUTE: i64 = 60;
 
+/// Which keys sign what.
+const KEY_MEMBERS: [(KeyPurpose, &str); 2] =
+    [(KeyPurpose::AccessToken, "accessTokenKeyId"), (KeyPurpose::IdToken, "idTokenKeyId")];
+
 /// As callers see it.
-fn shown(tenant: &Tenant) -> Value {
+fn shown(tenant: &Tenant, keys: &[KnownKey]) -> Value {
     let settings = &tenant.settings;
     let mut shown = json!({
         "externalIdentifierConfiguration": {
@@ -45,6 +50,11 @@ fn shown(tenant: &Tenant) -> Value {
         "state": "Active",
         "openIntrospection": settings.open_introspection,
     });
+    for (purpose, member) in KEY_MEMBERS {
+        if let Some(id) = keys::current(keys, tenant, purpose) {
+            shown["jwtConfiguration"][member] = json!(id);
+        }
+    }
     if let Some(issuer) = &tenant.issuer {
         shown["issuer"] = issuer.as_str().into();
     }
@@ -117,8 +127,30 @@ fn read(members: &mut Members<'_>, before: Tenant) -> Tenant {
     tenant
 }
 
-fn envelope(tenant: &Tenant) -> Reply {
-    json_answer(&json!({ "tenant": shown(tenant) }))
+async fn envelope(api: &Api, tenant: &Tenant) -> Reply {
+    json_answer(&json!({ "tenant": shown(tenant, &api.server.keys().known_keys().await?) }))
+}
+
+/// Which keys the tenant is to sign with, as far as something is said about them.
+fn read_keys(members: &mut Members<'_>) -> [Option<Uuid>; 2] {
+    KEY_MEMBERS.map(|(_, member)| members.id(&format!("jwtConfiguration.{member}")))
+}
+
+/// Has the tenant use these keys, and their algorithms.
+async fn use_keys(api: &Api, tenant: Tenant, ids: [Option<Uuid>; 2]) -> Result<Tenant, Refusal> {
+    let mut changed = tenant.clone();
+    for ((purpose, _), id) in KEY_MEMBERS.into_iter().zip(ids) {
+        let (field, algorithm) = match purpose {
+            KeyPurpose::AccessToken => {
+                ("tenant.jwtConfiguration.accessTokenKeyId", &mut changed.access_token_algorithm)
+            }
+            KeyPurpose::IdToken => ("tenant.jwtConfiguration.idTokenKeyId", &mut changed.id_token_algorithm),
+        };
+        if let Some(id) = id {
+            *algorithm = api.server.keys().use_key(tenant.id, purpose, id, field).await?;
+        }
+    }
+    if changed == tenant { Ok(tenant) } else { Ok(api.directory.update_tenant(changed).await?) }
 }
 
 /// A key of one tenant sees that one only.
@@ -140,6 +172,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     // Whoever makes a tenant with FusionAuth's request expects it to speak like one.
     let blank = Tenant { profile: Profile::FusionAuth, ..Tenant::new(Uuid::nil(), "", 0) };
     let tenant = read(&mut members, blank);
+    let keys = read_keys(&mut members);
     members.finish()?;
     let new = NewTenant {
         id,
@@ -151,17 +184,19 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
         id_token_algorithm: None,
         settings: tenant.settings,
     };
-    envelope(&api.directory.create_tenant(new).await?)
+    let tenant = api.directory.create_tenant(new).await?;
+    envelope(&api, &use_keys(&api, tenant, keys).await?).await
 }
 
 pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
     let call = api.admit(request).await?;
-    envelope(&existing(&api, &call, &id).await?)
+    envelope(&api, &existing(&api, &call, &id).await?).await
 }
 
 pub(super) async fn list(State(api): State<Api>, request: Request<Body>) -> Reply {
     let call = api.admit(request).await?;
-    let tenants: Vec<Value> = visible(&api, &call).await?.iter().map(shown).collect();
+    let keys = api.server.keys().known_keys().await?;
+    let tenants: Vec<Value> = visible(&api, &call).await?.iter().map(|tenant| shown(tenant, &keys)).collect();
     json_answer(&json!({ "tenants": tenants }))
 }
 
@@ -174,22 +209,30 @@ async fn visible(api: &Api, call: &Call) -> Result<Vec<Tenant>, Refusal> {
 pub(super) async fn replace(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
     let call = api.admit(request).await?;
     let before = existing(&api, &call, &id).await?;
-    write(&api, before, &call.json()?).await
+    let keys = api.server.keys().known_keys().await?;
+    write(&api, before, &call.json()?, &keys).await
 }
 
 pub(super) async fn change(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
     let call = api.admit(request).await?;
     let before = existing(&api, &call, &id).await?;
-    let document = call.patch()?.apply(json!({ "tenant": shown(&before) }))?;
-    write(&api, before, &document).await
+    let keys = api.server.keys().known_keys().await?;
+    let document = call.patch()?.apply(json!({ "tenant": shown(&before, &keys) }))?;
+    write(&api, before, &document, &keys).await
 }
 
-async fn write(api: &Api, before: Tenant, document: &Value) -> Reply {
+async fn write(api: &Api, before: Tenant, document: &Value, keys: &[KnownKey]) -> Reply {
     let mut members = Members::of(document, "tenant");
     members.agrees_on_id(Some(before.id));
+    let mut wanted = read_keys(&mut members);
+    for ((purpose, _), id) in KEY_MEMBERS.into_iter().zip(&mut wanted) {
+        // What is sent back as it was shown asks for nothing.
+        *id = id.filter(|id| keys::current(keys, &before, purpose) != Some(*id));
+    }
     let tenant = read(&mut members, before);
     members.finish()?;
-    envelope(&api.directory.update_tenant(tenant).await?)
+    let tenant = api.directory.update_tenant(tenant).await?;
+    envelope(api, &use_keys(api, tenant, wanted).await?).await
 }
 
 pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
@@ -212,6 +255,7 @@ pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Re
         "insertInstant" => a.created_at.cmp(&b.created_at),
         _ => a.name.cmp(&b.name),
     });
-    let tenants: Vec<Value> = tenants.iter().map(shown).collect();
+    let keys = api.server.keys().known_keys().await?;
+    let tenants: Vec<Value> = tenants.iter().map(|tenant| shown(tenant, &keys)).collect();
     json_answer(&json!({ "tenants": tenants, "total": total }))
 }

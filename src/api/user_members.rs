@@ -43,7 +43,7 @@ pub(super) fn shown(user: &User, registrations: &[Registration]) -> Value {
 }
 
 /// FusionAuth's name.
-fn reason(why: PasswordChange) -> &'static str {
+pub(super) fn reason(why: PasswordChange) -> &'static str {
     match why {
         PasswordChange::Administrative => "Administrative",
         PasswordChange::Breached => "Breached",

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::answer::{Refusal, Reply, json_answer, nothing};
 use super::call::{Call, path_id};
 use super::members::Members;
+use super::received::presented_token;
 use super::search::{self, Search};
 use super::{Api, registrations, user_members};
 use crate::directory::NewUser;
@@ -79,27 +80,40 @@ pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request
     envelope(&api, &existing(&api, &call, path_id(&id)?).await?).await
 }
 
-/// By `email`, `username` or `loginId`. Ids of changes of a password and of verifications are nobody's.
+/// By `email`, `username`, `loginId` or `changePasswordId`; whoever brings an access token instead of a key is shown
+/// themselves. Ids of verifications are nobody's: none is sent.
 pub(super) async fn find_by_name(State(api): State<Api>, request: Request<Body>) -> Reply {
+    if let Some(token) = presented_token(request.headers()) {
+        let account = api.server.account_of(token.expose()).await?.ok_or(Refusal::Unauthorized)?;
+        return envelope(&api, &account.user).await;
+    }
     let call = api.admit(request).await?;
-    let types = call.query("loginIdTypes");
-    for (name, by_email, by_username) in [
-        ("email", true, false),
-        ("username", false, true),
-        (
-            "loginId",
-            types.is_empty() || types.iter().any(|of| of == "email"),
-            types.is_empty() || types.iter().any(|of| of == "username"),
-        ),
-    ] {
-        let Some(login_id) = call.query(name).into_iter().next() else { continue };
-        let found = api.directory.find_user(api.tenant_of(&call).await?, &login_id).await?;
-        let is_called =
-            |own: &Option<String>| own.as_deref().is_some_and(|own| own.to_lowercase() == login_id.to_lowercase());
-        let found = found.filter(|user| by_email && is_called(&user.email) || by_username && is_called(&user.username));
+    if let Some(id) = call.query("changePasswordId").into_iter().next() {
+        let found = api.server.user_of_change_password_id(&id).await?;
+        let found = found.filter(|user| call.sees(user.tenant_id));
         return envelope(&api, &found.ok_or(Refusal::NotFound)?).await;
     }
+    for (name, types) in [
+        ("email", vec!["email".to_owned()]),
+        ("username", vec!["username".to_owned()]),
+        ("loginId", call.query("loginIdTypes")),
+    ] {
+        let Some(login_id) = call.query(name).into_iter().next() else { continue };
+        return envelope(&api, &find_by_login(&api, &call, &login_id, &types).await?).await;
+    }
     Err(Refusal::NotFound)
+}
+
+/// By email or username, or by those of the two that `types` names.
+pub(super) async fn find_by_login(api: &Api, call: &Call, login_id: &str, types: &[String]) -> Result<User, Refusal> {
+    let found = api.directory.find_user(api.tenant_of(call).await?, login_id).await?;
+    let is_asked = |name: &str| types.is_empty() || types.iter().any(|of| of == name);
+    let is_called =
+        |own: &Option<String>| own.as_deref().is_some_and(|own| own.to_lowercase() == login_id.to_lowercase());
+    let found = found.filter(|user| {
+        is_asked("email") && is_called(&user.email) || is_asked("username") && is_called(&user.username)
+    });
+    found.ok_or(Refusal::NotFound)
 }
 
 /// `reactivate=true` unlocks and changes nothing else.

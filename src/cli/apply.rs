@@ -118,7 +118,7 @@ fn on_plan<T>(files: &Files, work: impl AsyncFnOnce(&Directory, Plan) -> Result<
             Ok(plan) => work(&opened.directory, plan).await,
             Err(error) => Err(refused(error)),
         };
-        opened.store.close().await;
+        opened.close().await;
         result
     })?
 }

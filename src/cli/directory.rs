@@ -176,7 +176,7 @@ pub(super) fn on_directory(common: &Common, work: impl AsyncFnOnce(&Directory) -
     let result = super::block_on(async {
         let opened = Opened::open(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
         let result = work(&opened.directory).await;
-        opened.store.close().await;
+        opened.close().await;
         result
     })??;
     match common.format {

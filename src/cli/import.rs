@@ -1,7 +1,8 @@
-//! `faregate import`: users of another system, as many as there are.
+//! `faregate import`: users of another system, as many as there are; Kickstart files in `kickstart`.
 //!
 //! Owns batches, progress and the report. What a user may be is `directory`'s rule; how a file is read is in `reader`.
 
+mod kickstart;
 mod reader;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -33,6 +34,8 @@ pub struct Arguments {
 enum What {
     /// Import users with the hashes of their passwords
     Users(UserArguments),
+    /// Play the requests of a FusionAuth Kickstart file
+    Kickstart(kickstart::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -51,14 +54,20 @@ struct UserArguments {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    let What::Users(arguments) = &arguments.what;
+    match &arguments.what {
+        What::Users(arguments) => import_users(arguments),
+        What::Kickstart(arguments) => kickstart::run(arguments),
+    }
+}
+
+fn import_users(arguments: &UserArguments) -> Outcome {
     let unreadable = |error: io::Error| anyhow::anyhow!("{} cannot be read: {error}", arguments.file.display());
     let form = reader::form(&arguments.file).map_err(unreadable)?;
     let config = super::serve::load(&arguments.configuration)?;
     let report = super::block_on(async {
         let opened = Opened::open(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
         let report = users(&opened.directory, arguments, form).await;
-        opened.store.close().await;
+        opened.close().await;
         report
     })??;
     match arguments.format {
@@ -115,6 +124,11 @@ async fn write(importer: &Importer<'_>, batch: &mut Vec<(String, Person)>, repor
     Ok(())
 }
 
+/// Whether progress is of use: somebody is looking, and it does not get into a file.
+fn is_watched() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
 /// What became of the file.
 #[derive(Debug, Default)]
 struct Report {
@@ -142,12 +156,8 @@ impl Report {
         self.rejected == 0 && self.broken.is_none()
     }
 
-    fn is_watched() -> bool {
-        io::stdout().is_terminal() && io::stderr().is_terminal()
-    }
-
     fn show_progress(&self) {
-        if Self::is_watched() {
+        if is_watched() {
             eprint!("\r{} users read, {} imported, {} rejected ", self.read, self.imported, self.rejected);
             // What is not shown now is shown next time.
             let _ = io::stderr().flush();
@@ -155,7 +165,7 @@ impl Report {
     }
 
     fn clear_progress(&self) {
-        if Self::is_watched() {
+        if is_watched() {
             eprint!("\r\u{1b}[K");
         }
     }

@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let result = super::block_on(async {
         let opened = Opened::open(&config).await.map_err(unusable)?;
         let result = work(&config, &opened, &arguments.action).await;
-        opened.store.close().await;
+        opened.close().await;
         result
     })??;
     match arguments.format {

@@ -9,9 +9,11 @@ mod directory;
 mod document;
 mod environment;
 mod extend;
+mod foreign;
 mod forward;
 mod free;
 mod interpolate;
+mod introspection;
 mod issuers;
 mod keys;
 mod limits;
@@ -43,12 +45,14 @@ use aws_lc_rs::digest;
 
 pub use declaration::{Declared, declared};
 pub use environment::Environment;
+pub use foreign::{ForeignIssuer, KeyLocation};
 pub use forward::{Case, Forward};
-pub use issuers::{Issuer, IssuerIndex};
+pub use introspection::Introspection;
+pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
 pub use listen::{Listener, TlsFiles};
-pub use management::ManagementApi;
+pub use management::{EventLogLimits, ManagementApi};
 pub use network::Network;
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
@@ -96,9 +100,12 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("listen", listen::KEYS),
         ("listen.tls", listen::TLS_KEYS),
         ("management", management::KEYS),
+        ("management.event_log", management::EVENT_LOG_KEYS),
         ("keys", keys::KEYS),
         ("keys.rotation", keys::ROTATION_KEYS),
         ("issuers", issuers::KEYS),
+        ("issuers", foreign::KEYS),
+        ("issuers.claims", foreign::CLAIM_KEYS),
         ("upstreams", upstreams::KEYS),
         ("upstreams.health", upstreams::HEALTH_KEYS),
         ("routes", routes::KEYS),
@@ -208,7 +215,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let admin = admin::check(fields.find("admin"), &listen, span("listen"), check);
     let store = store::check(fields.find("store"), check);
     let keys = keys::check(fields.find("keys"), check);
-    let issuers = issuers::check(fields.find("issuers"), check);
+    let issuers = issuers::check(fields.find("issuers"), &public_url, check);
     let upstreams = upstreams::check(fields.find("upstreams"), check);
     let limits = limits::check(fields.find("limits"), check);
     let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits };

@@ -16,7 +16,7 @@ use super::scalar::{self, Refusal};
 use super::source::Source;
 use super::values::{AcceptedIssuer, Config, Route};
 use crate::directory::declare::EntityDeclaration;
-use crate::policy::{Decision, Facts, Reason, TokenFacts};
+use crate::policy::{ClaimNames, Decision, Facts, Reason, TokenFacts};
 use crate::route::{RouteTable, canonical};
 
 pub(super) const KEYS: &[&str] = &["name", "token", "request", "host", "expect", "reason"];
@@ -215,7 +215,8 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
         let Some(accepted) = accepted else {
             return refused(ISSUER_NOT_ACCEPTED, Some(route));
         };
-        let facts = token_facts(claims, accepted, &config.directory.entities);
+        let names = config.issuers[accepted.issuer.0].claim_names();
+        let facts = token_facts(claims, (accepted, names), &config.directory.entities);
         let audience = &accepted.audience;
         if !audience.is_empty() && !facts.audience.iter().any(|own| audience.iter().any(|wanted| **own == **wanted)) {
             return refused(WRONG_AUDIENCE, Some(route));
@@ -236,7 +237,11 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
 }
 
 /// The facts of a token with these claims, as if it had been verified. A rule may name a declared entity either way.
-fn token_facts(claims: &Map<String, Json>, accepted: &AcceptedIssuer, entities: &[EntityDeclaration]) -> TokenFacts {
+fn token_facts(
+    claims: &Map<String, Json>,
+    (accepted, claim_names): (&AcceptedIssuer, &ClaimNames),
+    entities: &[EntityDeclaration],
+) -> TokenFacts {
     let mut claims = claims.clone();
     claims.entry("iss").or_insert_with(|| json!(EMBEDDED));
     claims.entry("sub").or_insert_with(|| json!("test"));
@@ -245,7 +250,7 @@ fn token_facts(claims: &Map<String, Json>, accepted: &AcceptedIssuer, entities: 
         let audience = accepted.audience.iter().chain(targets).map(|audience| json!(audience)).collect();
         claims.insert("aud".to_owned(), Json::Array(audience));
     }
-    let facts = TokenFacts::of_claims(claims);
+    let facts = TokenFacts::of_named_claims(claims, claim_names);
     let names: Vec<_> = entities
         .iter()
         .filter_map(|entity| Some((entity.id?.to_string().into(), entity.name.as_str().into())))

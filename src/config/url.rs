@@ -59,6 +59,27 @@ pub(super) fn origin(text: &str) -> Result<Origin, Refusal> {
     Ok(Origin { https, host, port })
 }
 
+/// `http(s)://host[:port][/path][?query]`: where something is asked for.
+pub(super) fn web(text: &str) -> Result<Origin, Refusal> {
+    if text.contains('#') {
+        return Err(refused("leave out what follows `#`"));
+    }
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(refused("a URL has no spaces"));
+    }
+    let begin = text.find("://").map_or(0, |at| at + 3);
+    let end = text[begin..].find(['/', '?']).map_or(text.len(), |at| begin + at);
+    origin(&text[..end])
+}
+
+/// The name of an issuer (RFC 8414 2): like [`web`], without a query.
+pub(super) fn identifier(text: &str) -> Result<Origin, Refusal> {
+    if text.contains('?') {
+        return Err(refused("an issuer has no query"));
+    }
+    web(text)
+}
+
 /// `host`, `host:port`, `[v6]`, `[v6]:port`.
 pub(super) fn authority(text: &str) -> Result<(String, Option<u16>), Refusal> {
     let (name, port) = match text.strip_prefix('[') {
@@ -124,6 +145,18 @@ mod tests {
         ] {
             assert!(origin(text).is_err(), "{text}");
         }
+    }
+
+    // RFC 8414 2
+    #[test]
+    fn issuers_and_endpoints_have_paths() {
+        assert_eq!(identifier("https://idp.example/realms/a/"), Ok(made(true, "idp.example", None)));
+        assert_eq!(web("http://[::1]:80/a?b=c/d"), Ok(made(false, "::1", Some(80))));
+        for text in ["https://idp.example/?a=b", "https://idp.example/#a", "idp.example", "https://u@idp.example/a", ""]
+        {
+            assert!(identifier(text).is_err(), "{text}");
+        }
+        assert!(web("https://idp.example/a b").is_err() && web("https:///a").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Directory, DirectoryError};
 use crate::events::Event;
-use crate::model::{Application, Consent, RefreshToken, Revoked, Session};
+use crate::model::{Application, ClientSecret, Consent, RefreshToken, Revoked, Session};
 
 /// Everything with which something can be done in a user's name later on.
 #[derive(Clone, Debug)]
@@ -65,6 +65,12 @@ impl Directory {
     /// What administrators know of a refresh token.
     pub async fn refresh_token(&self, id: Uuid) -> Result<Option<RefreshToken>, DirectoryError> {
         let found = self.store.find_refresh_token_by_id(id).await?;
+        Ok(found.filter(|token| token.is_live(self.clock.now())))
+    }
+
+    /// The same by its text, as whoever holds it knows it.
+    pub async fn find_refresh_token(&self, text: &str) -> Result<Option<RefreshToken>, DirectoryError> {
+        let found = self.store.find_refresh_token(&ClientSecret::hash(text)).await?;
         Ok(found.filter(|token| token.is_live(self.clock.now())))
     }
 

@@ -70,7 +70,8 @@ fn field_of(unique: Unique) -> &'static str {
         Unique::GrantId | Unique::Grant => "grant.id",
         Unique::ApiKeyId => "apiKey.id",
         Unique::ApiKey => "apiKey.key",
-        Unique::KeyId | Unique::CurrentKey => "key.id",
+        Unique::NamedKeyId | Unique::KeyId | Unique::CurrentKey => "key.id",
+        Unique::NamedKey => "key.kid",
     }
 }
 

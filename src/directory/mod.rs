@@ -47,7 +47,7 @@ pub use import::{ImportDefaults, Imported, Importer, Person};
 pub use imported_hash::HashInParts;
 pub use passwords::{PasswordError, Passwords, Verdict};
 pub use registrations::NewRegistration;
-pub use second_factor::Enrollment;
+pub use second_factor::{Enrollment, ProposedSecret};
 pub use tenant_rules::check_settings as check_tenant_settings;
 pub use tenants::NewTenant;
 pub use users::NewUser;

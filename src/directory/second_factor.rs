@@ -2,10 +2,12 @@
 //!
 //! Owns their shapes. Counting wrong ones and spending right ones is `credentials`' business.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use totp_rs::{Builder, Totp};
 use uuid::Uuid;
 
-use super::{Directory, DirectoryError};
+use super::{Directory, DirectoryError, FieldCode, FieldError};
 use crate::entropy::Entropy;
 use crate::events::Event;
 use crate::model::{ClientSecret, Tenant, User};
@@ -35,6 +37,13 @@ pub struct Enrollment {
     pub recovery_codes: Vec<Secret<String>>,
 }
 
+/// A shared secret that is nobody's yet, in both forms in which FusionAuth's clients want it.
+#[derive(Debug)]
+pub struct ProposedSecret {
+    pub base32: Secret<String>,
+    pub base64: Secret<String>,
+}
+
 /// What a presented code turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -50,21 +59,54 @@ impl Directory {
     /// [`DirectoryError::NotFound`], [`DirectoryError::Changed`], or the store's.
     pub async fn enroll_totp(&self, user_id: Uuid) -> Result<Enrollment, DirectoryError> {
         let before = self.store.find_user(user_id).await?.ok_or(DirectoryError::NotFound("user"))?;
+        self.enroll(&before, self.propose_totp_secret().base32).await
+    }
+
+    /// Gives the user a second factor with a secret that was proposed before, if `code` shows that the person has it. `None`
+    /// if it does not.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Invalid`] for a secret of another length, and for a user who has a second factor already: that one
+    /// is removed first.
+    pub async fn enroll_totp_with(
+        &self,
+        before: &User,
+        secret: Secret<String>,
+        code: &str,
+    ) -> Result<Option<Enrollment>, DirectoryError> {
+        let refused = |field, code, message| Err(DirectoryError::Invalid(vec![FieldError::new(field, code, message)]));
+        if before.has_second_factor() {
+            return refused("method", FieldCode::Duplicate, "the user has a second factor already");
+        }
+        if totp(&secret).is_none() {
+            return refused("secretBase32Encoded", FieldCode::Invalid, "is not 20 bytes in base32");
+        }
+        match step_of(&normal(code), &secret, self.clock.now()) {
+            Some(_) => self.enroll(before, secret).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn enroll(&self, before: &User, secret: Secret<String>) -> Result<Enrollment, DirectoryError> {
         let tenant = self.store.find_tenant(before.tenant_id).await?.ok_or(DirectoryError::NotFound("tenant"))?;
-        let mut secret = [0; SECRET_BYTES];
-        self.entropy.fill(&mut secret);
-        let secret = Secret::new(base32(&secret));
         let recovery_codes: Vec<_> = (0..RECOVERY_CODES).map(|_| recovery_code(&self.entropy)).collect();
-        let sealed = self.sealing.seal(&place(user_id), &secret, &self.entropy);
+        let sealed = self.sealing.seal(&place(before.id), &secret, &self.entropy);
         let after = User {
             totp_secret: Some(sealed.map_err(DirectoryError::Sealing)?),
             recovery_codes: recovery_codes.iter().map(|code| hash(code.expose())).collect(),
             updated_at: self.clock.now(),
             ..before.clone()
         };
-        let uri = Secret::new(uri(&tenant, &before, &secret));
-        self.replace_user(&before, &after, Event::SecondFactorEnrolled).await?;
+        let uri = Secret::new(uri(&tenant, before, &secret));
+        self.replace_user(before, &after, Event::SecondFactorEnrolled).await?;
         Ok(Enrollment { uri, secret, recovery_codes })
+    }
+
+    /// A new shared secret. It is remembered nowhere.
+    pub fn propose_totp_secret(&self) -> ProposedSecret {
+        let mut secret = [0; SECRET_BYTES];
+        self.entropy.fill(&mut secret);
+        ProposedSecret { base32: Secret::new(base32(&secret)), base64: Secret::new(STANDARD.encode(secret)) }
     }
 
     /// Takes the second factor away, for somebody who lost it. Sessions and tokens of the user end.
@@ -93,7 +135,7 @@ pub(super) fn over_at(step: i64) -> i64 {
 /// What `code` is, as the user with this secret and these hashes would know it.
 pub(super) fn find(code: &str, secret: Option<&Secret<String>>, recovery: &[String], now: i64) -> Option<Found> {
     let secret = secret?;
-    let code: String = code.chars().filter(|c| !c.is_whitespace() && *c != '-').take(64).collect();
+    let code = normal(code);
     if let Some(step) = step_of(&code, secret, now) {
         return Some(Found::Step(step));
     }
@@ -103,6 +145,11 @@ pub(super) fn find(code: &str, secret: Option<&Secret<String>>, recovery: &[Stri
         known |= equal(other.as_bytes(), hash.as_bytes());
     }
     known.then_some(Found::Recovery(hash))
+}
+
+/// Without what people type between the groups.
+fn normal(code: &str) -> String {
+    code.chars().filter(|c| !c.is_whitespace() && *c != '-').take(64).collect()
 }
 
 fn step_of(code: &str, secret: &Secret<String>, now: i64) -> Option<i64> {

@@ -14,6 +14,7 @@ mod token;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{HeaderMap, Method};
@@ -30,7 +31,7 @@ pub use token::VerifiedToken;
 
 use crate::clock::Clock;
 use crate::jose::{self, Expectations, KeySet};
-use crate::policy::{Decision, Facts, Parameters, Policy, Reason, RuleId, Target, TokenFacts};
+use crate::policy::{ClaimNames, Decision, Facts, Parameters, Policy, Reason, RuleId, Target, TokenFacts};
 use crate::revocations::Revocations;
 
 /// An issuer whose tokens are verified here, without asking anybody.
@@ -48,6 +49,26 @@ pub trait Issuer: Send + Sync {
     /// # Errors
     /// [`Unknown`] when the directory cannot be asked now.
     async fn names_of(&self, ids: &[&str]) -> Result<Vec<(Box<str>, Box<str>)>, Unknown>;
+
+    /// Asks for other keys than the ones that the caller has `seen`, because a token names one that is not among them, or
+    /// because there are none; `None` if there are no others.
+    ///
+    /// # Errors
+    /// [`Unknown`] when that cannot be said now.
+    async fn newer(&self, seen: Option<&Arc<KeySet>>) -> Result<Option<Trusted>, Unknown> {
+        let _ = seen;
+        Ok(None)
+    }
+
+    /// In which claims of its tokens there is what rules speak of.
+    fn claim_names(&self) -> &ClaimNames {
+        ClaimNames::own()
+    }
+
+    /// What metrics call it and how old its keys are, if they are fetched from somewhere.
+    fn age_of_keys(&self) -> Option<(&str, Duration)> {
+        None
+    }
 }
 
 /// What makes a token believable.
@@ -56,7 +77,7 @@ pub struct Trusted {
     pub keys: Arc<KeySet>,
 }
 
-/// The directory could not be asked.
+/// The directory or an issuer could not be asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Unknown;
 
@@ -158,15 +179,13 @@ impl Enforcer {
     /// # Errors
     /// [`Denial::InvalidToken`], or `Undecidable` when keys or names cannot be had now.
     pub async fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, Denial> {
-        let refused = |reason| Denial::InvalidToken(TokenFault::Door(reason));
         let generation = self.cache.generation();
         let index = self.issuer_of(token)?;
         let issuer = &self.issuers[index];
-        let trusted = issuer.trusted().ok_or(Denial::Undecidable("keys_unavailable"))?;
-        let verified = jose::verify(token, &trusted.expectations, &trusted.keys, self.clock.now()).map_err(refused)?;
+        let verified = self.pass_door(&**issuer, token).await?;
 
         let token_id = verified.claims.get("jti").and_then(serde_json::Value::as_str).map(Box::from);
-        let mut facts = TokenFacts::of_claims(verified.claims);
+        let mut facts = TokenFacts::of_named_claims(verified.claims, issuer.claim_names());
         if !facts.permissions.is_empty() {
             let ids: Vec<&str> = facts.permissions.iter().map(|target| &*target.id).collect();
             let names = issuer.names_of(&ids).await.map_err(|Unknown| Denial::Undecidable("directory_unavailable"))?;
@@ -186,6 +205,23 @@ impl Enforcer {
         });
         self.cache.insert(token, compiled.clone(), generation);
         Ok(compiled)
+    }
+
+    /// The door, with the keys that are here; and once more if the issuer has others by now.
+    async fn pass_door(&self, issuer: &dyn Issuer, token: &str) -> Result<jose::Verified, Denial> {
+        let unavailable = |Unknown| Denial::Undecidable("keys_unavailable");
+        let verify = |trusted: &Trusted| jose::verify(token, &trusted.expectations, &trusted.keys, self.clock.now());
+        let trusted = match issuer.trusted() {
+            Some(trusted) => trusted,
+            None => issuer.newer(None).await.and_then(|newer| newer.ok_or(Unknown)).map_err(unavailable)?,
+        };
+        let mut outcome = verify(&trusted);
+        if let Err(jose::Reason::UnknownKey) = outcome
+            && let Some(newer) = issuer.newer(Some(&trusted.keys)).await.map_err(unavailable)?
+        {
+            outcome = verify(&newer);
+        }
+        outcome.map_err(|reason| Denial::InvalidToken(TokenFault::Door(reason)))
     }
 
     /// The issuer that a token claims, chosen by `iss` and never by `kid` (rule F7). Unread when there is only one: the
@@ -208,6 +244,11 @@ impl Enforcer {
     /// Drops every remembered token: keys or entity names of an issuer changed.
     pub fn forget(&self) {
         self.cache.clear();
+    }
+
+    /// What metrics call each issuer whose keys are fetched, and how old these are.
+    pub fn ages_of_keys(&self) -> impl Iterator<Item = (&str, Duration)> {
+        self.issuers.iter().filter_map(|issuer| issuer.age_of_keys())
     }
 
     /// The token cache in numbers, since the start.

@@ -60,6 +60,9 @@ impl Admin {
         metrics.token_cache_entries.set(i64::try_from(counts.tokens).unwrap_or(i64::MAX));
         metrics.open_connections.set(i64::try_from(self.census.open()).unwrap_or(i64::MAX));
         metrics.store_up.set(i64::from(self.store_is_up()));
+        for (issuer, age) in self.enforcer.ages_of_keys() {
+            metrics.jwks_age.with_label_values(&[issuer]).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        }
         for upstream in &self.upstreams {
             let healthy = i64::try_from(upstream.healthy()).unwrap_or(i64::MAX);
             metrics.healthy_servers.with_label_values(&[upstream.name()]).set(healthy);

@@ -142,6 +142,16 @@ impl Forwarder {
         })
     }
 
+    /// Whether a client sent a field that some application takes for one that carries an identity, but no proxy: whoever
+    /// sets `X-Auth-Roles` leaves `X_Auth_Roles` alone (rule M1).
+    pub fn has_lookalike(&self, headers: &HeaderMap) -> bool {
+        let own = |name: &HeaderName| self.identity_fields(None).any(|(own, _)| own == name);
+        let identity = || self.identity_fields(None).map(|(own, _)| own.as_str());
+        let folds_to =
+            |name: &str, own: &str| own.len() == name.len() && own.bytes().map(folded).eq(name.bytes().map(folded));
+        headers.keys().any(|name| !own(name) && identity().any(|own| folds_to(name.as_str(), own)))
+    }
+
     /// Gives every name the case in which the client sent it, and our own the usual one whatever the client sent. Names are
     /// the same in every case (RFC 9110 5.1), but not every old server knows.
     fn respell(&self, request: &mut RequestHeader, received: &RequestHeader) -> pingora::Result<()> {

@@ -284,6 +284,10 @@ impl Proxy {
             return Err(verify::UNTRUSTED);
         }
         let header = session.req_header();
+        // Those who ask set the fields of an identity, and no other spelling of them.
+        if self.0.forwarder.has_lookalike(&header.headers) {
+            return Err(verify::FORGED);
+        }
         let original = verify::Original::of(header)?;
         ctx.asked_for = Some(original.method.clone().into_owned());
         if !self.0.serves(&original.host) {

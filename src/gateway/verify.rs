@@ -34,6 +34,8 @@ pub const UNTRUSTED: Problem =
     Problem::new(403, "untrusted_peer", "Only a peer that trusted_proxies lists may ask for decisions");
 pub const ELSEWHERE: Problem =
     Problem::new(404, "served_elsewhere", "This path is decided on here and served by another gateway");
+pub const FORGED: Problem =
+    Problem::new(403, "identity_forged", "A field of the request poses as one that tells who the caller is");
 const MISSING: Problem =
     Problem::new(403, "original_missing", "The method or the target of the original request is not told");
 const AMBIGUOUS: Problem =

@@ -27,6 +27,10 @@ pub enum KeyError {
     NotPublic,
     #[error("the key is for encryption")]
     NotForSigning,
+    #[error("the set has too many keys")]
+    TooMany,
+    #[error("two keys of the set have the same name and algorithm")]
+    Ambiguous,
     #[error("the cryptographic library failed")]
     Library,
 }
@@ -69,6 +73,22 @@ impl SigningKey {
         Self::new(algorithm, pair)
     }
 
+    /// Makes an RSA key of 2048, 3072 or 4096 bits.
+    ///
+    /// # Errors
+    /// [`KeyError::Malformed`] for another length or algorithm; otherwise as [`SigningKey::generate`].
+    pub fn generate_rsa(algorithm: Algorithm, bits: usize) -> Result<Self, KeyError> {
+        let size = match bits {
+            2048 => KeySize::Rsa2048,
+            3072 => KeySize::Rsa3072,
+            4096 => KeySize::Rsa4096,
+            _ => return Err(KeyError::Malformed),
+        };
+        let Primitive::Rsa { signing, .. } = algorithm.primitive() else { return Err(KeyError::Malformed) };
+        let pair = RsaKeyPair::generate(size).map_err(|_| KeyError::Library)?;
+        Self::new(algorithm, Pair::Rsa { pair, encoding: signing })
+    }
+
     /// Reads what [`SigningKey::private_key`] wrote: PKCS#8, or the bytes of a shared secret.
     ///
     /// # Errors
@@ -96,7 +116,7 @@ impl SigningKey {
         Self::new(algorithm, pair)
     }
 
-    fn new(algorithm: Algorithm, pair: Pair) -> Result<Self, KeyError> {
+    pub(super) fn new(algorithm: Algorithm, pair: Pair) -> Result<Self, KeyError> {
         let verifying = match &pair {
             Pair::Rsa { pair, .. } => {
                 let public = pair.public_key();

@@ -8,12 +8,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Algorithm, KeyError, VerifyingKey, json};
+use super::{Algorithm, KeyError, SigningKey, VerifyingKey, json};
+
+/// The most keys that a published set may have (rule G3).
+const MAX_KEYS: usize = 100;
 
 /// An immutable set; a change makes a new one.
 #[derive(Debug)]
 pub struct KeySet {
     keys: HashMap<Arc<str>, Arc<VerifyingKey>>,
+    /// Keys whose name another one has too; each for an algorithm of its own (rule G8).
+    namesakes: Vec<Arc<VerifyingKey>>,
+    /// Verifies whatever `kid` a token names.
+    sole: Option<Arc<VerifyingKey>>,
     document: Bytes,
 }
 
@@ -29,42 +36,93 @@ impl KeySet {
             listed.extend(key.public_jwk().cloned());
             by_kid.insert(Arc::clone(key.kid()), key);
         }
-        Self { keys: by_kid, document: json!({ "keys": listed }).to_string().into() }
+        let document = json!({ "keys": listed }).to_string().into();
+        Self { keys: by_kid, namesakes: Vec::new(), sole: None, document }
+    }
+
+    /// One shared secret for every token of an issuer, whatever it calls its key. It is published nowhere.
+    ///
+    /// # Errors
+    /// [`KeyError::Malformed`] if the secret is shorter than its hash, or the algorithm has no shared secret.
+    pub fn of_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
+        if !algorithm.is_symmetric() {
+            return Err(KeyError::Malformed);
+        }
+        let key = Arc::clone(SigningKey::from_private_key(algorithm, secret)?.verifying_key());
+        Ok(Self { sole: Some(key), ..Self::default() })
     }
 
     /// Reads what somebody else published. Keys of kinds that we do not know are skipped; one that should not be there, a
-    /// private or shared one, spoils the whole set (rule G7).
+    /// private or shared one, spoils the whole set (rule G7). So do two keys that nothing tells apart (rule G8).
     ///
     /// # Errors
-    /// [`KeyError::Malformed`] if it is no JWK set, [`KeyError::NotPublic`] if it holds what must not be published.
+    /// [`KeyError::Malformed`] if it is no JWK set, [`KeyError::NotPublic`] if it holds what must not be published,
+    /// [`KeyError::TooMany`] and [`KeyError::Ambiguous`].
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let document = json::parse_object(text.as_bytes()).map_err(|_| KeyError::Malformed)?;
         let listed = document.get("keys").and_then(Value::as_array).ok_or(KeyError::Malformed)?;
-        let mut keys = Vec::with_capacity(listed.len());
+        if listed.len() > MAX_KEYS {
+            return Err(KeyError::TooMany);
+        }
+        let mut keys: Vec<Arc<VerifyingKey>> = Vec::with_capacity(listed.len());
+        let mut namesakes = Vec::new();
         for entry in listed {
-            match VerifyingKey::from_jwk(entry.as_object().ok_or(KeyError::Malformed)?) {
-                Ok(key) => keys.push(Arc::new(key)),
+            let key = match VerifyingKey::from_jwk(entry.as_object().ok_or(KeyError::Malformed)?) {
+                Ok(key) => Arc::new(key),
                 Err(KeyError::NotPublic) => return Err(KeyError::NotPublic),
                 Err(
-                    KeyError::Malformed | KeyError::UnsupportedAlgorithm | KeyError::NotForSigning | KeyError::Library,
-                ) => {}
+                    KeyError::Malformed
+                    | KeyError::UnsupportedAlgorithm
+                    | KeyError::NotForSigning
+                    | KeyError::Library
+                    | KeyError::TooMany
+                    | KeyError::Ambiguous,
+                ) => continue,
+            };
+            let mut same_name = keys.iter().chain(&namesakes).filter(|other| other.kid() == key.kid()).peekable();
+            if same_name.peek().is_none() {
+                keys.push(key);
+                continue;
+            }
+            match same_name.find(|other| other.algorithm() == key.algorithm()) {
+                // The same entry twice is one.
+                Some(other) if other.public_jwk() == key.public_jwk() => {}
+                Some(_) => return Err(KeyError::Ambiguous),
+                None => namesakes.push(key),
             }
         }
-        Ok(Self::new(keys))
+        Ok(Self { namesakes, ..Self::new(keys) })
     }
 
     pub fn find(&self, kid: &str) -> Option<&Arc<VerifyingKey>> {
-        self.keys.get(kid)
+        self.keys.get(kid).or(self.sole.as_ref())
+    }
+
+    /// The key of that name, and of several the one for `algorithm`.
+    pub(super) fn find_for(&self, kid: &str, algorithm: Algorithm) -> Option<&Arc<VerifyingKey>> {
+        let first = self.find(kid)?;
+        let better = || self.namesakes.iter().find(|key| **key.kid() == *kid && key.algorithm() == algorithm);
+        if first.algorithm() == algorithm { Some(first) } else { better().or(Some(first)) }
     }
 
     /// The key for `algorithm` if there is exactly one: what a token without `kid` may mean.
     pub fn only(&self, algorithm: Algorithm) -> Option<&Arc<VerifyingKey>> {
-        let mut candidates = self.keys.values().filter(|key| key.algorithm() == algorithm);
+        let mut candidates = self.keys().filter(|key| key.algorithm() == algorithm);
         candidates.next().filter(|_| candidates.next().is_none())
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &Arc<VerifyingKey>> {
-        self.keys.values()
+        self.keys.values().chain(&self.namesakes).chain(&self.sole)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys().next().is_none()
+    }
+
+    /// Whether every key of `older` is still here, so that nothing that it verified has to be asked again.
+    pub fn holds_all_of(&self, older: &Self) -> bool {
+        let is_here = |key: &Arc<VerifyingKey>| self.keys().any(|own| own.public_jwk() == key.public_jwk());
+        older.keys().all(is_here)
     }
 
     /// The JWKS: public keys only, rendered once.
@@ -131,6 +189,39 @@ mod tests {
         assert_eq!(KeySet::parse(&json!({ "keys": [private] }).to_string()).unwrap_err(), KeyError::NotPublic);
         for text in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[1]}"#] {
             assert_eq!(KeySet::parse(text).unwrap_err(), KeyError::Malformed, "{text}");
+        }
+    }
+
+    // G3, G8: limits, and names that several keys have
+    #[test]
+    fn a_name_means_one_key_of_an_algorithm() {
+        let entry = |key: &VerifyingKey, kid: &str| {
+            let mut entry = key.public_jwk().cloned().unwrap();
+            entry.insert("kid".to_owned(), kid.into());
+            Value::Object(entry)
+        };
+        let (ec, other, ed) = (key(Algorithm::Es256), key(Algorithm::Es256), key(Algorithm::EdDsa));
+        let parse = |keys: &[Value]| KeySet::parse(&json!({ "keys": keys }).to_string());
+        let set = parse(&[entry(&ec, "a"), entry(&ed, "a"), entry(&ec, "a")]).unwrap();
+        for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
+            assert_eq!(set.find_for("a", algorithm).unwrap().algorithm(), algorithm);
+        }
+        assert_eq!(parse(&[entry(&ec, "a"), entry(&other, "a")]).unwrap_err(), KeyError::Ambiguous);
+        let many: Vec<Value> = (0..101).map(|number| entry(&ec, &number.to_string())).collect();
+        assert!(parse(&many[..100]).is_ok());
+        assert_eq!(parse(&many).unwrap_err(), KeyError::TooMany);
+        let (both, one) = (parse(&[entry(&ec, "a"), entry(&ed, "b")]).unwrap(), parse(&[entry(&ec, "a")]).unwrap());
+        assert!(both.holds_all_of(&one) && !one.holds_all_of(&both));
+        assert!(!parse(&[entry(&other, "a")]).unwrap().holds_all_of(&one), "the same name for another key");
+    }
+
+    #[test]
+    fn a_shared_secret_answers_to_every_name() {
+        let set = KeySet::of_secret(Algorithm::Hs256, &[7; 32]).unwrap();
+        assert!(set.find("anything").is_some() && set.only(Algorithm::Hs256).is_some());
+        assert_eq!(set.document(), KeySet::default().document());
+        for (algorithm, secret) in [(Algorithm::Hs256, &[7; 31][..]), (Algorithm::Es256, &[7; 64][..])] {
+            assert_eq!(KeySet::of_secret(algorithm, secret).unwrap_err(), KeyError::Malformed);
         }
     }
 

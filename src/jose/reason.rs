@@ -20,10 +20,11 @@ pub enum Reason {
     Expired,
     NotYetValid,
     IssuedInFuture,
+    MissingClaim,
 }
 
 impl Reason {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::TooLarge,
         Self::Malformed,
         Self::DuplicateMember,
@@ -41,6 +42,7 @@ impl Reason {
         Self::Expired,
         Self::NotYetValid,
         Self::IssuedInFuture,
+        Self::MissingClaim,
     ];
 
     /// The name in logs and metric labels.
@@ -63,6 +65,7 @@ impl Reason {
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::IssuedInFuture => "issued_in_future",
+            Self::MissingClaim => "missing_claim",
         }
     }
 }

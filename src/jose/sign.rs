@@ -20,6 +20,8 @@ pub enum TokenType {
     Jwt,
     /// `logout+jwt` (OpenID Connect Back-Channel Logout 1.0 section 2.4).
     LogoutToken,
+    /// `vended+jwt`: what an administrator wanted to be signed, good for nothing here (RFC 8725 3.11).
+    Vended,
 }
 
 impl TokenType {
@@ -28,6 +30,7 @@ impl TokenType {
             Self::AccessToken => "at+jwt",
             Self::Jwt => "JWT",
             Self::LogoutToken => "logout+jwt",
+            Self::Vended => "vended+jwt",
         }
     }
 }
@@ -46,6 +49,7 @@ pub(super) struct Headers {
     access_token: Box<str>,
     jwt: Box<str>,
     logout_token: Box<str>,
+    vended: Box<str>,
 }
 
 impl Headers {
@@ -58,6 +62,7 @@ impl Headers {
             access_token: encoded(TokenType::AccessToken),
             jwt: encoded(TokenType::Jwt),
             logout_token: encoded(TokenType::LogoutToken),
+            vended: encoded(TokenType::Vended),
         }
     }
 
@@ -66,6 +71,7 @@ impl Headers {
             TokenType::AccessToken => &self.access_token,
             TokenType::Jwt => &self.jwt,
             TokenType::LogoutToken => &self.logout_token,
+            TokenType::Vended => &self.vended,
         }
     }
 }

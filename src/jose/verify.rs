@@ -29,6 +29,8 @@ pub struct Expectations {
     /// Seconds that the issuer's clock may be ahead of ours: for `nbf` and `iat` only, never for `exp`.
     pub leeway_for: i64,
     pub max_bytes: usize,
+    /// Claims that must be there, whatever they say; null is nothing.
+    pub required_claims: Box<[Box<str>]>,
 }
 
 /// The `typ` values that an issuer may write, compared without case and without `application/` (RFC 7515 4.1.9).
@@ -69,6 +71,7 @@ impl Expectations {
             algorithms: AlgorithmSet::asymmetric(),
             leeway_for: 10,
             max_bytes: MAX_TOKEN_BYTES,
+            required_claims: Box::default(),
         }
     }
 }
@@ -110,7 +113,7 @@ pub fn verify(token: &str, expectations: &Expectations, keys: &KeySet, now: i64)
         return Err(Reason::WrongType);
     }
     let key = match &header.kid {
-        Some(kid) => keys.find(kid),
+        Some(kid) => keys.find_for(kid, header.algorithm),
         None => keys.only(header.algorithm),
     };
     let key = key.ok_or(Reason::UnknownKey)?;
@@ -136,7 +139,18 @@ pub fn verify(token: &str, expectations: &Expectations, keys: &KeySet, now: i64)
     if issued_at.is_some_and(|issued_at| issued_at > latest) {
         return Err(Reason::IssuedInFuture);
     }
+    let is_missing = |name: &&Box<str>| claims.get(&***name).is_none_or(Value::is_null);
+    if expectations.required_claims.iter().any(|name| is_missing(&name)) {
+        return Err(Reason::MissingClaim);
+    }
     Ok(Verified { header, key_id: Arc::clone(key.kid()), claims, expires_at, issued_at })
+}
+
+/// Whether text is meant to be a signed JWT: three parts, the first of which is an object with `alg`. Whatever else a
+/// token is, nobody but its issuer can read it.
+pub fn is_jwt(token: &str) -> bool {
+    let header = split(token).and_then(|parts| decode(parts.header).ok());
+    header.is_some_and(|header| json::parse_object(&header).is_ok_and(|members| members.contains_key("alg")))
 }
 
 /// Reads `iss` without believing it, to choose the [`Expectations`] that [`verify`] then holds the token to.

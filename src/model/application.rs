@@ -106,6 +106,7 @@ pub struct ApplicationSettings {
     pub refresh_tokens: Option<RefreshTokenPolicy>,
     /// Response modes that may be asked for (A15).
     pub response_modes: Vec<ResponseMode>,
+    pub login_api: LoginApi,
     /// Who registered the application, for people who are asked for consent (K7).
     pub owner: Option<String>,
 }
@@ -139,6 +140,7 @@ impl Default for ApplicationSettings {
             access_token_for: None,
             refresh_tokens: None,
             response_modes: ResponseMode::ALL.to_vec(),
+            login_api: LoginApi::default(),
             owner: None,
         }
     }
@@ -240,6 +242,16 @@ named! {
 named! {
     /// How an authorization response travels (OAuth 2.0 Multiple Response Types, Form Post Response Mode).
     ResponseMode { Query = "query", Fragment = "fragment", FormPost = "form_post" }
+}
+
+/// What the management API may do for the application's users (FusionAuth's `loginConfiguration`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoginApi {
+    /// Whether a login there brings a refresh token.
+    pub generates_refresh_tokens: bool,
+    /// Whether whoever holds a refresh token of the application may use it there, without being the client.
+    pub allows_refresh: bool,
 }
 
 /// The scopes that OpenID Connect Core 5.4 defines.

@@ -10,6 +10,8 @@ mod approval;
 mod change;
 mod entity;
 mod key;
+mod logged_event;
+mod named_key;
 mod revocation;
 mod session;
 mod tenant;
@@ -17,7 +19,9 @@ mod user;
 
 pub use api_key::ApiKey;
 pub use application::{Application, ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, ConsentMode};
-pub use application::{CustomScope, LogoutBehavior, PkcePolicy, ProvidedScope, ProvidedScopes, RefreshTokenPolicy};
+pub use application::{
+    CustomScope, LoginApi, LogoutBehavior, PkcePolicy, ProvidedScope, ProvidedScopes, RefreshTokenPolicy,
+};
 pub use application::{
     RefreshTokenUsage, Relationship, ResponseMode, Role, ScopeHandling, UnknownScopes, UrlValidation,
 };
@@ -26,6 +30,8 @@ pub use change::{Change, ChangeKind};
 pub use entity::{ClientSecret, Entity, EntityGrant, EntityType, Permission, is_client_id, is_permission_name};
 pub use entity::{is_display_name, is_scope_name};
 pub use key::{KeyPurpose, KeySchedule, KeyState, StoredKey, signing_key};
+pub use logged_event::{EventKind, LoggedEvent};
+pub use named_key::NamedKey;
 pub use revocation::{Revocation, Revoked};
 pub use session::{Session, UntoldLogout};
 pub use tenant::{ExpiresIn, Profile, Tenant, TenantSettings, Theme, UserCodeShape};

@@ -77,7 +77,8 @@ impl AuthorizationServer {
             | Reason::MissingExpiry
             | Reason::InvalidTime
             | Reason::NotYetValid
-            | Reason::IssuedInFuture => invalid(),
+            | Reason::IssuedInFuture
+            | Reason::MissingClaim => invalid(),
         })?;
         if self.revocations.concern(&Bearings::of_claims(&verified.claims)) {
             return Err(invalid());

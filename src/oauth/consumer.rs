@@ -193,8 +193,8 @@ impl AuthorizationServer {
         let grant = UserGrant { at_most_for: Some(consumer.access_token_for), ..grant };
         let issued = self.issue(issuer, &Proof::User(Box::new(grant)))?;
         Ok(ConsumerTokens {
+            expires_in: issued.expiry(),
             token: issued.access_token,
-            expires_in: issued.expires_in,
             refresh_token: issued.refresh_token,
             scope: issued.scope.map(|scope| match issuer.dialect().scope_separator {
                 ScopeSeparator::Space => scope,

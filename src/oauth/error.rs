@@ -377,7 +377,7 @@ impl OAuthError {
 
 impl OAuthError {
     /// Whether the request may be right and we are the ones who cannot answer.
-    pub(super) fn is_ours(&self) -> bool {
+    pub fn is_ours(&self) -> bool {
         matches!(self.code, ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable)
     }
 }

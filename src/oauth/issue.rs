@@ -3,6 +3,8 @@
 //! Owns their claims and the answer around them; it does not ask whether anybody may have one. ID tokens are in
 //! `id_token`.
 
+mod vended;
+
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -16,8 +18,10 @@ use super::keys::LocalIssuer;
 use super::{AuthorizationServer, scopes, user_claims};
 use crate::clock::UnixSeconds;
 use crate::model::{Application, Approval, KeyPurpose, Profile, ScopeHandling};
-use crate::profile::{Dialect, ScopeSeparator, TokenMember};
+use crate::profile::{Dialect, ExpiresIn, ScopeSeparator, TokenMember};
 use crate::revocations::Bearings;
+
+pub use vended::{Vending, VendingRefusal};
 
 /// What a grant proved.
 pub(super) enum Proof {
@@ -79,8 +83,10 @@ pub(super) struct Target {
 #[derive(Debug)]
 pub struct TokenResponse {
     pub access_token: String,
-    /// As it is said: seconds from now, or the instant.
+    /// Seconds from `issued_at`.
     pub expires_in: i64,
+    /// How that is said.
+    pub says_expiry: ExpiresIn,
     pub id_token: Option<String>,
     pub refresh_token: Option<String>,
     /// What administrators call the refresh token; never a secret.
@@ -88,9 +94,20 @@ pub struct TokenResponse {
     /// Separated by spaces.
     pub scope: Option<String>,
     pub user_id: Option<Uuid>,
+    pub issued_at: UnixSeconds,
     /// For those who count, too.
     pub grant_type: GrantType,
     pub profile: Profile,
+}
+
+impl TokenResponse {
+    /// What `expires_in` says (D3).
+    pub(super) fn expiry(&self) -> i64 {
+        match self.says_expiry {
+            ExpiresIn::Relative => self.expires_in,
+            ExpiresIn::Absolute => self.issued_at + self.expires_in,
+        }
+    }
 }
 
 impl Serialize for TokenResponse {
@@ -107,7 +124,7 @@ impl Serialize for TokenResponse {
         for member in written {
             match member {
                 TokenMember::AccessToken => members.serialize_entry("access_token", &self.access_token)?,
-                TokenMember::ExpiresIn => members.serialize_entry("expires_in", &self.expires_in)?,
+                TokenMember::ExpiresIn => members.serialize_entry("expires_in", &self.expiry())?,
                 TokenMember::IdToken => entry(&mut members, "id_token", self.id_token.as_ref())?,
                 TokenMember::RefreshToken => entry(&mut members, "refresh_token", self.refresh_token.as_ref())?,
                 TokenMember::RefreshTokenId => entry(&mut members, "refresh_token_id", self.refresh_token_id)?,
@@ -274,13 +291,15 @@ impl AuthorizationServer {
             None
         };
         Ok(TokenResponse {
-            expires_in: issuer.expires_in(access_token.issued_at, access_token.expires_in),
+            expires_in: access_token.expires_in,
+            says_expiry: issuer.says_expiry(),
             access_token: access_token.text,
             id_token,
             refresh_token: grant.refresh_token.as_ref().map(|token| token.text.clone()),
             refresh_token_id: grant.refresh_token.as_ref().map(|token| token.id),
             scope: Some(approval.scopes.join(" ")).filter(|scope| !scope.is_empty()),
             user_id: Some(subject.user.id),
+            issued_at: access_token.issued_at,
             grant_type: grant.grant_type,
             profile: issuer.tenant.profile,
         })
@@ -387,12 +406,14 @@ impl AuthorizationServer {
         };
         Ok(TokenResponse {
             access_token: key.sign(dialect.access_token_type, &claims)?,
-            expires_in: issuer.expires_in(now, lives_for),
+            expires_in: lives_for,
+            says_expiry: issuer.says_expiry(),
             id_token: None,
             refresh_token: grant.refresh_token.as_ref().map(|token| token.text.clone()),
             refresh_token_id: grant.refresh_token.as_ref().map(|token| token.id),
             scope: Some(approval.scopes.join(" ")).filter(|scope| !scope.is_empty()),
             user_id: None,
+            issued_at: now,
             grant_type: grant.grant_type,
             profile: tenant.profile,
         })
@@ -420,12 +441,14 @@ impl AuthorizationServer {
         };
         Ok(TokenResponse {
             access_token: key.sign(Dialect::of(tenant.profile).access_token_type, &claims)?,
-            expires_in: issuer.expires_in(now, claims.exp - now),
+            expires_in: claims.exp - now,
+            says_expiry: issuer.says_expiry(),
             id_token: None,
             refresh_token: None,
             refresh_token_id: None,
             scope: entitlement.scope.clone(),
             user_id: None,
+            issued_at: now,
             grant_type: entitlement.grant_type,
             profile: tenant.profile,
         })

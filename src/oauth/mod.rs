@@ -9,6 +9,8 @@
 //! | RFC 6749 3.1 the authorization endpoint, OpenID Connect Core 3 | `authorization`, `login`, `session`, `consent` |
 //! | OpenID Connect logout: RP-initiated, front-channel, back-channel | `logout` |
 //! | RFC 6749 3.2 parameters | `parameters` |
+//! | logins and tokens through the management API | `login_api`, `waiting_login`, `token_api` |
+//! | one's own account through the management API | `own_account` |
 //! | RFC 6749 4.1.3 authorization codes | `grant/authorization_code` |
 //! | RFC 6749 4.3 passwords | `grant/password` |
 //! | a new password that is due at the token endpoint (F-055) | `change_password` |
@@ -46,9 +48,11 @@ mod introspection;
 mod issue;
 mod keys;
 mod login;
+mod login_api;
 mod login_state;
 mod logout;
 mod metadata;
+mod own_account;
 mod parameters;
 mod refresh_tokens;
 mod repetitions;
@@ -58,8 +62,10 @@ mod secret_shape;
 mod session;
 mod setup;
 mod tenant;
+mod token_api;
 mod user_claims;
 mod userinfo;
+mod waiting_login;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -77,11 +83,14 @@ pub use interaction::{
 };
 pub use interaction::{Reply, Step};
 pub use introspection::Introspection;
-pub use issue::TokenResponse;
-pub use keys::{KeyRing, KeyRingError, LocalIssuer, Rotation};
+pub use issue::{TokenResponse, Vending, VendingRefusal};
+pub use keys::{KeyMaterial, KeyRing, KeyRingError, KnownKey, LocalIssuer, NewKey, Rotation};
+pub use login_api::{ApiLogin, LoggedIn, LoginDetails, LoginRefusal, LoginStep};
 pub use logout::LogoutToTell;
+pub use own_account::{OwnAccount, PasswordRefusal};
 pub(crate) use parameters::{decode as form_decoded, encode as form_encoded};
 pub use tenant::Speaker;
+pub use token_api::{ApiRefresh, TokenRefusal, Voucher};
 pub use userinfo::UserInfo;
 
 use crate::clock::Clock;

@@ -22,6 +22,9 @@ const BYTES: usize = 40;
 /// Seconds for which a mark is kept at least, should the life of access tokens have been shortened meanwhile.
 const MARKED_FOR: i64 = 86_400;
 
+/// What a device may call itself, in characters.
+const MAX_DEVICE_NAME: usize = 100;
+
 /// The first token of a family: for the client, and for the store.
 pub(super) struct Family {
     pub new: NewRefreshToken,
@@ -37,18 +40,20 @@ impl AuthorizationServer {
         device_name: Option<String>,
     ) -> Option<Family> {
         let application = asking.application;
-        let dialect = asking.issuer.dialect();
         // F-277: some give them to whoever may have them.
-        let wanted = (dialect.refreshes_always || approval.has_scope(scopes::OFFLINE_ACCESS))
+        let wanted = (asking.issuer.dialect().refreshes_always || approval.has_scope(scopes::OFFLINE_ACCESS))
             && application.settings.generates_refresh_tokens
             && application.allows(ApplicationGrant::RefreshToken);
-        if !wanted {
-            return None;
-        }
+        wanted.then(|| self.family_of(asking, approval, device_name))
+    }
+
+    /// The first refresh token of a grant that brings one whatever its scopes are.
+    pub(super) fn family_of(&self, asking: &Asking<'_>, approval: &Approval, device_name: Option<String>) -> Family {
         let now = self.clock.now();
-        let policy = self.refresh_token_policy(asking.issuer, application);
+        let policy = self.refresh_token_policy(asking.issuer, asking.application);
         let expires_at = now + policy.absolute_for;
-        let new = NewRefreshToken { id: self.entropy.uuid(), text: draw(dialect.secret_shape, &self.entropy, BYTES) };
+        let shape = asking.issuer.dialect().secret_shape;
+        let new = NewRefreshToken { id: self.entropy.uuid(), text: draw(shape, &self.entropy, BYTES) };
         let stored = RefreshToken {
             id: new.id,
             hash: ClientSecret::hash(&new.text),
@@ -61,7 +66,7 @@ impl AuthorizationServer {
             revoked_at: None,
             device_name,
         };
-        Some(Family { new, stored })
+        Family { new, stored }
     }
 
     pub(super) fn refresh_token_policy<'a>(
@@ -104,4 +109,9 @@ impl AuthorizationServer {
         self.revocations.add(&revocation);
         Ok(())
     }
+}
+
+/// What a device calls itself, without what could do anything in a terminal or on a page.
+pub(super) fn device_name(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(MAX_DEVICE_NAME).collect()
 }

@@ -12,15 +12,16 @@ use serde_json::{Map, Number, Value};
 const FEW_CLAIMS: usize = 16;
 
 /// The value at `path`, through nested objects.
-pub(super) fn find<'t>(claims: &'t Map<String, Value>, path: &[Box<str>]) -> Option<&'t Value> {
+pub(super) fn find<'t, N: AsRef<str>>(claims: &'t Map<String, Value>, path: &[N]) -> Option<&'t Value> {
     let (first, nested) = path.split_first()?;
+    let first = first.as_ref();
     // Hashing a name costs more than comparing it with the few claims that tokens have.
     let claim = if claims.len() <= FEW_CLAIMS {
-        claims.iter().find(|(name, _)| ***name == **first).map(|(_, value)| value)
+        claims.iter().find(|(name, _)| **name == *first).map(|(_, value)| value)
     } else {
-        claims.get(&**first)
+        claims.get(first)
     };
-    nested.iter().try_fold(claim?, |value, name| value.as_object()?.get(&**name))
+    nested.iter().try_fold(claim?, |value, name| value.as_object()?.get(name.as_ref()))
 }
 
 /// The scalar candidates of a claim: itself, or the elements of an array.

@@ -2,25 +2,82 @@
 //!
 //! Owns how claims are read; whether they are true was settled before.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
+use super::claim;
 use super::facts::{Permissions, TargetPermissions, TokenFacts, Words};
+use super::rule::ClaimPath;
+
+/// In which claims an issuer writes what rules speak of. Scopes and roles are those of all the named claims together; of
+/// clients and tenants the first that is there counts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClaimNames {
+    pub scopes: Vec<ClaimPath>,
+    pub roles: Vec<ClaimPath>,
+    pub client: Vec<ClaimPath>,
+    pub tenant: Vec<ClaimPath>,
+}
+
+static OWN: LazyLock<ClaimNames> = LazyLock::new(|| ClaimNames {
+    tenant: vec![ClaimPath::top("tid")],
+    roles: vec![ClaimPath::top("roles")],
+    ..ClaimNames::usual()
+});
+
+impl ClaimNames {
+    /// Our own issuers'.
+    pub fn own() -> &'static Self {
+        &OWN
+    }
+
+    /// What RFC 9068, RFC 8693 and common practice call them. No tenant: a tenant of somebody else's is none of ours.
+    pub fn usual() -> Self {
+        Self {
+            scopes: vec![ClaimPath::top("scope"), ClaimPath::top("scp")],
+            roles: vec![ClaimPath::top("roles")],
+            client: vec![ClaimPath::top("client_id"), ClaimPath::top("azp")],
+            tenant: Vec::new(),
+        }
+    }
+}
 
 impl TokenFacts {
-    /// Facts out of claims. Targets of permissions have no names yet: [`Permissions::with_names`] adds them.
+    /// Facts out of the claims of a token of ours. Targets of permissions have no names yet: [`Permissions::with_names`]
+    /// adds them.
     pub fn of_claims(claims: Map<String, Value>) -> Self {
+        Self::of_named_claims(claims, ClaimNames::own())
+    }
+
+    /// The same for an issuer with names of its own.
+    pub fn of_named_claims(claims: Map<String, Value>, names: &ClaimNames) -> Self {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(Box::from);
         let audience = audience(&claims);
         Self {
             issuer: text("iss").unwrap_or_default(),
             subject: text("sub").unwrap_or_default(),
-            client_id: text("client_id").or_else(|| text("azp")),
-            tenant_id: text("tid"),
-            scopes: words(claims.get("scope").or_else(|| claims.get("scp"))),
-            roles: words(claims.get("roles")),
+            client_id: first_text(&claims, &names.client),
+            tenant_id: first_text(&claims, &names.tenant),
+            scopes: all_words(&claims, &names.scopes),
+            roles: all_words(&claims, &names.roles),
             permissions: permissions(&claims, &audience),
             audience,
             claims,
+        }
+    }
+}
+
+fn first_text(claims: &Map<String, Value>, paths: &[ClaimPath]) -> Option<Box<str>> {
+    paths.iter().find_map(|path| claim::find(claims, &path.0)?.as_str()).map(Box::from)
+}
+
+fn all_words(claims: &Map<String, Value>, paths: &[ClaimPath]) -> Words {
+    match paths {
+        [only] => words(claim::find(claims, &only.0)),
+        several => {
+            let found = several.iter().map(|path| words(claim::find(claims, &path.0)));
+            found.flat_map(|words| words.iter().map(Box::<str>::from).collect::<Vec<_>>()).collect()
         }
     }
 }
@@ -89,6 +146,34 @@ mod tests {
         assert_eq!(facts.audience.len(), 2);
         assert_eq!(facts.client_id.as_deref(), Some("c"));
         assert!(facts.roles.contains("admin"));
+    }
+
+    // F-339: an issuer has its own names for things, nested ones and URLs too
+    #[test]
+    fn claims_are_found_where_the_issuer_writes_them() {
+        let path = |names: &[&str]| ClaimPath(names.iter().map(|&name| name.to_owned()).collect());
+        let names = ClaimNames {
+            scopes: vec![path(&["permissions"])],
+            roles: vec![path(&["realm_access", "roles"]), path(&["https://example.com/roles"])],
+            client: vec![path(&["cid"])],
+            tenant: vec![path(&["org", "id"])],
+        };
+        let claims = json!({
+            "permissions": ["read", "write"], "scope": "openid", "roles": ["boss"], "client_id": "other", "cid": "c",
+            "realm_access": { "roles": ["admin"] }, "https://example.com/roles": "user guest", "org": { "id": "o" },
+        });
+        let found = TokenFacts::of_named_claims(claims.as_object().cloned().unwrap_or_default(), &names);
+        assert_eq!(
+            (found.scopes.to_string(), found.roles.to_string()),
+            ("read write".into(), "admin guest user".into())
+        );
+        assert_eq!((found.client_id.as_deref(), found.tenant_id.as_deref()), (Some("c"), Some("o")));
+        let usual = TokenFacts::of_named_claims(
+            json!({"scope": "a", "scp": ["b"], "azp": "c", "tid": "t"}).as_object().cloned().unwrap_or_default(),
+            &ClaimNames::usual(),
+        );
+        assert_eq!((usual.scopes.to_string(), usual.client_id.as_deref()), ("a b".into(), Some("c")));
+        assert_eq!(usual.tenant_id, None, "somebody else's tenants are none of ours");
     }
 
     // F-336, F-193

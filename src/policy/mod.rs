@@ -35,11 +35,12 @@ mod suggest;
 #[cfg(test)]
 mod testing;
 
+pub use claims::ClaimNames;
 pub use compile::{CompileError, Policy, RuleId};
 pub use cursor::RuleError;
 pub use decide::{Decision, Reason};
 pub use explain::Step;
 pub use facts::{Facts, NoParameters, Parameters, Permissions, TargetPermissions, TokenFacts, Words};
-pub use parse::parse_rule;
+pub use parse::{parse_claim_name, parse_rule};
 pub use rule::{ClaimPath, Rule, RuleKind, RuleSource, Target};
 pub use rule_set::RuleSet;

@@ -25,6 +25,24 @@ pub fn parse_rule(text: &str) -> Result<Rule, RuleError> {
     }
 }
 
+/// Reads the name of a claim as rules write it, dots leading into objects. A URL is one name here, quoted or not.
+///
+/// # Errors
+/// [`RuleError`] with the offending part.
+pub fn parse_claim_name(text: &str) -> Result<ClaimPath, RuleError> {
+    if text.contains("://") && !text.starts_with('"') {
+        return Ok(ClaimPath::top(text));
+    }
+    let mut cursor = Cursor::new(text);
+    let path = cursor.claim_path()?;
+    if cursor.peek().is_some() {
+        return Err(
+            cursor.error_here("a claim's name ends before this; put it in double quotes if it has such characters")
+        );
+    }
+    Ok(path)
+}
+
 impl Cursor<'_> {
     fn rule(&mut self, depth: usize) -> Result<Rule, RuleError> {
         if depth > MAX_DEPTH {

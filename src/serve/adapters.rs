@@ -45,8 +45,11 @@ impl Issuer for LocalTenant {
 /// The management API, as the listeners call it.
 pub(super) fn management(api: Management) -> Endpoints {
     let service = web::Service::new(api::router(api));
-    Arc::new(move |request| -> Answer {
+    Arc::new(move |mut request| -> Answer {
         let service = service.clone();
+        if let Some(Peer(Some(address))) = request.extensions_mut().remove::<Peer>() {
+            request.extensions_mut().insert(api::PeerAddress(address));
+        }
         Box::pin(async move { service.call(request).await })
     })
 }

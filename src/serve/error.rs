@@ -29,6 +29,8 @@ pub enum StartError {
     AmbiguousTenant { issuer: String },
     #[error("the routes do not fit together: {0}")]
     Routes(String),
+    #[error("other issuers cannot be asked for their keys: {0}")]
+    Outbound(String),
     #[error("the system refuses a thread or socket: {0}")]
     System(#[from] std::io::Error),
 }
@@ -43,6 +45,7 @@ impl StartError {
             | Self::StoreFailed(_)
             | Self::MasterKey(_)
             | Self::Keys(_)
+            | Self::Outbound(_)
             | Self::System(_) => 3,
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
+use tokio::task::JoinSet;
 
 use super::{Opened, StartError, compile, issuers};
 use crate::clock::Clock;
@@ -14,13 +15,21 @@ use crate::config::{Config, StoreLocation};
 use crate::directory::declare::TenantDeclaration;
 use crate::enforce::{Denial, Enforcer, Issuer, Pseudonyms, TokenCache, TokenFault};
 use crate::jose;
+use crate::metrics::Metrics;
 use crate::model::Tenant;
 use crate::policy::TokenFacts;
 use crate::profile::InUse;
 
 /// The enforcer of a configuration, if its store can be opened.
 pub struct Offline {
-    parts: Result<(Enforcer, Vec<Arc<dyn Issuer>>), String>,
+    parts: Result<Parts, String>,
+}
+
+struct Parts {
+    enforcer: Arc<Enforcer>,
+    issuers: Vec<Arc<dyn Issuer>>,
+    /// Asks other issuers for their keys.
+    _background: JoinSet<()>,
 }
 
 /// Facts of a token, and how far they can be believed.
@@ -43,8 +52,8 @@ impl Offline {
     /// The denial that the gateway would answer with.
     pub async fn verify(&self, token: &str) -> Result<Verified, Denial> {
         match &self.parts {
-            Ok((enforcer, _)) => {
-                let verified = enforcer.verify(token).await?;
+            Ok(parts) => {
+                let verified = parts.enforcer.verify(token).await?;
                 Ok(Verified::Fully { facts: verified.facts.clone(), key_id: verified.key_id.to_string() })
             }
             Err(why) => {
@@ -65,7 +74,7 @@ impl Offline {
     /// The issuer of the configuration that the token is from; the first one when no store says how they are called.
     pub fn issuer_of(&self, facts: &TokenFacts) -> Option<usize> {
         match &self.parts {
-            Ok((_, issuers)) => issuers.iter().position(|issuer| issuer.is_called(&facts.issuer)),
+            Ok(parts) => parts.issuers.iter().position(|issuer| issuer.is_called(&facts.issuer)),
             Err(_) => Some(0),
         }
     }
@@ -121,15 +130,19 @@ fn missing(config: &Config) -> Option<String> {
     }
 }
 
-async fn open(config: &Config) -> Result<(Enforcer, Vec<Arc<dyn Issuer>>), StartError> {
+async fn open(config: &Config) -> Result<Parts, StartError> {
     let opened = Opened::open(config).await?;
     let keys = super::key_ring(config, &opened, &config.public_url).await?;
-    let issuers = issuers(config, &opened, &keys).await?;
+    let believed = issuers::believed(config, &opened, (&keys, &Arc::new(Metrics::new()))).await?;
+    let issuers = believed.issuers;
     super::revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
     let enforcer =
         Enforcer::new(issuers.clone(), TokenCache::new(1), opened.clock.clone(), Pseudonyms::new(b"offline"))
             .with_revocations(opened.revocations);
-    Ok((enforcer, issuers))
+    let enforcer = Arc::new(enforcer);
+    let mut background = JoinSet::new();
+    issuers::follow(believed.foreign, &enforcer, &mut background);
+    Ok(Parts { enforcer, issuers, _background: background })
 }
 
 fn claims(token: &str) -> Option<Map<String, Value>> {

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::directory::Directory;
 use crate::entropy::Entropy;
+use crate::event_log::{EventLog, Keep};
 use crate::jose::{MasterKey, Sealing};
 use crate::revocations::Revocations;
 use crate::store::Store;
@@ -21,6 +22,7 @@ pub struct Opened {
     pub store: Arc<dyn Store>,
     pub directory: Arc<Directory>,
     pub revocations: Arc<Revocations>,
+    pub events: Arc<EventLog>,
     pub clock: Clock,
     pub entropy: Entropy,
 }
@@ -52,7 +54,17 @@ impl Opened {
             .with_sealing(sealing)
             .with_revocations(revocations.clone());
         let directory = Arc::new(directory);
-        Ok(Self { store, directory, revocations, clock, entropy })
+        let limits = config.management.event_log;
+        let keep =
+            Keep { keep_for: seconds(limits.keep_for), entries: i64::try_from(limits.entries).unwrap_or(i64::MAX) };
+        let events = Arc::new(EventLog::new(store.clone(), clock.clone(), keep));
+        Ok(Self { store, directory, revocations, events, clock, entropy })
+    }
+
+    /// Writes what was told and closes the store.
+    pub async fn close(&self) {
+        self.events.flush().await;
+        self.store.close().await;
     }
 
     /// Makes what the configuration declares. One that declares nothing leaves the store as it is.

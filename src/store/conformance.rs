@@ -8,6 +8,7 @@ mod applications;
 mod codes;
 mod devices;
 mod directory;
+mod event_log;
 mod feed;
 mod keys;
 mod refresh_tokens;
@@ -56,6 +57,7 @@ pub fn behaviours() -> impl Iterator<Item = Behaviour> {
         revocation::BEHAVIOURS,
         api_keys::BEHAVIOURS,
         keys::BEHAVIOURS,
+        event_log::BEHAVIOURS,
         feed::BEHAVIOURS,
     ]
     .into_iter()

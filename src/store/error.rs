@@ -85,6 +85,10 @@ pub enum Unique {
     ApiKeyId,
     /// The text of an API key.
     ApiKey,
+    /// The id of a key that somebody named.
+    NamedKeyId,
+    /// Its `kid`: the key is there under another name.
+    NamedKey,
     KeyId,
     /// The current key of one (tenant, purpose, algorithm).
     CurrentKey,
@@ -112,6 +116,8 @@ impl fmt::Display for Unique {
             Self::Grant => "grant",
             Self::ApiKeyId => "API key id",
             Self::ApiKey => "API key",
+            Self::NamedKeyId => "id",
+            Self::NamedKey => "key",
             Self::KeyId => "key id",
             Self::CurrentKey => "place of the current key",
         })

@@ -15,7 +15,8 @@ pub use error::{Object, OpenError, StoreError, Unique};
 
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
-    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
+    EventKind, LoggedEvent, NamedKey, Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant,
+    UntoldLogout, User,
 };
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -224,6 +225,25 @@ pub trait Store: Send + Sync + 'static {
     /// Every key that is not removed before `since`, oldest first.
     async fn list_keys(&self, since: i64) -> Result<Vec<StoredKey>>;
 
+    // Keys with names, used by an issuer or not. No node keeps them in memory: there is no change.
+
+    /// Conflicts on id and `kid`. [`StoreError::Missing`] names a missing tenant.
+    async fn insert_named_key(&self, key: &NamedKey) -> Result<()>;
+    async fn rename_named_key(&self, id: Uuid, name: &str, at: i64) -> Result<bool>;
+    async fn delete_named_key(&self, id: Uuid) -> Result<bool>;
+    /// Oldest first.
+    async fn list_named_keys(&self) -> Result<Vec<NamedKey>>;
+
+    // The event log. No node keeps it in memory: there is no change.
+
+    /// Appends with the next numbers, and deletes the oldest ones beyond `most`.
+    async fn append_events(&self, events: &[(EventKind, String)], at: i64, most: i64) -> Result<()>;
+    async fn find_event(&self, id: i64) -> Result<Option<LoggedEvent>>;
+    /// A page of those that match, and how many there are in all.
+    async fn search_events(&self, search: &EventSearch) -> Result<(Vec<LoggedEvent>, u64)>;
+    /// Deletes those stored before `before`, in several transactions; answers how many.
+    async fn forget_events(&self, before: i64) -> Result<u64>;
+
     // What files declared.
 
     /// By object: what `owner` applied the last time, as key and digest.
@@ -295,6 +315,31 @@ pub enum SearchOrder {
     Email,
     Username,
     CreatedAt,
+}
+
+/// What a search of the event log asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventSearch {
+    /// What the message contains, without regard to case. Empty: anything.
+    pub text: String,
+    pub kind: Option<EventKind>,
+    /// The first instant ...
+    pub from_at: i64,
+    /// ... and the last.
+    pub until_at: i64,
+    /// Most decisive first; `true` descends. Then the newest first.
+    pub order: Vec<(EventOrder, bool)>,
+    pub limit: u32,
+    pub offset: u32,
+}
+
+/// By what entries are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventOrder {
+    Id,
+    Kind,
+    Message,
+    StoredAt,
 }
 
 /// Which grants to list; ordered by target, then recipient.

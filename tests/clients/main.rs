@@ -167,5 +167,5 @@ fn requests_oauthlib_works() {
 
 #[test]
 fn fusionauth_client_works() {
-    run_python("fusionauth_client_walk.py", 14);
+    run_python("fusionauth_client_walk.py", 19);
 }

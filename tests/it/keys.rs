@@ -9,7 +9,8 @@ use faregate::clock::Clock;
 use faregate::entropy::Entropy;
 use faregate::jose::{MasterKey, Reason, verify};
 use faregate::model::{KeyPurpose, Tenant};
-use faregate::oauth::{KeyRing, KeyRingError, Settings};
+use faregate::oauth::{KeyMaterial, KeyRing, KeyRingError, NewKey, Settings};
+use faregate::secret::Secret;
 use faregate::store::Store as _;
 use uuid::Uuid;
 
@@ -57,6 +58,51 @@ async fn a_rotation_publishes_first_and_signs_later() {
     assert!(server.published().await.contains(&new));
     assert_ne!(server.keys.generation(), generation, "F17: caches are told");
     assert_eq!(server.refusal(&last), Some(Reason::UnknownKey));
+}
+
+// P2: a key that an administrator brings along is published at once and signs once everybody can know it.
+#[tokio::test]
+async fn a_key_of_ones_own_is_published_before_it_signs() {
+    let server = TestServer::start().await;
+    let old = server.kid().await;
+    let material = KeyMaterial::Shared { algorithm: None, secret: Secret::new("x".repeat(40)) };
+    let shared = NewKey { id: None, name: "shared".to_owned(), tenant_id: None, material };
+    let shared = server.keys.create_key(shared).await.unwrap();
+    let material = KeyMaterial::Generated { algorithm: "ES384".to_owned(), bits: None };
+    let made = NewKey { id: None, name: "mine".to_owned(), tenant_id: None, material };
+    let made = server.keys.create_key(made).await.unwrap();
+    assert!(!server.published().await.contains(&made.named.kid), "nobody uses it");
+    let algorithm = server.keys.use_key(TENANT, KeyPurpose::AccessToken, made.named.id, "key.id").await.unwrap();
+    let mut tenant = server.store.find_tenant(TENANT).await.unwrap().unwrap();
+    tenant.access_token_algorithm = algorithm;
+    server.store.update_tenant(&tenant).await.unwrap();
+    server.keys.reload().await.unwrap();
+    assert!(server.published().await.contains(&made.named.kid));
+    server.clock.set(NOW + 599);
+    assert_eq!(server.kid().await, old);
+    server.clock.set(NOW + 600);
+    assert_eq!(server.kid().await, made.named.kid);
+    // E6, F-205: a shared secret signs for the tenant that chose it, and no key set shows it.
+    server.keys.use_key(TENANT, KeyPurpose::AccessToken, shared.named.id, "key.id").await.unwrap();
+    tenant.access_token_algorithm = "HS256".to_owned();
+    server.store.update_tenant(&tenant).await.unwrap();
+    server.keys.reload().await.unwrap();
+    server.clock.set(NOW + 1200);
+    let token = server.token("").await;
+    assert_eq!(
+        (token.token_header()["kid"].as_str(), server.refusal(&token.access_token())),
+        (Some(&*shared.named.kid), None)
+    );
+    assert!(!server.published().await.contains(&shared.named.kid));
+    // What was replaced for good may go, and its tokens with it.
+    let known = server.keys.known_key(shared.named.id).await.unwrap().unwrap();
+    assert!(matches!(server.keys.delete_key(&known).await, Err(KeyRingError::Refused(_))));
+    let rotation = server.keys.rotate(TENANT, KeyPurpose::AccessToken).await.unwrap();
+    server.clock.set(rotation.signs_from_at);
+    assert_eq!(server.refusal(&token.access_token()), None);
+    let known = server.keys.known_key(shared.named.id).await.unwrap().unwrap();
+    server.keys.delete_key(&known).await.unwrap();
+    assert_eq!(server.refusal(&token.access_token()), Some(Reason::UnknownKey));
 }
 
 // T74: two nodes that rotate at once make one key, and both then sign with it.

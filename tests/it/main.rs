@@ -3,9 +3,11 @@
 mod cli;
 mod config;
 mod gateway;
+mod issuers;
 mod keys;
 mod login_time;
 mod management;
+mod peers;
 mod profiles;
 mod spec;
 mod store;

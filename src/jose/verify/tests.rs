@@ -116,6 +116,30 @@ fn the_first_token_of_the_rfc_verifies() {
     assert_eq!(verify(token, &expectations, &keys, 1_300_819_380).err(), Some(Reason::Expired));
 }
 
+// F18: what a token is shows in its form, before anybody verifies it
+#[test]
+fn a_jwt_is_told_from_an_opaque_token_by_its_form() {
+    let token = EC.sign(TokenType::AccessToken, &claims()).unwrap();
+    assert!(is_jwt(&token));
+    // Good or not, it is meant to be one.
+    assert!(is_jwt("eyJhbGciOiJub25lIn0.e30.AA"));
+    for opaque in ["", "a", "2YotnFZFEjr1zCsicMWpAA", "ya29.a0AfH6SMBx.y", "a.b.c", "..", "e30.e30.AA", "a.b.c.d.e"] {
+        assert!(!is_jwt(opaque), "{opaque}");
+    }
+}
+
+// An issuer promises claims, and a token without them is not what it promised
+#[test]
+fn promised_claims_must_be_there() {
+    let promised = |names: &[&str]| Expectations {
+        required_claims: names.iter().map(|&name| name.into()).collect(),
+        ..expectations()
+    };
+    let token = EC.sign(TokenType::AccessToken, &claims()).unwrap();
+    assert!(verify(&token, &promised(&["sub", "exp"]), &keys(), NOW).is_ok());
+    assert_eq!(verify(&token, &promised(&["sub", "client_id"]), &keys(), NOW).err(), Some(Reason::MissingClaim));
+}
+
 // F1: `none` in every spelling, and algorithms that the issuer may not use.
 #[test]
 fn algorithms_are_taken_from_the_list_only() {

@@ -4,7 +4,7 @@
 
 use super::response::ResponseType;
 use super::{Asked, Party};
-use crate::events::Event;
+use crate::events::{self, Event};
 use crate::model::{Approval, AuthenticationType, AuthorizationCode, ClientSecret, ResponseMode};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::OAuthError;
@@ -15,7 +15,7 @@ use crate::oauth::repetitions::Fresh;
 use crate::oauth::scopes;
 use crate::oauth::secret_shape::draw;
 use crate::oauth::session::{self, SignedIn};
-use crate::profile::Dialect;
+use crate::profile::{Dialect, ExpiresIn};
 
 const TOKEN_TYPE: &str = "token_type";
 
@@ -133,7 +133,11 @@ impl AuthorizationServer {
         if let Some(token) = access_token {
             fields.push(("access_token", token.text));
             fields.push((TOKEN_TYPE, party.issuer.dialect().token_type.to_owned()));
-            fields.push(("expires_in", party.issuer.expires_in(token.issued_at, token.expires_in).to_string()));
+            let expiry = match party.issuer.says_expiry() {
+                ExpiresIn::Relative => token.expires_in,
+                ExpiresIn::Absolute => token.issued_at + token.expires_in,
+            };
+            fields.push(("expires_in", expiry.to_string()));
         }
         if let Some(session_id) = approval.session_id {
             self.store.join_session(session_id, approval.application_id).await?;
@@ -181,6 +185,11 @@ impl Party {
                 error.description = error.description,
                 "An authorization request was refused."
             ); // F-013
+            events::tell_developer(|| {
+                let (client_id, why) = (&self.application.client_id, error.description);
+                let (code, reason) = (error.code.as_str(), error.reason.map_or("-", |reason| reason.as_str()));
+                format!("authorization.refused client {client_id}: {code} ({reason}): {why}")
+            });
         }
         let mut fields: Fields =
             vec![("error", error.code.as_str().to_owned()), ("error_description", error.description.to_owned())];

@@ -20,7 +20,7 @@ use super::issue::{Proof, TokenResponse};
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
-use crate::events::Event;
+use crate::events::{self, Event};
 use crate::model::{Application, ApplicationGrant};
 use crate::profile::Dialect;
 
@@ -204,5 +204,10 @@ fn tell_debugger(application: &Application, grant_type: GrantType, error: &OAuth
             "A token request was refused: {}",
             error.description
         );
+        events::tell_developer(|| {
+            let (client_id, grant_type) = (&application.client_id, grant_type.as_str());
+            let (code, reason, why) = (error.code.as_str(), reason.unwrap_or("-"), error.description);
+            format!("token.refused client {client_id}, {grant_type}: {code} ({reason}): {why}")
+        });
     }
 }

@@ -2,11 +2,6 @@
 //!
 //! Owns the steps after the password: a second factor, a new password that is due. Whether it is right is `directory`'s.
 
-use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use uuid::Uuid;
-
 use super::{Asking, GrantType};
 use crate::directory::LoginError;
 use crate::events::Event;
@@ -15,12 +10,11 @@ use crate::oauth::client::check_obstacle;
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::issue::{Holder, UserGrant};
 use crate::oauth::parameters::Parameters;
+use crate::oauth::refresh_tokens::device_name;
+use crate::oauth::waiting_login::Begun;
 use crate::oauth::{AuthorizationServer, scopes};
 use crate::profile::Dialect;
 use crate::secret::Secret;
-
-/// What a device may call itself, in characters.
-const MAX_DEVICE_NAME: usize = 100;
 
 pub(in crate::oauth) struct Request<'a> {
     proof: Proof<'a>,
@@ -59,7 +53,7 @@ impl<'a> Request<'a> {
             proof,
             two_factor_code: form.find("two_factor_code"),
             scope: form.find("scope"),
-            device_name: device.map(|name| name.chars().filter(|c| !c.is_control()).take(MAX_DEVICE_NAME).collect()),
+            device_name: device.map(device_name),
             user_code: form.find("user_code"),
         })
     }
@@ -155,35 +149,20 @@ impl AuthorizationServer {
             let description = "The user has a second factor: send two_factor_code.";
             let reason = ErrorReason::MultiFactorChallengeRequired;
             let error = OAuthError::new(ErrorCode::TwoFactorRequired, reason, description);
-            return Err(OAuthError { two_factor_id: Some(Secret::new(self.two_factor_id(asking, &user))), ..error });
+            let id =
+                self.waiting_login_id(&asking.issuer.tenant, &user, Some(asking.application.id), Begun::TokenEndpoint);
+            return Err(OAuthError { two_factor_id: Some(id), ..error });
         };
         self.directory.check_second_factor(&user, code, asking.peer).await.map_err(refusal)?;
         Ok((user, &["pwd", "otp", "mfa"]))
     }
 
-    /// What stands for a right password until the code of the second factor comes: user, end and our code over both. It is
-    /// good for one client, for minutes, and until the password changes.
-    fn two_factor_id(&self, asking: &Asking<'_>, user: &User) -> String {
-        let expires_at = self.clock.now() + asking.issuer.tenant.settings.interaction_for;
-        let mut bytes = user.id.as_bytes().to_vec();
-        bytes.extend(expires_at.to_be_bytes());
-        bytes.extend(hmac::sign(&self.two_factor_key(), &signed_text(asking, user, expires_at)).as_ref());
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-
     async fn waiting_for_second_factor(&self, asking: &Asking<'_>, id: &str) -> Result<User, OAuthError> {
-        let wrong = || refusal(LoginError::WrongCredentials);
-        let bytes = URL_SAFE_NO_PAD.decode(id).map_err(|_| wrong())?;
-        let (user_id, rest) = bytes.split_first_chunk::<16>().ok_or_else(wrong)?;
-        let (expires_at, code) = rest.split_first_chunk::<8>().ok_or_else(wrong)?;
-        let expires_at = i64::from_be_bytes(*expires_at);
-        let user = self.store.find_user(Uuid::from_bytes(*user_id)).await?.ok_or_else(wrong)?;
-        let signed = signed_text(asking, &user, expires_at);
-        let now = self.clock.now();
-        if hmac::verify(&self.two_factor_key(), &signed, code).is_err() || now >= expires_at {
-            return Err(wrong());
-        }
-        check_obstacle(&user, now)?;
+        let waiting = self.find_waiting_login(id).await?.filter(|waiting| {
+            waiting.begun == Begun::TokenEndpoint && waiting.application_id == Some(asking.application.id)
+        });
+        let user = waiting.ok_or_else(|| refusal(LoginError::WrongCredentials))?.user;
+        check_obstacle(&user, self.clock.now())?;
         Ok(user)
     }
 
@@ -201,14 +180,6 @@ impl AuthorizationServer {
         let error = OAuthError::new(ErrorCode::ChangePasswordRequired, reason, description);
         Err(OAuthError { change_password_id: Some(Secret::new(self.change_password_id(user))), ..error })
     }
-
-    fn two_factor_key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, &self.keys.derived_key(b"faregate second factor at the token endpoint"))
-    }
-}
-
-fn signed_text(asking: &Asking<'_>, user: &User, expires_at: i64) -> Vec<u8> {
-    format!("{}:{}:{}:{expires_at}", asking.application.id, user.id, user.password_changed_at).into_bytes()
 }
 
 /// F-110, F-114

@@ -110,6 +110,20 @@ impl AuthorizationServer {
         })
     }
 
+    /// The same for a token that came without a form: nothing but the token is asked for.
+    ///
+    /// # Errors
+    /// As [`Self::redeem_refresh_token`].
+    pub(in crate::oauth) async fn redeem_bare_refresh_token(
+        &self,
+        asking: &Asking<'_>,
+        refresh_token: &str,
+        at_most_for: Option<i64>,
+    ) -> Result<UserGrant, OAuthError> {
+        let request = Request { refresh_token, scope: None, at_most_for, user_code: None };
+        self.redeem_refresh_token(asking, &request).await
+    }
+
     /// The successor of a token: a new one, or for a while the one that an earlier request was given (C4, C6). The client
     /// may not have heard the answer, and several of its requests may have come at once.
     async fn succeed(

@@ -105,17 +105,20 @@ impl LocalIssuer {
         self.keys.iter().find(|key| key.stored.id == chosen.id).map(|key| &key.key)
     }
 
+    /// The key with this `kid`, if it is one that signs at `now`.
+    pub fn key_that_signs(&self, kid: &str, now: UnixSeconds) -> Option<&Arc<SigningKey>> {
+        let found = self.keys.iter().find(|key| key.stored.id == kid && key.stored.state(now) == KeyState::Signing);
+        found.map(|key| &key.key)
+    }
+
     /// How its tenant speaks.
     pub fn dialect(&self) -> &'static Dialect {
         Dialect::of(self.tenant.profile)
     }
 
-    /// What `expires_in` says of a token (D3).
-    pub fn expires_in(&self, issued_at: UnixSeconds, seconds: i64) -> i64 {
-        match self.tenant.settings.expires_in.unwrap_or(self.dialect().expires_in) {
-            ExpiresIn::Relative => seconds,
-            ExpiresIn::Absolute => issued_at + seconds,
-        }
+    /// How `expires_in` is said (D3).
+    pub fn says_expiry(&self) -> ExpiresIn {
+        self.tenant.settings.expires_in.unwrap_or(self.dialect().expires_in)
     }
 
     /// The JWKS of the tenant, for everybody.

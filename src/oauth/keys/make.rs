@@ -79,14 +79,24 @@ impl KeyRing {
     /// # Errors
     /// [`KeyRingError::Changed`] when another node rotated the same key meanwhile: then there is one new key, its.
     pub async fn rotate(&self, tenant_id: Uuid, purpose: KeyPurpose) -> Result<Rotation, KeyRingError> {
-        let now = self.clock.now();
         let tenant = self.store.find_tenant(tenant_id).await?.ok_or(KeyRingError::NoTenant(tenant_id))?;
         let slot = Slot::of(&tenant, purpose)?;
-        let stored = self.store.list_keys(now).await?;
+        let stored = self.store.list_keys(self.clock.now()).await?;
         let Some(current) = stored.iter().find(|key| slot.holds(key) && key.retired_at.is_none()) else {
             return Err(KeyRingError::Changed);
         };
         let made = self.generate(slot).await?;
+        self.replace(&tenant, current, made).await
+    }
+
+    /// Publishes `made` as the successor of the current key of its slot.
+    pub(super) async fn replace(
+        &self,
+        tenant: &Tenant,
+        current: &StoredKey,
+        made: StoredKey,
+    ) -> Result<Rotation, KeyRingError> {
+        let now = self.clock.now();
         let schedule = KeySchedule {
             publish_for: self.settings.publish_for,
             keep_for: tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR).max(self.settings.keep_for)
@@ -141,12 +151,17 @@ impl KeyRing {
 
     /// Fills a slot, unless another node was faster.
     async fn make(&self, slot: Slot) -> Result<(), KeyRingError> {
+        let made = self.generate(slot).await?;
+        self.begin(made).await
+    }
+
+    /// Puts a key in its empty slot, unless another node was faster.
+    pub(super) async fn begin(&self, made: StoredKey) -> Result<(), KeyRingError> {
         let now = self.clock.now();
-        let mut first = self.generate(slot).await?.begin(now);
+        let mut first = made.begin(now);
         // A tenant that changes its algorithm goes on signing with the old one until everybody can know the new key.
         let snapshot = self.snapshot();
-        let signs =
-            |key: &LoadedKey| key.stored.tenant_id == Some(slot.tenant_id) && key.stored.purpose == slot.purpose;
+        let signs = |key: &LoadedKey| key.stored.tenant_id == first.tenant_id && key.stored.purpose == first.purpose;
         if snapshot.keys.iter().any(signs) {
             first.signs_from_at = now + self.settings.publish_for;
         }

@@ -4,6 +4,7 @@
 
 mod issuer;
 mod make;
+mod named;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,9 +15,11 @@ use uuid::Uuid;
 pub use issuer::LocalIssuer;
 use issuer::{LoadedKey, Snapshot};
 pub use make::Rotation;
+pub use named::{KeyMaterial, KnownKey, NewKey};
 
 use super::Settings;
 use crate::clock::Clock;
+use crate::directory::DirectoryError;
 use crate::entropy::Entropy;
 use crate::jose::{Algorithm, KeyError, MasterKey, SigningKey};
 use crate::model::{Change, ChangeKind, KeyPurpose, StoredKey, Tenant};
@@ -55,6 +58,9 @@ pub enum KeyRingError {
     Changed,
     #[error("the making of a key was interrupted")]
     Interrupted,
+    /// What an administrator asked for cannot be.
+    #[error(transparent)]
+    Refused(#[from] DirectoryError),
 }
 
 impl KeyRing {

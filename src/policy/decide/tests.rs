@@ -384,5 +384,5 @@ fn every_reason_has_its_own_name() {
 
 #[test]
 fn an_empty_claim_path_cannot_match_the_token_itself() {
-    assert_eq!(claim::find(&Map::new(), &[]), None);
+    assert_eq!(claim::find::<&str>(&Map::new(), &[]), None);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Behaviour, CROWD, assert_refused, crowd, id, promises, tenant};
-use crate::model::{KeyPurpose, KeySchedule, KeyState, StoredKey, signing_key};
+use crate::model::{KeyPurpose, KeySchedule, KeyState, NamedKey, StoredKey, signing_key};
 use crate::store::StoreError::{Conflict, Missing};
 use crate::store::{Object, Store, Unique};
 
@@ -15,6 +15,8 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     rotations_at_once_leave_one_new_key,
     a_removed_key_is_gone_at_once,
     keys_go_with_their_tenant,
+    a_named_key_survives_the_trip,
+    named_keys_are_unique,
 ];
 
 type Shared = Arc<dyn Store>;
@@ -138,4 +140,46 @@ async fn keys_go_with_their_tenant(store: Shared) {
     store.insert_key(&key("b")).await.expect("inserted");
     assert!(store.delete_tenant(id(1), 2_000).await.expect("answer"));
     assert_eq!(store.list_keys(0).await.expect("list"), [key("b")]);
+}
+
+fn named(number: u8) -> NamedKey {
+    NamedKey {
+        id: id(number),
+        kid: format!("kid {number}"),
+        name: format!("key {number}"),
+        tenant_id: None,
+        algorithm: "ES256".to_owned(),
+        public_jwk: Some("{}".to_owned()),
+        private_key: None,
+        created_at: 1_000,
+        updated_at: 1_000,
+    }
+}
+
+async fn a_named_key_survives_the_trip(store: Shared) {
+    store.insert_tenant(&tenant(1)).await.expect("inserted");
+    let full =
+        NamedKey { tenant_id: Some(id(1)), public_jwk: None, private_key: Some("AAECAw==".to_owned()), ..named(10) };
+    for key in [&full, &named(11)] {
+        store.insert_named_key(key).await.expect("inserted");
+    }
+    assert_eq!(store.list_named_keys().await.expect("list"), [full.clone(), named(11)]);
+    assert!(store.rename_named_key(id(10), "other", 2_000).await.expect("answer"));
+    assert!(!store.rename_named_key(id(19), "other", 2_000).await.expect("answer"));
+    let renamed = NamedKey { name: "other".to_owned(), updated_at: 2_000, ..full };
+    assert_eq!(store.list_named_keys().await.expect("list"), [renamed, named(11)]);
+    assert!(store.delete_named_key(id(11)).await.expect("answer"));
+    assert!(!store.delete_named_key(id(11)).await.expect("answer"));
+    assert!(store.delete_tenant(id(1), 2_000).await.expect("answer"));
+    assert_eq!(store.list_named_keys().await.expect("list"), [], "it goes with its tenant");
+}
+
+async fn named_keys_are_unique(store: Shared) {
+    store.insert_named_key(&named(1)).await.expect("inserted");
+    let same_id = NamedKey { kid: "other".to_owned(), ..named(1) };
+    assert_refused!(store.insert_named_key(&same_id).await, Conflict(Unique::NamedKeyId));
+    let same_key = NamedKey { id: id(2), ..named(1) };
+    assert_refused!(store.insert_named_key(&same_key).await, Conflict(Unique::NamedKey));
+    let lost = NamedKey { tenant_id: Some(id(9)), ..named(3) };
+    assert_refused!(store.insert_named_key(&lost).await, Missing(Object::Tenant));
 }

@@ -75,7 +75,7 @@ fn postgres_meaning(error: &PgDatabaseError) -> Option<StoreError> {
     }
 }
 
-const UNIQUE: [(&str, &str, Unique); 22] = [
+const UNIQUE: [(&str, &str, Unique); 24] = [
     ("tenant_id_key", "tenant.id", Unique::TenantId),
     ("tenant_name_key", "tenant.name", Unique::TenantName),
     ("entity_type_id_key", "entity_type.id", Unique::EntityTypeId),
@@ -96,6 +96,8 @@ const UNIQUE: [(&str, &str, Unique); 22] = [
     ("entity_grant_key", "entity_grant.target_id, entity_grant.recipient_id", Unique::Grant),
     ("api_key_id_key", "api_key.id", Unique::ApiKeyId),
     ("api_key_hash_key", "api_key.key_hash", Unique::ApiKey),
+    ("named_key_id_key", "named_key.id", Unique::NamedKeyId),
+    ("named_key_kid_key", "named_key.kid", Unique::NamedKey),
     ("signing_key_id_key", "signing_key.id", Unique::KeyId),
     ("signing_key_current", "index 'signing_key_current'", Unique::CurrentKey),
 ];
@@ -118,6 +120,7 @@ fn reference_by_name(constraint: &str) -> Option<Object> {
         | "signing_key_tenant_exists"
         | "application_tenant_exists"
         | "tenant_user_tenant_exists"
+        | "named_key_tenant_exists"
         | "api_key_tenant_exists" => Object::Tenant,
         "registration_user_exists" | "consent_user_exists" => Object::User,
         "registration_application_exists" | "consent_application_exists" => Object::Application,

@@ -11,12 +11,14 @@ struct Migration {
 }
 
 /// In order, without gaps, and never changed once released: databases remember their checksums.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration { version: 1, text: include_str!("migrations/0001_directory.sql") },
     Migration { version: 2, text: include_str!("migrations/0002_people.sql") },
     Migration { version: 3, text: include_str!("migrations/0003_keys_and_logouts.sql") },
     Migration { version: 4, text: include_str!("migrations/0004_applied.sql") },
     Migration { version: 5, text: include_str!("migrations/0005_search.sql") },
+    Migration { version: 6, text: include_str!("migrations/0006_named_keys.sql") },
+    Migration { version: 7, text: include_str!("migrations/0007_event_log.sql") },
 ];
 
 /// How two nodes that start at once are kept apart.

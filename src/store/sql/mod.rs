@@ -11,12 +11,14 @@ mod device_codes;
 mod entities;
 mod entity_types;
 mod errors;
+mod event_log;
 mod feed;
 mod forget;
 mod grants;
 mod group;
 mod keys;
 mod migrate;
+mod named_keys;
 mod open;
 mod postgres;
 mod refresh_tokens;
@@ -40,10 +42,11 @@ use uuid::Uuid;
 
 pub use open::Options;
 
-use super::{Brought, GrantFilter, Lease, Result, Search, Store, StoreError};
+use super::{Brought, EventSearch, GrantFilter, Lease, Result, Search, Store, StoreError};
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
-    Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant, UntoldLogout, User,
+    EventKind, LoggedEvent, NamedKey, Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant,
+    UntoldLogout, User,
 };
 
 /// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
@@ -429,6 +432,39 @@ impl Store for SqlStore {
 
     async fn list_keys(&self, since: i64) -> Result<Vec<StoredKey>> {
         self.within(keys::list(self, since)).await
+    }
+
+    async fn insert_named_key(&self, key: &NamedKey) -> Result<()> {
+        self.within(named_keys::insert(self, key)).await
+    }
+
+    async fn rename_named_key(&self, id: Uuid, name: &str, at: i64) -> Result<bool> {
+        self.within(named_keys::rename(self, id, name, at)).await
+    }
+
+    async fn delete_named_key(&self, id: Uuid) -> Result<bool> {
+        self.within(named_keys::delete(self, id)).await
+    }
+
+    async fn list_named_keys(&self) -> Result<Vec<NamedKey>> {
+        self.within(named_keys::list(self)).await
+    }
+
+    async fn append_events(&self, events: &[(EventKind, String)], at: i64, most: i64) -> Result<()> {
+        self.within(event_log::append(self, events, at, most)).await
+    }
+
+    async fn find_event(&self, id: i64) -> Result<Option<LoggedEvent>> {
+        self.within(event_log::find(self, id)).await
+    }
+
+    async fn search_events(&self, search: &EventSearch) -> Result<(Vec<LoggedEvent>, u64)> {
+        self.within(event_log::search(self, search)).await
+    }
+
+    async fn forget_events(&self, before: i64) -> Result<u64> {
+        // Each batch has the deadline for itself.
+        event_log::forget(self, before).await
     }
 
     async fn list_applied(&self, owner: &str) -> Result<Vec<(String, String)>> {

@@ -45,7 +45,7 @@ pub(super) async fn rows(store: &SqlStore, table: &Table, search: &Search) -> Re
 }
 
 /// Folded as the keys are; the characters that mean something to LIKE stand for themselves.
-fn pattern(text: &str) -> String {
+pub(super) fn pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for character in text.to_lowercase().chars() {
         if matches!(character, '%' | '_' | '\\') {

@@ -1,5 +1,9 @@
 """FusionAuth's own client: a tenant, entities with a grant and their token, an application with a user and theirs."""
 
+import base64
+import hashlib
+import hmac
+import struct
 import time
 
 import requests
@@ -85,7 +89,9 @@ with step("a wrong key is refused without a word"):
 
 with step("an application is made with a role"):
     configuration = {"enabledGrants": ["password", "refresh_token"], "generateRefreshTokens": True}
+    login = {"allowTokenRefresh": True, "generateRefreshTokens": True}
     body = {"application": {"name": "Shop", "oauthConfiguration": configuration, "roles": [{"name": "buyer"}]}}
+    body["application"]["loginConfiguration"] = login
     application = done(client.create_application(body), "application")
     oauth = application["oauthConfiguration"]
     assert oauth["clientSecret"] and [role["name"] for role in application["roles"]] == ["buyer"]
@@ -125,6 +131,69 @@ with step("a refresh token that is ended is of no use"):
     )
     assert answer.status == 400 and answer.error_response["error"] == "invalid_grant", answer.error_response
     assert client.validate_jwt(tokens["access_token"]).status == 401
+
+with step("the user logs in behind the application's own form"):
+    login = {"loginId": person["email"], "password": person["password"], "applicationId": application["id"]}
+    answer = client.login({**login, "ipAddress": "192.0.2.7"})
+    assert answer.status == 200, f"{answer.status}: {answer.error_response}"
+    entered = answer.success_response
+    assert entered["user"]["id"] == user["id"] and entered["tokenExpirationInstant"] > 1_700_000_000_000
+    assert done(client.validate_jwt(entered["token"]), "jwt", "roles") == ["buyer"]
+    assert client.login({**login, "password": "wrong"}).status == 404
+    assert done(client.login_ping(user["id"], application["id"]), "user", "id") == user["id"]
+    done(client.login_ping_with_request({"userId": user["id"], "applicationId": application["id"]}))
+
+with step("the refresh token is used without a client"):
+    refreshed = done(client.exchange_refresh_token_for_jwt({"refreshToken": entered["refreshToken"]}))
+    assert done(client.validate_jwt(refreshed["token"]), "jwt", "sub") == user["id"]
+    issued = done(client.issue_jwt(application["id"], refreshed["token"]), "token")
+    assert done(client.validate_jwt(issued), "jwt", "authenticationType") == "JWT_SSO"
+    vended = done(client.vend_jwt({"claims": {"color": "blue"}, "timeToLiveInSeconds": 60}), "token")
+    assert client.validate_jwt(vended).status == 401
+
+with step("a logout ends it"):
+    done(client.logout(False, refreshed["refreshToken"]))
+    done(client.logout_with_request({"global": False, "refreshToken": "unknown"}))
+    assert client.exchange_refresh_token_for_jwt({"refreshToken": refreshed["refreshToken"]}).status == 400
+    assert client.validate_jwt(refreshed["token"]).status == 401
+
+with step("a second factor is a step of its own"):
+    def code(secret):
+        """RFC 6238, from the standard library alone."""
+        digest = hmac.new(base64.b64decode(secret), struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
+        place = digest[-1] & 15
+        return f"{(struct.unpack('>I', digest[place:place + 4])[0] & 0x7FFFFFFF) % 1_000_000:06}"
+
+    secret = done(client.generate_two_factor_secret())
+    request = {"method": "authenticator", "secretBase32Encoded": secret["secretBase32Encoded"], "code": code(secret["secret"])}
+    recovery_codes = done(client.enable_two_factor(user["id"], request), "recoveryCodes")
+    answer = client.login(login)
+    assert answer.status == 242 and answer.success_response["methods"][0]["method"] == "authenticator"
+    waiting = answer.success_response["twoFactorId"]
+    assert client.two_factor_login({"twoFactorId": waiting, "code": "wrong"}).status == 421
+    entered = done(client.two_factor_login({"twoFactorId": waiting, "code": code(secret["secret"])}))
+    assert done(client.validate_jwt(entered["token"]), "jwt", "acr") == "2"
+    assert client.retrieve_two_factor_status(user["id"], application["id"], "none").status == 242
+    started = done(client.start_two_factor_login({"userId": user["id"], "applicationId": application["id"]}))
+    done(client.two_factor_login({"twoFactorId": started["twoFactorId"], "code": recovery_codes[0]}))
+    done(client.disable_two_factor(user["id"], "authenticator", recovery_codes[1]))
+    assert client.login(login).status == 200
+
+with step("the password is changed"):
+    token = done(client.login(login), "token")
+    done(client.check_change_password_using_jwt(token))
+    change = {"currentPassword": person["password"], "password": "middle-out since 2015"}
+    done(client.change_password_by_jwt(token, change))
+    assert client.login(login).status == 404
+    done(client.change_password_by_identity({"loginId": person["email"], "password": person["password"]}))
+    done(client.patch_user(user["id"], {"user": {"passwordChangeRequired": True}}))
+    answer = client.login(login)
+    assert answer.status == 203 and answer.success_response["changePasswordReason"] == "Administrative"
+    due = answer.success_response["changePasswordId"]
+    assert done(client.retrieve_user_by_change_password_id(due), "user", "id") == user["id"]
+    done(client.check_change_password_using_id(due))
+    done(client.change_password(due, {"password": "middle-out since 2016"}))
+    assert client.login({**login, "password": "middle-out since 2016"}).status == 200
 
 with step("everything is deleted"):
     done(client.delete_user(user["id"]))

@@ -8,6 +8,7 @@ mod directory;
 mod explain;
 mod import;
 mod keys;
+mod kickstart;
 mod logouts;
 mod people;
 mod secrecy;

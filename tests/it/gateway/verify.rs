@@ -77,6 +77,9 @@ async fn a_denial_is_401_or_403_with_the_challenge() {
         (told("GET", "/oauth2/token"), 403, "no_route", ""),
         (told("GET", "/_faregate/verify"), 403, "no_route", ""),
         (told("GET", "/api/orders") + &bearer + &bearer, 403, "several_credentials", "invalid_request"),
+        (told("GET", "/api/orders") + &bearer + "X_Auth_Roles: admin\r\n", 403, "identity_forged", ""),
+        (told("GET", "/api/orders") + &bearer + "x-auth.subject: admin\r\n", 403, "identity_forged", ""),
+        (told("GET", "/api/orders") + &bearer + "X-Auth-Roles: admin\r\n", 200, "", ""),
         (String::new(), 403, "original_missing", ""),
         (told("GET", "/public/x") + "X-Forwarded-Uri: /api/x\r\n", 403, "original_ambiguous", ""),
     ] {

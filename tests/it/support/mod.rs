@@ -4,6 +4,7 @@ pub mod authorization_server;
 pub mod browser;
 pub mod database;
 pub mod files;
+pub mod foreign_issuer;
 pub mod gateway;
 pub mod gateway_people;
 pub mod log;

@@ -1,0 +1,352 @@
+//! An issuer that is somebody else: how it is called, where its keys are, and what its tokens look like.
+//!
+//! Owns the syntax and the defaults. It asks nobody; what is fetched later, and how often, is `crate::issuers`' business.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::check::{Check, Fields};
+use super::introspection::{self, Introspection};
+use super::node::{Entry, Node};
+use super::public_url::PublicUrl;
+use super::url;
+use crate::jose::{Algorithm, AlgorithmSet, KeyError, KeySet, TypeSet};
+use crate::policy::{ClaimNames, ClaimPath, parse_claim_name};
+
+/// Somebody else's authorization server.
+#[derive(Clone, Debug)]
+pub struct ForeignIssuer {
+    /// `iss` of its tokens, exactly.
+    pub issuer: String,
+    pub keys: KeyLocation,
+    pub algorithms: AlgorithmSet,
+    pub types: TypeSet,
+    /// How far its clock may be ahead of ours; a minute at most.
+    pub leeway_for: Duration,
+    pub required_claims: Vec<String>,
+    pub claims: ClaimNames,
+    /// Keys are asked for again at least this often.
+    pub refresh_for: Duration,
+    /// Keys that cannot be asked for again are used this long.
+    pub stale_for: Duration,
+    /// Between two requests for its keys because a token names one that is not known.
+    pub cooldown_for: Duration,
+    /// For one document, from connecting to its last byte.
+    pub timeout_for: Duration,
+    /// Whether its documents may come over plain HTTP: it is on this machine, or the operator says so.
+    pub allows_http: bool,
+    pub introspection: Option<Introspection>,
+}
+
+/// Where an issuer's keys come from.
+#[derive(Clone, Debug)]
+pub enum KeyLocation {
+    /// Its metadata says so; `None` looks where OpenID Connect Discovery and RFC 8414 put them.
+    Metadata(Option<String>),
+    /// A key set at this URL.
+    Url(String),
+    /// They are written in the configuration.
+    Known(Arc<KeySet>),
+    /// It has none: whatever it issues is introspected.
+    Nowhere,
+}
+
+pub(super) const KEYS: &[&str] = &[
+    "issuer",
+    "any_audience",
+    "discovery",
+    "jwks_uri",
+    "jwks",
+    "secret",
+    "algorithms",
+    "types",
+    "leeway",
+    "required_claims",
+    "claims",
+    "refresh",
+    "stale",
+    "cooldown",
+    "timeout",
+    "insecure",
+];
+pub(super) const CLAIM_KEYS: &[&str] = &["scopes", "roles", "client", "tenant"];
+
+/// The type of a token that does not say one.
+const NO_TYPE: &str = "none";
+
+/// HS256 has 256 bits.
+const SECRET_CHARACTERS: usize = 32;
+
+const MOST_LEEWAY: Duration = Duration::from_secs(60);
+
+/// The issuer and its audiences; `None` when it has no usable name.
+pub(super) fn check(
+    entry: &Entry,
+    fields: &Fields<'_>,
+    public_url: &PublicUrl,
+    check: &mut Check<'_>,
+) -> Option<(ForeignIssuer, Vec<String>)> {
+    let help = format!("{}: {{ issuer: https://..., audience: ... }}", entry.key);
+    let named = fields.require("issuer", &help, check)?;
+    let insecure = fields.boolean("insecure", check).unwrap_or(false);
+    let address = check.parsed(named, url::identifier)?;
+    let issuer = check.text(named)?.text.clone();
+    if issuer.trim_end_matches('/') == public_url.as_str().trim_end_matches('/') {
+        check.refuse_with_help(named.span, "this issuer is the gateway itself", "use `self: {}`");
+    }
+    if insecure && !address.is_loopback() {
+        let span = fields.entry("insecure").map_or(named.span, |entry| entry.key_span);
+        check.warn(
+            span,
+            format!("whoever is between here and {:?} can make tokens that this gateway believes", entry.key),
+            "give it an https URL and remove `insecure`",
+        );
+    }
+    let web = Web { insecure, on_loopback: !address.https && address.is_loopback() };
+    web.check(named, check);
+    let claims = claims(fields, check);
+    let introspection = fields.find("introspection").and_then(|node| introspection::check(node, &web, check));
+    let (keys, algorithms) = keys(fields, &web, check);
+    if matches!(keys, KeyLocation::Nowhere) && introspection.is_none() {
+        let span = fields.entry("discovery").map_or(entry.key_span, |entry| entry.key_span);
+        check.refuse_with_help(
+            span,
+            format!("nothing can verify a token of {:?}", entry.key),
+            "remove `discovery: false`, or add `jwks_uri`, `jwks`, `secret` or `introspection`",
+        );
+    }
+    let issuer = ForeignIssuer {
+        issuer,
+        keys,
+        algorithms,
+        types: types(fields, check),
+        leeway_for: bounded("leeway", fields, check, (Duration::ZERO, MOST_LEEWAY)).unwrap_or(Duration::from_secs(10)),
+        required_claims: fields.texts("required_claims", check).unwrap_or_default(),
+        claims,
+        refresh_for: bounded("refresh", fields, check, (SECOND, DAY)).unwrap_or(Duration::from_secs(300)),
+        stale_for: bounded("stale", fields, check, (SECOND, 30 * DAY)).unwrap_or(DAY),
+        cooldown_for: bounded("cooldown", fields, check, (SECOND, DAY)).unwrap_or(Duration::from_secs(30)),
+        timeout_for: bounded("timeout", fields, check, (Duration::from_millis(100), 30 * SECOND))
+            .unwrap_or(Duration::from_secs(5)),
+        allows_http: web.allows_http(),
+        introspection,
+    };
+    Some((issuer, audience(entry, fields, check)))
+}
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
+
+/// A duration from `least` to `most`.
+pub(super) fn bounded(
+    key: &str,
+    fields: &Fields<'_>,
+    check: &mut Check<'_>,
+    (least, most): (Duration, Duration),
+) -> Option<Duration> {
+    let node = fields.find(key)?;
+    let duration = check.parsed(node, super::scalar::duration)?;
+    if !(least..=most).contains(&duration) {
+        check.refuse(node.span, format!("{key} must be between {} and {}", shown(least), shown(most)));
+        return None;
+    }
+    Some(duration)
+}
+
+/// As it would be written.
+fn shown(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let fits = |(length, _): &&(u128, &str)| milliseconds >= *length && milliseconds % length == 0;
+    match units.iter().find(fits) {
+        Some((length, unit)) => format!("{}{unit}", milliseconds / length),
+        None if milliseconds == 0 => "0s".to_owned(),
+        None => format!("{milliseconds}ms"),
+    }
+}
+
+/// Which URLs of an issuer may be asked without TLS.
+pub(super) struct Web {
+    insecure: bool,
+    /// The issuer itself is on this machine, and says so with `http`.
+    on_loopback: bool,
+}
+
+impl Web {
+    pub(super) fn allows_http(&self) -> bool {
+        self.insecure || self.on_loopback
+    }
+
+    /// The URL, which may be asked (rule G1).
+    pub(super) fn check(&self, node: &Node, check: &mut Check<'_>) -> Option<String> {
+        let address = check.parsed(node, url::web)?;
+        let text = check.text(node)?;
+        if !address.https && !self.insecure && !address.is_loopback() {
+            check.refuse_with_help(
+                node.span,
+                format!("{} is not https: whoever is on the way could forge what it says", text.shown()),
+                "use https; `insecure: true` on the issuer accepts that risk",
+            );
+        }
+        Some(text.text.clone())
+    }
+}
+
+/// A token for somebody else's service is not for ours (rule F8), so that an issuer without an audience has to be meant.
+fn audience(entry: &Entry, fields: &Fields<'_>, check: &mut Check<'_>) -> Vec<String> {
+    let audience = fields.texts("audience", check).unwrap_or_default();
+    let any = fields.boolean("any_audience", check).unwrap_or(false);
+    if any && !audience.is_empty() {
+        let span = fields.entry("any_audience").map_or(entry.key_span, |entry| entry.key_span);
+        check.refuse_with_help(span, "an audience cannot be asked for and not", "remove `audience` or `any_audience`");
+    }
+    if !any && audience.is_empty() {
+        check.refuse_with_help(
+            entry.key_span,
+            format!("issuer {:?} has no audience: tokens that it issued for other services would work here", entry.key),
+            "add `audience: name`, which its tokens for this gateway have in `aud`; `any_audience: true` if they have none",
+        );
+    }
+    audience
+}
+
+fn keys(fields: &Fields<'_>, web: &Web, check: &mut Check<'_>) -> (KeyLocation, AlgorithmSet) {
+    let given: Vec<&Entry> =
+        ["discovery", "jwks_uri", "jwks", "secret"].iter().filter_map(|key| fields.entry(key)).collect();
+    if let [first, second, ..] = given.as_slice()
+        && !(first.key == "discovery" && is_false(&first.value))
+    {
+        check.refuse_with_help(
+            second.key_span,
+            format!("keys come from one place, and {:?} names one already", first.key),
+            "keep one of `discovery`, `jwks_uri`, `jwks` and `secret`",
+        );
+    }
+    let listed = algorithms(fields, check);
+    let public = listed.as_ref().map(|(listed, _)| listed.iter().copied().collect());
+    let public = public.unwrap_or_else(AlgorithmSet::asymmetric);
+    if fields.entry("secret").is_some() {
+        return secret(fields, listed.map(|(listed, _)| listed), check);
+    }
+    if let Some((listed, span)) = &listed
+        && let Some(shared) = listed.iter().find(|algorithm| algorithm.is_symmetric())
+    {
+        let message = format!("{} needs a secret that the issuer and this gateway share", shared.as_str());
+        check.refuse_with_help(*span, message, "add `secret: ${file:/run/secrets/...}`, or name other algorithms");
+    }
+    let location = if let Some(node) = fields.find("jwks") {
+        known_keys(node, check)
+    } else if let Some(node) = fields.find("jwks_uri") {
+        web.check(node, check).map(KeyLocation::Url)
+    } else {
+        match fields.find("discovery") {
+            Some(node) if is_false(node) => Some(KeyLocation::Nowhere),
+            Some(node) => web.check(node, check).map(|url| KeyLocation::Metadata(Some(url))),
+            None => None,
+        }
+    };
+    (location.unwrap_or(KeyLocation::Metadata(None)), public)
+}
+
+fn is_false(node: &Node) -> bool {
+    matches!(&node.value, super::node::Value::Scalar(scalar) if scalar.plain && scalar.text == "false")
+}
+
+/// A JWK set as text: written here, or `${file:keys.json}`.
+fn known_keys(node: &Node, check: &mut Check<'_>) -> Option<KeyLocation> {
+    let text = check.text(node)?;
+    let problem = match KeySet::parse(&text.text) {
+        Ok(keys) if keys.is_empty() => "the key set has no key that verifies signatures".to_owned(),
+        Ok(keys) => return Some(KeyLocation::Known(Arc::new(keys))),
+        Err(KeyError::Malformed) => "this is no JWK set (RFC 7517): {\"keys\": [...]}".to_owned(),
+        Err(error) => format!("the key set cannot be used: {error}"),
+    };
+    check.refuse_with_help(node.span, problem, "jwks: ${file:/etc/faregate/keys.json}");
+    None
+}
+
+fn secret(fields: &Fields<'_>, listed: Option<Vec<Algorithm>>, check: &mut Check<'_>) -> (KeyLocation, AlgorithmSet) {
+    let algorithm = match listed.as_deref() {
+        None => Some(Algorithm::Hs256),
+        Some(&[only]) if only.is_symmetric() => Some(only),
+        Some(_) => None,
+    };
+    let Some(algorithm) = algorithm else {
+        let span = fields.entry("algorithms").map_or(fields.span, |entry| entry.value.span);
+        check.refuse_with_help(span, "a shared secret has one algorithm", "algorithms: HS256");
+        return (KeyLocation::Known(Arc::default()), AlgorithmSet::default());
+    };
+    let keys = fields.secret("secret", SECRET_CHARACTERS, check).and_then(|secret| {
+        let keys = KeySet::of_secret(algorithm, secret.expose().as_bytes()).ok();
+        if keys.is_none() {
+            let span = fields.entry("secret").map_or(fields.span, |entry| entry.key_span);
+            let message = format!("the secret is shorter than the hash of {} (RFC 7518 3.2)", algorithm.as_str());
+            check.refuse_with_help(span, message, "HS384 needs 48 bytes, HS512 needs 64");
+        }
+        keys
+    });
+    // What is missing has its problem already.
+    (KeyLocation::Known(Arc::new(keys.unwrap_or_default())), [algorithm].into_iter().collect())
+}
+
+fn algorithms(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<(Vec<Algorithm>, super::problem::Span)> {
+    let node = fields.find("algorithms")?;
+    let known = Algorithm::ALL.map(Algorithm::as_str);
+    let texts = check.texts(node);
+    if texts.is_empty() {
+        check.refuse_with_help(
+            node.span,
+            "an issuer without an algorithm",
+            "remove `algorithms` for all with public keys",
+        );
+    }
+    let mut algorithms = Vec::new();
+    for (scalar, span) in texts {
+        match Algorithm::parse(&scalar.text) {
+            Some(algorithm) => algorithms.push(algorithm),
+            None => check.refuse_word(span, format!("unknown algorithm {}", scalar.shown()), &scalar.text, &known),
+        }
+    }
+    if algorithms.is_empty() {
+        return None;
+    }
+    Some((algorithms, node.span))
+}
+
+/// Issuers before RFC 9068 write `JWT`, or nothing. The audience tells their access tokens from ID tokens.
+fn types(fields: &Fields<'_>, check: &mut Check<'_>) -> TypeSet {
+    let named = fields.texts("types", check);
+    let names: Vec<&str> = match &named {
+        Some(named) => named.iter().map(String::as_str).collect(),
+        None => vec!["at+jwt", "JWT", NO_TYPE],
+    };
+    let types = TypeSet::new(names.iter().copied().filter(|&name| name != NO_TYPE));
+    if names.contains(&NO_TYPE) { types.or_none() } else { types }
+}
+
+fn claims(fields: &Fields<'_>, check: &mut Check<'_>) -> ClaimNames {
+    let usual = ClaimNames::usual();
+    let Some(fields) = fields.find("claims").and_then(|node| Fields::open(node, CLAIM_KEYS, check)) else {
+        return usual;
+    };
+    let mut named = |key: &str, usual: Vec<ClaimPath>| match fields.find(key) {
+        Some(node) => check
+            .texts(node)
+            .into_iter()
+            .filter_map(|(scalar, span)| match parse_claim_name(&scalar.text) {
+                Ok(path) => Some(path),
+                Err(error) => {
+                    check.refuse(scalar.part(span, error.offset, error.length), error.to_string());
+                    None
+                }
+            })
+            .collect(),
+        None => usual,
+    };
+    ClaimNames {
+        scopes: named("scopes", usual.scopes),
+        roles: named("roles", usual.roles),
+        client: named("client", usual.client),
+        tenant: named("tenant", usual.tenant),
+    }
+}

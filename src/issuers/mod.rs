@@ -1,0 +1,89 @@
+//! Somebody else's authorization servers, as far as their tokens are believed here.
+//!
+//! Owns what has to be asked of them: metadata, keys, and whether a token is active. What makes a token good is `jose`'s and
+//! what it may do `policy`'s business; who may be believed at all, the configuration says.
+
+mod discovery;
+mod fetch;
+mod key_source;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use fetch::{FetchError, Fetcher};
+use key_source::KeySource;
+
+use crate::config;
+use crate::enforce::{Issuer, Trusted, Unknown};
+use crate::jose::{Expectations, KeySet};
+use crate::metrics::Metrics;
+use crate::policy::ClaimNames;
+
+/// What everybody who asks an issuer needs.
+#[derive(Clone)]
+pub struct Outbound {
+    pub fetcher: Fetcher,
+    pub metrics: Arc<Metrics>,
+}
+
+/// Somebody else's issuer, as `enforce` sees it.
+pub struct ForeignIssuer {
+    expectations: Expectations,
+    claims: ClaimNames,
+    keys: KeySource,
+}
+
+impl ForeignIssuer {
+    /// `name` is the configuration's, for logs and labels. Nothing is asked before [`ForeignIssuer::follow`].
+    pub fn new(name: &str, settings: &config::ForeignIssuer, outbound: &Outbound) -> Self {
+        let expectations = Expectations {
+            types: settings.types.clone(),
+            algorithms: settings.algorithms,
+            leeway_for: i64::try_from(settings.leeway_for.as_secs()).unwrap_or_default(),
+            required_claims: settings.required_claims.iter().map(|name| name.as_str().into()).collect(),
+            ..Expectations::new(&settings.issuer)
+        };
+        Self { expectations, claims: settings.claims.clone(), keys: KeySource::new(name, settings, outbound.clone()) }
+    }
+
+    /// Keeps its keys as new as they should be, as long as it is polled. `forget` is called when one of them is gone, so
+    /// that nothing it verified is believed any longer (rule F17).
+    pub async fn follow(&self, forget: impl Fn() + Send) {
+        self.keys.follow(forget).await;
+    }
+
+    fn trusted_with(&self, keys: Arc<KeySet>) -> Trusted {
+        Trusted { expectations: self.expectations.clone(), keys }
+    }
+}
+
+#[async_trait]
+impl Issuer for ForeignIssuer {
+    fn is_called(&self, iss: &str) -> bool {
+        *self.expectations.issuer == *iss
+    }
+
+    fn trusted(&self) -> Option<Trusted> {
+        self.keys.current().map(|keys| self.trusted_with(keys))
+    }
+
+    async fn newer(&self, seen: Option<&Arc<KeySet>>) -> Result<Option<Trusted>, Unknown> {
+        let keys = self.keys.newer(seen).await?;
+        Ok(keys.map(|keys| self.trusted_with(keys)))
+    }
+
+    /// Entities are ours; somebody else's tokens speak of them by id.
+    async fn names_of(&self, _ids: &[&str]) -> Result<Vec<(Box<str>, Box<str>)>, Unknown> {
+        Ok(Vec::new())
+    }
+
+    fn claim_names(&self) -> &ClaimNames {
+        &self.claims
+    }
+
+    fn age_of_keys(&self) -> Option<(&str, Duration)> {
+        self.keys.age()
+    }
+}

@@ -1,0 +1,210 @@
+//! Keys that come and go, and how often they are asked for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use faregate::clock::Clock;
+use faregate::config::{self, Environment, IssuerKind};
+use faregate::enforce::{Accepted, Enforcer, Guard, Issuer, Pseudonyms, Request, TokenCache};
+use faregate::issuers::{Fetcher, ForeignIssuer as Believed, Outbound};
+use faregate::metrics::Metrics;
+use faregate::policy::{NoParameters, Policy, RuleSet, parse_rule};
+use http::{HeaderMap, Method};
+use serde_json::json;
+
+use super::{eventually, gateway, outcome, passed, refused};
+use crate::support::foreign_issuer::{ForeignIssuer, JWKS, Reply, forged};
+use crate::support::gateway::Gateway;
+
+// G4, T21, F-349: a new key is learned of by the first token that names it; the old one is gone, and all it verified
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_issuer_changes_its_keys() {
+    let mut corp = ForeignIssuer::start().await;
+    let gateway = gateway(&corp, ", cooldown: 1s").await;
+    let old = corp.token(json!({}));
+    assert_eq!(outcome(&gateway, "/corp/a", &old).await, passed());
+    corp.rotate();
+    let new = corp.token(json!({}));
+    // Within the cooldown nobody asks, and what was good stays good.
+    assert_eq!(outcome(&gateway, "/corp/a", &new).await, refused(401, "unknown_key"));
+    assert_eq!(outcome(&gateway, "/corp/a", &old).await, passed());
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(outcome(&gateway, "/corp/a", &new).await, passed());
+    // F17, T27
+    assert_eq!(outcome(&gateway, "/corp/a", &old).await, refused(401, "unknown_key"));
+    assert_eq!(corp.count(JWKS), 2);
+    let metrics = gateway.metrics().await;
+    for line in
+        [r#"faregate_jwks_fetch_total{issuer="corp",result="ok"} 2"#, r#"faregate_jwks_age_seconds{issuer="corp"} 0"#]
+    {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+}
+
+// Keys are asked for ahead of time, by what the issuer says and by what the operator says, whichever is sooner
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_refreshed_before_they_are_old() {
+    let corp = ForeignIssuer::start().await;
+    let document =
+        String::from_utf8(faregate::jose::KeySet::new([corp.key().verifying_key().clone()]).document().to_vec());
+    // Neither every moment nor once a year.
+    for control in ["Cache-Control: max-age=0\r\n", "Cache-Control: max-age=31536000\r\n"] {
+        corp.reply(JWKS, Reply::Document(document.clone().unwrap(), control));
+        let before = corp.count(JWKS);
+        let gateway = gateway(&corp, ", refresh: 1s").await;
+        let token = corp.token(json!({}));
+        assert_eq!(outcome(&gateway, "/corp/a", &token).await, passed());
+        tokio::time::sleep(Duration::from_millis(1800)).await;
+        let asked = corp.count(JWKS) - before;
+        assert!((2..=4).contains(&asked), "{asked}");
+        gateway.running.stop().await;
+    }
+}
+
+// G4, T25: however many ask, the issuer is asked once in a while; and nobody else is held up by it
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_unknown_keys_is_one_question() {
+    const STORM: usize = 100_000;
+    let corp = ForeignIssuer::start().await;
+    let (enforcer, issuer) = enforcer(&[&corp]);
+    let following = issuer[0].clone();
+    let following = tokio::spawn(async move { following.follow(|| {}).await });
+    let guard = guard(1);
+    let good = corp.token(json!({}));
+    assert_eq!(status(&enforcer, &guard, &good).await, 200);
+    assert_eq!(corp.count(JWKS), 1);
+
+    let storm = |from: usize, to: usize| {
+        let (enforcer, guard, url) = (enforcer.clone(), guard.clone(), corp.url());
+        tokio::spawn(async move {
+            for number in from..to {
+                assert_eq!(status(&enforcer, &guard, &forged(&url, &number.to_string())).await, 401);
+            }
+        })
+    };
+    let began = Instant::now();
+    let halves = [storm(0, STORM / 2), storm(STORM / 2, STORM)];
+    assert_eq!(status(&enforcer, &guard, &good).await, 200);
+    for half in halves {
+        half.await.unwrap();
+    }
+    // The first cooldown ends within the storm or not: with it, one more question each.
+    let windows = usize::try_from(began.elapsed().as_secs()).unwrap() / COOLDOWN_SECONDS + 1;
+    assert!(corp.count(JWKS) <= 1 + windows, "{} questions in {:?}", corp.count(JWKS), began.elapsed());
+    following.abort();
+}
+
+// G4: failures count, too
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_issuer_that_fails_is_not_asked_more_often() {
+    let corp = ForeignIssuer::start().await;
+    let gateway = gateway(&corp, ", cooldown: 1s").await;
+    let good = corp.token(json!({}));
+    assert_eq!(outcome(&gateway, "/corp/a", &good).await, passed());
+    corp.reply(JWKS, Reply::status(500));
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let before = corp.count(JWKS);
+    // It cannot be said that there is no such key: this is no 401, and what is known stays good.
+    for number in 0..20 {
+        let forged = forged(&corp.url(), &number.to_string());
+        assert_eq!(outcome(&gateway, "/corp/a", &forged).await, refused(503, "keys_unavailable"));
+        assert_eq!(outcome(&gateway, "/corp/a", &good).await, passed());
+    }
+    // The storm's one question, and at most two of the background's own.
+    assert!((1..=3).contains(&(corp.count(JWKS) - before)), "{}", corp.count(JWKS) - before);
+}
+
+// T26: the start waits for nobody, and a dead issuer costs only its own callers
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_issuer_hurts_nobody_else() {
+    let (mut dead, corp) = (ForeignIssuer::start().await, ForeignIssuer::start().await);
+    dead.stop();
+    let sections = r#"
+listen: "${LISTEN}"
+issuers: { dead: { issuer: "${DEAD}", audience: api }, corp: { issuer: "${CORP}", audience: api } }
+upstreams: { app: "${UPSTREAM}" }
+routes: { /any/**: { upstream: app, tokens: [dead, corp], require: authenticated } }
+"#;
+    let began = Instant::now();
+    let gateway = Gateway::of(sections, &[("DEAD", &dead.url()), ("CORP", &corp.url())]).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let (token, good) = (dead.token(json!({})), corp.token(json!({})));
+    assert_eq!(outcome(&gateway, "/any/a", &token).await, refused(503, "keys_unavailable"));
+    assert_eq!(outcome(&gateway, "/any/a", &good).await, passed());
+    let admin = gateway.running.admin.unwrap();
+    let ready = crate::support::gateway::client().get(format!("http://{admin}/readyz")).send().await.unwrap();
+    assert_eq!(ready.status(), 200, "other people's servers do not decide whether we are ready");
+    dead.resume().await;
+    eventually(&gateway, "/any/a", &token, &passed()).await;
+    // G5: and when it dies again, what is known of it stays.
+    dead.stop();
+    assert_eq!(outcome(&gateway, "/any/a", &dead.token(json!({ "sub": "new" }))).await, passed());
+}
+
+// G5: old keys are used for a bounded time, and then nothing is believed: 503, not 401
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_keys_are_given_up_at_last() {
+    let corp = ForeignIssuer::start().await;
+    let gateway = gateway(&corp, ", refresh: 1s, stale: 2s").await;
+    let token = corp.token(json!({}));
+    assert_eq!(outcome(&gateway, "/corp/a", &token).await, passed());
+    corp.stop();
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    assert_eq!(outcome(&gateway, "/corp/a", &token).await, passed());
+    eventually(&gateway, "/corp/a", &token, &refused(503, "keys_unavailable")).await;
+}
+
+// However many issuers there are, each token is its own issuer's
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_issuers_are_told_apart() {
+    let mut corps = Vec::new();
+    for _ in 0..50 {
+        corps.push(ForeignIssuer::start().await);
+    }
+    let (enforcer, issuers) = enforcer(&corps.iter().collect::<Vec<_>>());
+    let mut following = tokio::task::JoinSet::new();
+    for issuer in issuers {
+        following.spawn(async move { issuer.follow(|| {}).await });
+    }
+    let guard = guard(50);
+    for (corp, other) in corps.iter().zip(corps.iter().rev()) {
+        assert_eq!(status(&enforcer, &guard, &corp.token(json!({}))).await, 200);
+        assert_eq!(status(&enforcer, &guard, &corp.token(json!({ "iss": other.url() }))).await, 401);
+    }
+    // A storm of false names later: known tokens never had to do with it.
+    assert_eq!(corps.iter().map(|corp| corp.count(JWKS)).max(), Some(1));
+}
+
+const COOLDOWN_SECONDS: usize = 30;
+
+/// An enforcer that believes these, in their order.
+fn enforcer(corps: &[&ForeignIssuer]) -> (Arc<Enforcer>, Vec<Arc<Believed>>) {
+    let mut text = "issuers:\n".to_owned();
+    for (number, corp) in corps.iter().enumerate() {
+        text.push_str(&format!("  corp{number}: {{ issuer: {}, audience: api }}\n", corp.url()));
+    }
+    let environment = Environment::of([("FAREGATE_PUBLIC_URL", "https://gate.example.com")]);
+    let config = config::parse("test.yaml", &text, &environment).unwrap();
+    let outbound = Outbound { fetcher: Fetcher::new().unwrap(), metrics: Arc::new(Metrics::new()) };
+    let believed = config.issuers.iter().map(|issuer| match &issuer.kind {
+        IssuerKind::Foreign(settings) => Arc::new(Believed::new(&issuer.name, settings, &outbound)),
+        IssuerKind::Tenant(_) => unreachable!("none is ours"),
+    });
+    let believed: Vec<_> = believed.collect();
+    let issuers = believed.iter().map(|issuer| issuer.clone() as Arc<dyn Issuer>).collect();
+    let enforcer = Enforcer::new(issuers, TokenCache::new(1 << 20), Clock::system(), Pseudonyms::new(b"test"));
+    (Arc::new(enforcer), believed)
+}
+
+fn guard(issuers: usize) -> Arc<Guard> {
+    let policy = Policy::compile(&RuleSet::every_method(parse_rule("authenticated").unwrap())).unwrap();
+    let accepts = (0..issuers).map(|issuer| Accepted { issuer, audience: ["api".into()].into() });
+    Arc::new(Guard { policy, accepts: accepts.collect() })
+}
+
+async fn status(enforcer: &Enforcer, guard: &Guard, token: &str) -> u16 {
+    let mut headers = HeaderMap::new();
+    headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let request = Request { method: &Method::GET, headers: &headers, query: None, parameters: &NoParameters };
+    enforcer.check(guard, request).await.map_or_else(|refusal| refusal.denial.status(), |_| 200)
+}

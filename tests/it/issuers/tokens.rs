@@ -1,0 +1,178 @@
+//! What a token of somebody else's must be, and what an upstream learns of it.
+
+use serde_json::{Value, json};
+
+use super::{gateway, outcome, passed, refused};
+use crate::support::foreign_issuer::{ForeignIssuer, METADATA, METADATA_8414, Reply, now};
+use crate::support::gateway::Gateway;
+use faregate::jose::{Algorithm, SigningKey, TokenType};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_issuer_url_and_an_audience_are_enough() {
+    let corp = ForeignIssuer::start().await;
+    let gateway = gateway(&corp, "").await;
+    let token = corp.token(json!({ "azp": "shop", "tid": "t", "jti": "1" }));
+    for _ in 0..2 {
+        assert_eq!(outcome(&gateway, "/read/a", &token).await, passed());
+    }
+    let received = gateway.upstream.last();
+    for (name, value) in
+        [("x-auth-subject", Some("someone")), ("x-auth-issuer", Some(&*corp.url())), ("x-auth-tenant", None)]
+    {
+        assert_eq!(received.field(name).as_deref(), value, "{name}");
+    }
+    // F-332
+    assert!(!received.head.contains(&token));
+    assert_eq!(outcome(&gateway, "/both/a", &token).await, passed());
+    let asked = corp.asked(METADATA);
+    assert!(asked.len() == 1 && asked[0].head.starts_with("GET ") && asked[0].body.is_empty(), "{asked:?}");
+    // A route that accepts others does not accept it, whatever its scope.
+    assert_eq!(outcome(&gateway, "/self/a", &token).await, refused(401, "issuer_not_accepted"));
+    assert_eq!(outcome(&gateway, "/admin/a", &token).await, refused(403, "missing_role"));
+}
+
+// F1, F6, F7, F8, F9, F-334: every way in which it is not what the issuer promised
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_not_promised_is_refused() {
+    let corp = ForeignIssuer::start().await;
+    let gateway =
+        gateway(&corp, ", leeway: 20s, required_claims: [sub, client_id], types: [at+jwt], algorithms: ES256").await;
+    let good = json!({ "client_id": "shop" });
+    assert_eq!(outcome(&gateway, "/corp/a", &corp.token(good.clone())).await, passed());
+    let with = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        claims
+    };
+    for (claims, code) in [
+        (with("client_id", Value::Null), "missing_claim"),
+        (with("aud", json!("other")), "wrong_audience"),
+        (with("aud", Value::Null), "wrong_audience"),
+        (with("exp", Value::Null), "missing_expiry"),
+        (with("exp", json!(now() - 1)), "expired"),
+        (with("exp", json!((now() + 60).to_string())), "invalid_time"),
+        (with("nbf", json!(now() + 30)), "not_yet_valid"),
+        (with("iat", json!(now() + 30)), "issued_in_future"),
+    ] {
+        assert_eq!(outcome(&gateway, "/corp/a", &corp.token(claims)).await, refused(401, code));
+    }
+    let early = corp.token(with("iat", json!(now() + 12)));
+    assert_eq!(outcome(&gateway, "/corp/a", &early).await, passed());
+    let id_token = corp.signed(TokenType::Jwt, good.clone());
+    assert_eq!(outcome(&gateway, "/corp/a", &id_token).await, refused(401, "wrong_type"));
+    let other = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let other = other.sign(TokenType::AccessToken, &corp.claims(good)).unwrap();
+    assert_eq!(outcome(&gateway, "/corp/a", &other).await, refused(401, "unsupported_algorithm"));
+}
+
+// F7: two trusted issuers, tokens of one in the name of the other
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_speaks_for_another_issuer() {
+    let (corp, other) = (ForeignIssuer::start().await, ForeignIssuer::start().await);
+    let sections = r#"
+listen: "${LISTEN}"
+issuers: { corp: { issuer: "${CORP}", audience: api }, other: { issuer: "${OTHER}", audience: api } }
+upstreams: { app: "${UPSTREAM}" }
+routes: { /any/**: { upstream: app, tokens: [corp, other], require: authenticated } }
+"#;
+    let gateway = Gateway::of(sections, &[("CORP", &corp.url()), ("OTHER", &other.url())]).await;
+    for issuer in [&corp, &other] {
+        assert_eq!(outcome(&gateway, "/any/a", &issuer.token(json!({}))).await, passed());
+    }
+    let crossed = other.token(json!({ "iss": corp.url() }));
+    assert_eq!(outcome(&gateway, "/any/a", &crossed).await, refused(401, "unknown_key"));
+    let unknown = other.token(json!({ "iss": "https://nobody.example" }));
+    assert_eq!(outcome(&gateway, "/any/a", &unknown).await, refused(401, "issuer_not_accepted"));
+}
+
+// F-339: array scopes, `auth_time` with a fraction, no audience; and a secret that both sides know
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_of_the_compatible_systems_are_understood() {
+    let sid = ForeignIssuer::start().await;
+    let sections = r#"
+listen: "${LISTEN}"
+issuers:
+  sid: { issuer: "${SID}", any_audience: true }
+  fusio: { issuer: "http://127.0.0.1/projects/fusio/public", any_audience: true, secret: "${FUSIO_SECRET}" }
+upstreams: { app: "${UPSTREAM}" }
+routes:
+  /sid/**: { upstream: app, tokens: sid, require: scope openid profile }
+  /fusio/**: { upstream: app, tokens: fusio, require: claim name == Administrator }
+"#;
+    let secret = "fusio-secret-fusio-secret-fusio-secret";
+    let gateway = Gateway::of(sections, &[("SID", &sid.url()), ("FUSIO_SECRET", secret)]).await;
+    for audience in [json!([]), Value::Null] {
+        let mut claims = sid.claims(json!({
+            "client_id": "website", "scope": ["openid", "profile"], "sub": "administrator", "auth_time": 1_686_573_324.5,
+        }));
+        claims["aud"] = audience;
+        let token = sid.key().sign(TokenType::Jwt, &claims).unwrap();
+        assert_eq!(outcome(&gateway, "/sid/a", &token).await, passed());
+    }
+    let key = SigningKey::from_private_key(Algorithm::Hs256, secret.as_bytes()).unwrap();
+    let claims = json!({
+        "iss": "http://127.0.0.1/projects/fusio/public", "sub": "e6ca28aa", "iat": now(), "exp": now() + 172_800,
+        "name": "Administrator",
+    });
+    assert_eq!(outcome(&gateway, "/fusio/a", &key.sign(TokenType::Jwt, &claims).unwrap()).await, passed());
+    let guessed = SigningKey::from_private_key(Algorithm::Hs256, &[b'x'; 32]).unwrap();
+    let guessed = guessed.sign(TokenType::Jwt, &claims).unwrap();
+    assert_eq!(outcome(&gateway, "/fusio/a", &guessed).await, refused(401, "bad_signature"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roles_and_scopes_are_found_where_the_issuer_writes_them() {
+    let corp = ForeignIssuer::start().await;
+    let claims =
+        r#", claims: { roles: [realm_access.roles, "https://corp.example/roles"], scopes: permissions, tenant: org }"#;
+    let gateway = gateway(&corp, claims).await;
+    for claims in
+        [json!({ "realm_access": { "roles": ["admin"] } }), json!({ "https://corp.example/roles": "guest admin" })]
+    {
+        assert_eq!(outcome(&gateway, "/admin/a", &corp.token(claims)).await, passed());
+    }
+    assert_eq!(
+        outcome(&gateway, "/admin/a", &corp.token(json!({ "roles": "admin" }))).await,
+        refused(403, "missing_role")
+    );
+    let token = corp.token(json!({ "permissions": ["read"], "scope": "openid", "org": "o1" }));
+    assert_eq!(outcome(&gateway, "/read/a", &token).await, passed());
+    assert_eq!(gateway.upstream.last().field("x-auth-tenant").as_deref(), Some("o1"));
+    assert_eq!(gateway.upstream.last().field("x-auth-scope").as_deref(), Some("read"));
+}
+
+// RFC 8414 3.1: an authorization server that is no OpenID provider
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_may_be_where_rfc_8414_puts_it() {
+    let corp = ForeignIssuer::start().await;
+    let issuer = format!("{}/realms/a", corp.url());
+    corp.reply(METADATA, Reply::status(404));
+    let metadata = json!({ "issuer": issuer, "jwks_uri": format!("{}/jwks", corp.url()) });
+    corp.reply(&format!("{METADATA_8414}/realms/a"), Reply::json(&metadata));
+    let sections = r#"
+listen: "${LISTEN}"
+issuers: { corp: { issuer: "${CORP}", audience: api } }
+upstreams: { app: "${UPSTREAM}" }
+routes: { /corp/**: { upstream: app, require: authenticated } }
+"#;
+    let gateway = Gateway::of(sections, &[("CORP", &issuer)]).await;
+    assert_eq!(outcome(&gateway, "/corp/a", &corp.token(json!({ "iss": issuer }))).await, passed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_may_be_written_down() {
+    let corp = ForeignIssuer::start().await;
+    let document = faregate::jose::KeySet::new([corp.key().verifying_key().clone()]).document();
+    let document = String::from_utf8(document.to_vec()).unwrap();
+    let sections = r#"
+listen: "${LISTEN}"
+issuers: { corp: { issuer: "https://idp.example", audience: api, jwks: "${KEYS}" } }
+upstreams: { app: "${UPSTREAM}" }
+routes: { /corp/**: { upstream: app, require: authenticated } }
+"#;
+    let gateway = Gateway::of(sections, &[("KEYS", &document)]).await;
+    let token = corp.token(json!({ "iss": "https://idp.example" }));
+    assert_eq!(outcome(&gateway, "/corp/a", &token).await, passed());
+    let forged = crate::support::foreign_issuer::forged("https://idp.example", "other");
+    assert_eq!(outcome(&gateway, "/corp/a", &forged).await, refused(401, "unknown_key"));
+}

@@ -1,0 +1,236 @@
+//! Somebody else's authorization server: a real HTTP server on a port of its own, with keys, that a test can break.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use faregate::jose::{Algorithm, KeySet, SigningKey, TokenType};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+pub const METADATA: &str = "/.well-known/openid-configuration";
+pub const METADATA_8414: &str = "/.well-known/oauth-authorization-server";
+pub const JWKS: &str = "/jwks";
+pub const INTROSPECT: &str = "/introspect";
+
+/// What the server does with a request for a path.
+#[derive(Clone)]
+pub enum Reply {
+    /// 200 and this document, with these further field lines (each ended by CRLF).
+    Document(String, &'static str),
+    /// This whole answer.
+    Raw(String),
+    /// As before, later.
+    Late(Duration, Box<Self>),
+    /// 200, and then bytes without end.
+    Endless,
+    /// Closes without an answer.
+    Close,
+}
+
+impl Reply {
+    pub fn json(document: &Value) -> Self {
+        Self::Document(document.to_string(), "")
+    }
+
+    pub fn status(status: u16) -> Self {
+        Self::Raw(format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\nLocation: /elsewhere\r\n\r\n"))
+    }
+}
+
+/// One request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub path: String,
+    pub head: String,
+    pub body: String,
+}
+
+#[derive(Default)]
+struct State {
+    replies: HashMap<String, Reply>,
+    asked: Vec<Asked>,
+}
+
+pub struct ForeignIssuer {
+    pub address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    key: Arc<SigningKey>,
+    serving: JoinHandle<()>,
+}
+
+impl ForeignIssuer {
+    /// One that publishes metadata and one key.
+    pub async fn start() -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let state = Arc::new(Mutex::new(State::default()));
+        let serving = tokio::spawn(serve(socket, state.clone()));
+        let key = Arc::new(SigningKey::generate(Algorithm::Es256).unwrap());
+        let issuer = Self { address, state, key, serving };
+        let metadata = json!({
+            "issuer": issuer.url(),
+            "jwks_uri": format!("{}{JWKS}", issuer.url()),
+            "introspection_endpoint": format!("{}{INTROSPECT}", issuer.url()),
+        });
+        issuer.reply(METADATA, Reply::json(&metadata));
+        issuer.publish(&[&issuer.key]);
+        issuer
+    }
+
+    /// Stops listening, at once and for everybody.
+    pub fn stop(&self) {
+        self.serving.abort();
+    }
+
+    /// Listens again where it did.
+    pub async fn resume(&mut self) {
+        let socket = TcpListener::bind(self.address).await.unwrap();
+        self.serving = tokio::spawn(serve(socket, self.state.clone()));
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn reply(&self, path: &str, reply: Reply) {
+        self.state.lock().unwrap().replies.insert(path.to_owned(), reply);
+    }
+
+    pub fn publish(&self, keys: &[&SigningKey]) {
+        let keys = KeySet::new(keys.iter().map(|key| Arc::clone(key.verifying_key())));
+        self.reply(JWKS, Reply::Document(String::from_utf8(keys.document().to_vec()).unwrap(), ""));
+    }
+
+    /// A new key takes the place of the old one, published and used at once.
+    pub fn rotate(&mut self) {
+        self.key = Arc::new(SigningKey::generate(Algorithm::Es256).unwrap());
+        self.publish(&[&self.key]);
+    }
+
+    pub fn key(&self) -> Arc<SigningKey> {
+        self.key.clone()
+    }
+
+    pub fn asked(&self, path: &str) -> Vec<Asked> {
+        self.state.lock().unwrap().asked.iter().filter(|asked| asked.path == path).cloned().collect()
+    }
+
+    pub fn count(&self, path: &str) -> usize {
+        self.asked(path).len()
+    }
+
+    /// A token for `api` with these claims, which take the place of the usual ones; null removes one.
+    pub fn token(&self, claims: Value) -> String {
+        self.signed(TokenType::AccessToken, claims)
+    }
+
+    pub fn signed(&self, token_type: TokenType, claims: Value) -> String {
+        self.key.sign(token_type, &self.claims(claims)).unwrap()
+    }
+
+    /// The usual claims with these.
+    pub fn claims(&self, claims: Value) -> Value {
+        let mut all = json!({
+            "iss": self.url(), "sub": "someone", "aud": "api", "exp": now() + 300, "iat": now(), "scope": "read",
+        });
+        for (name, value) in claims.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        all.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        all
+    }
+}
+
+impl Drop for ForeignIssuer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+pub fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+/// A token with this `kid` that nobody signed.
+pub fn forged(issuer: &str, kid: &str) -> String {
+    let header = json!({ "alg": "ES256", "kid": kid, "typ": "at+jwt" }).to_string();
+    let claims = json!({ "iss": issuer, "sub": "s", "aud": "api", "exp": now() + 300 }).to_string();
+    [header, claims, "x".repeat(64)].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".")
+}
+
+async fn serve(socket: TcpListener, state: Arc<Mutex<State>>) {
+    // Connections end with the server.
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = socket.accept().await {
+        connections.spawn(converse(stream, state.clone()));
+    }
+}
+
+async fn converse(mut stream: TcpStream, state: Arc<Mutex<State>>) {
+    let mut buffer = Vec::new();
+    loop {
+        let end = loop {
+            if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
+                return;
+            }
+        };
+        let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+        });
+        let whole = end + length.unwrap_or(0);
+        while buffer.len() < whole {
+            if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let body = String::from_utf8_lossy(&buffer[end..whole]).into_owned();
+        buffer.drain(..whole);
+        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let reply = {
+            let mut state = state.lock().unwrap();
+            let reply = state.replies.get(&path).cloned().unwrap_or(Reply::status(404));
+            state.asked.push(Asked { path, head, body });
+            reply
+        };
+        if !answer(&mut stream, reply).await {
+            return;
+        }
+    }
+}
+
+/// Whether the connection may go on.
+async fn answer(stream: &mut TcpStream, mut reply: Reply) -> bool {
+    while let Reply::Late(wait, inner) = reply {
+        tokio::time::sleep(wait).await;
+        reply = *inner;
+    }
+    match reply {
+        Reply::Document(body, fields) => {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{fields}Content-Length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(format!("{head}{body}").as_bytes()).await.is_ok()
+        }
+        Reply::Raw(answer) => stream.write_all(answer.as_bytes()).await.is_ok(),
+        Reply::Endless => {
+            let piece = [b' '; 8192];
+            if stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{").await.is_ok() {
+                while stream.write_all(&piece).await.is_ok() {}
+            }
+            false
+        }
+        Reply::Close | Reply::Late(..) => false,
+    }
+}
