@@ -10,7 +10,7 @@ use crate::support::authorization_server::TestServer;
 pub async fn world_of(written: &str) -> Option<TestServer> {
     match written.lines().next().and_then(|line| line.strip_prefix("# World: ")) {
         Some("fusio") => Some(fusio::world().await),
-        Some("simpleidserver") => Some(simpleidserver::world().await),
+        Some("simpleidserver") => Some(simpleidserver::documented().await),
         Some(other) => panic!("no such world: {other}"),
         None => None,
     }

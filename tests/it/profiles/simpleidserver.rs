@@ -26,6 +26,17 @@ pub async fn world() -> TestServer {
     world_with(|_| {}).await
 }
 
+/// The same with the keys of the documentation, RSA for access tokens, which takes a while to be made.
+pub async fn documented() -> TestServer {
+    let server = world_with(|tenant| tenant.access_token_algorithm = "RS256".to_owned()).await;
+    let started = Instant::now();
+    while server.keys.issuer(None).unwrap().signing_key(KeyPurpose::AccessToken, NOW).is_none() {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server
+}
+
 async fn world_with(change: impl FnOnce(&mut Tenant)) -> TestServer {
     let server = TestServer::start_with(|tenant| {
         tenant.name = "master".to_owned();
@@ -223,17 +234,11 @@ async fn an_access_token_can_come_without_a_code() {
 // F-279, F-280: RSA for access tokens and an elliptic curve for ID tokens, and both keys are published (D6).
 #[tokio::test]
 async fn tokens_are_signed_by_two_kinds_of_keys() {
-    let server = world_with(|tenant| tenant.access_token_algorithm = "RS256".to_owned()).await;
+    let server = documented().await;
     let form = format!(
         "client_id=userDevice&grant_type=password&client_secret={SECRET}&scope=openid profile&username=administrator&password={}",
         encode(PASSWORD)
     );
-    // RSA keys take a while to be made.
-    let started = Instant::now();
-    while server.keys.issuer(None).unwrap().signing_key(KeyPurpose::AccessToken, NOW).is_none() {
-        assert!(started.elapsed() < Duration::from_secs(60));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
     // F-283
     let answer = post(&server, "/master/token", &form).await;
     assert_eq!(answer.token_header()["alg"], "RS256", "{}", answer.text());
