@@ -108,7 +108,7 @@ fn node() -> &'static Path {
             succeed(Command::new("npm").args(npm).current_dir(folder));
         });
         // Modules are found from where a script is, not from where it is run.
-        for file in ["world.mjs", "openid-client.mjs", "oauth4webapi.mjs"] {
+        for file in ["world.mjs", "openid-client.mjs", "oauth4webapi.mjs", "fusio.mjs"] {
             copy(&folder, file);
         }
         folder
@@ -153,6 +153,12 @@ fn openid_client_works() {
 #[test]
 fn oauth4webapi_works() {
     run_node("oauth4webapi.mjs", 9);
+}
+
+// F-300 to F-314
+#[test]
+fn fusio_sdk_works() {
+    run_node("fusio.mjs", 7);
 }
 
 #[test]
