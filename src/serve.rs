@@ -146,7 +146,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         config.management.api_key.as_ref(),
     ));
     let public_management = config.management.is_public.then(|| management.clone());
+    let decisions = Arc::new(DecisionLog::start(config.log.decisions)?);
     let admin = admin::Admin {
+        decisions: decisions.clone(),
         management,
         metrics: metrics.clone(),
         enforcer: enforcer.clone(),
@@ -164,7 +166,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         trusted_proxies: config.trusted_proxies.clone(),
         hosts: compile::known_hosts(&config),
         unmatched: metrics.route("-"),
-        decision_log: config.log.decisions.then(DecisionLog::start).transpose()?,
+        decisions,
         embedded: adapters::embedded(server, public_management, metrics.clone()),
         routes: compile::routes(config.routes, &upstreams, &metrics)?,
         enforcer,

@@ -151,7 +151,9 @@ impl IntoResponse for Refusal {
             }
             Self::General(code, message) => general(StatusCode::BAD_REQUEST, code, &message),
             Self::Changed(message) => general(StatusCode::CONFLICT, "[changed]", &message),
-            Self::TooLarge => general(StatusCode::PAYLOAD_TOO_LARGE, "[tooLarge]", "The body is larger than 1 MiB."),
+            Self::TooLarge => {
+                general(StatusCode::PAYLOAD_TOO_LARGE, "[tooLarge]", "The body is larger than it may be.")
+            }
             Self::MediaType(accepted) => {
                 let message = format!("The Content-Type must be {accepted}.");
                 general(StatusCode::UNSUPPORTED_MEDIA_TYPE, "[invalidContentType]", &message)

@@ -107,6 +107,7 @@ pub fn router(management: Management) -> Router {
         .route("/api/system/event-log/search", get(event_log::search).post(event_log::search))
         .route("/api/system/event-log/{id}", get(event_log::find))
         .route("/api/jwt/validate", get(jwt::validate))
+        .route("/api/jwt/public-key", get(jwt::public_keys))
         .route("/api/jwt/refresh", get(jwt::list).post(jwt_exchange::refresh).delete(jwt::end_all))
         .route("/api/jwt/issue", get(jwt_exchange::issue))
         .route("/api/jwt/vend", post(jwt_exchange::vend))

@@ -16,6 +16,9 @@ use super::{MAX_BODY_BYTES, PeerAddress};
 use crate::directory::FieldCode;
 use crate::secret::Secret;
 
+/// Largest body of somebody without a key, in bytes.
+const MOST_OF_STRANGERS: usize = 64 * 1024;
+
 /// What was sent, whoever it was.
 pub(super) struct Received {
     headers: HeaderMap,
@@ -29,16 +32,22 @@ impl Received {
     /// From somebody who needs no API key.
     ///
     /// # Errors
-    /// 413
+    /// 413 beyond 64 KiB.
     pub(super) async fn read(request: Request<Body>) -> Result<Self, Refusal> {
         let (head, body) = request.into_parts();
-        Self::of(head, body).await
+        Self::limited(head, body, MOST_OF_STRANGERS).await
     }
 
+    /// From a holder of a key.
+    ///
     /// # Errors
-    /// 413
+    /// 413 beyond 1 MiB.
     pub(super) async fn of(head: Parts, body: Body) -> Result<Self, Refusal> {
-        let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| Refusal::TooLarge)?;
+        Self::limited(head, body, MAX_BODY_BYTES).await
+    }
+
+    async fn limited(head: Parts, body: Body, most: usize) -> Result<Self, Refusal> {
+        let body = to_bytes(body, most).await.map_err(|_| Refusal::TooLarge)?;
         let peer = head.extensions.get::<PeerAddress>().map(|peer| peer.0);
         Ok(Self { headers: head.headers, uri: head.uri, body, peer })
     }

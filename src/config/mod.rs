@@ -128,6 +128,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("directory.applications", directory::applications::KEYS),
         ("directory.applications.roles", directory::applications::ROLE_KEYS),
         ("directory.applications.scopes", directory::applications::SCOPE_KEYS),
+        ("directory.applications.login_api", directory::applications::LOGIN_API_KEYS),
         ("directory.applications.provided_scopes", directory::applications::PROVIDED_KEYS),
         ("directory.applications.provided_scopes.email", directory::applications::PROVIDED_SCOPE_KEYS),
         ("directory.users", directory::users::KEYS),

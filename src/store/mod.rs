@@ -105,7 +105,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Conflicts on id, and in its tenant on email and username, both without regard to case.
     async fn insert_user(&self, user: &User) -> Result<()>;
-    /// Inserts users with their registrations, all or none, with one change. Conflicts as [`Self::insert_user`].
+    /// Inserts users with their registrations, all or none, with one change that names them all. Conflicts as [`Self::insert_user`].
     async fn insert_people(&self, people: &[(User, Vec<Registration>)]) -> Result<()>;
     /// Replaces everything but id, tenant and `created_at`, if `before` is still what is stored: of two logins that
     /// spend the same recovery code one gets `true` (L13).

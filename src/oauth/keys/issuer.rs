@@ -121,6 +121,11 @@ impl LocalIssuer {
         self.tenant.settings.expires_in.unwrap_or(self.dialect().expires_in)
     }
 
+    /// Every key that the tenant publishes.
+    pub fn key_set(&self) -> &KeySet {
+        &self.key_set
+    }
+
     /// The JWKS of the tenant, for everybody.
     pub fn key_set_document(&self) -> Bytes {
         self.key_set.document()

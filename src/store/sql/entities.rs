@@ -5,7 +5,7 @@ use sqlx::{Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{read_id, read_secrets, secrets_text};
-use super::search::{self, Table};
+use super::search::{self, Key, Table};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError, tenants};
 use crate::model::{ChangeKind, Entity};
@@ -107,15 +107,21 @@ pub(super) async fn find_by_name(store: &SqlStore, tenant_id: Uuid, name: &str) 
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
+/// What entities are found by.
+pub(super) static SEARCHED: Table = Table {
+    name: "entity",
+    keys: ["name_key", "LOWER(client_id)", "id"],
+    order_of: |by| match by {
+        SearchOrder::Name => Key::Text(0),
+        SearchOrder::ClientId => Key::Text(1),
+        SearchOrder::CreatedAt => Key::CreatedAt,
+        SearchOrder::Email | SearchOrder::Username => Key::Id,
+    },
+    kind: ChangeKind::Entity,
+};
+
 pub(super) async fn search(store: &SqlStore, wanted: &Search) -> Result<(Vec<Entity>, u64)> {
-    let column_of = |by| match by {
-        SearchOrder::Name => "name_key",
-        SearchOrder::ClientId => "client_id",
-        SearchOrder::CreatedAt => "created_at",
-        SearchOrder::Email | SearchOrder::Username => "id",
-    };
-    let table = Table { name: "entity", keys: &["name_key", "LOWER(client_id)", "id"], column_of };
-    let (rows, total) = search::rows(store, &table, wanted).await?;
+    let (rows, total) = search::rows(store, &store.entities, wanted).await?;
     Ok((rows.iter().map(read).collect::<Result<_>>()?, total))
 }
 

@@ -41,6 +41,7 @@ use sqlx::AnyPool;
 use uuid::Uuid;
 
 pub use open::Options;
+use search::Followed;
 
 use super::{Brought, EventSearch, GrantFilter, Lease, Result, Search, Store, StoreError};
 use crate::model::{
@@ -56,6 +57,8 @@ pub struct SqlStore {
     /// SQLite takes one writer at a time, so there is one connection for it and nobody fights over the lock.
     writers: AnyPool,
     readers: AnyPool,
+    users: Followed,
+    entities: Followed,
     /// Longest time that a verb may take.
     deadline: Duration,
 }
@@ -72,6 +75,18 @@ enum Engine {
 }
 
 impl SqlStore {
+    fn new(engine: Engine, writers: AnyPool, readers: AnyPool, options: &Options) -> Self {
+        let followed = |table| Followed::new(table, readers.clone(), options.searched_in_memory);
+        Self {
+            engine,
+            writers,
+            users: followed(&users::SEARCHED),
+            entities: followed(&entities::SEARCHED),
+            deadline: options.deadline,
+            readers,
+        }
+    }
+
     async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         match tokio::time::timeout(self.deadline, work).await {
             Ok(result) => result,
