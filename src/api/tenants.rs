@@ -182,7 +182,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
         access_token_for: Some(tenant.access_token_for),
         access_token_algorithm: None,
         id_token_algorithm: None,
-        settings: tenant.settings,
+        settings: Some(tenant.settings),
     };
     let tenant = api.directory.create_tenant(new).await?;
     envelope(&api, &use_keys(&api, tenant, keys).await?).await

@@ -68,6 +68,7 @@ pub(super) const KEYS: &[&str] = &[
     "cooldown",
     "timeout",
     "insecure",
+    "introspection",
 ];
 pub(super) const CLAIM_KEYS: &[&str] = &["scopes", "roles", "client", "tenant"];
 
@@ -113,6 +114,17 @@ pub(super) fn check(
             span,
             format!("nothing can verify a token of {:?}", entry.key),
             "remove `discovery: false`, or add `jwks_uri`, `jwks`, `secret` or `introspection`",
+        );
+    }
+    let has_metadata = !fields.find("discovery").is_some_and(is_false);
+    if let Some(entry) = fields.entry("introspection")
+        && introspection.as_ref().is_some_and(|own| own.endpoint.is_none())
+        && !has_metadata
+    {
+        check.refuse_with_help(
+            entry.key_span,
+            "nothing says where tokens are introspected",
+            "introspection: { endpoint: https://..., ... }",
         );
     }
     let issuer = ForeignIssuer {

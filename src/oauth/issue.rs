@@ -338,7 +338,7 @@ impl AuthorizationServer {
             client_id: Some(&application.client_id),
             ..Bearings::default()
         };
-        let tells_names = match application.settings.scope_handling {
+        let tells_names = match issuer.dialect().scope_handling_of(&application.settings) {
             ScopeHandling::Strict => false,
             ScopeHandling::Compatibility => true,
         };
@@ -348,7 +348,7 @@ impl AuthorizationServer {
             acr: dialect.acr(approval.acr.as_deref()),
             amr: &approval.methods,
             application_id: registration.map(|_| application.id),
-            aud: dialect.tells_audience.then_some(&application.client_id),
+            aud: dialect.tells_audience.then(|| approval.audience.as_deref().unwrap_or(&application.client_id)),
             auth_time: approval.authenticated_at,
             authentication_type: approval.authentication_type.as_str(),
             client_id: &application.client_id,

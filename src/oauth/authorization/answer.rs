@@ -44,6 +44,7 @@ impl AuthorizationServer {
             user_id: person.user.id,
             session_id: person.session.as_ref().map(|session| session.id),
             scopes,
+            audience: asked.audience,
             authenticated_at: person.authenticated_at,
             methods: person.methods.clone(),
             acr: Some(person.acr().to_owned()),
@@ -90,7 +91,7 @@ impl AuthorizationServer {
             };
             fields.push(("userState", state.to_owned())); // F-056
             fields.extend(party.locale.clone().map(|locale| ("locale", locale))); // F-057
-        } else if let Some(session) = person.session.as_ref().filter(|_| asks_openid) {
+        } else if let Some(session) = person.session.as_ref().filter(|_| asks_openid && dialect.tells_session_state) {
             let whom = (party.application.client_id.as_str(), party.redirect_uri.as_str());
             let state = session::state_for(session, whom, dialect.session_state, &self.entropy);
             fields.extend(state.map(|state| ("session_state", state)));

@@ -2,6 +2,7 @@
 
 use super::Party;
 use super::response::ResponseType;
+use crate::model::Api;
 use crate::oauth::error::{ErrorReason, OAuthError};
 use crate::oauth::parameters::Parameters;
 use crate::oauth::scopes;
@@ -15,10 +16,11 @@ pub(super) fn check(
     parameters: &Parameters<'_>,
     asked: ResponseType,
     party: &Party,
+    api: Option<&Api>,
 ) -> Result<Vec<String>, OAuthError> {
     let settings = &party.application.settings;
     let asked_for = scopes::narrowed(party.issuer.dialect(), settings, parameters.find("scope"))?;
-    let mut scopes = scopes::check(settings, asked_for.as_deref())?;
+    let mut scopes = scopes::check(settings, api, asked_for.as_deref())?;
     // Core 11: without a code there is nothing to refresh with. F-049: the old dialect wants to know the device.
     let needs_device = Dialect::of(party.issuer.tenant.profile).needs_device;
     if !asked.code || (needs_device && parameters.find("device").is_none()) {

@@ -122,7 +122,9 @@ impl AuthorizationServer {
             if most_wrong.is_some() {
                 self.device_limits.note_wrong(tenant_id, now);
             }
-            Event::UserCodeWrong.tell(&tenant_id.to_string());
+            let log = self.keys.issuer(Some(tenant_id)).and_then(|issuer| issuer.dialect().log);
+            let said = log.map(|log| (log.user_code_wrong, log.protocol));
+            Event::UserCodeWrong.tell_as(&tenant_id.to_string(), None, said);
         } else {
             self.device_limits.forgive(by_peer, now);
             if let Some(by_session) = by_session {

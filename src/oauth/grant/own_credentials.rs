@@ -43,6 +43,7 @@ impl AuthorizationServer {
             user_id: asking.application.id,
             session_id: None,
             scopes,
+            audience: None,
             authenticated_at: self.clock.now(),
             methods: Vec::new(),
             acr: None,

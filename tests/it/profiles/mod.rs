@@ -1,6 +1,8 @@
 //! How tenants speak that are not `standard`: their paths, and one file for each profile.
 
+mod auth0;
 pub mod fusio;
+mod fusionauth_legacy;
 mod paths;
 pub mod simpleidserver;
 

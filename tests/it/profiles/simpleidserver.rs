@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use faregate::directory::NewTenant;
 use faregate::model::{
     Application, ApplicationGrant, ApplicationSettings, ClientSecret, ConsentMode, CustomScope, KeyPurpose, Profile,
     Tenant, User, UserCodeShape,
@@ -449,4 +450,15 @@ async fn the_metadata_lists_what_exists() {
         assert!(!text.contains(&format!("\"{absent}")), "{absent}: {text}");
     }
     assert_eq!(metadata["authorization_response_iss_parameter_supported"], Value::Bool(false));
+}
+
+// F-279, F-280, F-286, D-20: what a new tenant of the profile has that nobody says otherwise about.
+#[tokio::test]
+async fn a_new_realm_has_the_lives_and_shapes_of_the_document() {
+    let server = TestServer::start().await;
+    let new = NewTenant { name: "realm".to_owned(), profile: Profile::SimpleIdServer, ..NewTenant::default() };
+    let tenant = server.directory.create_tenant(new).await.unwrap();
+    assert_eq!((&*tenant.access_token_algorithm, &*tenant.id_token_algorithm), ("RS256", "ES256"));
+    assert_eq!((tenant.access_token_for, tenant.settings.device_code_for), (1800, 600));
+    assert_eq!((&*tenant.settings.user_code.alphabet, &*tenant.settings.user_code.mask), ("0123456789", "****"));
 }
