@@ -163,10 +163,10 @@ impl Event {
             | Self::ConsentGiven
             | Self::ConsentDenied
             | Self::DeviceRequested
-            | Self::DeviceApproved
-            | Self::DeviceDenied
             | Self::DeviceRequestRefused
             | Self::DeviceExchangeRefused
+            | Self::DeviceApproved
+            | Self::DeviceDenied
             | Self::UserCodeWrong => None,
             Self::CodeReused
             | Self::RefreshTokenReused
@@ -302,7 +302,9 @@ fn keep(kind: EventKind, message: impl FnOnce() -> String) {
         return;
     }
     let mut message = message();
-    message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+    // At the end of a character.
+    let whole = (0..=LONGEST_MESSAGE.min(message.len())).rev().find(|&end| message.is_char_boundary(end));
+    message.truncate(whole.unwrap_or_default());
     for inbox in listeners.iter().filter_map(Weak::upgrade) {
         let mut waiting = inbox.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.entries.len() < MOST_WAITING {

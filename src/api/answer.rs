@@ -199,6 +199,11 @@ pub(super) fn nothing() -> Reply {
     Ok(empty(StatusCode::OK))
 }
 
+/// 202 without a body: it will be done.
+pub(super) fn accepted() -> Reply {
+    Ok(empty(StatusCode::ACCEPTED))
+}
+
 fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;

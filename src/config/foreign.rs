@@ -169,7 +169,7 @@ pub(super) fn bounded(
 fn shown(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-    let fits = |(length, _): &&(u128, &str)| milliseconds >= *length && milliseconds % length == 0;
+    let fits = |(length, _): &&(u128, &str)| milliseconds >= *length && milliseconds.is_multiple_of(*length);
     match units.iter().find(fits) {
         Some((length, unit)) => format!("{}{unit}", milliseconds / length),
         None if milliseconds == 0 => "0s".to_owned(),

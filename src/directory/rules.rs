@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::tenant_rules::check_settings;
-use super::user_rules::is_hidden;
+use super::user_rules::{check_data, is_hidden};
 use super::{FieldCode, FieldError};
 use crate::jose::Algorithm;
 use crate::model::{Entity, EntityType, Permission, Profile, RefreshTokenPolicy, Tenant};
@@ -76,6 +76,7 @@ fn check_issuer(issuer: &str, profile: Profile) -> Option<FieldError> {
 pub(super) fn check_entity_type(entity_type: &EntityType) -> Vec<FieldError> {
     let mut errors = Vec::new();
     errors.extend(check_name("entityType.name", &entity_type.name));
+    errors.extend(check_data("entityType.data", &entity_type.data));
     for (index, permission) in entity_type.permissions.iter().enumerate() {
         errors.extend(check_permission(permission));
         if entity_type.permissions[..index].iter().any(|other| other.name == permission.name) {
@@ -104,6 +105,7 @@ pub(super) fn check_permission(permission: &Permission) -> Option<FieldError> {
 pub(super) fn check_entity(entity: &Entity) -> Vec<FieldError> {
     let mut errors = Vec::new();
     errors.extend(check_name("entity.name", &entity.name));
+    errors.extend(check_data("entity.data", &entity.data));
     errors.extend(check_client_id("entity.clientId", &entity.client_id));
     errors
 }
@@ -256,6 +258,7 @@ mod tests {
             id: Uuid::nil(),
             name: Uuid::nil().to_string(),
             permissions,
+            data: serde_json::Map::new(),
             managed_by: None,
             created_at: 0,
             updated_at: 0,

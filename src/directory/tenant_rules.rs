@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::redirect_uri::check_link;
 use super::rules::{check_refresh_tokens, check_text};
+use super::user_rules::check_data;
 use super::{FieldCode, FieldError};
 use crate::model::{Api, Profile, TenantSettings, Theme, UserCodeShape, is_permission_name};
 use crate::profile::Dialect;
@@ -66,6 +67,7 @@ pub fn check_settings(settings: &TenantSettings, profile: Profile) -> Vec<FieldE
         errors.push(FieldError::new("tenant.logoutURL", FieldCode::Invalid, why));
     }
     errors.extend(check_theme(&settings.theme));
+    errors.extend(check_data("tenant.data", &settings.data));
     errors
 }
 

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::rules::check_tenant;
+use super::rules::{LONGEST_ACCESS_TOKEN_FOR, check_tenant};
 use super::{Directory, DirectoryError, no_errors};
 use crate::events::Event;
-use crate::model::{Profile, Tenant, TenantSettings, UserCodeShape};
+use crate::model::{Profile, Revocation, Revoked, Tenant, TenantSettings, UserCodeShape};
 use crate::profile::Dialect;
 use crate::store::{StoreError, Unique};
 
@@ -87,6 +87,21 @@ impl Directory {
         if !self.store.delete_tenant(id, self.clock.now()).await? {
             return Err(DirectoryError::NotFound("tenant"));
         }
+        self.told(Event::TenantDeleted, &id.to_string());
+        Ok(())
+    }
+
+    /// Deletes it with everything in it. What it issued is refused from the next request on.
+    pub async fn delete_tenant_with_all(&self, id: Uuid) -> Result<(), DirectoryError> {
+        let now = self.clock.now();
+        let expires_at = now.saturating_add(LONGEST_ACCESS_TOKEN_FOR);
+        // What was issued in the second of a mark bears the second after it.
+        let revoked_at = now.saturating_add(1);
+        let mark = Revocation { revoked: Revoked::Tenant(id), revoked_at, expires_at };
+        if !self.store.delete_tenant_with_all(id, &mark).await? {
+            return Err(DirectoryError::NotFound("tenant"));
+        }
+        self.revocations.add(&mark);
         self.told(Event::TenantDeleted, &id.to_string());
         Ok(())
     }

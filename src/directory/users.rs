@@ -249,7 +249,7 @@ impl Directory {
         // covered too: of a user their own mark counts, of a client those of all its users.
         let before = match &revoked {
             Revoked::Client { .. } => self.latest_mark(now).await?,
-            Revoked::Token(_) | Revoked::Grant(_) | Revoked::Session(_) | Revoked::User(_) => {
+            Revoked::Token(_) | Revoked::Grant(_) | Revoked::Session(_) | Revoked::User(_) | Revoked::Tenant(_) => {
                 let (kind, key) = revoked.parts();
                 self.store.find_revocation(kind, &key).await?.map(|mark| mark.revoked_at)
             }

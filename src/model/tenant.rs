@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::application::RefreshTokenPolicy;
+use super::entity::Data;
 
 /// One issuer and everything that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +85,7 @@ pub struct TenantSettings {
     pub apis: Vec<Api>,
     /// What `expires_in` says; as in the profile if nothing is said (D3).
     pub expires_in: Option<ExpiresIn>,
+    pub data: Data,
 }
 
 super::application::named! {
@@ -137,6 +139,7 @@ impl Default for TenantSettings {
             theme: Theme::default(),
             apis: Vec::new(),
             expires_in: None,
+            data: Data::new(),
         }
     }
 }

@@ -48,6 +48,7 @@ fn user(number: u32) -> User {
 async fn fill(store: &SqlStore) {
     store.insert_tenant(&Tenant::new(TENANT, "acme", 1)).await.expect("inserted");
     let entity_type = EntityType {
+        data: serde_json::Map::new(),
         id: TYPE,
         name: "API".to_owned(),
         permissions: Vec::new(),
@@ -65,6 +66,8 @@ async fn fill(store: &SqlStore) {
     let began = Instant::now();
     for number in 1..=ENTITIES {
         let entity = Entity {
+            parent_id: None,
+            data: serde_json::Map::new(),
             id: Uuid::from_u128(u128::from(number) << 64),
             tenant_id: TENANT,
             type_id: TYPE,

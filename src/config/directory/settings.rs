@@ -76,6 +76,7 @@ pub(super) fn check(node: &Node, profile: Profile, check: &mut Check<'_>) -> Ten
         fields.count(key, 1000, check).and_then(|count| u32::try_from(count).ok()).unwrap_or(default)
     };
     let settings = TenantSettings {
+        data: serde_json::Map::new(),
         authorization_code_for: life("authorization_code_life", default.authorization_code_for, check),
         id_token_for: life("id_token_life", default.id_token_for, check),
         device_code_for: life("device_code_life", default.device_code_for, check),

@@ -31,6 +31,7 @@ mod sqlite;
 mod tenants;
 mod transaction;
 mod untold_logouts;
+mod user_grants;
 mod users;
 
 use std::sync::Arc;
@@ -47,7 +48,7 @@ use super::{Brought, EventSearch, GrantFilter, Lease, Result, Search, Store, Sto
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
     EventKind, LoggedEvent, NamedKey, Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant,
-    UntoldLogout, User,
+    UntoldLogout, User, UserGrant,
 };
 
 /// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
@@ -107,6 +108,11 @@ impl Store for SqlStore {
 
     async fn delete_tenant(&self, id: Uuid, at: i64) -> Result<bool> {
         self.within(tenants::delete(self, id, at)).await
+    }
+
+    async fn delete_tenant_with_all(&self, id: Uuid, mark: &Revocation) -> Result<bool> {
+        // No deadline: there may be much to delete.
+        tenants::delete_with_all(self, id, mark).await
     }
 
     async fn find_tenant(&self, id: Uuid) -> Result<Option<Tenant>> {
@@ -203,6 +209,18 @@ impl Store for SqlStore {
 
     async fn list_grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
         self.within(grants::list(self, filter)).await
+    }
+
+    async fn upsert_user_grant(&self, grant: &UserGrant) -> Result<()> {
+        self.within(user_grants::upsert(self, grant)).await
+    }
+
+    async fn delete_user_grant(&self, user_id: Uuid, target_id: Uuid) -> Result<bool> {
+        self.within(user_grants::delete(self, user_id, target_id)).await
+    }
+
+    async fn list_user_grants(&self, filter: GrantFilter) -> Result<Vec<UserGrant>> {
+        self.within(user_grants::list(self, filter)).await
     }
 
     async fn insert_application(&self, application: &Application) -> Result<()> {

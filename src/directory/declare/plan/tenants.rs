@@ -42,6 +42,8 @@ impl Planner<'_> {
         if let Some(settings) = &declared.settings {
             tenant.settings = settings.clone();
         }
+        // Files say nothing about it.
+        tenant.settings.data = found.map(|found| found.settings.data.clone()).unwrap_or_default();
         tenant.managed_by = self.terms.managed_by();
         if let Some(seconds) = declared.access_token_for {
             tenant.access_token_for = seconds;
