@@ -34,6 +34,11 @@ pub struct Approval {
 }
 
 impl Approval {
+    /// Whether there is no user: the application itself is the subject.
+    pub fn is_own(&self) -> bool {
+        self.authentication_type == AuthenticationType::ClientCredentials
+    }
+
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|approved| approved == scope)
     }
@@ -47,6 +52,8 @@ super::application::named! {
         RefreshToken = "REFRESH_TOKEN",
         /// A session that was there already.
         SingleSignOn = "JWT_SSO",
+        /// Nobody: the application acts for itself, and `user_id` is its own id (D27).
+        ClientCredentials = "CLIENT_CREDENTIALS",
     }
 }
 

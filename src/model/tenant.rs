@@ -83,7 +83,19 @@ pub struct TenantSettings {
     pub theme: Theme,
     /// What access tokens can be for besides the client, where the dialect knows APIs (F-231).
     pub apis: Vec<Api>,
+    /// What `expires_in` says; as in the profile if nothing is said (D3).
+    pub expires_in: Option<ExpiresIn>,
     pub data: Data,
+}
+
+super::application::named! {
+    /// What `expires_in` in the answer of the token endpoint says (D3).
+    ExpiresIn {
+        /// Seconds from now (RFC 6749 5.1).
+        Relative = "relative",
+        /// The `exp` of the token (F-308).
+        Absolute = "absolute",
+    }
 }
 
 /// An API that clients ask for by its identifier, which is then the audience of the access token. Entities are the other
@@ -126,6 +138,7 @@ impl Default for TenantSettings {
             always_remember: true,
             theme: Theme::default(),
             apis: Vec::new(),
+            expires_in: None,
             data: Data::new(),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Owns believing them; what they are good for is up to the endpoint. The gateway's own check is `enforce`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -33,8 +34,17 @@ impl Believed {
         self.id("gid").and_then(|_| self.id("sub"))
     }
 
+    /// The scopes with spaces between them; some of our dialects write a list (F-279).
+    pub(super) fn scope(&self) -> Cow<'_, str> {
+        match self.claims.get("scope") {
+            Some(Value::Array(words)) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ").into(),
+            Some(text) => text.as_str().unwrap_or_default().into(),
+            None => "".into(),
+        }
+    }
+
     pub(super) fn has_scope(&self, scope: &str) -> bool {
-        self.text("scope").unwrap_or_default().split(' ').any(|word| word == scope)
+        self.scope().split(' ').any(|word| word == scope)
     }
 
     /// Whether the token is meant for the party of this name (RFC 7519 4.1.3).

@@ -74,18 +74,27 @@ impl AuthorizationServer {
             OAuthError::invalid_grant(ErrorReason::UserNotFound, "The user who approved this is gone.")
         })?;
         check_obstacle(&user, self.clock.now())?;
-        // What is issued from here on would be refused anyway: say it now.
+        self.check_not_revoked(approval, revoked)?;
+        let registration = self.directory.registration(user.id, application.id).await?;
+        Ok(Subject { user, application, registration })
+    }
+
+    /// What is issued from a revoked approval would be refused anyway: say it now.
+    ///
+    /// # Errors
+    /// `revoked` if the grant or its session was.
+    pub(super) fn check_not_revoked(
+        &self,
+        approval: &Approval,
+        revoked: impl FnOnce() -> OAuthError,
+    ) -> Result<(), OAuthError> {
         let bearings = Bearings {
             grant_id: Some(approval.grant_id),
             session_id: approval.session_id,
             issued_at: i64::MAX,
             ..Bearings::default()
         };
-        if self.revocations.concern(&bearings) {
-            return Err(revoked());
-        }
-        let registration = self.directory.registration(user.id, application.id).await?;
-        Ok(Subject { user, application, registration })
+        if self.revocations.concern(&bearings) { Err(revoked()) } else { Ok(()) }
     }
 }
 

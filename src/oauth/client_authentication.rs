@@ -142,6 +142,14 @@ impl Identified {
 }
 
 impl<'a> Credentials<'a> {
+    /// The secret of Basic credentials, as it stands.
+    pub(super) fn basic_secret(&self) -> Option<&str> {
+        match &self.presented {
+            Presented::Basic { raw, in_body: None } => Some(raw.expose()),
+            Presented::Basic { .. } | Presented::Nothing | Presented::Body(_) | Presented::Assertion(_) => None,
+        }
+    }
+
     /// Whether there is nothing but a name.
     pub(super) fn is_bare(&self) -> bool {
         matches!(self.presented, Presented::Nothing)
@@ -325,6 +333,21 @@ impl AuthorizationServer {
                 let description = "Entities may use the client credentials grant only.";
                 Err(OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description))
             }
+        }
+    }
+
+    /// The application of the tenant that says its name and no more.
+    ///
+    /// # Errors
+    /// `invalid_client` if there is none.
+    pub(super) async fn named_application(
+        &self,
+        issuer: &LocalIssuer,
+        client_id: &str,
+    ) -> Result<Arc<Application>, OAuthError> {
+        match self.find_client(issuer.tenant.id, client_id).await? {
+            Some(Client::Application(application)) => Ok(application),
+            Some(Client::Entity(_)) | None => Err(missing()),
         }
     }
 

@@ -46,7 +46,8 @@ impl AuthorizationServer {
         person: &SignedIn,
     ) -> Result<Consented, OAuthError> {
         let application = &party.application;
-        let is_third_party = application.settings.relationship == Relationship::ThirdParty;
+        let is_third_party =
+            application.settings.relationship == Relationship::ThirdParty || party.issuer.dialect().asks_for_everyone; // F-273
         let is_answer = request.step == Step::Consent && request.form_origin == FormOrigin::Own;
         if is_answer && let Some(decision) = parameters.find("decision") {
             if decision != "allow" {

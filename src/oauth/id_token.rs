@@ -47,16 +47,24 @@ impl AuthorizationServer {
                 claims.insert(name.to_owned(), value);
             }
         };
-        say("acr", approval.acr.clone().map(Value::from));
+        let (dialect, client_id) = (issuer.dialect(), subject.application.client_id.as_str());
+        say("acr", dialect.acr(approval.acr.as_deref()).map(Value::from));
         say("amr", Some(approval.methods.clone().into()).filter(|_| !approval.methods.is_empty()));
         say("at_hash", with.access_token.map(hash));
-        say("aud", Some(subject.application.client_id.clone().into()));
+        say(
+            "aud",
+            Some(match dialect.id_token_for_issuer {
+                true => vec![client_id, &*issuer.issuer].into(),
+                false => client_id.into(),
+            }),
+        );
         say("auth_time", Some(approval.authenticated_at.into()));
-        say("azp", Some(subject.application.client_id.clone().into()));
+        say("azp", Some(client_id.into()));
         say("c_hash", with.code.map(hash));
         say("exp", Some((now + issuer.tenant.settings.id_token_for).into()));
         say("iat", Some(now.into()));
         say("iss", Some((*issuer.issuer).into()));
+        say("nbf", dialect.tells_not_before.then(|| now.into()));
         say("nonce", approval.nonce.clone().filter(|_| with.nonce).map(Value::from));
         say("sid", approval.session_id.map(|id| id.to_string().into()));
         say("sub", Some(subject.user.id.to_string().into()));

@@ -167,7 +167,12 @@ impl Asker {
 
 /// F-136, F-143: what the token says, without what it says to us alone.
 fn describe(believed: Believed) -> Introspection {
+    // RFC 7662 2.2: a string, whatever the token has.
+    let scope = Some(believed.scope().into_owned()).filter(|scope| !scope.is_empty());
     let mut members = believed.claims;
+    if let (Some(said), Some(scope)) = (members.get_mut("scope"), scope) {
+        *said = scope.into();
+    }
     members.shift_remove("userinfo");
     members.insert("token_type".to_owned(), "Bearer".into());
     Introspection::active(members)

@@ -5,6 +5,8 @@
 
 mod vended;
 
+use std::sync::Arc;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use uuid::Uuid;
 
@@ -15,7 +17,7 @@ use super::id_token::IdTokenBinding;
 use super::keys::LocalIssuer;
 use super::{AuthorizationServer, scopes, user_claims};
 use crate::clock::UnixSeconds;
-use crate::model::{Approval, KeyPurpose, Profile, ScopeHandling};
+use crate::model::{Application, Approval, KeyPurpose, Profile, ScopeHandling};
 use crate::profile::{Dialect, ExpiresIn, ScopeSeparator, TokenMember};
 use crate::revocations::Bearings;
 
@@ -27,12 +29,19 @@ pub(super) enum Proof {
     User(Box<UserGrant>),
 }
 
+/// Whom a token is about.
+pub(super) enum Holder {
+    User(Subject),
+    /// The application acts for itself (D27).
+    Application(Arc<Application>),
+}
+
 /// What a user's grant proved, and what was stored with it.
 pub(super) struct UserGrant {
     pub grant_type: GrantType,
     /// With the scopes of this answer, which may be fewer than were approved.
     pub approval: Approval,
-    pub subject: Subject,
+    pub subject: Holder,
     pub refresh_token: Option<NewRefreshToken>,
     /// Seconds after which the access token shall end although it could live longer.
     pub at_most_for: Option<i64>,
@@ -74,8 +83,10 @@ pub(super) struct Target {
 #[derive(Debug)]
 pub struct TokenResponse {
     pub access_token: String,
-    /// Seconds from now.
+    /// Seconds from `issued_at`.
     pub expires_in: i64,
+    /// How that is said.
+    pub says_expiry: ExpiresIn,
     pub id_token: Option<String>,
     pub refresh_token: Option<String>,
     /// What administrators call the refresh token; never a secret.
@@ -87,6 +98,16 @@ pub struct TokenResponse {
     /// For those who count, too.
     pub grant_type: GrantType,
     pub profile: Profile,
+}
+
+impl TokenResponse {
+    /// What `expires_in` says (D3).
+    pub(super) fn expiry(&self) -> i64 {
+        match self.says_expiry {
+            ExpiresIn::Relative => self.expires_in,
+            ExpiresIn::Absolute => self.issued_at + self.expires_in,
+        }
+    }
 }
 
 impl Serialize for TokenResponse {
@@ -103,13 +124,7 @@ impl Serialize for TokenResponse {
         for member in written {
             match member {
                 TokenMember::AccessToken => members.serialize_entry("access_token", &self.access_token)?,
-                TokenMember::ExpiresIn => {
-                    let expires_in = match dialect.expires_in {
-                        ExpiresIn::Relative => self.expires_in,
-                        ExpiresIn::Absolute => self.issued_at + self.expires_in,
-                    };
-                    members.serialize_entry("expires_in", &expires_in)?;
-                }
+                TokenMember::ExpiresIn => members.serialize_entry("expires_in", &self.expiry())?,
                 TokenMember::IdToken => entry(&mut members, "id_token", self.id_token.as_ref())?,
                 TokenMember::RefreshToken => entry(&mut members, "refresh_token", self.refresh_token.as_ref())?,
                 TokenMember::RefreshTokenId => entry(&mut members, "refresh_token_id", self.refresh_token_id)?,
@@ -170,7 +185,8 @@ struct UserClaims<'a> {
     amr: &'a [String],
     #[serde(rename = "applicationId", skip_serializing_if = "Option::is_none")]
     application_id: Option<Uuid>,
-    aud: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
     auth_time: UnixSeconds,
     #[serde(rename = "authenticationType")]
     authentication_type: &'static str,
@@ -186,11 +202,15 @@ struct UserClaims<'a> {
     iss: &'a str,
     jti: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<UnixSeconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     preferred_username: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     roles: Option<&'a [String]>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    scope: String,
+    #[serde(skip_serializing_if = "Scopes::is_empty")]
+    scope: Scopes<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<Uuid>,
     sub: Uuid,
@@ -198,6 +218,33 @@ struct UserClaims<'a> {
     /// The claims that the request asked UserInfo for beside those of its scopes (OpenID Connect Core 5.5).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     userinfo: Vec<&'static str>,
+}
+
+/// The claims of an application that acts for itself, in alphabetical order.
+#[derive(serde::Serialize)]
+struct OwnClaims<'a> {
+    client_id: &'a str,
+    exp: UnixSeconds,
+    /// The grant: revoking it ends every token of the family.
+    gid: Uuid,
+    iat: UnixSeconds,
+    iss: &'a str,
+    jti: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<UnixSeconds>,
+    #[serde(skip_serializing_if = "Scopes::is_empty")]
+    scope: Scopes<'a>,
+    sub: Uuid,
+    tid: Uuid,
+}
+
+/// A string, or in some dialect a list (F-279).
+#[derive(Clone, Copy)]
+struct Scopes<'a> {
+    words: &'a [String],
+    is_list: bool,
 }
 
 impl AuthorizationServer {
@@ -221,12 +268,20 @@ impl AuthorizationServer {
     pub(super) fn issue(&self, issuer: &LocalIssuer, proof: &Proof) -> Result<TokenResponse, OAuthError> {
         match proof {
             Proof::Entity(entitlement) => self.issue_to_entity(issuer, entitlement),
-            Proof::User(grant) => self.issue_to_user(issuer, grant),
+            Proof::User(grant) => match &grant.subject {
+                Holder::User(subject) => self.issue_to_user(issuer, grant, subject),
+                Holder::Application(application) => self.issue_to_application(issuer, grant, application),
+            },
         }
     }
 
-    fn issue_to_user(&self, issuer: &LocalIssuer, grant: &UserGrant) -> Result<TokenResponse, OAuthError> {
-        let (approval, subject) = (&grant.approval, &grant.subject);
+    fn issue_to_user(
+        &self,
+        issuer: &LocalIssuer,
+        grant: &UserGrant,
+        subject: &Subject,
+    ) -> Result<TokenResponse, OAuthError> {
+        let approval = &grant.approval;
         let access_token = self.access_token_for(issuer, approval, subject, grant.at_most_for)?;
         let id_token = if approval.has_scope(scopes::OPENID) {
             let nonce = grant.grant_type == GrantType::AuthorizationCode;
@@ -236,8 +291,9 @@ impl AuthorizationServer {
             None
         };
         Ok(TokenResponse {
-            access_token: access_token.text,
             expires_in: access_token.expires_in,
+            says_expiry: issuer.says_expiry(),
+            access_token: access_token.text,
             id_token,
             refresh_token: grant.refresh_token.as_ref().map(|token| token.text.clone()),
             refresh_token_id: grant.refresh_token.as_ref().map(|token| token.id),
@@ -271,6 +327,7 @@ impl AuthorizationServer {
     ) -> Result<AccessToken, OAuthError> {
         let now = self.clock.now();
         let (tenant, user, application) = (&issuer.tenant, &subject.user, &subject.application);
+        let dialect = issuer.dialect();
         let key = issuer
             .signing_key(KeyPurpose::AccessToken, now)
             .ok_or_else(|| OAuthError::unavailable("the tenant's signing key is not made yet"))?;
@@ -288,10 +345,10 @@ impl AuthorizationServer {
         let email = user.email.as_deref().filter(|_| tells_names);
         let registration = subject.registration.as_ref();
         let claims = UserClaims {
-            acr: approval.acr.as_deref(),
+            acr: dialect.acr(approval.acr.as_deref()),
             amr: &approval.methods,
             application_id: registration.map(|_| application.id),
-            aud: approval.audience.as_deref().unwrap_or(&application.client_id),
+            aud: dialect.tells_audience.then(|| approval.audience.as_deref().unwrap_or(&application.client_id)),
             auth_time: approval.authenticated_at,
             authentication_type: approval.authentication_type.as_str(),
             client_id: &application.client_id,
@@ -302,18 +359,63 @@ impl AuthorizationServer {
             iat: self.revocations.earliest(now, &bearings),
             iss: &issuer.issuer,
             jti: self.entropy.uuid(),
+            name: user.full_name().or_else(|| user.username.clone()).filter(|_| dialect.tells_name),
+            nbf: dialect.tells_not_before.then_some(now),
             preferred_username: user.username.as_deref().filter(|_| tells_names),
             roles: registration.map(|registration| &*registration.roles),
-            scope: approval.scopes.join(" "),
+            scope: Scopes { words: &approval.scopes, is_list: dialect.scope_is_list },
             sid: approval.session_id,
             sub: user.id,
             tid: tenant.id,
             userinfo: user_claims::asked(approval.claims.as_ref(), "userinfo"),
         };
         Ok(AccessToken {
-            text: key.sign(Dialect::of(tenant.profile).access_token_type, &claims)?,
+            text: key.sign(dialect.access_token_type, &claims)?,
             expires_in: claims.exp - now,
             issued_at: now,
+        })
+    }
+
+    fn issue_to_application(
+        &self,
+        issuer: &LocalIssuer,
+        grant: &UserGrant,
+        application: &Application,
+    ) -> Result<TokenResponse, OAuthError> {
+        let now = self.clock.now();
+        let (tenant, dialect, approval) = (&issuer.tenant, issuer.dialect(), &grant.approval);
+        let key = issuer
+            .signing_key(KeyPurpose::AccessToken, now)
+            .ok_or_else(|| OAuthError::unavailable("the tenant's signing key is not made yet"))?;
+        let lives_for = application.settings.access_token_for.unwrap_or(tenant.access_token_for);
+        let lives_for = grant.at_most_for.map_or(lives_for, |at_most_for| at_most_for.min(lives_for));
+        let bearings =
+            Bearings { tenant_id: Some(tenant.id), client_id: Some(&application.client_id), ..Bearings::default() };
+        let claims = OwnClaims {
+            client_id: &application.client_id,
+            exp: now + lives_for,
+            gid: approval.grant_id,
+            iat: self.revocations.earliest(now, &bearings),
+            iss: &issuer.issuer,
+            jti: self.entropy.uuid(),
+            name: Some(application.name.as_str()).filter(|_| dialect.tells_name),
+            nbf: dialect.tells_not_before.then_some(now),
+            scope: Scopes { words: &approval.scopes, is_list: dialect.scope_is_list },
+            sub: application.id,
+            tid: tenant.id,
+        };
+        Ok(TokenResponse {
+            access_token: key.sign(dialect.access_token_type, &claims)?,
+            expires_in: lives_for,
+            says_expiry: issuer.says_expiry(),
+            id_token: None,
+            refresh_token: grant.refresh_token.as_ref().map(|token| token.text.clone()),
+            refresh_token_id: grant.refresh_token.as_ref().map(|token| token.id),
+            scope: Some(approval.scopes.join(" ")).filter(|scope| !scope.is_empty()),
+            user_id: None,
+            issued_at: now,
+            grant_type: grant.grant_type,
+            profile: tenant.profile,
         })
     }
 
@@ -340,6 +442,7 @@ impl AuthorizationServer {
         Ok(TokenResponse {
             access_token: key.sign(Dialect::of(tenant.profile).access_token_type, &claims)?,
             expires_in: claims.exp - now,
+            says_expiry: issuer.says_expiry(),
             id_token: None,
             refresh_token: None,
             refresh_token_id: None,
@@ -359,6 +462,21 @@ fn is_empty(audience: &Audience<'_>) -> bool {
 impl Permissions<'_> {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Scopes<'_> {
+    fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+}
+
+impl Serialize for Scopes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.is_list {
+            true => serializer.collect_seq(self.words),
+            false => serializer.serialize_str(&self.words.join(" ")),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::AuthorizationServer;
 use super::error::{ErrorReason, OAuthError};
 use super::grant::{Asking, GrantType};
-use super::issue::{Proof, TokenResponse, UserGrant};
+use super::issue::{Holder, Proof, TokenResponse, UserGrant};
 use super::keys::LocalIssuer;
 use super::refresh_tokens::device_name;
 use super::waiting_login::{Begun, WaitingLogin};
@@ -273,6 +273,7 @@ impl AuthorizationServer {
         };
         let grant_id = approval.grant_id.to_string();
         let grant_type = GrantType::Password;
+        let subject = Holder::User(subject);
         let grant = UserGrant { grant_type, approval, subject, refresh_token, at_most_for: None };
         let tokens = self.issue(asking.issuer, &Proof::User(Box::new(grant)))?;
         Event::TokenIssued.tell_of(&grant_id, &asking.application.client_id);

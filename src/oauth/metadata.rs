@@ -112,7 +112,7 @@ fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant]) -> Value {
     let mut claims: Vec<_> = TOKEN_CLAIMS.into_iter().chain(user_claims::ALL).collect();
     claims.sort_unstable();
     let mut document = json!({
-        "acr_values_supported": ["1", "2"],
+        "acr_values_supported": [dialect.password_acr, "2"],
         "authorization_endpoint": url(Endpoint::Authorize),
         "authorization_response_iss_parameter_supported": dialect.names_issuer,
         "backchannel_logout_session_supported": true,

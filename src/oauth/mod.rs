@@ -15,6 +15,7 @@
 //! | RFC 6749 4.3 passwords | `grant/password` |
 //! | a new password that is due at the token endpoint (F-055) | `change_password` |
 //! | RFC 6749 4.4 client credentials between entities | `grant/client_credentials` |
+//! | the same of an application for itself, where a dialect has that | `grant/own_credentials` |
 //! | RFC 6749 5.2 errors | `error` |
 //! | RFC 6749 6 refresh tokens | `grant/refresh_token`, `refresh_tokens` |
 //! | RFC 7009 revocation | `revocation` |
@@ -36,6 +37,7 @@ mod client;
 mod client_assertion;
 mod client_authentication;
 mod consent;
+mod consumer;
 mod device;
 mod error;
 mod grant;
@@ -58,6 +60,7 @@ mod refresh_tokens;
 mod repetitions;
 mod revocation;
 mod scopes;
+mod secret_shape;
 mod session;
 mod setup;
 mod tenant;
@@ -73,6 +76,7 @@ use aws_lc_rs::hmac;
 use uuid::Uuid;
 
 pub use client::Client;
+pub use consumer::{ConsumerTokens, WhoAmI};
 pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError, Reused};
 pub use grant::GrantType;

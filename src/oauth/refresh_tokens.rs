@@ -3,18 +3,18 @@
 //! Owns their text. Whether somebody may have one, and what using one means, is for the grants to say.
 
 use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
 use super::error::OAuthError;
 use super::grant::Asking;
 use super::issue::NewRefreshToken;
 use super::keys::LocalIssuer;
+use super::secret_shape::{draw, write};
 use super::{AuthorizationServer, scopes};
 use crate::model::{
     Application, ApplicationGrant, Approval, ClientSecret, RefreshToken, RefreshTokenPolicy, Revocation, Revoked,
 };
+use crate::profile::SecretShape;
 
 /// Random bytes of a token: 54 characters (F-094, B9).
 const BYTES: usize = 40;
@@ -40,7 +40,8 @@ impl AuthorizationServer {
         device_name: Option<String>,
     ) -> Option<Family> {
         let application = asking.application;
-        let wanted = approval.has_scope(scopes::OFFLINE_ACCESS)
+        // F-277: some give them to whoever may have them.
+        let wanted = (asking.issuer.dialect().refreshes_always || approval.has_scope(scopes::OFFLINE_ACCESS))
             && application.settings.generates_refresh_tokens
             && application.allows(ApplicationGrant::RefreshToken);
         wanted.then(|| self.family_of(asking, approval, device_name))
@@ -51,7 +52,8 @@ impl AuthorizationServer {
         let now = self.clock.now();
         let policy = self.refresh_token_policy(asking.issuer, asking.application);
         let expires_at = now + policy.absolute_for;
-        let new = NewRefreshToken { id: self.entropy.uuid(), text: self.entropy.token(BYTES) };
+        let shape = asking.issuer.dialect().secret_shape;
+        let new = NewRefreshToken { id: self.entropy.uuid(), text: draw(shape, &self.entropy, BYTES) };
         let stored = RefreshToken {
             id: new.id,
             hash: ClientSecret::hash(&new.text),
@@ -77,9 +79,9 @@ impl AuthorizationServer {
 
     /// What follows a token is a function of it, so that every node gives the same successor to everybody who presents
     /// it (C6), and nothing has to be stored in clear for that. Without our key nobody can compute it.
-    pub(super) fn successor_of(&self, presented: &str) -> String {
+    pub(super) fn successor_of(&self, presented: &str, shape: SecretShape) -> String {
         let code = hmac::sign(&self.succession, presented.as_bytes());
-        URL_SAFE_NO_PAD.encode(&code.as_ref()[..BYTES])
+        write(shape, code.as_ref(), BYTES)
     }
 
     /// Ends a grant: its refresh tokens, and at once its access tokens on every node.

@@ -1,8 +1,11 @@
 //! Which scopes an application may ask for (RFC 6749 section 3.3, CONTRACT D-02). It does not ask users for consent, and
 //! entities have a grammar of their own (`grant/client_credentials`).
 
+use std::borrow::Cow;
+
 use super::error::{ErrorReason, OAuthError};
 use crate::model::{Api, ApplicationSettings, UnknownScopes};
+use crate::profile::Dialect;
 
 pub(super) const OPENID: &str = "openid";
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
@@ -22,9 +25,7 @@ pub(super) fn check(
     scope: Option<&str>,
 ) -> Result<Vec<String>, OAuthError> {
     let scope = scope.unwrap_or_default();
-    if scope.len() > MAX_SCOPE_BYTES || words(scope).count() > MAX_SCOPE_VALUES {
-        return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, "The scope is too long."));
-    }
+    check_length(scope)?;
     let mut approved: Vec<String> = Vec::new();
     for word in words(scope) {
         if !word.bytes().all(is_scope_byte) {
@@ -48,6 +49,71 @@ pub(super) fn check(
         }
     }
     Ok(approved)
+}
+
+/// What is left of a scope parameter where a dialect narrows silently (F-306): of each word that the client can have, none
+/// that it cannot. Who asks for nothing asks for everything that the application defined.
+///
+/// # Errors
+/// `invalid_scope` if nothing is left of something.
+pub(super) fn narrowed<'a>(
+    dialect: &Dialect,
+    settings: &ApplicationSettings,
+    scope: Option<&'a str>,
+) -> Result<Option<Cow<'a, str>>, OAuthError> {
+    let Some(scope) = scope.filter(|_| dialect.narrows_scopes) else {
+        return Ok(match dialect.narrows_scopes {
+            true => Some(own(settings).into()),
+            false => scope.map(Cow::from),
+        });
+    };
+    // The limits are for what was sent.
+    check_length(scope)?;
+    let kept: Vec<&str> = words(scope).filter(|word| is_known(settings, None, word)).collect();
+    if kept.is_empty() {
+        return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, "No valid scope was given."));
+    }
+    Ok(Some(kept.join(" ").into()))
+}
+
+/// The scopes of an application that acts for itself: only those that it defined. None of them asked for means all.
+///
+/// # Errors
+/// `invalid_scope` for any other scope, or where the dialect narrows if nothing is left.
+pub(super) fn check_own(
+    settings: &ApplicationSettings,
+    scope: Option<&str>,
+    narrows: bool,
+) -> Result<Vec<String>, OAuthError> {
+    let Some(scope) = scope else { return Ok(settings.scopes.iter().map(|own| own.name.clone()).collect()) };
+    check_length(scope)?;
+    let is_own = |word: &&str| settings.scopes.iter().any(|own| own.name == *word);
+    let mut found: Vec<String> = Vec::new();
+    for word in words(scope).filter(|word| !narrows || is_own(word)) {
+        if !is_own(&word) {
+            let description = "The scope has a value that the client may not ask for.";
+            return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, description));
+        }
+        if !found.iter().any(|other| other == word) {
+            found.push(word.to_owned());
+        }
+    }
+    match found.is_empty() {
+        true => Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, "No valid scope was given.")),
+        false => Ok(found),
+    }
+}
+
+/// Every scope that the application defined itself.
+fn own(settings: &ApplicationSettings) -> String {
+    settings.scopes.iter().map(|own| own.name.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn check_length(scope: &str) -> Result<(), OAuthError> {
+    if scope.len() > MAX_SCOPE_BYTES || words(scope).count() > MAX_SCOPE_VALUES {
+        return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, "The scope is too long."));
+    }
+    Ok(())
 }
 
 /// Whether the application can have this scope without anybody allowing unknown ones.

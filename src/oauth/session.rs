@@ -2,10 +2,17 @@
 //!
 //! Owns when one begins, counts and ends; how the browser keeps it is `web`'s, how people prove themselves `login`'s.
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::AuthorizationServer;
 use super::interaction::{BrowserRequest, Keep, Kept};
+use super::secret_shape::draw;
+use crate::entropy::Entropy;
 use crate::events::Event;
 use crate::model::{ClientSecret, Session, Tenant, User};
+use crate::profile::{SecretShape, SessionState};
 use crate::secret::Secret;
 use crate::store::Result;
 
@@ -120,14 +127,31 @@ pub(super) fn browser_state(session: &Session) -> String {
 
 /// The state of the session as one client sees it (Session Management 1.0 section 3.2). `None` for a redirect URI without
 /// a web origin, which has no scripts that could ask.
-pub(super) fn state_for(session: &Session, client_id: &str, redirect_uri: &str, salt: &str) -> Option<String> {
+pub(super) fn state_for(
+    session: &Session,
+    (client_id, redirect_uri): (&str, &str),
+    shape: SessionState,
+    entropy: &Entropy,
+) -> Option<String> {
     let (scheme, rest) = redirect_uri.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme))?;
     let authority = rest.split(['/', '?']).next()?.to_ascii_lowercase();
     let host = authority.rsplit('@').next()?;
     // An origin does not name the port that everybody assumes.
     let default_port = if scheme == "https" { ":443" } else { ":80" };
     let origin = format!("{scheme}://{}", host.strip_suffix(default_port).unwrap_or(host));
-    let state = ClientSecret::hash(&format!("{client_id} {origin} {} {salt}", browser_state(session)));
+    let browser_state = browser_state(session);
+    let (state, salt) = match shape {
+        SessionState::Hex => {
+            let salt = entropy.token(16);
+            (ClientSecret::hash(&format!("{client_id} {origin} {browser_state} {salt}")), salt)
+        }
+        // F-272
+        SessionState::Base64Url => {
+            let salt = draw(SecretShape::Guid, entropy, 16);
+            let text = format!("{client_id}{origin}{browser_state}{salt}");
+            (URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes())), salt)
+        }
+    };
     Some(format!("{state}.{salt}"))
 }
 

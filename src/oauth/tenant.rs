@@ -44,7 +44,8 @@ impl AuthorizationServer {
             Some(name) => {
                 let id = Uuid::try_parse(name).ok();
                 let is_called = |issuer: &&Arc<LocalIssuer>| {
-                    id == Some(issuer.tenant.id) || (issuer.dialect().has_realms && issuer.tenant.name == name)
+                    let tenant = &issuer.tenant;
+                    id == Some(tenant.id) || (tenant.name == name && issuer.dialect().realm_of(tenant).is_some())
                 };
                 match speakers.iter().find(is_called) {
                     Some(issuer) => issuer,
@@ -222,7 +223,7 @@ impl AuthorizationServer {
 }
 
 /// The token in the header, if there is one.
-fn bearer<'a>(request: &TokenRequest<'a>) -> Option<&'a str> {
+pub(super) fn bearer<'a>(request: &TokenRequest<'a>) -> Option<&'a str> {
     let [header] = request.authorization else { return None };
     let (scheme, token) = std::str::from_utf8(header).ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then_some(token)

@@ -13,7 +13,7 @@ use super::access_tokens::Believed;
 use super::client::Client;
 use super::error::{ErrorReason, OAuthError};
 use super::grant::{Asking, GrantType};
-use super::issue::{NewRefreshToken, Proof, TokenResponse, UserGrant};
+use super::issue::{Holder, NewRefreshToken, Proof, TokenResponse, UserGrant};
 use super::keys::LocalIssuer;
 use crate::directory::DirectoryError;
 use crate::events::Event;
@@ -145,6 +145,7 @@ impl AuthorizationServer {
         let at_most_for = Some(believed.expires_at - self.clock.now());
         // No grant of OAuth is like it; a password's is the closest.
         let grant_type = GrantType::Password;
+        let subject = Holder::User(subject);
         let grant = UserGrant { grant_type, approval, subject, refresh_token, at_most_for };
         let tokens = self.issue(&issuer, &Proof::User(Box::new(grant)))?;
         Event::TokenIssued.tell_of(&grant_id, &second.client_id);

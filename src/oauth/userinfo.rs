@@ -108,13 +108,9 @@ fn find_token<'a>(request: &TokenRequest<'a>, form: &'a Parameters<'a>) -> Resul
 
 fn claims(subject: &Subject, believed: &Believed, dialect: &Dialect) -> Map<String, Value> {
     let settings = &subject.application.settings;
-    let mut names: Vec<&str> = believed
-        .text("scope")
-        .map(scopes::words)
-        .into_iter()
-        .flatten()
-        .flat_map(|scope| user_claims::of_scope(scope).iter().copied())
-        .collect();
+    let scope = believed.scope();
+    let mut names: Vec<&str> =
+        scopes::words(&scope).flat_map(|scope| user_claims::of_scope(scope).iter().copied()).collect();
     if let Some(asked) = believed.claims.get("userinfo").and_then(Value::as_array) {
         names.extend(asked.iter().filter_map(Value::as_str));
     }

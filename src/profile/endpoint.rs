@@ -23,6 +23,8 @@ pub enum Endpoint {
     Authorize,
     ChangePassword,
     Consent,
+    /// A login that names no client (F-300).
+    ConsumerLogin,
     /// Where people enter user codes.
     Device,
     DeviceAuthorization,
@@ -31,17 +33,22 @@ pub enum Endpoint {
     Logout,
     OpenIdConfiguration,
     Revoke,
+    /// Ends the token that calls it (F-302).
+    RevokeOwn,
     SecondFactor,
     SessionCheck,
     Token,
     UserInfo,
+    /// What a token is about, in few words.
+    WhoAmI,
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Authorize,
         Self::ChangePassword,
         Self::Consent,
+        Self::ConsumerLogin,
         Self::Device,
         Self::DeviceAuthorization,
         Self::Introspect,
@@ -49,18 +56,21 @@ impl Endpoint {
         Self::Logout,
         Self::OpenIdConfiguration,
         Self::Revoke,
+        Self::RevokeOwn,
         Self::SecondFactor,
         Self::SessionCheck,
         Self::Token,
         Self::UserInfo,
+        Self::WhoAmI,
     ];
 
-    /// Where every tenant answers, whatever it speaks.
+    /// Where every tenant answers, whatever it speaks. What only a dialect has is found there by the translation alone.
     pub const fn shared(self) -> Path {
         match self {
             Self::Authorize => at!("/oauth2/authorize"),
             Self::ChangePassword => at!("/password/change"),
             Self::Consent => at!("/oauth2/consent"),
+            Self::ConsumerLogin => at!("/oauth2/consumer_login"),
             Self::Device => at!("/oauth2/device"),
             Self::DeviceAuthorization => at!("/oauth2/device_authorize"),
             Self::Introspect => at!("/oauth2/introspect"),
@@ -68,10 +78,12 @@ impl Endpoint {
             Self::Logout => at!("/oauth2/logout"),
             Self::OpenIdConfiguration => at!("/.well-known/openid-configuration"),
             Self::Revoke => at!("/oauth2/revoke"),
+            Self::RevokeOwn => at!("/oauth2/revoke_own"),
             Self::SecondFactor => at!("/oauth2/two-factor"),
             Self::SessionCheck => at!("/oauth2/check_session"),
             Self::Token => at!("/oauth2/token"),
             Self::UserInfo => at!("/oauth2/userinfo"),
+            Self::WhoAmI => at!("/oauth2/whoami"),
         }
     }
 }

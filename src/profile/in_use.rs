@@ -56,10 +56,7 @@ impl InUse {
             if !dialect.own_paths.is_empty() {
                 profiles |= bit(tenant.profile);
             }
-            // Nobody's name stands for the shared paths or the management API.
-            if dialect.has_realms && !is_taken(&tenant.name) {
-                realms.insert(tenant.name.as_str().into());
-            }
+            realms.extend(dialect.realm_of(tenant).map(Box::from));
         }
         self.realms.store(realms.into());
         self.profiles.store(profiles, Ordering::Relaxed);
@@ -119,8 +116,14 @@ fn split(path: &str) -> (&str, &str) {
 }
 
 /// Whether paths of ours begin with this segment for every tenant.
-fn is_taken(name: &str) -> bool {
+pub(super) fn is_taken(name: &str) -> bool {
     name == "api" || Endpoint::ALL.into_iter().any(|endpoint| split(endpoint.shared().alone).0 == name)
+}
+
+/// Whether a path of some dialect begins with this segment.
+pub(super) fn begins_some_path(name: &str) -> bool {
+    let begins = |(_, path): &(Endpoint, Path)| split(path.alone).0 == name;
+    Profile::ALL.into_iter().any(|profile| Dialect::of(profile).own_paths.iter().any(begins))
 }
 
 fn shared_at(path: &str) -> Option<(Endpoint, Path)> {

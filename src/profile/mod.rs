@@ -12,9 +12,13 @@ mod standard;
 
 pub use endpoint::{Endpoint, Path};
 pub use in_use::{InUse, Spoken, is_spoken_somewhere, patterns};
+use in_use::{begins_some_path, is_taken};
+
+use uuid::Uuid;
 
 use crate::jose::TokenType;
-use crate::model::{ApplicationSettings, Profile, ScopeHandling};
+pub use crate::model::ExpiresIn;
+use crate::model::{ApplicationSettings, Profile, ScopeHandling, Tenant};
 
 /// How one profile speaks. `Dialect::of` is the only way to get one.
 #[derive(Debug, PartialEq)]
@@ -99,6 +103,79 @@ pub struct Dialect {
     pub accepts_bare_login: bool,
     /// Whether a logout that nobody vouches for is confirmed by the person (K10, F-128).
     pub confirms_logout: bool,
+    /// How codes and refresh tokens are written.
+    pub secret_shape: SecretShape,
+    /// Whether scopes that a client cannot have are left out without a word, as long as one remains (F-306).
+    pub narrows_scopes: bool,
+    /// Whether a refresh token comes without `offline_access` (F-277).
+    pub refreshes_always: bool,
+    /// Whether a refresh token is replaced at each use, whatever the policy says (F-312).
+    pub rotates_always: bool,
+    /// Whether a client that proved who it is may redeem a code without repeating its redirect URI (F-313).
+    pub redirect_uri_implied: bool,
+    /// Tokens for applications that act for nobody but themselves; only entities do otherwise (F-180, D27).
+    pub own_tokens: Option<OwnTokens>,
+    /// Logins that name no client.
+    pub consumer: Option<Consumer>,
+    /// Whether access tokens say `name` (F-311).
+    pub tells_name: bool,
+    /// Whether access tokens say `aud` (F-279, D21).
+    pub tells_audience: bool,
+    /// Whether tokens say `nbf` (F-279, F-280).
+    pub tells_not_before: bool,
+    /// Whether `scope` in access tokens is a list (F-279).
+    pub scope_is_list: bool,
+    /// Whether ID tokens are for the issuer too (F-280).
+    pub id_token_for_issuer: bool,
+    /// What `acr` says of a login with a password alone (F-280).
+    pub password_acr: &'static str,
+    /// The members of authorization responses, in order; others are not sent. Empty: all, alphabetically (F-071).
+    pub authorization_members: &'static [&'static str],
+    pub session_state: SessionState,
+    /// Whether people are asked for consent to applications of the operator's own, too (F-273).
+    pub asks_for_everyone: bool,
+    /// Whether a device may say its client's name alone; it proves itself when it polls (F-286).
+    pub bare_device_requests: bool,
+    /// Wrong user codes of a tenant in a minute, from whomever, after which nobody is let try, where codes are short (J3).
+    pub wrong_user_codes_a_minute: Option<u32>,
+}
+
+/// How a secret of ours is written. Each has at least 128 random bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretShape {
+    /// base64url
+    Opaque,
+    /// 128 bits in hexadecimal digits, with dashes where a UUID has them; unlike in a UUID, every bit is random (F-271, F-277).
+    Guid,
+    /// 312 bits in hexadecimal digits: 20, 48 and 10 (F-309).
+    Dashed,
+}
+
+/// What an application may have for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnTokens {
+    /// Whether it has to say which scopes (F-281); all of its own otherwise.
+    pub needs_scope: bool,
+    /// Whether there is a refresh token (F-309, D27).
+    pub refreshes: bool,
+}
+
+/// The application behind logins that name none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// Its client id; an administrator makes it, and gives it the password grant.
+    pub client_id: &'static str,
+    /// Seconds for which access tokens live at most (F-300).
+    pub access_token_for: i64,
+}
+
+/// How `session_state` is computed; the page for it computes the same (F-272).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// Words with spaces between them, in hexadecimal digits, as Session Management 1.0 section 3.2 has it.
+    Hex,
+    /// The same without spaces, in base64url, with a salt that looks like a UUID.
+    Base64Url,
 }
 
 /// What separates the values of a scope.
@@ -108,15 +185,6 @@ pub enum ScopeSeparator {
     Space,
     /// F-305: where there is a comma, it separates; answers have one.
     Comma,
-}
-
-/// What `expires_in` says (D3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExpiresIn {
-    /// Seconds from now (RFC 6749 5.1).
-    Relative,
-    /// The `exp` of the token (F-308).
-    Absolute,
 }
 
 /// HTTP statuses of errors, where somebody departs from RFC 6749 5.2 (D10).
@@ -220,6 +288,21 @@ impl Dialect {
     /// What the dialect calls a parameter of ours in its own addresses.
     pub fn name_of(&self, parameter: &'static str) -> &'static str {
         self.parameter_names.iter().find(|(_, ours)| *ours == parameter).map_or(parameter, |(theirs, _)| theirs)
+    }
+
+    /// What tokens say of how sure the login is; `1` is a password alone.
+    pub fn acr<'a>(&self, acr: Option<&'a str>) -> Option<&'a str> {
+        acr.map(|acr| if acr == "1" { self.password_acr } else { acr })
+    }
+
+    /// What stands in front of the tenant's paths instead of its id, where its name can (F-290).
+    pub fn realm_of<'t>(&self, tenant: &'t Tenant) -> Option<&'t str> {
+        let name = tenant.name.as_str();
+        let is_segment = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+        let is_plain = !name.starts_with('.') && !name.is_empty() && name.bytes().all(is_segment);
+        // What would stand in front of a path is the beginning of none.
+        let is_taken = || is_taken(name) || begins_some_path(name) || Uuid::try_parse(name).is_ok();
+        (self.has_realms && is_plain && !is_taken()).then_some(name)
     }
 
     /// What is at one of its own paths.

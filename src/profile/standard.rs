@@ -1,7 +1,9 @@
 //! `standard`: what the RFCs say, on FusionAuth's paths, with members that nobody minds. The others are told as what differs
 //! from it.
 
-use super::{DeviceMember, Dialect, ExpiresIn, ScopeSeparator, Statuses, TenantDefaults, TokenMember};
+use super::{
+    DeviceMember, Dialect, ExpiresIn, ScopeSeparator, SecretShape, SessionState, Statuses, TenantDefaults, TokenMember,
+};
 use crate::jose::TokenType;
 use crate::model::{Tenant, UserCodeShape};
 
@@ -61,6 +63,24 @@ pub(super) const DIALECT: Dialect = Dialect {
     needs_device: false,
     accepts_bare_login: false,
     confirms_logout: true,
+    secret_shape: SecretShape::Opaque,
+    narrows_scopes: false,
+    refreshes_always: false,
+    rotates_always: false,
+    redirect_uri_implied: false,
+    own_tokens: None,
+    consumer: None,
+    tells_name: false,
+    tells_audience: true,
+    tells_not_before: false,
+    scope_is_list: false,
+    id_token_for_issuer: false,
+    password_acr: "1",
+    authorization_members: &[],
+    session_state: SessionState::Hex,
+    asks_for_everyone: false,
+    bare_device_requests: false,
+    wrong_user_codes_a_minute: None,
 };
 
 /// In alphabetical order (F-087).

@@ -5,6 +5,7 @@
 mod authorize;
 mod back_channel;
 mod browser;
+mod consumer;
 mod cookies;
 mod cross_origin;
 mod device;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use tower::Layer as _;
 use uuid::Uuid;
 
@@ -65,6 +66,9 @@ const USER_CODE_PICTURE: &str = "/oauth2/device/picture";
 const KEY_SET: &str = Endpoint::KeySet.shared().alone;
 const OPENID_CONFIGURATION: &str = Endpoint::OpenIdConfiguration.shared().alone;
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+const CONSUMER_LOGIN: &str = Endpoint::ConsumerLogin.shared().alone;
+const REVOKE_OWN: &str = Endpoint::RevokeOwn.shared().alone;
+const WHO_AM_I: &str = Endpoint::WhoAmI.shared().alone;
 /// Whatever else is asked of the authorization server is answered here, with a 404.
 const REST: &str = "/oauth2/**";
 const TENANT_REST: &str = "/{tenant}/oauth2/**";
@@ -100,6 +104,10 @@ fn shared(server: Arc<AuthorizationServer>) -> Router {
         .route(&tenant(USER_CODE_APPROVAL), post(device::approve))
         .route(USER_CODE_PICTURE, get(device::picture))
         .route(&tenant(USER_CODE_PICTURE), get(device::picture))
+        // For some tenants only: what others answer here must not depend on the method.
+        .route(&tenant(CONSUMER_LOGIN), any(consumer::login))
+        .route(&tenant(REVOKE_OWN), any(consumer::revoke))
+        .route(&tenant(WHO_AM_I), any(consumer::who_am_i))
         .route(KEY_SET, get(key_set::get))
         .route(&tenant(KEY_SET), get(key_set::get))
         .route(OPENID_CONFIGURATION, get(metadata::get))

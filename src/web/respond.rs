@@ -190,6 +190,39 @@ pub(super) fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
     response
 }
 
+/// A refusal in the words of a dialect that has a message and no code (F-301).
+pub(super) fn told(endpoint: &'static str, error: &OAuthError) -> Response {
+    let refused = refuse(endpoint, error);
+    // A client that is not the caller's fault is nothing to authenticate as.
+    let status = match (error.code, error.reason) {
+        (ErrorCode::InvalidClient, _) => StatusCode::BAD_REQUEST,
+        (_, _) => refused.status(),
+    };
+    let text = match error.reason {
+        Some(ErrorReason::InvalidUserCredentials) if status == StatusCode::BAD_REQUEST => "Invalid name or password",
+        Some(_) | None => error.description,
+    };
+    let mut response = message(endpoint, status, text);
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(seconds) = refused.headers().get(header::RETRY_AFTER) {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.clone());
+    }
+    response.extensions_mut().extend(refused.extensions().clone());
+    response
+}
+
+/// The same without an error of the protocol.
+pub(super) fn message(endpoint: &'static str, status: StatusCode, text: &'static str) -> Response {
+    let body = serde_json::json!({ "success": false, "message": text });
+    let mut response = (status, Json(body)).into_response();
+    forbid_storing(response.headers_mut());
+    let error = Some(ErrorCode::InvalidRequest.as_str());
+    response.extensions_mut().insert(Outcome { endpoint, error, issued: None });
+    response
+}
+
 /// What HTTP itself refuses, before the protocol is asked.
 pub(super) fn plain(status: StatusCode, error: ErrorCode, error_description: &'static str) -> Response {
     let body = ErrorBody {

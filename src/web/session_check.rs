@@ -16,10 +16,18 @@ use uuid::Uuid;
 
 use super::cookies::{Cookie, Place};
 use crate::oauth::AuthorizationServer;
+use crate::profile::SessionState;
 
 /// What a client sends is its id, a space and the `session_state` that it was given. Scripts have SHA-256 in secure
 /// contexts only; elsewhere the answer is `error`, and clients ask the server then.
-fn script(cookie: &str) -> String {
+fn script(cookie: &str, shape: SessionState) -> String {
+    let (separator, digits) = match shape {
+        SessionState::Hex => (" ", "Array.from(hash, (byte) => byte.toString(16).padStart(2, \"0\")).join(\"\")"),
+        SessionState::Base64Url => (
+            "",
+            "btoa(String.fromCharCode(...hash)).replace(/[+/=]/g, (c) => ({ \"+\": \"-\", \"/\": \"_\" })[c] ?? \"\")",
+        ),
+    };
     format!(
         r#"addEventListener("message", async (event) => {{
   const answer = (word) => event.source.postMessage(word, event.origin);
@@ -27,9 +35,9 @@ fn script(cookie: &str) -> String {
   const salt = (state || "").split(".")[1];
   if (!salt || rest.length || !crypto.subtle) return answer("error");
   const kept = document.cookie.split("; ").find((pair) => pair.startsWith("{cookie}="));
-  const text = [client, event.origin, (kept || "").slice({length}), salt].join(" ");
+  const text = [client, event.origin, (kept || "").slice({length}), salt].join("{separator}");
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  const hex = Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const hex = {digits};
   answer(hex + "." + salt === state ? "unchanged" : "changed");
 }});"#,
         length = cookie.len() + 1
@@ -42,7 +50,8 @@ pub(super) async fn get(State(server): State<Arc<AuthorizationServer>>, tenant: 
     let default = keys.issuer(None).map(|issuer| issuer.tenant.id);
     let tenant_id = tenant.map(|Path(id)| id).filter(|id| Some(*id) != default);
     let is_https = keys.settings().public_url.starts_with("https://");
-    let script = script(&Cookie::State.name(Place { is_https, tenant_id }));
+    let shape = keys.issuer(tenant_id).map_or(SessionState::Hex, |issuer| issuer.dialect().session_state);
+    let script = script(&Cookie::State.name(Place { is_https, tenant_id }), shape);
     let hash = STANDARD.encode(digest::digest(&digest::SHA256, script.as_bytes()));
     // Any client's page may show it: it shows nothing and does nothing but answer.
     let policy = format!("default-src 'none'; script-src 'sha256-{hash}'; base-uri 'none'; frame-ancestors *");

@@ -83,6 +83,9 @@ impl Conversation {
             let server = TestServer::with_people_and(|tenant| *tenant = of_profile(profile)).await;
             return Self::between(server, client).await;
         }
+        if let Some(server) = crate::profiles::world_of(written).await {
+            return Self::with(server, client);
+        }
         let server = match [WEB, SPA, PLAIN, ROTATING].iter().any(|id| written.contains(&format!("client_id={id}"))) {
             true => TestServer::with_people().await,
             false => TestServer::start().await,

@@ -11,7 +11,9 @@ use super::super::node::Node;
 use super::super::process::word;
 use super::note_errors;
 use crate::directory::{check_tenant_settings, new_tenant};
-use crate::model::{Api, Profile, RefreshTokenPolicy, RefreshTokenUsage, TenantSettings, Theme, UserCodeShape};
+use crate::model::{
+    Api, ExpiresIn, Profile, RefreshTokenPolicy, RefreshTokenUsage, TenantSettings, Theme, UserCodeShape,
+};
 
 pub(in crate::config) const KEYS: &[&str] = &[
     "authorization_code_life",
@@ -31,6 +33,7 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "always_remember",
     "theme",
     "apis",
+    "expires_in",
 ];
 pub(in crate::config) const USER_CODE_KEYS: &[&str] = &["alphabet", "mask"];
 pub(in crate::config) const REFRESH_KEYS: &[&str] = &["usage", "idle", "life", "retry"];
@@ -95,6 +98,8 @@ pub(super) fn check(node: &Node, profile: Profile, check: &mut Check<'_>) -> Ten
         always_remember: fields.boolean("always_remember", check).unwrap_or(default.always_remember),
         theme: fields.find("theme").map_or(default.theme, |node| theme(node, check)),
         apis: fields.find("apis").map_or_else(Vec::new, |node| apis(node, check)),
+        expires_in: word(&fields, "expires_in", &ExpiresIn::ALL.map(ExpiresIn::as_str), check)
+            .and_then(ExpiresIn::parse),
     };
     note_errors(check_tenant_settings(&settings, profile), &fields, PLACES, check);
     if (LONG_CODE + 1..=600).contains(&settings.authorization_code_for)

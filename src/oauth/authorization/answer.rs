@@ -13,8 +13,11 @@ use crate::oauth::interaction::{Context, Kept, Next, Reply};
 use crate::oauth::parameters::encode;
 use crate::oauth::repetitions::Fresh;
 use crate::oauth::scopes;
+use crate::oauth::secret_shape::draw;
 use crate::oauth::session::{self, SignedIn};
-use crate::profile::Dialect;
+use crate::profile::{Dialect, ExpiresIn};
+
+const TOKEN_TYPE: &str = "token_type";
 
 /// Parameters of a response.
 pub(super) type Fields = Vec<(&'static str, String)>;
@@ -55,7 +58,7 @@ impl AuthorizationServer {
         let mut fields = Fields::new();
         if response_type.code {
             let now = self.clock.now();
-            let code = self.entropy.token(32);
+            let code = draw(dialect.secret_shape, &self.entropy, 32);
             let stored = AuthorizationCode {
                 hash: ClientSecret::hash(&code),
                 approval: approval.clone(),
@@ -69,6 +72,9 @@ impl AuthorizationServer {
             self.store.insert_authorization_code(&stored).await?;
             Event::CodeIssued.tell(&approval.grant_id.to_string());
             fields.push(("code", code));
+            if dialect.authorization_members.contains(&TOKEN_TYPE) && !response_type.is_implicit() {
+                fields.push((TOKEN_TYPE, dialect.token_type.to_owned())); // F-271
+            }
         } else if let Some(device_code_id) = asked.device_code_id {
             // F-163: no exchange will follow that could approve it.
             self.approve_device_code(device_code_id, &approval).await?;
@@ -86,8 +92,8 @@ impl AuthorizationServer {
             fields.push(("userState", state.to_owned())); // F-056
             fields.extend(party.locale.clone().map(|locale| ("locale", locale))); // F-057
         } else if let Some(session) = person.session.as_ref().filter(|_| asks_openid && dialect.tells_session_state) {
-            let salt = self.entropy.token(16);
-            let state = session::state_for(session, &party.application.client_id, &party.redirect_uri, &salt);
+            let whom = (party.application.client_id.as_str(), party.redirect_uri.as_str());
+            let state = session::state_for(session, whom, dialect.session_state, &self.entropy);
             fields.extend(state.map(|state| ("session_state", state)));
         }
         Ok(fields)
@@ -127,8 +133,12 @@ impl AuthorizationServer {
         }
         if let Some(token) = access_token {
             fields.push(("access_token", token.text));
-            fields.push(("token_type", "Bearer".to_owned()));
-            fields.push(("expires_in", token.expires_in.to_string()));
+            fields.push((TOKEN_TYPE, party.issuer.dialect().token_type.to_owned()));
+            let expiry = match party.issuer.says_expiry() {
+                ExpiresIn::Relative => token.expires_in,
+                ExpiresIn::Absolute => token.issued_at + token.expires_in,
+            };
+            fields.push(("expires_in", expiry.to_string()));
         }
         if let Some(session_id) = approval.session_id {
             self.store.join_session(session_id, approval.application_id).await?;
@@ -144,8 +154,15 @@ impl Party {
         if Dialect::of(self.issuer.tenant.profile).names_issuer {
             fields.push(("iss", self.issuer.issuer.to_string()));
         }
-        // F-071 has them in this order.
-        fields.sort_by_key(|(name, _)| *name);
+        match self.issuer.dialect().authorization_members {
+            // F-071 has them in this order.
+            [] => fields.sort_by_key(|(name, _)| *name),
+            order => {
+                let place = |name: &str| order.iter().position(|member| *member == name);
+                fields.retain(|(name, _)| place(name).is_some());
+                fields.sort_by_key(|(name, _)| place(name));
+            }
+        }
         let separator = match self.mode {
             ResponseMode::FormPost => {
                 let action = self.redirect_uri.clone();
@@ -177,7 +194,8 @@ impl Party {
         }
         let mut fields: Fields =
             vec![("error", error.code.as_str().to_owned()), ("error_description", error.description.to_owned())];
-        fields.extend(error.reason.map(|reason| ("error_reason", reason.as_str().to_owned())));
+        let reason = error.reason.filter(|_| self.issuer.dialect().tells_reason);
+        fields.extend(reason.map(|reason| ("error_reason", reason.as_str().to_owned())));
         self.send(fields, context).keeping(kept)
     }
 }

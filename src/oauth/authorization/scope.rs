@@ -18,7 +18,9 @@ pub(super) fn check(
     party: &Party,
     api: Option<&Api>,
 ) -> Result<Vec<String>, OAuthError> {
-    let mut scopes = scopes::check(&party.application.settings, api, parameters.find("scope"))?;
+    let settings = &party.application.settings;
+    let asked_for = scopes::narrowed(party.issuer.dialect(), settings, parameters.find("scope"))?;
+    let mut scopes = scopes::check(settings, api, asked_for.as_deref())?;
     // Core 11: without a code there is nothing to refresh with. F-049: the old dialect wants to know the device.
     let needs_device = Dialect::of(party.issuer.tenant.profile).needs_device;
     if !asked.code || (needs_device && parameters.find("device").is_none()) {

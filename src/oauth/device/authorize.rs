@@ -17,6 +17,7 @@ use crate::oauth::client_authentication::Credentials;
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::keys::LocalIssuer;
 use crate::oauth::parameters::Parameters;
+use crate::oauth::secret_shape::draw;
 use crate::oauth::{AuthorizationServer, TokenRequest, audience, scopes};
 use crate::profile::{DeviceMember, Dialect, Endpoint};
 use crate::store::{StoreError, Unique};
@@ -89,7 +90,10 @@ impl AuthorizationServer {
         if !issuer.dialect().confidential_devices {
             self.check_keeps_no_secret(issuer, credentials).await?;
         }
-        let application = self.authenticate_application_of(issuer, credentials, request).await?;
+        let application = match issuer.dialect().bare_device_requests && credentials.is_bare() {
+            true => self.named_application(issuer, &credentials.client_id).await?, // F-286
+            false => self.authenticate_application_of(issuer, credentials, request).await?,
+        };
         check_enabled(&application)?;
         let api = audience::find(issuer, form)?;
         let scopes = scopes::check(&application.settings, api, form.find("scope"))?;
@@ -161,7 +165,7 @@ impl AuthorizationServer {
         asked: Asked,
     ) -> Result<(String, String), OAuthError> {
         let now = self.clock.now();
-        let device_code = self.entropy.token(32);
+        let device_code = draw(Dialect::of(tenant.profile).secret_shape, &self.entropy, 32);
         let mut code = DeviceCode {
             id: self.entropy.uuid(),
             hash: user_code::hash(&device_code),
@@ -215,7 +219,8 @@ fn verification_uri<'a>(issuer: &LocalIssuer, application: &'a Application, is_m
     if named {
         uri = with_parameter(&uri, "client_id", &application.client_id);
     }
-    if named || !is_meant_alone && !issuer.base_url.ends_with(&tenant_id) {
+    let is_in_path = dialect.realm_of(&issuer.tenant).is_some() || issuer.base_url.ends_with(&tenant_id);
+    if named || !is_meant_alone && !is_in_path {
         uri = with_parameter(&uri, "tenantId", &tenant_id);
     }
     uri.into()

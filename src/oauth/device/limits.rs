@@ -26,6 +26,7 @@ pub(in crate::oauth) struct DeviceLimits {
     guesses: Mutex<HashMap<u64, Count>>,
     requests: Mutex<HashMap<u64, Count>>,
     refreshes: Mutex<HashMap<u64, Count>>,
+    wrong: Mutex<HashMap<u64, Count>>,
 }
 
 #[derive(Clone, Copy)]
@@ -72,6 +73,28 @@ impl DeviceLimits {
                 guesses.remove(&key);
             }
         }
+    }
+
+    /// Where codes are so short that many guessers together would find one: not more than `most` wrong ones in a minute, from
+    /// whomever.
+    ///
+    /// # Errors
+    /// The seconds to wait.
+    pub(super) fn check_wrong(&self, source: impl Hash, most: u32, now: i64) -> Result<(), i64> {
+        let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        match wrong.get(&self.hasher.hash_one(source)).filter(|count| now < count.ends_at && count.number >= most) {
+            Some(count) => Err(count.ends_at - now),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a wrong code for [`DeviceLimits::check_wrong`].
+    pub(super) fn note_wrong(&self, source: impl Hash, now: i64) {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = self.hasher.hash_one(source);
+        let before = wrong.get(&key).filter(|count| now < count.ends_at);
+        let (number, ends_at) = before.map_or((1, now + MINUTE), |count| (count.number + 1, count.ends_at));
+        insert(&mut wrong, key, Count { number, ends_at, waits_until: 0 }, now);
     }
 
     /// Counts a request for a device code.
@@ -161,6 +184,19 @@ mod tests {
         }
         assert_eq!(limits.guess("a", 0), Ok(()));
         assert_eq!(limits.guess("a", 0), Err(60));
+    }
+
+    // J3
+    #[test]
+    fn short_codes_have_a_limit_for_all_guessers_together() {
+        let limits = DeviceLimits::default();
+        for now in 0..20 {
+            assert_eq!(limits.check_wrong("tenant", 20, now), Ok(()));
+            limits.note_wrong("tenant", now);
+        }
+        assert_eq!(limits.check_wrong("tenant", 20, 20), Err(40));
+        assert_eq!(limits.check_wrong("other", 20, 20), Ok(()));
+        assert_eq!(limits.check_wrong("tenant", 20, 60), Ok(()));
     }
 
     // J10

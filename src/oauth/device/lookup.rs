@@ -106,6 +106,11 @@ impl AuthorizationServer {
         let now = self.clock.now();
         let by_peer = (tenant_id, typed.peer.map(network));
         let by_session = typed.session_id.map(|session_id| (tenant_id, session_id));
+        let most_wrong =
+            self.keys.issuer(Some(tenant_id)).and_then(|issuer| issuer.dialect().wrong_user_codes_a_minute);
+        if let Some(most) = most_wrong {
+            self.device_limits.check_wrong(tenant_id, most, now).map_err(too_many_guesses)?;
+        }
         self.device_limits.guess(by_peer, now).map_err(too_many_guesses)?;
         if let Some(by_session) = by_session {
             self.device_limits.guess(by_session, now).map_err(too_many_guesses)?;
@@ -114,6 +119,9 @@ impl AuthorizationServer {
         // Neither an outage nor a code that was right and took too long is a guess.
         let is_guess = |error: &OAuthError| error.reason == Some(ErrorReason::InvalidUserCode);
         if outcome.as_ref().err().is_some_and(is_guess) {
+            if most_wrong.is_some() {
+                self.device_limits.note_wrong(tenant_id, now);
+            }
             let log = self.keys.issuer(Some(tenant_id)).and_then(|issuer| issuer.dialect().log);
             let said = log.map(|log| (log.user_code_wrong, log.protocol));
             Event::UserCodeWrong.tell_as(&tenant_id.to_string(), None, said);

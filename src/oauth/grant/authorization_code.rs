@@ -7,7 +7,7 @@ use crate::events::Event;
 use crate::model::{AuthorizationCode, ClientSecret};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::{ErrorReason, OAuthError, Reused};
-use crate::oauth::issue::UserGrant;
+use crate::oauth::issue::{Holder, UserGrant};
 use crate::oauth::parameters::Parameters;
 use crate::profile::Dialect;
 use crate::store::Brought;
@@ -47,7 +47,11 @@ impl AuthorizationServer {
             let description = "The code was issued to another client.";
             return Err(OAuthError::invalid_grant(ErrorReason::ClientIdMismatch, description));
         }
-        check_redirect_uri(&code, request.redirect_uri)?;
+        let is_implied = asking.is_proven && asking.issuer.dialect().redirect_uri_implied;
+        match request.redirect_uri {
+            None if is_implied => {} // F-313
+            presented => check_redirect_uri(&code, presented)?,
+        }
         pkce::check(code.code_challenge.as_deref(), request.code_verifier)?;
         if code.redeemed_at.is_some() {
             return Err(self.refuse_replay(asking, &code).await?);
@@ -74,7 +78,7 @@ impl AuthorizationServer {
         Ok(UserGrant {
             grant_type: GrantType::AuthorizationCode,
             approval: code.approval,
-            subject,
+            subject: Holder::User(subject),
             refresh_token: family.map(|family| family.new),
             at_most_for: None,
         })

@@ -8,7 +8,7 @@ use crate::model::{Approval, ClientSecret, DeviceCode, DeviceState};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::device::{Typed, confidential};
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
-use crate::oauth::issue::UserGrant;
+use crate::oauth::issue::{Holder, UserGrant};
 use crate::oauth::parameters::Parameters;
 use crate::profile::Dialect;
 use crate::store::Brought;
@@ -71,7 +71,7 @@ impl AuthorizationServer {
         Ok(UserGrant {
             grant_type: GrantType::DeviceCode,
             approval: (**approval).clone(),
-            subject,
+            subject: Holder::User(subject),
             refresh_token: family.map(|family| family.new),
             at_most_for: None,
         })

@@ -5,15 +5,16 @@
 mod authorization_code;
 mod client_credentials;
 mod device_code;
-mod password;
+mod own_credentials;
+pub(super) mod password;
 mod pkce;
-mod refresh_token;
+pub(super) mod refresh_token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::client::Client;
-use super::client_authentication::Credentials;
+use super::client_authentication::{Authenticated, Credentials};
 use super::device::tell_refusal;
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::issue::{Proof, TokenResponse};
@@ -48,7 +49,7 @@ impl GrantType {
         }
     }
 
-    /// What an application must have been given. `None`: entities only (F-180).
+    /// What an application must have been given. `None`: entities only (F-180), if the dialect does not say otherwise.
     pub(super) fn of_application(self) -> Option<ApplicationGrant> {
         match self {
             Self::AuthorizationCode => Some(ApplicationGrant::AuthorizationCode),
@@ -99,13 +100,16 @@ impl AuthorizationServer {
         credentials: &Credentials<'_>,
         (request, form): (&TokenRequest<'_>, &Parameters<'_>),
     ) -> Result<TokenResponse, OAuthError> {
+        if let Some(response) = self.person_as_client(issuer, credentials, (request, form)).await? {
+            return Ok(response);
+        }
         let identified = self.identify_client(issuer, credentials, request).await?;
         // 2. What for, and is who they are certain enough for that?
         let grant_type = GrantType::find(form)?;
         let uses_pkce = grant_type == GrantType::AuthorizationCode && form.find("code_verifier").is_some();
         let client = identified.require(uses_pkce)?;
         // 3. May this client use the grant?
-        check_allowed(&client.client, grant_type)?;
+        check_allowed(&client, grant_type, issuer.dialect())?;
         // 4. What does the grant entitle to?
         let proof = match &client.client {
             Client::Entity(entity) => {
@@ -148,18 +152,23 @@ impl AuthorizationServer {
                 let request = password::Request::parse(form)?;
                 self.redeem_password(asking, &request).await?
             }
-            // An entity's, as was checked before.
-            GrantType::ClientCredentials => return Err(disabled()),
+            // An entity's goes another way; this was checked before.
+            GrantType::ClientCredentials => {
+                let request = own_credentials::Request::parse(form);
+                self.redeem_own_credentials(asking, &request).await?
+            }
         };
         Ok(Proof::User(Box::new(grant)))
     }
 }
 
 /// F-030, F-180, D10
-fn check_allowed(client: &Client, grant_type: GrantType) -> Result<(), OAuthError> {
-    let allowed = match client {
-        Client::Entity(_) => grant_type == GrantType::ClientCredentials,
-        Client::Application(application) => grant_type.of_application().is_some_and(|grant| application.allows(grant)),
+fn check_allowed(client: &Authenticated, grant_type: GrantType, dialect: &Dialect) -> Result<(), OAuthError> {
+    let allowed = match (&client.client, grant_type.of_application()) {
+        (Client::Entity(_), _) => grant_type == GrantType::ClientCredentials,
+        (Client::Application(application), Some(grant)) => application.allows(grant),
+        // D27: a name that anybody could say is not enough.
+        (Client::Application(_), None) => dialect.own_tokens.is_some() && client.is_proven(),
     };
     if allowed { Ok(()) } else { Err(disabled()) }
 }

@@ -8,7 +8,7 @@ use crate::events::Event;
 use crate::model::{Approval, AuthenticationType, PasswordChange, User};
 use crate::oauth::client::check_obstacle;
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
-use crate::oauth::issue::UserGrant;
+use crate::oauth::issue::{Holder, UserGrant};
 use crate::oauth::parameters::Parameters;
 use crate::oauth::refresh_tokens::device_name;
 use crate::oauth::waiting_login::Begun;
@@ -16,7 +16,7 @@ use crate::oauth::{AuthorizationServer, scopes};
 use crate::profile::Dialect;
 use crate::secret::Secret;
 
-pub(super) struct Request<'a> {
+pub(in crate::oauth) struct Request<'a> {
     proof: Proof<'a>,
     /// Sent with the password, or with the id of a login that waits for it.
     two_factor_code: Option<&'a str>,
@@ -59,17 +59,31 @@ impl<'a> Request<'a> {
     }
 }
 
+impl<'a> Request<'a> {
+    /// The password alone, from somewhere else than a form.
+    pub(in crate::oauth) fn of_password(login_id: &'a str, password: &str, scope: Option<&'a str>) -> Self {
+        Self {
+            proof: Proof::Password { login_id, password: Secret::new(password.to_owned()) },
+            two_factor_code: None,
+            scope,
+            device_name: None,
+            user_code: None,
+        }
+    }
+}
+
 impl AuthorizationServer {
     /// # Errors
     /// `invalid_grant` for wrong credentials and users who may not log in, `two_factor_required`,
     /// `change_password_required`, and 429 after too many wrong ones.
-    pub(super) async fn redeem_password(
+    pub(in crate::oauth) async fn redeem_password(
         &self,
         asking: &Asking<'_>,
         request: &Request<'_>,
     ) -> Result<UserGrant, OAuthError> {
         let settings = &asking.application.settings;
-        let mut scopes = scopes::check(settings, None, request.scope)?;
+        let asked = scopes::narrowed(asking.issuer.dialect(), settings, request.scope)?;
+        let mut scopes = scopes::check(settings, None, asked.as_deref())?;
         // F-049, F-107
         if Dialect::of(asking.issuer.tenant.profile).needs_device && request.device_name.is_none() {
             scopes.retain(|scope| scope != scopes::OFFLINE_ACCESS);
@@ -110,7 +124,7 @@ impl AuthorizationServer {
         Ok(UserGrant {
             grant_type: GrantType::Password,
             approval,
-            subject,
+            subject: Holder::User(subject),
             refresh_token: family.map(|family| family.new),
             at_most_for: None,
         })

@@ -2,19 +2,21 @@
 //!
 //! Owns the checks and the choice between the two; families begin in `refresh_tokens`.
 
+use std::sync::Arc;
+
 use super::{Asking, GrantType};
 use crate::events::Event;
 use crate::model::{AuthenticationType, ClientSecret, RefreshToken, RefreshTokenUsage, UnknownScopes};
 use crate::oauth::error::{ErrorReason, OAuthError, Reused};
 use crate::oauth::guesses::network;
-use crate::oauth::issue::{NewRefreshToken, UserGrant};
+use crate::oauth::issue::{Holder, NewRefreshToken, UserGrant};
 use crate::oauth::parameters::Parameters;
 use crate::oauth::{AuthorizationServer, audience, scopes};
 
 /// A use of a reusable token is noted this often at most, so that most uses write nothing.
 const TOUCH_INTERVAL: i64 = 60;
 
-pub(super) struct Request<'a> {
+pub(in crate::oauth) struct Request<'a> {
     refresh_token: &'a str,
     /// Fewer scopes than were approved, for this access token only (RFC 6749 6).
     scope: Option<&'a str>,
@@ -24,7 +26,7 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn parse(form: &'a Parameters<'a>) -> Result<Self, OAuthError> {
+    pub(in crate::oauth) fn parse(form: &'a Parameters<'a>) -> Result<Self, OAuthError> {
         let refresh_token = form.find("refresh_token").ok_or_else(|| {
             OAuthError::invalid_request(ErrorReason::MissingRefreshToken, "The request has no refresh_token.")
         })?;
@@ -48,7 +50,7 @@ impl AuthorizationServer {
     /// # Errors
     /// `invalid_grant` if the token is unknown, over, revoked, of another client, or was rotated too long ago;
     /// `invalid_scope` if more is asked for than was approved.
-    pub(super) async fn redeem_refresh_token(
+    pub(in crate::oauth) async fn redeem_refresh_token(
         &self,
         asking: &Asking<'_>,
         request: &Request<'_>,
@@ -72,7 +74,14 @@ impl AuthorizationServer {
             self.device_limits.refresh(source, most, now).map_err(OAuthError::throttled)?;
         }
         self.check_still_known(asking, &stored).await?;
-        let subject = self.subject_of(&stored.approval, not_found).await?;
+        let subject = match stored.approval.is_own() {
+            // D27: nobody else is asked.
+            true => {
+                self.check_not_revoked(&stored.approval, not_found)?;
+                Holder::Application(Arc::clone(asking.application))
+            }
+            false => Holder::User(self.subject_of(&stored.approval, not_found).await?),
+        };
         let approved = narrowed(&stored.approval.scopes, request.scope)?;
         self.check_can_issue(asking.issuer, &stored.approval)?;
         let device = match request.user_code {
@@ -83,7 +92,10 @@ impl AuthorizationServer {
         let policy = self.refresh_token_policy(asking.issuer, asking.application);
         let rotates = match policy.usage {
             RefreshTokenUsage::OneTimeUse => true,
-            RefreshTokenUsage::Reusable => asking.issuer.dialect().rotates_for_public && !asking.is_proven,
+            RefreshTokenUsage::Reusable => {
+                let dialect = asking.issuer.dialect();
+                dialect.rotates_always || (dialect.rotates_for_public && !asking.is_proven)
+            }
         };
         let mut approval = stored.approval.clone();
         let refresh_token = if rotates || stored.rotated_at.is_some() {
@@ -129,7 +141,7 @@ impl AuthorizationServer {
         presented: &str,
     ) -> Result<NewRefreshToken, OAuthError> {
         let now = self.clock.now();
-        let text = self.successor_of(presented);
+        let text = self.successor_of(presented, asking.issuer.dialect().secret_shape);
         let hash = ClientSecret::hash(&text);
         let policy = self.refresh_token_policy(asking.issuer, asking.application);
         let mut stored = stored;

@@ -13,7 +13,7 @@ use super::algorithm_name;
 use crate::clock::UnixSeconds;
 use crate::directory::Directory;
 use crate::jose::{Expectations, KeySet, SigningKey, TypeSet};
-use crate::model::{KeyPurpose, KeyState, StoredKey, Tenant, signing_key};
+use crate::model::{ExpiresIn, KeyPurpose, KeyState, StoredKey, Tenant, signing_key};
 use crate::oauth::Settings;
 use crate::profile::Dialect;
 
@@ -59,9 +59,10 @@ pub(super) struct Snapshot {
 
 impl LocalIssuer {
     fn new(tenant: Arc<Tenant>, is_default: bool, keys: Vec<LoadedKey>, settings: &Settings) -> Self {
-        let place = match is_default {
-            true => settings.public_url.clone(),
-            false => format!("{}/{}", settings.public_url, tenant.id),
+        let place = match (Dialect::of(tenant.profile).realm_of(&tenant), is_default) {
+            (Some(realm), _) => format!("{}/{realm}", settings.public_url), // F-290
+            (None, true) => settings.public_url.clone(),
+            (None, false) => format!("{}/{}", settings.public_url, tenant.id),
         };
         let issuer = tenant.issuer.clone().unwrap_or_else(|| place.clone());
         let base_url = match is_url(&issuer) {
@@ -113,6 +114,11 @@ impl LocalIssuer {
     /// How its tenant speaks.
     pub fn dialect(&self) -> &'static Dialect {
         Dialect::of(self.tenant.profile)
+    }
+
+    /// How `expires_in` is said (D3).
+    pub fn says_expiry(&self) -> ExpiresIn {
+        self.tenant.settings.expires_in.unwrap_or(self.dialect().expires_in)
     }
 
     /// Every key that the tenant publishes.

@@ -31,6 +31,12 @@ export async function statusWith(token) {
 
 export class Browser {
   #cookies = new Map()
+  #person
+
+  /** With somebody else's name and password, if they are said. */
+  constructor({ username = world.user.email, password = world.user.password } = {}) {
+    this.#person = { username, password }
+  }
 
   /** Signs in and says yes to everything, until the browser is sent to `callback`; answers that URL. */
   async authorize(url, callback) {
@@ -68,8 +74,8 @@ export class Browser {
       if (name && !box) body.set(name, attribute(input, 'value') ?? '')
     }
     if (body.has('password')) {
-      body.set('loginId', world.user.email)
-      body.set('password', world.user.password)
+      body.set('loginId', this.#person.username)
+      body.set('password', this.#person.password)
     }
     const buttons = [...inside.matchAll(/<button\b([^>]*)>/g)].map(([, button]) => button)
     const allow = buttons.find((button) => attribute(button, 'id') === 'allow')

@@ -169,7 +169,7 @@ async fn the_metadata_names_the_paths_of_the_profile() {
             ("userinfo_endpoint", Endpoint::UserInfo),
         ] {
             if let Some(found) = metadata[member].as_str() {
-                let path = found.strip_prefix(PUBLIC_URL).unwrap();
+                let path = found.strip_prefix(metadata["issuer"].as_str().unwrap()).unwrap();
                 assert_eq!(path, Dialect::of(profile).path(endpoint), "{profile:?}");
                 assert_ne!(server.get(path).send().await.status, 404, "{profile:?}: {path}");
             }

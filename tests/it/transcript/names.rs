@@ -4,8 +4,17 @@
 //! `{{jwt}}`, because what it says is written below it.
 
 /// In the order in which tokens are explained.
-const NAMED: [&str; 8] =
-    ["access_token", "id_token", "logout_token", "refresh_token", "code", "device_code", "user_code", "session_state"];
+const NAMED: [&str; 9] = [
+    "access_token",
+    "token",
+    "id_token",
+    "logout_token",
+    "refresh_token",
+    "code",
+    "device_code",
+    "user_code",
+    "session_state",
+];
 
 #[derive(Default)]
 pub(super) struct Names {
