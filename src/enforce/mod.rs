@@ -47,6 +47,11 @@ pub trait Issuer: Send + Sync {
     /// What its tokens must be now; `None` while it has no keys. Audiences are a route's business and stay empty here.
     fn trusted(&self) -> Option<Trusted>;
 
+    /// Whether it is somebody else, whose sessions and users are none of ours.
+    fn is_foreign(&self) -> bool {
+        false
+    }
+
     /// Names of the entities that a token speaks of, so that rules may use names beside ids: pairs of id and name for
     /// those `ids` that have one.
     ///
@@ -287,6 +292,7 @@ impl Enforcer {
             expires_at: known.expires_at,
             fresh_until: known.fresh_until,
             is_opaque: known.is_opaque,
+            is_foreign: issuer.is_foreign(),
             token_id,
             key_id: known.key_id,
             pseudonym,

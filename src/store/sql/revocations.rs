@@ -47,7 +47,7 @@ macro_rules! ends {
 async fn end_what_hangs_on(mutation: &mut Mutation, revocation: &Revocation) -> Result<()> {
     let (texts, id) = match &revocation.revoked {
         // Nothing but the access token itself.
-        Revoked::Token(_) => return Ok(()),
+        Revoked::Token(_) | Revoked::Foreign { .. } => return Ok(()),
         Revoked::Session(id) => {
             untold_logouts::keep_of_session(mutation, *id, revocation.revoked_at).await?;
             return mutation.execute(query("DELETE FROM session WHERE id = $1").bind(id.to_string())).await.map(drop);

@@ -5,7 +5,6 @@ mod entities;
 mod event_log;
 mod jwt;
 mod keys;
-mod keys;
 mod login;
 mod own_account;
 mod people;
