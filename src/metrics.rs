@@ -62,6 +62,11 @@ impl RouteMetrics {
         self.decisions.with_label_values(&[&*self.label, "deny", reason]).inc();
     }
 
+    /// Counts a request that passed only because its route observes.
+    pub fn observed(&self, reason: &'static str) {
+        self.decisions.with_label_values(&[&*self.label, "observe", reason]).inc();
+    }
+
     pub fn durations(&self) -> &Durations {
         &self.durations
     }

@@ -153,7 +153,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         config.management.api_key.as_ref(),
     ));
     let public_management = config.management.is_public.then(|| management.clone());
+    let decisions = Arc::new(DecisionLog::start(config.log.decisions)?);
     let admin = admin::Admin {
+        decisions: decisions.clone(),
         management,
         revocations: incoming.revocations,
         metrics: metrics.clone(),
@@ -172,7 +174,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         trusted_proxies: config.trusted_proxies.clone(),
         hosts: compile::known_hosts(&config),
         unmatched: metrics.route("-"),
-        decision_log: config.log.decisions.then(DecisionLog::start).transpose()?,
+        decisions,
         embedded: adapters::embedded(server, (public_management, incoming.logouts), metrics.clone()),
         routes: compile::routes(config.routes, &upstreams, &metrics)?,
         enforcer,

@@ -63,6 +63,31 @@ const FLUSH_SIZE: usize = 64 * 1024;
 /// Bytes of lines waiting for a slow reader after which new ones are dropped: serving goes on (fault T65).
 const MOST_WAITING: usize = 8 * 1024 * 1024;
 
+/// Of the decision lines that are kept for `faregate explain`; there are two such halves.
+const MOST_KEPT: usize = 512 * 1024;
+
+/// The version of the decision lines: a member that is renamed, removed or means something else makes a new one.
+const LINE_VERSION: u64 = 1;
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Permit,
+    Deny,
+    /// It passed because its route refuses nobody.
+    Observe,
+}
+
+impl Verdict {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Permit => "permit",
+            Self::Deny => "deny",
+            Self::Observe => "observe",
+        }
+    }
+}
+
 /// One decision, as it is written.
 #[derive(Clone, Copy, Debug)]
 pub struct DecisionLine<'a> {
@@ -74,7 +99,8 @@ pub struct DecisionLine<'a> {
     pub rule: Option<&'a str>,
     /// The line of the configuration that the rule stands in; of the route, if it did not come to rules.
     pub line: u32,
-    pub permitted: bool,
+    pub verdict: Verdict,
+    /// Why it was refused or would have been; empty for a permit.
     pub reason: &'a str,
     pub issuer: Option<&'a str>,
     pub client_id: Option<&'a str>,
@@ -86,10 +112,23 @@ pub struct DecisionLine<'a> {
     pub latency: Duration,
 }
 
-/// Writes decision lines from memory, so that a request never waits for a disk or a pipe.
+/// Keeps the last decision lines for those who ask, and writes all of them if that is wanted: from memory, so that a
+/// request never waits for a disk or a pipe.
 pub struct DecisionLog {
+    writer: Option<Writer>,
+    recent: Mutex<Recent>,
+}
+
+struct Writer {
     waiting: Arc<Mutex<Waiting>>,
-    writer: Thread,
+    thread: Thread,
+}
+
+/// The last lines, in two halves: when the newer one is full, the older one is forgotten.
+#[derive(Default)]
+struct Recent {
+    newer: Vec<u8>,
+    older: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -99,15 +138,19 @@ struct Waiting {
 }
 
 impl DecisionLog {
-    /// Lines go to standard error, written by a thread of their own that ends with this value.
+    /// With `writes` all lines go to standard error, written by a thread of their own that ends with this value. Without,
+    /// those of permits are not even made.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start() -> std::io::Result<Self> {
-        let waiting = Arc::new(Mutex::new(Waiting::default()));
-        let theirs = Arc::downgrade(&waiting);
-        let writer = thread::Builder::new().name("decision-log".into()).spawn(move || write_while_alive(&theirs))?;
-        Ok(Self { waiting, writer: writer.thread().clone() })
+    pub fn start(writes: bool) -> std::io::Result<Self> {
+        let writer = writes.then(Writer::start).transpose()?;
+        Ok(Self { writer, recent: Mutex::default() })
+    }
+
+    /// Whether anybody will see the line of such a decision.
+    pub fn wants(&self, verdict: Verdict) -> bool {
+        self.writer.is_some() || verdict != Verdict::Permit
     }
 
     pub fn write(&self, line: &DecisionLine<'_>) {
@@ -117,25 +160,64 @@ impl DecisionLog {
         LINE.with_borrow_mut(|buffer| {
             buffer.clear();
             encode(line, SystemTime::now(), buffer);
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = waiting.lines.len();
-            if before + buffer.len() > MOST_WAITING {
-                waiting.dropped += 1;
-            } else {
-                waiting.lines.extend_from_slice(buffer);
-            }
-            let fills = before < FLUSH_SIZE && waiting.lines.len() >= FLUSH_SIZE;
-            drop(waiting);
-            if fills {
-                self.writer.unpark();
+            self.recent.lock().unwrap_or_else(PoisonError::into_inner).keep(buffer);
+            if let Some(writer) = &self.writer {
+                writer.write(buffer);
             }
         });
     }
+
+    /// The line of the request with this id, if it is among the last ones.
+    pub fn find(&self, request_id: &str) -> Option<String> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).find(request_id)
+    }
 }
 
-impl Drop for DecisionLog {
+impl Writer {
+    fn start() -> std::io::Result<Self> {
+        let waiting = Arc::new(Mutex::new(Waiting::default()));
+        let theirs = Arc::downgrade(&waiting);
+        let writer = thread::Builder::new().name("decision-log".into()).spawn(move || write_while_alive(&theirs))?;
+        Ok(Self { waiting, thread: writer.thread().clone() })
+    }
+
+    fn write(&self, line: &[u8]) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = waiting.lines.len();
+        if before + line.len() > MOST_WAITING {
+            waiting.dropped += 1;
+        } else {
+            waiting.lines.extend_from_slice(line);
+        }
+        let fills = before < FLUSH_SIZE && waiting.lines.len() >= FLUSH_SIZE;
+        drop(waiting);
+        if fills {
+            self.thread.unpark();
+        }
+    }
+}
+
+impl Drop for Writer {
     fn drop(&mut self) {
         flush(&self.waiting, &mut Vec::new());
+    }
+}
+
+impl Recent {
+    fn keep(&mut self, line: &[u8]) {
+        if self.newer.len() + line.len() > MOST_KEPT {
+            std::mem::swap(&mut self.newer, &mut self.older);
+            self.newer.clear();
+        }
+        self.newer.extend_from_slice(line);
+    }
+
+    fn find(&self, request_id: &str) -> Option<String> {
+        // An id of ours needs no escape; whatever else is asked for is found nowhere.
+        let sought = format!("\"request_id\":\"{request_id}\",");
+        let lines =
+            |half: &[u8]| String::from_utf8_lossy(half).lines().find(|line| line.contains(&sought)).map(str::to_owned);
+        lines(&self.newer).or_else(|| lines(&self.older))
     }
 }
 
@@ -167,16 +249,17 @@ fn flush(waiting: &Mutex<Waiting>, lines: &mut Vec<u8>) {
 fn encode(line: &DecisionLine<'_>, now: SystemTime, buffer: &mut Vec<u8>) {
     // Writing to memory cannot fail.
     let _ = write!(buffer, "{{\"time\":\"{}", humantime::format_rfc3339_millis(now));
-    buffer.extend_from_slice(b"\",\"event\":\"decision\",\"request_id\":");
-    text(line.request_id, buffer);
+    buffer.extend_from_slice(b"\",\"event\":\"decision\"");
+    number("version", LINE_VERSION, buffer);
+    member("request_id", line.request_id, buffer);
     member("method", line.method, buffer);
     member("route", line.route, buffer);
     if let Some(rule) = line.rule {
         member("rule", rule, buffer);
     }
     number("line", u64::from(line.line), buffer);
-    member("decision", if line.permitted { "permit" } else { "deny" }, buffer);
-    if !line.permitted {
+    member("decision", line.verdict.as_str(), buffer);
+    if line.verdict != Verdict::Permit {
         member("reason", line.reason, buffer);
     }
     for (name, value) in [("issuer", line.issuer), ("client_id", line.client_id), ("subject", line.subject)] {
@@ -224,7 +307,7 @@ mod tests {
         route: "/api/**",
         rule: Some("scope orders:read"),
         line: 12,
-        permitted: false,
+        verdict: Verdict::Deny,
         reason: "missing_scope",
         issuer: Some("https://gate.example"),
         client_id: Some("a\"\r\n{\"event\":\"forged\"}"),
@@ -248,5 +331,22 @@ mod tests {
         assert_eq!(line["client_id"], LINE.client_id.unwrap());
         assert_eq!(line["latency_us"], 87);
         assert!(line.get("subject").is_none());
+    }
+
+    #[test]
+    fn the_last_lines_are_kept_and_the_oldest_forgotten() {
+        let log = DecisionLog::start(false).unwrap();
+        assert!(!log.wants(Verdict::Permit) && log.wants(Verdict::Deny) && log.wants(Verdict::Observe));
+        let ids: Vec<String> = (0..5000).map(|number| format!("{number:032x}")).collect();
+        for id in &ids {
+            log.write(&DecisionLine { request_id: id, ..LINE });
+        }
+        for kept in &ids[ids.len() - 1000..] {
+            assert!(log.find(kept).is_some_and(|line| line.contains(kept) && line.contains("missing_scope")), "{kept}");
+        }
+        assert_eq!(log.find(&ids[0]), None, "memory is bounded");
+        assert_eq!(log.find("r1\",\"method"), None);
+        let kept = log.recent.lock().unwrap();
+        assert!(kept.newer.capacity() + kept.older.capacity() <= 4 * MOST_KEPT);
     }
 }

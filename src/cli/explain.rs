@@ -1,7 +1,10 @@
-//! `faregate explain`: what would be decided about a request, and why, without a server.
+//! `faregate explain`: what would be decided about a request, and why, without a server; or what was decided about one
+//! that a server remembers.
 //!
 //! Owns the wording. Every verdict comes from the code that decides in production: the same route table, the same door,
 //! the same policy.
+
+mod past;
 
 use std::fmt::Write as _;
 
@@ -17,21 +20,25 @@ use crate::serve::{self, Offline, Verified};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code 0: permitted, 1: refused.\nExamples:\n  faregate explain GET /api/orders\n  faregate explain POST /api/orders --token - < token.txt"
+    after_help = "Exit code 0: permitted, 1: refused.\nExamples:\n  faregate explain GET /api/orders\n  faregate explain POST /api/orders --token - < token.txt\n  faregate explain 5d2f1c0b9a8e7d6c5b4a39281706f5e4"
 )]
 pub struct Arguments {
     #[command(flatten)]
     file: ConfigurationFile,
-    #[arg(value_name = "METHOD")]
+    /// The method of a request; or, alone, the id of one that was answered: its `X-Request-Id`
+    #[arg(value_name = "METHOD|REQUEST-ID")]
     method: String,
     #[arg(value_name = "PATH")]
-    path: String,
+    path: Option<String>,
     /// The host of the request, where routes differ by host
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
     /// `-` reads a token from standard input; without it the request has none
     #[arg(long, value_name = "-")]
     token: Option<String>,
+    /// The admin listener of the server that answered; without it the one of the configuration
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "path")]
+    admin: Option<String>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -68,6 +75,7 @@ pub struct Explanation {
 
 pub fn run(arguments: &Arguments) -> Outcome {
     let usage = |text: &str| Failure::Failed(WRONG, anyhow::anyhow!("{text}"));
+    let Some(path) = &arguments.path else { return past::run(arguments) };
     let method = Method::from_bytes(arguments.method.to_ascii_uppercase().as_bytes())
         .map_err(|_| usage("METHOD is not an HTTP method"))?;
     let token = match arguments.token.as_deref() {
@@ -75,11 +83,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Some("-") => Some(super::token::read_token()?),
         Some(_) => return Err(usage("tokens are read from standard input: --token -")),
     };
-    if !arguments.path.starts_with('/') {
+    if !path.starts_with('/') {
         return Err(usage("PATH begins with a slash, as in a request: /api/orders"));
     }
     let config = super::serve::load(&arguments.file)?;
-    let asked = Asked { method, path: &arguments.path, host: arguments.host.as_deref(), token: token.as_deref() };
+    let asked = Asked { method, path, host: arguments.host.as_deref(), token: token.as_deref() };
     let explanation = super::block_on(explain(&config, &asked))?;
     match arguments.format {
         Format::Text => print!("{}", explanation.text()),

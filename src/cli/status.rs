@@ -21,19 +21,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    let admin = match &arguments.admin {
-        Some(admin) => admin.clone(),
-        None => {
-            let config = super::serve::load(&arguments.file)?;
-            let Some(admin) = config.admin else {
-                return Err(Failure::Failed(
-                    FAILED,
-                    anyhow::anyhow!("the configuration has no admin listener (admin: false)"),
-                ));
-            };
-            admin.to_string()
-        }
-    };
+    let admin = admin_address(&arguments.file, arguments.admin.as_deref())?;
     let status = super::block_on(ask(&admin))?
         .map_err(|error| anyhow::anyhow!("no gateway answers at http://{admin}/status: {error}"))?;
     match arguments.format {
@@ -41,6 +29,15 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Format::Text => print!("{}", text(&status, &arguments.file.config)),
     }
     Ok(())
+}
+
+/// Where the admin listener is: as said, else as configured.
+pub(super) fn admin_address(file: &ConfigurationFile, said: Option<&str>) -> Result<String, Failure> {
+    if let Some(admin) = said {
+        return Ok(admin.to_owned());
+    }
+    let none = || Failure::Failed(FAILED, anyhow::anyhow!("the configuration has no admin listener (admin: false)"));
+    Ok(super::serve::load(file)?.admin.ok_or_else(none)?.to_string())
 }
 
 async fn ask(admin: &str) -> Result<Value, reqwest::Error> {

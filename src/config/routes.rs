@@ -20,6 +20,7 @@ pub(super) const KEYS: &[&str] = &[
     "upstream",
     "public",
     "require",
+    "enforce",
     "tokens",
     "audience",
     "extends",
@@ -35,6 +36,9 @@ pub(super) const KEYS: &[&str] = &[
 
 /// First segments of the gateway's own paths, which no route can have.
 pub const RESERVED: [&str; 3] = ["oauth2", ".well-known", "_faregate"];
+
+/// What `enforce` may say.
+const ENFORCE: [&str; 2] = ["refuse", "observe"];
 
 /// What the routes refer to.
 pub(super) struct Context<'c> {
@@ -53,6 +57,7 @@ pub(super) struct Draft<'n> {
     pub upstream: Option<UpstreamIndex>,
     pub public: bool,
     pub requirement: Option<Requirement>,
+    pub observes: bool,
     pub tokens: Option<Vec<(IssuerIndex, Span)>>,
     pub audience: Option<Vec<(String, Span)>>,
     pub extends: Option<(&'n Scalar, Span)>,
@@ -91,7 +96,8 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
     if let Some(entry) = fields.entry("require").filter(|_| public) {
         check.refuse_with_help(entry.key_span, "a public route requires nothing", "remove `public: true` or `require`");
     }
-    for key in ["tokens", "audience"] {
+    let observes = observes(&fields, check);
+    for key in ["tokens", "audience", "enforce"] {
         if let Some(entry) = fields.entry(key).filter(|_| public) {
             check.refuse_with_help(
                 entry.key_span,
@@ -118,6 +124,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         upstream: upstream(&fields, entry, extends.is_some(), context, check),
         public,
         requirement,
+        observes,
         tokens: tokens(&fields, context, check),
         audience: fields
             .find("audience")
@@ -145,6 +152,30 @@ fn pattern(entry: &Entry, check: &mut Check<'_>) -> Option<Pattern> {
         );
     }
     Some(pattern)
+}
+
+/// Not inherited: whoever tries a policy out says so for each route.
+fn observes(fields: &Fields<'_>, check: &mut Check<'_>) -> bool {
+    let Some(node) = fields.find("enforce") else { return false };
+    let Some(scalar) = check.text(node) else { return false };
+    if !ENFORCE.contains(&scalar.text.as_str()) {
+        check.refuse_word(
+            node.span,
+            format!("expected refuse or observe, found {}", scalar.shown()),
+            &scalar.text,
+            &ENFORCE,
+        );
+        return false;
+    }
+    let observes = scalar.text == "observe";
+    if observes {
+        check.warn(
+            node.span,
+            "this route refuses nobody: what it would refuse is only counted and logged",
+            "`enforce: refuse`, or nothing, once its policy is right",
+        );
+    }
+    observes
 }
 
 fn refuse_unknown_parameters(pattern: &Pattern, requirement: &Requirement, check: &mut Check<'_>) {
@@ -257,6 +288,7 @@ fn route(
         upstream: settled.upstream,
         policy,
         public: settled.public,
+        observes: draft.observes,
         tokens,
         timeouts: settled.timeouts,
         max_body: settled.max_body,

@@ -139,6 +139,8 @@ pub struct Route {
     pub policy: Policy,
     /// No token is asked for.
     pub public: bool,
+    /// What would be refused is only counted and logged.
+    pub observes: bool,
     /// Empty only on a public route.
     pub tokens: Vec<AcceptedIssuer>,
     pub timeouts: Timeouts,

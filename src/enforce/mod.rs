@@ -99,6 +99,8 @@ pub struct Unknown;
 pub struct Guard {
     pub policy: Policy,
     pub accepts: Box<[Accepted]>,
+    /// Whether what would be refused is only noted, while a policy is tried out.
+    pub observes: bool,
 }
 
 /// An issuer that a route accepts, by its place among the enforcer's issuers.
@@ -159,6 +161,13 @@ impl Enforcer {
     /// # Errors
     /// The [`Refusal`] with what to answer; `Undecidable` when the directory is needed and does not answer.
     pub async fn check(&self, guard: &Guard, request: Request<'_>) -> Result<Permit, Refusal> {
+        match self.judge(guard, request).await {
+            Err(refusal) if guard.observes => Ok(Permit::observed(refusal)),
+            verdict => verdict,
+        }
+    }
+
+    async fn judge(&self, guard: &Guard, request: Request<'_>) -> Result<Permit, Refusal> {
         if guard.policy.is_public(request.method) {
             return Ok(Permit::public());
         }

@@ -37,6 +37,10 @@ impl Refusal {
         self.token.as_deref()
     }
 
+    pub(super) fn into_token(self) -> Option<Arc<VerifiedToken>> {
+        self.token
+    }
+
     /// Whether the token had been verified for an earlier request.
     pub fn cache_hit(&self) -> bool {
         self.cache_hit

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{Census, Endpoints, Upstream};
 use crate::enforce::Enforcer;
 use crate::metrics::Metrics;
+use crate::telemetry::DecisionLog;
 
 /// What the admin listener tells of.
 pub struct Admin {
@@ -23,6 +24,7 @@ pub struct Admin {
     pub enforcer: Arc<Enforcer>,
     pub census: Arc<Census>,
     pub upstreams: Vec<Arc<Upstream>>,
+    pub decisions: Arc<DecisionLog>,
     /// Whether the store answered the last time it was asked.
     pub store_up: Arc<AtomicBool>,
     pub configuration: Configuration,
@@ -101,6 +103,13 @@ impl Admin {
         Response::from_parts(parts, body.to_vec())
     }
 
+    fn decision(&self, request_id: &str) -> Response<Vec<u8>> {
+        match self.decisions.find(request_id) {
+            Some(line) => answer(StatusCode::OK, "application/json", line.into_bytes()),
+            None => answer(StatusCode::NOT_FOUND, "text/plain", b"not among the last decisions\n".to_vec()),
+        }
+    }
+
     fn store_is_up(&self) -> bool {
         self.store_up.load(Ordering::Relaxed)
     }
@@ -168,11 +177,14 @@ impl ServeHttp for Admin {
                 json_answer(status, &document)
             }
             "/status" => json_answer(StatusCode::OK, &self.status()),
-            _ => answer(
-                StatusCode::NOT_FOUND,
-                "text/plain",
-                b"here are /metrics, /healthz, /readyz, /status and /revocations\n".to_vec(),
-            ),
+            path => match path.strip_prefix("/decisions/") {
+                Some(request_id) => self.decision(request_id),
+                None => answer(
+                    StatusCode::NOT_FOUND,
+                    "text/plain",
+                    b"here are /metrics, /healthz, /readyz, /status, /decisions/REQUEST-ID and /revocations\n".to_vec(),
+                ),
+            },
         }
     }
 }

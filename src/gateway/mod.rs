@@ -54,7 +54,7 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
-    pub decision_log: Option<DecisionLog>,
+    pub decisions: Arc<DecisionLog>,
 }
 
 /// Bounds that are checked once a request is understood. Rules N2, N3.

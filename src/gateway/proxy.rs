@@ -28,7 +28,7 @@ use super::upstream::Upstream;
 use super::verify;
 use crate::enforce::{Permit, Request};
 use crate::route;
-use crate::telemetry::DecisionLine;
+use crate::telemetry::{DecisionLine, Verdict};
 
 /// The gateway as Pingora drives it.
 pub struct Proxy(pub Arc<Gateway>);
@@ -204,7 +204,10 @@ impl ProxyHttp for Proxy {
                 let metrics = ctx.route.as_ref().map_or(&self.0.unmatched, |route| &route.metrics);
                 match (&ctx.permit, ctx.refused) {
                     // An upstream's failure is no decision: the request had its permit.
-                    (Some(_), _) => metrics.permitted(),
+                    (Some(permit), _) => match permit.would_be_refused() {
+                        None => metrics.permitted(),
+                        Some(reason) => metrics.observed(reason),
+                    },
                     (None, Some(reason)) => metrics.denied(reason),
                     (None, None) => {}
                 }
@@ -212,8 +215,9 @@ impl ProxyHttp for Proxy {
             }
         };
         durations.answered(status, latency.as_secs_f64());
-        if let Some(log) = &self.0.decision_log {
-            log.write(&decision_line(session, ctx, status, latency));
+        let verdict = verdict(ctx);
+        if self.0.decisions.wants(verdict) {
+            self.0.decisions.write(&decision_line((session, ctx), verdict, (status, latency)));
         }
     }
 }
@@ -451,7 +455,20 @@ fn upstream(ctx: &Context) -> Option<&Arc<Upstream>> {
     ctx.route.as_ref().and_then(|route| route.upstream.as_ref())
 }
 
-fn decision_line<'a>(session: &'a Session, ctx: &'a Context, status: u16, latency: Duration) -> DecisionLine<'a> {
+fn verdict(ctx: &Context) -> Verdict {
+    match &ctx.permit {
+        Some(permit) if permit.would_be_refused().is_some() => Verdict::Observe,
+        Some(_) => Verdict::Permit,
+        None if ctx.embedded.is_some() && ctx.refused.is_none() => Verdict::Permit,
+        None => Verdict::Deny,
+    }
+}
+
+fn decision_line<'a>(
+    (session, ctx): (&'a Session, &'a Context),
+    verdict: Verdict,
+    (status, latency): (u16, Duration),
+) -> DecisionLine<'a> {
     let permitted = ctx.permit.as_ref().map(|permit| (permit.token(), permit.cache_hit()));
     let refused = ctx.refusal.as_ref().map(|refusal| (refusal.token(), refusal.cache_hit()));
     let (token, cache_hit) = permitted.or(refused).unwrap_or_default();
@@ -469,8 +486,8 @@ fn decision_line<'a>(session: &'a Session, ctx: &'a Context, status: u16, latenc
         route: route.unwrap_or("-"),
         rule: policy.zip(rule).map(|(policy, rule)| policy.text(rule)),
         line: place.or(ctx.route.as_ref().map(|route| route.line)).unwrap_or_default(),
-        permitted: ctx.permit.is_some() || (ctx.embedded.is_some() && ctx.refused.is_none()),
-        reason: ctx.refused.unwrap_or_default(),
+        verdict,
+        reason: ctx.permit.as_ref().and_then(Permit::would_be_refused).or(ctx.refused).unwrap_or_default(),
         issuer: token.map(|token| &*token.facts.issuer),
         client_id: token.and_then(|token| token.facts.client_id.as_deref()),
         subject: token.map(|token| &*token.pseudonym),

@@ -91,7 +91,7 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
     });
     Route {
         line: route.line,
-        guard: Guard { policy: route.policy, accepts: accepts.collect() },
+        guard: Guard { policy: route.policy, accepts: accepts.collect(), observes: route.observes },
         read_timeout: Some(route.timeouts.read_for),
         max_body: route.max_body,
         forward_authorization: route.forward_authorization,

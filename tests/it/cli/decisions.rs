@@ -80,6 +80,42 @@ fn every_decision_is_one_line() {
     assert_eq!(line["subject"], subjects[0].as_str());
 }
 
+// What was decided can be asked for by the id that the client was told.
+#[test]
+fn a_past_decision_is_explained() {
+    let quiet = "upstreams: { app: \"builtin:echo\" }\nroutes:\n  /api/**: { upstream: app, require: scope orders:read }\n  \
+                 /new/**: { upstream: app, enforce: observe, require: scope orders:read }\n  \
+                 /public/**: { upstream: app, public: true }\n";
+    let site = Site::with(&[quiet]);
+    let gateway = site.serve();
+    let admin = gateway.admin().to_string();
+    let id = |path: &str| gateway.request("GET", path, "").field("x-request-id").unwrap().to_owned();
+    let (denied, observed) = (id("/api/orders"), id("/new/orders"));
+    let run = site.run(&["explain", &denied, "--admin", &admin]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    for needed in ["GET /api/**  refused: no_token", "status   401", "(line ", "none that is good"] {
+        assert!(run.stdout.contains(needed), "{needed} in {}", run.stdout);
+    }
+    let run = site.run(&["explain", &observed.to_uppercase(), "--admin", &admin, "--format", "json"]);
+    let line = run.json();
+    assert_eq!((run.code, &line["version"]), (0, &json!(1)));
+    assert_eq!(
+        (&line["decision"], &line["reason"], &line["status"]),
+        (&json!("observe"), &json!("no_token"), &json!(200))
+    );
+    for (asked, code, told) in [
+        ("0123456789abcdef0123456789abcdef", 1, "does not remember"),
+        ("x", 2, "32 digits of an X-Request-Id"),
+        ("GET", 2, "METHOD and PATH"),
+    ] {
+        let run = site.run(&["explain", asked, "--admin", &admin]);
+        assert!(run.code == code && run.stderr.contains(told), "{asked}: {} {}", run.code, run.stderr);
+    }
+    let checked = site.run(&["check"]);
+    let said = format!("{}{}", checked.stdout, checked.stderr);
+    assert!(checked.code == 0 && said.contains("refuses nobody"), "{} {said}", checked.code);
+}
+
 // Requests that reach no route, and our own paths, have lines too.
 #[test]
 fn what_matches_no_route_has_a_line() {

@@ -311,3 +311,45 @@ async fn tenants_are_issuers_of_their_own() {
     assert_eq!((answer.status(), answer.json()["code"].as_str()), (401, Some("wrong_audience")), "F8");
     assert_eq!(gateway.upstream.count(), 10);
 }
+
+// A policy is tried out: what would be refused passes, is counted and logged, and nobody is vouched for who is not good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_that_observes_refuses_nobody() {
+    let sections = r#"
+upstreams: { app: "${UPSTREAM}" }
+routes:
+  /tried/**:
+    upstream: app
+    enforce: observe
+    require: { GET: permission read on orders, "*": permission write on orders }
+  /tried/child: { extends: /tried/**, require: authenticated }
+"#;
+    let gateway = Gateway::with(sections, &[]).await;
+    let good = bearer(&gateway.reader().await);
+    let forged = "X-Auth-Subject: somebody\r\n";
+    for (method, fields, subject) in [
+        ("GET", good.clone(), Some(RECIPIENT_ID)),
+        ("POST", format!("{good}Content-Length: 0\r\n"), Some(RECIPIENT_ID)),
+        ("GET", forged.to_owned(), None),
+        ("GET", format!("{forged}Authorization: Bearer x\r\n"), None),
+        ("GET", format!("{forged}{good}{good}"), None),
+    ] {
+        let answer = gateway.request(method, "/tried/x", &fields).await;
+        assert_eq!(answer.status(), 200, "{method} {fields}: {}", answer.text);
+        let received = gateway.upstream.last();
+        assert_eq!(received.field("x-auth-subject").as_deref(), subject, "{method} {fields}");
+        assert!(!received.head.contains("eyJ"), "{}", received.head);
+    }
+    assert_eq!(gateway.request("GET", "/tried/child", "").await.status(), 401, "it is not inherited");
+    let metrics = gateway.metrics().await;
+    for (decision, reason, count) in [
+        ("permit", "", 1),
+        ("observe", "missing_permission", 1),
+        ("observe", "no_token", 1),
+        ("observe", "malformed", 1),
+        ("observe", "several_credentials", 1),
+    ] {
+        let line = format!(r#"{{decision="{decision}",reason="{reason}",route="/tried/**"}} {count}"#);
+        assert!(metrics.contains(&format!("faregate_decisions_total{line}")), "{line}\n{metrics}");
+    }
+}
