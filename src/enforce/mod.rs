@@ -328,10 +328,12 @@ impl Enforcer {
         outcome.map_err(|reason| Denial::InvalidToken(TokenFault::Door(reason)))
     }
 
-    /// The issuer that a token claims, chosen by `iss` and never by `kid` (rule F7). Unread when there is only one: the
-    /// door compares it anyway.
+    /// The issuer that a token claims, chosen by `iss` and never by `kid` (rule F7). Unread when there is only one and it is
+    /// ours: the door compares it anyway. Somebody else is not asked about tokens that are not theirs.
     fn issuer_of(&self, token: &str) -> Result<usize, Denial> {
-        if self.issuers.len() == 1 {
+        if let [only] = &*self.issuers
+            && !only.is_foreign()
+        {
             return Ok(0);
         }
         let claimed =

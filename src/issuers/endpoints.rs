@@ -171,11 +171,19 @@ impl OperatorEndpoint {
         if key.tenant_id.is_some_and(|own| own != tenant_id) {
             return Err(Refused::Unauthorized);
         }
+        // Whose a token or a session is, only the store of whoever knows it says: a tenant's own key cannot be held to it.
+        if key.tenant_id.is_some() && matches!(mark, ForeignMark::Token | ForeignMark::Session) {
+            return Err(Refused::Unauthorized);
+        }
         let uuid = || Uuid::try_parse(id).map_err(|_| Refused::Because("this issuer's sub and sid are UUIDs"));
         let revoked = match mark {
             ForeignMark::Token => Revoked::Token(id.to_owned()),
             ForeignMark::Session => Revoked::Session(uuid()?),
-            ForeignMark::Subject => return Ok(self.directory.revoke_user(uuid()?).await?),
+            ForeignMark::Subject => {
+                let user = self.directory.user(uuid()?).await?.filter(|user| user.tenant_id == tenant_id);
+                let user = user.ok_or(Refused::Because("this issuer has no such user"))?;
+                return Ok(self.directory.revoke_user(user.id).await?);
+            }
             ForeignMark::Client => Revoked::Client { tenant_id, client_id: id.to_owned() },
         };
         Ok(self.directory.revoke(revoked).await?)

@@ -196,6 +196,7 @@ async fn an_operator_revokes_what_is_known_to_be_bad() {
         (json!({ "issuer": "corp", "jit": "a" }), 400),
         (json!({ "issuer": "nobody", "jti": "a" }), 400),
         (json!({ "issuer": "self", "sub": "no uuid" }), 400),
+        (json!({ "issuer": "self", "sub": RECIPIENT_ID }), 400),
         (json!({ "issuer": "corp", "jti": "a", "expires_at": now() - 1 }), 400),
         (json!([]), 400),
     ] {
