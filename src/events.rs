@@ -68,6 +68,10 @@ pub enum Event {
     SessionStarted,
     SessionEnded,
     DeviceRequested,
+    /// A device got no code.
+    DeviceRequestRefused,
+    /// A device that had a code got no tokens, and will get none.
+    DeviceExchangeRefused,
     DeviceApproved,
     DeviceDenied,
     UserCodeWrong,
@@ -134,6 +138,8 @@ impl Event {
             Self::SessionStarted => "session.started",
             Self::SessionEnded => "session.ended",
             Self::DeviceRequested => "device.requested",
+            Self::DeviceRequestRefused => "device.request_refused",
+            Self::DeviceExchangeRefused => "device.exchange_refused",
             Self::DeviceApproved => "device.approved",
             Self::DeviceDenied => "device.denied",
             Self::UserCodeWrong => "device.user_code_wrong",
@@ -159,6 +165,8 @@ impl Event {
             | Self::DeviceRequested
             | Self::DeviceApproved
             | Self::DeviceDenied
+            | Self::DeviceRequestRefused
+            | Self::DeviceExchangeRefused
             | Self::UserCodeWrong => None,
             Self::CodeReused
             | Self::RefreshTokenReused
@@ -227,6 +235,29 @@ impl Event {
         );
         if let Some(kind) = self.kept_as() {
             keep(kind, || format!("{} {object_id} by client {client_id}", self.as_str()));
+        }
+    }
+
+    /// The same with the code that another system's log has for it, and the protocol it was about (F-253, F-254).
+    pub fn tell_as(
+        self,
+        object_id: &str,
+        client_id: Option<&str>,
+        code_and_protocol: Option<(&'static str, &'static str)>,
+    ) {
+        let (code, protocol) = code_and_protocol.unzip();
+        tracing::info!(
+            target: "faregate::audit",
+            event = self.as_str(),
+            object.id = object_id,
+            client.id = client_id,
+            code,
+            protocol,
+            "Audit"
+        );
+        if let Some(kind) = self.kept_as() {
+            let by = client_id.map(|client_id| format!(" by client {client_id}")).unwrap_or_default();
+            keep(kind, || format!("{} {object_id}{by}", self.as_str()));
         }
     }
 }

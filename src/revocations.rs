@@ -26,6 +26,7 @@ struct Marks {
     sessions: HashMap<Uuid, UnixSeconds>,
     /// When, and until when that matters.
     users: HashMap<Uuid, (UnixSeconds, UnixSeconds)>,
+    tenants: HashMap<Uuid, (UnixSeconds, UnixSeconds)>,
     clients: HashMap<(Uuid, Box<str>), (UnixSeconds, UnixSeconds)>,
     /// Of issuers that are not ours, by [`ForeignMark::key`].
     foreign: HashMap<(ForeignMark, Box<str>), (UnixSeconds, UnixSeconds)>,
@@ -110,6 +111,7 @@ impl Revocations {
                 Revoked::Grant(id) => latest(marks.grants.entry(*id).or_default(), until),
                 Revoked::Session(id) => latest(marks.sessions.entry(*id).or_default(), until),
                 Revoked::User(id) => both(marks.users.entry(*id).or_default(), at, until),
+                Revoked::Tenant(id) => both(marks.tenants.entry(*id).or_default(), at, until),
                 Revoked::Client { tenant_id, client_id } => {
                     both(marks.clients.entry((*tenant_id, client_id.as_str().into())).or_default(), at, until);
                 }
@@ -145,6 +147,7 @@ impl Revocations {
         marks.grants.retain(|_, until| now < *until);
         marks.sessions.retain(|_, until| now < *until);
         marks.users.retain(|_, (_, until)| now < *until);
+        marks.tenants.retain(|_, (_, until)| now < *until);
         marks.clients.retain(|_, (_, until)| now < *until);
         marks.foreign.retain(|_, (_, until)| now < *until);
     }
@@ -166,9 +169,10 @@ impl Marks {
             || marked(ForeignMark::Client, token.client_id).is_some_and(|at| issued_at <= at)
     }
 
-    /// Until when what was issued to this user or client is refused; long ago if never.
+    /// Until when what was issued to this user or client, or by this tenant, is refused; long ago if never.
     fn not_before(&self, bearings: &Bearings<'_>) -> UnixSeconds {
         let user = bearings.user_id.and_then(|id| self.users.get(&id));
+        let tenant = bearings.tenant_id.and_then(|id| self.tenants.get(&id));
         let client = match (bearings.tenant_id, bearings.client_id) {
             // The key is only built when there is anything to find.
             (Some(tenant_id), Some(client_id)) if !self.clients.is_empty() => {
@@ -176,7 +180,7 @@ impl Marks {
             }
             (_, _) => None,
         };
-        [user, client].into_iter().flatten().map(|(at, _)| *at).max().unwrap_or(UnixSeconds::MIN)
+        [user, tenant, client].into_iter().flatten().map(|(at, _)| *at).max().unwrap_or(UnixSeconds::MIN)
     }
 }
 

@@ -151,7 +151,9 @@ impl IntoResponse for Refusal {
             }
             Self::General(code, message) => general(StatusCode::BAD_REQUEST, code, &message),
             Self::Changed(message) => general(StatusCode::CONFLICT, "[changed]", &message),
-            Self::TooLarge => general(StatusCode::PAYLOAD_TOO_LARGE, "[tooLarge]", "The body is larger than 1 MiB."),
+            Self::TooLarge => {
+                general(StatusCode::PAYLOAD_TOO_LARGE, "[tooLarge]", "The body is larger than it may be.")
+            }
             Self::MediaType(accepted) => {
                 let message = format!("The Content-Type must be {accepted}.");
                 general(StatusCode::UNSUPPORTED_MEDIA_TYPE, "[invalidContentType]", &message)
@@ -195,6 +197,11 @@ pub(super) fn present(mut object: Value) -> Value {
 /// 200 without a body, and so without a media type.
 pub(super) fn nothing() -> Reply {
     Ok(empty(StatusCode::OK))
+}
+
+/// 202 without a body: it will be done.
+pub(super) fn accepted() -> Reply {
+    Ok(empty(StatusCode::ACCEPTED))
 }
 
 fn empty(status: StatusCode) -> Response {

@@ -75,6 +75,7 @@ fn has_own_tokens(settings: &ApplicationSettings) -> bool {
 /// and grants that are left out stay.
 pub(super) fn read(members: &mut Members<'_>, before: ApplicationSettings) -> ApplicationSettings {
     let mut settings = before;
+    settings.data = members.object("data").unwrap_or_default();
     settings.redirect_uris = members.texts("oauthConfiguration.authorizedRedirectURLs");
     settings.origins = members.texts("oauthConfiguration.authorizedOriginURLs");
     settings.logout_uri = members.text("oauthConfiguration.logoutURL");

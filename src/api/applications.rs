@@ -22,6 +22,7 @@ fn shown(application: &Application) -> Value {
     let scope = |scope: &CustomScope| application_scopes::shown(application.id, scope);
     json!({
         "active": true,
+        "data": application.settings.data,
         "id": application.id,
         "insertInstant": milliseconds(application.created_at),
         "jwtConfiguration": application_settings::shown_tokens(&application.settings),

@@ -1,14 +1,13 @@
 //! `/api/user/change-password`: a login that waits for a new password goes on with one (F-055), and passwords are changed
 //! before they are due. The id of such a login is proof enough; otherwise an access token or an API key is.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use serde_json::Value;
 
 use super::answer::{Refusal, Reply, nothing};
 use super::members::Members;
 use super::received::{Received, bearer};
-use super::{Api, MAX_BODY_BYTES, users};
+use super::{Api, users};
 use crate::directory::FieldCode;
 use crate::oauth::{OwnAccount, PasswordRefusal};
 use crate::secret::Secret;
@@ -19,9 +18,9 @@ pub(super) async fn check(State(api): State<Api>, Path(id): Path<String>) -> Rep
 }
 
 pub(super) async fn change(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
-    let body = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| Refusal::TooLarge)?;
+    let received = Received::read(request).await?;
     let wrong = || Refusal::field("password", FieldCode::Blank, "must be the new password");
-    let body: Value = serde_json::from_slice(&body).map_err(|_| wrong())?;
+    let body = received.json()?;
     let password = body["password"].as_str().filter(|password| !password.is_empty()).ok_or_else(wrong)?;
     api.server.change_password_with_id(&id, &Secret::new(password.to_owned())).await?;
     nothing()

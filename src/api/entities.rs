@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answer::{Refusal, Reply, json_answer, nothing};
+use super::answer::{Refusal, Reply, json_answer, nothing, present};
 use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
@@ -17,15 +17,17 @@ use crate::store::SearchOrder;
 
 /// As callers see it.
 pub(super) fn shown(entity: &Entity, entity_type: Option<&EntityType>) -> Value {
-    json!({
+    present(json!({
         "clientId": entity.client_id,
+        "data": entity.data,
         "id": entity.id,
         "insertInstant": milliseconds(entity.created_at),
         "lastUpdateInstant": milliseconds(entity.updated_at),
         "name": entity.name,
+        "parentId": entity.parent_id,
         "tenantId": entity.tenant_id,
         "type": entity_type.map_or_else(|| json!({ "id": entity.type_id }), entity_types::shown),
-    })
+    }))
 }
 
 async fn envelope(api: &Api, entity: &Entity, secret: Option<&Secret<String>>) -> Reply {
@@ -55,6 +57,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     }
     let (name, client_id) = (members.required_text("name"), members.text("clientId"));
     let client_secret = members.text("clientSecret").map(Secret::new);
+    let (parent_id, data) = (members.id("parentId"), members.object("data").unwrap_or_default());
     members.finish()?;
     let new = NewEntity {
         id,
@@ -63,6 +66,8 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
         name,
         client_id,
         client_secret,
+        parent_id,
+        data,
     };
     let WithSecret { entity, client_secret } = api.directory.create_entity(new).await?;
     envelope(&api, &entity, Some(&client_secret)).await
@@ -99,6 +104,8 @@ async fn write(api: &Api, before: Entity, document: &Value) -> Reply {
         name: members.required_text("name"),
         client_id: members.text("clientId").unwrap_or_else(|| before.client_id.clone()),
         client_secret: members.text("clientSecret").map(Secret::new),
+        parent_id: members.id("parentId"),
+        data: members.object("data").unwrap_or_default(),
     };
     members.finish()?;
     let secret = change.client_secret.clone();

@@ -16,6 +16,7 @@ use crate::model::{EntityType, Permission};
 pub(super) fn shown(entity_type: &EntityType) -> Value {
     let permissions: Vec<Value> = entity_type.permissions.iter().map(shown_permission).collect();
     json!({
+        "data": entity_type.data,
         "id": entity_type.id,
         "insertInstant": milliseconds(entity_type.created_at),
         "jwtConfiguration": { "enabled": false },
@@ -50,6 +51,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     let mut members = Members::of(&body, "entityType");
     let id = members.agrees_on_id(id);
     let name = members.required_text("name");
+    let data = members.object("data").unwrap_or_default();
     let mut permissions = Vec::new();
     let mut wrong = Vec::new();
     for value in members.list("permissions") {
@@ -64,7 +66,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     if !wrong.is_empty() {
         return Err(Refusal::Fields(wrong));
     }
-    envelope(&api.directory.create_entity_type(NewEntityType { id, name, permissions }).await?)
+    envelope(&api.directory.create_entity_type(NewEntityType { id, name, permissions, data }).await?)
 }
 
 pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
@@ -97,9 +99,9 @@ pub(super) async fn change(State(api): State<Api>, Path(id): Path<String>, reque
 async fn write(api: &Api, before: EntityType, document: &Value) -> Reply {
     let mut members = Members::of(document, "entityType");
     members.agrees_on_id(Some(before.id));
-    let name = members.required_text("name");
+    let (name, data) = (members.required_text("name"), members.object("data").unwrap_or_default());
     members.finish()?;
-    envelope(&api.directory.rename_entity_type(before.id, &name).await?)
+    envelope(&api.directory.change_entity_type(before.id, &name, data).await?)
 }
 
 pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {

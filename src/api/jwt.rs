@@ -1,4 +1,4 @@
-//! `/api/jwt`: looking into access tokens, and listing and ending what refreshes them (D-14).
+//! `/api/jwt`: looking into access tokens, the keys that verify them, and what refreshes them (D-14).
 //!
 //! Ending a refresh token ends its whole grant, access tokens included, at the next request.
 
@@ -11,7 +11,7 @@ use super::Api;
 use super::answer::{Refusal, Reply, json_answer, nothing};
 use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
-use super::received::bearer;
+use super::received::{Received, bearer};
 use crate::directory::FieldCode;
 use crate::model::RefreshToken;
 
@@ -20,6 +20,18 @@ pub(super) async fn validate(State(api): State<Api>, request: Request<Body>) -> 
     let token = bearer(request.headers()).ok_or(Refusal::Unauthorized)?;
     let claims = api.server.claims_of(token).map_err(|_| Refusal::Unauthorized)?;
     json_answer(&json!({ "jwt": claims }))
+}
+
+/// Published keys as PEM: the one with `kid`, the one of an application, or all of them. They are no secret.
+pub(super) async fn public_keys(State(api): State<Api>, request: Request<Body>) -> Reply {
+    let received = Received::read(request).await?;
+    let mut keys = api.server.public_keys();
+    let key = match (received.query("kid").into_iter().next(), received.query_id("applicationId")?) {
+        (Some(kid), _) => keys.remove(&kid),
+        (None, Some(application_id)) => api.server.public_key_of(application_id).await?,
+        (None, None) => return json_answer(&json!({ "publicKeys": keys })),
+    };
+    json_answer(&json!({ "publicKey": key.ok_or(Refusal::NotFound)? }))
 }
 
 /// As callers see it, without the token.

@@ -85,7 +85,7 @@ impl<'a> Members<'a> {
     }
 
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
-        self.typed(name, "a string", |value| value.as_str().map(str::to_owned))
+        self.typed(name, "a string without NUL", |value| Some(storable(value.as_str()?)?.to_owned()))
     }
 
     /// A text that must be there.
@@ -172,8 +172,10 @@ impl<'a> Members<'a> {
     }
 
     pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
-        let texts = |value: &'a Value| value.as_array()?.iter().map(|text| Some(text.as_str()?.to_owned())).collect();
-        self.typed(name, "an array of strings", texts).unwrap_or_default()
+        let texts = |value: &'a Value| {
+            value.as_array()?.iter().map(|text| Some(storable(text.as_str()?)?.to_owned())).collect()
+        };
+        self.typed(name, "an array of strings without NUL", texts).unwrap_or_default()
     }
 
     /// The id of the object: that of the path, with which one in the body has to agree.
@@ -187,6 +189,11 @@ impl<'a> Members<'a> {
             (path, own) => path.or(own),
         }
     }
+}
+
+/// PostgreSQL has no texts with NUL in them.
+pub(super) fn storable(text: &str) -> Option<&str> {
+    (!text.contains('\0')).then_some(text)
 }
 
 /// Tells which names would have been right.

@@ -11,10 +11,14 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::answer::Refusal;
+use super::members::storable;
 use super::patch::Patch;
 use super::{MAX_BODY_BYTES, PeerAddress};
 use crate::directory::FieldCode;
 use crate::secret::Secret;
+
+/// Largest body of somebody without a key, in bytes.
+const MOST_OF_STRANGERS: usize = 64 * 1024;
 
 /// What was sent, whoever it was.
 pub(super) struct Received {
@@ -29,16 +33,22 @@ impl Received {
     /// From somebody who needs no API key.
     ///
     /// # Errors
-    /// 413
+    /// 413 beyond 64 KiB.
     pub(super) async fn read(request: Request<Body>) -> Result<Self, Refusal> {
         let (head, body) = request.into_parts();
-        Self::of(head, body).await
+        Self::limited(head, body, MOST_OF_STRANGERS).await
     }
 
+    /// From a holder of a key.
+    ///
     /// # Errors
-    /// 413
+    /// 413 beyond 1 MiB.
     pub(super) async fn of(head: Parts, body: Body) -> Result<Self, Refusal> {
-        let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| Refusal::TooLarge)?;
+        Self::limited(head, body, MAX_BODY_BYTES).await
+    }
+
+    async fn limited(head: Parts, body: Body, most: usize) -> Result<Self, Refusal> {
+        let body = to_bytes(body, most).await.map_err(|_| Refusal::TooLarge)?;
         let peer = head.extensions.get::<PeerAddress>().map(|peer| peer.0);
         Ok(Self { headers: head.headers, uri: head.uri, body, peer })
     }
@@ -81,7 +91,9 @@ impl Received {
         let decoded = pairs.filter_map(|(key, value)| {
             Some((crate::oauth::form_decoded(key.as_bytes())?, crate::oauth::form_decoded(value.as_bytes())?))
         });
-        decoded.filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned()).collect()
+        // Nothing is called by a text that no store takes, and FusionAuth's TypeScript client says what it was not given.
+        let is_said = |value: &str| !value.is_empty() && value != "undefined" && storable(value).is_some();
+        decoded.filter(|(key, value)| key == name && is_said(value)).map(|(_, value)| value.into_owned()).collect()
     }
 
     /// Whether a parameter of the query is `true`.
@@ -94,7 +106,8 @@ impl Received {
     /// # Errors
     /// 400 for something else, or several.
     pub(super) fn query_id(&self, name: &'static str) -> Result<Option<Uuid>, Refusal> {
-        let values = self.query(name);
+        let mut values = self.query(name);
+        values.retain(|value| value != "null");
         match values.as_slice() {
             [] => Ok(None),
             [text] => match Uuid::try_parse(text) {

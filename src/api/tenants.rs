@@ -8,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answer::{Refusal, Reply, json_answer, nothing};
+use super::answer::{Refusal, Reply, accepted, json_answer, nothing};
 use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
@@ -27,6 +27,7 @@ const KEY_MEMBERS: [(KeyPurpose, &str); 2] =
 fn shown(tenant: &Tenant, keys: &[KnownKey]) -> Value {
     let settings = &tenant.settings;
     let mut shown = json!({
+        "data": settings.data,
         "externalIdentifierConfiguration": {
             "authorizationGrantIdTimeToLiveInSeconds": settings.authorization_code_for,
             "deviceCodeTimeToLiveInSeconds": settings.device_code_for,
@@ -121,6 +122,7 @@ fn read(members: &mut Members<'_>, before: Tenant) -> Tenant {
             }
         }
     }
+    tenant.settings.data = members.object("data").unwrap_or_default();
     tenant.issuer = members.text("issuer");
     tenant.settings.logout_uri = members.text("logoutURL");
     tenant.name = members.required_text("name");
@@ -182,7 +184,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
         access_token_for: Some(tenant.access_token_for),
         access_token_algorithm: None,
         id_token_algorithm: None,
-        settings: tenant.settings,
+        settings: Some(tenant.settings),
     };
     let tenant = api.directory.create_tenant(new).await?;
     envelope(&api, &use_keys(&api, tenant, keys).await?).await
@@ -235,12 +237,32 @@ async fn write(api: &Api, before: Tenant, document: &Value, keys: &[KnownKey]) -
     envelope(api, &use_keys(api, tenant, wanted).await?).await
 }
 
+/// With everything in it. `async=true`, in the query or in a body, does not wait for the end of it.
 pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
     let call = api.admit(request).await?;
     call.require_global()?;
     let tenant = existing(&api, &call, &id).await?;
-    api.directory.delete_tenant(tenant.id).await?;
+    let in_body = !call.is_bare() && call.json()?.get("async") == Some(&Value::Bool(true));
+    if api.server.keys().issuer(None).is_some_and(|default| default.tenant.id == tenant.id) {
+        let message = "the default tenant cannot be deleted; its URLs are the gateway's own";
+        return Err(Refusal::field("tenantId", FieldCode::InUse, message));
+    }
+    if in_body || call.query_flag("async") {
+        tokio::spawn(async move {
+            if let Err(refusal) = delete_now(&api, tenant.id).await {
+                tracing::error!(tenant.id = %tenant.id, refusal = ?refusal, "A tenant could not be deleted.");
+            }
+        });
+        return accepted();
+    }
+    delete_now(&api, tenant.id).await?;
     nothing()
+}
+
+async fn delete_now(api: &Api, id: Uuid) -> Result<(), Refusal> {
+    api.directory.delete_tenant_with_all(id).await?;
+    // Nothing is issued with its keys from here on; other nodes hear of it.
+    Ok(api.server.keys().reload().await?)
 }
 
 pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Reply {

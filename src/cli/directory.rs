@@ -237,6 +237,8 @@ pub fn entity(arguments: &EntityArguments) -> Outcome {
     on_directory(&arguments.common, async |directory| match &arguments.action {
         EntityAction::Create { name, entity_type, tenant, client_id } => {
             let new = NewEntity {
+                parent_id: None,
+                data: serde_json::Map::new(),
                 id: None,
                 tenant_id: tenant_called(directory, tenant.as_deref()).await?.id,
                 type_id: type_called(directory, entity_type).await?.id,

@@ -4,6 +4,7 @@ use super::redirect_uri::{check_link, check_origin, check_pattern};
 use super::rules::{
     LONGEST_ACCESS_TOKEN_FOR, check_client_id, check_name, check_refresh_tokens, check_text, is_signature_algorithm,
 };
+use super::user_rules::check_data;
 use super::{FieldCode, FieldError};
 use crate::jose::VerifyingKey;
 use crate::model::{
@@ -35,6 +36,7 @@ pub(super) fn check_application(application: &Application, profile: Profile) -> 
     errors.extend(check_urls(settings, profile));
     errors.extend(check_keys(settings));
     errors.extend(check_scopes(&settings.scopes));
+    errors.extend(check_data("application.data", &settings.data));
     let mut refuse = |field: &'static str, message: &str| {
         errors.push(FieldError::new(field, FieldCode::Invalid, message));
     };

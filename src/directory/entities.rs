@@ -5,8 +5,11 @@ use uuid::Uuid;
 use super::rules::{check_entity, check_secret};
 use super::{Directory, DirectoryError, FieldCode, FieldError, no_errors};
 use crate::events::Event;
-use crate::model::{ClientSecret, Entity};
+use crate::model::{ClientSecret, Data, Entity};
 use crate::secret::Secret;
+
+/// How deep entities may be nested.
+const MOST_ANCESTORS: usize = 32;
 
 /// An entity to be.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct NewEntity {
     pub client_id: Option<String>,
     /// `None`: generated (D12).
     pub client_secret: Option<Secret<String>>,
+    pub parent_id: Option<Uuid>,
+    pub data: Data,
 }
 
 /// What an entity shall be from now on. Type and tenant stay.
@@ -28,6 +33,8 @@ pub struct EntityChange {
     pub client_id: String,
     /// Replaces every secret that there is; `None`: they stay.
     pub client_secret: Option<Secret<String>>,
+    pub parent_id: Option<Uuid>,
+    pub data: Data,
 }
 
 /// An entity and its new secret, which nobody will see again.
@@ -55,6 +62,8 @@ impl Directory {
             name: new.name,
             client_id: new.client_id.unwrap_or_else(|| id.to_string()),
             client_secrets: vec![ClientSecret::new(client_secret.expose(), now)],
+            parent_id: new.parent_id,
+            data: new.data,
             managed_by: None,
             created_at: now,
             updated_at: now,
@@ -107,7 +116,25 @@ impl Directory {
             }
         }
         errors.extend(self.check_identifier("entity.id", entity.id).await?);
+        errors.extend(self.check_parent(entity).await?);
         Ok(errors)
+    }
+
+    /// The parent is of the same tenant, and nobody is their own ancestor.
+    async fn check_parent(&self, entity: &Entity) -> Result<Option<FieldError>, DirectoryError> {
+        let refusal = |code, message: &str| Ok(Some(FieldError::new("entity.parentId", code, message)));
+        let mut next = entity.parent_id;
+        for _ in 0..MOST_ANCESTORS {
+            let Some(id) = next else { return Ok(None) };
+            if id == entity.id {
+                return refusal(FieldCode::Invalid, "an entity cannot be a part of itself");
+            }
+            match self.store.find_entity(id).await? {
+                Some(parent) if parent.tenant_id == entity.tenant_id => next = parent.parent_id,
+                Some(_) | None => return refusal(FieldCode::Missing, "the tenant has no such entity"),
+            }
+        }
+        refusal(FieldCode::TooLong, "there are too many entities above it: 32 may be")
     }
 
     /// Changes `before` if it is still what is stored.
@@ -123,6 +150,8 @@ impl Directory {
             name: change.name,
             client_id: change.client_id,
             client_secrets,
+            parent_id: change.parent_id,
+            data: change.data,
             updated_at: now,
             ..before.clone()
         };

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::rules::{check_entity_type, check_permission};
 use super::{Directory, DirectoryError, no_errors};
 use crate::events::Event;
-use crate::model::{EntityType, Permission};
+use crate::model::{Data, EntityType, Permission};
 
 /// An entity type to be.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,7 @@ pub struct NewEntityType {
     pub id: Option<Uuid>,
     pub name: String,
     pub permissions: Vec<NewPermission>,
+    pub data: Data,
 }
 
 /// A permission to be.
@@ -31,6 +32,7 @@ impl Directory {
             id: new.id.unwrap_or_else(|| self.entropy.uuid()),
             name: new.name,
             permissions: new.permissions.into_iter().map(|new| self.permission(new)).collect(),
+            data: new.data,
             managed_by: None,
             created_at: now,
             updated_at: now,
@@ -42,9 +44,9 @@ impl Directory {
         Ok(entity_type)
     }
 
-    pub async fn rename_entity_type(&self, id: Uuid, name: &str) -> Result<EntityType, DirectoryError> {
+    pub async fn change_entity_type(&self, id: Uuid, name: &str, data: Data) -> Result<EntityType, DirectoryError> {
         let before = self.store.find_entity_type(id).await?.ok_or(DirectoryError::NotFound("entity type"))?;
-        let renamed = EntityType { name: name.to_owned(), updated_at: self.clock.now(), ..before };
+        let renamed = EntityType { name: name.to_owned(), data, updated_at: self.clock.now(), ..before };
         no_errors(check_entity_type(&renamed))?;
         if !self.store.update_entity_type(&renamed).await? {
             return Err(DirectoryError::NotFound("entity type"));

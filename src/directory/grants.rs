@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::{Directory, DirectoryError, FieldCode, FieldError, no_errors};
 use crate::events::Event;
-use crate::model::{Entity, EntityGrant, EntityType};
+use crate::model::{Entity, EntityGrant, EntityType, UserGrant};
+use crate::store::{self, GrantFilter};
 
 /// What a grant shall be.
 #[derive(Clone, Debug)]
@@ -43,6 +44,44 @@ impl Directory {
         // An older grant keeps its id and its first instant.
         let stored = self.store.find_grant(new.recipient_id, new.target_id).await?;
         stored.ok_or(DirectoryError::Changed("grant"))
+    }
+
+    /// Makes or replaces what a user may do to an entity. No token carries it (F-199).
+    pub async fn upsert_user_grant(
+        &self,
+        user_id: Uuid,
+        target_id: Uuid,
+        mut permissions: Vec<String>,
+    ) -> Result<(), DirectoryError> {
+        let now = self.clock.now();
+        permissions.sort_unstable();
+        permissions.dedup();
+        let target = self.store.find_entity(target_id).await?.ok_or(DirectoryError::NotFound("entity"))?;
+        let user = self.store.find_user(user_id).await?;
+        let mut errors = Vec::new();
+        if user.is_none_or(|user| user.tenant_id != target.tenant_id) {
+            errors.push(FieldError::new("grant.userId", FieldCode::Missing, "the tenant has no such user"));
+        }
+        errors.extend(check_permissions(&permissions, self.store.find_entity_type(target.type_id).await?.as_ref()));
+        no_errors(errors)?;
+        let id = self.entropy.uuid();
+        let grant = UserGrant { id, target_id, user_id, permissions, created_at: now, updated_at: now };
+        self.store.upsert_user_grant(&grant).await?;
+        self.told(Event::GrantChanged, &format!("{target_id}/{user_id}"));
+        Ok(())
+    }
+
+    pub async fn delete_user_grant(&self, user_id: Uuid, target_id: Uuid) -> Result<(), DirectoryError> {
+        if !self.store.delete_user_grant(user_id, target_id).await? {
+            return Err(DirectoryError::NotFound("grant"));
+        }
+        self.told(Event::GrantDeleted, &format!("{target_id}/{user_id}"));
+        Ok(())
+    }
+
+    /// Where the filter says recipient, users are meant.
+    pub async fn user_grants(&self, filter: GrantFilter) -> store::Result<Vec<UserGrant>> {
+        self.store.list_user_grants(filter).await
     }
 
     pub async fn delete_grant(&self, recipient_id: Uuid, target_id: Uuid) -> Result<(), DirectoryError> {

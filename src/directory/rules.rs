@@ -4,11 +4,12 @@
 use uuid::Uuid;
 
 use super::tenant_rules::check_settings;
-use super::user_rules::is_hidden;
+use super::user_rules::{check_data, is_hidden};
 use super::{FieldCode, FieldError};
 use crate::jose::Algorithm;
 use crate::model::{Entity, EntityType, Permission, Profile, RefreshTokenPolicy, Tenant};
 use crate::model::{is_client_id, is_display_name, is_permission_name};
+use crate::profile::Dialect;
 
 /// Thirty days: keys have to stay published for as long as the longest token lives.
 pub(super) const LONGEST_ACCESS_TOKEN_FOR: i64 = 30 * 86_400;
@@ -35,12 +36,15 @@ pub(super) fn check_tenant(tenant: &Tenant) -> Vec<FieldError> {
         ("tenant.accessTokenAlgorithm", &tenant.access_token_algorithm),
         ("tenant.idTokenAlgorithm", &tenant.id_token_algorithm),
     ] {
-        if !is_signature_algorithm(algorithm) {
+        if Dialect::of(tenant.profile).rsa_only && !algorithm.starts_with("RS") {
+            let message = "must be RS256, RS384 or RS512: clients of this profile know no other keys";
+            errors.push(FieldError::new(field, FieldCode::Invalid, message));
+        } else if !is_signature_algorithm(algorithm) {
             let names = Algorithm::ALL.map(Algorithm::as_str);
             errors.push(FieldError::new(field, FieldCode::Invalid, format!("must be one of {}", names.join(", "))));
         }
     }
-    errors.extend(check_settings(&tenant.settings));
+    errors.extend(check_settings(&tenant.settings, tenant.profile));
     errors
 }
 
@@ -72,6 +76,7 @@ fn check_issuer(issuer: &str, profile: Profile) -> Option<FieldError> {
 pub(super) fn check_entity_type(entity_type: &EntityType) -> Vec<FieldError> {
     let mut errors = Vec::new();
     errors.extend(check_name("entityType.name", &entity_type.name));
+    errors.extend(check_data("entityType.data", &entity_type.data));
     for (index, permission) in entity_type.permissions.iter().enumerate() {
         errors.extend(check_permission(permission));
         if entity_type.permissions[..index].iter().any(|other| other.name == permission.name) {
@@ -100,6 +105,7 @@ pub(super) fn check_permission(permission: &Permission) -> Option<FieldError> {
 pub(super) fn check_entity(entity: &Entity) -> Vec<FieldError> {
     let mut errors = Vec::new();
     errors.extend(check_name("entity.name", &entity.name));
+    errors.extend(check_data("entity.data", &entity.data));
     errors.extend(check_client_id("entity.clientId", &entity.client_id));
     errors
 }
@@ -252,6 +258,7 @@ mod tests {
             id: Uuid::nil(),
             name: Uuid::nil().to_string(),
             permissions,
+            data: serde_json::Map::new(),
             managed_by: None,
             created_at: 0,
             updated_at: 0,

@@ -38,6 +38,7 @@ pub(super) async fn furnished(directory: &Directory) -> World {
     let tenant = directory.create_tenant(tenant).await.expect("a tenant");
     let permission = |name: &str| NewPermission { name: name.to_owned(), ..NewPermission::default() };
     let entity_type = NewEntityType {
+        data: serde_json::Map::new(),
         id: None,
         name: "API".to_owned(),
         permissions: vec![permission("read"), permission("scim:user:read")],
@@ -49,6 +50,8 @@ pub(super) async fn furnished(directory: &Directory) -> World {
 impl World {
     fn entity(&self, name: &str) -> NewEntity {
         NewEntity {
+            parent_id: None,
+            data: serde_json::Map::new(),
             id: None,
             tenant_id: self.tenant_id,
             type_id: self.type_id,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::rules::check_text;
 use super::{FieldCode, FieldError};
-use crate::model::User;
+use crate::model::{Data, User};
 
 /// Longest email or username, in bytes: an index entry stays small.
 const LONGEST_LOGIN: usize = 190;
@@ -69,13 +69,17 @@ pub(super) fn check_user(user: &User) -> Vec<FieldError> {
     if profile.birthdate.as_deref().is_some_and(|date| !is_date(date)) {
         errors.push(FieldError::new("user.birthDate", FieldCode::Invalid, "must be a date: YYYY-MM-DD"));
     }
-    if size(&profile.data) > LONGEST_DATA {
-        errors.push(FieldError::new("user.data", FieldCode::TooLong, "must have at most 32 KiB as JSON"));
-    }
+    errors.extend(check_data("user.data", &profile.data));
     if profile.address.as_ref().is_some_and(|address| size(address) > LONGEST_DATA) {
         errors.push(FieldError::new("user.address", FieldCode::TooLong, "must have at most 32 KiB as JSON"));
     }
     errors
+}
+
+/// What administrators keep with an object is theirs, up to a size.
+pub(super) fn check_data(field: &'static str, data: &Data) -> Option<FieldError> {
+    let is_too_long = size(data) > LONGEST_DATA;
+    is_too_long.then(|| FieldError::new(field, FieldCode::TooLong, "must have at most 32 KiB as JSON"))
 }
 
 fn size(object: &Map<String, Value>) -> usize {

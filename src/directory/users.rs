@@ -257,6 +257,7 @@ impl Directory {
             | Revoked::Grant(_)
             | Revoked::Session(_)
             | Revoked::User(_)
+            | Revoked::Tenant(_)
             | Revoked::Foreign { .. } => {
                 let (kind, key) = revoked.parts();
                 self.store.find_revocation(kind, &key).await?.map(|mark| mark.revoked_at)

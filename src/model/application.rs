@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::ClientSecret;
+use super::{ClientSecret, Data};
 
 /// A client of the authorization server that acts for users (F-001). Entities are the other kind of client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +109,7 @@ pub struct ApplicationSettings {
     pub login_api: LoginApi,
     /// Who registered the application, for people who are asked for consent (K7).
     pub owner: Option<String>,
+    pub data: Data,
 }
 
 impl Default for ApplicationSettings {
@@ -142,6 +143,7 @@ impl Default for ApplicationSettings {
             response_modes: ResponseMode::ALL.to_vec(),
             login_api: LoginApi::default(),
             owner: None,
+            data: Data::new(),
         }
     }
 }

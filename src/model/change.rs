@@ -1,13 +1,23 @@
 //! One line of the change feed: what changed, never how. Readers load the object again.
 
+use uuid::Uuid;
+
 /// A committed mutation. `seq` counts up by one, in the order of the commits, without gaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub seq: i64,
     pub kind: ChangeKind,
-    /// Id of the object: a UUID, a key id, or for a grant `target/recipient`.
+    /// Id of the object: a UUID, a key id, or for a grant `target/recipient`. Users who came together are one change with
+    /// their ids joined by commas.
     pub object_id: String,
     pub at: i64,
+}
+
+impl Change {
+    /// The ids in `object_id` that are UUIDs.
+    pub fn object_ids(&self) -> impl Iterator<Item = Uuid> {
+        self.object_id.split(',').filter_map(|id| Uuid::try_parse(id).ok())
+    }
 }
 
 /// What kind of object changed.

@@ -5,6 +5,9 @@ use uuid::Uuid;
 
 use crate::secret::equal;
 
+/// What administrators keep with an object. It means nothing to us.
+pub type Data = serde_json::Map<String, serde_json::Value>;
+
 /// A kind of entity, and the permissions that may be granted on entities of it. Shared by all tenants (F-183).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntityType {
@@ -13,6 +16,7 @@ pub struct EntityType {
     pub name: String,
     /// Sorted by name.
     pub permissions: Vec<Permission>,
+    pub data: Data,
     pub managed_by: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
@@ -48,6 +52,9 @@ pub struct Entity {
     pub client_id: String,
     /// Every secret that may still be presented; two while one is being replaced (D13).
     pub client_secrets: Vec<ClientSecret>,
+    /// An entity of the same tenant that this one is a part of, as its administrators see it.
+    pub parent_id: Option<Uuid>,
+    pub data: Data,
     pub managed_by: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
@@ -124,6 +131,18 @@ pub struct EntityGrant {
     pub updated_at: i64,
 }
 
+/// What a user may do to an entity. No token carries it (F-199).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserGrant {
+    pub id: Uuid,
+    pub target_id: Uuid,
+    pub user_id: Uuid,
+    /// Names of permissions of the target's entity type, sorted.
+    pub permissions: Vec<String>,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
 /// Longest name or client id, in bytes: an index entry stays small, and so does a cache key.
 const LONGEST: usize = 190;
 
@@ -167,6 +186,8 @@ mod tests {
             name: "orders".to_owned(),
             client_id: "orders".to_owned(),
             client_secrets,
+            parent_id: None,
+            data: Data::new(),
             managed_by: None,
             created_at: 0,
             updated_at: 0,

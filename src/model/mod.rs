@@ -27,12 +27,14 @@ pub use application::{
 };
 pub use approval::{Approval, AuthenticationType, AuthorizationCode, DeviceCode, DeviceState, RefreshToken};
 pub use change::{Change, ChangeKind};
-pub use entity::{ClientSecret, Entity, EntityGrant, EntityType, Permission, is_client_id, is_permission_name};
+pub use entity::{
+    ClientSecret, Data, Entity, EntityGrant, EntityType, Permission, UserGrant, is_client_id, is_permission_name,
+};
 pub use entity::{is_display_name, is_scope_name};
 pub use key::{KeyPurpose, KeySchedule, KeyState, StoredKey, signing_key};
 pub use logged_event::{EventKind, LoggedEvent};
 pub use named_key::NamedKey;
 pub use revocation::{ForeignMark, Revocation, Revoked};
 pub use session::{Session, UntoldLogout};
-pub use tenant::{Profile, Tenant, TenantSettings, Theme, UserCodeShape};
+pub use tenant::{Api, Profile, Tenant, TenantSettings, Theme, UserCodeShape};
 pub use user::{Consent, Obstacle, PasswordChange, Registration, User, UserProfile};

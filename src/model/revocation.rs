@@ -23,6 +23,8 @@ pub enum Revoked {
     Grant(Uuid),
     Session(Uuid),
     User(Uuid),
+    /// Everything that a tenant issued.
+    Tenant(Uuid),
     /// By `client_id`, within a tenant.
     Client {
         tenant_id: Uuid,
@@ -80,6 +82,7 @@ impl Revoked {
             Self::Grant(id) => ("grant", id.to_string()),
             Self::Session(id) => ("session", id.to_string()),
             Self::User(id) => ("user", id.to_string()),
+            Self::Tenant(id) => ("tenant", id.to_string()),
             Self::Client { tenant_id, client_id } => ("client", format!("{tenant_id}/{client_id}")),
             Self::Foreign { mark, key } => (mark.as_str(), key.clone()),
         }
@@ -93,6 +96,7 @@ impl Revoked {
             "grant" => id().map(Self::Grant),
             "session" => id().map(Self::Session),
             "user" => id().map(Self::User),
+            "tenant" => id().map(Self::Tenant),
             "client" => {
                 let (tenant_id, client_id) = key.split_once('/')?;
                 let tenant_id = Uuid::try_parse(tenant_id).ok()?;
@@ -115,7 +119,14 @@ mod tests {
         let id = Uuid::from_u128(7);
         let client = Revoked::Client { tenant_id: id, client_id: "a/b".to_owned() };
         let foreign = ForeignMark::ALL.map(|mark| Revoked::Foreign { mark, key: mark.key("https://a.example", "1") });
-        let own = [Revoked::Token("x".to_owned()), Revoked::Grant(id), Revoked::Session(id), Revoked::User(id), client];
+        let own = [
+            Revoked::Token("x".to_owned()),
+            Revoked::Grant(id),
+            Revoked::Session(id),
+            Revoked::User(id),
+            Revoked::Tenant(id),
+            client,
+        ];
         for revoked in own.into_iter().chain(foreign) {
             let (kind, key) = revoked.parts();
             assert_eq!(Revoked::parse(kind, &key), Some(revoked));

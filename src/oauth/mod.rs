@@ -9,7 +9,7 @@
 //! | RFC 6749 3.1 the authorization endpoint, OpenID Connect Core 3 | `authorization`, `login`, `session`, `consent` |
 //! | OpenID Connect logout: RP-initiated, front-channel, back-channel | `logout` |
 //! | RFC 6749 3.2 parameters | `parameters` |
-//! | logins and tokens through the management API | `login_api`, `waiting_login`, `token_api` |
+//! | logins and tokens through the management API | `login_api`, `waiting_login`, `token_api`, `public_keys` |
 //! | one's own account through the management API | `own_account` |
 //! | RFC 6749 4.1.3 authorization codes | `grant/authorization_code` |
 //! | RFC 6749 4.3 passwords | `grant/password` |
@@ -29,6 +29,7 @@
 //! | OpenID Connect Core 5.3 UserInfo | `userinfo` |
 
 mod access_tokens;
+mod audience;
 mod authorization;
 mod change_password;
 mod client;
@@ -52,6 +53,7 @@ mod logout;
 mod metadata;
 mod own_account;
 mod parameters;
+mod public_keys;
 mod refresh_tokens;
 mod repetitions;
 mod revocation;

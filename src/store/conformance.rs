@@ -6,6 +6,7 @@
 mod api_keys;
 mod applications;
 mod codes;
+mod data;
 mod devices;
 mod directory;
 mod event_log;
@@ -48,6 +49,7 @@ use promises;
 pub fn behaviours() -> impl Iterator<Item = Behaviour> {
     [
         directory::BEHAVIOURS,
+        data::BEHAVIOURS,
         applications::BEHAVIOURS,
         users::BEHAVIOURS,
         sessions::BEHAVIOURS,
@@ -98,6 +100,7 @@ fn entity_type(number: u8, permissions: Vec<Permission>) -> EntityType {
         id: id(number),
         name: format!("type {number}"),
         permissions,
+        data: crate::model::Data::new(),
         managed_by: None,
         created_at: 1_000,
         updated_at: 1_000,
@@ -112,6 +115,8 @@ fn entity(number: u8) -> Entity {
         name: format!("entity-{number}"),
         client_id: id(number).to_string(),
         client_secrets: vec![ClientSecret::new("secret", 1_000)],
+        parent_id: None,
+        data: crate::model::Data::new(),
         managed_by: None,
         created_at: 1_000,
         updated_at: 1_000,
@@ -203,6 +208,7 @@ fn approval(grant: u8) -> Approval {
         user_id: id(30),
         session_id: None,
         scopes: vec!["openid".to_owned()],
+        audience: None,
         authenticated_at: 1_000,
         methods: vec!["pwd".to_owned()],
         acr: None,

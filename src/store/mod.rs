@@ -16,7 +16,7 @@ pub use error::{Object, OpenError, StoreError, Unique};
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
     EventKind, LoggedEvent, NamedKey, Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant,
-    UntoldLogout, User,
+    UntoldLogout, User, UserGrant,
 };
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -37,6 +37,9 @@ pub trait Store: Send + Sync + 'static {
     async fn update_tenant(&self, tenant: &Tenant) -> Result<bool>;
     /// [`StoreError::InUse`] while it has entities, applications or users. Its keys go with it.
     async fn delete_tenant(&self, id: Uuid, at: i64) -> Result<bool>;
+    /// Deletes the tenant with everything in it, and marks its tokens with `mark`, whose instant counts. It takes as long as
+    /// there is to delete.
+    async fn delete_tenant_with_all(&self, id: Uuid, mark: &Revocation) -> Result<bool>;
     async fn find_tenant(&self, id: Uuid) -> Result<Option<Tenant>>;
     async fn find_tenant_by_name(&self, name: &str) -> Result<Option<Tenant>>;
     /// By name.
@@ -46,7 +49,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Inserts the type with its permissions. Conflicts on ids and names.
     async fn insert_entity_type(&self, entity_type: &EntityType) -> Result<()>;
-    /// Replaces `name`, `managed_by` and `updated_at`. Permissions have verbs of their own, so that two administrators
+    /// Replaces `name`, `data`, `managed_by` and `updated_at`. Permissions have verbs of their own, so that two administrators
     /// who each add one do not undo each other.
     async fn update_entity_type(&self, entity_type: &EntityType) -> Result<bool>;
     /// [`StoreError::InUse`] while there are entities of the type.
@@ -65,7 +68,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Conflicts on id, and in its tenant on name and client id (an application's client id too).
     async fn insert_entity(&self, entity: &Entity) -> Result<()>;
-    /// Replaces name, client id, secrets, `managed_by` and `updated_at` of `before` by those of `after`, if `before` is
+    /// Replaces name, client id, secrets, parent, data, `managed_by` and `updated_at` of `before` by those of `after`, if `before` is
     /// still what is stored: of two administrators who read the same state one gets `true`.
     async fn update_entity(&self, before: &Entity, after: &Entity) -> Result<bool>;
     /// Deletes its grants too.
@@ -87,6 +90,14 @@ pub trait Store: Send + Sync + 'static {
     async fn find_grant(&self, recipient_id: Uuid, target_id: Uuid) -> Result<Option<EntityGrant>>;
     async fn list_grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>>;
 
+    /// Inserts, or replaces permissions and `updated_at` of the grant of the same user and target.
+    /// [`StoreError::Missing`] names a missing entity or user, or a permission that the target's type does not have. No node
+    /// keeps these grants in memory: there is no change.
+    async fn upsert_user_grant(&self, grant: &UserGrant) -> Result<()>;
+    async fn delete_user_grant(&self, user_id: Uuid, target_id: Uuid) -> Result<bool>;
+    /// Where the filter says recipient, users are meant; ordered by target, then user.
+    async fn list_user_grants(&self, filter: GrantFilter) -> Result<Vec<UserGrant>>;
+
     // Applications.
 
     /// Conflicts on id, and in its tenant on name and client id (an entity's client id too).
@@ -105,7 +116,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Conflicts on id, and in its tenant on email and username, both without regard to case.
     async fn insert_user(&self, user: &User) -> Result<()>;
-    /// Inserts users with their registrations, all or none, with one change. Conflicts as [`Self::insert_user`].
+    /// Inserts users with their registrations, all or none, with one change that names them all. Conflicts as [`Self::insert_user`].
     async fn insert_people(&self, people: &[(User, Vec<Registration>)]) -> Result<()>;
     /// Replaces everything but id, tenant and `created_at`, if `before` is still what is stored: of two logins that
     /// spend the same recovery code one gets `true` (L13).

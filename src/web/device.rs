@@ -35,7 +35,7 @@ pub(super) async fn check(State(server): Server, tenant: Option<Path<String>>, r
 pub(super) async fn describe(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
     match Sent::form(tenant, request).await {
         Ok(sent) => {
-            let result = server.describe_user_code(&sent.request(&sent.authorization())).await;
+            let result = server.describe_user_code(&sent.request(&sent.authorization_beside_keys())).await;
             respond::json("device_user_code", result)
         }
         Err(answer) => answer,
@@ -46,7 +46,7 @@ pub(super) async fn describe(State(server): Server, tenant: Option<Path<String>>
 pub(super) async fn approve(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
     match Sent::form(tenant, request).await {
         Ok(sent) => {
-            let result = server.approve_device_by_token(&sent.request(&sent.authorization())).await;
+            let result = server.approve_device_by_token(&sent.request(&sent.authorization_beside_keys())).await;
             respond::json("device_approve", result)
         }
         Err(answer) => answer,

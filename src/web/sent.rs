@@ -66,6 +66,14 @@ impl Sent {
         self.headers.get_all(header::AUTHORIZATION).iter().map(AsRef::as_ref).collect()
     }
 
+    /// Those with a scheme. FusionAuth's clients send an API key along, without one, to what programs do for a device; the
+    /// client proves itself as everywhere.
+    pub(super) fn authorization_beside_keys(&self) -> Vec<&[u8]> {
+        let mut fields = self.authorization();
+        fields.retain(|field| field.contains(&b' '));
+        fields
+    }
+
     pub(super) fn request<'a>(&'a self, authorization: &'a [&'a [u8]]) -> TokenRequest<'a> {
         TokenRequest {
             authorization,

@@ -18,9 +18,23 @@ struct World {
     description: String,
 }
 
+/// Somebody to log in with, and where: what a script expects of any world.
+const ANN: &str = r#""user":{"email":"ann@example.com","password":"Setec Astronomy"}"#;
+
 impl World {
     fn start() -> Self {
-        let arguments = ["dev", "--format", "json", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        Self::run(&["dev", "--format", "json", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+    }
+
+    /// The gateway of a configuration, with Ann in it.
+    fn of(configuration: &Path) -> Self {
+        let configuration = configuration.to_str().expect("UTF-8");
+        let mut world = Self::run(&["serve", "--format", "json", "--config", configuration]);
+        world.description = world.description.replacen('{', &format!("{{{ANN},"), 1);
+        world
+    }
+
+    fn run(arguments: &[&str]) -> Self {
         let mut gateway = Command::new(env!("CARGO_BIN_EXE_faregate"))
             .args(arguments)
             .env_remove("RUST_LOG")
@@ -108,7 +122,7 @@ fn node() -> &'static Path {
             succeed(Command::new("npm").args(npm).current_dir(folder));
         });
         // Modules are found from where a script is, not from where it is run.
-        for file in ["world.mjs", "openid-client.mjs", "oauth4webapi.mjs"] {
+        for file in ["world.mjs", "openid-client.mjs", "oauth4webapi.mjs", "fusionauth-client.mjs"] {
             copy(&folder, file);
         }
         folder
@@ -117,32 +131,38 @@ fn node() -> &'static Path {
 
 fn python() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        installed("python", "requirements.txt", |folder| {
-            succeed(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder));
-            // Everything is pinned, so nothing else is wanted.
-            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"];
-            let requirements = source("python").join("requirements.txt");
-            succeed(Command::new(folder.join("venv/bin/python")).args(pip).arg(requirements));
-        })
+    FOLDER.get_or_init(|| environment("python"))
+}
+
+/// A Python of its own with what the `requirements.txt` of a folder pins.
+fn environment(name: &str) -> PathBuf {
+    installed(name, "requirements.txt", |folder| {
+        succeed(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder));
+        // Everything is pinned, so nothing else is wanted.
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"];
+        let requirements = source(name).join("requirements.txt");
+        succeed(Command::new(folder.join("venv/bin/python")).args(pip).arg(requirements));
     })
 }
 
 /// Runs a script, which says `ok` and a name for each step.
-fn run(command: &mut Command, steps: usize) {
-    let world = World::start();
+fn run(command: &mut Command, world: &World, steps: usize) {
     let output = succeed(command.env("FAREGATE_WORLD", &world.description));
     let said = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), steps, "{said}");
 }
 
 fn run_node(script: &str, steps: usize) {
-    run(Command::new("node").arg(script).current_dir(node()), steps);
+    run(Command::new("node").arg(script).current_dir(node()), &World::start(), steps);
 }
 
 fn run_python(script: &str, steps: usize) {
+    run_python_in(&World::start(), script, steps);
+}
+
+fn run_python_in(world: &World, script: &str, steps: usize) {
     let python = python().join("venv/bin/python");
-    run(Command::new(python).arg("-B").arg(script).current_dir(source("python")), steps);
+    run(Command::new(python).arg("-B").arg(script).current_dir(source("python")), world, steps);
 }
 
 #[test]
@@ -153,6 +173,11 @@ fn openid_client_works() {
 #[test]
 fn oauth4webapi_works() {
     run_node("oauth4webapi.mjs", 9);
+}
+
+#[test]
+fn fusionauths_typescript_client_works() {
+    run_node("fusionauth-client.mjs", 13);
 }
 
 #[test]
@@ -168,4 +193,33 @@ fn requests_oauthlib_works() {
 #[test]
 fn fusionauth_client_works() {
     run_python("fusionauth_client_walk.py", 19);
+}
+
+#[test]
+fn auth0_python_works() {
+    run_python_in(&World::of(&source("python").join("auth0.yaml")), "auth0_python_client.py", 9);
+}
+
+/// The OpenAPI document against the server that serves it: thousands of requests made from it, right and wrong ones. No
+/// answer is 5xx, and every answer is one that the document describes.
+#[test]
+fn schemathesis_finds_nothing() {
+    let folder = environment("openapi");
+    let world = World::start();
+    let member = |name: &str| {
+        let (_, rest) = world.description.split_once(&format!("\"{name}\":\"")).expect("the member");
+        rest.split('"').next().expect("a string").to_owned()
+    };
+    let checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,\
+                  unsupported_method";
+    succeed(
+        Command::new(folder.join("venv/bin/schemathesis"))
+            .args(["run", &format!("{}/api/openapi.json", member("gateway"))])
+            .args(["--header", &format!("Authorization: {}", member("api_key"))])
+            .args(["--checks", checks, "--phases", "coverage,fuzzing", "--max-examples", "3"])
+            .args(["--generation-deterministic", "--no-shrink", "--continue-on-failure"])
+            .args(["--suppress-health-check", "all", "--warnings", "off", "--no-color"])
+            // What it leaves behind.
+            .current_dir(&folder),
+    );
 }

@@ -9,6 +9,8 @@ mod login_time;
 mod management;
 mod peers;
 mod profiles;
+mod search_speed;
+mod searches;
 mod spec;
 mod store;
 mod store_speed;

@@ -13,9 +13,9 @@ use crate::directory::NewRole;
 use crate::directory::declare::{ApplicationDeclaration, Declaration};
 use crate::directory::redirect_uri::{check_origin, check_pattern};
 use crate::model::{
-    ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, ConsentMode, CustomScope, LogoutBehavior,
-    PkcePolicy, Profile, ProvidedScope, ProvidedScopes, Relationship, ResponseMode, ScopeHandling, UnknownScopes,
-    UrlValidation,
+    ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, ConsentMode, CustomScope, LoginApi,
+    LogoutBehavior, PkcePolicy, Profile, ProvidedScope, ProvidedScopes, Relationship, ResponseMode, ScopeHandling,
+    UnknownScopes, UrlValidation,
 };
 
 pub(in crate::config) const KEYS: &[&str] = &[
@@ -36,6 +36,7 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "logout_session_required",
     "back_channel_logout_uri",
     "generate_refresh_tokens",
+    "login_api",
     "scope_handling",
     "unknown_scopes",
     "provided_scopes",
@@ -55,6 +56,7 @@ pub(in crate::config) const KEYS: &[&str] = &[
 ];
 pub(in crate::config) const ROLE_KEYS: &[&str] = &["description", "default"];
 pub(in crate::config) const SCOPE_KEYS: &[&str] = &["description", "required", "consent_message", "consent_detail"];
+pub(in crate::config) const LOGIN_API_KEYS: &[&str] = &["generate_refresh_tokens", "allow_refresh"];
 pub(in crate::config) const PROVIDED_KEYS: &[&str] = &["address", "email", "phone", "profile"];
 pub(in crate::config) const PROVIDED_SCOPE_KEYS: &[&str] = &["enabled", "required"];
 
@@ -179,6 +181,12 @@ fn settings(fields: &Fields<'_>, is_public: bool, check: &mut Check<'_>) -> Appl
     settings.scopes = fields.find("scopes").map_or_else(Vec::new, |node| scopes(node, check));
     if let Some(provided) = fields.find("provided_scopes") {
         settings.provided_scopes = provided_scopes(provided, check);
+    }
+    if let Some(fields) = fields.find("login_api").and_then(|node| Fields::open(node, LOGIN_API_KEYS, check)) {
+        settings.login_api = LoginApi {
+            generates_refresh_tokens: fields.boolean("generate_refresh_tokens", check).unwrap_or(false),
+            allows_refresh: fields.boolean("allow_refresh", check).unwrap_or(false),
+        };
     }
     for entry in fields.find("userinfo_claims").map_or(&[][..], |node| check.entries(node)) {
         let path = check.text(&entry.value).map(|path| path.text.clone());

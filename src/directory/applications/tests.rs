@@ -76,6 +76,8 @@ async fn a_client_id_means_one_party_and_never_a_person() {
     let world = furnished(&directory).await;
     let tenant_id = world.tenant_id;
     let entity = NewEntity {
+        parent_id: None,
+        data: serde_json::Map::new(),
         id: None,
         tenant_id,
         type_id: directory.entity_types().await.unwrap()[0].id,

@@ -23,9 +23,10 @@ pub struct FieldChange {
 type Fields = Map<String, Value>;
 
 /// What the store calls differently than the configuration.
-const NAMES: [(&str, &str); 15] = [
+const NAMES: [(&str, &str); 16] = [
     ("absolute_for", "life"),
     ("access_token_for", "access_token_life"),
+    ("allows_refresh", "allow_refresh"),
     ("authorization_code_for", "authorization_code_life"),
     ("device_code_for", "device_code_life"),
     ("generates_refresh_tokens", "generate_refresh_tokens"),

@@ -134,8 +134,16 @@ async fn what_administrators_made_is_left_alone() {
     directory.apply(&example()).await.expect("applied");
     let tenant_id = directory.default_tenant().await.expect("answer").expect("the tenant").id;
     let type_id = directory.entity_types().await.expect("list")[0].id;
-    let by_hand =
-        NewEntity { id: None, tenant_id, type_id, name: "by hand".to_owned(), client_id: None, client_secret: None };
+    let by_hand = NewEntity {
+        id: None,
+        tenant_id,
+        type_id,
+        name: "by hand".to_owned(),
+        client_id: None,
+        client_secret: None,
+        parent_id: None,
+        data: serde_json::Map::new(),
+    };
     let by_hand = directory.create_entity(by_hand).await.expect("an entity").entity;
     let orders = directory.find_target(tenant_id, "orders").await.expect("answer").expect("orders").id;
     let granted = NewGrant { target_id: by_hand.id, recipient_id: orders, permissions: vec!["read".to_owned()] };
@@ -168,8 +176,16 @@ async fn a_tenant_in_use_by_others_is_kept() {
     directory.apply(&example()).await.expect("applied");
     let tenant_id = directory.default_tenant().await.expect("answer").expect("the tenant").id;
     let type_id = directory.entity_types().await.expect("list")[0].id;
-    let by_hand =
-        NewEntity { id: None, tenant_id, type_id, name: "by hand".to_owned(), client_id: None, client_secret: None };
+    let by_hand = NewEntity {
+        id: None,
+        tenant_id,
+        type_id,
+        name: "by hand".to_owned(),
+        client_id: None,
+        client_secret: None,
+        parent_id: None,
+        data: serde_json::Map::new(),
+    };
     directory.create_entity(by_hand).await.expect("an entity");
     let applied = directory.apply(&Declaration::default()).await.expect("applied");
     assert_eq!(applied.kept, ["entity type \"API\"", "tenant \"acme\""]);

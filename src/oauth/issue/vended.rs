@@ -24,7 +24,7 @@ const LONGEST: i64 = 86_400;
 pub struct Vending {
     pub tenant_id: Uuid,
     pub claims: Map<String, Value>,
-    /// The `kid` of a key of the tenant; the one that signs its access tokens unless one is named.
+    /// The id or the `kid` of a key of the tenant; the one that signs its access tokens unless one is named.
     pub key_id: Option<String>,
     /// Seconds; as long as an access token unless something is said.
     pub lives_for: Option<i64>,
@@ -68,7 +68,10 @@ impl AuthorizationServer {
             return Err(VendingRefusal::Life(LONGEST));
         }
         let key = match key_id {
-            Some(id) => issuer.key_that_signs(&id, now).ok_or(VendingRefusal::NoKey)?,
+            Some(id) => {
+                let kid = self.kid_of(id).await?;
+                issuer.key_that_signs(&kid, now).ok_or(VendingRefusal::NoKey)?
+            }
             None => issuer
                 .signing_key(KeyPurpose::AccessToken, now)
                 .ok_or_else(|| OAuthError::unavailable("the tenant's signing key is not made yet"))?,
@@ -85,5 +88,12 @@ impl AuthorizationServer {
         let token = key.sign(TokenType::Vended, &claims).map_err(OAuthError::from)?;
         Event::TokenVended.tell(&jti);
         Ok(token)
+    }
+
+    /// Whoever manages keys calls them by ids, whoever reads key sets by `kid`.
+    async fn kid_of(&self, id: String) -> Result<String, VendingRefusal> {
+        let Ok(id) = Uuid::try_parse(&id) else { return Ok(id) };
+        let known = self.keys.known_key(id).await.map_err(OAuthError::unavailable)?;
+        known.map(|key| key.named.kid).ok_or(VendingRefusal::NoKey)
     }
 }

@@ -115,6 +115,11 @@ impl LocalIssuer {
         Dialect::of(self.tenant.profile)
     }
 
+    /// Every key that the tenant publishes.
+    pub fn key_set(&self) -> &KeySet {
+        &self.key_set
+    }
+
     /// The JWKS of the tenant, for everybody.
     pub fn key_set_document(&self) -> Bytes {
         self.key_set.document()

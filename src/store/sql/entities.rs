@@ -4,8 +4,8 @@ use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 use uuid::Uuid;
 
-use super::columns::{read_id, read_secrets, secrets_text};
-use super::search::{self, Table};
+use super::columns::{json_text, read_id, read_json, read_optional_id, read_secrets, secrets_text};
+use super::search::{self, Key, Table};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError, tenants};
 use crate::model::{ChangeKind, Entity};
@@ -18,10 +18,11 @@ pub(super) async fn insert(store: &SqlStore, entity: &Entity) -> Result<()> {
     if !mutation.finds(entity_type).await? {
         return Err(StoreError::Missing(Object::EntityType));
     }
+    find_parent(&mut mutation, entity).await?;
     let statement = query(
         "INSERT INTO entity (id, tenant_id, type_id, name, client_id, client_secrets, managed_by, created_at,
-                             updated_at, name_key)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                             updated_at, name_key, parent_id, data)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(entity.id.to_string())
     .bind(entity.tenant_id.to_string())
@@ -32,7 +33,9 @@ pub(super) async fn insert(store: &SqlStore, entity: &Entity) -> Result<()> {
     .bind(entity.managed_by.as_deref())
     .bind(entity.created_at)
     .bind(entity.updated_at)
-    .bind(entity.name.to_lowercase());
+    .bind(entity.name.to_lowercase())
+    .bind(entity.parent_id.map(|id| id.to_string()))
+    .bind(json_text(&entity.data)?);
     mutation.execute(statement).await?;
     mutation.commit(ChangeKind::Entity, &entity.id.to_string(), entity.updated_at).await
 }
@@ -49,9 +52,10 @@ pub(super) async fn update(store: &SqlStore, before: &Entity, after: &Entity) ->
         Some(row) if read(&row)? == *before => {}
         Some(_) | None => return Ok(false),
     }
+    find_parent(&mut mutation, after).await?;
     let statement = query(
         "UPDATE entity SET name = $2, client_id = $3, client_secrets = $4, managed_by = $5, updated_at = $6,
-                           name_key = $7
+                           name_key = $7, parent_id = $8, data = $9
          WHERE id = $1",
     )
     .bind(id.as_str())
@@ -60,10 +64,21 @@ pub(super) async fn update(store: &SqlStore, before: &Entity, after: &Entity) ->
     .bind(secrets_text(&after.client_secrets))
     .bind(after.managed_by.as_deref())
     .bind(after.updated_at)
-    .bind(after.name.to_lowercase());
+    .bind(after.name.to_lowercase())
+    .bind(after.parent_id.map(|id| id.to_string()))
+    .bind(json_text(&after.data)?);
     mutation.execute(statement).await?;
     mutation.commit(ChangeKind::Entity, &id, after.updated_at).await?;
     Ok(true)
+}
+
+/// The parent is there, and in the same tenant.
+async fn find_parent(mutation: &mut Mutation, entity: &Entity) -> Result<()> {
+    let Some(parent_id) = entity.parent_id else { return Ok(()) };
+    let parent = query("SELECT id FROM entity WHERE id = $1 AND tenant_id = $2")
+        .bind(parent_id.to_string())
+        .bind(entity.tenant_id.to_string());
+    if mutation.finds(parent).await? { Ok(()) } else { Err(StoreError::Missing(Object::Entity)) }
 }
 
 /// No application of the tenant has the client id, and none gets it until the commit. Other entities are kept from it
@@ -107,15 +122,21 @@ pub(super) async fn find_by_name(store: &SqlStore, tenant_id: Uuid, name: &str) 
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
+/// What entities are found by.
+pub(super) static SEARCHED: Table = Table {
+    name: "entity",
+    keys: ["name_key", "LOWER(client_id)", "id"],
+    order_of: |by| match by {
+        SearchOrder::Name => Key::Text(0),
+        SearchOrder::ClientId => Key::Text(1),
+        SearchOrder::CreatedAt => Key::CreatedAt,
+        SearchOrder::Email | SearchOrder::Username => Key::Id,
+    },
+    kind: ChangeKind::Entity,
+};
+
 pub(super) async fn search(store: &SqlStore, wanted: &Search) -> Result<(Vec<Entity>, u64)> {
-    let column_of = |by| match by {
-        SearchOrder::Name => "name_key",
-        SearchOrder::ClientId => "client_id",
-        SearchOrder::CreatedAt => "created_at",
-        SearchOrder::Email | SearchOrder::Username => "id",
-    };
-    let table = Table { name: "entity", keys: &["name_key", "LOWER(client_id)", "id"], column_of };
-    let (rows, total) = search::rows(store, &table, wanted).await?;
+    let (rows, total) = search::rows(store, &store.entities, wanted).await?;
     Ok((rows.iter().map(read).collect::<Result<_>>()?, total))
 }
 
@@ -138,6 +159,8 @@ fn read(row: &AnyRow) -> Result<Entity> {
         name: row.try_get("name")?,
         client_id: row.try_get("client_id")?,
         client_secrets: read_secrets(row)?,
+        parent_id: read_optional_id(row, "parent_id")?,
+        data: read_json(row, "data")?,
         managed_by: row.try_get("managed_by")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,

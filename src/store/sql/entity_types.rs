@@ -7,7 +7,7 @@ use sqlx::query::Query;
 use sqlx::{Any, Row as _, query};
 use uuid::Uuid;
 
-use super::columns::read_id;
+use super::columns::{json_text, read_id, read_json};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, EntityType, Permission};
@@ -15,13 +15,15 @@ use crate::store::Object;
 
 pub(super) async fn insert(store: &SqlStore, entity_type: &EntityType) -> Result<()> {
     let mut mutation = store.begin().await?;
-    let statement =
-        query("INSERT INTO entity_type (id, name, managed_by, created_at, updated_at) VALUES ($1, $2, $3, $4, $5)")
-            .bind(entity_type.id.to_string())
-            .bind(entity_type.name.as_str())
-            .bind(entity_type.managed_by.as_deref())
-            .bind(entity_type.created_at)
-            .bind(entity_type.updated_at);
+    let statement = query(
+        "INSERT INTO entity_type (id, name, managed_by, created_at, updated_at, data) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(entity_type.id.to_string())
+    .bind(entity_type.name.as_str())
+    .bind(entity_type.managed_by.as_deref())
+    .bind(entity_type.created_at)
+    .bind(entity_type.updated_at)
+    .bind(json_text(&entity_type.data)?);
     mutation.execute(statement).await?;
     for permission in &entity_type.permissions {
         add(&mut mutation, entity_type.id, permission).await?;
@@ -31,11 +33,13 @@ pub(super) async fn insert(store: &SqlStore, entity_type: &EntityType) -> Result
 
 pub(super) async fn update(store: &SqlStore, entity_type: &EntityType) -> Result<bool> {
     let mut mutation = store.begin().await?;
-    let statement = query("UPDATE entity_type SET name = $2, managed_by = $3, updated_at = $4 WHERE id = $1")
-        .bind(entity_type.id.to_string())
-        .bind(entity_type.name.as_str())
-        .bind(entity_type.managed_by.as_deref())
-        .bind(entity_type.updated_at);
+    let statement =
+        query("UPDATE entity_type SET name = $2, managed_by = $3, updated_at = $4, data = $5 WHERE id = $1")
+            .bind(entity_type.id.to_string())
+            .bind(entity_type.name.as_str())
+            .bind(entity_type.managed_by.as_deref())
+            .bind(entity_type.updated_at)
+            .bind(json_text(&entity_type.data)?);
     if mutation.execute(statement).await? == 0 {
         return Ok(false);
     }
@@ -166,6 +170,7 @@ fn read(id: Uuid, row: &AnyRow) -> Result<EntityType> {
         id,
         name: row.try_get("name")?,
         permissions: Vec::new(),
+        data: read_json(row, "data")?,
         managed_by: row.try_get("managed_by")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,

@@ -75,7 +75,7 @@ fn postgres_meaning(error: &PgDatabaseError) -> Option<StoreError> {
     }
 }
 
-const UNIQUE: [(&str, &str, Unique); 24] = [
+const UNIQUE: [(&str, &str, Unique); 26] = [
     ("tenant_id_key", "tenant.id", Unique::TenantId),
     ("tenant_name_key", "tenant.name", Unique::TenantName),
     ("entity_type_id_key", "entity_type.id", Unique::EntityTypeId),
@@ -94,6 +94,8 @@ const UNIQUE: [(&str, &str, Unique); 24] = [
     ("device_code_user_code_key", "device_code.tenant_id, device_code.user_code_hash", Unique::UserCode),
     ("entity_grant_id_key", "entity_grant.id", Unique::GrantId),
     ("entity_grant_key", "entity_grant.target_id, entity_grant.recipient_id", Unique::Grant),
+    ("user_grant_id_key", "user_grant.id", Unique::GrantId),
+    ("user_grant_key", "user_grant.target_id, user_grant.user_id", Unique::Grant),
     ("api_key_id_key", "api_key.id", Unique::ApiKeyId),
     ("api_key_hash_key", "api_key.key_hash", Unique::ApiKey),
     ("named_key_id_key", "named_key.id", Unique::NamedKeyId),
@@ -122,10 +124,13 @@ fn reference_by_name(constraint: &str) -> Option<Object> {
         | "tenant_user_tenant_exists"
         | "named_key_tenant_exists"
         | "api_key_tenant_exists" => Object::Tenant,
-        "registration_user_exists" | "consent_user_exists" => Object::User,
+        "registration_user_exists" | "consent_user_exists" | "user_grant_user_exists" => Object::User,
         "registration_application_exists" | "consent_application_exists" => Object::Application,
-        "entity_grant_target_exists" | "entity_grant_recipient_exists" => Object::Entity,
-        "entity_grant_permission_exists" => Object::Permission,
+        "entity_grant_target_exists"
+        | "entity_grant_recipient_exists"
+        | "entity_parent_exists"
+        | "user_grant_target_exists" => Object::Entity,
+        "entity_grant_permission_exists" | "user_grant_permission_exists" => Object::Permission,
         _ => return None,
     })
 }

@@ -1,19 +1,27 @@
 //! The change feed, things that happen once, and the database's own health, in SQL.
 
 use sqlx::any::AnyRow;
-use sqlx::{Row as _, query};
+use sqlx::{AnyPool, Row as _, query};
 
 use super::script::Script;
 use super::{Engine, Lease, Result, SqlStore};
 use crate::model::{Change, ChangeKind};
 
 pub(super) async fn changes_since(store: &SqlStore, seq: i64, limit: u32) -> Result<Vec<Change>> {
+    changes_in(&store.readers, seq, limit).await
+}
+
+pub(super) async fn changes_in(readers: &AnyPool, seq: i64, limit: u32) -> Result<Vec<Change>> {
     let statement = query("SELECT * FROM change WHERE seq > $1 ORDER BY seq LIMIT $2").bind(seq).bind(i64::from(limit));
-    statement.fetch_all(&store.readers).await?.iter().map(read).collect()
+    statement.fetch_all(readers).await?.iter().map(read).collect()
 }
 
 pub(super) async fn latest_change(store: &SqlStore) -> Result<i64> {
-    Ok(query("SELECT seq FROM change_counter").fetch_one(&store.readers).await?.try_get("seq")?)
+    latest_in(&store.readers).await
+}
+
+pub(super) async fn latest_in(readers: &AnyPool) -> Result<i64> {
+    Ok(query("SELECT seq FROM change_counter").fetch_one(readers).await?.try_get("seq")?)
 }
 
 pub(super) async fn remember_once(store: &SqlStore, kind: &str, key_hash: &str, lease: Lease) -> Result<bool> {

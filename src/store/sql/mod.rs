@@ -31,6 +31,7 @@ mod sqlite;
 mod tenants;
 mod transaction;
 mod untold_logouts;
+mod user_grants;
 mod users;
 
 use std::sync::Arc;
@@ -41,12 +42,13 @@ use sqlx::AnyPool;
 use uuid::Uuid;
 
 pub use open::Options;
+use search::Followed;
 
 use super::{Brought, EventSearch, GrantFilter, Lease, Result, Search, Store, StoreError};
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
     EventKind, LoggedEvent, NamedKey, Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant,
-    UntoldLogout, User,
+    UntoldLogout, User, UserGrant,
 };
 
 /// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
@@ -56,6 +58,8 @@ pub struct SqlStore {
     /// SQLite takes one writer at a time, so there is one connection for it and nobody fights over the lock.
     writers: AnyPool,
     readers: AnyPool,
+    users: Followed,
+    entities: Followed,
     /// Longest time that a verb may take.
     deadline: Duration,
 }
@@ -72,6 +76,18 @@ enum Engine {
 }
 
 impl SqlStore {
+    fn new(engine: Engine, writers: AnyPool, readers: AnyPool, options: &Options) -> Self {
+        let followed = |table| Followed::new(table, readers.clone(), options.searched_in_memory);
+        Self {
+            engine,
+            writers,
+            users: followed(&users::SEARCHED),
+            entities: followed(&entities::SEARCHED),
+            deadline: options.deadline,
+            readers,
+        }
+    }
+
     async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         match tokio::time::timeout(self.deadline, work).await {
             Ok(result) => result,
@@ -92,6 +108,11 @@ impl Store for SqlStore {
 
     async fn delete_tenant(&self, id: Uuid, at: i64) -> Result<bool> {
         self.within(tenants::delete(self, id, at)).await
+    }
+
+    async fn delete_tenant_with_all(&self, id: Uuid, mark: &Revocation) -> Result<bool> {
+        // No deadline: there may be much to delete.
+        tenants::delete_with_all(self, id, mark).await
     }
 
     async fn find_tenant(&self, id: Uuid) -> Result<Option<Tenant>> {
@@ -188,6 +209,18 @@ impl Store for SqlStore {
 
     async fn list_grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
         self.within(grants::list(self, filter)).await
+    }
+
+    async fn upsert_user_grant(&self, grant: &UserGrant) -> Result<()> {
+        self.within(user_grants::upsert(self, grant)).await
+    }
+
+    async fn delete_user_grant(&self, user_id: Uuid, target_id: Uuid) -> Result<bool> {
+        self.within(user_grants::delete(self, user_id, target_id)).await
+    }
+
+    async fn list_user_grants(&self, filter: GrantFilter) -> Result<Vec<UserGrant>> {
+        self.within(user_grants::list(self, filter)).await
     }
 
     async fn insert_application(&self, application: &Application) -> Result<()> {

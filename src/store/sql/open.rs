@@ -14,11 +14,14 @@ pub struct Options {
     pub deadline: Duration,
     /// Most connections to PostgreSQL, and most readers of a SQLite file.
     pub connections: u32,
+    /// Most users, and most entities, whose names are kept in memory once somebody searches them: some 150 bytes each.
+    /// Where there are more, the database is asked.
+    pub searched_in_memory: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { unsafe_durability: false, deadline: Duration::from_secs(3), connections: 8 }
+        Self { unsafe_durability: false, deadline: Duration::from_secs(3), connections: 8, searched_in_memory: 500_000 }
     }
 }
 

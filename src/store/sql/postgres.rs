@@ -53,7 +53,7 @@ pub(super) async fn open(url: &str, options: &Options) -> Result<SqlStore, OpenE
             Box::pin(async move { connection.execute(sqlx::AssertSqlSafe(settings)).await.map(drop) })
         })
         .connect_lazy_with(connect);
-    Ok(SqlStore { engine: Engine::Postgres, writers: pool.clone(), readers: pool, deadline: options.deadline })
+    Ok(SqlStore::new(Engine::Postgres, pool.clone(), pool, options))
 }
 
 async fn check_durability(connection: &mut AnyConnection, place: &str) -> Result<(), OpenError> {

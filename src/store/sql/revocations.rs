@@ -8,8 +8,15 @@ use super::{Result, SqlStore, untold_logouts};
 use crate::model::{ChangeKind, Revocation, Revoked};
 
 pub(super) async fn revoke(store: &SqlStore, revocation: &Revocation) -> Result<()> {
-    let (kind, key) = revocation.revoked.parts();
     let mut mutation = store.begin().await?;
+    let object_id = mark(&mut mutation, revocation).await?;
+    end_what_hangs_on(&mut mutation, revocation).await?;
+    mutation.commit(ChangeKind::Revocation, &object_id, revocation.revoked_at).await
+}
+
+/// Writes the mark; answers what the feed calls it.
+pub(super) async fn mark(mutation: &mut Mutation, revocation: &Revocation) -> Result<String> {
+    let (kind, key) = revocation.revoked.parts();
     let statement = query(
         "INSERT INTO revocation (kind, object_key, revoked_at, expires_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (kind, object_key) DO UPDATE SET
@@ -23,8 +30,7 @@ pub(super) async fn revoke(store: &SqlStore, revocation: &Revocation) -> Result<
     .bind(revocation.revoked_at)
     .bind(revocation.expires_at);
     mutation.execute(statement).await?;
-    end_what_hangs_on(&mut mutation, revocation).await?;
-    mutation.commit(ChangeKind::Revocation, &format!("{kind}:{key}"), revocation.revoked_at).await
+    Ok(format!("{kind}:{key}"))
 }
 
 /// Codes, device codes and refresh tokens whose `$column` is `$1` end at `$2`.
@@ -48,6 +54,8 @@ async fn end_what_hangs_on(mutation: &mut Mutation, revocation: &Revocation) -> 
     let (texts, id) = match &revocation.revoked {
         // Nothing but the access token itself.
         Revoked::Token(_) | Revoked::Foreign { .. } => return Ok(()),
+        // What hangs on a tenant is deleted with it.
+        Revoked::Tenant(_) => return Ok(()),
         Revoked::Session(id) => {
             untold_logouts::keep_of_session(mutation, *id, revocation.revoked_at).await?;
             return mutation.execute(query("DELETE FROM session WHERE id = $1").bind(id.to_string())).await.map(drop);

@@ -1,36 +1,104 @@
-//! Searches in SQL: which rows contain a text, a page of them, and how many there are. It knows no table of its own.
+//! Searches: which objects contain a text, a page of them, and how many there are. It knows no table of its own.
+//!
+//! The texts are kept in memory: `index` searches them, `follow` keeps them as new as the store. Where there are more objects
+//! than memory should be given to, and until they have been read, the database is asked.
 
+mod follow;
+mod index;
+
+use ahash::AHashMap;
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row as _, query};
+use sqlx::{AnyPool, AssertSqlSafe, Row as _, query};
+use uuid::Uuid;
 
+pub(super) use follow::Followed;
+pub(super) use index::Key;
+use index::{KEYS, Question};
+
+use super::columns::read_id;
 use super::{Result, SqlStore};
+use crate::model::ChangeKind;
 use crate::store::{Search, SearchOrder};
 
+/// Rows that are read at once by their ids.
+const AT_ONCE: usize = 500;
+
 /// What is searched. These are texts of ours, never of a caller.
+#[derive(Debug)]
 pub(super) struct Table {
     pub name: &'static str,
     /// Of what is compared, in lower case.
-    pub keys: &'static [&'static str],
-    pub column_of: fn(SearchOrder) -> &'static str,
+    pub keys: [&'static str; KEYS],
+    pub order_of: fn(SearchOrder) -> Key,
+    /// What the feed calls its rows.
+    pub kind: ChangeKind,
 }
 
 /// The rows of the page, and how many rows there are.
-pub(super) async fn rows(store: &SqlStore, table: &Table, search: &Search) -> Result<(Vec<AnyRow>, u64)> {
-    let Table { name, keys, column_of } = table;
-    let mut conditions = vec![
-        // Both are bound in any case: their numbers stay the same.
-        "($1 = '' OR tenant_id = $1)".to_owned(),
-    ];
-    let likes: Vec<String> = keys.iter().map(|key| format!(r"{key} LIKE $2 ESCAPE '\'")).collect();
-    conditions.push(format!("($2 = '%%' OR {})", likes.join(" OR ")));
-    let conditions = conditions.join(" AND ");
-    let (tenant, pattern) = (search.tenant_id.map(|id| id.to_string()).unwrap_or_default(), pattern(&search.text));
-    let mut order = String::new();
-    for (by, descends) in &search.order {
-        order.push_str(column_of(*by));
-        order.push_str(if *descends { " DESC, " } else { ", " });
+pub(super) async fn rows(store: &SqlStore, followed: &Followed, search: &Search) -> Result<(Vec<AnyRow>, u64)> {
+    let table = followed.table();
+    let text = search.text.to_lowercase();
+    if text.contains('\0') {
+        // PostgreSQL has no such text, and refuses to look for it.
+        return Ok((Vec::new(), 0));
     }
-    let page = format!("SELECT * FROM {name} WHERE {conditions} ORDER BY {order}id LIMIT $3 OFFSET $4");
+    let order: Vec<(Key, bool)> =
+        search.order.iter().map(|(by, descends)| ((table.order_of)(*by), *descends)).collect();
+    let question = Question {
+        tenant_id: search.tenant_id,
+        text: &text,
+        order: &order,
+        limit: usize::try_from(search.limit).unwrap_or(usize::MAX),
+        offset: usize::try_from(search.offset).unwrap_or(usize::MAX),
+    };
+    let Some((ids, total)) = followed.answer(&question).await? else {
+        return from_database(store, table, search, &order).await;
+    };
+    let mut rows = Vec::with_capacity(ids.len());
+    for some in ids.chunks(AT_ONCE) {
+        rows.extend(by_ids(&store.readers, &format!("SELECT * FROM {}", table.name), some).await?);
+    }
+    // The database has an order of its own, and somebody may have been deleted since.
+    let places: AHashMap<Uuid, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        found.push((places.get(&read_id(&row, "id")?).copied(), row));
+    }
+    found.sort_unstable_by_key(|(place, _)| *place);
+    Ok((found.into_iter().map(|(_, row)| row).collect(), u64::try_from(total).unwrap_or(u64::MAX)))
+}
+
+/// The rows with one of these ids, at most [`AT_ONCE`].
+async fn by_ids(readers: &AnyPool, select: &str, ids: &[Uuid]) -> Result<Vec<AnyRow>> {
+    let places: Vec<String> = (1..=ids.len()).map(|number| format!("${number}")).collect();
+    let text = format!("{select} WHERE id IN ({})", places.join(", "));
+    let mut statement = query(AssertSqlSafe(text));
+    for id in ids {
+        statement = statement.bind(id.to_string());
+    }
+    Ok(statement.fetch_all(readers).await?)
+}
+
+async fn from_database(
+    store: &SqlStore,
+    Table { name, keys, .. }: &Table,
+    search: &Search,
+    order: &[(Key, bool)],
+) -> Result<(Vec<AnyRow>, u64)> {
+    // Both are bound in any case: their numbers stay the same.
+    let likes: Vec<String> = keys.iter().map(|key| format!(r"{key} LIKE $2 ESCAPE '\'")).collect();
+    let conditions = format!("($1 = '' OR tenant_id = $1) AND ($2 = '%%' OR {})", likes.join(" OR "));
+    let (tenant, pattern) = (search.tenant_id.map(|id| id.to_string()).unwrap_or_default(), pattern(&search.text));
+    let mut terms = String::new();
+    for (key, descends) in order {
+        terms.push_str(&match key {
+            Key::Text(at) => format!("COALESCE({}, '')", keys.get(*at).copied().unwrap_or("id")),
+            Key::CreatedAt => "created_at".to_owned(),
+            Key::Id => "id".to_owned(),
+        });
+        terms.push_str(if *descends { " DESC, " } else { ", " });
+    }
+    let page = format!("SELECT * FROM {name} WHERE {conditions} ORDER BY {terms}id LIMIT $3 OFFSET $4");
     let count = format!("SELECT COUNT(*) AS total FROM {name} WHERE {conditions}");
     let found = query(AssertSqlSafe(page))
         .bind(tenant.as_str())

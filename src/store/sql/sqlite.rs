@@ -39,7 +39,7 @@ pub(super) async fn open_memory(options: &Options) -> Result<SqlStore, OpenError
     let mut connection = pool.acquire().await.map_err(failed)?;
     migrate(&mut connection, Lock::File).await.map_err(|failure| failure.into_open_error(place, failed))?;
     drop(connection);
-    Ok(SqlStore { engine: Engine::Memory, writers: pool.clone(), readers: pool, deadline: options.deadline })
+    Ok(SqlStore::new(Engine::Memory, pool.clone(), pool, options))
 }
 
 pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore, OpenError> {
@@ -68,7 +68,7 @@ pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore,
     let readers = pool(options.connections, options).connect_lazy_with(connect);
     let file = Arc::new(file);
     let group = Arc::new(Group::new(Arc::clone(&file), writers.clone()));
-    Ok(SqlStore { engine: Engine::Sqlite { file, group }, writers, readers, deadline: options.deadline })
+    Ok(SqlStore::new(Engine::Sqlite { file, group }, writers, readers, options))
 }
 
 fn pool(connections: u32, options: &Options) -> AnyPoolOptions {

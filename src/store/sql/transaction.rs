@@ -80,6 +80,12 @@ impl Mutation {
 
     /// Commits, and tells the other nodes. The counter comes last, so its lock is held for one round trip only.
     pub(super) async fn commit(mut self, kind: ChangeKind, object_id: &str, at: i64) -> Result<()> {
+        self.note(kind, object_id, at).await?;
+        Ok(self.0.commit().await?)
+    }
+
+    /// Tells the other nodes, once it is committed.
+    pub(super) async fn note(&mut self, kind: ChangeKind, object_id: &str, at: i64) -> Result<()> {
         sqlx::query("UPDATE change_counter SET seq = seq + 1").execute(&mut *self.0).await?;
         sqlx::query("INSERT INTO change (seq, kind, object_id, changed_at) SELECT seq, $1, $2, $3 FROM change_counter")
             .bind(kind.as_str())
@@ -87,7 +93,7 @@ impl Mutation {
             .bind(at)
             .execute(&mut *self.0)
             .await?;
-        Ok(self.0.commit().await?)
+        Ok(())
     }
 
     /// Commits what no other node has to hear of.

@@ -6,7 +6,7 @@ use sqlx::{Any, Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json};
-use super::search::{self, Table};
+use super::search::{self, Key, Table};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError, registrations};
 use crate::model::{ChangeKind, PasswordChange, Registration, User};
@@ -14,28 +14,37 @@ use crate::store::{Object, Search, SearchOrder};
 
 pub(super) async fn insert(store: &SqlStore, user: &User) -> Result<()> {
     let mut mutation = store.begin().await?;
+    require_tenant(&mut mutation, user.tenant_id).await?;
     insert_in(&mut mutation, user).await?;
     mutation.commit(ChangeKind::User, &user.id.to_string(), user.updated_at).await
 }
 
 pub(super) async fn insert_people(store: &SqlStore, people: &[(User, Vec<Registration>)]) -> Result<()> {
-    // Whoever hears of one of them forgets what was known of any.
     let Some((first, _)) = people.first() else { return Ok(()) };
     let mut mutation = store.begin().await?;
+    let mut tenant = None;
     for (user, registrations) in people {
+        // They are of one tenant, as a rule.
+        if tenant.replace(user.tenant_id) != Some(user.tenant_id) {
+            require_tenant(&mut mutation, user.tenant_id).await?;
+        }
         insert_in(&mut mutation, user).await?;
         for registration in registrations {
             registrations::upsert_in(&mut mutation, registration).await?;
         }
     }
-    mutation.commit(ChangeKind::User, &first.id.to_string(), first.updated_at).await
+    let ids: Vec<String> = people.iter().map(|(user, _)| user.id.to_string()).collect();
+    mutation.commit(ChangeKind::User, &ids.join(","), first.updated_at).await
+}
+
+async fn require_tenant(mutation: &mut Mutation, id: Uuid) -> Result<()> {
+    if mutation.finds(query("SELECT id FROM tenant WHERE id = $1").bind(id.to_string())).await? {
+        return Ok(());
+    }
+    Err(StoreError::Missing(Object::Tenant))
 }
 
 async fn insert_in(mutation: &mut Mutation, user: &User) -> Result<()> {
-    let tenant = query("SELECT id FROM tenant WHERE id = $1").bind(user.tenant_id.to_string());
-    if !mutation.finds(tenant).await? {
-        return Err(StoreError::Missing(Object::Tenant));
-    }
     let statement = query(
         "INSERT INTO tenant_user (id, email, email_key, username, username_key, email_verified, password_hash,
                                   password_changed_at, password_change, locked_at, expires_at, totp_secret,
@@ -154,16 +163,22 @@ pub(super) async fn list(
     statement.fetch_all(&store.readers).await?.iter().map(read).collect()
 }
 
+/// What users are found by.
+pub(super) static SEARCHED: Table = Table {
+    name: "tenant_user",
+    keys: ["email_key", "username_key", "name_key"],
+    order_of: |by| match by {
+        SearchOrder::Email => Key::Text(0),
+        SearchOrder::Username => Key::Text(1),
+        SearchOrder::Name => Key::Text(2),
+        SearchOrder::CreatedAt => Key::CreatedAt,
+        SearchOrder::ClientId => Key::Id,
+    },
+    kind: ChangeKind::User,
+};
+
 pub(super) async fn search(store: &SqlStore, wanted: &Search) -> Result<(Vec<User>, u64)> {
-    let column_of = |by| match by {
-        SearchOrder::Name => "COALESCE(name_key, '')",
-        SearchOrder::Email => "COALESCE(email_key, '')",
-        SearchOrder::Username => "COALESCE(username_key, '')",
-        SearchOrder::CreatedAt => "created_at",
-        SearchOrder::ClientId => "id",
-    };
-    let table = Table { name: "tenant_user", keys: &["email_key", "username_key", "name_key"], column_of };
-    let (rows, total) = search::rows(store, &table, wanted).await?;
+    let (rows, total) = search::rows(store, &store.users, wanted).await?;
     Ok((rows.iter().map(read).collect::<Result<_>>()?, total))
 }
 

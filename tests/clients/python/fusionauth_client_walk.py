@@ -148,6 +148,9 @@ with step("the refresh token is used without a client"):
     assert done(client.validate_jwt(refreshed["token"]), "jwt", "sub") == user["id"]
     issued = done(client.issue_jwt(application["id"], refreshed["token"]), "token")
     assert done(client.validate_jwt(issued), "jwt", "authenticationType") == "JWT_SSO"
+    keys = done(client.retrieve_jwt_public_keys(), "publicKeys")
+    own = done(client.retrieve_jwt_public_key_by_application_id(application["id"]), "publicKey")
+    assert own in keys.values() and own.startswith("-----BEGIN PUBLIC KEY-----")
     vended = done(client.vend_jwt({"claims": {"color": "blue"}, "timeToLiveInSeconds": 60}), "token")
     assert client.validate_jwt(vended).status == 401
 

@@ -11,7 +11,11 @@ const CLIENT: &str = "2934f41f-d277-4a32-b0d5-16e47dad9721";
 const SECRET: &str = "marked-client-secret-marked-client-secret";
 const OLD_SECRET: &str = "marked-wrong-secret-marked-wrong-secret-1";
 
+const API_KEY: &str = "marked-api-key-marked-api-key-marked-api-key";
+const PASSWORD: &str = "marked-password-of-ann";
+
 const SITE: &str = r#"
+management: { public: true, api_key: "marked-api-key-marked-api-key-marked-api-key" }
 keys: { master_key: "${MASTER_KEY}" }
 upstreams: { app: "builtin:echo", down: "http://127.0.0.1:1" }
 routes:
@@ -27,6 +31,10 @@ directory:
     unnamed: { type: api }
     reporting: { id: 2934f41f-d277-4a32-b0d5-16e47dad9721, type: api, client_secret: "${CLIENT_SECRET}" }
   grants: [{ recipient: reporting, target: orders, permissions: [read] }]
+  applications:
+    shop: { id: 00000000-0000-4000-8000-0000000005a0, login_api: { generate_refresh_tokens: true, allow_refresh: true } }
+  users:
+    ann@example.com: { password: "marked-password-of-ann", registrations: { shop: } }
 "#;
 
 fn base64(text: &str) -> String {
@@ -87,6 +95,7 @@ fn no_secret_is_written_anywhere() {
         let request = format!("{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{fields}\r\n");
         send(gateway.address(), &request);
     }
+    let given = through_the_management_api(&gateway);
     // What operators look at while it runs.
     let said = [
         gateway.admin_page("/metrics").text,
@@ -103,9 +112,17 @@ fn no_secret_is_written_anywhere() {
     std::thread::sleep(Duration::from_millis(300));
     let (out, log) = (gateway.stdout(), gateway.stderr());
     assert!(log.contains("\"entity.created\"") && log.contains("an upstream failed"), "the log is on: {log}");
+    // D-05: what happened is told, by names that stay.
+    for event in ["login.succeeded", "login.failed", "token.issued", "token.refreshed", "token.vended", "token.revoked"]
+    {
+        assert!(log.contains(&format!("\"{event}\"")), "{event}: {log}");
+    }
     let signature = good.rsplit('.').next().unwrap();
+    let given = given.iter().map(String::as_str);
+    let secrets: Vec<&str> =
+        given.chain(["marked", MASTER_KEY, SECRET, &good, signature, &basic, &wrong_basic, &basic[50..]]).collect();
     for text in said.iter().chain([&out, &log]) {
-        for secret in ["marked", MASTER_KEY, SECRET, &good, signature, &basic, &wrong_basic, &basic[50..]] {
+        for secret in &secrets {
             assert!(!text.contains(secret), "{secret} in {}", around(text, secret));
         }
     }
@@ -113,6 +130,41 @@ fn no_secret_is_written_anywhere() {
     // The signature is what makes it a token.
     let inspected = operator(&site, &["token", "inspect"], &good);
     assert!(inspected.contains("expires in") && !inspected.contains(signature), "{inspected}");
+}
+
+/// A login, right and wrong, and what can be done with its tokens; every secret that was given out.
+fn through_the_management_api(gateway: &Gateway) -> Vec<String> {
+    let ask = |method: &str, target: &str, credential: &str, body: &str| {
+        let length = body.len();
+        let fields =
+            format!("Authorization: {credential}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n");
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{fields}");
+        send(gateway.address(), &format!("{head}\r\n{body}")).json()
+    };
+    let login = |password: &str| {
+        let shop = "00000000-0000-4000-8000-0000000005a0";
+        let body = format!(r#"{{"loginId":"ann@example.com","password":"{password}","applicationId":"{shop}"}}"#);
+        ask("POST", "/api/login", API_KEY, &body)
+    };
+    assert_eq!(login("marked-wrong-password"), serde_json::Value::Null);
+    ask("POST", "/api/login", "marked-wrong-key", r#"{"password":"marked-password" marked"#);
+    ask("POST", "/api/login", API_KEY, r#"{"password":"marked-password" marked"#);
+    let entered = login(PASSWORD);
+    let text =
+        |answer: &serde_json::Value, name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+    let (token, first) = (text(&entered, "token"), text(&entered, "refreshToken"));
+    let refreshed =
+        ask("POST", "/api/jwt/refresh", API_KEY, &format!(r#"{{"refreshToken":"{first}","token":"{token}"}}"#));
+    let vended = ask("POST", "/api/jwt/vend", API_KEY, r#"{"claims":{"a":"marked-claim"}}"#);
+    let bearer = format!("Bearer {token}");
+    ask("GET", "/api/two-factor/secret", &bearer, "");
+    ask("GET", "/api/user", &bearer, "");
+    let change = r#"{"currentPassword":"marked-wrong-password","password":"marked-new-password"}"#;
+    ask("POST", "/api/user/change-password", &bearer, change);
+    ask("POST", "/api/two-factor/login", "", r#"{"twoFactorId":"marked-id","code":"marked-code"}"#);
+    ask("DELETE", &format!("/api/jwt/refresh?token={first}x"), API_KEY, "");
+    ask("POST", &format!("/api/logout?refreshToken={first}"), "", "");
+    vec![token, first, text(&refreshed, "token"), text(&vended, "token")]
 }
 
 /// Everything that a command prints.

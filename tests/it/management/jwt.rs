@@ -193,13 +193,19 @@ async fn vended_claims_are_signed_and_good_for_nothing_here() {
     assert_eq!(bearer.get("/api/user").await.status, 401);
     let (_, told) = people.gateway.post_form("/oauth2/introspect", &[("token", &vended)]).await;
     assert_ne!(told["active"], true, "{told}");
-    let with_key = json!({ "claims": {}, "keyId": header["kid"] });
-    assert!(done(people.root().post("/api/jwt/vend", with_key).await).body["token"].is_string());
+    let known = done(people.root().get("/api/key").await).body;
+    let known = known["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
+    for key_id in [&header["kid"], &known["id"]] {
+        let with_key = json!({ "claims": {}, "keyId": key_id });
+        let vended = text(&done(people.root().post("/api/jwt/vend", with_key).await).body, "token");
+        assert_eq!(vended.split('.').next(), signed.split('.').next(), "the same header, and so the same key");
+    }
     for (wrong, code) in [
         (json!({ "claims": { "iss": "somebody else" } }), "[invalid]claims"),
         (json!({ "claims": { "exp": 1 } }), "[invalid]claims"),
         (json!({ "claims": [] }), "[invalid]claims"),
         (json!({ "keyId": "unknown" }), "[invalid]keyId"),
+        (json!({ "keyId": Uuid::nil() }), "[invalid]keyId"),
         (json!({ "timeToLiveInSeconds": 0 }), "[invalid]timeToLiveInSeconds"),
         (json!({ "timeToLiveInSeconds": 86_401 }), "[invalid]timeToLiveInSeconds"),
     ] {
@@ -207,6 +213,42 @@ async fn vended_claims_are_signed_and_good_for_nothing_here() {
         assert_eq!((answer.status, answer.codes()), (400, vec![code]), "{wrong}");
     }
     assert_eq!(people.stranger().post("/api/jwt/vend", json!({})).await.status, 401);
+}
+
+// D-14, E8: keys as PEM by name, by application and all at once; another implementation verifies with them
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_published_as_pem() {
+    use base64::Engine as _;
+    let people = People::start().await;
+    let stranger = people.stranger();
+    let (token, _) = people.tokens_of_ann().await;
+    let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+    let header: Value = serde_json::from_slice(&header).unwrap();
+    let kid = header["kid"].as_str().unwrap();
+    let by_kid = done(stranger.get(&format!("/api/jwt/public-key?kid={kid}")).await);
+    let pem = text(&by_kid.body, "publicKey");
+    let by_application = stranger.get(&format!("/api/jwt/public-key?applicationId={}", people.shop)).await;
+    assert_eq!(done(by_application).body, by_kid.body);
+    let all = done(stranger.get("/api/jwt/public-key").await);
+    assert_eq!(all.body["publicKeys"][kid], pem);
+    let key = openssl::ec::EcKey::public_key_from_pem(pem.as_bytes()).unwrap();
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let signature = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let number = |bytes| openssl::bn::BigNum::from_slice(bytes).unwrap();
+    let (r, s) = (number(&signature[..32]), number(&signature[32..]));
+    let signature = openssl::ecdsa::EcdsaSig::from_private_components(r, s).unwrap();
+    assert!(signature.verify(&openssl::sha::sha256(signed.as_bytes()), &key).unwrap());
+    for unknown in ["kid=unknown".to_owned(), format!("applicationId={}", Uuid::nil())] {
+        assert_eq!(stranger.get(&format!("/api/jwt/public-key?{unknown}")).await.status, 404);
+    }
+    assert_eq!(stranger.get("/api/jwt/public-key?applicationId=x").await.codes(), ["[invalid]applicationId"]);
+    // A shared secret is nobody's to see.
+    let body = json!({ "key": { "name": "shared", "algorithm": "HS256" } });
+    let shared = done(people.root().post("/api/key/generate", body).await).body["key"].clone();
+    let tenant = json!({ "tenant": { "name": "shared", "jwtConfiguration": { "accessTokenKeyId": shared["id"] } } });
+    done(people.root().post("/api/tenant", tenant).await);
+    let of_shared = format!("/api/jwt/public-key?kid={}", text(&shared, "kid"));
+    assert_eq!(stranger.get(&of_shared).await.status, 404);
 }
 
 // there is no identity provider whose tokens could be reconciled: the answer names the member

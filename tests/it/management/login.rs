@@ -164,3 +164,29 @@ async fn a_known_user_is_noted_by_path_and_by_body() {
     assert_eq!(root.put("/api/login", json!({})).await.codes(), ["[missing]userId", "[missing]applicationId"]);
     assert_eq!(people.stranger().send(Method::PUT, &path, None).await.status, 401);
 }
+
+// D-10: a key for logins is for nothing else, and a tenant's key for nobody else's users
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_may_be_for_logins_alone() {
+    let people = People::start().await;
+    let root = people.root();
+    let made = done(root.post("/api/tenant", json!({ "tenant": { "name": "other" } })).await);
+    let other = text(&made.body["tenant"], "id");
+    let key = |tenant: serde_json::Value| {
+        let rights = json!({ "endpoints": { "/api/login": ["POST"] } });
+        root.post("/api/api-key", json!({ "apiKey": { "permissions": rights, "tenantId": tenant } }))
+    };
+    let (own, foreign) = (done(key(json!(null)).await), done(key(json!(other)).await));
+    let own = Caller::with_key(&people.gateway, &text(&own.body["apiKey"], "key"));
+    let foreign = Caller::with_key(&people.gateway, &text(&foreign.body["apiKey"], "key"));
+    let login = json!({ "loginId": "ann", "password": PASSWORD, "applicationId": people.shop });
+    done(own.post("/api/login", login.clone()).await);
+    let noted = json!({ "userId": ANN, "applicationId": people.shop });
+    assert_eq!(own.put("/api/login", noted.clone()).await.status, 401, "not by PUT");
+    assert_eq!(own.post("/api/two-factor/start", noted).await.status, 401);
+    assert_eq!(own.post("/api/jwt/vend", json!({})).await.status, 401);
+    assert_eq!(own.get(&format!("/api/user/{ANN}")).await.status, 401);
+    assert_eq!(foreign.post("/api/login", login).await.codes(), ["[invalid]applicationId"]);
+    let nowhere = json!({ "loginId": "ann", "password": PASSWORD });
+    assert_eq!(foreign.post("/api/login", nowhere).await.status, 404, "there is no Ann in that tenant");
+}

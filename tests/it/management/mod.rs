@@ -1,11 +1,13 @@
 //! The management API through the real listeners, as FusionAuth's clients call it.
 
 mod applications;
+mod data;
 mod entities;
 mod event_log;
 mod jwt;
 mod keys;
 mod login;
+mod openapi;
 mod own_account;
 mod people;
 mod signing_keys;

@@ -138,3 +138,23 @@ async fn the_id_of_a_change_finds_its_user() {
     assert_eq!(root.get(&path).await.status, 404, "it was used");
     assert_eq!(root.get(&format!("/api/user?verificationId={}", Uuid::nil())).await.status, 404);
 }
+
+// F-055: of many requests with the same id one chooses the password
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_id_of_a_change_is_used_once_however_many_use_it() {
+    let people = People::start().await;
+    let due = json!({ "user": { "passwordChangeRequired": true } });
+    done(people.root().patch(&format!("/api/user/{ANN}"), due).await);
+    let id = text(&people.log_in("ann", PASSWORD).await.body, "changePasswordId");
+    let path = format!("/api/user/change-password/{id}");
+    let stranger = people.stranger();
+    let choose = |new: &str| stranger.post(&path, json!({ "password": new }));
+    let passwords = ["the first of her choices", "the second of her choices", "the third of her choices"];
+    let [first, second, third] = passwords.map(choose);
+    let (first, second, third) = tokio::join!(first, second, third);
+    let statuses = [first, second, third].map(|answer| answer.status);
+    let chosen: Vec<_> = passwords.iter().zip(statuses).filter(|(_, status)| *status == 200).collect();
+    assert_eq!(chosen.len(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| [200, 404].contains(status)), "{statuses:?}");
+    assert_eq!(people.log_in("ann", chosen[0].0).await.status, 200);
+}

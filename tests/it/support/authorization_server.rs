@@ -138,6 +138,10 @@ impl TestServer {
         Call::new(self, "POST", path).header(header::CONTENT_TYPE.as_str(), FORM)
     }
 
+    pub fn post_as(&self, path: &str, media_type: &str) -> Call<'_> {
+        Call::new(self, "POST", path).header(header::CONTENT_TYPE.as_str(), media_type)
+    }
+
     pub fn get(&self, path: &str) -> Call<'_> {
         self.request("GET", path)
     }
@@ -170,6 +174,7 @@ async fn fill(store: &dyn Store) {
             permission(103, "scim:user:read"),
             permission(104, "write"),
         ],
+        data: serde_json::Map::new(),
         managed_by: None,
         created_at: 1,
         updated_at: 1,
@@ -206,6 +211,8 @@ fn entity(id: Uuid, name: &str, type_id: Uuid, client_id: &str, secret: &str) ->
         name: name.to_owned(),
         client_id: client_id.to_owned(),
         client_secrets: vec![ClientSecret::new(secret, 1)],
+        parent_id: None,
+        data: serde_json::Map::new(),
         managed_by: None,
         created_at: 1,
         updated_at: 1,

@@ -42,10 +42,10 @@ pub(super) async fn play(
     make_key(directory, primary, 0, &mut report).await?;
     let authorization = primary.key.as_ref().map(Secret::expose).and_then(|key| HeaderValue::from_str(key).ok());
     let caller = Caller { calls, authorization, default_tenant: kickstart.default_tenant };
-    for request in &kickstart.requests {
+    for (at, request) in kickstart.requests.iter().enumerate() {
         if report.is_good() {
             report.show_progress(request.number);
-            match caller.make(request).await {
+            match caller.make(request, &kickstart.requests[at + 1..]).await {
                 Made::Done => report.done += 1,
                 Made::Present => report.present += 1,
                 Made::Refused { status, answer } => report.refused = Some(Refused::new(request, status, &answer)),
@@ -94,7 +94,8 @@ struct Caller<'a> {
 }
 
 impl Caller<'_> {
-    async fn make(&self, request: &Request) -> Made {
+    /// Whatever is different of an object that is there already is no difference if one of the `later` requests changes it.
+    async fn make(&self, request: &Request, later: &[Request]) -> Made {
         let body = request.body.as_ref().map(Value::to_string).unwrap_or_default();
         let (status, answer) = self.call(request, &request.method, &request.uri.to_string(), body).await;
         if status.is_success() {
@@ -104,7 +105,8 @@ impl Caller<'_> {
             && let Some(look) = Look::of(request)
         {
             let (status, found) = self.call(request, &Method::GET, &look.url, String::new()).await;
-            if status.is_success() && look.is_equal(&found) {
+            let changes_it = |later: &Request| later.method != Method::POST && later.uri.path() == look.url;
+            if status.is_success() && (look.is_equal(&found) || later.iter().any(changes_it)) {
                 return Made::Present;
             }
         }

@@ -46,6 +46,8 @@ impl Planner<'_> {
             let known = found.and_then(|found| found.settings.scopes.iter().find(known));
             scope.id = known.map_or_else(|| self.entropy.uuid(), |known| known.id);
         }
+        // Files say nothing about it.
+        settings.data = found.map(|found| found.settings.data.clone()).unwrap_or_default();
         let mut roles: Vec<_> = declared.roles.iter().map(|role| self.plan_role(role, found)).collect();
         roles.sort_by(|a, b| a.name.cmp(&b.name));
         let application = Application {

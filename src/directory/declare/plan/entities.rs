@@ -57,6 +57,9 @@ impl Planner<'_> {
             name: declared.name.clone(),
             client_id: declared.client_id.clone().unwrap_or_else(|| id.to_string()),
             client_secrets,
+            // Files say nothing about these two.
+            parent_id: found.and_then(|found| found.parent_id),
+            data: found.map(|found| found.data.clone()).unwrap_or_default(),
             managed_by: self.terms.managed_by(),
             created_at: found.map_or(self.now, |found| found.created_at),
             updated_at: self.now,

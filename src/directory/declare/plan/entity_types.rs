@@ -40,6 +40,7 @@ impl Planner<'_> {
             id: found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid()),
             name: declared.name.clone(),
             permissions,
+            data: found.map(|found| found.data.clone()).unwrap_or_default(),
             managed_by: self.terms.managed_by(),
             created_at: found.map_or(self.now, |found| found.created_at),
             updated_at: self.now,
