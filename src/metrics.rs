@@ -35,6 +35,8 @@ pub struct Metrics {
     pub introspections: IntCounterVec,
     pub introspection_duration: HistogramVec,
     pub introspections_coalesced: IntCounterVec,
+    pub logout_tokens: IntCounterVec,
+    pub revocation_lag: Histogram,
     pub open_connections: IntGauge,
     pub healthy_servers: IntGaugeVec,
     pub insecure_upstreams: IntGauge,
@@ -214,6 +216,13 @@ impl Metrics {
                 "Requests that waited for a question that was under way.",
                 &["issuer"],
             ),
+            logout_tokens: register.counters(
+                "logout_tokens_total",
+                "Logout tokens that foreign issuers sent.",
+                &["issuer", "result"],
+            ),
+            revocation_lag: register
+                .histogram("revocation_lag_seconds", "From a revocation elsewhere to its being known here."),
             open_connections: register.gauge("open_connections", "Client connections open now."),
             healthy_servers: register.gauges(
                 "upstream_healthy_servers",
@@ -299,6 +308,11 @@ impl Registering<'_> {
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         self.register(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn histogram(&self, name: &str, help: &str) -> Histogram {
+        let metric = Histogram::with_opts(HistogramOpts::new(name, help).buckets(BUCKETS.into()));
+        self.register(metric)
     }
 
     fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::clock::UnixSeconds;
-use crate::model::{Revocation, Revoked};
+use crate::model::{ForeignMark, Revocation, Revoked};
 
 /// Every mark that still matters.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ struct Marks {
     users: HashMap<Uuid, (UnixSeconds, UnixSeconds)>,
     tenants: HashMap<Uuid, (UnixSeconds, UnixSeconds)>,
     clients: HashMap<(Uuid, Box<str>), (UnixSeconds, UnixSeconds)>,
+    /// Of issuers that are not ours, by [`ForeignMark::key`].
+    foreign: HashMap<(ForeignMark, Box<str>), (UnixSeconds, UnixSeconds)>,
 }
 
 /// What a token says of itself, as far as it can be revoked by it.
@@ -45,15 +47,26 @@ pub struct Bearings<'a> {
     pub tenant_id: Option<Uuid>,
     pub client_id: Option<&'a str>,
     pub issued_at: UnixSeconds,
+    /// What it says as a token of somebody else's; then it says nothing of the above but when it was issued.
+    pub foreign: Option<ForeignBearings<'a>>,
+}
+
+/// What a token of an issuer that is not ours says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct ForeignBearings<'a> {
+    pub issuer: &'a str,
+    pub token_id: Option<&'a str>,
+    pub session_id: Option<&'a str>,
+    pub subject: Option<&'a str>,
+    pub client_id: Option<&'a str>,
 }
 
 impl<'a> Bearings<'a> {
-    /// What a token of ours says. One of somebody else's says none of this, or nothing that we have marks against.
+    /// What a token of ours says.
     pub fn of_claims(claims: &'a Map<String, Value>) -> Self {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let id = |name: &str| text(name).and_then(|text| Uuid::try_parse(text).ok());
         let grant_id = id("gid");
-        let issued_at = claims.get("iat").and_then(|iat| iat.as_i64().or_else(|| Some(iat.as_f64()? as i64)));
         Self {
             token_id: text("jti"),
             grant_id,
@@ -62,9 +75,24 @@ impl<'a> Bearings<'a> {
             user_id: grant_id.and_then(|_| id("sub")),
             tenant_id: id("tid"),
             client_id: text("client_id"),
-            issued_at: issued_at.unwrap_or_default(),
+            issued_at: issued_at(claims),
+            foreign: None,
         }
     }
+
+    /// What a token of `issuer`, which is not ours, says; its client is named where its issuer names clients.
+    pub fn of_foreign_claims(issuer: &'a str, client_id: Option<&'a str>, claims: &'a Map<String, Value>) -> Self {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let foreign =
+            ForeignBearings { issuer, token_id: text("jti"), session_id: text("sid"), subject: text("sub"), client_id };
+        Self { issued_at: issued_at(claims), foreign: Some(foreign), ..Self::default() }
+    }
+}
+
+/// `iat` in whole seconds; the beginning of time for a token that does not say.
+fn issued_at(claims: &Map<String, Value>) -> UnixSeconds {
+    let issued_at = claims.get("iat").and_then(|iat| iat.as_i64().or_else(|| Some(iat.as_f64()? as i64)));
+    issued_at.unwrap_or_default()
 }
 
 impl Revocations {
@@ -87,6 +115,9 @@ impl Revocations {
                 Revoked::Client { tenant_id, client_id } => {
                     both(marks.clients.entry((*tenant_id, client_id.as_str().into())).or_default(), at, until);
                 }
+                Revoked::Foreign { mark, key } => {
+                    both(marks.foreign.entry((*mark, key.as_str().into())).or_default(), at, until);
+                }
             }
         }
         self.generation.fetch_add(1, Ordering::Release);
@@ -99,6 +130,7 @@ impl Revocations {
             || bearings.grant_id.is_some_and(|id| marks.grants.contains_key(&id))
             || bearings.session_id.is_some_and(|id| marks.sessions.contains_key(&id))
             || bearings.issued_at <= marks.not_before(bearings)
+            || bearings.foreign.is_some_and(|foreign| marks.concern_foreign(&foreign, bearings.issued_at))
     }
 
     /// The earliest `iat` that a new token may have: a second after the last mark against its user or client, so that a
@@ -117,10 +149,26 @@ impl Revocations {
         marks.users.retain(|_, (_, until)| now < *until);
         marks.tenants.retain(|_, (_, until)| now < *until);
         marks.clients.retain(|_, (_, until)| now < *until);
+        marks.foreign.retain(|_, (_, until)| now < *until);
     }
 }
 
 impl Marks {
+    fn concern_foreign(&self, token: &ForeignBearings<'_>, issued_at: UnixSeconds) -> bool {
+        // The keys are only made when there is anything to find.
+        if self.foreign.is_empty() {
+            return false;
+        }
+        let marked = |mark: ForeignMark, id: Option<&str>| {
+            let key = mark.key(token.issuer, id?);
+            self.foreign.get(&(mark, key.into())).map(|(at, _)| *at)
+        };
+        marked(ForeignMark::Token, token.token_id).is_some()
+            || marked(ForeignMark::Session, token.session_id).is_some()
+            || marked(ForeignMark::Subject, token.subject).is_some_and(|at| issued_at <= at)
+            || marked(ForeignMark::Client, token.client_id).is_some_and(|at| issued_at <= at)
+    }
+
     /// Until when what was issued to this user or client, or by this tenant, is refused; long ago if never.
     fn not_before(&self, bearings: &Bearings<'_>) -> UnixSeconds {
         let user = bearings.user_id.and_then(|id| self.users.get(&id));
@@ -165,6 +213,7 @@ mod tests {
             tenant_id: Some(id),
             client_id: Some("c"),
             issued_at: 100,
+            foreign: None,
         };
         let client = |tenant_id, client_id: &str| Revoked::Client { tenant_id, client_id: client_id.to_owned() };
         let rows = [
@@ -191,6 +240,36 @@ mod tests {
             revocations.forget(200);
             assert!(!revocations.concern(&of), "{revoked:?}");
         }
+    }
+
+    // I8, F10: marks against somebody else's tokens are about that issuer's only, and ours about ours
+    #[test]
+    fn an_issuer_is_revoked_from_by_itself() {
+        let claims = serde_json::json!({ "jti": "t", "sid": "s", "sub": "u", "iat": 100 });
+        let claims = claims.as_object().unwrap();
+        let of = Bearings::of_foreign_claims("https://a", Some("c"), claims);
+        let foreign = |mark: ForeignMark, issuer: &str, id: &str| Revoked::Foreign { mark, key: mark.key(issuer, id) };
+        for (mark, id) in ForeignMark::ALL.into_iter().zip(["t", "s", "u", "c"]) {
+            for (issuer, id, expected) in [("https://a", id, true), ("https://b", id, false), ("https://a", "x", false)]
+            {
+                let revocations = Revocations::default();
+                revocations.add(&self::mark(foreign(mark, issuer, id)));
+                assert_eq!(revocations.concern(&of), expected, "{mark:?} {issuer} {id}");
+                revocations.forget(200);
+                assert!(!revocations.concern(&of));
+            }
+        }
+        let revocations = Revocations::default();
+        for revoked in [Revoked::Token("t".to_owned()), Revoked::Token("s".to_owned())] {
+            revocations.add(&mark(revoked));
+        }
+        assert!(!revocations.concern(&of), "a mark of ours is about tokens of ours");
+        // Somebody who logged in again has newer tokens; a session does not come back.
+        let later = Bearings { issued_at: 101, ..of };
+        revocations.add(&mark(foreign(ForeignMark::Subject, "https://a", "u")));
+        assert!(revocations.concern(&of) && !revocations.concern(&later));
+        revocations.add(&mark(foreign(ForeignMark::Session, "https://a", "s")));
+        assert!(revocations.concern(&later));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 pub use calls::ManagementCalls;
 pub use error::StartError;
+use issuers::Incoming;
 pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
 
@@ -117,7 +118,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let mut running = Running {
         listeners: listeners.iter().map(|listener| (listener.address(), listener.is_tls())).collect(),
         admin: admin_listener.as_ref().map(Listener::address),
-        issuers: keys.issuers().iter().map(|issuer| issuer.issuer.to_string()).chain(believed.foreign_names).collect(),
+        issuers: keys
+            .issuers()
+            .iter()
+            .map(|issuer| issuer.issuer.to_string())
+            .chain(believed.foreign.iter().map(|foreign| foreign.url.clone()))
+            .collect(),
         tenant_id: keys.issuer(None).map(|issuer| issuer.tenant.id).unwrap_or_default(),
         source: config.path.display().to_string(),
         hash: config.hash.clone(),
@@ -134,10 +140,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         opened,
     };
     let logouts = logouts::follow(server.clone(), &mut running.background);
-    let store_up = follow(&running.opened, (&keys, &enforcer), logouts, &mut running.background);
+    let store_up = follow(&running.opened, (&keys, &enforcer, &metrics), logouts, &mut running.background);
     tidy(&running.opened, &mut running.background);
     let events = running.opened.events.clone();
     running.background.spawn(async move { events.follow().await });
+    let incoming = Incoming::new(&config, &running.opened, (&believed.foreign, believed.tenants), (&keys, &metrics));
     issuers::follow(believed.foreign, &enforcer, &mut running.background);
     let management = adapters::management(Management::new(
         running.opened.directory.clone(),
@@ -150,6 +157,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let admin = admin::Admin {
         decisions: decisions.clone(),
         management,
+        revocations: incoming.revocations,
         metrics: metrics.clone(),
         enforcer: enforcer.clone(),
         census: census.clone(),
@@ -167,7 +175,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         hosts: compile::known_hosts(&config),
         unmatched: metrics.route("-"),
         decisions,
-        embedded: adapters::embedded(server, public_management, metrics.clone()),
+        embedded: adapters::embedded(server, (public_management, incoming.logouts), metrics.clone()),
         routes: compile::routes(config.routes, &upstreams, &metrics)?,
         enforcer,
         metrics,
@@ -291,7 +299,7 @@ async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstrea
 /// Keeps what is in memory as new as the store. The answer says whether the store answers.
 fn follow(
     opened: &Opened,
-    (keys, enforcer): (&Arc<KeyRing>, &Arc<Enforcer>),
+    (keys, enforcer, metrics): (&Arc<KeyRing>, &Arc<Enforcer>, &Arc<Metrics>),
     logouts: logouts::Logouts,
     background: &mut JoinSet<()>,
 ) -> Arc<AtomicBool> {
@@ -320,7 +328,7 @@ fn follow(
             }
         }
     });
-    let marks = revocations::follow(opened, background);
+    let marks = revocations::follow(opened, metrics.clone(), background);
     let (directory, enforcer, up) = (opened.directory.clone(), enforcer.clone(), store_up.clone());
     background.spawn(async move {
         let hear = move |news: News<'_>| {

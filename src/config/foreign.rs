@@ -36,6 +36,16 @@ pub struct ForeignIssuer {
     /// Whether its documents may come over plain HTTP: it is on this machine, or the operator says so.
     pub allows_http: bool,
     pub introspection: Option<Introspection>,
+    pub logout: Option<Logout>,
+}
+
+/// What the issuer may say of logouts.
+#[derive(Clone, Debug)]
+pub struct Logout {
+    /// What its logout tokens for this gateway have in `aud`: the name by which it knows us as a client.
+    pub audience: Vec<String>,
+    /// As long as its access tokens can live.
+    pub keep_for: Duration,
 }
 
 /// Where an issuer's keys come from.
@@ -69,7 +79,9 @@ pub(super) const KEYS: &[&str] = &[
     "timeout",
     "insecure",
     "introspection",
+    "logout",
 ];
+pub(super) const LOGOUT_KEYS: &[&str] = &["audience", "keep"];
 pub(super) const CLAIM_KEYS: &[&str] = &["scopes", "roles", "client", "tenant"];
 
 /// The type of a token that does not say one.
@@ -127,6 +139,14 @@ pub(super) fn check(
             "introspection: { endpoint: https://..., ... }",
         );
     }
+    let logout = fields.find("logout").and_then(|node| logout(node, check));
+    if let Some(entry) = fields.entry("logout").filter(|_| matches!(keys, KeyLocation::Nowhere)) {
+        check.refuse_with_help(
+            entry.key_span,
+            "there are no keys to verify logout tokens with",
+            "remove `discovery: false`, or `logout`",
+        );
+    }
     let issuer = ForeignIssuer {
         issuer,
         keys,
@@ -142,6 +162,7 @@ pub(super) fn check(
             .unwrap_or(Duration::from_secs(5)),
         allows_http: web.allows_http(),
         introspection,
+        logout,
     };
     Some((issuer, audience(entry, fields, check)))
 }
@@ -202,6 +223,14 @@ impl Web {
         }
         Some(text.text.clone())
     }
+}
+
+fn logout(node: &Node, check: &mut Check<'_>) -> Option<Logout> {
+    let fields = Fields::open(node, LOGOUT_KEYS, check)?;
+    fields.require("audience", "logout: { audience: client-id }, as the issuer knows this gateway", check)?;
+    let audience = fields.texts("audience", check).filter(|audience| !audience.is_empty())?;
+    let keep_for = bounded("keep", &fields, check, (SECOND, 30 * DAY)).unwrap_or(DAY);
+    Some(Logout { audience, keep_for })
 }
 
 /// A token for somebody else's service is not for ours (rule F8), so that an issuer without an audience has to be meant.

@@ -45,7 +45,7 @@ use aws_lc_rs::digest;
 
 pub use declaration::{Declared, declared};
 pub use environment::Environment;
-pub use foreign::{ForeignIssuer, KeyLocation};
+pub use foreign::{ForeignIssuer, KeyLocation, Logout};
 pub use forward::{Case, Forward};
 pub use introspection::Introspection;
 pub use issuers::{Issuer, IssuerIndex, IssuerKind};
@@ -107,6 +107,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("issuers", foreign::KEYS),
         ("issuers.claims", foreign::CLAIM_KEYS),
         ("issuers.introspection", introspection::KEYS),
+        ("issuers.logout", foreign::LOGOUT_KEYS),
         ("upstreams", upstreams::KEYS),
         ("upstreams.health", upstreams::HEALTH_KEYS),
         ("routes", routes::KEYS),

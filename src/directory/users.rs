@@ -243,13 +243,22 @@ impl Directory {
         Ok(())
     }
 
-    pub(super) async fn revoke(&self, revoked: Revoked) -> Result<(), DirectoryError> {
+    /// Marks something of ours as revoked, for as long as a token of ours can live.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when the store fails.
+    pub async fn revoke(&self, revoked: Revoked) -> Result<(), DirectoryError> {
         let now = self.clock.now();
         // What was issued in the second of an earlier mark bears the second after it (`Revocations::earliest`), and must be
         // covered too: of a user their own mark counts, of a client those of all its users.
         let before = match &revoked {
             Revoked::Client { .. } => self.latest_mark(now).await?,
-            Revoked::Token(_) | Revoked::Grant(_) | Revoked::Session(_) | Revoked::User(_) | Revoked::Tenant(_) => {
+            Revoked::Token(_)
+            | Revoked::Grant(_)
+            | Revoked::Session(_)
+            | Revoked::User(_)
+            | Revoked::Tenant(_)
+            | Revoked::Foreign { .. } => {
                 let (kind, key) = revoked.parts();
                 self.store.find_revocation(kind, &key).await?.map(|mark| mark.revoked_at)
             }

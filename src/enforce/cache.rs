@@ -169,6 +169,7 @@ mod tests {
             expires_at: 0,
             fresh_until: 0,
             is_opaque: false,
+            is_foreign: false,
             token_id: None,
             key_id: "k".into(),
             pseudonym: "p".into(),

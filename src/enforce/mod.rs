@@ -47,6 +47,11 @@ pub trait Issuer: Send + Sync {
     /// What its tokens must be now; `None` while it has no keys. Audiences are a route's business and stay empty here.
     fn trusted(&self) -> Option<Trusted>;
 
+    /// Whether it is somebody else, whose sessions and users are none of ours.
+    fn is_foreign(&self) -> bool {
+        false
+    }
+
     /// Names of the entities that a token speaks of, so that rules may use names beside ids: pairs of id and name for
     /// those `ids` that have one.
     ///
@@ -296,6 +301,7 @@ impl Enforcer {
             expires_at: known.expires_at,
             fresh_until: known.fresh_until,
             is_opaque: known.is_opaque,
+            is_foreign: issuer.is_foreign(),
             token_id,
             key_id: known.key_id,
             pseudonym,
@@ -322,10 +328,12 @@ impl Enforcer {
         outcome.map_err(|reason| Denial::InvalidToken(TokenFault::Door(reason)))
     }
 
-    /// The issuer that a token claims, chosen by `iss` and never by `kid` (rule F7). Unread when there is only one: the
-    /// door compares it anyway.
+    /// The issuer that a token claims, chosen by `iss` and never by `kid` (rule F7). Unread when there is only one and it is
+    /// ours: the door compares it anyway. Somebody else is not asked about tokens that are not theirs.
     fn issuer_of(&self, token: &str) -> Result<usize, Denial> {
-        if self.issuers.len() == 1 {
+        if let [only] = &*self.issuers
+            && !only.is_foreign()
+        {
             return Ok(0);
         }
         let claimed =

@@ -23,6 +23,8 @@ pub struct VerifiedToken {
     pub fresh_until: UnixSeconds,
     /// Nothing in it says whose it is: its issuer was found by asking.
     pub is_opaque: bool,
+    /// Its issuer is somebody else.
+    pub is_foreign: bool,
     /// `jti`, for revocation.
     pub token_id: Option<Box<str>>,
     /// The key that verified it; `introspection` if its issuer was asked instead.
@@ -57,7 +59,12 @@ impl VerifiedToken {
         if self.cleared.0.load(Ordering::Relaxed) == generation {
             return false;
         }
-        if revocations.concern(&Bearings::of_claims(&self.facts.claims)) {
+        let facts = &self.facts;
+        let bearings = match self.is_foreign {
+            true => Bearings::of_foreign_claims(&facts.issuer, facts.client_id.as_deref(), &facts.claims),
+            false => Bearings::of_claims(&facts.claims),
+        };
+        if revocations.concern(&bearings) {
             return true;
         }
         self.cleared.0.store(generation, Ordering::Relaxed);

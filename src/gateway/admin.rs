@@ -31,6 +31,8 @@ pub struct Admin {
     pub started: Instant,
     /// Asked for everything below `/api/`.
     pub management: Endpoints,
+    /// Asked for `/revocations`.
+    pub revocations: Endpoints,
 }
 
 /// Largest body of a request to the management API, in bytes.
@@ -71,7 +73,7 @@ impl Admin {
         }
     }
 
-    async fn manage(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+    async fn pass_on(endpoints: &Endpoints, session: &mut ServerSession) -> Response<Vec<u8>> {
         let mut body = BytesMut::new();
         loop {
             match session.read_request_body().await {
@@ -96,7 +98,7 @@ impl Admin {
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = head.uri.clone();
         *request.headers_mut() = head.headers.clone();
-        let (mut parts, body) = (self.management)(request).await.into_parts();
+        let (mut parts, body) = endpoints(request).await.into_parts();
         parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
         Response::from_parts(parts, body.to_vec())
     }
@@ -155,7 +157,10 @@ fn catch_up(counter: &prometheus::IntCounter, total: u64) {
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         if session.req_header().uri.path().starts_with("/api/") {
-            return self.manage(session).await;
+            return Self::pass_on(&self.management, session).await;
+        }
+        if session.req_header().uri.path() == "/revocations" {
+            return Self::pass_on(&self.revocations, session).await;
         }
         let header = session.req_header();
         if header.method != Method::GET && header.method != Method::HEAD {
@@ -177,7 +182,7 @@ impl ServeHttp for Admin {
                 None => answer(
                     StatusCode::NOT_FOUND,
                     "text/plain",
-                    b"here are /metrics, /healthz, /readyz, /status and /decisions/REQUEST-ID\n".to_vec(),
+                    b"here are /metrics, /healthz, /readyz, /status, /decisions/REQUEST-ID and /revocations\n".to_vec(),
                 ),
             },
         }

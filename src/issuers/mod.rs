@@ -5,18 +5,23 @@
 
 mod breaker;
 mod discovery;
+mod endpoints;
 mod fetch;
 mod introspection;
 mod key_source;
+mod logout;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use endpoints::{LOGOUT, LogoutEndpoint, OperatorEndpoint, pattern_of};
 pub use fetch::{FetchError, Fetcher};
 use introspection::Introspector;
 use key_source::KeySource;
+use logout::LogoutRules;
+pub use logout::Revoker;
 
 use crate::clock::Clock;
 use crate::config;
@@ -39,6 +44,7 @@ pub struct ForeignIssuer {
     claims: ClaimNames,
     keys: KeySource,
     introspection: Option<Introspector>,
+    logout: Option<LogoutRules>,
 }
 
 impl ForeignIssuer {
@@ -51,8 +57,10 @@ impl ForeignIssuer {
             required_claims: settings.required_claims.iter().map(|name| name.as_str().into()).collect(),
             ..Expectations::new(&settings.issuer)
         };
+        let logout = settings.logout.as_ref().map(|own| LogoutRules::new(&expectations, own));
         Self {
             expectations,
+            logout,
             claims: settings.claims.clone(),
             keys: KeySource::new(name, settings, outbound.clone()),
             introspection: settings.introspection.as_ref().map(|own| Introspector::new(name, settings, own, outbound)),
@@ -83,6 +91,10 @@ impl Issuer for ForeignIssuer {
     async fn newer(&self, seen: Option<&Arc<KeySet>>) -> Result<Option<Trusted>, Unknown> {
         let keys = self.keys.newer(seen).await?;
         Ok(keys.map(|keys| self.trusted_with(keys)))
+    }
+
+    fn is_foreign(&self) -> bool {
+        true
     }
 
     /// Entities are ours; somebody else's tokens speak of them by id.

@@ -34,7 +34,7 @@ pub use entity::{is_display_name, is_scope_name};
 pub use key::{KeyPurpose, KeySchedule, KeyState, StoredKey, signing_key};
 pub use logged_event::{EventKind, LoggedEvent};
 pub use named_key::NamedKey;
-pub use revocation::{Revocation, Revoked};
+pub use revocation::{ForeignMark, Revocation, Revoked};
 pub use session::{Session, UntoldLogout};
 pub use tenant::{Api, ExpiresIn, Profile, Tenant, TenantSettings, Theme, UserCodeShape};
 pub use user::{Consent, Obstacle, PasswordChange, Registration, User, UserProfile};

@@ -1,5 +1,8 @@
 //! What is refused although it has not expired. It does not know who asks.
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
 /// A mark against tokens, kept until the last of them has expired by itself.
@@ -27,6 +30,48 @@ pub enum Revoked {
         tenant_id: Uuid,
         client_id: String,
     },
+    /// Something of an issuer that is not ours, by its [`ForeignMark::key`].
+    Foreign {
+        mark: ForeignMark,
+        key: String,
+    },
+}
+
+/// What a mark against tokens of somebody else's issuer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ForeignMark {
+    /// `jti`
+    Token,
+    /// `sid`
+    Session,
+    /// `sub`: what was issued until the mark.
+    Subject,
+    /// `client_id`: what was issued until the mark.
+    Client,
+}
+
+impl ForeignMark {
+    pub const ALL: [Self; 4] = [Self::Token, Self::Session, Self::Subject, Self::Client];
+
+    /// The name of the kind, as it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "foreign_token",
+            Self::Session => "foreign_session",
+            Self::Subject => "foreign_subject",
+            Self::Client => "foreign_client",
+        }
+    }
+
+    /// What stands for `id` of `issuer`: a digest, because others choose the text, and because it may be about a person.
+    pub fn key(self, issuer: &str, id: &str) -> String {
+        let mut context = digest::Context::new(&digest::SHA256);
+        // The length first, so that no two pairs read the same.
+        context.update(&(issuer.len() as u64).to_be_bytes());
+        context.update(issuer.as_bytes());
+        context.update(id.as_bytes());
+        URL_SAFE_NO_PAD.encode(context.finish())
+    }
 }
 
 impl Revoked {
@@ -39,6 +84,7 @@ impl Revoked {
             Self::User(id) => ("user", id.to_string()),
             Self::Tenant(id) => ("tenant", id.to_string()),
             Self::Client { tenant_id, client_id } => ("client", format!("{tenant_id}/{client_id}")),
+            Self::Foreign { mark, key } => (mark.as_str(), key.clone()),
         }
     }
 
@@ -56,7 +102,10 @@ impl Revoked {
                 let tenant_id = Uuid::try_parse(tenant_id).ok()?;
                 Some(Self::Client { tenant_id, client_id: client_id.to_owned() })
             }
-            _ => None,
+            _ => {
+                let mark = ForeignMark::ALL.into_iter().find(|mark| mark.as_str() == kind)?;
+                Some(Self::Foreign { mark, key: key.to_owned() })
+            }
         }
     }
 }
@@ -69,18 +118,30 @@ mod tests {
     fn every_kind_reads_what_it_wrote() {
         let id = Uuid::from_u128(7);
         let client = Revoked::Client { tenant_id: id, client_id: "a/b".to_owned() };
-        for revoked in [
+        let foreign = ForeignMark::ALL.map(|mark| Revoked::Foreign { mark, key: mark.key("https://a.example", "1") });
+        let own = [
             Revoked::Token("x".to_owned()),
             Revoked::Grant(id),
             Revoked::Session(id),
             Revoked::User(id),
             Revoked::Tenant(id),
             client,
-        ] {
+        ];
+        for revoked in own.into_iter().chain(foreign) {
             let (kind, key) = revoked.parts();
             assert_eq!(Revoked::parse(kind, &key), Some(revoked));
         }
         assert_eq!(Revoked::parse("planet", "x"), None);
         assert_eq!(Revoked::parse("user", "x"), None);
+    }
+
+    // F10: whoever chooses ids cannot speak of another issuer's
+    #[test]
+    fn ids_belong_to_their_issuer() {
+        let key = |issuer: &str, id: &str| ForeignMark::Subject.key(issuer, id);
+        assert_eq!(key("https://a", "1"), key("https://a", "1"));
+        assert_ne!(key("https://a", "1"), key("https://a1", ""));
+        assert_ne!(key("https://a", "1"), key("https://b", "1"));
+        assert_eq!(key("https://a", "\0").len(), 43);
     }
 }

@@ -12,6 +12,7 @@ use crate::api::{self, Management};
 use crate::directory::Directory;
 use crate::enforce::{Issuer, Trusted, Unknown};
 use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
+use crate::issuers;
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
 use crate::profile::InUse;
@@ -54,22 +55,25 @@ pub(super) fn management(api: Management) -> Endpoints {
     })
 }
 
-/// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, and the
-/// management API's where it is public.
+/// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, the
+/// management API's where it is public, and where other issuers tell of logouts.
 pub(super) fn embedded(
     server: Arc<AuthorizationServer>,
-    management: Option<Endpoints>,
+    (management, logouts): (Option<Endpoints>, Endpoints),
     metrics: Arc<Metrics>,
 ) -> Embedded {
     let in_use = server.keys().dialects_in_use().clone();
     let service = web::Service::new(web::router(server));
-    let patterns = web::patterns().into_iter().chain(api::PATTERNS);
+    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([issuers::LOGOUT]);
     let durations = patterns.map(|pattern| (pattern, metrics.durations(pattern))).collect();
     let is_public = management.is_some();
     let pattern_of = move |path: &str| own_pattern_of(&in_use, is_public, path);
     let answer = move |mut request: http::Request<Bytes>| -> Answer {
         if let Some(management) = management.as_ref().filter(|_| api::pattern_of(request.uri().path()).is_some()) {
             return management(request);
+        }
+        if issuers::pattern_of(request.uri().path()).is_some() {
+            return logouts(request);
         }
         let (service, metrics) = (service.clone(), metrics.clone());
         Box::pin(async move {
@@ -90,7 +94,7 @@ pub(super) fn embedded(
 /// The pattern of a path that is ours while these dialects are in use.
 pub(super) fn own_pattern_of(in_use: &InUse, management_is_public: bool, path: &str) -> Option<&'static str> {
     let managed = || if management_is_public { api::pattern_of(path) } else { None };
-    web::pattern_of(in_use, path).or_else(managed)
+    web::pattern_of(in_use, path).or_else(managed).or_else(|| issuers::pattern_of(path))
 }
 
 fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {

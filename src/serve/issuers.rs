@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::{Opened, StartError, adapters};
 use crate::config::{Config, IssuerKind};
 use crate::enforce::{Enforcer, Issuer};
-use crate::issuers::{Fetcher, ForeignIssuer, Outbound};
+use crate::gateway::Endpoints;
+use crate::issuers::{Fetcher, ForeignIssuer, LogoutEndpoint, OperatorEndpoint, Outbound, Revoker};
 use crate::metrics::Metrics;
 use crate::model::Tenant;
 use crate::oauth::KeyRing;
@@ -20,9 +21,27 @@ pub(super) struct Believed {
     /// In its order, which routes refer to.
     pub issuers: Vec<Arc<dyn Issuer>>,
     /// Those of them that are somebody else.
-    pub foreign: Vec<Arc<ForeignIssuer>>,
-    /// How those are called in `iss`.
-    pub foreign_names: Vec<String>,
+    pub foreign: Vec<Foreign>,
+    /// Tenants of ours, by their names in the configuration.
+    pub tenants: Vec<(String, Uuid)>,
+}
+
+/// Somebody else.
+#[derive(Clone)]
+pub(super) struct Foreign {
+    /// In the configuration.
+    pub name: String,
+    /// In `iss`.
+    pub url: String,
+    pub issuer: Arc<ForeignIssuer>,
+}
+
+/// Where revocations come in.
+pub(super) struct Incoming {
+    /// Logout tokens, on the public listeners.
+    pub logouts: Endpoints,
+    /// What operators revoke, on the admin listener.
+    pub revocations: Endpoints,
 }
 
 /// # Errors
@@ -33,15 +52,19 @@ pub(super) async fn believed(
     (keys, metrics): (&Arc<KeyRing>, &Arc<Metrics>),
 ) -> Result<Believed, StartError> {
     let tenants = opened.directory.tenants().await?;
-    let mut believed = Believed { issuers: Vec::new(), foreign: Vec::new(), foreign_names: Vec::new() };
+    let mut believed = Believed { issuers: Vec::new(), foreign: Vec::new(), tenants: Vec::new() };
     let mut outbound = None;
     for issuer in &config.issuers {
         match &issuer.kind {
-            IssuerKind::Tenant(tenant) => believed.issuers.push(Arc::new(adapters::LocalTenant {
-                tenant_id: tenant_id((&issuer.name, tenant.as_deref()), &tenants, keys)?,
-                keys: keys.clone(),
-                directory: opened.directory.clone(),
-            })),
+            IssuerKind::Tenant(tenant) => {
+                let tenant_id = tenant_id((&issuer.name, tenant.as_deref()), &tenants, keys)?;
+                believed.tenants.push((issuer.name.clone(), tenant_id));
+                believed.issuers.push(Arc::new(adapters::LocalTenant {
+                    tenant_id,
+                    keys: keys.clone(),
+                    directory: opened.directory.clone(),
+                }));
+            }
             IssuerKind::Foreign(settings) => {
                 let outbound = match &outbound {
                     Some(outbound) => outbound,
@@ -53,8 +76,8 @@ pub(super) async fn believed(
                 };
                 let foreign = Arc::new(ForeignIssuer::new(&issuer.name, settings, outbound));
                 believed.issuers.push(foreign.clone());
-                believed.foreign.push(foreign);
-                believed.foreign_names.push(settings.issuer.clone());
+                let (name, url) = (issuer.name.clone(), settings.issuer.clone());
+                believed.foreign.push(Foreign { name, url, issuer: foreign });
             }
         }
     }
@@ -75,9 +98,48 @@ fn tenant_id((issuer, tenant): (&str, Option<&str>), tenants: &[Tenant], keys: &
 }
 
 /// Keeps the keys of others as new as they should be. The start does not wait for them.
-pub(super) fn follow(foreign: Vec<Arc<ForeignIssuer>>, enforcer: &Arc<Enforcer>, background: &mut JoinSet<()>) {
-    for issuer in foreign {
+pub(super) fn follow(foreign: Vec<Foreign>, enforcer: &Arc<Enforcer>, background: &mut JoinSet<()>) {
+    for Foreign { issuer, .. } in foreign {
         let enforcer = enforcer.clone();
         background.spawn(async move { issuer.follow(move || enforcer.forget()).await });
+    }
+}
+
+impl Incoming {
+    pub(super) fn new(
+        config: &Config,
+        opened: &Opened,
+        (foreign, tenants): (&[Foreign], Vec<(String, Uuid)>),
+        (keys, metrics): (&Arc<KeyRing>, &Arc<Metrics>),
+    ) -> Self {
+        let revoker = Arc::new(Revoker {
+            store: opened.store.clone(),
+            revocations: opened.revocations.clone(),
+            clock: opened.clock.clone(),
+        });
+        let issuers = foreign.iter().map(|foreign| (foreign.name.clone(), foreign.issuer.clone())).collect();
+        let logouts = Arc::new(LogoutEndpoint { revoker: revoker.clone(), issuers, metrics: metrics.clone() });
+        let keys = keys.clone();
+        let tenant_of = move |name: &str| {
+            let named = tenants.iter().find(|(own, _)| own == name).map(|(_, tenant_id)| *tenant_id);
+            named.or_else(|| keys.issuers().iter().find(|own| *own.issuer == *name).map(|own| own.tenant.id))
+        };
+        let operator = Arc::new(OperatorEndpoint {
+            revoker,
+            directory: opened.directory.clone(),
+            api_key: config.management.api_key.clone(),
+            foreign: foreign.iter().map(|foreign| (foreign.name.clone(), foreign.url.clone())).collect(),
+            tenant_of: Box::new(tenant_of),
+        });
+        Self {
+            logouts: Arc::new(move |request| {
+                let logouts = logouts.clone();
+                Box::pin(async move { logouts.answer(&request).await })
+            }),
+            revocations: Arc::new(move |request| {
+                let operator = operator.clone();
+                Box::pin(async move { operator.answer(&request).await })
+            }),
+        }
     }
 }

@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Opened;
+use crate::clock::Clock;
 use crate::directory::News;
+use crate::metrics::Metrics;
 use crate::model::ChangeKind;
 use crate::revocations::Revocations;
 use crate::store::{Result, Store};
@@ -58,14 +60,14 @@ pub(super) async fn load(store: &dyn Store, revocations: &Revocations, now: i64)
 }
 
 /// Reads in the background what is heard of.
-pub(super) fn follow(opened: &Opened, background: &mut JoinSet<()>) -> Marks {
+pub(super) fn follow(opened: &Opened, metrics: Arc<Metrics>, background: &mut JoinSet<()>) -> Marks {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let (store, revocations, clock) = (opened.store.clone(), opened.revocations.clone(), opened.clock.clone());
     background.spawn(async move {
         let mut heard = Vec::new();
         while receiver.recv_many(&mut heard, 1024).await > 0 {
             let mut was_silent = false;
-            while let Err(error) = read(&store, &revocations, clock.now(), &heard).await {
+            while let Err(error) = read(&store, &revocations, (&clock, &metrics), &heard).await {
                 if !was_silent {
                     was_silent = true;
                     tracing::warn!(store.error = %error, "Revocations cannot be read; trying again.");
@@ -78,12 +80,17 @@ pub(super) fn follow(opened: &Opened, background: &mut JoinSet<()>) -> Marks {
     Marks(sender)
 }
 
-async fn read(store: &Arc<dyn Store>, revocations: &Revocations, now: i64, heard: &[Heard]) -> Result<()> {
+async fn read(
+    store: &Arc<dyn Store>,
+    revocations: &Revocations,
+    (clock, metrics): (&Clock, &Metrics),
+    heard: &[Heard],
+) -> Result<()> {
     let mut names = Vec::with_capacity(heard.len());
     for heard in heard {
         match heard {
             Heard::One(name) if names.len() < FEW => names.push(name),
-            Heard::One(_) | Heard::Everything => return load(&**store, revocations, now).await,
+            Heard::One(_) | Heard::Everything => return load(&**store, revocations, clock.now()).await,
         }
     }
     for name in names {
@@ -91,6 +98,9 @@ async fn read(store: &Arc<dyn Store>, revocations: &Revocations, now: i64, heard
         let Some((kind, key)) = name.split_once(':') else { continue };
         if let Some(revocation) = store.find_revocation(kind, key).await? {
             revocations.add(&revocation);
+            // Marks are dated in whole seconds. One that is dated by a token may be older than itself.
+            let lag = clock.now().saturating_sub(revocation.revoked_at).max(0);
+            metrics.revocation_lag.observe(lag as f64);
         }
     }
     Ok(())

@@ -14,7 +14,10 @@ const IMPORTS: [(&str, &[&str]); 21] = [
     ("gateway", &["enforce", "policy", "route", "config", "metrics", "telemetry"]),
     ("route", &[]),
     ("enforce", &["policy", "jose", "metrics", "revocations"]),
-    ("issuers", &["config", "enforce", "policy", "jose", "metrics"]),
+    (
+        "issuers",
+        &["config", "directory", "enforce", "events", "jose", "metrics", "model", "policy", "revocations", "store"],
+    ),
     ("policy", &[]),
     ("web", &["oauth", "directory", "profile", "model", "metrics"]),
     ("api", &["oauth", "directory", "model", "store", "event_log"]),

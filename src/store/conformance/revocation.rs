@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::devices::device_code;
 use super::{Behaviour, approval, code, crowd, id, populate, promises, refresh_token, session};
-use crate::model::{Change, ChangeKind, DeviceState, Revocation, Revoked};
+use crate::model::{Change, ChangeKind, DeviceState, ForeignMark, Revocation, Revoked};
 use crate::store::{Brought, Store};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = promises![
@@ -46,6 +46,7 @@ async fn a_mark_survives_the_trip(store: Shared) {
         Revoked::Session(id(2)),
         Revoked::User(id(3)),
         client("a/b:c"),
+        Revoked::Foreign { mark: ForeignMark::Subject, key: ForeignMark::Subject.key("https://a.example", "x") },
     ];
     for (seq, revoked) in (1..).zip(kinds.clone()) {
         let (kind, key) = revoked.parts();

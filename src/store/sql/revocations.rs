@@ -53,7 +53,7 @@ macro_rules! ends {
 async fn end_what_hangs_on(mutation: &mut Mutation, revocation: &Revocation) -> Result<()> {
     let (texts, id) = match &revocation.revoked {
         // Nothing but the access token itself.
-        Revoked::Token(_) => return Ok(()),
+        Revoked::Token(_) | Revoked::Foreign { .. } => return Ok(()),
         // What hangs on a tenant is deleted with it.
         Revoked::Tenant(_) => return Ok(()),
         Revoked::Session(id) => {

@@ -3,6 +3,7 @@
 mod faults;
 mod introspection;
 mod keys;
+mod logout;
 mod tokens;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{gateway, outcome, passed, refused};
-use crate::support::foreign_issuer::{ForeignIssuer, METADATA, METADATA_8414, Reply, now};
+use crate::support::foreign_issuer::{ForeignIssuer, JWKS, METADATA, METADATA_8414, Reply, forged, now};
 use crate::support::gateway::Gateway;
 use faregate::jose::{Algorithm, SigningKey, TokenType};
 
@@ -83,6 +83,23 @@ routes: { /any/**: { upstream: app, tokens: [corp, other], require: authenticate
     assert_eq!(outcome(&gateway, "/any/a", &crossed).await, refused(401, "unknown_key"));
     let unknown = other.token(json!({ "iss": "https://nobody.example" }));
     assert_eq!(outcome(&gateway, "/any/a", &unknown).await, refused(401, "issuer_not_accepted"));
+}
+
+// F7: an issuer is not asked about tokens of others, even where it is the only one
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_only_issuer_hears_of_its_own_tokens_only() {
+    let corp = ForeignIssuer::start().await;
+    corp.reply(JWKS, Reply::status(500));
+    let sections = r#"
+listen: "${LISTEN}"
+issuers: { corp: { issuer: "${CORP}", audience: api } }
+upstreams: { app: "${UPSTREAM}" }
+routes: { /any/**: { upstream: app, require: authenticated } }
+"#;
+    let gateway = Gateway::of(sections, &[("CORP", &corp.url())]).await;
+    let other = forged("https://other.example", "x");
+    assert_eq!(outcome(&gateway, "/any/a", &other).await, refused(401, "issuer_not_accepted"));
+    assert_eq!(outcome(&gateway, "/any/a", &corp.token(json!({}))).await, refused(503, "keys_unavailable"));
 }
 
 // F-339: array scopes, `auth_time` with a fraction, no audience; and a secret that both sides know
@@ -173,6 +190,6 @@ routes: { /corp/**: { upstream: app, require: authenticated } }
     let gateway = Gateway::of(sections, &[("KEYS", &document)]).await;
     let token = corp.token(json!({ "iss": "https://idp.example" }));
     assert_eq!(outcome(&gateway, "/corp/a", &token).await, passed());
-    let forged = crate::support::foreign_issuer::forged("https://idp.example", "other");
+    let forged = forged("https://idp.example", "other");
     assert_eq!(outcome(&gateway, "/corp/a", &forged).await, refused(401, "unknown_key"));
 }

@@ -28,7 +28,7 @@ shutdown: { grace: 2s }
 "#;
 
 /// One entity that may read `orders`.
-const FRAME: &str = r#"
+pub const FRAME: &str = r#"
 listen: "${LISTEN}"
 issuers: { self: {} }
 directory:
