@@ -198,6 +198,7 @@ impl Gateway {
                 user_id: user.id,
                 session_id: None,
                 scopes: vec![scope.to_owned(), "offline_access".to_owned()],
+                audience: None,
                 authenticated_at: now,
                 methods: vec!["pwd".to_owned()],
                 acr: None,

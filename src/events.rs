@@ -68,6 +68,10 @@ pub enum Event {
     SessionStarted,
     SessionEnded,
     DeviceRequested,
+    /// A device got no code.
+    DeviceRequestRefused,
+    /// A device that had a code got no tokens, and will get none.
+    DeviceExchangeRefused,
     DeviceApproved,
     DeviceDenied,
     UserCodeWrong,
@@ -134,6 +138,8 @@ impl Event {
             Self::SessionStarted => "session.started",
             Self::SessionEnded => "session.ended",
             Self::DeviceRequested => "device.requested",
+            Self::DeviceRequestRefused => "device.request_refused",
+            Self::DeviceExchangeRefused => "device.exchange_refused",
             Self::DeviceApproved => "device.approved",
             Self::DeviceDenied => "device.denied",
             Self::UserCodeWrong => "device.user_code_wrong",
@@ -157,6 +163,8 @@ impl Event {
             | Self::ConsentGiven
             | Self::ConsentDenied
             | Self::DeviceRequested
+            | Self::DeviceRequestRefused
+            | Self::DeviceExchangeRefused
             | Self::DeviceApproved
             | Self::DeviceDenied
             | Self::UserCodeWrong => None,
@@ -229,6 +237,29 @@ impl Event {
             keep(kind, || format!("{} {object_id} by client {client_id}", self.as_str()));
         }
     }
+
+    /// The same with the code that another system's log has for it, and the protocol it was about (F-253, F-254).
+    pub fn tell_as(
+        self,
+        object_id: &str,
+        client_id: Option<&str>,
+        code_and_protocol: Option<(&'static str, &'static str)>,
+    ) {
+        let (code, protocol) = code_and_protocol.unzip();
+        tracing::info!(
+            target: "faregate::audit",
+            event = self.as_str(),
+            object.id = object_id,
+            client.id = client_id,
+            code,
+            protocol,
+            "Audit"
+        );
+        if let Some(kind) = self.kept_as() {
+            let by = client_id.map(|client_id| format!(" by client {client_id}")).unwrap_or_default();
+            keep(kind, || format!("{} {object_id}{by}", self.as_str()));
+        }
+    }
 }
 
 /// Keeps what a developer asked to be told (F-013). The caller writes the line.
@@ -271,7 +302,9 @@ fn keep(kind: EventKind, message: impl FnOnce() -> String) {
         return;
     }
     let mut message = message();
-    message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+    // At the end of a character.
+    let whole = (0..=LONGEST_MESSAGE.min(message.len())).rev().find(|&end| message.is_char_boundary(end));
+    message.truncate(whole.unwrap_or_default());
     for inbox in listeners.iter().filter_map(Weak::upgrade) {
         let mut waiting = inbox.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.entries.len() < MOST_WAITING {

@@ -32,6 +32,9 @@ pub struct Metrics {
     pub token_reuse: IntCounterVec,
     pub jwks_fetches: IntCounterVec,
     pub jwks_age: IntGaugeVec,
+    pub introspections: IntCounterVec,
+    pub introspection_duration: HistogramVec,
+    pub introspections_coalesced: IntCounterVec,
     pub open_connections: IntGauge,
     pub healthy_servers: IntGaugeVec,
     pub insecure_upstreams: IntGauge,
@@ -194,6 +197,21 @@ impl Metrics {
             jwks_age: register.gauges(
                 "jwks_age_seconds",
                 "Since the keys of a foreign issuer were fetched.",
+                &["issuer"],
+            ),
+            introspections: register.counters(
+                "introspection_requests_total",
+                "Questions to foreign issuers whether a token is active.",
+                &["issuer", "result"],
+            ),
+            introspection_duration: register.histograms(
+                "introspection_duration_seconds",
+                "From such a question to its answer.",
+                &["issuer"],
+            ),
+            introspections_coalesced: register.counters(
+                "introspection_coalesced_total",
+                "Requests that waited for a question that was under way.",
                 &["issuer"],
             ),
             open_connections: register.gauge("open_connections", "Client connections open now."),

@@ -13,7 +13,7 @@ use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
 use super::{Api, keys};
-use crate::directory::{FieldCode, NewTenant};
+use crate::directory::{FieldCode, NewTenant, new_tenant};
 use crate::model::{KeyPurpose, Profile, RefreshTokenUsage, Tenant};
 use crate::oauth::KnownKey;
 
@@ -174,8 +174,8 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     let mut members = Members::of(&body, "tenant");
     let id = members.agrees_on_id(id);
     // Whoever makes a tenant with FusionAuth's request expects it to speak like one.
-    let blank = Tenant { profile: Profile::FusionAuth, ..Tenant::new(Uuid::nil(), "", 0) };
-    let tenant = read(&mut members, blank);
+    let profile = members.text("profile").and_then(|name| Profile::parse(&name)).unwrap_or(Profile::FusionAuth);
+    let tenant = read(&mut members, new_tenant(Uuid::nil(), "", profile, 0));
     let keys = read_keys(&mut members);
     members.finish()?;
     let new = NewTenant {
@@ -186,7 +186,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
         access_token_for: Some(tenant.access_token_for),
         access_token_algorithm: None,
         id_token_algorithm: None,
-        settings: tenant.settings,
+        settings: Some(tenant.settings),
     };
     let tenant = api.directory.create_tenant(new).await?;
     envelope(&api, &use_keys(&api, tenant, keys).await?).await

@@ -169,7 +169,7 @@ fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
         access_token_for: life.and_then(|life| i64::try_from(life.as_secs().max(1)).ok()),
         access_token_algorithm: algorithm.map(str::to_owned),
         id_token_algorithm: word(&fields, "id_token_algorithm", ALGORITHMS, check).map(str::to_owned),
-        settings: fields.find("settings").map(|node| settings::check(node, check)).unwrap_or_default(),
+        settings: fields.find("settings").map(|node| settings::check(node, profile.unwrap_or_default(), check)),
     })
 }
 

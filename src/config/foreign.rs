@@ -68,6 +68,7 @@ pub(super) const KEYS: &[&str] = &[
     "cooldown",
     "timeout",
     "insecure",
+    "introspection",
 ];
 pub(super) const CLAIM_KEYS: &[&str] = &["scopes", "roles", "client", "tenant"];
 
@@ -115,6 +116,17 @@ pub(super) fn check(
             "remove `discovery: false`, or add `jwks_uri`, `jwks`, `secret` or `introspection`",
         );
     }
+    let has_metadata = !fields.find("discovery").is_some_and(is_false);
+    if let Some(entry) = fields.entry("introspection")
+        && introspection.as_ref().is_some_and(|own| own.endpoint.is_none())
+        && !has_metadata
+    {
+        check.refuse_with_help(
+            entry.key_span,
+            "nothing says where tokens are introspected",
+            "introspection: { endpoint: https://..., ... }",
+        );
+    }
     let issuer = ForeignIssuer {
         issuer,
         keys,
@@ -157,7 +169,7 @@ pub(super) fn bounded(
 fn shown(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-    let fits = |(length, _): &&(u128, &str)| milliseconds >= *length && milliseconds % length == 0;
+    let fits = |(length, _): &&(u128, &str)| milliseconds >= *length && milliseconds.is_multiple_of(*length);
     match units.iter().find(fits) {
         Some((length, unit)) => format!("{}{unit}", milliseconds / length),
         None if milliseconds == 0 => "0s".to_owned(),

@@ -104,7 +104,7 @@ pub struct TenantDeclaration {
     pub access_token_for: Option<i64>,
     pub access_token_algorithm: Option<String>,
     pub id_token_algorithm: Option<String>,
-    pub settings: TenantSettings,
+    pub settings: Option<TenantSettings>,
 }
 
 #[derive(Clone, Debug, Default)]

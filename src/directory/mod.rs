@@ -49,7 +49,7 @@ pub use passwords::{PasswordError, Passwords, Verdict};
 pub use registrations::NewRegistration;
 pub use second_factor::{Enrollment, ProposedSecret};
 pub use tenant_rules::check_settings as check_tenant_settings;
-pub use tenants::NewTenant;
+pub use tenants::{NewTenant, new_tenant};
 pub use users::NewUser;
 
 use crate::clock::Clock;

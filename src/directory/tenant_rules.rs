@@ -1,10 +1,13 @@
 //! What a tenant may decide about logins and grants, and how its pages may look. Pure.
 
+use uuid::Uuid;
+
 use super::redirect_uri::check_link;
 use super::rules::{check_refresh_tokens, check_text};
 use super::user_rules::check_data;
 use super::{FieldCode, FieldError};
-use crate::model::{TenantSettings, Theme, UserCodeShape};
+use crate::model::{Api, Profile, TenantSettings, Theme, UserCodeShape, is_permission_name};
+use crate::profile::Dialect;
 
 const DAY: i64 = 86_400;
 
@@ -12,9 +15,11 @@ const DAY: i64 = 86_400;
 const LONGEST_LOGO: usize = 16 * 1024;
 const LONGEST_WELCOME: usize = 500;
 const MOST_LANGUAGES: usize = 100;
+const MOST_APIS: usize = 100;
+const LONGEST_IDENTIFIER: usize = 600;
 
 /// Every setting that is out of its limits.
-pub fn check_settings(settings: &TenantSettings) -> Vec<FieldError> {
+pub fn check_settings(settings: &TenantSettings, profile: Profile) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (field, value, least, most) in [
         // B8
@@ -56,7 +61,8 @@ pub fn check_settings(settings: &TenantSettings) -> Vec<FieldError> {
         errors.push(FieldError::new("tenant.httpSessionMaxInactiveInterval", FieldCode::Invalid, message));
     }
     errors.extend(check_refresh_tokens("tenant.jwtConfiguration", &settings.refresh_tokens));
-    errors.extend(check_user_code(&settings.user_code));
+    errors.extend(check_user_code(&settings.user_code, Dialect::of(profile).user_code_bits));
+    errors.extend(check_apis(&settings.apis));
     if let Some(Err(why)) = settings.logout_uri.as_deref().map(check_link) {
         errors.push(FieldError::new("tenant.logoutURL", FieldCode::Invalid, why));
     }
@@ -65,8 +71,32 @@ pub fn check_settings(settings: &TenantSettings) -> Vec<FieldError> {
     errors
 }
 
-/// J2: at least 20 bits, so that guessing limits have something to protect.
-fn check_user_code(shape: &UserCodeShape) -> Option<FieldError> {
+/// F-231: what is an audience cannot be taken for something else of ours.
+fn check_apis(apis: &[Api]) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut refuse = |message: String| errors.push(FieldError::new("tenant.apis", FieldCode::Invalid, message));
+    if apis.len() > MOST_APIS {
+        refuse(format!("there may be {MOST_APIS}"));
+    }
+    for (index, api) in apis.iter().enumerate() {
+        let name = &api.identifier;
+        let is_plain =
+            (1..=LONGEST_IDENTIFIER).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_plain || Uuid::try_parse(name).is_ok() {
+            refuse(format!("{name:?} must be 1 to {LONGEST_IDENTIFIER} visible ASCII characters and no UUID"));
+        }
+        if apis[..index].iter().any(|other| other.identifier == *name) {
+            refuse(format!("{name:?} must be there once"));
+        }
+        if let Some(scope) = api.scopes.iter().find(|scope| !is_permission_name(scope)) {
+            refuse(format!("{scope:?} of {name:?} is not a scope"));
+        }
+    }
+    errors
+}
+
+/// J2: enough bits, so that guessing limits have something to protect.
+fn check_user_code(shape: &UserCodeShape, least_bits: f64) -> Option<FieldError> {
     let field = "tenant.externalIdentifierConfiguration.deviceUserCodeIdGenerator";
     let refusal = |message: &str| Some(FieldError::new(field, FieldCode::Invalid, message));
     let alphabet: Vec<char> = shape.alphabet.chars().collect();
@@ -81,7 +111,7 @@ fn check_user_code(shape: &UserCodeShape) -> Option<FieldError> {
         return refusal("must have a mask of at most 20 characters: * for a drawn one, -, capital letters and digits");
     }
     let drawn = shape.mask.matches('*').count() as f64;
-    if drawn * (alphabet.len() as f64).log2() < 19.9 {
+    if drawn * (alphabet.len() as f64).log2() < least_bits {
         return refusal("must draw more characters: a code needs 20 bits");
     }
     None
@@ -145,7 +175,7 @@ mod tests {
     use crate::model::RefreshTokenPolicy;
 
     fn codes(settings: &TenantSettings) -> Vec<String> {
-        check_settings(settings).iter().map(FieldError::code).collect()
+        check_settings(settings, Profile::Standard).iter().map(FieldError::code).collect()
     }
 
     // B8, C6, C8, D-11, J5, K6, L1
@@ -172,7 +202,7 @@ mod tests {
             logout_uri: Some("javascript:x".to_owned()),
             ..TenantSettings::default()
         };
-        let errors = check_settings(&settings);
+        let errors = check_settings(&settings, Profile::Standard);
         assert_eq!(errors.len(), 13, "{errors:?}");
     }
 
@@ -185,7 +215,7 @@ mod tests {
             shape("ABCDEFGHJKLMNPQRSTUVWXYZ23456789", "****"),
             UserCodeShape::default(),
         ] {
-            assert_eq!(check_user_code(&good), None, "{good:?}");
+            assert_eq!(check_user_code(&good, 19.9), None, "{good:?}");
         }
         for bad in [
             shape("0123456789", "****"),
@@ -195,8 +225,25 @@ mod tests {
             shape("0123456789", "*******<"),
             shape("0123456789", &"*".repeat(21)),
         ] {
-            assert!(check_user_code(&bad).is_some(), "{bad:?}");
+            assert!(check_user_code(&bad, 19.9).is_some(), "{bad:?}");
         }
+    }
+
+    // F-231
+    #[test]
+    fn an_api_has_a_name_of_its_own_and_scopes() {
+        let api = |identifier: &str, scope: &str| Api {
+            identifier: identifier.to_owned(),
+            scopes: vec![scope.to_owned()],
+            allows_offline_access: true,
+        };
+        assert_eq!(check_apis(&[api("https://orders.example/", "read:orders"), api("orders", "read:orders")]), []);
+        for (name, scope) in
+            [("", "read"), ("a b", "read"), ("30663132-6464-6665-3032-326466613934", "read"), ("a", "b c")]
+        {
+            assert_eq!(check_apis(&[api(name, scope)]).len(), 1, "{name:?} {scope:?}");
+        }
+        assert_eq!(check_apis(&[api("a", "read"), api("a", "write")]).len(), 1);
     }
 
     // K11, D-04

@@ -5,7 +5,8 @@ use uuid::Uuid;
 use super::rules::{LONGEST_ACCESS_TOKEN_FOR, check_tenant};
 use super::{Directory, DirectoryError, no_errors};
 use crate::events::Event;
-use crate::model::{Profile, Revocation, Revoked, Tenant, TenantSettings};
+use crate::model::{Profile, Revocation, Revoked, Tenant, TenantSettings, UserCodeShape};
+use crate::profile::Dialect;
 use crate::store::{StoreError, Unique};
 
 /// A tenant to be; what is `None` gets its default.
@@ -19,7 +20,29 @@ pub struct NewTenant {
     pub access_token_for: Option<i64>,
     pub access_token_algorithm: Option<String>,
     pub id_token_algorithm: Option<String>,
-    pub settings: TenantSettings,
+    pub settings: Option<TenantSettings>,
+}
+
+/// A tenant that nobody has said anything else about: with the defaults of its profile.
+pub fn new_tenant(id: Uuid, name: &str, profile: Profile, now: i64) -> Tenant {
+    let default = Dialect::of(profile).tenant;
+    let tenant = Tenant::new(id, name, now);
+    let settings = TenantSettings {
+        device_code_for: default.device_code_for,
+        user_code: UserCodeShape {
+            alphabet: default.user_code_alphabet.to_owned(),
+            mask: default.user_code_mask.to_owned(),
+        },
+        ..tenant.settings
+    };
+    Tenant {
+        profile,
+        access_token_for: default.access_token_for,
+        access_token_algorithm: default.access_token_algorithm.to_owned(),
+        id_token_algorithm: default.id_token_algorithm.to_owned(),
+        settings,
+        ..tenant
+    }
 }
 
 impl Directory {
@@ -28,10 +51,11 @@ impl Directory {
 
     pub async fn create_tenant(&self, new: NewTenant) -> Result<Tenant, DirectoryError> {
         let id = new.id.unwrap_or_else(|| self.entropy.uuid());
-        let mut tenant = Tenant::new(id, &new.name, self.clock.now());
+        let mut tenant = new_tenant(id, &new.name, new.profile, self.clock.now());
         tenant.issuer = new.issuer;
-        tenant.profile = new.profile;
-        tenant.settings = new.settings;
+        if let Some(settings) = new.settings {
+            tenant.settings = settings;
+        }
         if let Some(seconds) = new.access_token_for {
             tenant.access_token_for = seconds;
         }

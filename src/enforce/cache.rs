@@ -87,6 +87,18 @@ impl TokenCache {
         })
     }
 
+    /// What any thread has learned of a token since this one looked.
+    pub fn find_newer(&self, token: &str) -> Option<Arc<VerifiedToken>> {
+        let generation = self.generation();
+        let verified = self.tokens.get(token)?;
+        RECENT.with_borrow_mut(|slots| {
+            if let Some(slot) = slots.get_mut(slot_of(token.as_bytes())) {
+                *slot = Some(Recent { cache: self.id, generation, token: token.into(), verified: verified.clone() });
+            }
+        });
+        Some(verified)
+    }
+
     /// Remembers a token that was verified with what was true in `generation`; not at all when that is over.
     pub fn insert(&self, token: &str, verified: Arc<VerifiedToken>, generation: u64) {
         self.tokens.insert(token.into(), verified);
@@ -155,6 +167,8 @@ mod tests {
             identity: Identity::of(&facts),
             facts,
             expires_at: 0,
+            fresh_until: 0,
+            is_opaque: false,
             token_id: None,
             key_id: "k".into(),
             pseudonym: "p".into(),

@@ -33,6 +33,8 @@ pub enum TokenFault {
     IssuerNotAccepted,
     /// None of its audiences is one that the route accepts.
     AudienceNotAccepted,
+    /// Its issuer says that it is not active, or knows nothing of it.
+    Inactive,
     /// It was good until somebody revoked it.
     Revoked,
 }
@@ -43,6 +45,7 @@ impl TokenFault {
             Self::Door(reason) => reason.as_str(),
             Self::IssuerNotAccepted => "issuer_not_accepted",
             Self::AudienceNotAccepted => "wrong_audience",
+            Self::Inactive => "inactive",
             Self::Revoked => "revoked",
         }
     }

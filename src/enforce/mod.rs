@@ -7,6 +7,7 @@ pub mod bearer;
 mod cache;
 mod denial;
 mod identity;
+mod known;
 mod permit;
 mod pseudonym;
 mod refusal;
@@ -18,11 +19,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{HeaderMap, Method};
+use serde_json::Value;
 
 pub use bearer::{Ambiguity, Presented};
 pub use cache::TokenCache;
 pub use denial::{Denial, TokenFault};
 pub use identity::Identity;
+use known::{INACTIVE, Known};
+pub use known::{Introspected, Introspection, TokensAsked};
 pub use permit::Permit;
 pub use pseudonym::Pseudonyms;
 pub use refusal::Refusal;
@@ -58,6 +62,11 @@ pub trait Issuer: Send + Sync {
     async fn newer(&self, seen: Option<&Arc<KeySet>>) -> Result<Option<Trusted>, Unknown> {
         let _ = seen;
         Ok(None)
+    }
+
+    /// How it can be asked whether a token is active, if it can.
+    fn introspection(&self) -> Option<&dyn Introspection> {
+        None
     }
 
     /// In which claims of its tokens there is what rules speak of.
@@ -105,6 +114,12 @@ pub struct Request<'a> {
     pub parameters: &'a (dyn Parameters + Sync),
 }
 
+impl Guard {
+    fn accepts(&self, issuer: usize) -> bool {
+        self.accepts.iter().any(|accepted| accepted.issuer == issuer)
+    }
+}
+
 /// Checks requests. One per process, shared by every listener.
 pub struct Enforcer {
     issuers: Box<[Arc<dyn Issuer>]>,
@@ -135,7 +150,8 @@ impl Enforcer {
         Self { revocations, ..self }
     }
 
-    /// Decides on one request. It waits only when a token is seen for the first time and speaks of entities.
+    /// Decides on one request. It waits only when a token is seen for the first time and
+    /// somebody has to be asked about it: the directory or its issuer.
     ///
     /// # Errors
     /// The [`Refusal`] with what to answer; `Undecidable` when the directory is needed and does not answer.
@@ -159,16 +175,22 @@ impl Enforcer {
             return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::TooLarge)).into());
         }
         // 2. Verify, or remember having verified. 3. Facts are made in the same step, once per token.
+        let now = self.clock.now();
         let (verified, cache_hit) = match self.cache.find(token) {
-            Some(verified) => (verified, true),
-            None => {
+            Some(verified) if verified.is_current(guard, now) => (verified, true),
+            found => {
                 let token = bearer::check_characters(token).map_err(Denial::BadRequest)?;
-                (self.verify(token).await?, false)
+                let newer = found.and_then(|_| self.cache.find_newer(token));
+                match newer.filter(|newer| newer.is_current(guard, now)) {
+                    Some(verified) => (verified, true),
+                    None => (self.learn(guard, token).await?, false),
+                }
             }
         };
         self.count(cache_hit);
         // 4. Still good? Asked at every use, cached or not (rules F17, I8).
-        if self.clock.now() >= verified.expires_at {
+        let now = if cache_hit { now } else { self.clock.now() };
+        if now >= verified.expires_at {
             self.cache.remove(token);
             let denial = Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired));
             return Err(Refusal::of_token(denial, verified, cache_hit));
@@ -183,18 +205,83 @@ impl Enforcer {
         }
     }
 
-    /// Verifies a token against the issuer that it claims, without asking what it is for.
+    /// Finds out about a token that was not seen before, or not lately. What kind of token it is shows in its form, and is
+    /// never guessed after a failure (rule F18).
+    async fn learn(&self, guard: &Guard, token: &str) -> Result<Arc<VerifiedToken>, Denial> {
+        if !jose::is_jwt(token) {
+            return self.introspect(guard, token).await;
+        }
+        let index = self.issuer_of(token)?;
+        // Nobody is asked about a token that would not be accepted anyway.
+        if self.issuers[index].introspection().is_some() && !guard.accepts(index) {
+            return Err(Denial::InvalidToken(TokenFault::IssuerNotAccepted));
+        }
+        self.verify_as(index, token).await
+    }
+
+    /// Verifies a JWT against the issuer that it claims, without asking what it is for.
     ///
     /// # Errors
-    /// [`Denial::InvalidToken`], or `Undecidable` when keys or names cannot be had now.
+    /// [`Denial::InvalidToken`], or `Undecidable` when keys or names cannot be had now, or its issuer does not say whether
+    /// it is active.
     pub async fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, Denial> {
-        let generation = self.cache.generation();
-        let index = self.issuer_of(token)?;
-        let issuer = &self.issuers[index];
-        let verified = self.pass_door(&**issuer, token).await?;
+        self.verify_as(self.issuer_of(token)?, token).await
+    }
 
-        let token_id = verified.claims.get("jti").and_then(serde_json::Value::as_str).map(Box::from);
-        let mut facts = TokenFacts::of_named_claims(verified.claims, issuer.claim_names());
+    async fn verify_as(&self, index: usize, token: &str) -> Result<Arc<VerifiedToken>, Denial> {
+        let generation = self.cache.generation();
+        let issuer = &*self.issuers[index];
+        let known = match issuer.introspection().map(Introspection::tokens) {
+            Some(TokensAsked::All) => {
+                if !jose::peek_issuer(token).is_some_and(|claimed| issuer.is_called(&claimed)) {
+                    return Err(Denial::InvalidToken(TokenFault::IssuerNotAccepted));
+                }
+                let known = self.introspect_as(index, token).await?.ok_or(INACTIVE)?;
+                // It says whose it is.
+                Known { is_opaque: false, ..known }
+            }
+            Some(TokensAsked::Verified) => {
+                let known = Known::of_jwt(index, self.pass_door(issuer, token).await?);
+                let introspected = self.introspect_as(index, token).await?.ok_or(INACTIVE)?;
+                Known { fresh_until: introspected.fresh_until, ..known }
+            }
+            Some(TokensAsked::Opaque) | None => Known::of_jwt(index, self.pass_door(issuer, token).await?),
+        };
+        self.compile(token, known, generation).await
+    }
+
+    /// Asks the issuers that the route accepts, in the order in which it names them, until one knows the token.
+    async fn introspect(&self, guard: &Guard, token: &str) -> Result<Arc<VerifiedToken>, Denial> {
+        let generation = self.cache.generation();
+        // Where nobody can be asked, it is not even a token.
+        let mut verdict = Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed));
+        for accepted in &guard.accepts {
+            if self.issuers[accepted.issuer].introspection().is_none() {
+                continue;
+            }
+            match self.introspect_as(accepted.issuer, token).await {
+                Ok(Some(known)) => return self.compile(token, known, generation).await,
+                // Somebody who did not answer may know it.
+                Ok(None) if matches!(verdict, Denial::Undecidable(_)) => {}
+                Ok(None) => verdict = INACTIVE,
+                Err(unknown) => verdict = unknown,
+            }
+        }
+        Err(verdict)
+    }
+
+    async fn introspect_as(&self, index: usize, token: &str) -> Result<Option<Known>, Denial> {
+        let Some(introspection) = self.issuers[index].introspection() else { return Ok(None) };
+        let introspected = introspection.introspect(token).await;
+        let introspected = introspected.map_err(|Unknown| Denial::Undecidable("introspection_unavailable"))?;
+        Ok(introspected.map(|introspected| Known::of_answer(index, introspected)))
+    }
+
+    /// Facts and values for every request that will carry this token.
+    async fn compile(&self, token: &str, known: Known, generation: u64) -> Result<Arc<VerifiedToken>, Denial> {
+        let issuer = &self.issuers[known.issuer];
+        let token_id = known.claims.get("jti").and_then(Value::as_str).map(Box::from);
+        let mut facts = TokenFacts::of_named_claims(known.claims, issuer.claim_names());
         if !facts.permissions.is_empty() {
             let ids: Vec<&str> = facts.permissions.iter().map(|target| &*target.id).collect();
             let names = issuer.names_of(&ids).await.map_err(|Unknown| Denial::Undecidable("directory_unavailable"))?;
@@ -203,12 +290,14 @@ impl Enforcer {
         let identity = Identity::of(&facts);
         let pseudonym = self.pseudonyms.of(&facts.issuer, &facts.subject);
         let compiled = Arc::new(VerifiedToken {
-            issuer: index,
+            issuer: known.issuer,
             facts,
             identity,
-            expires_at: verified.expires_at,
+            expires_at: known.expires_at,
+            fresh_until: known.fresh_until,
+            is_opaque: known.is_opaque,
             token_id,
-            key_id: verified.key_id,
+            key_id: known.key_id,
             pseudonym,
             cleared: Cleared::default(),
         });

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Identity;
+use super::{Guard, Identity};
 use crate::clock::UnixSeconds;
 use crate::policy::TokenFacts;
 use crate::revocations::{Bearings, Revocations};
@@ -19,9 +19,13 @@ pub struct VerifiedToken {
     pub identity: Identity,
     /// From this instant on it is worthless.
     pub expires_at: UnixSeconds,
+    /// From this instant on its issuer has to be asked again.
+    pub fresh_until: UnixSeconds,
+    /// Nothing in it says whose it is: its issuer was found by asking.
+    pub is_opaque: bool,
     /// `jti`, for revocation.
     pub token_id: Option<Box<str>>,
-    /// The key that verified it.
+    /// The key that verified it; `introspection` if its issuer was asked instead.
     pub key_id: Arc<str>,
     /// What log lines call the subject.
     pub pseudonym: Box<str>,
@@ -40,6 +44,12 @@ impl Default for Cleared {
 }
 
 impl VerifiedToken {
+    /// Whether what is known of it is all there is to know here: it is fresh (or over anyway), and if it could be somebody
+    /// else's too, it is of somebody whom the route accepts.
+    pub(super) fn is_current(&self, guard: &Guard, now: UnixSeconds) -> bool {
+        (now < self.fresh_until || now >= self.expires_at) && (!self.is_opaque || guard.accepts(self.issuer))
+    }
+
     /// Whether it was revoked. Asked for every request, so nothing is looked up unless there is a new mark.
     pub(super) fn is_revoked(&self, revocations: &Revocations) -> bool {
         // Read first: a mark that comes between here and the lookup is asked for again the next time.

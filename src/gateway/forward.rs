@@ -128,18 +128,16 @@ impl Forwarder {
         identity: Option<&'a Identity>,
     ) -> impl Iterator<Item = (&'a HeaderName, Option<&'a HeaderValue>)> {
         let (names, values) = (&self.fields, identity);
-        let fields: [(_, fn(&Identity) -> &Option<HeaderValue>); 7] = [
-            (&names.subject, |identity| &identity.subject),
-            (&names.client, |identity| &identity.client),
-            (&names.tenant, |identity| &identity.tenant),
-            (&names.issuer, |identity| &identity.issuer),
-            (&names.scope, |identity| &identity.scope),
-            (&names.roles, |identity| &identity.roles),
-            (&names.permissions, |identity| &identity.permissions),
+        let fields = [
+            (&names.subject, values.and_then(|identity| identity.subject.as_ref())),
+            (&names.client, values.and_then(|identity| identity.client.as_ref())),
+            (&names.tenant, values.and_then(|identity| identity.tenant.as_ref())),
+            (&names.issuer, values.and_then(|identity| identity.issuer.as_ref())),
+            (&names.scope, values.and_then(|identity| identity.scope.as_ref())),
+            (&names.roles, values.and_then(|identity| identity.roles.as_ref())),
+            (&names.permissions, values.and_then(|identity| identity.permissions.as_ref())),
         ];
-        fields.into_iter().filter_map(move |(name, value)| {
-            Some((name.as_ref()?, values.and_then(|identity| value(identity).as_ref())))
-        })
+        fields.into_iter().filter_map(|(name, value)| Some((name.as_ref()?, value)))
     }
 
     /// Whether a client sent a field that some application takes for one that carries an identity, but no proxy: whoever

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::fetch::{FetchError, Fetcher};
+use crate::config::{self, KeyLocation};
 
 /// Whom to ask about itself.
 #[derive(Clone, Debug)]
@@ -27,6 +28,14 @@ pub(super) struct Metadata {
 }
 
 impl Place {
+    pub(super) fn of(issuer: &config::ForeignIssuer, timeout_for: Duration) -> Self {
+        let url = match &issuer.keys {
+            KeyLocation::Metadata(url) => url.clone(),
+            KeyLocation::Url(_) | KeyLocation::Known(_) | KeyLocation::Nowhere => None,
+        };
+        Self { issuer: issuer.issuer.clone(), url, allows_http: issuer.allows_http, timeout_for }
+    }
+
     /// Asks in each place until there is metadata about this issuer.
     ///
     /// # Errors

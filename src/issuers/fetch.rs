@@ -2,11 +2,14 @@
 //!
 //! Owns the limits of one request. When to ask and what the answer means is the business of those who ask.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};
 use reqwest::{Client, RequestBuilder, Response, redirect};
+
+use crate::secret::Secret;
 
 /// The largest document that is read, in bytes.
 const MOST_BYTES: usize = 256 * 1024;
@@ -75,10 +78,51 @@ impl Fetcher {
         Ok(Self(client))
     }
 
+    /// What `url` answers to a form, within the time of whoever asks.
+    pub(super) async fn posted(
+        &self,
+        url: &str,
+        form: &[(&str, &str)],
+        credentials: &Credentials,
+    ) -> Result<Document, FetchError> {
+        let Credentials { client_id, client_secret } = credentials;
+        let request = self.0.post(url).header(http::header::ACCEPT, "application/json");
+        read(request.basic_auth(client_id, Some(client_secret.expose())).form(form)).await
+    }
+
     /// The document at `url`, whole within `timeout`.
     pub(super) async fn document(&self, url: &str, timeout: Duration) -> Result<Document, FetchError> {
         answered(self.0.get(url).header(http::header::ACCEPT, "application/json"), timeout).await
     }
+}
+
+/// How we show who is asking, encoded for Basic authentication (RFC 6749 2.3.1).
+#[derive(Debug)]
+pub(super) struct Credentials {
+    client_id: String,
+    client_secret: Secret<String>,
+}
+
+impl Credentials {
+    pub(super) fn new(client_id: &str, client_secret: &Secret<String>) -> Self {
+        Self { client_id: form_encoded(client_id), client_secret: Secret::new(form_encoded(client_secret.expose())) }
+    }
+}
+
+/// As forms and Basic authentication want it (RFC 6749 2.3.1, appendix B).
+fn form_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
+            b' ' => encoded.push('+'),
+            other => {
+                // Writing to a string cannot fail.
+                let _ = write!(encoded, "%{other:02X}");
+            }
+        }
+    }
+    encoded
 }
 
 async fn answered(request: RequestBuilder, timeout: Duration) -> Result<Document, FetchError> {
@@ -167,5 +211,11 @@ mod tests {
             assert_eq!(fresh_for(&fields(control, age)), expected.map(Duration::from_secs), "{control}");
         }
         assert_eq!(fresh_for(&HeaderMap::new()), None);
+    }
+
+    // RFC 6749 2.3.1, F-182
+    #[test]
+    fn credentials_are_encoded_before_they_are_basic() {
+        assert_eq!(form_encoded("a b+c/d=:é*-._~"), "a+b%2Bc%2Fd%3D%3A%C3%A9*-._%7E");
     }
 }

@@ -71,12 +71,7 @@ impl KeySource {
             KeyLocation::Metadata(_) | KeyLocation::Url(_) | KeyLocation::Nowhere => None,
         };
         let location = match &settings.keys {
-            KeyLocation::Metadata(url) => Location::Metadata(Place {
-                issuer: settings.issuer.clone(),
-                url: url.clone(),
-                allows_http: settings.allows_http,
-                timeout_for: settings.timeout_for,
-            }),
+            KeyLocation::Metadata(_) => Location::Metadata(Place::of(settings, settings.timeout_for)),
             KeyLocation::Url(url) => Location::Url(url.clone()),
             KeyLocation::Known(_) | KeyLocation::Nowhere => Location::Settled,
         };

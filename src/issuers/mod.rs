@@ -3,8 +3,10 @@
 //! Owns what has to be asked of them: metadata, keys, and whether a token is active. What makes a token good is `jose`'s and
 //! what it may do `policy`'s business; who may be believed at all, the configuration says.
 
+mod breaker;
 mod discovery;
 mod fetch;
+mod introspection;
 mod key_source;
 
 use std::sync::Arc;
@@ -13,10 +15,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use fetch::{FetchError, Fetcher};
+use introspection::Introspector;
 use key_source::KeySource;
 
+use crate::clock::Clock;
 use crate::config;
-use crate::enforce::{Issuer, Trusted, Unknown};
+use crate::enforce::{Introspection, Issuer, Trusted, Unknown};
 use crate::jose::{Expectations, KeySet};
 use crate::metrics::Metrics;
 use crate::policy::ClaimNames;
@@ -26,6 +30,7 @@ use crate::policy::ClaimNames;
 pub struct Outbound {
     pub fetcher: Fetcher,
     pub metrics: Arc<Metrics>,
+    pub clock: Clock,
 }
 
 /// Somebody else's issuer, as `enforce` sees it.
@@ -33,6 +38,7 @@ pub struct ForeignIssuer {
     expectations: Expectations,
     claims: ClaimNames,
     keys: KeySource,
+    introspection: Option<Introspector>,
 }
 
 impl ForeignIssuer {
@@ -45,7 +51,12 @@ impl ForeignIssuer {
             required_claims: settings.required_claims.iter().map(|name| name.as_str().into()).collect(),
             ..Expectations::new(&settings.issuer)
         };
-        Self { expectations, claims: settings.claims.clone(), keys: KeySource::new(name, settings, outbound.clone()) }
+        Self {
+            expectations,
+            claims: settings.claims.clone(),
+            keys: KeySource::new(name, settings, outbound.clone()),
+            introspection: settings.introspection.as_ref().map(|own| Introspector::new(name, settings, own, outbound)),
+        }
     }
 
     /// Keeps its keys as new as they should be, as long as it is polled. `forget` is called when one of them is gone, so
@@ -81,6 +92,10 @@ impl Issuer for ForeignIssuer {
 
     fn claim_names(&self) -> &ClaimNames {
         &self.claims
+    }
+
+    fn introspection(&self) -> Option<&dyn Introspection> {
+        self.introspection.as_ref().map(|introspection| introspection as &dyn Introspection)
     }
 
     fn age_of_keys(&self) -> Option<(&str, Duration)> {

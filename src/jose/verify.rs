@@ -139,8 +139,8 @@ pub fn verify(token: &str, expectations: &Expectations, keys: &KeySet, now: i64)
     if issued_at.is_some_and(|issued_at| issued_at > latest) {
         return Err(Reason::IssuedInFuture);
     }
-    let is_missing = |name: &&Box<str>| claims.get(&***name).is_none_or(Value::is_null);
-    if expectations.required_claims.iter().any(|name| is_missing(&name)) {
+    let is_missing = |name: &str| claims.get(name).is_none_or(Value::is_null);
+    if expectations.required_claims.iter().any(|name| is_missing(name)) {
         return Err(Reason::MissingClaim);
     }
     Ok(Verified { header, key_id: Arc::clone(key.kid()), claims, expires_at, issued_at })

@@ -18,6 +18,9 @@ pub struct Approval {
     pub session_id: Option<Uuid>,
     /// Every scope that was approved, in the order asked for.
     pub scopes: Vec<String>,
+    /// The API that the access tokens are for; the client itself if none was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
     /// When the user proved who they are (`auth_time`).
     pub authenticated_at: i64,
     /// How (`amr`, RFC 8176): `pwd`, `otp`, `mfa`.
@@ -102,6 +105,8 @@ pub struct DeviceCode {
     pub tenant_id: Uuid,
     pub application_id: Uuid,
     pub scopes: Vec<String>,
+    /// The API that was asked for.
+    pub audience: Option<String>,
     pub state: DeviceState,
     /// Seconds that the client must wait between two polls; grows when it does not (J6).
     pub interval: i64,

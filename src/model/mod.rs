@@ -36,5 +36,5 @@ pub use logged_event::{EventKind, LoggedEvent};
 pub use named_key::NamedKey;
 pub use revocation::{Revocation, Revoked};
 pub use session::{Session, UntoldLogout};
-pub use tenant::{Profile, Tenant, TenantSettings, Theme, UserCodeShape};
+pub use tenant::{Api, Profile, Tenant, TenantSettings, Theme, UserCodeShape};
 pub use user::{Consent, Obstacle, PasswordChange, Registration, User, UserProfile};

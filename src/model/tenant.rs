@@ -81,7 +81,29 @@ pub struct TenantSettings {
     /// Whether a session begins without the person ticking "keep me signed in" (D-18).
     pub always_remember: bool,
     pub theme: Theme,
+    /// What access tokens can be for besides the client, where the dialect knows APIs (F-231).
+    pub apis: Vec<Api>,
     pub data: Data,
+}
+
+/// An API that clients ask for by its identifier, which is then the audience of the access token. Entities are the other
+/// kind of target: clients ask for those by scope, and get what was granted to them, not what a person approves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Api {
+    /// Unique in the tenant; a URL by custom.
+    pub identifier: String,
+    /// The scopes that clients may ask for with it, besides those of OpenID Connect and their own.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Whether `offline_access` is honoured with it (F-244).
+    #[serde(default)]
+    pub allows_offline_access: bool,
+}
+
+impl TenantSettings {
+    pub fn api(&self, identifier: &str) -> Option<&Api> {
+        self.apis.iter().find(|api| api.identifier == identifier)
+    }
 }
 
 impl Default for TenantSettings {
@@ -103,6 +125,7 @@ impl Default for TenantSettings {
             open_introspection: false,
             always_remember: true,
             theme: Theme::default(),
+            apis: Vec::new(),
             data: Data::new(),
         }
     }

@@ -60,7 +60,8 @@ impl AuthorizationServer {
         say("nonce", approval.nonce.clone().filter(|_| with.nonce).map(Value::from));
         say("sid", approval.session_id.map(|id| id.to_string().into()));
         say("sub", Some(subject.user.id.to_string().into()));
-        for name in user_claims_of(approval, subject, with) {
+        let handling = issuer.dialect().scope_handling_of(&subject.application.settings);
+        for name in user_claims_of(approval, handling, with) {
             say(name, user_claims::find(&subject.user, name));
         }
         // Alphabetical, like every other answer of ours.
@@ -71,12 +72,12 @@ impl AuthorizationServer {
 
 /// Rule E10: what the request asked to see in the ID token, and what scopes ask for where there is no access token to
 /// get it with (Core 5.4). `Compatibility` adds the names that FusionAuth puts everywhere (D-02).
-fn user_claims_of(approval: &Approval, subject: &Subject, with: IdTokenBinding<'_>) -> Vec<&'static str> {
+fn user_claims_of(approval: &Approval, handling: ScopeHandling, with: IdTokenBinding<'_>) -> Vec<&'static str> {
     let mut names = user_claims::asked(approval.claims.as_ref(), "id_token");
     if with.access_token.is_none() && with.code.is_none() {
         names.extend(approval.scopes.iter().flat_map(|scope| user_claims::of_scope(scope)));
     }
-    match subject.application.settings.scope_handling {
+    match handling {
         ScopeHandling::Strict => {}
         ScopeHandling::Compatibility => names.extend(["email", "email_verified", "preferred_username"]),
     }

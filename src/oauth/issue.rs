@@ -281,7 +281,7 @@ impl AuthorizationServer {
             client_id: Some(&application.client_id),
             ..Bearings::default()
         };
-        let tells_names = match application.settings.scope_handling {
+        let tells_names = match issuer.dialect().scope_handling_of(&application.settings) {
             ScopeHandling::Strict => false,
             ScopeHandling::Compatibility => true,
         };
@@ -291,7 +291,7 @@ impl AuthorizationServer {
             acr: approval.acr.as_deref(),
             amr: &approval.methods,
             application_id: registration.map(|_| application.id),
-            aud: &application.client_id,
+            aud: approval.audience.as_deref().unwrap_or(&application.client_id),
             auth_time: approval.authenticated_at,
             authentication_type: approval.authentication_type.as_str(),
             client_id: &application.client_id,

@@ -257,6 +257,7 @@ impl AuthorizationServer {
             acr: Some(if has_both { "2" } else { "1" }.to_owned()),
             nonce: None,
             claims: None,
+            audience: None,
             authentication_type: AuthenticationType::Password,
         };
         self.check_can_issue(asking.issuer, &approval)?;

@@ -29,6 +29,7 @@
 //! | OpenID Connect Core 5.3 UserInfo | `userinfo` |
 
 mod access_tokens;
+mod audience;
 mod authorization;
 mod change_password;
 mod client;

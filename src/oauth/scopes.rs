@@ -2,7 +2,7 @@
 //! entities have a grammar of their own (`grant/client_credentials`).
 
 use super::error::{ErrorReason, OAuthError};
-use crate::model::{ApplicationSettings, UnknownScopes};
+use crate::model::{Api, ApplicationSettings, UnknownScopes};
 
 pub(super) const OPENID: &str = "openid";
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
@@ -11,11 +11,16 @@ pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 const MAX_SCOPE_BYTES: usize = 4 * 1024;
 const MAX_SCOPE_VALUES: usize = 64;
 
-/// The scopes of a request in the order asked for, each once; those that nobody defined as the application wants it.
+/// The scopes of a request in the order asked for, each once; those that nobody defined as the application wants it. With
+/// an API, its scopes are there too, and `offline_access` is only if it says so (F-244).
 ///
 /// # Errors
 /// `invalid_scope` if it is too long, holds a character that no scope has, or a scope that is rejected.
-pub(super) fn check(settings: &ApplicationSettings, scope: Option<&str>) -> Result<Vec<String>, OAuthError> {
+pub(super) fn check(
+    settings: &ApplicationSettings,
+    api: Option<&Api>,
+    scope: Option<&str>,
+) -> Result<Vec<String>, OAuthError> {
     let scope = scope.unwrap_or_default();
     if scope.len() > MAX_SCOPE_BYTES || words(scope).count() > MAX_SCOPE_VALUES {
         return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, "The scope is too long."));
@@ -26,7 +31,10 @@ pub(super) fn check(settings: &ApplicationSettings, scope: Option<&str>) -> Resu
             let description = "The scope has a character that is not allowed in one.";
             return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, description));
         }
-        let kept = is_known(settings, word)
+        if word == OFFLINE_ACCESS && api.is_some_and(|api| !api.allows_offline_access) {
+            continue;
+        }
+        let kept = is_known(settings, api, word)
             || match settings.unknown_scopes {
                 UnknownScopes::Allow => !is_reserved(word),
                 UnknownScopes::Remove => false,
@@ -43,10 +51,16 @@ pub(super) fn check(settings: &ApplicationSettings, scope: Option<&str>) -> Resu
 }
 
 /// Whether the application can have this scope without anybody allowing unknown ones.
-pub(super) fn is_known(settings: &ApplicationSettings, scope: &str) -> bool {
+pub(super) fn is_known(settings: &ApplicationSettings, api: Option<&Api>, scope: &str) -> bool {
+    let of_api = || api.is_some_and(|api| api.scopes.iter().any(|own| own == scope));
     match settings.provided_scopes.find(scope) {
         Some(provided) => provided.is_enabled,
-        None => scope == OPENID || scope == OFFLINE_ACCESS || settings.scopes.iter().any(|own| own.name == scope),
+        None => {
+            scope == OPENID
+                || scope == OFFLINE_ACCESS
+                || settings.scopes.iter().any(|own| own.name == scope)
+                || of_api()
+        }
     }
 }
 
@@ -108,17 +122,33 @@ mod tests {
             ("a\tb", Allow, None),
         ];
         for (scope, unknown, expected) in rows {
-            let found = check(&settings(unknown), Some(scope)).ok();
+            let found = check(&settings(unknown), None, Some(scope)).ok();
             assert_eq!(found, expected.map(|words| words.iter().map(|&word| word.to_owned()).collect()), "{scope:?}");
         }
+    }
+
+    // F-231, F-244
+    #[test]
+    fn an_api_brings_scopes_and_decides_on_offline_access() {
+        let api = |allows_offline_access| Api {
+            identifier: "https://orders.example/".to_owned(),
+            scopes: vec!["read:orders".to_owned()],
+            allows_offline_access,
+        };
+        let settings = settings(UnknownScopes::Reject);
+        let asked = Some("openid read:orders offline_access");
+        assert!(check(&settings, None, asked).is_err());
+        assert_eq!(check(&settings, Some(&api(false)), asked).unwrap(), ["openid", "read:orders"]);
+        assert_eq!(check(&settings, Some(&api(true)), asked).unwrap(), ["openid", "read:orders", "offline_access"]);
+        assert!(check(&settings, Some(&api(true)), Some("write:orders")).is_err());
     }
 
     // N6
     #[test]
     fn a_scope_is_at_most_four_kibibytes_and_64_values() {
         let settings = settings(UnknownScopes::Allow);
-        assert_eq!(check(&settings, Some(&["openid"; 64].join(" "))).unwrap(), ["openid"]);
-        assert!(check(&settings, Some(&["openid"; 65].join(" "))).is_err());
-        assert!(check(&settings, Some(&"a".repeat(4097))).is_err());
+        assert_eq!(check(&settings, None, Some(&["openid"; 64].join(" "))).unwrap(), ["openid"]);
+        assert!(check(&settings, None, Some(&["openid"; 65].join(" "))).is_err());
+        assert!(check(&settings, None, Some(&"a".repeat(4097))).is_err());
     }
 }

@@ -13,6 +13,7 @@ use super::keys::LocalIssuer;
 use super::login::Endpoint;
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
+use crate::directory::redirect_uri::is_configured_origin;
 use crate::profile::{Dialect, Endpoint as Called, Spoken};
 
 /// Whose request came to a path of a dialect's own.
@@ -22,6 +23,8 @@ pub struct Speaker {
     pub dialect: &'static Dialect,
     /// What stands in front of our paths when a browser is led to another one.
     pub prefix: Option<String>,
+    /// The client that the request names.
+    pub client_id: Option<String>,
 }
 
 impl AuthorizationServer {
@@ -36,14 +39,12 @@ impl AuthorizationServer {
         spoken: &Spoken<'_>,
         request: &TokenRequest<'_>,
     ) -> Result<Option<Speaker>, OAuthError> {
-        let issuers = self.keys.issuers();
-        let speakers: Vec<_> = issuers.iter().filter(|issuer| spoken.is_of(issuer.dialect())).collect();
+        let speakers = self.keys.speaking(|dialect| spoken.is_of(dialect));
         let issuer = match spoken.tenant {
             Some(name) => {
-                let is_called = |issuer: &&&Arc<LocalIssuer>| {
-                    let tenant = &issuer.tenant;
-                    Uuid::try_parse(name).is_ok_and(|id| id == tenant.id)
-                        || (issuer.dialect().has_realms && tenant.name == name)
+                let id = Uuid::try_parse(name).ok();
+                let is_called = |issuer: &&Arc<LocalIssuer>| {
+                    id == Some(issuer.tenant.id) || (issuer.dialect().has_realms && issuer.tenant.name == name)
                 };
                 match speakers.iter().find(is_called) {
                     Some(issuer) => issuer,
@@ -57,18 +58,21 @@ impl AuthorizationServer {
             Some(name) => Some(name.to_owned()),
             None => (!is_default).then(|| issuer.tenant.id.to_string()),
         };
-        Ok(Some(Speaker { tenant_id: issuer.tenant.id, dialect: issuer.dialect(), prefix }))
+        let parameters = Parameters::parse(request.body).ok();
+        let credentials = parameters.as_ref().and_then(|form| Credentials::find(request, form).ok().flatten());
+        let client_id = credentials.map(|credentials| credentials.client_id.into_owned());
+        Ok(Some(Speaker { tenant_id: issuer.tenant.id, dialect: issuer.dialect(), prefix, client_id }))
     }
 
     async fn speaker_by_hints<'a>(
         &self,
-        speakers: &[&'a Arc<LocalIssuer>],
+        speakers: &'a [Arc<LocalIssuer>],
         request: &TokenRequest<'_>,
     ) -> Result<&'a Arc<LocalIssuer>, OAuthError> {
         // What is wrong with the parameters is told by the endpoint.
         let parameters = Parameters::parse(request.body).ok();
         let find = |name: &str| parameters.as_ref().and_then(|parameters| parameters.find(name));
-        let of_id = |id: Uuid| speakers.iter().copied().find(|issuer| issuer.tenant.id == id);
+        let of_id = |id: Uuid| speakers.iter().find(|issuer| issuer.tenant.id == id);
         let header = request.tenant_header.and_then(|value| std::str::from_utf8(value).ok());
         if let Some(hint) = header.filter(|value| !value.is_empty()).or_else(|| find("tenantId")) {
             return Uuid::try_parse(hint).ok().and_then(of_id).ok_or_else(unknown_tenant);
@@ -84,7 +88,7 @@ impl AuthorizationServer {
             let mut knowing = Vec::new();
             for speaker in speakers {
                 if self.find_client(speaker.tenant.id, &credentials.client_id).await?.is_some() {
-                    knowing.push(*speaker);
+                    knowing.push(speaker);
                 }
             }
             if let [only] = knowing[..] {
@@ -99,6 +103,24 @@ impl AuthorizationServer {
         })
     }
 
+    /// Whether a client of the tenant lists this origin of scripts; any, if nobody says which (F-252).
+    ///
+    /// # Errors
+    /// `temporarily_unavailable` if the store does not answer.
+    pub async fn lists_origin(
+        &self,
+        tenant_id: Uuid,
+        client_id: Option<&str>,
+        origin: &str,
+    ) -> Result<bool, OAuthError> {
+        if let Some(client_id) = client_id {
+            let application = self.directory.find_application(tenant_id, client_id).await?;
+            return Ok(application.is_some_and(|known| is_configured_origin(&known.settings, origin)));
+        }
+        let applications = self.directory.applications(Some(tenant_id)).await?;
+        Ok(applications.iter().any(|known| is_configured_origin(&known.settings, origin)))
+    }
+
     /// Whether the dialect's path of an endpoint alone, without anything that names a tenant, means this one.
     pub(super) fn is_meant_alone(&self, issuer: &LocalIssuer, endpoint: Called) -> bool {
         let is_this = |other: &Arc<LocalIssuer>| other.tenant.id == issuer.tenant.id;
@@ -106,9 +128,7 @@ impl AuthorizationServer {
             return true;
         }
         let Some(path) = issuer.dialect().own_path(endpoint) else { return false };
-        let issuers = self.keys.issuers();
-        let mut speakers = issuers.iter().filter(|other| other.dialect().own_path(endpoint) == Some(path));
-        speakers.all(is_this)
+        self.keys.speaking(|dialect| dialect.own_path(endpoint) == Some(path)).iter().all(is_this)
     }
 
     /// Without hint and client the default tenant is meant.

@@ -242,6 +242,7 @@ fn approval_of(believed: &Believed, user_id: Uuid, application: &Arc<Application
         acr: believed.text("acr").map(str::to_owned),
         nonce: None,
         claims: None,
+        audience: None,
         authentication_type: AuthenticationType::SingleSignOn,
     })
 }

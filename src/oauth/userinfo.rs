@@ -14,6 +14,7 @@ use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest, scopes, user_claims};
 use crate::jose::TokenType;
 use crate::model::{KeyPurpose, ScopeHandling};
+use crate::profile::Dialect;
 
 /// The claims, or a JWT that says them if the client registered for that.
 pub enum UserInfo {
@@ -39,7 +40,7 @@ impl AuthorizationServer {
         }
         let believed = self.verify_access_token(&issuer, &token)?;
         let subject = self.subject_of_token(&issuer, &believed).await?;
-        let claims = claims(&subject, &believed);
+        let claims = claims(&subject, &believed, issuer.dialect());
         if subject.application.settings.userinfo_algorithm.is_none() {
             return Ok(UserInfo::Plain(claims));
         }
@@ -58,7 +59,7 @@ impl AuthorizationServer {
             Some(Client::Application(application)) => application,
             Some(Client::Entity(_)) | None => return Err(access_tokens::invalid()),
         };
-        match application.settings.scope_handling {
+        match issuer.dialect().scope_handling_of(&application.settings) {
             ScopeHandling::Strict if !believed.has_scope(scopes::OPENID) => return Err(insufficient()),
             ScopeHandling::Strict | ScopeHandling::Compatibility => {}
         }
@@ -105,7 +106,7 @@ fn find_token<'a>(request: &TokenRequest<'a>, form: &'a Parameters<'a>) -> Resul
     }
 }
 
-fn claims(subject: &Subject, believed: &Believed) -> Map<String, Value> {
+fn claims(subject: &Subject, believed: &Believed, dialect: &Dialect) -> Map<String, Value> {
     let settings = &subject.application.settings;
     let mut names: Vec<&str> = believed
         .text("scope")
@@ -118,7 +119,7 @@ fn claims(subject: &Subject, believed: &Believed) -> Map<String, Value> {
         names.extend(asked.iter().filter_map(Value::as_str));
     }
     let mut claims = Map::new();
-    match settings.scope_handling {
+    match dialect.scope_handling_of(settings) {
         ScopeHandling::Strict => {}
         // F-148: everything that is known.
         ScopeHandling::Compatibility => {

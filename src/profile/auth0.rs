@@ -1,7 +1,7 @@
 //! `auth0`: the Device Authorization Flow of its documentation, and what its SDKs call (CONTRACT 2.O).
 
 use super::endpoint::at;
-use super::{DeviceMember, Dialect, Endpoint, Statuses, TenantDefaults, TokenMember, standard};
+use super::{DeviceLog, DeviceMember, Dialect, Endpoint, Statuses, TenantDefaults, TokenMember, standard};
 
 pub(super) const DIALECT: Dialect = Dialect {
     own_paths: &[
@@ -51,14 +51,33 @@ pub(super) const DIALECT: Dialect = Dialect {
         DeviceMember::ExpiresIn,
         DeviceMember::Interval,
     ],
+    // F-242
+    poll_penalty: 0,
+    poll_leeway: 1,
+    tells_wait: true,
     // F-245, F-246
     confidential_devices: false,
     tenant: TenantDefaults {
         access_token_for: 86_400,
-        // D6: its SDKs know RSA only.
         access_token_algorithm: "RS256",
         device_code_for: 900,
         ..standard::DIALECT.tenant
     },
+    knows_apis: true,
+    // D6: its SDKs read RSA keys only.
+    rsa_only: true,
+    // F-248
+    rotates_for_public: false,
+    refreshes_a_minute: Some(60),
+    lists_origins: true,
+    log: Some(DeviceLog {
+        protocol: "oauth2-device-code",
+        request_refused: "fdeaz",
+        user_code_wrong: "fdeac",
+        denied: "fdecc",
+        exchange_refused: "fede",
+        exchanged: "sede",
+    }),
+    confirms_logout: false,
     ..standard::DIALECT
 };

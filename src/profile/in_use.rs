@@ -48,13 +48,6 @@ impl Spoken<'_> {
 }
 
 impl InUse {
-    /// As if there were a tenant of each profile. Names of tenants are not known.
-    pub fn all() -> Self {
-        let all = Self::default();
-        all.profiles.store(u8::MAX, Ordering::Relaxed);
-        all
-    }
-
     /// Takes note of the tenants that there are now.
     pub fn replace<'t>(&self, tenants: impl IntoIterator<Item = &'t Tenant>) {
         let (mut profiles, mut realms) = (0, HashSet::new());
@@ -63,7 +56,8 @@ impl InUse {
             if !dialect.own_paths.is_empty() {
                 profiles |= bit(tenant.profile);
             }
-            if dialect.has_realms {
+            // Nobody's name stands for the shared paths or the management API.
+            if dialect.has_realms && !is_taken(&tenant.name) {
                 realms.insert(tenant.name.as_str().into());
             }
         }
@@ -77,22 +71,32 @@ impl InUse {
         if profiles == 0 {
             return None;
         }
+        let used = || Profile::ALL.into_iter().filter(|profile| profiles & bit(*profile) != 0).map(Dialect::of);
+        if let Some((endpoint, path)) = used().find_map(|dialect| dialect.at(path)) {
+            return Some(Spoken { endpoint, path, tenant: None });
+        }
         let (tenant, rest) = split(path);
-        let used = Profile::ALL.into_iter().filter(|profile| profiles & bit(*profile) != 0).map(Dialect::of);
-        for dialect in used {
-            if let Some((endpoint, found)) = dialect.at(path) {
-                return Some(Spoken { endpoint, path: found, tenant: None });
-            }
-            let of_realm = || dialect.has_realms.then(|| shared_at(rest)).flatten();
-            let Some((endpoint, found)) = dialect.at(rest).or_else(of_realm) else { continue };
-            let is_id = tenant.len() == Hyphenated::LENGTH && Uuid::try_parse(tenant).is_ok();
-            let own = dialect.own_path(endpoint) == Some(found);
-            if (is_id && own) || (dialect.has_realms && self.realms.load().contains(tenant)) {
-                return Some(Spoken { endpoint, path: found, tenant: Some(tenant) });
+        let is_id = tenant.len() == Hyphenated::LENGTH && Uuid::try_parse(tenant).is_ok();
+        for dialect in used() {
+            let own = dialect.at(rest).filter(|_| is_id || self.is_realm(dialect, tenant));
+            let found = own.or_else(|| shared_at(rest).filter(|_| self.is_realm(dialect, tenant)));
+            if let Some((endpoint, path)) = found {
+                return Some(Spoken { endpoint, path, tenant: Some(tenant) });
             }
         }
         None
     }
+
+    fn is_realm(&self, dialect: &Dialect, name: &str) -> bool {
+        dialect.has_realms && self.realms.load().contains(name)
+    }
+}
+
+/// Whether a path is one that only dialects have, in use or not.
+pub fn is_spoken_somewhere(path: &str) -> bool {
+    let (tenant, rest) = split(path);
+    let is_at = |path: &str| Profile::ALL.into_iter().any(|profile| Dialect::of(profile).at(path).is_some());
+    !is_taken(tenant) && (is_at(path) || is_at(rest))
 }
 
 /// Every pattern of a dialect's own paths, for those who count.
@@ -112,6 +116,11 @@ pub fn patterns() -> Vec<&'static str> {
 fn split(path: &str) -> (&str, &str) {
     let inner = path.strip_prefix('/').unwrap_or_default();
     inner.split_at(inner.find('/').unwrap_or(inner.len()))
+}
+
+/// Whether paths of ours begin with this segment for every tenant.
+fn is_taken(name: &str) -> bool {
+    name == "api" || Endpoint::ALL.into_iter().any(|endpoint| split(endpoint.shared().alone).0 == name)
 }
 
 fn shared_at(path: &str) -> Option<(Endpoint, Path)> {
@@ -165,6 +174,31 @@ mod tests {
         assert!(in_use.find("/master/.well-known/openid-configuration").unwrap().is_of(dialect));
         for other in ["/orders/token", "/acme/token", "/acme/oauth/token", "/orders/.well-known/openid-configuration"] {
             assert_eq!(in_use.find(other), None, "{other}");
+        }
+    }
+
+    // D1: a tenant cannot take the shared paths, nor those of another dialect, by its name.
+    #[test]
+    fn a_name_is_no_way_into_the_paths_of_others() {
+        let in_use = InUse::default();
+        let names = ["oauth2", ".well-known", "password", "api", "oauth", "authorization"];
+        let tenants = names.map(|name| tenant(name, Profile::SimpleIdServer));
+        in_use.replace(tenants.iter().chain([&tenant("a", Profile::Auth0), &tenant("f", Profile::Fusio)]));
+        for path in ["/oauth2/token", "/oauth2/userinfo", "/.well-known/jwks", "/api/token", "/password/token"] {
+            assert_eq!(in_use.find(path), None, "{path}");
+        }
+        for path in ["/oauth/token", "/authorization/token", "/authorization/authorize"] {
+            assert_eq!(in_use.find(path).unwrap().tenant, None, "{path}");
+        }
+    }
+
+    #[test]
+    fn shared_paths_are_nobodys_own() {
+        for path in Endpoint::ALL.map(Endpoint::shared) {
+            assert!(!is_spoken_somewhere(path.alone), "{path:?}");
+        }
+        for path in ["/oauth/token", "/master/token", "/30663132-6464-6665-3032-326466613934/activate"] {
+            assert!(is_spoken_somewhere(path), "{path}");
         }
     }
 

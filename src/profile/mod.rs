@@ -11,10 +11,10 @@ mod simpleidserver;
 mod standard;
 
 pub use endpoint::{Endpoint, Path};
-pub use in_use::{InUse, Spoken, patterns};
+pub use in_use::{InUse, Spoken, is_spoken_somewhere, patterns};
 
 use crate::jose::TokenType;
-use crate::model::Profile;
+use crate::model::{ApplicationSettings, Profile, ScopeHandling};
 
 /// How one profile speaks. `Dialect::of` is the only way to get one.
 #[derive(Debug, PartialEq)]
@@ -43,11 +43,29 @@ pub struct Dialect {
     pub expires_in: ExpiresIn,
     /// The members of an answer to a device, in order.
     pub device_members: &'static [DeviceMember],
+    /// Seconds that are added to the interval of a device that polls too fast (RFC 8628 3.5, J6).
+    pub poll_penalty: i64,
+    /// Seconds by which a poll may be too early (F-242).
+    pub poll_leeway: i64,
+    /// Whether a device that polls too fast is told for how long to wait.
+    pub tells_wait: bool,
     /// Whether clients that authenticate may use the device grant (D22).
     pub confidential_devices: bool,
     /// The fewest bits that a user code may have (J2).
     pub user_code_bits: f64,
     pub tenant: TenantDefaults,
+    /// Whether the parameter `audience` names an API of the tenant (F-231).
+    pub knows_apis: bool,
+    /// Whether its clients know no keys but RSA (D6).
+    pub rsa_only: bool,
+    /// Whether refresh tokens of clients that prove nothing are replaced at each use whatever the policy says (C3).
+    pub rotates_for_public: bool,
+    /// How often one refresh token may be used from one network in a minute (F-251).
+    pub refreshes_a_minute: Option<u32>,
+    /// Whether scripts may read answers on its own paths only in pages of origins that a client lists (F-252).
+    pub lists_origins: bool,
+    /// What its log calls the outcomes of the device grant (F-253).
+    pub log: Option<DeviceLog>,
     /// `typ` of access tokens: RFC 9068 has `at+jwt`, FusionAuth `JWT` (F-198).
     pub access_token_type: TokenType,
     /// Whether the same client secret may come in the header and in the body at once (F-084).
@@ -71,6 +89,10 @@ pub struct Dialect {
     pub names_issuer: bool,
     /// Whether authorization responses say `userState` and `locale` (F-056, F-057), instead of `session_state`.
     pub tells_user_state: bool,
+    /// Whether those of OpenID Connect say `session_state` (Session Management 1.0).
+    pub tells_session_state: bool,
+    /// How claims are told whatever the application says (D-02); `None`: as it says.
+    pub scope_handling: Option<ScopeHandling>,
     /// Whether `offline_access` needs the parameter `device` (F-049, D11).
     pub needs_device: bool,
     /// Whether a login form may be posted without our proof of where it comes from (F-047).
@@ -157,6 +179,17 @@ pub struct TenantDefaults {
     pub user_code_mask: &'static str,
 }
 
+/// Codes in the log, beside our own names of events (F-253, F-254).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceLog {
+    pub protocol: &'static str,
+    pub request_refused: &'static str,
+    pub user_code_wrong: &'static str,
+    pub denied: &'static str,
+    pub exchange_refused: &'static str,
+    pub exchanged: &'static str,
+}
+
 impl Dialect {
     pub fn of(profile: Profile) -> &'static Self {
         match profile {
@@ -167,6 +200,11 @@ impl Dialect {
             Profile::SimpleIdServer => &simpleidserver::DIALECT,
             Profile::Fusio => &fusio::DIALECT,
         }
+    }
+
+    /// How the claims of an application's users are told.
+    pub fn scope_handling_of(&self, settings: &ApplicationSettings) -> ScopeHandling {
+        self.scope_handling.unwrap_or(settings.scope_handling)
     }
 
     /// Where its clients look for the endpoint.

@@ -48,6 +48,7 @@ pub(super) async fn believed(
                     None => outbound.insert(Outbound {
                         fetcher: Fetcher::new().map_err(|error| StartError::Outbound(error.to_string()))?,
                         metrics: metrics.clone(),
+                        clock: opened.clock.clone(),
                     }),
                 };
                 let foreign = Arc::new(ForeignIssuer::new(&issuer.name, settings, outbound));

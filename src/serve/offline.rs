@@ -18,7 +18,7 @@ use crate::jose;
 use crate::metrics::Metrics;
 use crate::model::Tenant;
 use crate::policy::TokenFacts;
-use crate::profile::InUse;
+use crate::profile::{InUse, is_spoken_somewhere};
 
 /// The enforcer of a configuration, if its store can be opened.
 pub struct Offline {
@@ -96,8 +96,7 @@ pub async fn is_own_path(config: &Config, path: &str) -> bool {
         return true;
     }
     let behind_realm = path.get(1..).and_then(|rest| Some(&rest[rest.find('/')?..]));
-    let may_be_spoken = |path: &str| is_own(&InUse::all(), path);
-    if !may_be_spoken(path) && !behind_realm.is_some_and(may_be_spoken) {
+    if !is_spoken_somewhere(path) && !behind_realm.is_some_and(|path| is_own(&nobody, path)) {
         return false;
     }
     let declared = || {

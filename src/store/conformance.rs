@@ -208,6 +208,7 @@ fn approval(grant: u8) -> Approval {
         user_id: id(30),
         session_id: None,
         scopes: vec!["openid".to_owned()],
+        audience: None,
         authenticated_at: 1_000,
         methods: vec!["pwd".to_owned()],
         acr: None,

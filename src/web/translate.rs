@@ -13,12 +13,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{MAX_BODY_BYTES, PeerAddress, respond, sent};
 use crate::oauth::{
     AuthorizationServer, ErrorCode, ErrorReason, OAuthError, Speaker, TokenRequest, form_decoded, form_encoded,
 };
-use crate::profile::{Dialect, InUse, ScopeSeparator, Spoken};
+use crate::profile::{Dialect, ScopeSeparator, Spoken, is_spoken_somewhere};
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
@@ -35,14 +36,42 @@ pub(super) async fn translate(
     let path = request.uri().path().to_owned();
     let Some(spoken) = server.keys().dialects_in_use().find(&path) else {
         // Where nobody speaks so there is nothing, though the endpoint is at this path.
-        return match InUse::all().find(&path) {
-            Some(_) => respond::not_found().await,
-            None => next.run(request).await,
+        return match is_spoken_somewhere(&path) {
+            true => respond::not_found().await,
+            false => next.run(request).await,
         };
     };
-    match translated(&server, &spoken, request).await {
-        Ok(request) => next.run(request).await,
-        Err(answer) => answer,
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let (request, asked) = match translated(&server, &spoken, request).await {
+        Ok(translated) => translated,
+        Err(answer) => return answer,
+    };
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    // Pages have no such field, and get none here.
+    if asked.lists_origins && headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN).is_some() {
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+        if let Some(origin) = origin
+            && asked.is_listed(&server, &origin).await
+        {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+    }
+    response
+}
+
+/// Whose scripts may read the answer.
+struct Asked {
+    lists_origins: bool,
+    tenant_id: Uuid,
+    client_id: Option<String>,
+}
+
+impl Asked {
+    /// F-252. While nobody can say, no origin is.
+    async fn is_listed(&self, server: &AuthorizationServer, origin: &HeaderValue) -> bool {
+        let Ok(origin) = origin.to_str() else { return false };
+        server.lists_origin(self.tenant_id, self.client_id.as_deref(), origin).await.unwrap_or(false)
     }
 }
 
@@ -52,13 +81,14 @@ async fn translated(
     server: &AuthorizationServer,
     spoken: &Spoken<'_>,
     request: Request<Body>,
-) -> Result<Request<Body>, Response> {
+) -> Result<(Request<Body>, Asked), Response> {
     let (mut head, body) = request.into_parts();
     let Ok(mut body) = to_bytes(body, MAX_BODY_BYTES).await else {
         let description = "The body is longer than 64 KiB or ended early.";
         return Err(respond::plain(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description));
     };
-    let is_json = media_type(&head.headers).eq_ignore_ascii_case("application/json");
+    // Its SDKs say so of a GET, too.
+    let is_json = !body.is_empty() && media_type(&head.headers).eq_ignore_ascii_case("application/json");
     let form = if is_json { form_of(&body) } else { Ok(body.clone()) };
     let query = head.uri.query().unwrap_or_default().to_owned();
     let speaker = {
@@ -73,7 +103,7 @@ async fn translated(
         };
         server.speaker(spoken, &asked).await
     };
-    let Speaker { tenant_id, dialect, prefix } = match speaker {
+    let Speaker { tenant_id, dialect, prefix, client_id } = match speaker {
         Ok(Some(speaker)) => speaker,
         Ok(None) => return Err(respond::not_found().await),
         Err(error) => return Err(respond::refuse("dialect", &error)),
@@ -96,7 +126,8 @@ async fn translated(
     let Ok(target) = target.parse::<Uri>() else { return Err(respond::not_found().await) };
     head.uri = target;
     head.extensions.insert(Prefix(prefix));
-    Ok(Request::from_parts(head, Body::from(body)))
+    let asked = Asked { lists_origins: dialect.lists_origins, tenant_id, client_id };
+    Ok((Request::from_parts(head, Body::from(body)), asked))
 }
 
 fn media_type(headers: &HeaderMap) -> &str {

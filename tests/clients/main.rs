@@ -18,9 +18,23 @@ struct World {
     description: String,
 }
 
+/// Somebody to log in with, and where: what a script expects of any world.
+const ANN: &str = r#""user":{"email":"ann@example.com","password":"Setec Astronomy"}"#;
+
 impl World {
     fn start() -> Self {
-        let arguments = ["dev", "--format", "json", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        Self::run(&["dev", "--format", "json", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+    }
+
+    /// The gateway of a configuration, with Ann in it.
+    fn of(configuration: &Path) -> Self {
+        let configuration = configuration.to_str().expect("UTF-8");
+        let mut world = Self::run(&["serve", "--format", "json", "--config", configuration]);
+        world.description = world.description.replacen('{', &format!("{{{ANN},"), 1);
+        world
+    }
+
+    fn run(arguments: &[&str]) -> Self {
         let mut gateway = Command::new(env!("CARGO_BIN_EXE_faregate"))
             .args(arguments)
             .env_remove("RUST_LOG")
@@ -132,20 +146,23 @@ fn environment(name: &str) -> PathBuf {
 }
 
 /// Runs a script, which says `ok` and a name for each step.
-fn run(command: &mut Command, steps: usize) {
-    let world = World::start();
+fn run(command: &mut Command, world: &World, steps: usize) {
     let output = succeed(command.env("FAREGATE_WORLD", &world.description));
     let said = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), steps, "{said}");
 }
 
 fn run_node(script: &str, steps: usize) {
-    run(Command::new("node").arg(script).current_dir(node()), steps);
+    run(Command::new("node").arg(script).current_dir(node()), &World::start(), steps);
 }
 
 fn run_python(script: &str, steps: usize) {
+    run_python_in(&World::start(), script, steps);
+}
+
+fn run_python_in(world: &World, script: &str, steps: usize) {
     let python = python().join("venv/bin/python");
-    run(Command::new(python).arg("-B").arg(script).current_dir(source("python")), steps);
+    run(Command::new(python).arg("-B").arg(script).current_dir(source("python")), world, steps);
 }
 
 #[test]
@@ -176,6 +193,11 @@ fn requests_oauthlib_works() {
 #[test]
 fn fusionauth_client_works() {
     run_python("fusionauth_client_walk.py", 19);
+}
+
+#[test]
+fn auth0_python_works() {
+    run_python_in(&World::of(&source("python").join("auth0.yaml")), "auth0_python_client.py", 9);
 }
 
 /// The OpenAPI document against the server that serves it: thousands of requests made from it, right and wrong ones. No

@@ -22,6 +22,7 @@ fn approval(number: u32) -> Approval {
         user_id: Uuid::from_u128(u128::from(number % 100)),
         session_id: Some(Uuid::new_v4()),
         scopes: ["openid", "email", "profile", "offline_access"].map(str::to_owned).to_vec(),
+        audience: None,
         authenticated_at: 1_000,
         methods: vec!["pwd".to_owned()],
         acr: None,

@@ -14,12 +14,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum::body::Body;
-use faregate::model::{ApplicationGrant, ApplicationSettings, LogoutBehavior, Relationship};
+use faregate::directory::new_tenant;
+use faregate::model::{Api, ApplicationGrant, ApplicationSettings, LogoutBehavior, Profile, Relationship, Tenant};
 use faregate::store::Store as _;
 use http::Request;
 use serde_json::Value;
 
-use crate::support::authorization_server::{Answer, PUBLIC_URL, TestServer, part};
+use crate::support::authorization_server::{Answer, PUBLIC_URL, TENANT, TestServer, part};
 use crate::support::people::{PLAIN, ROTATING, SPA, WEB, id_of};
 use crate::support::upstream::{Behaviour, Recorded, Upstream};
 use names::Names;
@@ -76,6 +77,12 @@ impl Conversation {
     async fn begin(written: &str) -> Self {
         let client = Upstream::start().await;
         client.behave(Behaviour::Answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned()));
+        let profile = written.lines().find_map(|line| line.strip_prefix("# The tenant's profile is "));
+        let profile = profile.map(|name| Profile::parse(name.trim_end_matches('.')).unwrap());
+        if let Some(profile) = profile {
+            let server = TestServer::with_people_and(|tenant| *tenant = of_profile(profile)).await;
+            return Self::between(server, client).await;
+        }
         let server = match [WEB, SPA, PLAIN, ROTATING].iter().any(|id| written.contains(&format!("client_id={id}"))) {
             true => TestServer::with_people().await,
             false => TestServer::start().await,
@@ -83,6 +90,16 @@ impl Conversation {
         if written.contains("\nCookie: ") {
             prepare(&server, &client).await;
         }
+        Self::with(server, client)
+    }
+
+    async fn between(server: TestServer, client: Upstream) -> Self {
+        prepare(&server, &client).await;
+        change(&server, SPA, |settings| settings.origins.push("https://tv.example".to_owned())).await;
+        Self::with(server, client)
+    }
+
+    fn with(server: TestServer, client: Upstream) -> Self {
         let (names, cookies, page) = (Names::default(), BTreeMap::new(), Page::default());
         Self { server, client, names, cookies, page, location: String::new() }
     }
@@ -183,6 +200,26 @@ impl Conversation {
         }
         text
     }
+}
+
+/// A tenant as its profile wants it, where the documents have theirs, but for keys that are made at once.
+fn of_profile(profile: Profile) -> Tenant {
+    let mut tenant = new_tenant(TENANT, "main", profile, 1);
+    tenant.access_token_algorithm = "ES256".to_owned();
+    tenant.id_token_algorithm = "ES256".to_owned();
+    match profile {
+        Profile::Standard | Profile::FusionAuth | Profile::SimpleIdServer | Profile::Fusio => {}
+        Profile::FusionAuthLegacy => tenant.issuer = Some("piedpiper.fusionauth.io".to_owned()),
+        Profile::Auth0 => {
+            tenant.issuer = Some("https://accounts.acmetest.org/".to_owned());
+            tenant.settings.apis = vec![Api {
+                identifier: "https://myapi.com/api".to_owned(),
+                scopes: vec!["read:contacts".to_owned()],
+                allows_offline_access: true,
+            }];
+        }
+    }
+    tenant
 }
 
 /// `plain` is somebody else's; `spa` runs on a device, too; and three clients want to hear of logouts, one by its server.

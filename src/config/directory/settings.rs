@@ -4,12 +4,14 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::super::check::{Check, Fields};
 use super::super::node::Node;
 use super::super::process::word;
 use super::note_errors;
-use crate::directory::check_tenant_settings;
-use crate::model::{RefreshTokenPolicy, RefreshTokenUsage, TenantSettings, Theme, UserCodeShape};
+use crate::directory::{check_tenant_settings, new_tenant};
+use crate::model::{Api, Profile, RefreshTokenPolicy, RefreshTokenUsage, TenantSettings, Theme, UserCodeShape};
 
 pub(in crate::config) const KEYS: &[&str] = &[
     "authorization_code_life",
@@ -28,9 +30,11 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "open_introspection",
     "always_remember",
     "theme",
+    "apis",
 ];
 pub(in crate::config) const USER_CODE_KEYS: &[&str] = &["alphabet", "mask"];
 pub(in crate::config) const REFRESH_KEYS: &[&str] = &["usage", "idle", "life", "retry"];
+pub(in crate::config) const API_KEYS: &[&str] = &["scopes", "offline_access"];
 pub(in crate::config) const THEME_KEYS: &[&str] = &["name", "logo", "accent", "accent_dark", "welcome"];
 
 /// B8: longer than this and a code that leaks is still good.
@@ -58,10 +62,11 @@ const PLACES: &[(&str, &str)] = &[
     ("theme.accentDark", "theme.accent_dark"),
     ("theme.accent", "theme.accent"),
     ("theme.welcome", "theme.welcome"),
+    ("apis", "apis"),
 ];
 
-pub(super) fn check(node: &Node, check: &mut Check<'_>) -> TenantSettings {
-    let default = TenantSettings::default();
+pub(super) fn check(node: &Node, profile: Profile, check: &mut Check<'_>) -> TenantSettings {
+    let default = new_tenant(Uuid::nil(), "", profile, 0).settings;
     let Some(fields) = Fields::open(node, KEYS, check) else { return default };
     let life = |key: &str, default: i64, check: &mut Check<'_>| seconds(&fields, key, check).unwrap_or(default);
     let count = |key: &str, default: u32, check: &mut Check<'_>| {
@@ -73,7 +78,9 @@ pub(super) fn check(node: &Node, check: &mut Check<'_>) -> TenantSettings {
         id_token_for: life("id_token_life", default.id_token_for, check),
         device_code_for: life("device_code_life", default.device_code_for, check),
         device_interval: life("device_interval", default.device_interval, check),
-        user_code: fields.find("user_code").map_or(default.user_code, |node| user_code(node, check)),
+        user_code: fields
+            .find("user_code")
+            .map_or(default.user_code.clone(), |node| user_code(node, default.user_code.clone(), check)),
         refresh_tokens: fields
             .find("refresh_tokens")
             .map_or(default.refresh_tokens, |node| refresh_tokens(node, check)),
@@ -87,8 +94,9 @@ pub(super) fn check(node: &Node, check: &mut Check<'_>) -> TenantSettings {
         open_introspection: fields.boolean("open_introspection", check).unwrap_or(default.open_introspection),
         always_remember: fields.boolean("always_remember", check).unwrap_or(default.always_remember),
         theme: fields.find("theme").map_or(default.theme, |node| theme(node, check)),
+        apis: fields.find("apis").map_or_else(Vec::new, |node| apis(node, check)),
     };
-    note_errors(check_tenant_settings(&settings), &fields, PLACES, check);
+    note_errors(check_tenant_settings(&settings, profile), &fields, PLACES, check);
     if (LONG_CODE + 1..=600).contains(&settings.authorization_code_for)
         && let Some(node) = fields.find("authorization_code_life")
     {
@@ -128,13 +136,32 @@ fn is_word(node: &Node, word: &str) -> bool {
     matches!(&node.value, super::super::node::Value::Scalar(scalar) if scalar.text == word)
 }
 
-fn user_code(node: &Node, check: &mut Check<'_>) -> UserCodeShape {
-    let default = UserCodeShape::default();
+fn user_code(node: &Node, default: UserCodeShape, check: &mut Check<'_>) -> UserCodeShape {
     let Some(fields) = Fields::open(node, USER_CODE_KEYS, check) else { return default };
+    // F-234: the two sets that have names.
+    let alphabet = fields.text("alphabet", check).map(|alphabet| match alphabet.as_str() {
+        "base20" => UserCodeShape::CONSONANTS.to_owned(),
+        "digits" => "0123456789".to_owned(),
+        _ => alphabet,
+    });
     UserCodeShape {
-        alphabet: fields.text("alphabet", check).unwrap_or(default.alphabet),
+        alphabet: alphabet.unwrap_or(default.alphabet),
         mask: fields.text("mask", check).unwrap_or(default.mask),
     }
+}
+
+fn apis(node: &Node, check: &mut Check<'_>) -> Vec<Api> {
+    let mut apis = Vec::new();
+    for entry in check.entries(node) {
+        let Some(fields) = Fields::open(&entry.value, API_KEYS, check) else { continue };
+        let scopes = fields.find("scopes").map_or_else(Vec::new, |node| check.texts(node));
+        apis.push(Api {
+            identifier: entry.key.clone(),
+            scopes: scopes.into_iter().map(|(scope, _)| scope.text.clone()).collect(),
+            allows_offline_access: fields.boolean("offline_access", check).unwrap_or(false),
+        });
+    }
+    apis
 }
 
 fn theme(node: &Node, check: &mut Check<'_>) -> Theme {

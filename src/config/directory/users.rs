@@ -104,7 +104,7 @@ pub(super) fn user(
     };
     let of_tenant = declared.tenants.iter().find(|tenant| user.tenant.as_deref() == Some(&tenant.name));
     let default = TenantSettings::default();
-    let errors = user.problems(of_tenant.map_or(&default, |tenant| &tenant.settings));
+    let errors = user.problems(of_tenant.and_then(|tenant| tenant.settings.as_ref()).unwrap_or(&default));
     // What the key itself is wrong about is pointed at there.
     let (own, errors): (Vec<_>, Vec<_>) = errors.into_iter().partition(|error| error.field == format!("user.{key}"));
     for error in own {

@@ -64,6 +64,7 @@ async fn world() -> World {
             user_id,
             session_id,
             scopes: vec!["offline_access".to_owned()],
+            audience: None,
             authenticated_at: NOW,
             methods: vec!["pwd".to_owned()],
             acr: None,

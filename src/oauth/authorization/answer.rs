@@ -41,6 +41,7 @@ impl AuthorizationServer {
             user_id: person.user.id,
             session_id: person.session.as_ref().map(|session| session.id),
             scopes,
+            audience: asked.audience,
             authenticated_at: person.authenticated_at,
             methods: person.methods.clone(),
             acr: Some(person.acr().to_owned()),
@@ -84,7 +85,7 @@ impl AuthorizationServer {
             };
             fields.push(("userState", state.to_owned())); // F-056
             fields.extend(party.locale.clone().map(|locale| ("locale", locale))); // F-057
-        } else if let Some(session) = person.session.as_ref().filter(|_| asks_openid) {
+        } else if let Some(session) = person.session.as_ref().filter(|_| asks_openid && dialect.tells_session_state) {
             let salt = self.entropy.token(16);
             let state = session::state_for(session, &party.application.client_id, &party.redirect_uri, &salt);
             fields.extend(state.map(|state| ("session_state", state)));

@@ -20,6 +20,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::AuthorizationServer;
+use super::audience;
 use super::consent::{Consented, Wish};
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::interaction::{BrowserRequest, Context, FormOrigin, Kept, Page, Reply, Step};
@@ -33,13 +34,14 @@ use prompt::Prompt;
 use response::ResponseType;
 
 /// The parameters that belong to a request: our pages send them again, and nothing else.
-const PARAMETERS: [&str; 28] = [
+const PARAMETERS: [&str; 29] = [
     "client_id",
     "tenantId",
     "redirect_uri",
     "response_type",
     "response_mode",
     "scope",
+    "audience",
     "state",
     "nonce",
     "code_challenge",
@@ -86,6 +88,8 @@ struct Asked {
     /// The user that the client expects (`id_token_hint`, or `sub` in `claims`).
     expected_user: Option<Uuid>,
     scopes: Vec<String>,
+    /// The API that the access token is for.
+    audience: Option<String>,
     device_code_id: Option<Uuid>,
 }
 
@@ -193,7 +197,8 @@ impl AuthorizationServer {
         let claims = openid::check_claims(parameters)?; //                                 OpenID Connect Core 5.5
         let hint = self.check_id_token_hint(parameters, party)?; //                        OpenID Connect Core 3.1.2.1
         let nonce = openid::check_nonce(parameters, response_type)?; //                    OpenID Connect Core 3.2.2.1
-        let scopes = scope::check(parameters, response_type, party)?; //                   RFC 6749 3.3
+        let api = audience::find(&party.issuer, parameters)?; //                           F-231
+        let scopes = scope::check(parameters, response_type, party, api)?; //              RFC 6749 3.3
         let device_code_id = self.check_user_code_of(request, parameters, party).await?; // F-064
         let expected_user = openid::expected_user(hint, claims.as_ref())?;
         Ok(Asked {
@@ -204,6 +209,7 @@ impl AuthorizationServer {
             max_age,
             claims,
             expected_user,
+            audience: api.map(|api| api.identifier.clone()),
             scopes,
             device_code_id,
         })

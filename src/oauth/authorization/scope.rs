@@ -2,6 +2,7 @@
 
 use super::Party;
 use super::response::ResponseType;
+use crate::model::Api;
 use crate::oauth::error::{ErrorReason, OAuthError};
 use crate::oauth::parameters::Parameters;
 use crate::oauth::scopes;
@@ -15,8 +16,9 @@ pub(super) fn check(
     parameters: &Parameters<'_>,
     asked: ResponseType,
     party: &Party,
+    api: Option<&Api>,
 ) -> Result<Vec<String>, OAuthError> {
-    let mut scopes = scopes::check(&party.application.settings, parameters.find("scope"))?;
+    let mut scopes = scopes::check(&party.application.settings, api, parameters.find("scope"))?;
     // Core 11: without a code there is nothing to refresh with. F-049: the old dialect wants to know the device.
     let needs_device = Dialect::of(party.issuer.tenant.profile).needs_device;
     if !asked.code || (needs_device && parameters.find("device").is_none()) {

@@ -111,6 +111,7 @@ impl AuthorizationServer {
             user_id: user.id,
             session_id: token.text("sid").and_then(|id| Uuid::try_parse(id).ok()),
             scopes: code.scopes.clone(),
+            audience: code.audience.clone(),
             authenticated_at: token.claims.get("auth_time").and_then(Value::as_i64).unwrap_or(code.created_at),
             methods: methods.filter_map(Value::as_str).map(str::to_owned).collect(),
             acr: token.text("acr").map(str::to_owned),

@@ -7,14 +7,17 @@ use std::net::IpAddr;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use uuid::Uuid;
+
 use super::{check_enabled, user_code};
 use crate::events::Event;
-use crate::model::{Application, DeviceCode, DeviceState, Tenant};
+use crate::model::{Application, ClientAuthenticationPolicy, DeviceCode, DeviceState, Tenant};
+use crate::oauth::client::Client;
 use crate::oauth::client_authentication::Credentials;
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::keys::LocalIssuer;
 use crate::oauth::parameters::Parameters;
-use crate::oauth::{AuthorizationServer, TokenRequest, scopes};
+use crate::oauth::{AuthorizationServer, TokenRequest, audience, scopes};
 use crate::profile::{DeviceMember, Dialect, Endpoint};
 use crate::store::{StoreError, Unique};
 
@@ -68,7 +71,13 @@ impl AuthorizationServer {
         let credentials = Credentials::parse(request, &form)?;
         let issuer = self.resolve_tenant(request, &form, Some(&credentials.client_id)).await?;
         let answer = self.begin_device(&issuer, &credentials, (request, &form)).await;
-        answer.map_err(|error| error.said_in(issuer.dialect()))
+        answer.map_err(|error| {
+            if let Some(log) = issuer.dialect().log {
+                let about = (issuer.tenant.id, &*credentials.client_id);
+                tell_refusal(Event::DeviceRequestRefused, about, (log.request_refused, log.protocol));
+            }
+            error.said_in(issuer.dialect())
+        })
     }
 
     async fn begin_device(
@@ -77,15 +86,23 @@ impl AuthorizationServer {
         credentials: &Credentials<'_>,
         (request, form): (&TokenRequest<'_>, &Parameters<'_>),
     ) -> Result<DeviceAuthorization, OAuthError> {
+        if !issuer.dialect().confidential_devices {
+            self.check_keeps_no_secret(issuer, credentials).await?;
+        }
         let application = self.authenticate_application_of(issuer, credentials, request).await?;
         check_enabled(&application)?;
-        let scopes = scopes::check(&application.settings, form.find("scope"))?;
+        let api = audience::find(issuer, form)?;
+        let scopes = scopes::check(&application.settings, api, form.find("scope"))?;
         let now = self.clock.now();
         let source = (application.id, request.peer.map(crate::oauth::guesses::network));
         self.device_limits.request(source, now).map_err(too_often)?;
         let name = form.find("metaData.device.name").or_else(|| form.find("device_name"));
-        let asked =
-            Asked { scopes, peer: request.peer, device_name: name.map(printable).filter(|name| !name.is_empty()) };
+        let asked = Asked {
+            scopes,
+            audience: api.map(|api| api.identifier.clone()),
+            peer: request.peer,
+            device_name: name.map(printable).filter(|name| !name.is_empty()),
+        };
         let (device_code, user_code) = self.remember_device(&issuer.tenant, &application, asked).await?;
         let verification_uri = verification_uri(issuer, &application, self.is_meant_alone(issuer, Endpoint::Device));
         Ok(DeviceAuthorization {
@@ -101,6 +118,22 @@ impl AuthorizationServer {
             verification_uri: verification_uri.into_owned(),
             user_code,
         })
+    }
+
+    /// F-245
+    async fn check_keeps_no_secret(
+        &self,
+        issuer: &LocalIssuer,
+        credentials: &Credentials<'_>,
+    ) -> Result<(), OAuthError> {
+        let must_authenticate = match self.find_client(issuer.tenant.id, &credentials.client_id).await? {
+            Some(Client::Application(application)) => match application.settings.client_authentication {
+                ClientAuthenticationPolicy::Required => true,
+                ClientAuthenticationPolicy::NotRequired | ClientAuthenticationPolicy::NotRequiredWhenUsingPkce => false,
+            },
+            Some(Client::Entity(_)) | None => false,
+        };
+        if must_authenticate || !credentials.is_bare() { Err(super::confidential()) } else { Ok(()) }
     }
 
     /// A picture of the URI that a device with this user code sends people to, as SVG. It is drawn without looking the
@@ -136,6 +169,7 @@ impl AuthorizationServer {
             tenant_id: tenant.id,
             application_id: application.id,
             scopes: asked.scopes,
+            audience: asked.audience,
             state: DeviceState::Pending,
             interval: tenant.settings.device_interval,
             last_polled_at: None,
@@ -163,6 +197,7 @@ impl AuthorizationServer {
 /// What the request brings besides the client.
 struct Asked {
     scopes: Vec<String>,
+    audience: Option<String>,
     peer: Option<IpAddr>,
     device_name: Option<String>,
 }
@@ -212,6 +247,15 @@ fn printable(name: &str) -> String {
         |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let kept = name.chars().filter(|&character| !character.is_control() && !is_direction(character));
     kept.take(MAX_NAME).collect::<String>().trim().to_owned()
+}
+
+/// Writes what went wrong with the device grant, with the code that the dialect's log has for it (F-253, F-254).
+pub(in crate::oauth) fn tell_refusal(
+    event: Event,
+    (tenant_id, client_id): (Uuid, &str),
+    (code, protocol): (&'static str, &'static str),
+) {
+    event.tell_as(&tenant_id.to_string(), Some(client_id), Some((code, protocol)));
 }
 
 pub(super) fn missing_user_code() -> OAuthError {

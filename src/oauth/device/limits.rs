@@ -25,6 +25,7 @@ pub(in crate::oauth) struct DeviceLimits {
     hasher: RandomState,
     guesses: Mutex<HashMap<u64, Count>>,
     requests: Mutex<HashMap<u64, Count>>,
+    refreshes: Mutex<HashMap<u64, Count>>,
 }
 
 #[derive(Clone, Copy)]
@@ -78,16 +79,28 @@ impl DeviceLimits {
     /// # Errors
     /// The seconds to wait.
     pub(super) fn request(&self, source: impl Hash, now: i64) -> Result<(), i64> {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = self.hasher.hash_one(source);
-        let (number, ends_at) = match requests.get(&key).filter(|count| now < count.ends_at) {
-            Some(count) if count.number >= REQUESTS => return Err(count.ends_at - now),
-            Some(count) => (count.number + 1, count.ends_at),
-            None => (1, now + MINUTE),
-        };
-        insert(&mut requests, key, Count { number, ends_at, waits_until: 0 }, now);
-        Ok(())
+        count(&self.requests, self.hasher.hash_one(source), REQUESTS, now)
     }
+
+    /// Counts the use of a refresh token (F-251).
+    ///
+    /// # Errors
+    /// The seconds to wait.
+    pub(in crate::oauth) fn refresh(&self, source: impl Hash, most: u32, now: i64) -> Result<(), i64> {
+        count(&self.refreshes, self.hasher.hash_one(source), most, now)
+    }
+}
+
+/// At most so many in a minute.
+fn count(counts: &Mutex<HashMap<u64, Count>>, key: u64, most: u32, now: i64) -> Result<(), i64> {
+    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    let (number, ends_at) = match counts.get(&key).filter(|count| now < count.ends_at) {
+        Some(count) if count.number >= most => return Err(count.ends_at - now),
+        Some(count) => (count.number + 1, count.ends_at),
+        None => (1, now + MINUTE),
+    };
+    insert(&mut counts, key, Count { number, ends_at, waits_until: 0 }, now);
+    Ok(())
 }
 
 /// Forgets what is over when there is no room; if that is not enough, who counts least.

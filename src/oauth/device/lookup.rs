@@ -114,7 +114,9 @@ impl AuthorizationServer {
         // Neither an outage nor a code that was right and took too long is a guess.
         let is_guess = |error: &OAuthError| error.reason == Some(ErrorReason::InvalidUserCode);
         if outcome.as_ref().err().is_some_and(is_guess) {
-            Event::UserCodeWrong.tell(&tenant_id.to_string());
+            let log = self.keys.issuer(Some(tenant_id)).and_then(|issuer| issuer.dialect().log);
+            let said = log.map(|log| (log.user_code_wrong, log.protocol));
+            Event::UserCodeWrong.tell_as(&tenant_id.to_string(), None, said);
         } else {
             self.device_limits.forgive(by_peer, now);
             if let Some(by_session) = by_session {

@@ -18,12 +18,19 @@ mod user_code;
 
 pub use approve::DeviceApproved;
 pub use authorize::DeviceAuthorization;
+pub(super) use authorize::tell_refusal;
 pub(super) use limits::DeviceLimits;
 pub(super) use lookup::Typed;
 pub use lookup::UserCodeDetails;
 
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::model::{Application, ApplicationGrant};
+
+/// F-245, D22: where devices cannot keep secrets, a client that has one is none.
+pub(super) fn confidential() -> OAuthError {
+    let description = "Clients that authenticate may not use the device grant.";
+    OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description)
+}
 
 /// The grant is off unless somebody turned it on for this client (J1, F-029).
 fn check_enabled(application: &Application) -> Result<(), OAuthError> {

@@ -128,7 +128,8 @@ impl AuthorizationServer {
             Some("allow") => self.allow(asked, code, application, &person).await?,
             Some("deny") => {
                 if self.store.decide_device_code(code.id, None, self.clock.now()).await? {
-                    Event::DeviceDenied.tell(&code.id.to_string());
+                    let log = asked.issuer.dialect().log;
+                    Event::DeviceDenied.tell_as(&code.id.to_string(), None, log.map(|log| (log.denied, log.protocol)));
                     asked.done("denied")
                 } else {
                     asked.entry(Some(Message::UnknownUserCode))
@@ -161,6 +162,7 @@ impl AuthorizationServer {
             user_id: person.user.id,
             session_id: person.session.as_ref().map(|session| session.id),
             scopes: code.scopes.clone(),
+            audience: code.audience.clone(),
             authenticated_at: person.authenticated_at,
             methods: person.methods.clone(),
             acr: Some(person.acr().to_owned()),

@@ -6,15 +6,12 @@
 use super::{Asking, GrantType};
 use crate::model::{Approval, ClientSecret, DeviceCode, DeviceState};
 use crate::oauth::AuthorizationServer;
-use crate::oauth::device::Typed;
+use crate::oauth::device::{Typed, confidential};
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::issue::UserGrant;
 use crate::oauth::parameters::Parameters;
 use crate::profile::Dialect;
 use crate::store::Brought;
-
-/// Seconds that are added to the interval of a device that polls too fast (RFC 8628 3.5, J6).
-const PENALTY: i64 = 5;
 
 pub(super) struct Request<'a> {
     device_code: &'a str,
@@ -44,14 +41,19 @@ impl AuthorizationServer {
         let known = self.store.find_device_code(&ClientSecret::hash(request.device_code)).await?;
         // F-174: the code of another client is nobody's.
         let known = known.filter(|code| code.application_id == asking.application.id).ok_or_else(invalid)?;
-        let penalty = if dialect.rfc_device_errors { PENALTY } else { 0 };
-        let code = self.store.poll_device_code(known.id, now, penalty).await?.ok_or_else(invalid)?;
+        if !dialect.confidential_devices && asking.is_proven {
+            return Err(confidential());
+        }
+        let code = self.store.poll_device_code(known.id, now, dialect.poll_penalty).await?.ok_or_else(invalid)?;
         let approval = match &code.state {
             DeviceState::Redeemed { .. } => return Err(invalid()),
             DeviceState::Pending | DeviceState::Approved(_) | DeviceState::Denied if now >= code.expires_at => {
                 return Err(expired());
             }
-            DeviceState::Pending if dialect.rfc_device_errors && is_early(&code, now) => return Err(too_fast()),
+            DeviceState::Pending if dialect.rfc_device_errors && is_early(&code, now + dialect.poll_leeway) => {
+                let retry_after = Some(code.interval).filter(|_| dialect.tells_wait);
+                return Err(OAuthError { retry_after, ..too_fast(dialect) });
+            }
             DeviceState::Pending => return Err(pending()),
             DeviceState::Denied => return Err(denied()),
             DeviceState::Approved(approval) => approval,
@@ -99,6 +101,7 @@ impl AuthorizationServer {
         let approval = Approval {
             grant_id: self.entropy.uuid(),
             scopes: device.scopes.clone(),
+            audience: device.audience.clone(),
             nonce: None,
             claims: None,
             ..by.clone()
@@ -117,8 +120,11 @@ fn pending() -> OAuthError {
     OAuthError::without_reason(ErrorCode::AuthorizationPending, "The authorization request is still pending")
 }
 
-fn too_fast() -> OAuthError {
-    let description = "The device polls too often: wait five seconds longer from now on.";
+fn too_fast(dialect: &Dialect) -> OAuthError {
+    let description = match dialect.poll_penalty {
+        0 => "The device polls too often: wait as long as the interval says.",
+        _ => "The device polls too often: wait five seconds longer from now on.",
+    };
     OAuthError::without_reason(ErrorCode::SlowDown, description)
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::client_authentication::Credentials;
+use super::device::tell_refusal;
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::issue::{Proof, TokenResponse};
 use super::keys::LocalIssuer;
@@ -21,6 +22,7 @@ use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest};
 use crate::events::{self, Event};
 use crate::model::{Application, ApplicationGrant};
+use crate::profile::Dialect;
 
 /// The grant types that exist. Metadata lists those that somebody may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,12 +115,13 @@ impl AuthorizationServer {
             Client::Application(application) => {
                 let asking = Asking { issuer, application, is_proven: client.is_proven(), peer: request.peer };
                 let outcome = self.redeem(grant_type, &asking, form).await;
+                let outcome = outcome.inspect_err(|error| tell_lost_device(&asking, grant_type, error));
                 outcome.inspect_err(|error| tell_debugger(application, grant_type, error))?
             }
         };
         // 5. The tokens.
         let response = self.issue(issuer, &proof)?;
-        tell(&proof, client.client.client_id());
+        tell(&proof, client.client.client_id(), issuer.dialect());
         Ok(response)
     }
 
@@ -166,7 +169,7 @@ fn disabled() -> OAuthError {
     OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description)
 }
 
-fn tell(proof: &Proof, client_id: &str) {
+fn tell(proof: &Proof, client_id: &str, dialect: &Dialect) {
     match proof {
         Proof::Entity(entitlement) => Event::TokenIssued.tell_of(&entitlement.subject, client_id),
         Proof::User(grant) => {
@@ -177,8 +180,19 @@ fn tell(proof: &Proof, client_id: &str) {
                 | GrantType::DeviceCode
                 | GrantType::Password => Event::TokenIssued,
             };
-            event.tell_of(&grant.approval.grant_id.to_string(), client_id);
+            let log = dialect.log.filter(|_| grant.grant_type == GrantType::DeviceCode);
+            let said = log.map(|log| (log.exchanged, log.protocol));
+            event.tell_as(&grant.approval.grant_id.to_string(), Some(client_id), said);
         }
+    }
+}
+
+/// F-253: a device that waits has lost nothing.
+fn tell_lost_device(asking: &Asking<'_>, grant_type: GrantType, error: &OAuthError) {
+    let waits = matches!(error.code, ErrorCode::AuthorizationPending | ErrorCode::SlowDown) || error.is_ours();
+    if let Some(log) = asking.issuer.dialect().log.filter(|_| grant_type == GrantType::DeviceCode && !waits) {
+        let about = (asking.issuer.tenant.id, asking.application.client_id.as_str());
+        tell_refusal(Event::DeviceExchangeRefused, about, (log.exchange_refused, log.protocol));
     }
 }
 

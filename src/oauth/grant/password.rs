@@ -69,7 +69,7 @@ impl AuthorizationServer {
         request: &Request<'_>,
     ) -> Result<UserGrant, OAuthError> {
         let settings = &asking.application.settings;
-        let mut scopes = scopes::check(settings, request.scope)?;
+        let mut scopes = scopes::check(settings, None, request.scope)?;
         // F-049, F-107
         if Dialect::of(asking.issuer.tenant.profile).needs_device && request.device_name.is_none() {
             scopes.retain(|scope| scope != scopes::OFFLINE_ACCESS);
@@ -89,6 +89,7 @@ impl AuthorizationServer {
             user_id: user.id,
             session_id: None,
             scopes,
+            audience: None,
             authenticated_at: self.clock.now(),
             methods: methods.iter().map(|&method| method.to_owned()).collect(),
             acr: Some(if has_second_factor { "2" } else { "1" }.to_owned()),

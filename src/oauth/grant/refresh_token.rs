@@ -6,9 +6,10 @@ use super::{Asking, GrantType};
 use crate::events::Event;
 use crate::model::{AuthenticationType, ClientSecret, RefreshToken, RefreshTokenUsage, UnknownScopes};
 use crate::oauth::error::{ErrorReason, OAuthError, Reused};
+use crate::oauth::guesses::network;
 use crate::oauth::issue::{NewRefreshToken, UserGrant};
 use crate::oauth::parameters::Parameters;
-use crate::oauth::{AuthorizationServer, scopes};
+use crate::oauth::{AuthorizationServer, audience, scopes};
 
 /// A use of a reusable token is noted this often at most, so that most uses write nothing.
 const TOUCH_INTERVAL: i64 = 60;
@@ -66,6 +67,10 @@ impl AuthorizationServer {
         if !counts {
             return Err(not_found());
         }
+        if let Some(most) = asking.issuer.dialect().refreshes_a_minute {
+            let source = (stored.approval.grant_id, asking.peer.map(network));
+            self.device_limits.refresh(source, most, now).map_err(OAuthError::throttled)?;
+        }
         self.check_still_known(asking, &stored).await?;
         let subject = self.subject_of(&stored.approval, not_found).await?;
         let approved = narrowed(&stored.approval.scopes, request.scope)?;
@@ -78,7 +83,7 @@ impl AuthorizationServer {
         let policy = self.refresh_token_policy(asking.issuer, asking.application);
         let rotates = match policy.usage {
             RefreshTokenUsage::OneTimeUse => true,
-            RefreshTokenUsage::Reusable => !asking.is_proven,
+            RefreshTokenUsage::Reusable => asking.issuer.dialect().rotates_for_public && !asking.is_proven,
         };
         let mut approval = stored.approval.clone();
         let refresh_token = if rotates || stored.rotated_at.is_some() {
@@ -170,11 +175,12 @@ impl AuthorizationServer {
     /// D-02: where unknown scopes are rejected, a token with a scope that exists no longer ends.
     async fn check_still_known(&self, asking: &Asking<'_>, stored: &RefreshToken) -> Result<(), OAuthError> {
         let settings = &asking.application.settings;
+        let api = audience::of_approval(asking.issuer, &stored.approval, not_found)?;
         let rejects = match settings.unknown_scopes {
             UnknownScopes::Reject => true,
             UnknownScopes::Allow | UnknownScopes::Remove => false,
         };
-        if rejects && !stored.approval.scopes.iter().all(|scope| scopes::is_known(settings, scope)) {
+        if rejects && !stored.approval.scopes.iter().all(|scope| scopes::is_known(settings, api, scope)) {
             self.revoke_grant(asking.issuer, asking.application, stored.approval.grant_id).await?;
             let description = "The refresh token has a scope that the client may no longer have.";
             return Err(OAuthError::invalid_grant(ErrorReason::UnknownScope, description));

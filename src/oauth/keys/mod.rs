@@ -23,7 +23,7 @@ use crate::directory::DirectoryError;
 use crate::entropy::Entropy;
 use crate::jose::{Algorithm, KeyError, MasterKey, SigningKey};
 use crate::model::{Change, ChangeKind, KeyPurpose, StoredKey, Tenant};
-use crate::profile::InUse;
+use crate::profile::{Dialect, InUse};
 use crate::store::{Store, StoreError};
 
 /// Every tenant's keys. Readers never wait and never see half a change.
@@ -140,6 +140,11 @@ impl KeyRing {
         let mut issuers: Vec<_> = snapshot.issuers.values().cloned().collect();
         issuers.sort_by_key(|issuer| (Some(issuer.tenant.id) != snapshot.default_tenant, issuer.tenant.id));
         issuers
+    }
+
+    /// The issuers whose dialect is one of these, in no order.
+    pub fn speaking(&self, speaks: impl Fn(&Dialect) -> bool) -> Vec<Arc<LocalIssuer>> {
+        self.snapshot().issuers.values().filter(|issuer| speaks(issuer.dialect())).cloned().collect()
     }
 
     /// Changes whenever a token that was good may be good no longer because of its key or issuer (rule F17).

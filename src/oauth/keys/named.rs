@@ -92,7 +92,7 @@ impl KeyRing {
                 known.push(KnownKey::new(unnamed(&key, tenant), Some(key)));
             }
         }
-        known.sort_by(|a, b| (a.named.created_at, a.named.id).cmp(&(b.named.created_at, b.named.id)));
+        known.sort_by_key(|known| (known.named.created_at, known.named.id));
         Ok(known)
     }
 

@@ -26,6 +26,7 @@ async fn a_code_survives_the_trip(store: Shared) {
         approval: Approval {
             session_id: Some(id(40)),
             scopes: vec!["openid".to_owned(), "a:b/c".to_owned()],
+            audience: Some("https://api.example/".to_owned()),
             methods: vec!["pwd".to_owned(), "mfa".to_owned()],
             acr: Some("urn:x".to_owned()),
             nonce: Some("n ü \" '".to_owned()),

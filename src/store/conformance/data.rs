@@ -96,7 +96,7 @@ async fn users_have_grants_of_their_own(store: Shared) {
     let first = UserGrant { updated_at: 2_000, ..of_user(30, 10, &["read"]) };
     let list = |filter| store.list_user_grants(filter);
     assert_eq!(list(GrantFilter::All).await.expect("list"), [first.clone(), of_user(31, 10, &[])]);
-    assert_eq!(list(GrantFilter::OfRecipient(id(30))).await.expect("list"), [first.clone()]);
+    assert_eq!(list(GrantFilter::OfRecipient(id(30))).await.expect("list"), std::slice::from_ref(&first));
     assert_eq!(list(GrantFilter::OnTarget(id(11))).await.expect("list"), []);
     assert_refused!(store.upsert_user_grant(&of_user(30, 99, &[])).await, Missing(Object::Entity));
     assert_refused!(store.upsert_user_grant(&of_user(99, 10, &[])).await, Missing(Object::User));

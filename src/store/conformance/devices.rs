@@ -31,6 +31,7 @@ pub(super) fn device_code(number: u8) -> DeviceCode {
         tenant_id: id(1),
         application_id: id(20),
         scopes: vec!["openid".to_owned()],
+        audience: None,
         state: DeviceState::Pending,
         interval: 5,
         last_polled_at: None,
@@ -61,6 +62,7 @@ async fn a_device_code_survives_the_trip(store: Shared) {
             last_polled_at: Some(1_005),
             peer: Some("192.0.2.1".to_owned()),
             device_name: Some("Télé".to_owned()),
+            audience: (number > 70).then(|| "https://api.example/ü".to_owned()),
             ..device_code(number)
         };
         store.insert_device_code(&code).await.expect("inserted");

@@ -1,5 +1,6 @@
 //! Device codes in SQL.
 
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 use uuid::Uuid;
@@ -9,6 +10,31 @@ use super::columns::{json_text, read_id, read_json, read_optional_id, read_optio
 use super::script::Script;
 use super::{Brought, Result, SqlStore, StoreError};
 use crate::model::{Approval, DeviceCode, DeviceState};
+
+/// What a device asked for, in one column: the scopes alone, as long as it asked for nothing else.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Wish {
+    Scopes(Vec<String>),
+    ForApi { scopes: Vec<String>, audience: String },
+}
+
+impl Wish {
+    fn of(code: &DeviceCode) -> Self {
+        let scopes = code.scopes.clone();
+        match code.audience.clone() {
+            Some(audience) => Self::ForApi { scopes, audience },
+            None => Self::Scopes(scopes),
+        }
+    }
+
+    fn into_parts(self) -> (Vec<String>, Option<String>) {
+        match self {
+            Self::Scopes(scopes) => (scopes, None),
+            Self::ForApi { scopes, audience } => (scopes, Some(audience)),
+        }
+    }
+}
 
 pub(super) async fn insert(store: &SqlStore, code: &DeviceCode) -> Result<()> {
     let approval = match &code.state {
@@ -31,7 +57,7 @@ pub(super) async fn insert(store: &SqlStore, code: &DeviceCode) -> Result<()> {
         .bind(code.user_code_hash.as_str())
         .bind(code.tenant_id)
         .bind(code.application_id)
-        .bind(json_text(&code.scopes)?)
+        .bind(json_text(&Wish::of(code))?)
         .bind(code.state.as_str())
         .bind(approval.map(json_text).transpose()?)
         .bind(grant_id)
@@ -115,13 +141,15 @@ fn read(row: &AnyRow) -> Result<DeviceCode> {
         ("redeemed", _, Some(grant_id)) => DeviceState::Redeemed { grant_id },
         (state, _, _) => return Err(StoreError::Corrupt(format!("device code in state {state:?}"))),
     };
+    let (scopes, audience) = read_json::<Wish>(row, "scopes")?.into_parts();
     Ok(DeviceCode {
         id: read_id(row, "id")?,
         hash: row.try_get("hash")?,
         user_code_hash: row.try_get("user_code_hash")?,
         tenant_id: read_id(row, "tenant_id")?,
         application_id: read_id(row, "application_id")?,
-        scopes: read_json(row, "scopes")?,
+        scopes,
+        audience,
         state,
         interval: row.try_get("poll_interval")?,
         last_polled_at: row.try_get("last_polled_at")?,

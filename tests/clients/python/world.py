@@ -81,14 +81,14 @@ class Browser:
         assert isinstance(page, str), f"no way back to the client: {page.status_code} {page.text}"
         return page
 
-    def _submit(self, page, callback):
+    def _submit(self, page, callback, allows=True):
         form = Forms(page.text)
         assert form.done, page.text
         fields = dict(form.fields)
         if "password" in fields:
             fields.update(loginId=WORLD["user"]["email"], password=WORLD["user"]["password"])
         if form.allow:
-            fields.update([form.allow])
+            fields.update([form.allow if allows else (form.allow[0], "deny")])
         return self._load("POST", urljoin(page.url, form.action or page.url), callback, fields)
 
     def _load(self, method, url, callback, fields=None):

@@ -23,7 +23,8 @@ async fn what_is_no_key_set_is_not_used() {
         key[name] = value;
         key
     };
-    let bodies: [Box<dyn Fn(&ForeignIssuer) -> Reply>; 14] = [
+    type Answering = Box<dyn Fn(&ForeignIssuer) -> Reply>;
+    let bodies: [Answering; 14] = [
         Box::new(|_| Reply::Document("<html>Sign in</html>".to_owned(), "")),
         Box::new(|_| Reply::Document("{".to_owned(), "")),
         Box::new(|_| Reply::json(&json!({}))),

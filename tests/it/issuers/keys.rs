@@ -4,15 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use faregate::clock::Clock;
-use faregate::config::{self, Environment, IssuerKind};
-use faregate::enforce::{Accepted, Enforcer, Guard, Issuer, Pseudonyms, Request, TokenCache};
-use faregate::issuers::{Fetcher, ForeignIssuer as Believed, Outbound};
-use faregate::metrics::Metrics;
-use faregate::policy::{NoParameters, Policy, RuleSet, parse_rule};
-use http::{HeaderMap, Method};
+use faregate::enforce::Enforcer;
+use faregate::issuers::ForeignIssuer as Believed;
 use serde_json::json;
 
-use super::{eventually, gateway, outcome, passed, refused};
+use super::{World, eventually, gateway, guard, outcome, passed, refused, status};
 use crate::support::foreign_issuer::{ForeignIssuer, JWKS, Reply, forged};
 use crate::support::gateway::Gateway;
 
@@ -179,32 +175,9 @@ const COOLDOWN_SECONDS: usize = 30;
 
 /// An enforcer that believes these, in their order.
 fn enforcer(corps: &[&ForeignIssuer]) -> (Arc<Enforcer>, Vec<Arc<Believed>>) {
-    let mut text = "issuers:\n".to_owned();
-    for (number, corp) in corps.iter().enumerate() {
-        text.push_str(&format!("  corp{number}: {{ issuer: {}, audience: api }}\n", corp.url()));
-    }
-    let environment = Environment::of([("FAREGATE_PUBLIC_URL", "https://gate.example.com")]);
-    let config = config::parse("test.yaml", &text, &environment).unwrap();
-    let outbound = Outbound { fetcher: Fetcher::new().unwrap(), metrics: Arc::new(Metrics::new()) };
-    let believed = config.issuers.iter().map(|issuer| match &issuer.kind {
-        IssuerKind::Foreign(settings) => Arc::new(Believed::new(&issuer.name, settings, &outbound)),
-        IssuerKind::Tenant(_) => unreachable!("none is ours"),
-    });
-    let believed: Vec<_> = believed.collect();
-    let issuers = believed.iter().map(|issuer| issuer.clone() as Arc<dyn Issuer>).collect();
-    let enforcer = Enforcer::new(issuers, TokenCache::new(1 << 20), Clock::system(), Pseudonyms::new(b"test"));
-    (Arc::new(enforcer), believed)
-}
-
-fn guard(issuers: usize) -> Arc<Guard> {
-    let policy = Policy::compile(&RuleSet::every_method(parse_rule("authenticated").unwrap())).unwrap();
-    let accepts = (0..issuers).map(|issuer| Accepted { issuer, audience: ["api".into()].into() });
-    Arc::new(Guard { policy, accepts: accepts.collect(), observes: false })
-}
-
-async fn status(enforcer: &Enforcer, guard: &Guard, token: &str) -> u16 {
-    let mut headers = HeaderMap::new();
-    headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let request = Request { method: &Method::GET, headers: &headers, query: None, parameters: &NoParameters };
-    enforcer.check(guard, request).await.map_or_else(|refusal| refusal.denial.status(), |_| 200)
+    let issuers = corps.iter().enumerate();
+    let issuers =
+        issuers.map(|(number, corp)| format!("  corp{number}: {{ issuer: {}, audience: api }}\n", corp.url()));
+    let World { enforcer, believed, .. } = World::of(&issuers.collect::<String>(), Clock::system());
+    (enforcer, believed)
 }

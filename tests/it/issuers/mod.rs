@@ -1,10 +1,20 @@
 //! Tokens of others, through the real gateway and from real servers. One file per topic.
 
 mod faults;
+mod introspection;
 mod keys;
 mod tokens;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use faregate::clock::Clock;
+use faregate::config::{self, Environment, IssuerKind};
+use faregate::enforce::{Accepted, Enforcer, Guard, Issuer, Pseudonyms, Request, TokenCache};
+use faregate::issuers::{Fetcher, ForeignIssuer as Believed, Outbound};
+use faregate::metrics::Metrics;
+use faregate::policy::{NoParameters, Policy, RuleSet, parse_rule};
+use http::{HeaderMap, Method};
 
 use crate::support::foreign_issuer::ForeignIssuer;
 use crate::support::gateway::{Gateway, client};
@@ -54,4 +64,48 @@ async fn eventually(gateway: &Gateway, path: &str, token: &str, expected: &(u16,
         assert!(began.elapsed() < Duration::from_secs(5), "{found:?} and not {expected:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// An enforcer without a gateway around it, with a clock that may stand still.
+struct World {
+    enforcer: Arc<Enforcer>,
+    believed: Vec<Arc<Believed>>,
+    metrics: Arc<Metrics>,
+}
+
+impl World {
+    /// One that believes what stands under `issuers:`.
+    fn of(issuers: &str, clock: Clock) -> Self {
+        let environment = Environment::of([("FAREGATE_PUBLIC_URL", "https://gate.example.com")]);
+        let config = config::parse("test.yaml", &format!("issuers:\n{issuers}"), &environment)
+            .unwrap_or_else(|problems| panic!("{}", config::render_all(&problems, false)));
+        let metrics = Arc::new(Metrics::new());
+        let outbound = Outbound { fetcher: Fetcher::new().unwrap(), metrics: metrics.clone(), clock: clock.clone() };
+        let believed = config.issuers.iter().map(|issuer| match &issuer.kind {
+            IssuerKind::Foreign(settings) => Arc::new(Believed::new(&issuer.name, settings, &outbound)),
+            IssuerKind::Tenant(_) => unreachable!("none is ours"),
+        });
+        let believed: Vec<_> = believed.collect();
+        let issuers = believed.iter().map(|issuer| issuer.clone() as Arc<dyn Issuer>).collect();
+        let enforcer = Enforcer::new(issuers, TokenCache::new(1 << 20), clock, Pseudonyms::new(b"test"));
+        Self { enforcer: Arc::new(enforcer), believed, metrics }
+    }
+
+    fn metrics(&self) -> String {
+        String::from_utf8(self.metrics.render()).unwrap()
+    }
+}
+
+/// For anybody with a token for `api` of the first so many issuers.
+fn guard(issuers: usize) -> Arc<Guard> {
+    let policy = Policy::compile(&RuleSet::every_method(parse_rule("authenticated").unwrap())).unwrap();
+    let accepts = (0..issuers).map(|issuer| Accepted { issuer, audience: ["api".into()].into() });
+    Arc::new(Guard { policy, accepts: accepts.collect(), observes: false })
+}
+
+async fn status(enforcer: &Enforcer, guard: &Guard, token: &str) -> u16 {
+    let mut headers = HeaderMap::new();
+    headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let request = Request { method: &Method::GET, headers: &headers, query: None, parameters: &NoParameters };
+    enforcer.check(guard, request).await.map_or_else(|refusal| refusal.denial.status(), |_| 200)
 }

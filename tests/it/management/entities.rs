@@ -159,6 +159,19 @@ async fn a_grant_counts_from_the_next_token_on() {
     assert_eq!((root.delete(&gone).await.status, wants_write().await), (404, 400));
 }
 
+// D1, D-11: what is not said about a tenant is as its profile has it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_has_the_defaults_of_its_profile() {
+    let gateway = start().await;
+    let root = Caller::root(&gateway);
+    for (profile, life, code_life) in [("fusionauth", 3600, 300), ("auth0", 86_400, 900)] {
+        let made = root.post("/api/tenant", json!({ "tenant": { "name": profile, "profile": profile } })).await;
+        let shown = &made.body["tenant"];
+        assert_eq!(shown["jwtConfiguration"]["timeToLiveInSeconds"], life, "{made:?}");
+        assert_eq!(shown["externalIdentifierConfiguration"]["deviceCodeTimeToLiveInSeconds"], code_life, "{made:?}");
+    }
+}
+
 // D-11, F-204: a tenant made here issues tokens a moment later
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_is_made_and_speaks_as_fusionauth_does() {

@@ -444,6 +444,7 @@ async fn a_login_can_be_for_a_device() {
         user_code_hash: ClientSecret::hash(&format!("WDJBMJH{id}")),
         tenant_id: TENANT,
         application_id,
+        audience: None,
         scopes: Vec::new(),
         state: DeviceState::Pending,
         interval: 5,

@@ -117,6 +117,7 @@ async fn decide_of(server: &TestServer, application_id: Uuid, user_code: &str, a
         user_id: ADA,
         session_id: None,
         scopes: code.scopes.clone(),
+        audience: None,
         authenticated_at: NOW,
         methods: vec!["pwd".to_owned()],
         acr: None,

@@ -138,6 +138,10 @@ impl TestServer {
         Call::new(self, "POST", path).header(header::CONTENT_TYPE.as_str(), FORM)
     }
 
+    pub fn post_as(&self, path: &str, media_type: &str) -> Call<'_> {
+        Call::new(self, "POST", path).header(header::CONTENT_TYPE.as_str(), media_type)
+    }
+
     pub fn get(&self, path: &str) -> Call<'_> {
         self.request("GET", path)
     }

@@ -1,9 +1,10 @@
 //! What is written to the log while a test runs on one thread.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::Value;
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 /// Listens until it is dropped.
@@ -28,6 +29,10 @@ impl Write for Written {
 
 impl Log {
     pub fn start() -> Self {
+        // With a single listener in the process, what another thread says first is never heard here: `tracing` then asks
+        // that thread's listener only, and remembers the answer.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish()));
         let written = Written::default();
         let writer = written.clone();
         let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();

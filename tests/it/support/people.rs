@@ -192,6 +192,7 @@ pub fn approval(client_id: &str, scope: &str) -> Approval {
         user_id: ADA,
         session_id: None,
         scopes: scope.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+        audience: None,
         authenticated_at: NOW - 60,
         methods: vec!["pwd".to_owned()],
         acr: Some("1".to_owned()),

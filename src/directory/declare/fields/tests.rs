@@ -8,7 +8,7 @@ use crate::directory::declare::{
     UserDeclaration,
 };
 use crate::entropy::Entropy;
-use crate::model::{Profile, UserProfile};
+use crate::model::{Profile, TenantSettings, UserProfile};
 use crate::secret::Secret;
 use crate::store::sql::{Options, SqlStore};
 
@@ -55,7 +55,7 @@ async fn new_objects_show_what_is_not_the_default() {
     let directory = directory().await;
     let mut declared = declaration();
     declared.tenants[0].profile = Profile::FusionAuth;
-    declared.tenants[0].settings.session_for = 60_000;
+    declared.tenants[0].settings = Some(TenantSettings { session_for: 60_000, ..TenantSettings::default() });
     let lines = shown(&directory, &declared).await;
     assert_eq!(
         lines,

@@ -1,9 +1,9 @@
 //! Which tenants to write.
 
 use super::{Action, Place, Planner, Step, Write};
-use crate::directory::Directory;
 use crate::directory::declare::{Declaration, TenantDeclaration};
 use crate::directory::rules::check_tenant;
+use crate::directory::{Directory, new_tenant};
 use crate::model::Tenant;
 
 impl Planner<'_> {
@@ -37,10 +37,11 @@ impl Planner<'_> {
         let claimed = self.claim(place, declared.id, stored.iter());
         let Some(found) = self.noted(claimed) else { return };
         let id = found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid());
-        let mut tenant = Tenant::new(id, &declared.name, self.now);
+        let mut tenant = new_tenant(id, &declared.name, declared.profile, self.now);
         tenant.issuer.clone_from(&declared.issuer);
-        tenant.profile = declared.profile;
-        tenant.settings = declared.settings.clone();
+        if let Some(settings) = &declared.settings {
+            tenant.settings = settings.clone();
+        }
         // Files say nothing about it.
         tenant.settings.data = found.map(|found| found.settings.data.clone()).unwrap_or_default();
         tenant.managed_by = self.terms.managed_by();
