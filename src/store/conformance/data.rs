@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::{ApplicationSettings, Data, Entity, EntityType, Revocation, Revoked, TenantSettings, UserGrant};
 use crate::store::StoreError::Missing;
-use crate::store::{Brought, GrantFilter, Object, Store};
+use crate::store::{Brought, GrantFilter, Object, Search, Store};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     what_administrators_keep_survives_the_trip,
@@ -119,6 +119,15 @@ async fn a_tenant_goes_with_everything(store: Shared) {
     // Somebody else's stay.
     store.insert_tenant(&tenant(7)).await.expect("tenant");
     store.insert_entity(&Entity { tenant_id: id(7), ..entity(13) }).await.expect("entity");
+    let everyone = Search { limit: 10, ..Search::default() };
+    let found = |store: &Shared| {
+        let (store, everyone) = (Arc::clone(store), everyone.clone());
+        async move {
+            let users = store.search_users(&everyone).await.expect("answer");
+            (users.1, store.search_entities(&everyone).await.expect("answer").1)
+        }
+    };
+    assert_eq!(found(&store).await, (2, 4));
     let before = store.latest_change().await.expect("answer");
     let mark = Revocation { revoked: Revoked::Tenant(id(1)), revoked_at: 2_000, expires_at: 9_000 };
     assert!(store.delete_tenant_with_all(id(1), &mark).await.expect("answer"));
@@ -126,6 +135,7 @@ async fn a_tenant_goes_with_everything(store: Shared) {
     let (tenants, types) = (store.list_tenants().await.expect("list"), store.list_entity_types().await.expect("list"));
     assert_eq!((tenants.len(), types.len()), (1, 1), "types belong to no tenant");
     assert_eq!(store.list_entities(None).await.expect("list").len(), 1);
+    assert_eq!(found(&store).await, (0, 1), "searches know it too");
     assert_eq!(store.list_applications(None).await.expect("list"), []);
     assert_eq!(store.find_user(user(30).id).await.expect("answer"), None);
     assert_eq!(store.find_session(&session(40).hash).await.expect("answer"), None);

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::index::{Entry, Index, KEYS, Question};
 use super::{AT_ONCE, Table, by_ids};
-use crate::model::Change;
+use crate::model::{Change, ChangeKind};
 use crate::store::sql::columns::read_id;
 use crate::store::sql::{Result, feed};
 
@@ -173,6 +173,13 @@ impl Shared {
             heard = changes.last().map_or(heard, |last| last.seq);
             let ours = |change: &&Change| change.kind == self.table.kind;
             ids.extend(changes.iter().filter(ours).flat_map(Change::object_ids));
+            // A tenant goes with everything in it, and nobody counts what that was.
+            for tenant in changes.iter().filter(|change| change.kind == ChangeKind::Tenant) {
+                let still = query("SELECT id FROM tenant WHERE id = $1").bind(tenant.object_id.as_str());
+                if still.fetch_optional(&self.readers).await?.is_none() {
+                    return Ok(false);
+                }
+            }
             if ids.len() > MOST_CHANGED {
                 return Ok(false);
             }
