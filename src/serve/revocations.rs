@@ -100,7 +100,7 @@ async fn read(
             revocations.add(&revocation);
             // Marks are dated in whole seconds. One that is dated by a token may be older than itself.
             let lag = clock.now().saturating_sub(revocation.revoked_at).max(0);
-            metrics.revocation_lag.observe(lag as f64);
+            metrics.revocation_lag.observe(u32::try_from(lag).map_or(f64::INFINITY, f64::from));
         }
     }
     Ok(())

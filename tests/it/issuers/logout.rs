@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use faregate::directory::NewApiKey;
 use faregate::jose::{Algorithm, SigningKey, TokenType};
 use serde_json::{Value, json};
 
@@ -207,4 +208,26 @@ async fn an_operator_revokes_what_is_known_to_be_bad() {
     }
     let public = client().post(gateway.url("/revocations")).header("authorization", API_KEY).send().await.unwrap();
     assert_eq!(public.status(), 404, "not on the public listener");
+}
+
+// A tenant's own key speaks for that tenant, and for nobody else
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenants_key_revokes_what_is_its_tenants() {
+    let corp = ForeignIssuer::start().await;
+    let gateway = gateway(&corp, "sqlite::memory:").await;
+    let key = NewApiKey { tenant_id: Some(gateway.running.tenant_id), ..NewApiKey::default() };
+    let key = gateway.running.directory().create_api_key(key).await.unwrap().text;
+    let admin = gateway.running.admin.unwrap();
+    let ask = async |document: Value| {
+        let request = client().post(format!("http://{admin}/revocations")).header("authorization", key.expose());
+        request.json(&document).send().await.unwrap().status().as_u16()
+    };
+    let own = gateway.token("").await;
+    assert_eq!(ask(json!({ "issuer": "corp", "sub": "someone" })).await, 401);
+    for id in ["jti", "sid"] {
+        assert_eq!(ask(json!({ "issuer": "self", id: RECIPIENT_ID })).await, 401, "{id}: it may be another tenant's");
+    }
+    assert_eq!(outcome(&gateway, "/any/a", &own).await, passed());
+    assert_eq!(ask(json!({ "issuer": "self", "client_id": RECIPIENT_ID })).await, 204);
+    assert_eq!(outcome(&gateway, "/any/a", &own).await, revoked());
 }
