@@ -131,7 +131,7 @@ impl Directory {
             return Ok(after);
         };
         after.password_hash = Some(self.passwords.hash(password.expose()).await?);
-        after.password_changed_at = now;
+        after.password_changed_at = later_than(before, now);
         self.replace_user(before, &after, Event::PasswordChanged).await?;
         self.revoke_user(after.id).await?;
         Ok(after)
@@ -220,7 +220,7 @@ impl Directory {
         let now = self.clock.now();
         let after = User {
             password_hash: Some(self.passwords.hash(new.expose()).await?),
-            password_changed_at: now,
+            password_changed_at: later_than(before, now),
             password_change,
             updated_at: now,
             ..before.clone()
@@ -338,6 +338,11 @@ impl From<PasswordError> for DirectoryError {
     fn from(error: PasswordError) -> Self {
         Self::Password(error)
     }
+}
+
+/// Two changes within a second are two: ids that are good until the password changes tell them apart.
+fn later_than(before: &User, now: i64) -> i64 {
+    now.max(before.password_changed_at.saturating_add(1))
 }
 
 #[cfg(test)]
