@@ -82,6 +82,9 @@ fn logout_token(body: &[u8]) -> Option<String> {
     tokens.next().filter(|_| tokens.next().is_none())
 }
 
+/// The tenant of our own that an issuer is.
+pub type TenantOf = Box<dyn Fn(&str) -> Option<Uuid> + Send + Sync>;
+
 /// What operators revoke on the admin listener.
 pub struct OperatorEndpoint {
     pub revoker: Arc<Revoker>,
@@ -90,7 +93,7 @@ pub struct OperatorEndpoint {
     /// Name in the configuration and `iss` of the issuers that are not ours.
     pub foreign: Vec<(String, String)>,
     /// The tenant that is called so, in the configuration or in `iss`.
-    pub tenant_of: Box<dyn Fn(&str) -> Option<Uuid> + Send + Sync>,
+    pub tenant_of: TenantOf,
 }
 
 /// One of `jti`, `sid`, `sub` and `client_id` of an issuer.

@@ -98,7 +98,7 @@ async fn changes_that_matter_revoke_what_was_given() {
     assert!(!concerned(0), "only the next login is concerned");
     directory.change_password(user.id, &Secret::from("velvet anchor summit".to_owned())).await.unwrap();
     let changed = directory.user(user.id).await.unwrap().unwrap();
-    assert_eq!((changed.password_change, changed.password_changed_at), (None, 1_000));
+    assert_eq!((changed.password_change, changed.password_changed_at), (None, 1_001));
     assert_ne!(changed.password_hash, user.password_hash);
     assert!(concerned(1_000) && !concerned(1_001));
     // In the same second again: whoever logged in between the two has a token of the next second.
