@@ -7,5 +7,15 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    use_small_pages();
     faregate::cli::run()
+}
+
+/// The allocator asks for huge pages, of which a small program touches a little each: they were a quarter of its memory.
+fn use_small_pages() {
+    #[cfg(target_os = "linux")]
+    {
+        // Where it is forbidden, only more memory is used.
+        let _ = rustix::thread::disable_transparent_huge_pages(true);
+    }
 }
