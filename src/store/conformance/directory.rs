@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Behaviour, CROWD, assert_refused, crowd, entity, entity_type, furnish, grant, id, permission, promises, tenant,
 };
-use crate::model::{ClientSecret, Profile, Tenant};
+use crate::model::{ClientSecret, EntityGrant, Profile, Tenant};
 use crate::store::StoreError::{Conflict, InUse, Missing};
 use crate::store::{GrantFilter, Object, Search, SearchOrder, Store, Unique};
 
@@ -358,7 +358,9 @@ async fn upserts_of_one_grant_at_once_leave_one_of_them(store: Shared) {
     furnish(&store).await;
     let upsert = |store: Shared, number: u8| async move {
         let permissions: &[&str] = if number.is_multiple_of(2) { &["read"] } else { &["write"] };
-        store.upsert_grant(&grant(10, 11, permissions)).await
+        // Whoever makes a grant draws an id for it.
+        let grant = EntityGrant { id: id(100 + number), ..grant(10, 11, permissions) };
+        store.upsert_grant(&grant).await
     };
     for result in crowd(&store, upsert).await {
         result.expect("an upsert never conflicts");
