@@ -13,6 +13,7 @@ use super::limits::Limits;
 use super::listen::Listener;
 use super::management::ManagementApi;
 use super::network::Network;
+use super::parts::Parts;
 use super::problem::Problem;
 use super::process::{Log, Shutdown, TokenCache};
 use super::public_url::PublicUrl;
@@ -54,6 +55,10 @@ pub struct Config {
     /// What the store shall hold.
     pub directory: Declaration,
     pub tests: Vec<PolicyTest>,
+    /// Whether the file is read again by itself when it changes.
+    pub watch: bool,
+    /// For comparing it with another one.
+    pub parts: Parts,
     /// What is usable but not safe, and notes.
     pub warnings: Vec<Problem>,
     /// For showing lines of the file.
