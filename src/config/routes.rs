@@ -270,7 +270,7 @@ fn route(
         let message = format!("the rules of {} use {{{name}}}, which this path does not have", parent.shown());
         check.refuse_with_help(span, message, format!("put `{{{name}}}` into the path, in the place it has there"));
     }
-    if settled.live_permissions {
+    if settled.live_permissions && !settled.public {
         live::refuse_without_directory(draft, &settled.tokens, context.issuers, check);
     }
     let tokens: Vec<AcceptedIssuer> = settled
