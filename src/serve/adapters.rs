@@ -14,7 +14,7 @@ use crate::enforce::{Issuer, Trusted, Unknown};
 use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
 use crate::issuers;
 use crate::metrics::Metrics;
-use crate::oauth::{self, AuthorizationServer, KeyRing};
+use crate::oauth::{self, KeyRing};
 use crate::policy::{Permissions, TargetPermissions, TokenFacts};
 use crate::profile::InUse;
 use crate::web;
@@ -82,12 +82,10 @@ pub(super) fn management(api: Management) -> Endpoints {
 /// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, the
 /// management API's where it is public, and where other issuers tell of logouts.
 pub(super) fn embedded(
-    server: Arc<AuthorizationServer>,
+    (service, in_use): (web::Service, Arc<InUse>),
     (management, logouts): (Option<Endpoints>, Endpoints),
     metrics: Arc<Metrics>,
 ) -> Embedded {
-    let in_use = server.keys().dialects_in_use().clone();
-    let service = web::Service::new(web::router(server));
     let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([issuers::LOGOUT]);
     let durations = patterns.map(|pattern| (pattern, metrics.durations(pattern))).collect();
     let is_public = management.is_some();

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
+use super::assemble::Forget;
 use super::{Opened, StartError, compile, issuers};
 use crate::clock::Clock;
 use crate::config::{Config, StoreLocation};
@@ -145,7 +146,9 @@ async fn open(config: &Config) -> Result<Parts, StartError> {
             .with_revocations(opened.revocations);
     let enforcer = Arc::new(enforcer);
     let mut background = JoinSet::new();
-    issuers::follow(believed.foreign, &enforcer, &mut background);
+    let forgetting = enforcer.clone();
+    let forget: Forget = Arc::new(move || forgetting.forget());
+    issuers::follow(believed.foreign, &forget, &mut background);
     Ok(Parts { enforcer, issuers, _background: background })
 }
 
