@@ -408,7 +408,7 @@ fn over_tls(digest: &Digest) -> bool {
 }
 
 /// What the client is told when proxying failed; `None` when there is nobody to tell.
-fn problem_of(error: &Error) -> Option<Problem> {
+pub(super) fn problem_of(error: &Error) -> Option<Problem> {
     let problem = match (error.esource(), error.etype()) {
         (_, ErrorType::HTTPStatus(413)) => BODY_TOO_LARGE,
         (_, kind) if *kind == NO_SERVER => {
