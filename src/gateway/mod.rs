@@ -17,6 +17,7 @@ mod proxy;
 mod request_id;
 mod respond;
 mod run;
+mod trace;
 mod upgrade;
 mod upstream;
 mod verify;
@@ -41,7 +42,7 @@ use crate::config::Network;
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
-use crate::telemetry::DecisionLog;
+use crate::telemetry::{DecisionLog, Tracer};
 
 /// The gateway that the next request begins with. Another one takes its place when the configuration changes; requests that
 /// have begun end with the one that they have.
@@ -64,6 +65,8 @@ pub struct Gateway {
     pub decisions: Arc<DecisionLog>,
     /// What only the admin listener has.
     pub administered: admin::Administered,
+    /// `None`: nothing is traced.
+    pub tracer: Option<Tracer>,
 }
 
 /// Bounds that are checked once a request is understood. Rules N2, N3.

@@ -31,7 +31,7 @@ const IMPORTS: [(&str, &[&str]); 22] = [
     ("event_log", &["events", "model", "store"]),
     ("events", &["model"]),
     ("metrics", &[]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["config", "metrics"]),
     ("revocations", &["model"]),
     ("secret", &[]),
 ];
