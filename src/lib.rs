@@ -33,6 +33,8 @@ pub mod clock;
 pub mod entropy;
 pub mod event_log;
 pub mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod metrics;
 pub mod revocations;
 pub mod secret;
