@@ -42,6 +42,7 @@ pub struct Metrics {
     pub healthy_servers: IntGaugeVec,
     pub insecure_upstreams: IntGauge,
     pub store_up: IntGauge,
+    pub spans: IntCounterVec,
     pub config_reloads: IntCounterVec,
     pub config_last_reload_successful: IntGauge,
     config_last_success: IntGauge,
@@ -234,6 +235,7 @@ impl Metrics {
                 &["upstream"],
             ),
             insecure_upstreams: register.gauge("insecure_upstreams", "Upstreams whose certificates are not checked."),
+            spans: register.counters("spans_total", "Spans of traced requests, by what became of them.", &["result"]),
             store_up: register.gauge("store_up", "1 when the store answered the last time it was asked."),
             config_reloads: register.counters(
                 "config_reloads_total",

@@ -298,6 +298,7 @@ impl Running {
             self.idle.send_replace(true);
             census.drained(ADMIN_LINGER).await;
         }
+        self.live.finish().await;
         self.background.shutdown().await;
         self.opened.close().await;
     }

@@ -4,6 +4,7 @@
 
 use super::check::Check;
 use super::issuers::IssuerIndex;
+use super::live;
 use super::node::Scalar;
 use super::problem::Span;
 use super::routes::{Context, Draft};
@@ -26,6 +27,7 @@ pub(super) struct Settled {
     pub max_body: u64,
     pub forward_authorization: bool,
     pub websocket: bool,
+    pub live_permissions: bool,
 }
 
 enum State {
@@ -132,6 +134,7 @@ fn settle_one(
             .or_else(|| parent.map(|parent| parent.forward_authorization))
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
+        live_permissions: live::settled(draft, parent, check),
     })
 }
 

@@ -19,6 +19,7 @@ mod issuers;
 mod keys;
 mod limits;
 mod listen;
+mod live;
 mod management;
 mod network;
 mod node;
@@ -35,6 +36,7 @@ mod store;
 mod suggest;
 mod syntax;
 pub mod tests;
+mod traces;
 mod upstreams;
 mod url;
 mod values;
@@ -66,6 +68,7 @@ pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
 pub use store::StoreLocation;
 pub use tests::{Expectation, PolicyTest, TestOutcome, policy_tests};
+pub use traces::Tracing;
 pub use values::{
     AcceptedIssuer, Config, HealthCheck, Route, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls,
 };
@@ -96,6 +99,7 @@ const SECTIONS: &[&str] = &[
     "directory",
     "tests",
     "watch",
+    "tracing",
 ];
 
 /// Every key there is, by the mapping it belongs to: for documentation and its tests.
@@ -142,6 +146,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("directory.users", directory::users::KEYS),
         ("directory.users.registrations", directory::users::REGISTRATION_KEYS),
         ("tests", tests::KEYS),
+        ("tracing", traces::KEYS),
     ]
 }
 
@@ -270,6 +275,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         tests: tests::check(fields.find("tests"), check),
         watch: fields.boolean("watch", check).unwrap_or(false),
         parts: Parts::of(root, &check.files, check.base()),
+        tracing: traces::check(fields.find("tracing"), check),
         warnings: Vec::new(),
         source: source.clone(),
     })

@@ -60,6 +60,11 @@ impl Parts {
         parts
     }
 
+    /// Of a whole section, without the files that it names; `None` if it is not there.
+    pub fn section(&self, name: &str) -> Option<Fingerprint> {
+        self.sections.get(name).copied()
+    }
+
     /// Of one entry of a section; `None` if it is not there.
     pub fn entry(&self, section: &str, name: &str) -> Option<Fingerprint> {
         self.entries.get(&(section.to_owned(), name.to_owned())).copied()

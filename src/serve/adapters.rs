@@ -14,7 +14,8 @@ use crate::enforce::{Issuer, Trusted, Unknown};
 use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
 use crate::issuers;
 use crate::metrics::Metrics;
-use crate::oauth::KeyRing;
+use crate::oauth::{self, KeyRing};
+use crate::policy::{Permissions, TargetPermissions, TokenFacts};
 use crate::profile::InUse;
 use crate::web;
 
@@ -40,6 +41,29 @@ impl Issuer for LocalTenant {
         let ids: Vec<Uuid> = ids.iter().filter_map(|id| Uuid::try_parse(id).ok()).collect();
         let names = self.directory.names_of(self.tenant_id, &ids).await.map_err(|_| Unknown)?;
         Ok(names.into_iter().map(|(id, name)| (id.to_string().into(), name.into())).collect())
+    }
+
+    fn generation_of_grants(&self) -> Option<u64> {
+        Some(self.directory.generation())
+    }
+
+    async fn granted_now(&self, facts: &TokenFacts) -> Result<Option<Permissions>, Unknown> {
+        let recipient = match Uuid::try_parse(&facts.subject) {
+            Ok(id) => self.directory.entity(id).await.map_err(|_| Unknown)?,
+            Err(_) => None,
+        };
+        let Some(recipient) = recipient.filter(|recipient| recipient.tenant_id == self.tenant_id) else {
+            // A person's tokens speak of no permissions; those of an entity that is gone have none left.
+            return Ok(Some(Permissions::default()).filter(|_| !facts.permissions.is_empty()));
+        };
+        let scope = facts.scopes.to_string();
+        let granted = oauth::granted_now(&self.directory, &recipient, &scope).await.map_err(|_| Unknown)?;
+        let targets = granted.into_iter().map(|granted| TargetPermissions {
+            id: granted.target.id.to_string().into(),
+            name: Some(granted.target.name.as_str().into()),
+            permissions: granted.permissions.into_iter().collect(),
+        });
+        Ok(Some(targets.collect()))
     }
 }
 

@@ -5,6 +5,7 @@
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -16,7 +17,7 @@ use crate::enforce::{Enforcer, Issuer, Pseudonyms, TokenCache};
 use crate::gateway::{self, Forwarder, Gateway, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
-use crate::telemetry::DecisionLog;
+use crate::telemetry::{self, DecisionLog, Exporting, Tracer};
 use crate::web;
 
 /// Makes the running gateway forget which tokens it verified.
@@ -42,6 +43,27 @@ pub(super) struct Made {
     pub foreign: Vec<Foreign>,
     identities: Vec<Identity>,
     enforcer: Arc<Enforcer>,
+    traces: Option<Traces>,
+}
+
+/// Where spans go, and the work of sending them.
+#[derive(Clone)]
+struct Traces {
+    fingerprint: Option<Fingerprint>,
+    tracer: Tracer,
+    exporting: Arc<Exporting>,
+}
+
+/// How long the end waits for a collector.
+const LAST_SPANS: Duration = Duration::from_secs(2);
+
+impl Made {
+    /// Sends what waits for a collector; nothing is traced after that.
+    pub(super) async fn finish(&mut self) {
+        if let Some(exporting) = self.traces.take().and_then(|traces| Arc::into_inner(traces.exporting)) {
+            exporting.finish(LAST_SPANS).await;
+        }
+    }
 }
 
 /// An upstream with its connections, its health, and who looks after it.
@@ -87,6 +109,7 @@ pub(super) async fn assemble(
         revocations: incoming.revocations,
     };
     let hosts = compile::known_hosts(config);
+    let traces = traces(config, metrics, before.and_then(|before| before.traces.as_ref()))?;
     let gateway = Gateway {
         forwarder: Forwarder::new(&config.forward),
         limits: compile::request_limits(&config.limits),
@@ -94,6 +117,7 @@ pub(super) async fn assemble(
         hosts,
         unmatched: metrics.route("-"),
         decisions: standing.decisions.clone(),
+        tracer: traces.as_ref().map(|traces| traces.tracer.clone()),
         embedded: adapters::embedded(
             (standing.web.clone(), keys.dialects_in_use().clone()),
             (public_management, incoming.logouts),
@@ -105,7 +129,7 @@ pub(super) async fn assemble(
         administered,
     };
     let Believed { foreign, identities, .. } = believed;
-    Ok((gateway, Made { upstreams: watched, echo, foreign, identities, enforcer }))
+    Ok((gateway, Made { upstreams: watched, echo, foreign, identities, enforcer, traces }))
 }
 
 impl Made {
@@ -125,6 +149,18 @@ impl Made {
             let _ = metrics.jwks_age.remove_label_values(&[&gone.name]);
         }
     }
+}
+
+/// The same as `before` if that is configured in the same way.
+fn traces(config: &Config, metrics: &Metrics, before: Option<&Traces>) -> Result<Option<Traces>, StartError> {
+    let Some(settings) = &config.tracing else { return Ok(None) };
+    let fingerprint = config.parts.section("tracing");
+    if let Some(same) = before.filter(|before| before.fingerprint == fingerprint) {
+        return Ok(Some(same.clone()));
+    }
+    let started = telemetry::start_traces(settings, metrics);
+    let (tracer, exporting) = started.map_err(|error| StartError::Collector(error.to_string()))?;
+    Ok(Some(Traces { fingerprint, tracer, exporting: Arc::new(exporting) }))
 }
 
 /// With a cache of its own: what it remembers is filed under the places of its issuers.

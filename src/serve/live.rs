@@ -188,6 +188,11 @@ impl Live {
         std::iter::once(state.config.path.clone()).chain(others).collect()
     }
 
+    /// Sends what waits to be sent, at the end.
+    pub(super) async fn finish(&self) {
+        self.state.lock().await.made.finish().await;
+    }
+
     /// How long requests in flight may take at the end.
     pub(super) async fn grace(&self) -> Duration {
         self.state.lock().await.config.shutdown.grace_for

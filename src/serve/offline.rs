@@ -49,12 +49,17 @@ impl Offline {
         Self { parts }
     }
 
+    /// With the permissions that are granted now, if `live`.
+    ///
     /// # Errors
     /// The denial that the gateway would answer with.
-    pub async fn verify(&self, token: &str) -> Result<Verified, Denial> {
+    pub async fn verify(&self, token: &str, live: bool) -> Result<Verified, Denial> {
         match &self.parts {
             Ok(parts) => {
-                let verified = parts.enforcer.verify(token).await?;
+                let mut verified = parts.enforcer.verify(token).await?;
+                if live {
+                    verified = parts.enforcer.as_granted_now(verified).await?;
+                }
                 Ok(Verified::Fully { facts: verified.facts.clone(), key_id: verified.key_id.to_string() })
             }
             Err(why) => {
