@@ -20,6 +20,7 @@ pub mod profile;
 pub mod web;
 
 // Protected upstreams: who is asking, and may they?
+pub mod browsers;
 pub mod enforce;
 pub mod issuers;
 pub mod policy;

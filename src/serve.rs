@@ -7,6 +7,7 @@ mod calls;
 mod compile;
 mod error;
 mod issuers;
+mod logins;
 mod logouts;
 mod offline;
 mod open;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 pub use calls::ManagementCalls;
 pub use error::StartError;
 use issuers::Incoming;
+use logins::Logins;
 pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
 
@@ -101,7 +103,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     // What was revoked before is refused from the first request on.
     revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
     let cache = TokenCache::new(config.token_cache.size);
-    let enforcer = Enforcer::new(believed.issuers, cache, opened.clock.clone(), pseudonyms);
+    let enforcer = Enforcer::new(believed.issuers.clone(), cache, opened.clock.clone(), pseudonyms);
     let enforcer = Arc::new(enforcer.with_revocations(opened.revocations.clone()));
     // 4. The gateway around them.
     metrics.running_configuration(&config.hash);
@@ -144,6 +146,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     tidy(&running.opened, &mut running.background);
     let events = running.opened.events.clone();
     running.background.spawn(async move { events.follow().await });
+    let logins = Logins::new(&config, (&running.opened, &public_url), &believed, (&server, &metrics))?;
     let incoming = Incoming::new(&config, &running.opened, (&believed.foreign, believed.tenants), (&keys, &metrics));
     issuers::follow(believed.foreign, &enforcer, &mut running.background);
     let management = adapters::management(Management::new(
@@ -175,8 +178,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         hosts: compile::known_hosts(&config),
         unmatched: metrics.route("-"),
         decisions,
-        embedded: adapters::embedded(server, (public_management, incoming.logouts), metrics.clone()),
-        routes: compile::routes(config.routes, &upstreams, &metrics)?,
+        embedded: adapters::embedded(server, (public_management, incoming.logouts, logins.paths), metrics.clone()),
+        routes: compile::routes(config.routes, (&upstreams, &logins.logins), &metrics)?,
+        browsers: logins.browsers,
         enforcer,
         metrics,
     });

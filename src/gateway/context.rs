@@ -34,6 +34,8 @@ pub struct Context {
     pub embedded: Option<&'static str>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
+    /// Its token came out of a browser's session.
+    pub by_session: bool,
 }
 
 impl Context {
@@ -51,6 +53,7 @@ impl Context {
             upgrade: None,
             embedded: None,
             asked_for: None,
+            by_session: false,
         }
     }
 }

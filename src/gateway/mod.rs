@@ -11,6 +11,7 @@ mod embed;
 mod forward;
 pub mod header_block;
 mod listener;
+mod login;
 mod panic;
 mod proxy;
 mod request_id;
@@ -34,6 +35,7 @@ pub use request_id::RequestId;
 pub use run::{H2Limits, start, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 
+use crate::browsers::{Browsers, Entrance};
 use crate::config::Network;
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
@@ -55,6 +57,8 @@ pub struct Gateway {
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
     pub decisions: Arc<DecisionLog>,
+    /// People who logged in.
+    pub browsers: Arc<Browsers>,
 }
 
 /// Bounds that are checked once a request is understood. Rules N2, N3.
@@ -85,6 +89,8 @@ pub struct Route {
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,
+    /// Where people are led who come without a token.
+    pub login: Option<Entrance>,
 }
 
 impl Gateway {

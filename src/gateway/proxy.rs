@@ -19,14 +19,16 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use super::Gateway;
 use super::context::Context;
-use super::embed::{self, Outcome, Peer};
+use super::embed::{self, Peer};
 use super::forward::Forwarding;
+use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
 use super::respond::{self, Problem, REQUEST_ID};
 use super::upgrade::Hold;
 use super::upstream::Upstream;
 use super::verify;
-use crate::enforce::{Permit, Request};
+use crate::browsers::Begun;
+use crate::enforce::{Denial, Permit, Request};
 use crate::route;
 use crate::telemetry::{DecisionLine, Verdict};
 
@@ -67,6 +69,11 @@ impl ProxyHttp for Proxy {
             Ok(Ok(Next::Permit(permit))) => {
                 let permit = ctx.permit.insert(permit);
                 verify::permit(session, &self.0.forwarder, permit, ctx.request_id.as_str()).await?;
+                return Ok(true);
+            }
+            Ok(Ok(Next::Lead(begun))) => {
+                ctx.refused = Some(Denial::NoToken.code());
+                login::redirect(session, &begun, ctx.request_id.as_str()).await?;
                 return Ok(true);
             }
             Ok(Err(problem)) => problem,
@@ -156,6 +163,9 @@ impl ProxyHttp for Proxy {
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
+        if ctx.by_session {
+            login::keep_private(answer)?;
+        }
         answer.insert_header(REQUEST_ID, ctx.request_id.as_str())
     }
 
@@ -228,6 +238,8 @@ enum Next {
     Answer,
     /// Another gateway asked, and the request may pass.
     Permit(Permit),
+    /// To a login.
+    Lead(Begun),
 }
 
 impl Proxy {
@@ -263,11 +275,28 @@ impl Proxy {
             query: header.uri.query(),
             parameters: &parameters,
         };
-        let permit = match self.0.enforcer.check(&route.guard, request).await {
-            Ok(permit) => permit,
-            Err(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
+        let outcome = match &route.login {
+            None => match self.0.enforcer.check(&route.guard, request).await {
+                Ok(permit) => Outcome::Permit(permit),
+                Err(refusal) => Outcome::Deny(refusal),
+            },
+            Some(entrance) => {
+                let is_through_proxy = peer_address(session).is_some_and(|peer| self.0.trusts(peer));
+                let visit = Visit { request, host, path: &path, is_through_proxy };
+                Box::pin(self.0.receive(route, entrance, visit)).await
+            }
         };
         drop(found);
+        let permit = match outcome {
+            Outcome::Permit(permit) => permit,
+            Outcome::PermitSession(permit) => {
+                ctx.by_session = true;
+                permit
+            }
+            Outcome::Lead(begun) => return Ok(Next::Lead(begun)),
+            Outcome::Deny(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
+            Outcome::Refuse(problem) => return Err(problem),
+        };
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
             return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
         }
@@ -344,8 +373,8 @@ impl Proxy {
         let most = self.0.limits.embedded_body;
         let outcome = embed::serve(session, &self.0.embedded, most, peer, ctx).await?;
         Ok(match outcome {
-            Outcome::Answered => Ok(()),
-            Outcome::BodyTooLarge => {
+            embed::Outcome::Answered => Ok(()),
+            embed::Outcome::BodyTooLarge => {
                 session.set_keepalive(None);
                 Err(BODY_TOO_LARGE)
             }
