@@ -4,6 +4,7 @@
 
 use super::check::Check;
 use super::issuers::IssuerIndex;
+use super::live;
 use super::logins::LoginIndex;
 use super::node::Scalar;
 use super::problem::Span;
@@ -28,6 +29,7 @@ pub(super) struct Settled {
     pub forward_authorization: bool,
     pub websocket: bool,
     pub login: Option<LoginIndex>,
+    pub live_permissions: bool,
 }
 
 enum State {
@@ -137,6 +139,7 @@ fn settle_one(
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
         // Nobody looks at tokens there.
         login: login.filter(|_| !public),
+        live_permissions: live::settled(draft, parent, check),
     })
 }
 

@@ -18,6 +18,7 @@ mod issuers;
 mod keys;
 mod limits;
 mod listen;
+mod live;
 mod logins;
 mod management;
 mod network;

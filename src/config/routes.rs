@@ -7,6 +7,7 @@ use super::check::{Check, Fields};
 use super::extend::{self, Settled};
 use super::issuers::{self, Issuer, IssuerIndex};
 use super::limits::Limits;
+use super::live;
 use super::logins::{self, Login, LoginIndex};
 use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{SHOWN, Span};
@@ -34,6 +35,7 @@ pub(super) const KEYS: &[&str] = &[
     "forward_authorization",
     "websocket",
     "login",
+    "permissions",
 ];
 
 /// First segments of the gateway's own paths, which no route can have.
@@ -61,6 +63,7 @@ pub(super) struct Draft<'n> {
     pub public: bool,
     pub requirement: Option<Requirement>,
     pub observes: bool,
+    pub live_permissions: Option<bool>,
     pub tokens: Option<Vec<(IssuerIndex, Span)>>,
     pub audience: Option<Vec<(String, Span)>>,
     pub extends: Option<(&'n Scalar, Span)>,
@@ -101,7 +104,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         check.refuse_with_help(entry.key_span, "a public route requires nothing", "remove `public: true` or `require`");
     }
     let observes = observes(&fields, check);
-    for key in ["tokens", "audience", "enforce", "login"] {
+    for key in ["tokens", "audience", "enforce", "permissions", "login"] {
         if let Some(entry) = fields.entry(key).filter(|_| public) {
             check.refuse_with_help(
                 entry.key_span,
@@ -129,6 +132,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         public,
         requirement,
         observes,
+        live_permissions: live::check(&fields, check),
         tokens: tokens(&fields, context, check),
         audience: fields
             .find("audience")
@@ -276,6 +280,9 @@ fn route(
         let around = logins::Around { tokens: &settled.tokens, hosts: &settled.hosts, upstream: settled.upstream };
         logins::check_route((login, span), &around, context, check);
     }
+    if settled.live_permissions && !settled.public {
+        live::refuse_without_directory(draft, &settled.tokens, context.issuers, check);
+    }
     let tokens: Vec<AcceptedIssuer> = settled
         .tokens
         .into_iter()
@@ -299,6 +306,7 @@ fn route(
         policy,
         public: settled.public,
         observes: draft.observes,
+        live_permissions: settled.live_permissions,
         tokens,
         timeouts: settled.timeouts,
         max_body: settled.max_body,

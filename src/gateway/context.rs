@@ -5,13 +5,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Route;
 use super::request_id::RequestId;
 use super::upgrade::Hold;
+use super::{Gateway, Route};
 use crate::enforce::{Permit, Refusal};
 
 /// The state of one request.
 pub struct Context {
+    /// What the request began with; it keeps it when the configuration changes.
+    pub gateway: Arc<Gateway>,
     pub request_id: RequestId,
     pub started: Instant,
     /// The route that matched; `None` before matching, for our own paths, and where nothing matched.
@@ -39,8 +41,9 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new() -> Self {
+    pub fn new(gateway: Arc<Gateway>) -> Self {
         Self {
+            gateway,
             request_id: RequestId::next(),
             started: Instant::now(),
             route: None,

@@ -2,6 +2,7 @@
 //!
 //! Owns the wiring. A tenant of ours is asked in this process: no request leaves it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,12 +11,13 @@ use http::{Request, Response};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::assemble::Standing;
 use super::issuers::Believed;
-use super::{Opened, StartError, offline, open};
+use super::{StartError, offline, open};
 use crate::browsers::{
     Browsers, Client, Dependencies, Endpoints, Form, Issuer, Login, Origins, TokenRefusal, Tokens, Unanswered,
 };
-use crate::config::{self, Config, IssuerKind, PublicUrl};
+use crate::config::{self, Config, IssuerKind};
 use crate::gateway::{Answer, Endpoints as OwnPaths, RequestId};
 use crate::issuers::{Fetcher, Outbound, SignIn};
 use crate::jose::Sealing;
@@ -37,9 +39,9 @@ impl Logins {
     /// [`StartError`] when nobody can be asked for tokens, or the master key cannot be read.
     pub(super) fn new(
         config: &Config,
-        (opened, public_url): (&Opened, &PublicUrl),
+        Standing { opened, server, metrics, .. }: &Standing,
         believed: &Believed,
-        (server, metrics): (&Arc<AuthorizationServer>, &Arc<Metrics>),
+        listening: &[(SocketAddr, bool)],
     ) -> Result<Self, StartError> {
         let mut logins = Vec::with_capacity(config.logins.len());
         for login in &config.logins {
@@ -72,7 +74,12 @@ impl Logins {
             clock: opened.clock.clone(),
             entropy: opened.entropy.clone(),
         };
-        let origins = Origins::new(public_url.is_https(), public_url.host(), public_url.port());
+        let public_url = &config.public_url;
+        let port = match public_url.port() {
+            Some(0) => listening.first().map(|(address, _)| address.port()),
+            port => port,
+        };
+        let origins = Origins::new(public_url.is_https(), public_url.host(), port);
         let browsers = Browsers::new(logins.clone(), origins, on);
         let paths = paths(web::Service::new(web::gate(browsers.clone(), public_url.host())));
         Ok(Self { logins, browsers, paths })
