@@ -8,6 +8,7 @@ mod calls;
 mod compile;
 mod error;
 mod issuers;
+mod logins;
 mod logouts;
 mod offline;
 mod open;

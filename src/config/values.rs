@@ -11,6 +11,7 @@ use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
 use super::listen::Listener;
+use super::logins::{Login, LoginIndex};
 use super::management::ManagementApi;
 use super::network::Network;
 use super::problem::Problem;
@@ -41,6 +42,8 @@ pub struct Config {
     pub keys: Keys,
     /// In the order of the file; [`IssuerIndex`] points into it.
     pub issuers: Vec<Issuer>,
+    /// In the order of the file; [`LoginIndex`] points into it.
+    pub logins: Vec<Login>,
     /// In the order of the file; [`UpstreamIndex`] points into it.
     pub upstreams: Vec<Upstream>,
     pub routes: Vec<Route>,
@@ -155,6 +158,8 @@ pub struct Route {
     pub forward_authorization: bool,
     /// `Upgrade: websocket` is passed on.
     pub websocket: bool,
+    /// Where people are sent who come without a token.
+    pub login: Option<LoginIndex>,
     /// Line of the route in the file, from 1.
     pub line: u32,
 }

@@ -11,6 +11,7 @@ mod embed;
 mod forward;
 pub mod header_block;
 mod listener;
+mod login;
 mod module;
 mod panic;
 mod proxy;
@@ -38,6 +39,7 @@ pub use request_id::RequestId;
 pub use run::{H2Limits, start, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 
+use crate::browsers::{Browsers, Entrance};
 use crate::config::Network;
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
@@ -63,6 +65,8 @@ pub struct Gateway {
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
     pub decisions: Arc<DecisionLog>,
+    /// People who logged in.
+    pub browsers: Arc<Browsers>,
     /// What only the admin listener has.
     pub administered: admin::Administered,
     /// `None`: nothing is traced.
@@ -97,6 +101,8 @@ pub struct Route {
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,
+    /// Where people are led who come without a token.
+    pub login: Option<Entrance>,
 }
 
 impl Gateway {

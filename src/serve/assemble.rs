@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::issuers::{Believed, Foreign, Incoming};
+use super::logins::Logins;
 use super::{Opened, StartError, adapters, compile};
 use crate::api::Management;
 use crate::config::{Config, Target};
@@ -68,6 +69,7 @@ pub(super) async fn assemble(
     let upstreams = upstreams(config, metrics).await?;
     let pseudonyms = Pseudonyms::new(&keys.derived_key(b"faregate pseudonyms"));
     let cache = TokenCache::new(config.token_cache.size);
+    let logins = Logins::new(config, standing, &believed, listening)?;
     let enforcer = Enforcer::new(believed.issuers, cache, opened.clock.clone(), pseudonyms);
     let incoming = Incoming::new(config, opened, (&believed.foreign, believed.tenants), (keys, metrics));
     let management = adapters::management(Management::new(
@@ -96,10 +98,11 @@ pub(super) async fn assemble(
         tracer,
         embedded: adapters::embedded(
             (standing.web.clone(), keys.dialects_in_use().clone()),
-            (public_management, incoming.logouts),
+            (public_management, incoming.logouts, logins.paths),
             metrics.clone(),
         ),
-        routes: compile::routes(mem::take(&mut config.routes), &upstreams, metrics)?,
+        routes: compile::routes(mem::take(&mut config.routes), (&upstreams, &logins.logins), metrics)?,
+        browsers: logins.browsers,
         enforcer: Arc::new(enforcer.with_revocations(opened.revocations.clone())),
         metrics: metrics.clone(),
         administered,
