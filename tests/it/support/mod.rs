@@ -7,6 +7,7 @@ pub mod files;
 pub mod foreign_issuer;
 pub mod gateway;
 pub mod gateway_people;
+pub mod load;
 pub mod log;
 pub mod people;
 pub mod person;
