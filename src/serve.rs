@@ -67,7 +67,7 @@ pub struct Running {
     pub setup: Option<Secret<String>>,
     opened: Arc<Opened>,
     background: JoinSet<()>,
-    _made: Option<Made>,
+    made: Option<Made>,
     census: Arc<Census>,
     shutdown: watch::Sender<bool>,
     grace: Duration,
@@ -131,7 +131,7 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         shutdown: watch::Sender::new(false),
         grace: config.shutdown.grace_for,
         opened: opened.clone(),
-        _made: None,
+        made: None,
     };
     let current = Arc::new(OnceLock::<Arc<Current>>::new());
     let standing = Standing {
@@ -155,7 +155,7 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
     let h2c: Vec<bool> = config.listen.iter().map(|listener| listener.h2c).collect();
     let (gateway, made) = assemble(&mut config, &standing, believed, &listening).await?;
     let current = current.get_or_init(|| Arc::new(Current::from_pointee(gateway))).clone();
-    running._made = Some(made);
+    running.made = Some(made);
     let logouts = logouts::follow(server, &mut running.background);
     let store_up = follow(&opened, (&keys, &standing.forget, &metrics), logouts, &mut running.background);
     tidy(&opened, &mut running.background);
@@ -201,6 +201,9 @@ impl Running {
         self.shutdown.send_replace(true);
         if !self.census.drained(self.grace).await {
             tracing::warn!(connections = self.census.open(), "connections were cut at the end of the grace period");
+        }
+        if let Some(made) = self.made.take() {
+            made.finish().await;
         }
         self.background.shutdown().await;
         self.opened.close().await;

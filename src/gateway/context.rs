@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::request_id::RequestId;
+use super::trace::Trace;
 use super::upgrade::Hold;
 use super::{Gateway, Route};
 use crate::enforce::{Permit, Refusal};
@@ -36,6 +37,8 @@ pub struct Context {
     pub embedded: Option<&'static str>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
+    /// Where requests are traced.
+    pub trace: Option<Trace>,
     /// Its token came out of a browser's session.
     pub by_session: bool,
 }
@@ -56,6 +59,7 @@ impl Context {
             upgrade: None,
             embedded: None,
             asked_for: None,
+            trace: None,
             by_session: false,
         }
     }

@@ -35,6 +35,17 @@ pub(super) enum Outcome {
     Refuse(Problem),
 }
 
+impl Outcome {
+    /// What the enforcer said; `None` where it was not asked.
+    pub(super) fn verdict(&self) -> Option<Result<&Permit, &Refusal>> {
+        match self {
+            Self::Permit(permit) | Self::PermitSession(permit) => Some(Ok(permit)),
+            Self::Deny(refusal) => Some(Err(refusal)),
+            Self::Lead(_) | Self::Refuse(_) => None,
+        }
+    }
+}
+
 /// A request to such a route.
 #[derive(Clone, Copy)]
 pub(super) struct Visit<'a> {

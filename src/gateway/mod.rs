@@ -12,11 +12,13 @@ mod forward;
 pub mod header_block;
 mod listener;
 mod login;
+mod module;
 mod panic;
 mod proxy;
 mod request_id;
 mod respond;
 mod run;
+mod trace;
 mod upgrade;
 mod upstream;
 mod verify;
@@ -31,6 +33,7 @@ pub use embed::{Answer, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
 pub use header_block::HeaderLimits;
 pub use listener::{Census, ListenError, Listener, Service};
+pub use module::{FaregateModule, FollowIssuers};
 pub use proxy::Proxy;
 pub use request_id::RequestId;
 pub use run::{H2Limits, start, start_admin};
@@ -41,7 +44,7 @@ use crate::config::Network;
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
-use crate::telemetry::DecisionLog;
+use crate::telemetry::{DecisionLog, Tracer};
 
 /// The gateway that the next request begins with. Another one takes its place when the configuration changes; requests that
 /// have begun end with the one that they have.
@@ -66,6 +69,8 @@ pub struct Gateway {
     pub browsers: Arc<Browsers>,
     /// What only the admin listener has.
     pub administered: admin::Administered,
+    /// `None`: nothing is traced.
+    pub tracer: Option<Tracer>,
 }
 
 /// Bounds that are checked once a request is understood. Rules N2, N3.

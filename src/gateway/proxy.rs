@@ -23,6 +23,7 @@ use super::forward::Forwarding;
 use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
 use super::respond::{self, Problem, REQUEST_ID};
+use super::trace::Trace;
 use super::upgrade::Hold;
 use super::upstream::Upstream;
 use super::verify;
@@ -30,7 +31,7 @@ use super::{Current, Gateway, RequestLimits};
 use crate::browsers::Begun;
 use crate::enforce::{Denial, Permit, Request};
 use crate::route;
-use crate::telemetry::{DecisionLine, Verdict};
+use crate::telemetry::{DecisionLine, TraceId, Verdict};
 
 /// The gateway as Pingora drives it. Each request goes through all phases with the gateway that it began with.
 pub struct Proxy(pub Arc<Current>);
@@ -57,6 +58,9 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> pingora::Result<bool> {
+        if let Some(tracer) = &ctx.gateway.tracer {
+            ctx.trace = Some(Trace::begin(tracer, session.req_header(), &ctx.request_id, ctx.started));
+        }
         let problem = match caught(Self::decide(session, ctx)).await {
             Ok(Ok(Next::Forward)) => return Ok(false),
             Ok(Ok(Next::Answer)) => match caught(Self::answer(session, ctx)).await {
@@ -96,6 +100,9 @@ impl ProxyHttp for Proxy {
         }
         ctx.upgrade = Hold::on(&mut peer, session.req_header());
         ctx.forwarded = Some(Instant::now());
+        if let (Some(trace), Some(upstream)) = (&mut ctx.trace, &route.upstream) {
+            trace.called(upstream.name(), &peer, &session.req_header().method);
+        }
         Ok(peer)
     }
 
@@ -120,6 +127,9 @@ impl ProxyHttp for Proxy {
             keep_authorization: route.forward_authorization,
         };
         ctx.gateway.forwarder.rewrite(permit, request, &forwarding)?;
+        if let Some(trace) = &ctx.trace {
+            trace.propagate(request)?;
+        }
         if let Some(hold) = &ctx.upgrade
             && session.as_downstream_mut().is_body_empty()
         {
@@ -147,9 +157,12 @@ impl ProxyHttp for Proxy {
     async fn upstream_response_filter(
         &self,
         _session: &mut Session,
-        _answer: &mut ResponseHeader,
+        answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
+        if let Some(trace) = &mut ctx.trace {
+            trace.answered(answer.status.as_u16());
+        }
         let duration = ctx.route.as_ref().and_then(|route| route.upstream_duration.as_ref());
         if let (Some(duration), Some(forwarded)) = (duration, ctx.forwarded) {
             duration.observe(forwarded.elapsed().as_secs_f64());
@@ -226,8 +239,19 @@ impl ProxyHttp for Proxy {
         };
         durations.answered(status, latency.as_secs_f64());
         let verdict = verdict(ctx);
-        if ctx.gateway.decisions.wants(verdict) {
-            ctx.gateway.decisions.write(&decision_line((session, ctx), verdict, (status, latency)));
+        let trace = ctx.trace.take();
+        let (is_written, is_recorded) =
+            (ctx.gateway.decisions.wants(verdict), trace.as_ref().is_some_and(Trace::is_recorded));
+        if is_written || is_recorded {
+            let line = decision_line((session, ctx), verdict, (status, latency));
+            let trace_id = trace.as_ref().map(Trace::id);
+            let line = DecisionLine { trace_id: trace_id.as_ref().map(TraceId::as_str), ..line };
+            if is_written {
+                ctx.gateway.decisions.write(&line);
+            }
+            if let Some(trace) = trace.filter(Trace::is_recorded) {
+                trace.end(session, ctx, &line);
+            }
         }
     }
 }
@@ -275,6 +299,7 @@ impl Proxy {
             query: header.uri.query(),
             parameters: &parameters,
         };
+        let began = ctx.trace.as_ref().map(|_| Instant::now());
         let outcome = match &route.login {
             None => match ctx.gateway.enforcer.check(&route.guard, request).await {
                 Ok(permit) => Outcome::Permit(permit),
@@ -286,6 +311,9 @@ impl Proxy {
                 Box::pin(ctx.gateway.receive(route, entrance, visit)).await
             }
         };
+        if let (Some(trace), Some(began), Some(verdict)) = (&mut ctx.trace, began, outcome.verdict()) {
+            trace.checked(began, verdict);
+        }
         drop(found);
         let permit = match outcome {
             Outcome::Permit(permit) => permit,
@@ -339,7 +367,11 @@ impl Proxy {
             query: original.query,
             parameters: &parameters,
         };
+        let began = ctx.trace.as_ref().map(|_| Instant::now());
         let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
+        if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
+            trace.checked(began, outcome.as_ref());
+        }
         outcome.map_err(|refusal| Problem::from(&ctx.refusal.insert(refusal).denial))
     }
 
@@ -437,7 +469,7 @@ fn over_tls(digest: &Digest) -> bool {
 }
 
 /// What the client is told when proxying failed; `None` when there is nobody to tell.
-fn problem_of(error: &Error) -> Option<Problem> {
+pub(super) fn problem_of(error: &Error) -> Option<Problem> {
     let problem = match (error.esource(), error.etype()) {
         (_, ErrorType::HTTPStatus(413)) => BODY_TOO_LARGE,
         (_, kind) if *kind == NO_SERVER => {
@@ -510,6 +542,7 @@ fn decision_line<'a>(
     let place = policy.zip(rule).and_then(|(policy, rule)| policy.source(rule)).map(|source| source.line);
     DecisionLine {
         request_id: ctx.request_id.as_str(),
+        trace_id: None,
         method: ctx.asked_for.as_ref().unwrap_or(&session.req_header().method).as_str(),
         route: route.unwrap_or("-"),
         rule: policy.zip(rule).map(|(policy, rule)| policy.text(rule)),

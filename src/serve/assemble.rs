@@ -5,6 +5,7 @@
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -17,7 +18,7 @@ use crate::enforce::{Enforcer, Pseudonyms, TokenCache};
 use crate::gateway::{self, Forwarder, Gateway, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
-use crate::telemetry::DecisionLog;
+use crate::telemetry::{self, DecisionLog, Exporting};
 use crate::web;
 
 /// Makes the running gateway forget which tokens it verified.
@@ -39,6 +40,19 @@ pub(super) struct Standing {
 pub(super) struct Made {
     _upstreams: Vec<JoinSet<()>>,
     _foreign: JoinSet<()>,
+    exporting: Option<Exporting>,
+}
+
+/// How long the end waits for a collector.
+const LAST_SPANS: Duration = Duration::from_secs(2);
+
+impl Made {
+    /// Ends it, after what waits for a collector was sent.
+    pub(super) async fn finish(mut self) {
+        if let Some(exporting) = self.exporting.take() {
+            exporting.finish(LAST_SPANS).await;
+        }
+    }
 }
 
 /// Makes the gateway of `config`, whose routes are taken out of it. `listening` says where it will be asked.
@@ -72,6 +86,8 @@ pub(super) async fn assemble(
         revocations: incoming.revocations,
     };
     let hosts = compile::known_hosts(config);
+    let traces = config.tracing.as_ref().map(|settings| telemetry::start_traces(settings, metrics)).transpose();
+    let (tracer, exporting) = traces.map_err(|error| StartError::Collector(error.to_string()))?.unzip();
     let gateway = Gateway {
         forwarder: Forwarder::new(&config.forward),
         limits: compile::request_limits(&config.limits),
@@ -79,6 +95,7 @@ pub(super) async fn assemble(
         hosts,
         unmatched: metrics.route("-"),
         decisions: standing.decisions.clone(),
+        tracer,
         embedded: adapters::embedded(
             (standing.web.clone(), keys.dialects_in_use().clone()),
             (public_management, incoming.logouts, logins.paths),
@@ -93,7 +110,7 @@ pub(super) async fn assemble(
     let mut foreign = JoinSet::new();
     super::issuers::follow(believed.foreign, &standing.forget, &mut foreign);
     let watched = upstreams.iter().map(Upstream::watch).collect();
-    Ok((gateway, Made { _upstreams: watched, _foreign: foreign }))
+    Ok((gateway, Made { _upstreams: watched, _foreign: foreign, exporting }))
 }
 
 /// The issuers that routes may accept, the default tenant's first.
