@@ -11,10 +11,10 @@ ARGS ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check fmt
+.PHONY: help run test bench compare fuzz check fmt
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build, then start a whole demo world on loopback and print what to paste
 	@scripts/deps run
@@ -27,6 +27,15 @@ test: ## Every test, on SQLite and on a private PostgreSQL
 bench: ## Cost of each check, and of the whole gateway under load, both built for release
 	@scripts/deps bench
 	cargo bench --locked --bench validate --bench gateway --bench sign_in $(ARGS)
+
+compare: ## The same work behind others on this machine: nginx, HAProxy, Apache, Envoy, oidc-provider
+	@scripts/deps compare
+	cargo build --locked --release --bin faregate --example workbench
+	benches/compare/run $(ARGS)
+
+fuzz: ## Half a minute of fuzzing for every reader of what strangers send
+	@scripts/deps build
+	scripts/fuzz $(ARGS)
 
 check: ## Format, lints, documentation links, and licences and advisories when cargo-deny is installed
 	@scripts/deps build

@@ -141,6 +141,8 @@ pub mod event_log;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod events;
 #[cfg_attr(not(internals), doc(hidden))]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod metrics;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod revocations;

@@ -275,7 +275,8 @@ fn scripts_can_be_run_and_stop_at_the_first_error() {
 fn the_makefile_has_the_targets_that_readers_are_told_of() {
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     let explained = |target: &&str| !makefile.lines().any(|line| line.starts_with(&format!("{target}: ## ")));
-    let missing: Vec<&str> = ["help", "run", "test", "bench", "check", "fmt"].into_iter().filter(explained).collect();
+    let missing: Vec<&str> =
+        ["help", "run", "test", "bench", "compare", "fuzz", "check", "fmt"].into_iter().filter(explained).collect();
     assert!(missing.is_empty(), "Makefile: no `TARGET: ## what it does` for {missing:?}");
 }
 
