@@ -2,6 +2,7 @@
 
 pub mod authorization_server;
 pub mod browser;
+pub mod collector;
 pub mod database;
 pub mod files;
 pub mod foreign_issuer;
