@@ -41,7 +41,7 @@ check: ## Format, lints, documentation links, and licences and advisories when c
 	@scripts/deps build
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings --cfg internals' cargo doc --locked --no-deps --document-private-items
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; \
 	else echo 'check: cargo-deny is not installed, so licences and advisories were not checked'; fi
 

@@ -13,5 +13,6 @@ pub mod person;
 pub mod process;
 pub mod tls;
 pub mod upstream;
+pub mod visitor;
 pub mod wire;
 pub mod world;
