@@ -10,6 +10,7 @@ mod issuers;
 mod logouts;
 mod offline;
 mod open;
+mod proofs;
 mod revocations;
 
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ pub use open::Opened;
 use crate::api::Management;
 use crate::config::{self, Config, PublicUrl, StoreLocation, Target};
 use crate::directory::{Directory, News};
-use crate::enforce::{Enforcer, Pseudonyms, TokenCache};
+use crate::enforce::{Enforcer, Possession, Pseudonyms, TokenCache};
 use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
@@ -102,7 +103,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
     let cache = TokenCache::new(config.token_cache.size);
     let enforcer = Enforcer::new(believed.issuers, cache, opened.clock.clone(), pseudonyms);
-    let enforcer = Arc::new(enforcer.with_revocations(opened.revocations.clone()));
+    let enforcer = enforcer.with_revocations(opened.revocations.clone());
+    let possession = Possession::new(public_url.as_str(), Arc::new(proofs::StoredProofs(opened.store.clone())));
+    let enforcer = Arc::new(match possession {
+        Some(possession) => enforcer.with_possession(possession),
+        None => enforcer,
+    });
     // 4. The gateway around them.
     metrics.running_configuration(&config.hash);
     let upstreams = upstreams(&config, &metrics).await?;
@@ -169,7 +175,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let limits = config.limits.clone();
     let h2c: Vec<bool> = config.listen.iter().map(|listener| listener.h2c).collect();
     let gateway = Arc::new(Gateway {
-        forwarder: gateway::Forwarder::new(&config.forward),
+        forwarder: gateway::Forwarder::new(&config.forward, config.client_certificate_header.as_ref()),
+        certificate_field: config.client_certificate_header.clone(),
         limits: compile::request_limits(&limits),
         trusted_proxies: config.trusted_proxies.clone(),
         hosts: compile::known_hosts(&config),
@@ -242,7 +249,7 @@ impl Running {
 fn bind(listener: &config::Listener) -> Result<Listener, StartError> {
     let bound = Listener::bind(listener.address)?;
     Ok(match &listener.tls {
-        Some(files) => bound.with_tls(&files.certificate, &files.key)?,
+        Some(files) => bound.with_tls(&files.certificate, &files.key, files.client_certificates.as_ref())?,
         None => bound,
     })
 }

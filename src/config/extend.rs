@@ -2,6 +2,7 @@
 //!
 //! Owns inheritance: extending adds checks and never drops one. It reads no key that is not inherited.
 
+use super::binding::{self, Binding};
 use super::check::Check;
 use super::issuers::IssuerIndex;
 use super::node::Scalar;
@@ -26,6 +27,7 @@ pub(super) struct Settled {
     pub max_body: u64,
     pub forward_authorization: bool,
     pub websocket: bool,
+    pub binding: Option<Binding>,
 }
 
 enum State {
@@ -132,6 +134,7 @@ fn settle_one(
             .or_else(|| parent.map(|parent| parent.forward_authorization))
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
+        binding: binding::settle(fields, parent.and_then(|parent| parent.binding), check),
     })
 }
 

@@ -3,7 +3,9 @@
 //! Owns the syntax of the file and the meaning of every key. It opens no socket and no store.
 
 mod admin;
+mod binding;
 mod check;
+mod client_certificates;
 mod declaration;
 mod directory;
 mod document;
@@ -43,6 +45,8 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 
+pub use binding::Binding;
+pub use client_certificates::ClientCertificates;
 pub use declaration::{Declared, declared};
 pub use environment::Environment;
 pub use foreign::{ForeignIssuer, KeyLocation, Logout};
@@ -91,6 +95,7 @@ const SECTIONS: &[&str] = &[
     "token_cache",
     "directory",
     "tests",
+    binding::HEADER_KEY,
 ];
 
 /// Every key there is, by the mapping it belongs to: for documentation and its tests.
@@ -224,6 +229,9 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let limits = limits::check(fields.find("limits"), check);
     let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits };
     let routes = routes::check(fields.find("routes"), &context, check);
+    let trusted_proxies = process::trusted_proxies(fields.find("trusted_proxies"), check);
+    let client_certificate_header = binding::header(&fields, &trusted_proxies, check);
+    binding::check_reachable(&routes, (&listen, client_certificate_header.as_ref()), span("routes"), check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
     Some(Config {
         path: PathBuf::from(&*source.name()),
@@ -238,13 +246,14 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         issuers,
         upstreams,
         forward: forward::check(fields.find("forward"), check),
-        trusted_proxies: process::trusted_proxies(fields.find("trusted_proxies"), check),
+        trusted_proxies,
         limits,
         log: process::log(fields.find("log"), check),
         threads: process::threads(&fields, check),
         shutdown: process::shutdown(fields.find("shutdown"), check),
         token_cache: process::token_cache(fields.find("token_cache"), check),
         directory: directory::check(fields.find("directory"), check),
+        client_certificate_header,
         tests: tests::check(fields.find("tests"), check),
         warnings: Vec::new(),
         source: source.clone(),

@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
+use super::binding::Binding;
 use super::forward::Forward;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
@@ -53,6 +56,8 @@ pub struct Config {
     pub token_cache: TokenCache,
     /// What the store shall hold.
     pub directory: Declaration,
+    /// The field in which trusted proxies tell the client certificate.
+    pub client_certificate_header: Option<HeaderName>,
     pub tests: Vec<PolicyTest>,
     /// What is usable but not safe, and notes.
     pub warnings: Vec<Problem>,
@@ -150,6 +155,8 @@ pub struct Route {
     pub forward_authorization: bool,
     /// `Upgrade: websocket` is passed on.
     pub websocket: bool,
+    /// What tokens must be bound to; `None`: to nothing.
+    pub binding: Option<Binding>,
     /// Line of the route in the file, from 1.
     pub line: u32,
 }

@@ -173,6 +173,7 @@ mod tests {
             token_id: None,
             key_id: "k".into(),
             pseudonym: "p".into(),
+            binding: None,
             cleared: Cleared::default(),
         })
     }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Guard, Identity};
+use super::{Binding, Guard, Identity};
 use crate::clock::UnixSeconds;
 use crate::policy::TokenFacts;
 use crate::revocations::{Bearings, Revocations};
@@ -31,6 +31,8 @@ pub struct VerifiedToken {
     pub key_id: Arc<str>,
     /// What log lines call the subject.
     pub pseudonym: Box<str>,
+    /// Whom it is good for, if not for whoever has it.
+    pub binding: Option<Box<Binding>>,
     pub(super) cleared: Cleared,
 }
 

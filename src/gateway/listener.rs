@@ -17,7 +17,9 @@ use pingora::tls::ssl::{AlpnError, SslAcceptor, SslFiletype, SslMethod, select_n
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
+use super::client_certificates;
 use super::connection::{self, Buffered, ConnectionLimits, RefusalLog};
+use crate::config::ClientCertificates;
 
 /// A TLS handshake that takes longer is somebody holding a socket.
 const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,6 +51,10 @@ pub enum ListenError {
         "cannot use private key {path}: {reason}; it must be an unencrypted PEM key that belongs to the certificate"
     )]
     Key { path: String, reason: String },
+    #[error(
+        "cannot use client_ca {path}: {reason}; it must be PEM certificates of those who sign clients' certificates"
+    )]
+    ClientAuthorities { path: String, reason: String },
 }
 
 impl Listener {
@@ -66,11 +72,16 @@ impl Listener {
         Ok(Self { socket, address, tls: None })
     }
 
-    /// Speaks TLS 1.2 or later with this certificate chain and key, HTTP/2 first by ALPN.
+    /// Speaks TLS 1.2 or later with this certificate chain and key, HTTP/2 first by ALPN, and asks `clients` for theirs.
     ///
     /// # Errors
-    /// [`ListenError::Certificate`] or [`ListenError::Key`], naming the file.
-    pub fn with_tls(mut self, certificate: &Path, key: &Path) -> Result<Self, ListenError> {
+    /// [`ListenError::Certificate`], [`ListenError::Key`] or [`ListenError::ClientAuthorities`], naming the file.
+    pub fn with_tls(
+        mut self,
+        certificate: &Path,
+        key: &Path,
+        clients: Option<&ClientCertificates>,
+    ) -> Result<Self, ListenError> {
         let certificate_error = |reason: &dyn ToString| ListenError::Certificate {
             path: certificate.display().to_string(),
             reason: first_line(reason),
@@ -84,6 +95,11 @@ impl Listener {
         builder.set_certificate_chain_file(certificate).map_err(|error| certificate_error(&error))?;
         builder.set_private_key_file(key, SslFiletype::PEM).map_err(|error| key_error(&error))?;
         builder.check_private_key().map_err(|error| key_error(&error))?;
+        if let Some(clients) = clients {
+            client_certificates::ask(&mut builder, clients).map_err(|(path, reason)| {
+                ListenError::ClientAuthorities { path: path.display().to_string(), reason: first_line(&reason) }
+            })?;
+        }
         builder.set_alpn_select_callback(|_, offered| {
             select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK)
         });

@@ -23,6 +23,7 @@ use super::embed::{self, Outcome, Peer};
 use super::forward::Forwarding;
 use super::panic::{Panicked, caught};
 use super::respond::{self, Problem, REQUEST_ID};
+use super::sender::sender;
 use super::upgrade::Hold;
 use super::upstream::Upstream;
 use super::verify;
@@ -262,10 +263,11 @@ impl Proxy {
             headers: &header.headers,
             query: header.uri.query(),
             parameters: &parameters,
+            sender: sender(&self.0, session, route, (host, &*path)),
         };
         let permit = match self.0.enforcer.check(&route.guard, request).await {
             Ok(permit) => permit,
-            Err(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
+            Err(refusal) => return Err(Problem::from(&*ctx.refusal.insert(refusal))),
         };
         drop(found);
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
@@ -309,9 +311,10 @@ impl Proxy {
             headers: &header.headers,
             query: original.query,
             parameters: &parameters,
+            sender: sender(&self.0, session, route, (&*original.host, &*path)),
         };
         let outcome = self.0.enforcer.check(&route.guard, request).await;
-        outcome.map_err(|refusal| Problem::from(&ctx.refusal.insert(refusal).denial))
+        outcome.map_err(|refusal| Problem::from(&*ctx.refusal.insert(refusal)))
     }
 
     /// A bug of ours: the request is refused and the bug is counted.
@@ -400,7 +403,7 @@ pub(super) fn without_port(host: &str) -> &str {
     host[after..].find(':').map_or(host, |colon| &host[..after + colon])
 }
 
-fn peer_address(session: &Session) -> Option<IpAddr> {
+pub(super) fn peer_address(session: &Session) -> Option<IpAddr> {
     session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
 }
 

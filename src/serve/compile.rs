@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::StartError;
-use crate::config::{self, Config, Target};
-use crate::enforce::{Accepted, Guard};
+use crate::config::{self, Binding, Config, Target};
+use crate::enforce::{Accepted, Demand, Guard};
 use crate::gateway::{
     ConnectionLimits, HeaderLimits, HealthSettings, RequestLimits, Route, ServerSettings, Upstream, UpstreamSettings,
 };
@@ -91,7 +91,13 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
     });
     Route {
         line: route.line,
-        guard: Guard { policy: route.policy, accepts: accepts.collect(), observes: route.observes },
+        guard: Guard {
+            policy: route.policy,
+            accepts: accepts.collect(),
+            observes: route.observes,
+            demand: demand(route.binding),
+        },
+        names_hosts: !route.hosts.is_empty(),
         read_timeout: Some(route.timeouts.read_for),
         max_body: route.max_body,
         forward_authorization: route.forward_authorization,
@@ -100,6 +106,15 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
         upstream_duration: upstream.map(|upstream| metrics.upstream(upstream.name())),
         upstream: upstream.cloned(),
         name: route.name.into(),
+    }
+}
+
+fn demand(binding: Option<Binding>) -> Demand {
+    match binding {
+        None => Demand::Nothing,
+        Some(Binding::Any) => Demand::Anything,
+        Some(Binding::Dpop) => Demand::Key,
+        Some(Binding::Certificate) => Demand::Certificate,
     }
 }
 

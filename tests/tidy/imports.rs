@@ -13,7 +13,7 @@ const IMPORTS: [(&str, &[&str]); 21] = [
     ("config", &["directory", "jose", "model", "policy", "route"]),
     ("gateway", &["enforce", "policy", "route", "config", "metrics", "telemetry"]),
     ("route", &[]),
-    ("enforce", &["policy", "jose", "metrics", "revocations"]),
+    ("enforce", &["policy", "route", "jose", "metrics", "revocations"]),
     (
         "issuers",
         &["config", "directory", "enforce", "events", "jose", "metrics", "model", "policy", "revocations", "store"],

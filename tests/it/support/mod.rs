@@ -3,6 +3,7 @@
 pub mod authorization_server;
 pub mod browser;
 pub mod database;
+pub mod dpop;
 pub mod files;
 pub mod foreign_issuer;
 pub mod gateway;
