@@ -194,6 +194,7 @@ fn guard_of(rule: Rule) -> Guard {
         policy,
         accepts: [Accepted { issuer: 0, audience: Box::default() }].into(),
         observes: false,
+        live_permissions: false,
         demand: Demand::Nothing,
     }
 }

@@ -5,6 +5,7 @@
 use super::binding::{self, Binding};
 use super::check::Check;
 use super::issuers::IssuerIndex;
+use super::live;
 use super::node::Scalar;
 use super::problem::Span;
 use super::routes::{Context, Draft};
@@ -28,6 +29,7 @@ pub(super) struct Settled {
     pub forward_authorization: bool,
     pub websocket: bool,
     pub binding: Option<Binding>,
+    pub live_permissions: bool,
 }
 
 enum State {
@@ -135,6 +137,7 @@ fn settle_one(
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
         binding: binding::settle(fields, parent.and_then(|parent| parent.binding), check),
+        live_permissions: live::settled(draft, parent, check),
     })
 }
 

@@ -20,6 +20,7 @@ mod issuers;
 mod keys;
 mod limits;
 mod listen;
+mod live;
 mod management;
 mod network;
 mod node;
@@ -35,6 +36,7 @@ mod store;
 mod suggest;
 mod syntax;
 pub mod tests;
+mod traces;
 mod upstreams;
 mod url;
 mod values;
@@ -66,6 +68,7 @@ pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
 pub use store::StoreLocation;
 pub use tests::{Expectation, PolicyTest, TestOutcome, policy_tests};
+pub use traces::Tracing;
 pub use values::{
     AcceptedIssuer, Config, HealthCheck, Route, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls,
 };
@@ -96,6 +99,7 @@ const SECTIONS: &[&str] = &[
     "directory",
     "tests",
     binding::HEADER_KEY,
+    "tracing",
 ];
 
 /// Every key there is, by the mapping it belongs to: for documentation and its tests.
@@ -142,6 +146,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("directory.users", directory::users::KEYS),
         ("directory.users.registrations", directory::users::REGISTRATION_KEYS),
         ("tests", tests::KEYS),
+        ("tracing", traces::KEYS),
     ]
 }
 
@@ -255,6 +260,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         directory: directory::check(fields.find("directory"), check),
         client_certificate_header,
         tests: tests::check(fields.find("tests"), check),
+        tracing: traces::check(fields.find("tracing"), check),
         warnings: Vec::new(),
         source: source.clone(),
     })

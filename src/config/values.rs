@@ -22,6 +22,7 @@ use super::public_url::PublicUrl;
 use super::source::Source;
 use super::store::StoreLocation;
 use super::tests::PolicyTest;
+use super::traces::Tracing;
 use crate::directory::declare::Declaration;
 use crate::policy::Policy;
 use crate::route::{Host, Pattern};
@@ -59,6 +60,8 @@ pub struct Config {
     /// The field in which trusted proxies tell the client certificate.
     pub client_certificate_header: Option<HeaderName>,
     pub tests: Vec<PolicyTest>,
+    /// `None`: nothing is traced.
+    pub tracing: Option<Tracing>,
     /// What is usable but not safe, and notes.
     pub warnings: Vec<Problem>,
     /// For showing lines of the file.
@@ -146,6 +149,8 @@ pub struct Route {
     pub public: bool,
     /// What would be refused is only counted and logged.
     pub observes: bool,
+    /// Permissions count as they are granted now, and not as a token has them.
+    pub live_permissions: bool,
     /// Empty only on a public route.
     pub tokens: Vec<AcceptedIssuer>,
     pub timeouts: Timeouts,

@@ -157,6 +157,7 @@ fn slot_of(token: &[u8]) -> usize {
 mod tests {
     use super::*;
     use crate::enforce::Identity;
+    use crate::enforce::live::Live;
     use crate::enforce::token::Cleared;
     use crate::policy::TokenFacts;
 
@@ -175,6 +176,7 @@ mod tests {
             pseudonym: "p".into(),
             binding: None,
             cleared: Cleared::default(),
+            live: Live::default(),
         })
     }
 

@@ -5,13 +5,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Route;
 use super::request_id::RequestId;
+use super::trace::Trace;
 use super::upgrade::Hold;
+use super::{Gateway, Route};
 use crate::enforce::{Permit, Refusal};
 
 /// The state of one request.
 pub struct Context {
+    /// What the request began with; it keeps it when the configuration changes.
+    pub gateway: Arc<Gateway>,
     pub request_id: RequestId,
     pub started: Instant,
     /// The route that matched; `None` before matching, for our own paths, and where nothing matched.
@@ -34,11 +37,14 @@ pub struct Context {
     pub embedded: Option<&'static str>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
+    /// Where requests are traced.
+    pub trace: Option<Trace>,
 }
 
 impl Context {
-    pub fn new() -> Self {
+    pub fn new(gateway: Arc<Gateway>) -> Self {
         Self {
+            gateway,
             request_id: RequestId::next(),
             started: Instant::now(),
             route: None,
@@ -51,6 +57,7 @@ impl Context {
             upgrade: None,
             embedded: None,
             asked_for: None,
+            trace: None,
         }
     }
 }

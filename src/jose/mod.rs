@@ -5,6 +5,8 @@
 
 mod algorithm;
 pub mod dpop;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod json;
 mod jwk;
 mod key;

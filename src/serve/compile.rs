@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::StartError;
-use crate::config::{self, Binding, Config, Target};
-use crate::enforce::{Accepted, Demand, Guard};
+use crate::config::{self, Config, Target};
+use crate::enforce::{Accepted, Guard};
 use crate::gateway::{
     ConnectionLimits, HeaderLimits, HealthSettings, RequestLimits, Route, ServerSettings, Upstream, UpstreamSettings,
 };
+use crate::library::demand;
 use crate::metrics::Metrics;
 use crate::route::{Host, RouteTable};
 
@@ -95,6 +96,7 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
             policy: route.policy,
             accepts: accepts.collect(),
             observes: route.observes,
+            live_permissions: route.live_permissions,
             demand: demand(route.binding),
         },
         names_hosts: !route.hosts.is_empty(),
@@ -106,15 +108,6 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
         upstream_duration: upstream.map(|upstream| metrics.upstream(upstream.name())),
         upstream: upstream.cloned(),
         name: route.name.into(),
-    }
-}
-
-fn demand(binding: Option<Binding>) -> Demand {
-    match binding {
-        None => Demand::Nothing,
-        Some(Binding::Any) => Demand::Anything,
-        Some(Binding::Dpop) => Demand::Key,
-        Some(Binding::Certificate) => Demand::Certificate,
     }
 }
 
