@@ -2,6 +2,7 @@
 //!
 //! Owns inheritance: extending adds checks and never drops one. It reads no key that is not inherited.
 
+use super::binding::{self, Binding};
 use super::check::Check;
 use super::issuers::IssuerIndex;
 use super::live;
@@ -29,6 +30,7 @@ pub(super) struct Settled {
     pub forward_authorization: bool,
     pub websocket: bool,
     pub login: Option<LoginIndex>,
+    pub binding: Option<Binding>,
     pub live_permissions: bool,
 }
 
@@ -139,6 +141,7 @@ fn settle_one(
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
         // Nobody looks at tokens there.
         login: login.filter(|_| !public),
+        binding: binding::settle(fields, parent.and_then(|parent| parent.binding), check),
         live_permissions: live::settled(draft, parent, check),
     })
 }

@@ -3,7 +3,9 @@
 //! Owns the syntax of the file and the meaning of every key. It opens no socket and no store.
 
 mod admin;
+mod binding;
 mod check;
+mod client_certificates;
 mod declaration;
 mod directory;
 mod document;
@@ -49,6 +51,8 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 
+pub use binding::Binding;
+pub use client_certificates::ClientCertificates;
 pub use declaration::{Declared, declared};
 pub use environment::Environment;
 pub use foreign::{ForeignIssuer, KeyLocation, Logout};
@@ -102,6 +106,7 @@ const SECTIONS: &[&str] = &[
     "directory",
     "tests",
     "watch",
+    binding::HEADER_KEY,
     "tracing",
 ];
 
@@ -256,6 +261,9 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let limits = limits::check(fields.find("limits"), check);
     let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits, logins: &logins };
     let routes = routes::check(fields.find("routes"), &context, check);
+    let trusted_proxies = process::trusted_proxies(fields.find("trusted_proxies"), check);
+    let client_certificate_header = binding::header(&fields, &trusted_proxies, check);
+    binding::check_reachable(&routes, (&listen, client_certificate_header.as_ref()), span("routes"), check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
     Some(Config {
         path: PathBuf::from(&*source.name()),
@@ -271,13 +279,14 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         logins,
         upstreams,
         forward: forward::check(fields.find("forward"), check),
-        trusted_proxies: process::trusted_proxies(fields.find("trusted_proxies"), check),
+        trusted_proxies,
         limits,
         log: process::log(fields.find("log"), check),
         threads: process::threads(&fields, check),
         shutdown: process::shutdown(fields.find("shutdown"), check),
         token_cache: process::token_cache(fields.find("token_cache"), check),
         directory: directory::check(fields.find("directory"), check),
+        client_certificate_header,
         tests: tests::check(fields.find("tests"), check),
         watch: fields.boolean("watch", check).unwrap_or(false),
         parts: Parts::of(root, &check.files, check.base()),

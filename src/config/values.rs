@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
+use super::binding::Binding;
 use super::forward::Forward;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
@@ -58,6 +61,8 @@ pub struct Config {
     pub token_cache: TokenCache,
     /// What the store shall hold.
     pub directory: Declaration,
+    /// The field in which trusted proxies tell the client certificate.
+    pub client_certificate_header: Option<HeaderName>,
     pub tests: Vec<PolicyTest>,
     /// Whether the file is read again by itself when it changes.
     pub watch: bool,
@@ -165,6 +170,8 @@ pub struct Route {
     pub websocket: bool,
     /// Where people are sent who come without a token.
     pub login: Option<LoginIndex>,
+    /// What tokens must be bound to; `None`: to nothing.
+    pub binding: Option<Binding>,
     /// Line of the route in the file, from 1.
     pub line: u32,
 }

@@ -23,6 +23,7 @@ use super::forward::Forwarding;
 use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
 use super::respond::{self, Problem, REQUEST_ID};
+use super::sender::sender;
 use super::trace::Trace;
 use super::upgrade::Hold;
 use super::upstream::Upstream;
@@ -298,6 +299,7 @@ impl Proxy {
             headers: &header.headers,
             query: header.uri.query(),
             parameters: &parameters,
+            sender: sender(&ctx.gateway, session, route, (host, &*path)),
         };
         let began = ctx.trace.as_ref().map(|_| Instant::now());
         let outcome = match &route.login {
@@ -322,7 +324,7 @@ impl Proxy {
                 permit
             }
             Outcome::Lead(begun) => return Ok(Next::Lead(begun)),
-            Outcome::Deny(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
+            Outcome::Deny(refusal) => return Err(Problem::from(&*ctx.refusal.insert(refusal))),
             Outcome::Refuse(problem) => return Err(problem),
         };
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
@@ -366,13 +368,14 @@ impl Proxy {
             headers: &header.headers,
             query: original.query,
             parameters: &parameters,
+            sender: sender(&ctx.gateway, session, route, (&*original.host, &*path)),
         };
         let began = ctx.trace.as_ref().map(|_| Instant::now());
         let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
         if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
             trace.checked(began, outcome.as_ref());
         }
-        outcome.map_err(|refusal| Problem::from(&ctx.refusal.insert(refusal).denial))
+        outcome.map_err(|refusal| Problem::from(&*ctx.refusal.insert(refusal)))
     }
 
     /// Answers a request for one of our own paths.
@@ -460,7 +463,7 @@ pub(super) fn without_port(host: &str) -> &str {
     host[after..].find(':').map_or(host, |colon| &host[..after + colon])
 }
 
-fn peer_address(session: &Session) -> Option<IpAddr> {
+pub(super) fn peer_address(session: &Session) -> Option<IpAddr> {
     session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
 }
 

@@ -12,6 +12,7 @@ use crate::enforce::{Accepted, Guard};
 use crate::gateway::{
     ConnectionLimits, HeaderLimits, HealthSettings, RequestLimits, Route, ServerSettings, Upstream, UpstreamSettings,
 };
+use crate::library::demand;
 use crate::metrics::Metrics;
 use crate::route::{Host, RouteTable};
 
@@ -99,7 +100,9 @@ fn compiled(route: config::Route, (upstreams, logins): (&[Arc<Upstream>], &[Arc<
             accepts: accepts.collect(),
             observes: route.observes,
             live_permissions: route.live_permissions,
+            demand: demand(route.binding),
         },
+        names_hosts: !route.hosts.is_empty(),
         read_timeout: Some(route.timeouts.read_for),
         max_body: route.max_body,
         forward_authorization: route.forward_authorization,

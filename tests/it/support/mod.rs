@@ -4,6 +4,7 @@ pub mod authorization_server;
 pub mod browser;
 pub mod collector;
 pub mod database;
+pub mod dpop;
 pub mod files;
 pub mod foreign_issuer;
 pub mod gateway;
