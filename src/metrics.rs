@@ -38,6 +38,8 @@ pub struct Metrics {
     pub introspections_coalesced: IntCounterVec,
     pub logout_tokens: IntCounterVec,
     pub revocation_lag: Histogram,
+    pub browser_logins: IntCounterVec,
+    pub session_renewals: IntCounterVec,
     pub open_connections: IntGauge,
     pub healthy_servers: IntGaugeVec,
     pub insecure_upstreams: IntGauge,
@@ -228,6 +230,16 @@ impl Metrics {
             ),
             revocation_lag: register
                 .histogram("revocation_lag_seconds", "From a revocation elsewhere to its being known here."),
+            browser_logins: register.counters(
+                "browser_logins_total",
+                "Logins of people at routes, as far as they came.",
+                &["login", "result"],
+            ),
+            session_renewals: register.counters(
+                "session_renewals_total",
+                "Attempts to renew the tokens of a browser's session.",
+                &["login", "result"],
+            ),
             open_connections: register.gauge("open_connections", "Client connections open now."),
             healthy_servers: register.gauges(
                 "upstream_healthy_servers",

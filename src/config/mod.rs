@@ -3,7 +3,9 @@
 //! Owns the syntax of the file and the meaning of every key. It opens no socket and no store.
 
 mod admin;
+mod binding;
 mod check;
+mod client_certificates;
 mod declaration;
 mod directory;
 mod document;
@@ -20,6 +22,7 @@ mod keys;
 mod limits;
 mod listen;
 mod live;
+mod logins;
 mod management;
 mod network;
 mod node;
@@ -48,6 +51,8 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 
+pub use binding::Binding;
+pub use client_certificates::ClientCertificates;
 pub use declaration::{Declared, declared};
 pub use environment::Environment;
 pub use foreign::{ForeignIssuer, KeyLocation, Logout};
@@ -57,6 +62,7 @@ pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
 pub use listen::{Listener, TlsFiles};
+pub use logins::{Login, LoginIndex};
 pub use management::{EventLogLimits, ManagementApi};
 pub use network::Network;
 pub use parts::{Changes, Fingerprint, Parts};
@@ -87,6 +93,7 @@ const SECTIONS: &[&str] = &[
     "store",
     "keys",
     "issuers",
+    "logins",
     "upstreams",
     "routes",
     "forward",
@@ -99,6 +106,7 @@ const SECTIONS: &[&str] = &[
     "directory",
     "tests",
     "watch",
+    binding::HEADER_KEY,
     "tracing",
 ];
 
@@ -117,6 +125,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("issuers.claims", foreign::CLAIM_KEYS),
         ("issuers.introspection", introspection::KEYS),
         ("issuers.logout", foreign::LOGOUT_KEYS),
+        ("logins", logins::KEYS),
         ("upstreams", upstreams::KEYS),
         ("upstreams.health", upstreams::HEALTH_KEYS),
         ("routes", routes::KEYS),
@@ -247,10 +256,14 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let store = store::check(fields.find("store"), check);
     let keys = keys::check(fields.find("keys"), check);
     let issuers = issuers::check(fields.find("issuers"), &public_url, check);
+    let logins = logins::check(fields.find("logins"), &issuers, &public_url, check);
     let upstreams = upstreams::check(fields.find("upstreams"), check);
     let limits = limits::check(fields.find("limits"), check);
-    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits };
+    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits, logins: &logins };
     let routes = routes::check(fields.find("routes"), &context, check);
+    let trusted_proxies = process::trusted_proxies(fields.find("trusted_proxies"), check);
+    let client_certificate_header = binding::header(&fields, &trusted_proxies, check);
+    binding::check_reachable(&routes, (&listen, client_certificate_header.as_ref()), span("routes"), check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
     Some(Config {
         path: PathBuf::from(&*source.name()),
@@ -263,15 +276,17 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         keys,
         routes,
         issuers,
+        logins,
         upstreams,
         forward: forward::check(fields.find("forward"), check),
-        trusted_proxies: process::trusted_proxies(fields.find("trusted_proxies"), check),
+        trusted_proxies,
         limits,
         log: process::log(fields.find("log"), check),
         threads: process::threads(&fields, check),
         shutdown: process::shutdown(fields.find("shutdown"), check),
         token_cache: process::token_cache(fields.find("token_cache"), check),
         directory: directory::check(fields.find("directory"), check),
+        client_certificate_header,
         tests: tests::check(fields.find("tests"), check),
         watch: fields.boolean("watch", check).unwrap_or(false),
         parts: Parts::of(root, &check.files, check.base()),

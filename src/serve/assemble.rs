@@ -10,10 +10,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::issuers::{Believed, Foreign, Identity, Incoming};
+use super::logins::Logins;
+use super::proofs::StoredProofs;
 use super::{Opened, StartError, adapters, compile};
 use crate::api::Management;
 use crate::config::{Config, Fingerprint, Target};
-use crate::enforce::{Enforcer, Issuer, Pseudonyms, TokenCache};
+use crate::enforce::{Enforcer, Issuer, Possession, Pseudonyms, TokenCache};
 use crate::gateway::{self, Forwarder, Gateway, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
@@ -90,6 +92,7 @@ pub(super) async fn assemble(
     let mut echo = before.and_then(|before| before.echo);
     let watched = upstreams(config, &mut echo, before.map_or(&[], |before| &before.upstreams)).await?;
     let upstreams: Vec<_> = watched.iter().map(|watched| watched.upstream.clone()).collect();
+    let logins = Logins::new(config, standing, &believed, listening)?;
     let enforcer = match before {
         Some(before) if before.identities == believed.identities => before.enforcer.clone(),
         Some(_) | None => Arc::new(enforcer(config, standing, believed.issuers, before)),
@@ -111,7 +114,8 @@ pub(super) async fn assemble(
     let hosts = compile::known_hosts(config);
     let traces = traces(config, metrics, before.and_then(|before| before.traces.as_ref()))?;
     let gateway = Gateway {
-        forwarder: Forwarder::new(&config.forward),
+        forwarder: Forwarder::new(&config.forward, config.client_certificate_header.as_ref()),
+        certificate_field: config.client_certificate_header.clone(),
         limits: compile::request_limits(&config.limits),
         trusted_proxies: config.trusted_proxies.clone(),
         hosts,
@@ -120,10 +124,11 @@ pub(super) async fn assemble(
         tracer: traces.as_ref().map(|traces| traces.tracer.clone()),
         embedded: adapters::embedded(
             (standing.web.clone(), keys.dialects_in_use().clone()),
-            (public_management, incoming.logouts),
+            (public_management, incoming.logouts, logins.paths),
             metrics.clone(),
         ),
-        routes: compile::routes(mem::take(&mut config.routes), &upstreams, metrics)?,
+        routes: compile::routes(mem::take(&mut config.routes), (&upstreams, &logins.logins), metrics)?,
+        browsers: logins.browsers,
         enforcer: enforcer.clone(),
         metrics: metrics.clone(),
         administered,
@@ -170,6 +175,11 @@ fn enforcer(config: &Config, standing: &Standing, issuers: Vec<Arc<dyn Issuer>>,
     let opened = &standing.opened;
     let enforcer = Enforcer::new(issuers, cache, opened.clock.clone(), pseudonyms);
     let enforcer = enforcer.with_revocations(opened.revocations.clone());
+    let memory = Arc::new(StoredProofs(opened.store.clone()));
+    let enforcer = match Possession::new(&standing.keys.settings().public_url, memory) {
+        Some(possession) => enforcer.with_possession(possession),
+        None => enforcer,
+    };
     match before {
         Some(before) => enforcer.counting_from(before.enforcer.cache_counts()),
         None => enforcer,

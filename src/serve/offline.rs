@@ -149,7 +149,7 @@ async fn open(config: &Config) -> Result<Parts, StartError> {
     Ok(Parts { enforcer: Arc::new(enforcer), issuers, _foreign: believed.foreign })
 }
 
-fn claims(token: &str) -> Option<Map<String, Value>> {
+pub(super) fn claims(token: &str) -> Option<Map<String, Value>> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&claims).ok()
 }

@@ -2,7 +2,9 @@
 
 pub mod authorization_server;
 pub mod browser;
+pub mod collector;
 pub mod database;
+pub mod dpop;
 pub mod files;
 pub mod foreign_issuer;
 pub mod gateway;
@@ -14,5 +16,6 @@ pub mod person;
 pub mod process;
 pub mod tls;
 pub mod upstream;
+pub mod visitor;
 pub mod wire;
 pub mod world;
