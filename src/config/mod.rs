@@ -9,6 +9,7 @@ mod directory;
 mod document;
 mod environment;
 mod extend;
+mod fixed;
 mod foreign;
 mod forward;
 mod free;
@@ -23,6 +24,7 @@ mod logins;
 mod management;
 mod network;
 mod node;
+mod parts;
 mod problem;
 mod process;
 mod public_url;
@@ -42,6 +44,7 @@ mod values;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
@@ -58,6 +61,7 @@ pub use listen::{Listener, TlsFiles};
 pub use logins::{Login, LoginIndex};
 pub use management::{EventLogLimits, ManagementApi};
 pub use network::Network;
+pub use parts::{Changes, Fingerprint, Parts};
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
 pub use public_url::PublicUrl;
@@ -97,6 +101,7 @@ const SECTIONS: &[&str] = &[
     "token_cache",
     "directory",
     "tests",
+    "watch",
     "tracing",
 ];
 
@@ -159,6 +164,23 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, Vec<Proble
 /// start from its folder.
 pub fn parse(name: &str, text: &str, environment: &Environment) -> Result<Config, Vec<Problem>> {
     inspect(name, text, environment).into_result()
+}
+
+/// Where the admin listener of the configuration at `path` is; `None` if it has none. Whatever else is wrong with the file
+/// does not matter.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn admin_listener(path: &Path, environment: &Environment) -> Result<Option<SocketAddr>, Problem> {
+    let text = text_of(path, "give the path of a configuration file, or the address of its admin listener")?;
+    let source = Source::new(&path.display().to_string(), &text);
+    let base = path.parent().unwrap_or(Path::new(""));
+    let document = document::read(&text, &source, environment, base);
+    let mut check = Check::new(&source, base, Vec::new());
+    let empty = Node { span: Span::default(), value: node::Value::Map(Vec::new()) };
+    let root = document.root.filter(|root| matches!(root.value, node::Value::Map(_))).unwrap_or(empty);
+    let admin = Fields::open(&root, SECTIONS, &mut check).and_then(|fields| fields.find("admin"));
+    Ok(admin::check(admin, &[], root.span, &mut check))
 }
 
 /// Everything that was found out about a configuration.
@@ -257,6 +279,8 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         token_cache: process::token_cache(fields.find("token_cache"), check),
         directory: directory::check(fields.find("directory"), check),
         tests: tests::check(fields.find("tests"), check),
+        watch: fields.boolean("watch", check).unwrap_or(false),
+        parts: Parts::of(root, &check.files, check.base()),
         tracing: traces::check(fields.find("tracing"), check),
         warnings: Vec::new(),
         source: source.clone(),

@@ -14,6 +14,7 @@ use super::listen::Listener;
 use super::logins::{Login, LoginIndex};
 use super::management::ManagementApi;
 use super::network::Network;
+use super::parts::Parts;
 use super::problem::Problem;
 use super::process::{Log, Shutdown, TokenCache};
 use super::public_url::PublicUrl;
@@ -58,6 +59,10 @@ pub struct Config {
     /// What the store shall hold.
     pub directory: Declaration,
     pub tests: Vec<PolicyTest>,
+    /// Whether the file is read again by itself when it changes.
+    pub watch: bool,
+    /// For comparing it with another one.
+    pub parts: Parts,
     /// `None`: nothing is traced.
     pub tracing: Option<Tracing>,
     /// What is usable but not safe, and notes.

@@ -6,9 +6,11 @@
 pub mod admin;
 mod connection;
 mod context;
+mod doors;
 pub mod echo;
 mod embed;
 mod forward;
+mod handover;
 pub mod header_block;
 mod listener;
 mod login;
@@ -29,14 +31,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 pub use connection::{ConnectionLimits, RefusalLog};
+pub use doors::{Doors, Prepared, Wanted};
 pub use embed::{Answer, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
+pub use handover::{HandoverError, Inherited, Predecessor, hand_over};
 pub use header_block::HeaderLimits;
-pub use listener::{Census, ListenError, Listener, Service};
+pub use listener::{Census, Certificate, Ending, ListenError, Listener, Manner, Service};
 pub use module::{FaregateModule, FollowIssuers};
 pub use proxy::Proxy;
 pub use request_id::RequestId;
-pub use run::{H2Limits, start, start_admin};
+pub use run::{H2Limits, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 
 use crate::browsers::{Browsers, Entrance};

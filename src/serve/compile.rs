@@ -15,9 +15,9 @@ use crate::gateway::{
 use crate::metrics::Metrics;
 use crate::route::{Host, RouteTable};
 
-/// The upstreams in the order of the configuration; `echo` is where the built-in one listens, if any wants it.
-pub(super) fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Vec<Arc<Upstream>> {
-    config.upstreams.iter().map(|upstream| Arc::new(Upstream::new(settings(upstream, echo)))).collect()
+/// One upstream; `echo` is where the built-in one listens, if any wants it.
+pub(super) fn upstream(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Arc<Upstream> {
+    Arc::new(Upstream::new(settings(upstream, echo)))
 }
 
 fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSettings {
