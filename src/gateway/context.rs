@@ -39,6 +39,8 @@ pub struct Context {
     pub asked_for: Option<http::Method>,
     /// Where requests are traced.
     pub trace: Option<Trace>,
+    /// Its token came out of a browser's session.
+    pub by_session: bool,
 }
 
 impl Context {
@@ -58,6 +60,7 @@ impl Context {
             embedded: None,
             asked_for: None,
             trace: None,
+            by_session: false,
         }
     }
 }

@@ -4,19 +4,24 @@
 //! judged by `enforce`, and our own paths are answered by a service that it is given.
 
 pub mod admin;
+mod client_certificates;
 mod connection;
 mod context;
+mod doors;
 pub mod echo;
 mod embed;
 mod forward;
+mod handover;
 pub mod header_block;
 mod listener;
+mod login;
 mod module;
 mod panic;
 mod proxy;
 mod request_id;
 mod respond;
 mod run;
+mod sender;
 mod trace;
 mod upgrade;
 mod upstream;
@@ -28,16 +33,21 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 pub use connection::{ConnectionLimits, RefusalLog};
+pub use doors::{Doors, Prepared, Wanted};
 pub use embed::{Answer, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
+pub use handover::{HandoverError, Inherited, Predecessor, hand_over};
 pub use header_block::HeaderLimits;
-pub use listener::{Census, ListenError, Listener, Service};
+pub use listener::{Census, Certificate, Ending, ListenError, Listener, Manner, Service};
 pub use module::{FaregateModule, FollowIssuers};
 pub use proxy::Proxy;
 pub use request_id::RequestId;
-pub use run::{H2Limits, start, start_admin};
+pub use run::{H2Limits, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 
+use http::HeaderName;
+
+use crate::browsers::{Browsers, Entrance};
 use crate::config::Network;
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
@@ -57,12 +67,16 @@ pub struct Gateway {
     pub embedded: Embedded,
     pub limits: RequestLimits,
     pub trusted_proxies: Vec<Network>,
+    /// In which field trusted proxies tell the client certificate, if they do (rule H8).
+    pub certificate_field: Option<HeaderName>,
     /// The only hosts that are served, when every route names its hosts (rule M6).
     pub hosts: Option<Vec<Host>>,
     pub metrics: Arc<Metrics>,
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
     pub decisions: Arc<DecisionLog>,
+    /// People who logged in.
+    pub browsers: Arc<Browsers>,
     /// What only the admin listener has.
     pub administered: admin::Administered,
     /// `None`: nothing is traced.
@@ -86,6 +100,8 @@ pub struct Route {
     /// Where it stands in the configuration.
     pub line: u32,
     pub guard: Guard,
+    /// Whether the route is for some hosts only.
+    pub names_hosts: bool,
     /// `None`: another gateway serves what is decided on here.
     pub upstream: Option<Arc<Upstream>>,
     /// Replaces the upstream's own read timeout.
@@ -97,6 +113,8 @@ pub struct Route {
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,
+    /// Where people are led who come without a token.
+    pub login: Option<Entrance>,
 }
 
 impl Gateway {

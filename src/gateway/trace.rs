@@ -87,13 +87,15 @@ impl Trace {
     }
 
     /// Takes note of what the check of a token cost, unless the token was known.
-    pub fn checked(&mut self, began: Instant, outcome: &Result<Permit, Refusal>) {
+    pub fn checked(&mut self, began: Instant, outcome: Result<&Permit, &Refusal>) {
         let (trace_id, Some(recording)) = (self.trace_id, &mut self.recording) else { return };
         let (token, cache_hit, fault) = match outcome {
             Ok(permit) => (permit.token(), permit.cache_hit(), None),
             Err(refusal) => {
                 let denial = &refusal.denial;
-                let fault = matches!(denial, Denial::InvalidToken(_) | Denial::Undecidable(_)).then(|| denial.code());
+                let fault =
+                    matches!(denial, Denial::InvalidToken(_) | Denial::InvalidProof(_) | Denial::Undecidable(_))
+                        .then(|| denial.code());
                 (refusal.token(), refusal.cache_hit(), fault)
             }
         };
