@@ -282,7 +282,7 @@ pub(crate) async fn key_ring(
 async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstream>>, StartError> {
     let wants_echo = config.upstreams.iter().any(|upstream| matches!(upstream.target, Target::Echo));
     let echo = if wants_echo { Some(gateway::echo::start().await?) } else { None };
-    let upstreams = compile::upstreams(config, echo);
+    let upstreams = compile::upstreams(config, echo, metrics)?;
     for (upstream, settings) in upstreams.iter().zip(&config.upstreams) {
         upstream.resolve().await;
         if matches!(&settings.target, Target::Servers { tls: Some(tls), .. } if !tls.verify) {

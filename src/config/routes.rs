@@ -32,6 +32,8 @@ pub(super) const KEYS: &[&str] = &[
     "max_body",
     "forward_authorization",
     "websocket",
+    "timeout",
+    "close_at_expiry",
 ];
 
 /// First segments of the gateway's own paths, which no route can have.
@@ -294,6 +296,7 @@ fn route(
         max_body: settled.max_body,
         forward_authorization: settled.forward_authorization,
         websocket: settled.websocket,
+        close_at_expiry: settled.close_at_expiry,
         line: draft.span.line,
     })
 }

@@ -4,11 +4,13 @@
 //! judged by `enforce`, and our own paths are answered by a service that it is given.
 
 pub mod admin;
+mod attempt;
 mod connection;
 mod context;
 pub mod echo;
 mod embed;
 mod forward;
+mod grpc;
 pub mod header_block;
 mod listener;
 mod panic;
@@ -16,13 +18,13 @@ mod proxy;
 mod request_id;
 mod respond;
 mod run;
+mod tunnel;
 mod upgrade;
 mod upstream;
 mod verify;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use connection::{ConnectionLimits, RefusalLog};
 pub use embed::{Answer, Embedded, Endpoints, Peer};
@@ -32,9 +34,9 @@ pub use listener::{Census, ListenError, Listener, Service};
 pub use proxy::Proxy;
 pub use request_id::RequestId;
 pub use run::{H2Limits, start, start_admin};
-pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
+pub use upstream::{HealthSettings, ServerSettings, TlsFileError, TlsSettings, Upstream, UpstreamSettings};
 
-use crate::config::Network;
+use crate::config::{Network, Timeouts};
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
@@ -76,12 +78,14 @@ pub struct Route {
     pub guard: Guard,
     /// `None`: another gateway serves what is decided on here.
     pub upstream: Option<Arc<Upstream>>,
-    /// Replaces the upstream's own read timeout.
-    pub read_timeout: Option<Duration>,
+    /// Replace the upstream's own.
+    pub timeouts: Timeouts,
     /// Bytes of a request body.
     pub max_body: u64,
     pub forward_authorization: bool,
     pub websocket: bool,
+    /// Whether tunnels and event streams end with the token that they were opened with (rule M11).
+    pub ends_with_token: bool,
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,

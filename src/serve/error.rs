@@ -1,7 +1,7 @@
 //! Why a gateway does not start: one line each, naming the thing and the fix.
 
 use crate::directory::DirectoryError;
-use crate::gateway::ListenError;
+use crate::gateway::{ListenError, TlsFileError};
 use crate::jose::MasterKeyError;
 use crate::oauth::KeyRingError;
 use crate::store::{OpenError, StoreError};
@@ -31,6 +31,8 @@ pub enum StartError {
     Routes(String),
     #[error("other issuers cannot be asked for their keys: {0}")]
     Outbound(String),
+    #[error(transparent)]
+    UpstreamTls(#[from] TlsFileError),
     #[error("the system refuses a thread or socket: {0}")]
     System(#[from] std::io::Error),
 }
@@ -46,6 +48,7 @@ impl StartError {
             | Self::MasterKey(_)
             | Self::Keys(_)
             | Self::Outbound(_)
+            | Self::UpstreamTls(_)
             | Self::System(_) => 3,
         }
     }

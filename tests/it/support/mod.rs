@@ -3,6 +3,7 @@
 pub mod authorization_server;
 pub mod browser;
 pub mod database;
+pub mod faulty;
 pub mod files;
 pub mod foreign_issuer;
 pub mod gateway;
