@@ -41,6 +41,8 @@ pub struct Metrics {
     pub introspections_coalesced: IntCounterVec,
     pub logout_tokens: IntCounterVec,
     pub revocation_lag: Histogram,
+    pub browser_logins: IntCounterVec,
+    pub session_renewals: IntCounterVec,
     pub open_connections: IntGauge,
     pub healthy_servers: IntGaugeVec,
     pub healthy_server: IntGaugeVec,
@@ -49,6 +51,7 @@ pub struct Metrics {
     retries: IntCounterVec,
     pub insecure_upstreams: IntGauge,
     pub store_up: IntGauge,
+    pub spans: IntCounterVec,
     config_info: IntGaugeVec,
 }
 
@@ -231,6 +234,16 @@ impl Metrics {
             ),
             revocation_lag: register
                 .histogram("revocation_lag_seconds", "From a revocation elsewhere to its being known here."),
+            browser_logins: register.counters(
+                "browser_logins_total",
+                "Logins of people at routes, as far as they came.",
+                &["login", "result"],
+            ),
+            session_renewals: register.counters(
+                "session_renewals_total",
+                "Attempts to renew the tokens of a browser's session.",
+                &["login", "result"],
+            ),
             open_connections: register.gauge("open_connections", "Client connections open now."),
             healthy_servers: register.gauges(
                 "upstream_healthy_servers",
@@ -254,6 +267,7 @@ impl Metrics {
             ),
             retries: register.counters("upstream_retries_total", "Requests that were sent once more.", &["upstream"]),
             insecure_upstreams: register.gauge("insecure_upstreams", "Upstreams whose certificates are not checked."),
+            spans: register.counters("spans_total", "Spans of traced requests, by what became of them.", &["result"]),
             store_up: register.gauge("store_up", "1 when the store answered the last time it was asked."),
             config_info: register.gauges("config_info", "1 for the running configuration.", &["hash"]),
             registry,

@@ -4,6 +4,8 @@
 
 use super::check::Check;
 use super::issuers::IssuerIndex;
+use super::live;
+use super::logins::LoginIndex;
 use super::node::Scalar;
 use super::problem::Span;
 use super::routes::{Context, Draft};
@@ -27,6 +29,8 @@ pub(super) struct Settled {
     pub forward_authorization: bool,
     pub websocket: bool,
     pub close_at_expiry: bool,
+    pub login: Option<LoginIndex>,
+    pub live_permissions: bool,
 }
 
 enum State {
@@ -121,6 +125,7 @@ fn settle_one(
     let rules = rules(draft, parent, check);
     let tokens = if public { Some(Vec::new()) } else { tokens(draft, parent, context, check) };
     let audience = audience(draft, parent, check);
+    let login = draft.login.map(|(login, _)| login).or_else(|| parent.and_then(|parent| parent.login));
     Some(Settled {
         rules: rules?,
         public,
@@ -135,6 +140,9 @@ fn settle_one(
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
         close_at_expiry: close_at_expiry.or_else(|| parent.map(|parent| parent.close_at_expiry)).unwrap_or(true),
+        // Nobody looks at tokens there.
+        login: login.filter(|_| !public),
+        live_permissions: live::settled(draft, parent, check),
     })
 }
 

@@ -18,6 +18,8 @@ mod issuers;
 mod keys;
 mod limits;
 mod listen;
+mod live;
+mod logins;
 mod management;
 mod network;
 mod node;
@@ -34,6 +36,7 @@ mod store;
 mod suggest;
 mod syntax;
 pub mod tests;
+mod traces;
 mod upstream_tls;
 mod upstreams;
 mod url;
@@ -54,6 +57,7 @@ pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
 pub use listen::{Listener, TlsFiles};
+pub use logins::{Login, LoginIndex};
 pub use management::{EventLogLimits, ManagementApi};
 pub use network::Network;
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
@@ -65,6 +69,7 @@ pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
 pub use store::StoreLocation;
 pub use tests::{Expectation, PolicyTest, TestOutcome, policy_tests};
+pub use traces::Tracing;
 pub use values::{
     AcceptedIssuer, Config, HealthCheck, Route, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls,
 };
@@ -83,6 +88,7 @@ const SECTIONS: &[&str] = &[
     "store",
     "keys",
     "issuers",
+    "logins",
     "upstreams",
     "routes",
     "forward",
@@ -94,6 +100,7 @@ const SECTIONS: &[&str] = &[
     "token_cache",
     "directory",
     "tests",
+    "tracing",
 ];
 
 /// Every key there is, by the mapping it belongs to: for documentation and its tests.
@@ -111,6 +118,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("issuers.claims", foreign::CLAIM_KEYS),
         ("issuers.introspection", introspection::KEYS),
         ("issuers.logout", foreign::LOGOUT_KEYS),
+        ("logins", logins::KEYS),
         ("upstreams", upstreams::KEYS),
         ("upstreams.health", upstreams::HEALTH_KEYS),
         ("upstreams.servers", upstreams::SERVER_KEYS),
@@ -143,6 +151,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("directory.users", directory::users::KEYS),
         ("directory.users.registrations", directory::users::REGISTRATION_KEYS),
         ("tests", tests::KEYS),
+        ("tracing", traces::KEYS),
     ]
 }
 
@@ -226,9 +235,10 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let store = store::check(fields.find("store"), check);
     let keys = keys::check(fields.find("keys"), check);
     let issuers = issuers::check(fields.find("issuers"), &public_url, check);
+    let logins = logins::check(fields.find("logins"), &issuers, &public_url, check);
     let upstreams = upstreams::check(fields.find("upstreams"), check);
     let limits = limits::check(fields.find("limits"), check);
-    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits };
+    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits, logins: &logins };
     let routes = routes::check(fields.find("routes"), &context, check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
     Some(Config {
@@ -242,6 +252,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         keys,
         routes,
         issuers,
+        logins,
         upstreams,
         forward: forward::check(fields.find("forward"), check),
         trusted_proxies: process::trusted_proxies(fields.find("trusted_proxies"), check),
@@ -252,6 +263,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         token_cache: process::token_cache(fields.find("token_cache"), check),
         directory: directory::check(fields.find("directory"), check),
         tests: tests::check(fields.find("tests"), check),
+        tracing: traces::check(fields.find("tracing"), check),
         warnings: Vec::new(),
         source: source.clone(),
     })

@@ -7,6 +7,8 @@ use super::check::{Check, Fields};
 use super::extend::{self, Settled};
 use super::issuers::{self, Issuer, IssuerIndex};
 use super::limits::Limits;
+use super::live;
+use super::logins::{self, Login, LoginIndex};
 use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{SHOWN, Span};
 use super::require::{self, Requirement};
@@ -34,6 +36,8 @@ pub(super) const KEYS: &[&str] = &[
     "websocket",
     "timeout",
     "close_at_expiry",
+    "login",
+    "permissions",
 ];
 
 /// First segments of the gateway's own paths, which no route can have.
@@ -47,6 +51,7 @@ pub(super) struct Context<'c> {
     pub issuers: &'c [Issuer],
     pub upstreams: &'c [Upstream],
     pub limits: &'c Limits,
+    pub logins: &'c [Login],
 }
 
 /// One route as written: names looked up, nothing inherited yet.
@@ -60,9 +65,11 @@ pub(super) struct Draft<'n> {
     pub public: bool,
     pub requirement: Option<Requirement>,
     pub observes: bool,
+    pub live_permissions: Option<bool>,
     pub tokens: Option<Vec<(IssuerIndex, Span)>>,
     pub audience: Option<Vec<(String, Span)>>,
     pub extends: Option<(&'n Scalar, Span)>,
+    pub login: Option<(LoginIndex, Span)>,
 }
 
 /// In the order of the file.
@@ -99,7 +106,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         check.refuse_with_help(entry.key_span, "a public route requires nothing", "remove `public: true` or `require`");
     }
     let observes = observes(&fields, check);
-    for key in ["tokens", "audience", "enforce"] {
+    for key in ["tokens", "audience", "enforce", "permissions", "login"] {
         if let Some(entry) = fields.entry(key).filter(|_| public) {
             check.refuse_with_help(
                 entry.key_span,
@@ -127,11 +134,13 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         public,
         requirement,
         observes,
+        live_permissions: live::check(&fields, check),
         tokens: tokens(&fields, context, check),
         audience: fields
             .find("audience")
             .map(|node| check.texts(node).into_iter().map(|(scalar, span)| (scalar.text.clone(), span)).collect()),
         extends,
+        login: logins::of_route(&fields, context.logins, check),
         fields,
     })
 }
@@ -268,6 +277,14 @@ fn route(
         let message = format!("the rules of {} use {{{name}}}, which this path does not have", parent.shown());
         check.refuse_with_help(span, message, format!("put `{{{name}}}` into the path, in the place it has there"));
     }
+    if let Some(login) = settled.login {
+        let span = draft.login.map_or(draft.span, |(_, span)| span);
+        let around = logins::Around { tokens: &settled.tokens, hosts: &settled.hosts, upstream: settled.upstream };
+        logins::check_route((login, span), &around, context, check);
+    }
+    if settled.live_permissions && !settled.public {
+        live::refuse_without_directory(draft, &settled.tokens, context.issuers, check);
+    }
     let tokens: Vec<AcceptedIssuer> = settled
         .tokens
         .into_iter()
@@ -291,12 +308,14 @@ fn route(
         policy,
         public: settled.public,
         observes: draft.observes,
+        live_permissions: settled.live_permissions,
         tokens,
         timeouts: settled.timeouts,
         max_body: settled.max_body,
         forward_authorization: settled.forward_authorization,
         websocket: settled.websocket,
         close_at_expiry: settled.close_at_expiry,
+        login: settled.login,
         line: draft.span.line,
     })
 }

@@ -11,6 +11,7 @@ use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
 use super::listen::{Listener, TlsFiles};
+use super::logins::{Login, LoginIndex};
 use super::management::ManagementApi;
 use super::network::Network;
 use super::problem::Problem;
@@ -20,6 +21,7 @@ use super::resilience::Resilience;
 use super::source::Source;
 use super::store::StoreLocation;
 use super::tests::PolicyTest;
+use super::traces::Tracing;
 use crate::directory::declare::Declaration;
 use crate::policy::Policy;
 use crate::route::{Host, Pattern};
@@ -41,6 +43,8 @@ pub struct Config {
     pub keys: Keys,
     /// In the order of the file; [`IssuerIndex`] points into it.
     pub issuers: Vec<Issuer>,
+    /// In the order of the file; [`LoginIndex`] points into it.
+    pub logins: Vec<Login>,
     /// In the order of the file; [`UpstreamIndex`] points into it.
     pub upstreams: Vec<Upstream>,
     pub routes: Vec<Route>,
@@ -55,6 +59,8 @@ pub struct Config {
     /// What the store shall hold.
     pub directory: Declaration,
     pub tests: Vec<PolicyTest>,
+    /// `None`: nothing is traced.
+    pub tracing: Option<Tracing>,
     /// What is usable but not safe, and notes.
     pub warnings: Vec<Problem>,
     /// For showing lines of the file.
@@ -151,6 +157,8 @@ pub struct Route {
     pub public: bool,
     /// What would be refused is only counted and logged.
     pub observes: bool,
+    /// Permissions count as they are granted now, and not as a token has them.
+    pub live_permissions: bool,
     /// Empty only on a public route.
     pub tokens: Vec<AcceptedIssuer>,
     pub timeouts: Timeouts,
@@ -162,6 +170,8 @@ pub struct Route {
     pub websocket: bool,
     /// Tunnels and event streams end with the token that they were opened with.
     pub close_at_expiry: bool,
+    /// Where people are sent who come without a token.
+    pub login: Option<LoginIndex>,
     /// Line of the route in the file, from 1.
     pub line: u32,
 }

@@ -11,6 +11,7 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, RetryType};
 
+use super::Gateway;
 use super::context::Context;
 use super::respond::Problem;
 use super::tunnel::Frames;
@@ -40,7 +41,7 @@ pub fn problem_of(kind: &ErrorType) -> Option<Problem> {
 pub async fn next_peer(
     session: &Session,
     ctx: &mut Context,
-    client: impl FnOnce() -> Option<IpAddr>,
+    client: impl FnOnce(&Gateway) -> Option<IpAddr>,
 ) -> pingora::Result<Box<HttpPeer>> {
     let Some((route, upstream)) = ctx.route.as_ref().and_then(|route| Some((route, route.upstream.as_ref()?))) else {
         return Error::e_explain(ErrorType::InternalError, "a request without an upstream");
@@ -65,7 +66,7 @@ pub async fn next_peer(
                 Some(key_of(&[token.facts.issuer.as_bytes(), token.facts.client_id.as_deref()?.as_bytes()]))
             }),
             Hashed::Path => Some(key_of(&[ctx.canonical_path.as_deref().unwrap_or(header.uri.path()).as_bytes()])),
-            Hashed::Address => client().map(|address| match address.to_canonical() {
+            Hashed::Address => client(&ctx.gateway).map(|address| match address.to_canonical() {
                 IpAddr::V4(address) => key_of(&[&address.octets()]),
                 IpAddr::V6(address) => key_of(&[&address.octets()]),
             }),

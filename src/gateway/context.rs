@@ -5,15 +5,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Route;
 use super::request_id::RequestId;
+use super::trace::Trace;
 use super::tunnel::Frames;
 use super::upgrade::Hold;
 use super::upstream::Visit;
+use super::{Gateway, Route};
 use crate::enforce::{Permit, Refusal};
 
 /// The state of one request.
 pub struct Context {
+    /// What the request began with; it keeps it when the configuration changes.
+    pub gateway: Arc<Gateway>,
     pub request_id: RequestId,
     pub started: Instant,
     /// The route that matched; `None` before matching, for our own paths, and where nothing matched.
@@ -46,11 +49,16 @@ pub struct Context {
     pub embedded: Option<&'static str>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
+    /// Where requests are traced.
+    pub trace: Option<Trace>,
+    /// Its token came out of a browser's session.
+    pub by_session: bool,
 }
 
 impl Context {
-    pub fn new() -> Self {
+    pub fn new(gateway: Arc<Gateway>) -> Self {
         Self {
+            gateway,
             request_id: RequestId::next(),
             started: Instant::now(),
             route: None,
@@ -68,6 +76,8 @@ impl Context {
             ends_with_token: false,
             embedded: None,
             asked_for: None,
+            trace: None,
+            by_session: false,
         }
     }
 }

@@ -13,11 +13,14 @@ mod forward;
 mod grpc;
 pub mod header_block;
 mod listener;
+mod login;
+mod module;
 mod panic;
 mod proxy;
 mod request_id;
 mod respond;
 mod run;
+mod trace;
 mod tunnel;
 mod upgrade;
 mod upstream;
@@ -26,23 +29,30 @@ mod verify;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 pub use connection::{ConnectionLimits, RefusalLog};
 pub use embed::{Answer, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
 pub use header_block::HeaderLimits;
 pub use listener::{Census, ListenError, Listener, Service};
+pub use module::{FaregateModule, FollowIssuers};
 pub use proxy::Proxy;
 pub use request_id::RequestId;
 pub use run::{H2Limits, start, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, TlsFileError, TlsSettings, Upstream, UpstreamSettings};
 
+use crate::browsers::{Browsers, Entrance};
 use crate::config::{Network, Timeouts};
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
-use crate::telemetry::DecisionLog;
+use crate::telemetry::{DecisionLog, Tracer};
 
-/// Everything the phases need, compiled once and shared by every connection.
+/// The gateway that the next request begins with. Another one takes its place when the configuration changes; requests that
+/// have begun end with the one that they have.
+pub type Current = ArcSwap<Gateway>;
+
+/// Everything the phases need, made of one configuration and shared by every connection.
 pub struct Gateway {
     pub routes: RouteTable<Arc<Route>>,
     pub enforcer: Arc<Enforcer>,
@@ -57,6 +67,12 @@ pub struct Gateway {
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
     pub decisions: Arc<DecisionLog>,
+    /// People who logged in.
+    pub browsers: Arc<Browsers>,
+    /// What only the admin listener has.
+    pub administered: admin::Administered,
+    /// `None`: nothing is traced.
+    pub tracer: Option<Tracer>,
 }
 
 /// Bounds that are checked once a request is understood. Rules N2, N3.
@@ -89,6 +105,8 @@ pub struct Route {
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,
+    /// Where people are led who come without a token.
+    pub login: Option<Entrance>,
 }
 
 impl Gateway {
@@ -102,9 +120,9 @@ impl Gateway {
     }
 }
 
-impl RefusalLog for Gateway {
+impl RefusalLog for Metrics {
     fn refused(&self, refusal: header_block::Refusal, request_id: &str) {
-        self.metrics.refused_headers.with_label_values(&[refusal.as_str()]).inc();
+        self.refused_headers.with_label_values(&[refusal.as_str()]).inc();
         tracing::debug!(request.id = request_id, refusal = refusal.as_str(), "a header block was refused");
     }
 }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use pingora::protocols::ALPN;
 use pingora::upstreams::peer::PeerOptions;
+use tokio::task::JoinSet;
 
 pub use balance::key_of;
 pub use capacity::Busy;
@@ -180,16 +181,19 @@ impl Upstream {
         })
     }
 
-    /// Keeps addresses and health up to date until the runtime ends.
-    pub fn watch(self: &Arc<Self>) {
+    /// Keeps addresses and health up to date until the answer is dropped.
+    #[must_use]
+    pub fn watch(self: &Arc<Self>) -> JoinSet<()> {
+        let mut watching = JoinSet::new();
         for index in 0..self.servers.len() {
             let upstream = self.clone();
-            tokio::spawn(async move { upstream.watch_address(&upstream.servers[index]).await });
+            watching.spawn(async move { upstream.watch_address(&upstream.servers[index]).await });
             if let Some(health) = self.health.clone() {
                 let upstream = self.clone();
-                tokio::spawn(async move { upstream.watch_health(&upstream.servers[index], &health).await });
+                watching.spawn(async move { upstream.watch_health(&upstream.servers[index], &health).await });
             }
         }
+        watching
     }
 
     /// Milliseconds since the upstream was made; never 0, which stands for no instant.

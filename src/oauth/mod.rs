@@ -40,6 +40,8 @@ mod consent;
 mod consumer;
 mod device;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod grant;
 mod guesses;
 mod hint;
@@ -79,7 +81,7 @@ pub use client::Client;
 pub use consumer::{ConsumerTokens, WhoAmI};
 pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError, Reused};
-pub use grant::GrantType;
+pub use grant::{GrantType, Granted, granted_now};
 pub use interaction::{
     BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, Message, Next, Notice, Page,
 };

@@ -9,12 +9,14 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::api::{self, Management};
+use crate::browsers;
 use crate::directory::Directory;
 use crate::enforce::{Issuer, Trusted, Unknown};
 use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
 use crate::issuers;
 use crate::metrics::Metrics;
-use crate::oauth::{AuthorizationServer, KeyRing};
+use crate::oauth::{self, KeyRing};
+use crate::policy::{Permissions, TargetPermissions, TokenFacts};
 use crate::profile::InUse;
 use crate::web;
 
@@ -41,6 +43,29 @@ impl Issuer for LocalTenant {
         let names = self.directory.names_of(self.tenant_id, &ids).await.map_err(|_| Unknown)?;
         Ok(names.into_iter().map(|(id, name)| (id.to_string().into(), name.into())).collect())
     }
+
+    fn generation_of_grants(&self) -> Option<u64> {
+        Some(self.directory.generation())
+    }
+
+    async fn granted_now(&self, facts: &TokenFacts) -> Result<Option<Permissions>, Unknown> {
+        let recipient = match Uuid::try_parse(&facts.subject) {
+            Ok(id) => self.directory.entity(id).await.map_err(|_| Unknown)?,
+            Err(_) => None,
+        };
+        let Some(recipient) = recipient.filter(|recipient| recipient.tenant_id == self.tenant_id) else {
+            // A person's tokens speak of no permissions; those of an entity that is gone have none left.
+            return Ok(Some(Permissions::default()).filter(|_| !facts.permissions.is_empty()));
+        };
+        let scope = facts.scopes.to_string();
+        let granted = oauth::granted_now(&self.directory, &recipient, &scope).await.map_err(|_| Unknown)?;
+        let targets = granted.into_iter().map(|granted| TargetPermissions {
+            id: granted.target.id.to_string().into(),
+            name: Some(granted.target.name.as_str().into()),
+            permissions: granted.permissions.into_iter().collect(),
+        });
+        Ok(Some(targets.collect()))
+    }
 }
 
 /// The management API, as the listeners call it.
@@ -56,21 +81,22 @@ pub(super) fn management(api: Management) -> Endpoints {
 }
 
 /// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, the
-/// management API's where it is public, and where other issuers tell of logouts.
+/// management API's where it is public, where other issuers tell of logouts, and where people come back from a login.
 pub(super) fn embedded(
-    server: Arc<AuthorizationServer>,
-    (management, logouts): (Option<Endpoints>, Endpoints),
+    (service, in_use): (web::Service, Arc<InUse>),
+    (management, logouts, people): (Option<Endpoints>, Endpoints, Endpoints),
     metrics: Arc<Metrics>,
 ) -> Embedded {
-    let in_use = server.keys().dialects_in_use().clone();
-    let service = web::Service::new(web::router(server));
-    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([issuers::LOGOUT]);
+    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([issuers::LOGOUT]).chain(browsers::PATTERNS);
     let durations = patterns.map(|pattern| (pattern, metrics.durations(pattern))).collect();
     let is_public = management.is_some();
     let pattern_of = move |path: &str| own_pattern_of(&in_use, is_public, path);
     let answer = move |mut request: http::Request<Bytes>| -> Answer {
         if let Some(management) = management.as_ref().filter(|_| api::pattern_of(request.uri().path()).is_some()) {
             return management(request);
+        }
+        if browsers::pattern_of(request.uri().path()).is_some() {
+            return people(request);
         }
         if issuers::pattern_of(request.uri().path()).is_some() {
             return logouts(request);
@@ -94,7 +120,10 @@ pub(super) fn embedded(
 /// The pattern of a path that is ours while these dialects are in use.
 pub(super) fn own_pattern_of(in_use: &InUse, management_is_public: bool, path: &str) -> Option<&'static str> {
     let managed = || if management_is_public { api::pattern_of(path) } else { None };
-    web::pattern_of(in_use, path).or_else(managed).or_else(|| issuers::pattern_of(path))
+    web::pattern_of(in_use, path)
+        .or_else(managed)
+        .or_else(|| issuers::pattern_of(path))
+        .or_else(|| browsers::pattern_of(path))
 }
 
 fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pingora::upstreams::peer::HttpPeer;
@@ -65,6 +66,7 @@ impl Upstream {
         });
         let addresses = Addresses::new(peers.collect(), server.address());
         server.addresses.store(Some(Arc::new(addresses)));
+        server.resolved.store(true, Ordering::Relaxed);
     }
 
     pub(super) async fn watch_address(&self, server: &Server) {

@@ -15,6 +15,8 @@ pub(super) struct Server {
     /// `host:port`, for metrics and log lines.
     pub label: Box<str>,
     pub addresses: ArcSwapOption<Addresses>,
+    /// Whether there are any; asked for every request, which is cheaper here.
+    pub resolved: AtomicBool,
     /// What active checks say.
     pub healthy: AtomicBool,
     /// Checks in a row that contradict `healthy`.
@@ -84,6 +86,7 @@ impl Server {
             label: settings.label().into(),
             settings,
             addresses: ArcSwapOption::empty(),
+            resolved: AtomicBool::new(false),
             healthy: AtomicBool::new(true),
             contradictions: AtomicU32::new(0),
             active: AtomicU32::new(0),
@@ -96,7 +99,7 @@ impl Server {
     }
 
     pub fn has_address(&self) -> bool {
-        self.addresses.load().is_some()
+        self.resolved.load(Ordering::Relaxed)
     }
 
     /// `now` is asked only when it matters.
@@ -116,7 +119,7 @@ impl Server {
     }
 
     pub fn peer(&self) -> Option<Box<HttpPeer>> {
-        self.addresses.load().as_ref().and_then(|addresses| addresses.current().cloned()).map(Box::new)
+        self.addresses.load().as_ref().and_then(|addresses| addresses.current()).map(|peer| Box::new(peer.clone()))
     }
 
     /// The address in use.

@@ -1,6 +1,7 @@
 //! The whole gateway through its real listeners, in front of a recording upstream. One file per topic.
 
 mod admin;
+mod browser_login;
 mod embedded;
 mod enforcement;
 mod expiry;

@@ -14,5 +14,6 @@ pub mod person;
 pub mod process;
 pub mod tls;
 pub mod upstream;
+pub mod visitor;
 pub mod wire;
 pub mod world;
