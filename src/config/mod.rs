@@ -41,6 +41,7 @@ mod upstream_tls;
 mod upstreams;
 mod url;
 mod values;
+mod websocket;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -73,6 +74,7 @@ pub use traces::Tracing;
 pub use values::{
     AcceptedIssuer, Config, HealthCheck, Route, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls,
 };
+pub use websocket::WebSocket;
 
 use check::{Check, Fields};
 use node::Node;
@@ -126,6 +128,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("upstreams.tls", upstream_tls::KEYS),
         ("routes", routes::KEYS),
         ("routes.require", require::COMBINING_KEYS),
+        ("routes.websocket", websocket::KEYS),
         ("forward", forward::KEYS),
         ("limits", limits::KEYS),
         ("log", process::LOG_KEYS),

@@ -22,6 +22,7 @@ use super::source::Source;
 use super::store::StoreLocation;
 use super::tests::PolicyTest;
 use super::traces::Tracing;
+use super::websocket::WebSocket;
 use crate::directory::declare::Declaration;
 use crate::policy::Policy;
 use crate::route::{Host, Pattern};
@@ -167,7 +168,7 @@ pub struct Route {
     /// The client's `Authorization` field is passed on to the upstream.
     pub forward_authorization: bool,
     /// `Upgrade: websocket` is passed on.
-    pub websocket: bool,
+    pub websocket: WebSocket,
     /// Tunnels and event streams end with the token that they were opened with.
     pub close_at_expiry: bool,
     /// Where people are sent who come without a token.

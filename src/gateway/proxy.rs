@@ -30,6 +30,7 @@ use super::upstream::Upstream;
 use super::verify;
 use super::{Current, Gateway, RequestLimits, attempt};
 use crate::browsers::Begun;
+use crate::config::WebSocket;
 use crate::enforce::{Denial, Permit, Request};
 use crate::route;
 use crate::telemetry::{DecisionLine, TraceId, Verdict};
@@ -365,8 +366,8 @@ impl Proxy {
             Outcome::Deny(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
             Outcome::Refuse(problem) => return Err(problem),
         };
-        if !route.websocket && header.headers.contains_key(header::UPGRADE) {
-            return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
+        if header.headers.contains_key(header::UPGRADE) {
+            check_upgrade(&route.websocket, header)?;
         }
         let length =
             header.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -549,6 +550,17 @@ pub(super) fn problem_of(error: &Error) -> Option<Problem> {
         }
     };
     Some(problem)
+}
+
+/// Rule M11. A page of another origin has this browser's cookies all the same.
+fn check_upgrade(websocket: &WebSocket, header: &RequestHeader) -> Result<(), Problem> {
+    if !websocket.is_allowed {
+        return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
+    }
+    if !header.headers.get_all(header::ORIGIN).iter().all(|origin| websocket.admits(Some(origin.as_bytes()))) {
+        return Err(Problem::new(403, "origin_refused", "Pages of this origin cannot open a WebSocket here"));
+    }
+    Ok(())
 }
 
 /// Whether what a request begins ends with its token (rule M11).
