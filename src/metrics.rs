@@ -6,6 +6,7 @@
 mod upstreams;
 
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -52,6 +53,9 @@ pub struct Metrics {
     pub insecure_upstreams: IntGauge,
     pub store_up: IntGauge,
     pub spans: IntCounterVec,
+    pub config_reloads: IntCounterVec,
+    pub config_last_reload_successful: IntGauge,
+    config_last_success: IntGauge,
     config_info: IntGaugeVec,
 }
 
@@ -269,6 +273,15 @@ impl Metrics {
             insecure_upstreams: register.gauge("insecure_upstreams", "Upstreams whose certificates are not checked."),
             spans: register.counters("spans_total", "Spans of traced requests, by what became of them.", &["result"]),
             store_up: register.gauge("store_up", "1 when the store answered the last time it was asked."),
+            config_reloads: register.counters(
+                "config_reloads_total",
+                "Attempts to change the running configuration.",
+                &["result"],
+            ),
+            config_last_reload_successful: register
+                .gauge("config_last_reload_successful", "0 when the last new configuration was refused."),
+            config_last_success: register
+                .gauge("config_last_reload_success_timestamp_seconds", "When the running configuration was applied."),
             config_info: register.gauges("config_info", "1 for the running configuration.", &["hash"]),
             registry,
         }
@@ -300,10 +313,13 @@ impl Metrics {
         UpstreamMetrics::new(ejections, retries)
     }
 
-    /// Names the running configuration; an earlier one disappears.
-    pub fn running_configuration(&self, hash: &str) {
+    /// Names the configuration that runs since `at`; an earlier one disappears.
+    pub fn configuration_applied(&self, hash: &str, at: SystemTime) {
         self.config_info.reset();
         self.config_info.with_label_values(&[hash]).set(1);
+        self.config_last_reload_successful.set(1);
+        let seconds = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.config_last_success.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
     /// Everything in the text format, process metrics included.
@@ -367,6 +383,8 @@ impl Registering<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     // O7
@@ -378,14 +396,15 @@ mod tests {
         route.denied("missing_scope");
         route.durations().answered(200, 0.001);
         route.durations().answered(999, 0.001);
-        metrics.running_configuration("abc");
-        metrics.running_configuration("def");
+        metrics.configuration_applied("abc", SystemTime::UNIX_EPOCH);
+        metrics.configuration_applied("def", SystemTime::UNIX_EPOCH + Duration::from_secs(7));
         let text = String::from_utf8(metrics.render()).unwrap();
         for line in [
             r#"faregate_decisions_total{decision="permit",reason="",route="/api/**"} 1"#,
             r#"faregate_decisions_total{decision="deny",reason="missing_scope",route="/api/**"} 1"#,
             r#"faregate_request_duration_seconds_count{code="5xx",route="/api/**"} 1"#,
             r#"faregate_config_info{hash="def"} 1"#,
+            "faregate_config_last_reload_success_timestamp_seconds 7",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

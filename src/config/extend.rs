@@ -2,6 +2,7 @@
 //!
 //! Owns inheritance: extending adds checks and never drops one. It reads no key that is not inherited.
 
+use super::binding::{self, Binding};
 use super::check::Check;
 use super::issuers::IssuerIndex;
 use super::live;
@@ -31,6 +32,7 @@ pub(super) struct Settled {
     pub websocket: WebSocket,
     pub close_at_expiry: bool,
     pub login: Option<LoginIndex>,
+    pub binding: Option<Binding>,
     pub live_permissions: bool,
 }
 
@@ -143,6 +145,7 @@ fn settle_one(
         close_at_expiry: close_at_expiry.or_else(|| parent.map(|parent| parent.close_at_expiry)).unwrap_or(true),
         // Nobody looks at tokens there.
         login: login.filter(|_| !public),
+        binding: binding::settle(fields, parent.and_then(|parent| parent.binding), check),
         live_permissions: live::settled(draft, parent, check),
     })
 }

@@ -6,14 +6,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
+use super::binding::Binding;
 use super::forward::Forward;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
-use super::listen::{Listener, TlsFiles};
+use super::listen::{KeyPair, Listener};
 use super::logins::{Login, LoginIndex};
 use super::management::ManagementApi;
 use super::network::Network;
+use super::parts::Parts;
 use super::problem::Problem;
 use super::process::{Log, Shutdown, TokenCache};
 use super::public_url::PublicUrl;
@@ -59,7 +63,13 @@ pub struct Config {
     pub token_cache: TokenCache,
     /// What the store shall hold.
     pub directory: Declaration,
+    /// The field in which trusted proxies tell the client certificate.
+    pub client_certificate_header: Option<HeaderName>,
     pub tests: Vec<PolicyTest>,
+    /// Whether the file is read again by itself when it changes.
+    pub watch: bool,
+    /// For comparing it with another one.
+    pub parts: Parts,
     /// `None`: nothing is traced.
     pub tracing: Option<Tracing>,
     /// What is usable but not safe, and notes.
@@ -115,7 +125,7 @@ pub struct UpstreamTls {
     /// Whose certificates are believed, in PEM; `None`: those whom the system believes.
     pub ca: Option<PathBuf>,
     /// What the gateway shows to servers that ask.
-    pub client: Option<TlsFiles>,
+    pub client: Option<KeyPair>,
 }
 
 /// Limits of time towards one upstream; a route may override them.
@@ -173,6 +183,8 @@ pub struct Route {
     pub close_at_expiry: bool,
     /// Where people are sent who come without a token.
     pub login: Option<LoginIndex>,
+    /// What tokens must be bound to; `None`: to nothing.
+    pub binding: Option<Binding>,
     /// Line of the route in the file, from 1.
     pub line: u32,
 }

@@ -23,14 +23,14 @@ use super::forward::Forwarding;
 use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
 use super::respond::{self, Problem, REQUEST_ID};
+use super::sender::sender;
 use super::trace::Trace;
 use super::tunnel;
-use super::upgrade::{Hold, Watched};
+use super::upgrade::Hold;
 use super::upstream::Upstream;
 use super::verify;
 use super::{Current, Gateway, RequestLimits, attempt};
 use crate::browsers::Begun;
-use crate::config::WebSocket;
 use crate::enforce::{Denial, Permit, Request};
 use crate::route;
 use crate::telemetry::{DecisionLine, TraceId, Verdict};
@@ -96,7 +96,7 @@ impl ProxyHttp for Proxy {
             return Error::e_explain(ErrorType::InternalError, "a request without a permit");
         }
         let mut peer = attempt::next_peer(session, ctx, |gateway| client_address(gateway, session)).await?;
-        ctx.upgrade = Hold::on(&mut peer, session.req_header(), || watched(ctx));
+        ctx.upgrade = Hold::on(&mut peer, session.req_header(), || tunnel::watched(ctx));
         ctx.forwarded = Some(Instant::now());
         let upstream = ctx.route.as_ref().and_then(|route| route.upstream.as_ref());
         if let (Some(trace), Some(upstream)) = (&mut ctx.trace, upstream) {
@@ -176,7 +176,7 @@ impl ProxyHttp for Proxy {
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
-        ctx.ends_with_token = watches(ctx) && tunnel::is_event_stream(answer);
+        ctx.ends_with_token = tunnel::watches(ctx) && tunnel::is_event_stream(answer);
         if ctx.by_session {
             login::keep_private(answer)?;
         }
@@ -339,6 +339,7 @@ impl Proxy {
             headers: &header.headers,
             query: header.uri.query(),
             parameters: &parameters,
+            sender: sender(&ctx.gateway, session, route, (host, &*path)),
         };
         let began = ctx.trace.as_ref().map(|_| Instant::now());
         let outcome = match &route.login {
@@ -363,11 +364,11 @@ impl Proxy {
                 permit
             }
             Outcome::Lead(begun) => return Ok(Next::Lead(begun)),
-            Outcome::Deny(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
+            Outcome::Deny(refusal) => return Err(Problem::from(&*ctx.refusal.insert(refusal))),
             Outcome::Refuse(problem) => return Err(problem),
         };
         if header.headers.contains_key(header::UPGRADE) {
-            check_upgrade(&route.websocket, header)?;
+            tunnel::check_asked(&route.websocket, header)?;
         }
         let length =
             header.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -407,13 +408,14 @@ impl Proxy {
             headers: &header.headers,
             query: original.query,
             parameters: &parameters,
+            sender: sender(&ctx.gateway, session, route, (&*original.host, &*path)),
         };
         let began = ctx.trace.as_ref().map(|_| Instant::now());
         let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
         if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
             trace.checked(began, outcome.as_ref());
         }
-        outcome.map_err(|refusal| Problem::from(&ctx.refusal.insert(refusal).denial))
+        outcome.map_err(|refusal| Problem::from(&*ctx.refusal.insert(refusal)))
     }
 
     /// Answers a request for one of our own paths.
@@ -501,7 +503,7 @@ pub(super) fn without_port(host: &str) -> &str {
     host[after..].find(':').map_or(host, |colon| &host[..after + colon])
 }
 
-fn peer_address(session: &Session) -> Option<IpAddr> {
+pub(super) fn peer_address(session: &Session) -> Option<IpAddr> {
     session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
 }
 
@@ -550,28 +552,6 @@ pub(super) fn problem_of(error: &Error) -> Option<Problem> {
         }
     };
     Some(problem)
-}
-
-/// Rule M11. A page of another origin has this browser's cookies all the same.
-fn check_upgrade(websocket: &WebSocket, header: &RequestHeader) -> Result<(), Problem> {
-    if !websocket.is_allowed {
-        return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
-    }
-    if !header.headers.get_all(header::ORIGIN).iter().all(|origin| websocket.admits(Some(origin.as_bytes()))) {
-        return Err(Problem::new(403, "origin_refused", "Pages of this origin cannot open a WebSocket here"));
-    }
-    Ok(())
-}
-
-/// Whether what a request begins ends with its token (rule M11).
-fn watches(ctx: &Context) -> bool {
-    let has_token = ctx.permit.as_ref().is_some_and(|permit| permit.token().is_some());
-    has_token && ctx.route.as_ref().is_some_and(|route| route.ends_with_token)
-}
-
-fn watched(ctx: &Context) -> Option<Watched> {
-    let permit = ctx.permit.clone().filter(|_| watches(ctx))?;
-    Some(Watched { enforcer: ctx.gateway.enforcer.clone(), permit })
 }
 
 fn upstream(ctx: &Context) -> Option<&Arc<Upstream>> {
