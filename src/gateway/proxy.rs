@@ -43,9 +43,6 @@ const BODY_TOO_LARGE: Problem =
 
 const BAD_HOST: Problem = Problem::new(400, "bad_host", "The request names no host, or two");
 const UNKNOWN_HOST: Problem = Problem::new(421, "unknown_host", "This host is not served here");
-/// Error type of an answer that ends with the token that it was given for.
-const TOKEN_OVER: ErrorType = ErrorType::new("TokenOver");
-
 const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
 
 #[async_trait]
@@ -194,7 +191,7 @@ impl ProxyHttp for Proxy {
             frames.pass(bytes);
         }
         if ctx.ends_with_token && !ctx.permit.as_ref().is_some_and(|permit| ctx.gateway.enforcer.still_holds(permit)) {
-            return Err(Error::new_in(TOKEN_OVER));
+            return Err(Error::new_in(tunnel::OVER));
         }
         if ctx.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(Error::new_up(ErrorType::ReadTimedout));
@@ -228,7 +225,7 @@ impl ProxyHttp for Proxy {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
         let tunnel_is_over = ctx.upgrade.as_ref().is_some_and(Hold::is_over);
-        if tunnel_is_over || *error.etype() == TOKEN_OVER {
+        if tunnel_is_over || *error.etype() == tunnel::OVER {
             tracing::info!(request.id = ctx.request_id.as_str(), "a connection ended with its token");
             if let Some(frames) = &ctx.frames {
                 tunnel::say_goodbye(session, frames).await;
@@ -242,10 +239,9 @@ impl ProxyHttp for Proxy {
         if let Some(upstream) = upstream(ctx).filter(|_| problem.code.starts_with("upstream_")) {
             let upstream = upstream.name();
             ctx.gateway.metrics.upstream_errors.with_label_values(&[upstream, problem.code]).inc();
-        }
-        if let (Some(upstream), ErrorSource::Upstream) = (upstream(ctx), error.esource()) {
-            let upstream = upstream.name();
-            tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
+            if *error.esource() == ErrorSource::Upstream {
+                tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
+            }
         }
         if session.response_written().is_none() {
             session.set_keepalive(None);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header;
+use pingora::ErrorType;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use tokio::time::{sleep, timeout};
@@ -16,6 +17,9 @@ use super::context::Context;
 use super::respond::Problem;
 use super::upgrade::Watched;
 use crate::config::WebSocket;
+
+/// Error type of an answer that ends with the token that it was given for.
+pub const OVER: ErrorType = ErrorType::new("TokenOver");
 
 /// How often a tunnel's token is looked at. Two numbers are compared, unless there is news.
 const INTERVAL: Duration = Duration::from_secs(1);
