@@ -12,6 +12,7 @@ use super::problem::Span;
 use super::routes::{Context, Draft};
 use super::upstreams;
 use super::values::{Timeouts, UpstreamIndex};
+use super::websocket::{self, WebSocket};
 use crate::policy::{Rule, RuleSet};
 use crate::route::Host;
 
@@ -28,7 +29,7 @@ pub(super) struct Settled {
     pub timeouts: Timeouts,
     pub max_body: u64,
     pub forward_authorization: bool,
-    pub websocket: bool,
+    pub websocket: WebSocket,
     pub close_at_expiry: bool,
     pub login: Option<LoginIndex>,
     pub binding: Option<Binding>,
@@ -121,7 +122,7 @@ fn settle_one(
     let timeouts = upstreams::timeouts(fields, timeouts.unwrap_or_default(), check);
     let max_body = fields.size("max_body", check).or_else(|| parent.map(|parent| parent.max_body));
     let forward_authorization = fields.boolean("forward_authorization", check);
-    let websocket = fields.boolean("websocket", check);
+    let websocket = fields.find("websocket").and_then(|node| websocket::check(node, check));
     let close_at_expiry = fields.boolean("close_at_expiry", check);
     let public = draft.public || (draft.requirement.is_none() && parent.is_some_and(|parent| parent.public));
     let rules = rules(draft, parent, check);
@@ -140,7 +141,7 @@ fn settle_one(
         forward_authorization: forward_authorization
             .or_else(|| parent.map(|parent| parent.forward_authorization))
             .unwrap_or(false),
-        websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
+        websocket: websocket.or_else(|| parent.map(|parent| parent.websocket.clone())).unwrap_or_default(),
         close_at_expiry: close_at_expiry.or_else(|| parent.map(|parent| parent.close_at_expiry)).unwrap_or(true),
         // Nobody looks at tokens there.
         login: login.filter(|_| !public),

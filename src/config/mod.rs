@@ -45,6 +45,7 @@ mod upstream_tls;
 mod upstreams;
 mod url;
 mod values;
+mod websocket;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -63,7 +64,7 @@ pub use introspection::Introspection;
 pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
-pub use listen::{Listener, TlsFiles};
+pub use listen::{KeyPair, Listener, TlsFiles};
 pub use logins::{Login, LoginIndex};
 pub use management::{EventLogLimits, ManagementApi};
 pub use network::Network;
@@ -81,6 +82,7 @@ pub use traces::Tracing;
 pub use values::{
     AcceptedIssuer, Config, HealthCheck, Route, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls,
 };
+pub use websocket::WebSocket;
 
 use check::{Check, Fields};
 use node::Node;
@@ -136,6 +138,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("upstreams.tls", upstream_tls::KEYS),
         ("routes", routes::KEYS),
         ("routes.require", require::COMBINING_KEYS),
+        ("routes.websocket", websocket::KEYS),
         ("forward", forward::KEYS),
         ("limits", limits::KEYS),
         ("log", process::LOG_KEYS),

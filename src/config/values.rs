@@ -13,7 +13,7 @@ use super::forward::Forward;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
-use super::listen::{Listener, TlsFiles};
+use super::listen::{KeyPair, Listener};
 use super::logins::{Login, LoginIndex};
 use super::management::ManagementApi;
 use super::network::Network;
@@ -26,6 +26,7 @@ use super::source::Source;
 use super::store::StoreLocation;
 use super::tests::PolicyTest;
 use super::traces::Tracing;
+use super::websocket::WebSocket;
 use crate::directory::declare::Declaration;
 use crate::policy::Policy;
 use crate::route::{Host, Pattern};
@@ -124,7 +125,7 @@ pub struct UpstreamTls {
     /// Whose certificates are believed, in PEM; `None`: those whom the system believes.
     pub ca: Option<PathBuf>,
     /// What the gateway shows to servers that ask.
-    pub client: Option<TlsFiles>,
+    pub client: Option<KeyPair>,
 }
 
 /// Limits of time towards one upstream; a route may override them.
@@ -177,7 +178,7 @@ pub struct Route {
     /// The client's `Authorization` field is passed on to the upstream.
     pub forward_authorization: bool,
     /// `Upgrade: websocket` is passed on.
-    pub websocket: bool,
+    pub websocket: WebSocket,
     /// Tunnels and event streams end with the token that they were opened with.
     pub close_at_expiry: bool,
     /// Where people are sent who come without a token.

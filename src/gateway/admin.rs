@@ -77,6 +77,9 @@ impl Admin {
         for (issuer, age) in gateway.enforcer.ages_of_keys() {
             metrics.jwks_age.with_label_values(&[issuer]).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         }
+        // Servers of an earlier configuration disappear.
+        metrics.healthy_server.reset();
+        metrics.upstream_requests.reset();
         for upstream in &gateway.administered.upstreams {
             let name = upstream.name();
             let healthy = i64::try_from(upstream.healthy()).unwrap_or(i64::MAX);

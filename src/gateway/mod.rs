@@ -50,7 +50,7 @@ pub use upstream::{HealthSettings, ServerSettings, TlsFileError, TlsSettings, Up
 use http::HeaderName;
 
 use crate::browsers::{Browsers, Entrance};
-use crate::config::{Network, Timeouts};
+use crate::config::{Network, Timeouts, WebSocket};
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
@@ -111,7 +111,7 @@ pub struct Route {
     /// Bytes of a request body.
     pub max_body: u64,
     pub forward_authorization: bool,
-    pub websocket: bool,
+    pub websocket: WebSocket,
     /// Whether tunnels and event streams end with the token that they were opened with (rule M11).
     pub ends_with_token: bool,
     pub metrics: RouteMetrics,

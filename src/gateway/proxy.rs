@@ -26,7 +26,7 @@ use super::respond::{self, Problem, REQUEST_ID};
 use super::sender::sender;
 use super::trace::Trace;
 use super::tunnel;
-use super::upgrade::{Hold, Watched};
+use super::upgrade::Hold;
 use super::upstream::Upstream;
 use super::verify;
 use super::{Current, Gateway, RequestLimits, attempt};
@@ -43,9 +43,6 @@ const BODY_TOO_LARGE: Problem =
 
 const BAD_HOST: Problem = Problem::new(400, "bad_host", "The request names no host, or two");
 const UNKNOWN_HOST: Problem = Problem::new(421, "unknown_host", "This host is not served here");
-/// Error type of an answer that ends with the token that it was given for.
-const TOKEN_OVER: ErrorType = ErrorType::new("TokenOver");
-
 const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
 
 #[async_trait]
@@ -96,7 +93,7 @@ impl ProxyHttp for Proxy {
             return Error::e_explain(ErrorType::InternalError, "a request without a permit");
         }
         let mut peer = attempt::next_peer(session, ctx, |gateway| client_address(gateway, session)).await?;
-        ctx.upgrade = Hold::on(&mut peer, session.req_header(), || watched(ctx));
+        ctx.upgrade = Hold::on(&mut peer, session.req_header(), || tunnel::watched(ctx));
         ctx.forwarded = Some(Instant::now());
         let upstream = ctx.route.as_ref().and_then(|route| route.upstream.as_ref());
         if let (Some(trace), Some(upstream)) = (&mut ctx.trace, upstream) {
@@ -176,7 +173,7 @@ impl ProxyHttp for Proxy {
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
-        ctx.ends_with_token = watches(ctx) && tunnel::is_event_stream(answer);
+        ctx.ends_with_token = tunnel::watches(ctx) && tunnel::is_event_stream(answer);
         if ctx.by_session {
             login::keep_private(answer)?;
         }
@@ -194,7 +191,7 @@ impl ProxyHttp for Proxy {
             frames.pass(bytes);
         }
         if ctx.ends_with_token && !ctx.permit.as_ref().is_some_and(|permit| ctx.gateway.enforcer.still_holds(permit)) {
-            return Err(Error::new_in(TOKEN_OVER));
+            return Err(Error::new_in(tunnel::OVER));
         }
         if ctx.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(Error::new_up(ErrorType::ReadTimedout));
@@ -228,7 +225,7 @@ impl ProxyHttp for Proxy {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
         let tunnel_is_over = ctx.upgrade.as_ref().is_some_and(Hold::is_over);
-        if tunnel_is_over || *error.etype() == TOKEN_OVER {
+        if tunnel_is_over || *error.etype() == tunnel::OVER {
             tracing::info!(request.id = ctx.request_id.as_str(), "a connection ended with its token");
             if let Some(frames) = &ctx.frames {
                 tunnel::say_goodbye(session, frames).await;
@@ -242,10 +239,9 @@ impl ProxyHttp for Proxy {
         if let Some(upstream) = upstream(ctx).filter(|_| problem.code.starts_with("upstream_")) {
             let upstream = upstream.name();
             ctx.gateway.metrics.upstream_errors.with_label_values(&[upstream, problem.code]).inc();
-        }
-        if let (Some(upstream), ErrorSource::Upstream) = (upstream(ctx), error.esource()) {
-            let upstream = upstream.name();
-            tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
+            if *error.esource() == ErrorSource::Upstream {
+                tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
+            }
         }
         if session.response_written().is_none() {
             session.set_keepalive(None);
@@ -367,8 +363,8 @@ impl Proxy {
             Outcome::Deny(refusal) => return Err(Problem::from(&*ctx.refusal.insert(refusal))),
             Outcome::Refuse(problem) => return Err(problem),
         };
-        if !route.websocket && header.headers.contains_key(header::UPGRADE) {
-            return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
+        if header.headers.contains_key(header::UPGRADE) {
+            tunnel::check_asked(&route.websocket, header)?;
         }
         let length =
             header.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -552,17 +548,6 @@ pub(super) fn problem_of(error: &Error) -> Option<Problem> {
         }
     };
     Some(problem)
-}
-
-/// Whether what a request begins ends with its token (rule M11).
-fn watches(ctx: &Context) -> bool {
-    let has_token = ctx.permit.as_ref().is_some_and(|permit| permit.token().is_some());
-    has_token && ctx.route.as_ref().is_some_and(|route| route.ends_with_token)
-}
-
-fn watched(ctx: &Context) -> Option<Watched> {
-    let permit = ctx.permit.clone().filter(|_| watches(ctx))?;
-    Some(Watched { enforcer: ctx.gateway.enforcer.clone(), permit })
 }
 
 fn upstream(ctx: &Context) -> Option<&Arc<Upstream>> {

@@ -90,7 +90,7 @@ pub(super) async fn assemble(
 ) -> Result<(Gateway, Made), StartError> {
     let Standing { opened, keys, metrics, .. } = standing;
     let mut echo = before.and_then(|before| before.echo);
-    let watched = upstreams(config, metrics, &mut echo, before.map_or(&[], |before| &before.upstreams)).await?;
+    let watched = upstreams(config, &mut echo, before.map_or(&[], |before| &before.upstreams), metrics).await?;
     let upstreams: Vec<_> = watched.iter().map(|watched| watched.upstream.clone()).collect();
     let logins = Logins::new(config, standing, &believed, listening)?;
     let enforcer = match before {
@@ -195,9 +195,9 @@ pub(super) fn issuers(keys: &KeyRing, foreign: &[Foreign]) -> Vec<String> {
 /// In the order of the configuration.
 async fn upstreams(
     config: &Config,
-    metrics: &Metrics,
     echo: &mut Option<SocketAddr>,
     before: &[Watched],
+    metrics: &Metrics,
 ) -> Result<Vec<Watched>, StartError> {
     let wants_echo = config.upstreams.iter().any(|upstream| matches!(upstream.target, Target::Echo));
     if wants_echo && echo.is_none() {
@@ -206,12 +206,16 @@ async fn upstreams(
     let mut upstreams = Vec::with_capacity(config.upstreams.len());
     for settings in &config.upstreams {
         let fingerprint = config.parts.entry("upstreams", &settings.name);
-        let same = |watched: &&Watched| watched.upstream.name() == settings.name && watched.fingerprint == fingerprint;
+        let tls = compile::tls(settings)?;
+        let same = |watched: &&Watched| {
+            let upstream = &watched.upstream;
+            upstream.name() == settings.name && watched.fingerprint == fingerprint && upstream.has_tls(tls.as_ref())
+        };
         if let Some(known) = before.iter().find(same) {
             upstreams.push(known.again());
             continue;
         }
-        let upstream = compile::upstream(settings, *echo, metrics)?;
+        let upstream = compile::upstream(settings, tls, *echo, metrics);
         upstream.resolve().await;
         let is_insecure = matches!(&settings.target, Target::Servers { tls: Some(tls), .. } if !tls.verify);
         if is_insecure {

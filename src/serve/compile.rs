@@ -17,23 +17,32 @@ use crate::library::demand;
 use crate::metrics::Metrics;
 use crate::route::{Host, RouteTable};
 
-/// One upstream; `echo` is where the built-in one listens, if any wants it.
-///
-/// # Errors
-/// [`StartError::UpstreamTls`] when a file that was there for the check is not any more.
+/// One upstream; `echo` is where the built-in one listens, if any wants it. `tls` is what [`tls`] read.
 pub(super) fn upstream(
     upstream: &config::Upstream,
+    tls: Option<TlsSettings>,
     echo: Option<SocketAddr>,
     metrics: &Metrics,
-) -> Result<Arc<Upstream>, StartError> {
-    let settings = settings(upstream, echo)?;
+) -> Arc<Upstream> {
+    let settings = settings(upstream, tls, echo);
     let servers: Vec<String> = settings.servers.iter().map(ServerSettings::label).collect();
     let metrics = metrics.servers(&settings.name, servers.iter().map(String::as_str));
-    Ok(Arc::new(Upstream::new(settings, metrics)))
+    Arc::new(Upstream::new(settings, metrics))
 }
 
-fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Result<UpstreamSettings, StartError> {
-    let (servers, tls) = match &upstream.target {
+/// The files that an upstream's TLS needs, as they are now.
+///
+/// # Errors
+/// [`StartError::UpstreamTls`] when one that was there for the check is not any more.
+pub(super) fn tls(upstream: &config::Upstream) -> Result<Option<TlsSettings>, StartError> {
+    match &upstream.target {
+        Target::Servers { tls, .. } => Ok(tls.as_ref().map(TlsSettings::read).transpose()?),
+        Target::Echo | Target::Elsewhere => Ok(None),
+    }
+}
+
+fn settings(upstream: &config::Upstream, tls: Option<TlsSettings>, echo: Option<SocketAddr>) -> UpstreamSettings {
+    let servers = match &upstream.target {
         Target::Servers { servers, tls } => {
             let servers = servers.iter().map(|server| ServerSettings {
                 host: server.host.clone(),
@@ -41,7 +50,7 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Result<Ups
                 tls: tls.as_ref().map(|tls| tls.sni.clone().unwrap_or_else(|| server.host.clone())),
                 weight: server.weight,
             });
-            (servers.collect(), tls.as_ref().map(TlsSettings::read).transpose()?)
+            servers.collect()
         }
         Target::Echo => {
             let server = |echo: SocketAddr| ServerSettings {
@@ -50,11 +59,11 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Result<Ups
                 tls: None,
                 weight: 1,
             };
-            (echo.map(server).into_iter().collect(), None)
+            echo.map(server).into_iter().collect()
         }
-        Target::Elsewhere => (Vec::new(), None),
+        Target::Elsewhere => Vec::new(),
     };
-    Ok(UpstreamSettings {
+    UpstreamSettings {
         name: upstream.name.clone(),
         servers,
         timeouts: upstream.timeouts,
@@ -69,7 +78,7 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Result<Ups
             unhealthy_after: health.unhealthy_after,
             expect: Some(health.expect),
         }),
-    })
+    }
 }
 
 /// The route table of the configuration.
