@@ -3,13 +3,18 @@
 //! Owns names and labels; every label is bounded by the configuration or by an enum (rule O7). Nobody's name, token or
 //! path is ever a label.
 
+mod upstreams;
+
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use prometheus::core::Collector;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
+
+pub use upstreams::UpstreamMetrics;
 
 /// Seconds; a proxied request takes milliseconds, a stuck one the timeout of its route.
 const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -41,9 +46,16 @@ pub struct Metrics {
     pub session_renewals: IntCounterVec,
     pub open_connections: IntGauge,
     pub healthy_servers: IntGaugeVec,
+    pub healthy_server: IntGaugeVec,
+    pub upstream_requests: IntGaugeVec,
+    ejections: IntCounterVec,
+    retries: IntCounterVec,
     pub insecure_upstreams: IntGauge,
     pub store_up: IntGauge,
     pub spans: IntCounterVec,
+    pub config_reloads: IntCounterVec,
+    pub config_last_reload_successful: IntGauge,
+    config_last_success: IntGauge,
     config_info: IntGaugeVec,
 }
 
@@ -242,9 +254,34 @@ impl Metrics {
                 "Servers of an upstream that requests may go to.",
                 &["upstream"],
             ),
+            healthy_server: register.gauges(
+                "upstream_healthy",
+                "1 for a server that requests may go to.",
+                &["upstream", "server"],
+            ),
+            upstream_requests: register.gauges(
+                "upstream_in_flight",
+                "Requests that an upstream has now.",
+                &["upstream"],
+            ),
+            ejections: register.counters(
+                "upstream_ejections_total",
+                "Servers that failed too many requests in a row and got none for a while.",
+                &["upstream", "server"],
+            ),
+            retries: register.counters("upstream_retries_total", "Requests that were sent once more.", &["upstream"]),
             insecure_upstreams: register.gauge("insecure_upstreams", "Upstreams whose certificates are not checked."),
             spans: register.counters("spans_total", "Spans of traced requests, by what became of them.", &["result"]),
             store_up: register.gauge("store_up", "1 when the store answered the last time it was asked."),
+            config_reloads: register.counters(
+                "config_reloads_total",
+                "Attempts to change the running configuration.",
+                &["result"],
+            ),
+            config_last_reload_successful: register
+                .gauge("config_last_reload_successful", "0 when the last new configuration was refused."),
+            config_last_success: register
+                .gauge("config_last_reload_success_timestamp_seconds", "When the running configuration was applied."),
             config_info: register.gauges("config_info", "1 for the running configuration.", &["hash"]),
             registry,
         }
@@ -269,10 +306,20 @@ impl Metrics {
         self.upstream_duration.with_label_values(&[name])
     }
 
-    /// Names the running configuration; an earlier one disappears.
-    pub fn running_configuration(&self, hash: &str) {
+    /// The handles of an upstream with these servers, for what is counted where it happens.
+    pub fn servers<'a>(&self, upstream: &str, servers: impl Iterator<Item = &'a str>) -> UpstreamMetrics {
+        let ejections: Vec<_> = servers.map(|server| self.ejections.with_label_values(&[upstream, server])).collect();
+        let retries = (!ejections.is_empty()).then(|| self.retries.with_label_values(&[upstream]));
+        UpstreamMetrics::new(ejections, retries)
+    }
+
+    /// Names the configuration that runs since `at`; an earlier one disappears.
+    pub fn configuration_applied(&self, hash: &str, at: SystemTime) {
         self.config_info.reset();
         self.config_info.with_label_values(&[hash]).set(1);
+        self.config_last_reload_successful.set(1);
+        let seconds = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.config_last_success.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
     /// Everything in the text format, process metrics included.
@@ -336,6 +383,8 @@ impl Registering<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     // O7
@@ -347,14 +396,15 @@ mod tests {
         route.denied("missing_scope");
         route.durations().answered(200, 0.001);
         route.durations().answered(999, 0.001);
-        metrics.running_configuration("abc");
-        metrics.running_configuration("def");
+        metrics.configuration_applied("abc", SystemTime::UNIX_EPOCH);
+        metrics.configuration_applied("def", SystemTime::UNIX_EPOCH + Duration::from_secs(7));
         let text = String::from_utf8(metrics.render()).unwrap();
         for line in [
             r#"faregate_decisions_total{decision="permit",reason="",route="/api/**"} 1"#,
             r#"faregate_decisions_total{decision="deny",reason="missing_scope",route="/api/**"} 1"#,
             r#"faregate_request_duration_seconds_count{code="5xx",route="/api/**"} 1"#,
             r#"faregate_config_info{hash="def"} 1"#,
+            "faregate_config_last_reload_success_timestamp_seconds 7",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

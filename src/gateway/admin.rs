@@ -13,6 +13,7 @@ use pingora::apps::http_app::{HttpServer, ServeHttp};
 use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
 
+use super::upstream::ServerStatus;
 use super::{Census, Current, Endpoints, Upstream};
 use crate::metrics::Metrics;
 
@@ -23,6 +24,10 @@ pub struct Admin {
     /// Whether the store answered the last time it was asked.
     pub store_up: Arc<AtomicBool>,
     pub started: Instant,
+    /// How the last reload ended.
+    pub last_reload: Box<dyn Fn() -> Value + Send + Sync>,
+    /// Asked for `/reload`.
+    pub reload: Endpoints,
 }
 
 /// The part of a gateway that only this listener shows.
@@ -73,8 +78,14 @@ impl Admin {
             metrics.jwks_age.with_label_values(&[issuer]).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         }
         for upstream in &gateway.administered.upstreams {
+            let name = upstream.name();
             let healthy = i64::try_from(upstream.healthy()).unwrap_or(i64::MAX);
-            metrics.healthy_servers.with_label_values(&[upstream.name()]).set(healthy);
+            metrics.healthy_servers.with_label_values(&[name]).set(healthy);
+            metrics.upstream_requests.with_label_values(&[name]).set(i64::from(upstream.in_flight()));
+            for server in upstream.status() {
+                let gauge = metrics.healthy_server.with_label_values(&[name, server.server]);
+                gauge.set(i64::from(server.is_healthy && !server.is_ejected));
+            }
         }
     }
 
@@ -134,10 +145,19 @@ impl Admin {
         let counts = gateway.enforcer.cache_counts();
         let upstreams: Vec<Value> = upstreams
             .iter()
-            .map(|upstream| json!({ "name": upstream.name(), "servers": upstream.servers(), "healthy": upstream.healthy() }))
+            .map(|upstream| {
+                let servers: Vec<Value> = upstream.status().map(|server| described(&server)).collect();
+                json!({
+                    "name": upstream.name(),
+                    "servers": servers,
+                    "healthy": upstream.healthy(),
+                    "in_flight": upstream.in_flight(),
+                })
+            })
             .collect();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
             "uptime_seconds": self.started.elapsed().as_secs(),
             "configuration": {
                 "source": configuration.source,
@@ -146,12 +166,22 @@ impl Admin {
                 "issuers": configuration.issuers,
                 "routes": configuration.routes,
             },
+            "last_reload": (self.last_reload)(),
             "store": if self.store_is_up() { "up" } else { "down" },
             "connections": self.census.open(),
             "token_cache": { "hits": counts.hits, "misses": counts.misses, "evictions": counts.evictions, "tokens": counts.tokens },
             "upstreams": upstreams,
         })
     }
+}
+
+fn described(server: &ServerStatus<'_>) -> Value {
+    let state = match (server.is_healthy, server.is_ejected) {
+        (true, false) => "healthy",
+        (true, true) => "ejected",
+        (false, _) => "unhealthy",
+    };
+    json!({ "server": server.server, "state": state, "in_flight": server.in_flight })
 }
 
 /// The hot path counts in plain atomics; Prometheus learns of it when it asks.
@@ -169,6 +199,9 @@ impl ServeHttp for Admin {
         if session.req_header().uri.path() == "/revocations" {
             let revocations = self.current.load().administered.revocations.clone();
             return Self::pass_on(&revocations, session).await;
+        }
+        if session.req_header().uri.path() == "/reload" {
+            return Self::pass_on(&self.reload, session).await;
         }
         let header = session.req_header();
         if header.method != Method::GET && header.method != Method::HEAD {
@@ -190,7 +223,8 @@ impl ServeHttp for Admin {
                 None => answer(
                     StatusCode::NOT_FOUND,
                     "text/plain",
-                    b"here are /metrics, /healthz, /readyz, /status, /decisions/REQUEST-ID and /revocations\n".to_vec(),
+                    b"here are /metrics, /healthz, /readyz, /status, /decisions/REQUEST-ID, /revocations and /reload\n"
+                        .to_vec(),
                 ),
             },
         }

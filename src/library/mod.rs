@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 pub use builder::{BuildError, EnforcerBuilder, Issuer};
 pub use guard::Guard;
+pub(crate) use guard::demand;
 pub use request::Request;
 pub use verdict::{Identity, Permit, Refusal};
 
@@ -28,7 +29,7 @@ use crate::route::{self, RouteTable};
 /// Checks requests: who is asking, and may they?
 ///
 /// It believes the tokens of the issuers it was built with, and of nobody else. One per process is enough; share it in an
-/// [`Arc`](std::sync::Arc). A token that was verified once costs a lookup from then on, until it expires.
+/// [`Arc`]. A token that was verified once costs a lookup from then on, until it expires.
 ///
 /// Keys of issuers that are named by URL are fetched in the background, and somebody has to poll that work: see
 /// [`Enforcer::follow`].
@@ -111,7 +112,7 @@ impl Enforcer {
 
     async fn judge(&self, guard: &enforce::Guard, request: Request<'_>) -> Result<Permit, Refusal> {
         let outcome = self.inner.check(guard, request.to_enforcer(&request.parameters)).await;
-        outcome.map(Permit::new).map_err(|refusal| Refusal::of(&refusal.denial))
+        outcome.map(Permit::new).map_err(|refusal| Refusal::of(&refusal))
     }
 
     /// Keeps the keys of the issuers as new as they should be, for as long as it is polled: spawn it once, on a runtime

@@ -24,6 +24,9 @@ fn environment() -> Environment {
         ("MASTER_KEY", SECRET),
         ("DATABASE_PASSWORD", SECRET),
         ("RULE", SECRET),
+        ("REPORTING_SECRET", SECRET),
+        ("WIKI_SECRET", SECRET),
+        ("ANN_PASSWORD", SECRET),
         ("FAREGATE_PUBLIC_URL", "https://gate.example.com"),
     ])
     .with_file("/run/secrets/faregate-master-key", format!("{SECRET}\n"))
@@ -126,6 +129,16 @@ fn shipped_configurations_pass_a_strict_check() {
     let cluster = shipped("cluster.yaml");
     let several = |target: &Target| matches!(target, Target::Servers { servers, .. } if servers.len() > 1);
     assert!(cluster.upstreams.iter().any(|upstream| several(&upstream.target)));
+}
+
+// UX 2
+#[test]
+fn examples_are_good_configurations() {
+    for name in ["behind-another-gateway", "browser-login"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name).join("faregate.yaml");
+        let loaded = config::load(&path, &environment());
+        loaded.unwrap_or_else(|problems| panic!("{name}\n{}", render_all(&problems, false)));
+    }
 }
 
 /// The lines of one top-level section, comments before it included.
@@ -338,6 +351,7 @@ fn the_reference_shows_the_defaults() {
     let rotation = |config: &config::Config| (config.keys.publish_before_for, config.keys.keep_after_for);
     assert_eq!(rotation(&shown), rotation(&defaults));
     let echo = shown.routes.iter().find(|route| route.name == "/echo/**").expect("the route is there");
+    assert!(shown.upstreams.iter().all(|upstream| upstream.resilience == config::Resilience::default()));
     let timeouts = shown.upstreams.iter().map(|upstream| upstream.timeouts);
     assert!(timeouts.chain([echo.timeouts]).all(|timeouts| timeouts == config::Timeouts::default()));
     assert_eq!((echo.max_body, echo.forward_authorization, echo.websocket), (defaults.limits.body, false, true));
@@ -358,9 +372,9 @@ fn values_become_types() {
         ("/healthz", Duration::from_secs(2), 3)
     );
     let Target::Servers { servers, tls } = &config.upstreams[1].target else { panic!("payments has servers") };
-    assert_eq!(servers[0], config::Server { host: "payments-a.internal".to_owned(), port: 443 });
+    assert_eq!(servers[0], config::Server { host: "payments-a.internal".to_owned(), port: 443, weight: 1 });
     // M8
-    assert_eq!(*tls, Some(config::UpstreamTls { sni: None, verify: true }));
+    assert_eq!(*tls, Some(config::UpstreamTls { sni: None, verify: true, ca: None, client: None }));
     let payments = config.routes.iter().find(|route| route.name == "/api/payments/**").expect("the route is there");
     assert_eq!(payments.upstream, config::UpstreamIndex(1));
     assert_eq!(

@@ -2,11 +2,15 @@
 
 pub mod authorization_server;
 pub mod browser;
+pub mod collector;
 pub mod database;
+pub mod dpop;
+pub mod faulty;
 pub mod files;
 pub mod foreign_issuer;
 pub mod gateway;
 pub mod gateway_people;
+pub mod load;
 pub mod log;
 pub mod people;
 pub mod person;
