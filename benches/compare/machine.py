@@ -10,9 +10,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
+
+if not hasattr(os, "sched_getaffinity"):
+    sys.exit("compare: needs Linux")
 
 TICKS = os.sysconf("SC_CLK_TCK")
 # What is measured has the first processor to itself; whoever asks and answers has the others.

@@ -13,7 +13,7 @@ from machine import Missing, Process, free_port, program, said
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
+TARGET = os.path.abspath(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")))
 # `debug` shows that everything works without building for release.
 BUILT = os.path.join(TARGET, os.environ.get("COMPARE_BUILD", "release"))
 FAREGATE = os.path.join(BUILT, "faregate")
