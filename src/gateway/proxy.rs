@@ -177,6 +177,9 @@ impl ProxyHttp for Proxy {
         if ctx.by_session {
             login::keep_private(answer)?;
         }
+        if ctx.gateway.browsers.knows_people() {
+            login::refuse_own_cookies(answer)?;
+        }
         answer.insert_header(REQUEST_ID, ctx.request_id.as_str())
     }
 
