@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
 /// Seconds; a proxied request takes milliseconds, a stuck one the timeout of its route.
@@ -37,6 +37,10 @@ pub struct Metrics {
     pub introspections_coalesced: IntCounterVec,
     pub logout_tokens: IntCounterVec,
     pub revocation_lag: Histogram,
+    pub rate_limited: IntCounterVec,
+    pub rate_limit_evictions: IntCounter,
+    pub shed: IntCounterVec,
+    pub scheduling_delay: Gauge,
     pub open_connections: IntGauge,
     pub healthy_servers: IntGaugeVec,
     pub insecure_upstreams: IntGauge,
@@ -223,6 +227,20 @@ impl Metrics {
             ),
             revocation_lag: register
                 .histogram("revocation_lag_seconds", "From a revocation elsewhere to its being known here."),
+            rate_limited: register.counters(
+                "rate_limited_total",
+                "Requests beyond a rate limit of a route.",
+                &["route", "limit"],
+            ),
+            rate_limit_evictions: register
+                .counter("rate_limit_evictions_total", "Counters of rate limits dropped for lack of room."),
+            shed: register.counters(
+                "shed_total",
+                "Requests and connections refused because the process is short of something.",
+                &["what", "reason"],
+            ),
+            scheduling_delay: register
+                .register(Gauge::new("scheduling_delay_seconds", "How long what could go on waits for a processor.")),
             open_connections: register.gauge("open_connections", "Client connections open now."),
             healthy_servers: register.gauges(
                 "upstream_healthy_servers",

@@ -32,7 +32,7 @@ use crate::api::Management;
 use crate::config::{self, Config, PublicUrl, StoreLocation, Target};
 use crate::directory::{Directory, News};
 use crate::enforce::{Enforcer, Pseudonyms, TokenCache};
-use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin};
+use crate::gateway::{self, Capacity, Census, Gateway, H2Limits, Listener, Overload, Quotas, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
@@ -153,6 +153,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         config.management.api_key.as_ref(),
     ));
     let public_management = config.management.is_public.then(|| management.clone());
+    let quotas = Arc::new(Quotas::default());
     let decisions = Arc::new(DecisionLog::start(config.log.decisions)?);
     let admin = admin::Admin {
         decisions: decisions.clone(),
@@ -165,8 +166,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         store_up,
         configuration: running.described(&config),
         started: Instant::now(),
+        quotas: quotas.clone(),
+        runtime: tokio::runtime::Handle::current(),
     };
     let limits = config.limits.clone();
+    let overload = Overload::new(metrics.shed.clone(), metrics.scheduling_delay.clone());
     let h2c: Vec<bool> = config.listen.iter().map(|listener| listener.h2c).collect();
     let gateway = Arc::new(Gateway {
         forwarder: gateway::Forwarder::new(&config.forward),
@@ -175,8 +179,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         hosts: compile::known_hosts(&config),
         unmatched: metrics.route("-"),
         decisions,
+        overload: overload.clone(),
         embedded: adapters::embedded(server, (public_management, incoming.logouts), metrics.clone()),
-        routes: compile::routes(config.routes, &upstreams, &metrics)?,
+        routes: compile::routes(config.routes, &upstreams, (&metrics, &quotas))?,
         enforcer,
         metrics,
     });
@@ -187,8 +192,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let shutdown = running.shutdown.subscribe();
     gateway::start(&gateway, listeners.collect(), &h2, &census, &shutdown);
     if let Some(listener) = admin_listener {
-        gateway::start_admin(admin, listener, compile::connection_limits(&limits, false), &gateway, &shutdown);
+        let limits = compile::connection_limits(&limits, false);
+        gateway::start_admin(admin, listener, limits, &gateway, &shutdown)?;
     }
+    overload.watch(Capacity::of_process(limits.memory), limits.scheduling_delay_for, &shutdown);
     for upstream in &upstreams {
         upstream.watch();
     }

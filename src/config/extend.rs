@@ -3,9 +3,11 @@
 //! Owns inheritance: extending adds checks and never drops one. It reads no key that is not inherited.
 
 use super::check::Check;
+use super::cors::{self, Cors};
 use super::issuers::IssuerIndex;
 use super::node::Scalar;
 use super::problem::Span;
+use super::rate_limit::{self, RateLimit};
 use super::routes::{Context, Draft};
 use super::upstreams;
 use super::values::{Timeouts, UpstreamIndex};
@@ -26,6 +28,8 @@ pub(super) struct Settled {
     pub max_body: u64,
     pub forward_authorization: bool,
     pub websocket: bool,
+    pub cors: Option<Cors>,
+    pub limits: Vec<RateLimit>,
 }
 
 enum State {
@@ -116,6 +120,8 @@ fn settle_one(
     let forward_authorization = fields.boolean("forward_authorization", check);
     let websocket = fields.boolean("websocket", check);
     let public = draft.public || (draft.requirement.is_none() && parent.is_some_and(|parent| parent.public));
+    let cors = cors::check(fields, parent.and_then(|parent| parent.cors.as_ref()), check);
+    let limits = rate_limit::check(fields, parent.map_or(&[], |parent| parent.limits.as_slice()), check);
     let rules = rules(draft, parent, check);
     let tokens = if public { Some(Vec::new()) } else { tokens(draft, parent, context, check) };
     let audience = audience(draft, parent, check);
@@ -132,6 +138,8 @@ fn settle_one(
             .or_else(|| parent.map(|parent| parent.forward_authorization))
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
+        cors,
+        limits,
     })
 }
 

@@ -4,6 +4,7 @@
 
 mod admin;
 mod check;
+mod cors;
 mod declaration;
 mod directory;
 mod document;
@@ -24,6 +25,7 @@ mod node;
 mod problem;
 mod process;
 mod public_url;
+mod rate_limit;
 mod report;
 mod require;
 mod routes;
@@ -43,6 +45,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 
+pub use cors::{Cors, OriginPattern, Origins};
 pub use declaration::{Declared, declared};
 pub use environment::Environment;
 pub use foreign::{ForeignIssuer, KeyLocation, Logout};
@@ -57,6 +60,7 @@ pub use network::Network;
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
 pub use public_url::PublicUrl;
+pub use rate_limit::{CountedBy, RateLimit};
 pub use report::{LayerReport, Outcome, Report, report};
 pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
@@ -112,6 +116,8 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("upstreams.health", upstreams::HEALTH_KEYS),
         ("routes", routes::KEYS),
         ("routes.require", require::COMBINING_KEYS),
+        ("routes.cors", cors::KEYS),
+        ("routes.limit", rate_limit::KEYS),
         ("forward", forward::KEYS),
         ("limits", limits::KEYS),
         ("log", process::LOG_KEYS),

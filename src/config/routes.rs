@@ -9,6 +9,7 @@ use super::issuers::{self, Issuer, IssuerIndex};
 use super::limits::Limits;
 use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{SHOWN, Span};
+use super::rate_limit;
 use super::require::{self, Requirement};
 use super::scalar::Refusal;
 use super::upstreams;
@@ -32,6 +33,8 @@ pub(super) const KEYS: &[&str] = &[
     "max_body",
     "forward_authorization",
     "websocket",
+    "cors",
+    "limit",
 ];
 
 /// First segments of the gateway's own paths, which no route can have.
@@ -266,6 +269,8 @@ fn route(
         let message = format!("the rules of {} use {{{name}}}, which this path does not have", parent.shown());
         check.refuse_with_help(span, message, format!("put `{{{name}}}` into the path, in the place it has there"));
     }
+    rate_limit::check_use(&settled.limits, settled.public, &known, check);
+    let cors = settled.cors.map(|cors| cors.with_methods_of(&settled.rules));
     let tokens: Vec<AcceptedIssuer> = settled
         .tokens
         .into_iter()
@@ -294,6 +299,8 @@ fn route(
         max_body: settled.max_body,
         forward_authorization: settled.forward_authorization,
         websocket: settled.websocket,
+        cors,
+        limits: settled.limits,
         line: draft.span.line,
     })
 }

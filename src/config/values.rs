@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cors::Cors;
 use super::forward::Forward;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
@@ -16,6 +17,7 @@ use super::network::Network;
 use super::problem::Problem;
 use super::process::{Log, Shutdown, TokenCache};
 use super::public_url::PublicUrl;
+use super::rate_limit::RateLimit;
 use super::source::Source;
 use super::store::StoreLocation;
 use super::tests::PolicyTest;
@@ -150,6 +152,10 @@ pub struct Route {
     pub forward_authorization: bool,
     /// `Upgrade: websocket` is passed on.
     pub websocket: bool,
+    /// Pages of other origins that may call it.
+    pub cors: Option<Cors>,
+    /// How often it may be called, and by whom.
+    pub limits: Vec<RateLimit>,
     /// Line of the route in the file, from 1.
     pub line: u32,
 }

@@ -12,8 +12,9 @@ use http::{Method, Request, Response, StatusCode, header};
 use pingora::apps::http_app::{HttpServer, ServeHttp};
 use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
-use super::{Census, Endpoints, Upstream};
+use super::{Census, Endpoints, Quotas, Upstream};
 use crate::enforce::Enforcer;
 use crate::metrics::Metrics;
 use crate::telemetry::DecisionLog;
@@ -25,6 +26,7 @@ pub struct Admin {
     pub census: Arc<Census>,
     pub upstreams: Vec<Arc<Upstream>>,
     pub decisions: Arc<DecisionLog>,
+    pub quotas: Arc<Quotas>,
     /// Whether the store answered the last time it was asked.
     pub store_up: Arc<AtomicBool>,
     pub configuration: Configuration,
@@ -33,6 +35,8 @@ pub struct Admin {
     pub management: Endpoints,
     /// Asked for `/revocations`.
     pub revocations: Endpoints,
+    /// Where endpoints run: the store's connections belong to it. The listener has a runtime of its own.
+    pub runtime: Handle,
 }
 
 /// Largest body of a request to the management API, in bytes.
@@ -63,6 +67,7 @@ impl Admin {
         catch_up(&metrics.token_cache_evictions, counts.evictions);
         metrics.token_cache_entries.set(i64::try_from(counts.tokens).unwrap_or(i64::MAX));
         metrics.open_connections.set(i64::try_from(self.census.open()).unwrap_or(i64::MAX));
+        catch_up(&metrics.rate_limit_evictions, self.quotas.evictions());
         metrics.store_up.set(i64::from(self.store_is_up()));
         for (issuer, age) in self.enforcer.ages_of_keys() {
             metrics.jwks_age.with_label_values(&[issuer]).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
@@ -73,7 +78,7 @@ impl Admin {
         }
     }
 
-    async fn pass_on(endpoints: &Endpoints, session: &mut ServerSession) -> Response<Vec<u8>> {
+    async fn pass_on(&self, endpoints: &Endpoints, session: &mut ServerSession) -> Response<Vec<u8>> {
         let mut body = BytesMut::new();
         loop {
             match session.read_request_body().await {
@@ -98,7 +103,10 @@ impl Admin {
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = head.uri.clone();
         *request.headers_mut() = head.headers.clone();
-        let (mut parts, body) = endpoints(request).await.into_parts();
+        let Ok(answered) = self.runtime.spawn(endpoints(request)).await else {
+            return answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", b"the request failed\n".to_vec());
+        };
+        let (mut parts, body) = answered.into_parts();
         parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
         Response::from_parts(parts, body.to_vec())
     }
@@ -157,10 +165,10 @@ fn catch_up(counter: &prometheus::IntCounter, total: u64) {
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         if session.req_header().uri.path().starts_with("/api/") {
-            return Self::pass_on(&self.management, session).await;
+            return self.pass_on(&self.management, session).await;
         }
         if session.req_header().uri.path() == "/revocations" {
-            return Self::pass_on(&self.revocations, session).await;
+            return self.pass_on(&self.revocations, session).await;
         }
         let header = session.req_header();
         if header.method != Method::GET && header.method != Method::HEAD {

@@ -5,7 +5,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::{HeaderName, HeaderValue};
+use pingora::http::RequestHeader;
+
 use super::Route;
+use super::body_pace::BodyPace;
+use super::rate_limits::Counting;
 use super::request_id::RequestId;
 use super::upgrade::Hold;
 use crate::enforce::{Permit, Refusal};
@@ -26,6 +31,8 @@ pub struct Context {
     pub refused: Option<&'static str>,
     /// Bytes of request body forwarded so far.
     pub body_received: u64,
+    /// How fast the body comes.
+    pub pace: BodyPace,
     /// When the request went to the upstream.
     pub forwarded: Option<Instant>,
     /// The upstream's side of a tunnel that is asked for.
@@ -34,23 +41,48 @@ pub struct Context {
     pub embedded: Option<&'static str>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
+    /// It is the question of a browser whether a script may ask.
+    pub preflight: bool,
+    /// It was refused because of what the process is short of: the connection waits before its next request.
+    pub pauses: bool,
+    /// What the route's rate limits said.
+    pub counting: Counting,
 }
 
 impl Context {
+    /// Fields that every answer to the request has, whoever answers.
+    pub fn fields(&self, request: &RequestHeader) -> Vec<(HeaderName, HeaderValue)> {
+        let Some(route) = &self.route else { return Vec::new() };
+        let mut fields = route.cors.as_ref().map(|cors| cors.fields(&request.headers)).unwrap_or_default();
+        fields.extend(self.quota_fields().into_iter().flatten());
+        fields
+    }
+
+    /// What answers tell of the route's rate limits.
+    pub fn quota_fields(&self) -> Option<[(HeaderName, HeaderValue); 2]> {
+        let limits = self.route.as_ref().and_then(|route| route.limits.as_ref())?;
+        self.counting.quota.map(|quota| limits.fields(quota))
+    }
+
     pub fn new() -> Self {
+        let started = Instant::now();
         Self {
             request_id: RequestId::next(),
-            started: Instant::now(),
+            started,
             route: None,
             canonical_path: None,
             permit: None,
             refusal: None,
             refused: None,
             body_received: 0,
+            pace: BodyPace::new(started),
             forwarded: None,
             upgrade: None,
             embedded: None,
             asked_for: None,
+            preflight: false,
+            pauses: false,
+            counting: Counting::default(),
         }
     }
 }

@@ -18,9 +18,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use super::connection::{self, Buffered, ConnectionLimits, RefusalLog};
+use super::overload::Overload;
 
 /// A TLS handshake that takes longer is somebody holding a socket.
 const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections that are told at one time that there is no room for them; others are closed.
+const MOST_TURNED_AWAY: usize = 32;
 
 /// Connections waiting to be accepted.
 const BACKLOG: u32 = 4096;
@@ -186,6 +190,10 @@ pub struct Service<A> {
     pub census: Arc<Census>,
     pub refusals: Arc<dyn RefusalLog>,
     pub shutdown: ShutdownWatch,
+    /// `None`: it answers whatever the process is short of.
+    pub overload: Option<Arc<Overload>>,
+    /// Held by each connection that is told that there is no room.
+    pub turned_away: Arc<()>,
 }
 
 impl<A> Service<A>
@@ -201,13 +209,25 @@ where
         let socket = TcpListener::from_std(listener.socket)?;
         let service = Arc::new(self);
         let mut shutdown = service.shutdown.clone();
+        let mut warned: Option<Instant> = None;
         loop {
+            let next = async {
+                if let Some(overload) = &service.overload {
+                    overload.room().await;
+                }
+                socket.accept().await
+            };
             let accepted = tokio::select! {
-                accepted = socket.accept() => accepted,
+                accepted = next => accepted,
                 _ = shutdown.wait_for(|&stopping| stopping) => return Ok(()),
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let descriptor = u64::try_from(stream.as_raw_fd()).unwrap_or(0);
+                    if service.overload.as_ref().is_some_and(|overload| !overload.has_descriptors(descriptor)) {
+                        service.turn_away(stream, listener.tls.is_some());
+                        continue;
+                    }
                     let Some(place) = service.census.admit(peer.ip()) else { continue };
                     let (service, tls) = (service.clone(), listener.tls.clone());
                     tokio::spawn(async move {
@@ -217,11 +237,26 @@ where
                 }
                 // Out of descriptors or memory: the connection stays in the backlog, so trying at once would spin.
                 Err(error) => {
-                    tracing::warn!(error = %error, "cannot accept a connection");
+                    if warned.is_none_or(|warned| warned.elapsed() >= Duration::from_secs(1)) {
+                        warned = Some(Instant::now());
+                        tracing::warn!(error = %error, "cannot accept a connection");
+                    }
                     sleep(Duration::from_millis(100)).await;
                 }
             }
         }
+    }
+
+    /// Says why, where that needs no handshake and not too many are being told already.
+    fn turn_away(self: &Arc<Self>, stream: TcpStream, is_tls: bool) {
+        if is_tls || Arc::strong_count(&self.turned_away) > MOST_TURNED_AWAY {
+            return;
+        }
+        let (service, place) = (self.clone(), self.turned_away.clone());
+        tokio::spawn(async move {
+            connection::turn_away(stream, service.refusals.as_ref()).await;
+            drop(place);
+        });
     }
 
     async fn serve(&self, stream: TcpStream, tls_acceptor: Option<SslAcceptor>) {
@@ -230,7 +265,7 @@ where
         let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
         let mut stream = l4::stream::Stream::from(stream);
         stream.set_socket_digest(digest);
-        let stream = Buffered::new(stream);
+        let stream = Buffered::new(stream, self.limits.send_timeout);
         let stream: Stream = match tls_acceptor {
             None => Box::new(stream),
             Some(acceptor) => match timeout(TLS_HANDSHAKE_TIMEOUT, tls::server::handshake(&acceptor, stream)).await {

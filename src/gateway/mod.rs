@@ -4,15 +4,20 @@
 //! judged by `enforce`, and our own paths are answered by a service that it is given.
 
 pub mod admin;
+mod body_pace;
 mod connection;
 mod context;
+mod cors;
 pub mod echo;
 mod embed;
 mod forward;
 pub mod header_block;
 mod listener;
+mod overload;
 mod panic;
 mod proxy;
+mod quotas;
+mod rate_limits;
 mod request_id;
 mod respond;
 mod run;
@@ -24,12 +29,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use body_pace::PaceLimits;
 pub use connection::{ConnectionLimits, RefusalLog};
+pub use cors::Cors;
 pub use embed::{Answer, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
 pub use header_block::HeaderLimits;
 pub use listener::{Census, ListenError, Listener, Service};
+pub use overload::{Capacity, Overload};
 pub use proxy::Proxy;
+pub use quotas::{Left, Quotas, Rate, UsedUp};
+pub use rate_limits::RateLimits;
 pub use request_id::RequestId;
 pub use run::{H2Limits, start, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
@@ -55,6 +65,7 @@ pub struct Gateway {
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
     pub decisions: Arc<DecisionLog>,
+    pub overload: Arc<Overload>,
 }
 
 /// Bounds that are checked once a request is understood. Rules N2, N3.
@@ -65,6 +76,9 @@ pub struct RequestLimits {
     pub header_fields: usize,
     /// Bytes of a body for the embedded service.
     pub embedded_body: usize,
+    pub pace: PaceLimits,
+    /// For an answer that the client does not take.
+    pub send_timeout: Duration,
 }
 
 /// A guarded way to an upstream.
@@ -82,6 +96,10 @@ pub struct Route {
     pub max_body: u64,
     pub forward_authorization: bool,
     pub websocket: bool,
+    /// Pages of other origins that may call it.
+    pub cors: Option<Cors>,
+    /// How often it may be called, and by whom.
+    pub limits: Option<RateLimits>,
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,

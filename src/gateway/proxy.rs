@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, header};
+use http::{Method, StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -17,15 +17,15 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use super::Gateway;
 use super::context::Context;
 use super::embed::{self, Outcome, Peer};
 use super::forward::Forwarding;
 use super::panic::{Panicked, caught};
+use super::rate_limits::Asker;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::upgrade::Hold;
 use super::upstream::Upstream;
-use super::verify;
+use super::{Gateway, Overload, cors, overload, verify};
 use crate::enforce::{Permit, Request};
 use crate::route;
 use crate::telemetry::{DecisionLine, Verdict};
@@ -36,9 +36,14 @@ pub struct Proxy(pub Arc<Gateway>);
 const BODY_TOO_LARGE: Problem =
     Problem::new(413, "body_too_large", "The body of the request is larger than is accepted here");
 
+const BODY_TOO_SLOW: Problem = Problem::new(408, "body_timeout", "The body of the request took too long");
+
 const BAD_HOST: Problem = Problem::new(400, "bad_host", "The request names no host, or two");
 const UNKNOWN_HOST: Problem = Problem::new(421, "unknown_host", "This host is not served here");
 const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
+
+/// How long a tunnel may be silent.
+const TUNNEL_IDLE: Duration = Duration::from_secs(60);
 
 /// Error type of a request that no server of the upstream can take.
 const NO_SERVER: ErrorType = ErrorType::new("NoServer");
@@ -55,7 +60,8 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> pingora::Result<bool> {
-        let problem = match caught(self.decide(session, ctx)).await {
+        self.bound(session);
+        let mut problem = match caught(self.decide(session, ctx)).await {
             Ok(Ok(Next::Forward)) => return Ok(false),
             Ok(Ok(Next::Answer)) => match caught(self.answer(session, ctx)).await {
                 Ok(answered) => match answered? {
@@ -69,9 +75,15 @@ impl ProxyHttp for Proxy {
                 verify::permit(session, &self.0.forwarder, permit, ctx.request_id.as_str()).await?;
                 return Ok(true);
             }
+            Ok(Ok(Next::Preflight)) => {
+                cors::answer_preflight(session, ctx).await?;
+                return Ok(true);
+            }
             Ok(Err(problem)) => problem,
             Err(Panicked) => self.panicked(),
         };
+        problem.fields.extend(ctx.fields(session.req_header()));
+        ctx.pauses = Overload::is_pausing(&problem);
         ctx.refused = Some(problem.code);
         respond::respond(session, &problem, ctx.request_id.as_str()).await?;
         Ok(true)
@@ -123,15 +135,26 @@ impl ProxyHttp for Proxy {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        end_of_stream: bool,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
+        // What passes through a tunnel is no body.
+        if session.was_upgraded() {
+            return Ok(());
+        }
         if let (Some(body), Some(route)) = (body, &ctx.route) {
             ctx.body_received += body.len() as u64;
             if ctx.body_received > route.max_body {
                 return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
+            }
+            // The last piece may be short, and streams of messages pause as they like.
+            if ctx.pace.is_too_slow(body.len(), Instant::now(), &self.0.limits.pace)
+                && !end_of_stream
+                && !is_stream_of_messages(session.req_header())
+            {
+                return Err(Error::explain(ErrorType::ReadTimedout, "body too slow").into_down());
             }
         }
         Ok(())
@@ -152,10 +175,19 @@ impl ProxyHttp for Proxy {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
+        if let Some(cors) = ctx.route.as_ref().and_then(|route| route.cors.as_ref()) {
+            cors.set(&session.req_header().headers, answer)?;
+        }
+        for (name, value) in ctx.quota_fields().into_iter().flatten() {
+            answer.insert_header(name, value)?;
+        }
+        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+            session.as_downstream_mut().set_read_timeout(Some(TUNNEL_IDLE));
+        }
         answer.insert_header(REQUEST_ID, ctx.request_id.as_str())
     }
 
@@ -174,7 +206,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
-        let Some(problem) = problem_of(error) else {
+        let Some(mut problem) = problem_of(error) else {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
         ctx.refused = Some(problem.code);
@@ -185,6 +217,7 @@ impl ProxyHttp for Proxy {
         }
         if session.response_written().is_none() {
             session.set_keepalive(None);
+            problem.fields.extend(ctx.fields(session.req_header()));
             // The client may be gone; the log line has been written either way.
             let _ = respond::respond(session, &problem, ctx.request_id.as_str()).await;
         }
@@ -204,7 +237,7 @@ impl ProxyHttp for Proxy {
                 let metrics = ctx.route.as_ref().map_or(&self.0.unmatched, |route| &route.metrics);
                 match (&ctx.permit, ctx.refused) {
                     // An upstream's failure is no decision: the request had its permit.
-                    (Some(permit), _) => match permit.would_be_refused() {
+                    (Some(permit), _) => match would_be_refused(permit, ctx) {
                         None => metrics.permitted(),
                         Some(reason) => metrics.observed(reason),
                     },
@@ -219,6 +252,9 @@ impl ProxyHttp for Proxy {
         if self.0.decisions.wants(verdict) {
             self.0.decisions.write(&decision_line((session, ctx), verdict, (status, latency)));
         }
+        if ctx.pauses {
+            tokio::time::sleep(overload::PAUSE).await;
+        }
     }
 }
 
@@ -228,6 +264,8 @@ enum Next {
     Answer,
     /// Another gateway asked, and the request may pass.
     Permit(Permit),
+    /// A browser asks whether a script may ask, and it may.
+    Preflight,
 }
 
 impl Proxy {
@@ -245,6 +283,7 @@ impl Proxy {
         let path = route::canonical(header.uri.path()).map_err(refused_path)?;
         if let Some(pattern) = (self.0.embedded.pattern_of)(&path) {
             ctx.embedded = Some(pattern);
+            self.0.overload.admit()?;
             ctx.canonical_path = owned(path);
             return Ok(Next::Answer);
         }
@@ -256,6 +295,11 @@ impl Proxy {
         if route.upstream.is_none() {
             return Err(verify::ELSEWHERE);
         }
+        if let Some(cors) = route.cors.as_ref().filter(|_| cors::is_preflight(header)) {
+            ctx.preflight = cors.allows(&header.headers);
+            return if ctx.preflight { Ok(Next::Preflight) } else { Err(cors::ORIGIN_REFUSED) };
+        }
+        self.0.overload.admit_proxied()?;
         let parameters = found.parameters.as_slice();
         let request = Request {
             method: &header.method,
@@ -263,10 +307,13 @@ impl Proxy {
             query: header.uri.query(),
             parameters: &parameters,
         };
+        let asker = Asker { address: route.limits.as_ref().and_then(|_| self.client_address(session)), request };
+        ctx.counting.before(route, &asker, ctx.started)?;
         let permit = match self.0.enforcer.check(&route.guard, request).await {
             Ok(permit) => permit,
             Err(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
         };
+        ctx.counting.after(route, &asker, (&permit, ctx.started))?;
         drop(found);
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
             return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
@@ -303,6 +350,7 @@ impl Proxy {
         }
         let found = self.0.routes.find(Some(&original.host), &path).ok_or(NO_ROUTE)?;
         let route = ctx.route.insert(found.value.clone());
+        self.0.overload.admit()?;
         let parameters = found.parameters.as_slice();
         let request = Request {
             method: &original.method,
@@ -310,8 +358,26 @@ impl Proxy {
             query: original.query,
             parameters: &parameters,
         };
-        let outcome = self.0.enforcer.check(&route.guard, request).await;
-        outcome.map_err(|refusal| Problem::from(&ctx.refusal.insert(refusal).denial))
+        let asker = Asker { address: route.limits.as_ref().and_then(|_| self.client_address(session)), request };
+        ctx.counting.before(route, &asker, ctx.started)?;
+        let permit = match self.0.enforcer.check(&route.guard, request).await {
+            Ok(permit) => permit,
+            Err(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
+        };
+        ctx.counting.after(route, &asker, (&permit, ctx.started))?;
+        Ok(permit)
+    }
+
+    /// Sets how long this request may keep its connection waiting.
+    fn bound(&self, session: &mut Session) {
+        let limits = &self.0.limits;
+        if self.0.overload.ends_connections() {
+            session.set_keepalive(None);
+        }
+        let session = session.as_downstream_mut();
+        session.set_read_timeout(Some(limits.pace.pause));
+        session.set_total_drain_timeout(Some(limits.pace.pause));
+        session.set_write_timeout(Some(limits.send_timeout));
     }
 
     /// A bug of ours: the request is refused and the bug is counted.
@@ -341,13 +407,16 @@ impl Proxy {
     /// Answers a request for one of our own paths.
     async fn answer(&self, session: &mut Session, ctx: &Context) -> pingora::Result<Result<(), Problem>> {
         let peer = Peer(self.client_address(session));
-        let most = self.0.limits.embedded_body;
-        let outcome = embed::serve(session, &self.0.embedded, most, peer, ctx).await?;
+        let outcome = embed::serve(session, &self.0, peer, ctx).await?;
         Ok(match outcome {
             Outcome::Answered => Ok(()),
             Outcome::BodyTooLarge => {
                 session.set_keepalive(None);
                 Err(BODY_TOO_LARGE)
+            }
+            Outcome::BodyTooSlow => {
+                session.set_keepalive(None);
+                Err(BODY_TOO_SLOW)
             }
         })
     }
@@ -404,6 +473,11 @@ fn peer_address(session: &Session) -> Option<IpAddr> {
     session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
 }
 
+/// gRPC: one body that carries messages whenever there are some.
+fn is_stream_of_messages(request: &RequestHeader) -> bool {
+    request.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
 fn over_tls(digest: &Digest) -> bool {
     digest.ssl_digest.is_some()
 }
@@ -440,9 +514,7 @@ fn problem_of(error: &Error) -> Option<Problem> {
         (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => {
             return None;
         }
-        (ErrorSource::Downstream, ErrorType::ReadTimedout) => {
-            Problem::new(408, "body_timeout", "The body of the request took too long")
-        }
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => BODY_TOO_SLOW,
         (ErrorSource::Downstream, _) => Problem::new(400, "bad_request", "The request is malformed"),
         (ErrorSource::Internal | ErrorSource::Unset, _) => {
             Problem::new(500, "internal", "The gateway failed; the request was not forwarded")
@@ -457,11 +529,16 @@ fn upstream(ctx: &Context) -> Option<&Arc<Upstream>> {
 
 fn verdict(ctx: &Context) -> Verdict {
     match &ctx.permit {
-        Some(permit) if permit.would_be_refused().is_some() => Verdict::Observe,
+        Some(permit) if would_be_refused(permit, ctx).is_some() => Verdict::Observe,
         Some(_) => Verdict::Permit,
-        None if ctx.embedded.is_some() && ctx.refused.is_none() => Verdict::Permit,
+        None if (ctx.embedded.is_some() || ctx.preflight) && ctx.refused.is_none() => Verdict::Permit,
         None => Verdict::Deny,
     }
+}
+
+/// Why a request that passed would have been refused, if its route did not only observe.
+fn would_be_refused(permit: &Permit, ctx: &Context) -> Option<&'static str> {
+    permit.would_be_refused().or(ctx.counting.observed)
 }
 
 fn decision_line<'a>(
@@ -487,7 +564,12 @@ fn decision_line<'a>(
         rule: policy.zip(rule).map(|(policy, rule)| policy.text(rule)),
         line: place.or(ctx.route.as_ref().map(|route| route.line)).unwrap_or_default(),
         verdict,
-        reason: ctx.permit.as_ref().and_then(Permit::would_be_refused).or(ctx.refused).unwrap_or_default(),
+        reason: ctx
+            .permit
+            .as_ref()
+            .and_then(|permit| would_be_refused(permit, ctx))
+            .or(ctx.refused)
+            .unwrap_or_default(),
         issuer: token.map(|token| &*token.facts.issuer),
         client_id: token.and_then(|token| token.facts.client_id.as_deref()),
         subject: token.map(|token| &*token.pseudonym),

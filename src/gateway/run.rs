@@ -62,19 +62,25 @@ pub fn start(
             census: census.clone(),
             refusals: gateway.clone() as Arc<dyn RefusalLog>,
             shutdown: shutdown.clone(),
+            overload: Some(gateway.overload.clone()),
+            turned_away: Arc::default(),
         };
         spawn(service, listener);
     }
 }
 
-/// Accepts connections for the admin listener. It has places of its own, so that it answers when the public ones are taken.
+/// Accepts connections for the admin listener. It has places and a thread of its own, so that it answers when the public
+/// places are taken and the processors have more to do than they can.
+///
+/// # Errors
+/// When the system gives no thread.
 pub fn start_admin(
     admin: Admin,
     listener: Listener,
     limits: ConnectionLimits,
     gateway: &Arc<Gateway>,
     shutdown: &watch::Receiver<bool>,
-) {
+) -> std::io::Result<()> {
     const PLACES: usize = 64;
     let service = Service {
         app: Arc::new(admin.app()),
@@ -82,15 +88,23 @@ pub fn start_admin(
         census: Census::new(PLACES, PLACES),
         refusals: gateway.clone() as Arc<dyn RefusalLog>,
         shutdown: shutdown.clone(),
+        overload: None,
+        turned_away: Arc::default(),
     };
-    spawn(service, listener);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new()
+        .name("faregate-admin".to_owned())
+        .spawn(move || runtime.block_on(accept(service, listener)))?;
+    Ok(())
 }
 
 fn spawn<A: HttpServerApp + Send + Sync + 'static>(service: Service<A>, listener: Listener) {
+    tokio::spawn(accept(service, listener));
+}
+
+async fn accept<A: HttpServerApp + Send + Sync + 'static>(service: Service<A>, listener: Listener) {
     let address = listener.address();
-    tokio::spawn(async move {
-        if let Err(error) = service.accept(listener).await {
-            tracing::error!(listener.address = %address, error = %error, "a listener stopped");
-        }
-    });
+    if let Err(error) = service.accept(listener).await {
+        tracing::error!(listener.address = %address, error = %error, "a listener stopped");
+    }
 }

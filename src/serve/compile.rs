@@ -9,7 +9,8 @@ use super::StartError;
 use crate::config::{self, Config, Target};
 use crate::enforce::{Accepted, Guard};
 use crate::gateway::{
-    ConnectionLimits, HeaderLimits, HealthSettings, RequestLimits, Route, ServerSettings, Upstream, UpstreamSettings,
+    ConnectionLimits, Cors, HeaderLimits, HealthSettings, PaceLimits, Quotas, RateLimits, RequestLimits, Route,
+    ServerSettings, Upstream, UpstreamSettings,
 };
 use crate::metrics::Metrics;
 use crate::route::{Host, RouteTable};
@@ -63,13 +64,13 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSe
 pub(super) fn routes(
     config: Vec<config::Route>,
     upstreams: &[Arc<Upstream>],
-    metrics: &Metrics,
+    (metrics, quotas): (&Metrics, &Arc<Quotas>),
 ) -> Result<RouteTable<Arc<Route>>, StartError> {
     let mut entries = Vec::new();
     for route in config {
         let hosts = hosts(&route);
         let pattern = route.pattern.clone();
-        let route = Arc::new(compiled(route, upstreams, metrics));
+        let route = Arc::new(compiled(route, upstreams, (metrics, quotas)));
         for host in hosts {
             entries.push((host, pattern.clone(), route.clone()));
         }
@@ -82,7 +83,10 @@ fn hosts(route: &config::Route) -> Vec<Option<Host>> {
     if route.hosts.is_empty() { vec![None] } else { route.hosts.iter().cloned().map(Some).collect() }
 }
 
-fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics) -> Route {
+fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], (metrics, quotas): (&Metrics, &Arc<Quotas>)) -> Route {
+    // Who is where keeps what it has used when the configuration changes.
+    let place = format!("{:?} {}", route.hosts, route.name);
+    let exceeded = |limit: &str| metrics.rate_limited.with_label_values(&[route.name.as_str(), limit]);
     // One without servers is elsewhere.
     let upstream = Some(&upstreams[route.upstream.0]).filter(|upstream| upstream.servers() > 0);
     let accepts = route.tokens.into_iter().map(|accepted| Accepted {
@@ -96,6 +100,8 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
         max_body: route.max_body,
         forward_authorization: route.forward_authorization,
         websocket: route.websocket,
+        cors: route.cors.as_ref().map(Cors::new),
+        limits: RateLimits::new(&route.limits, &place, quotas, exceeded),
         metrics: metrics.route(&route.name),
         upstream_duration: upstream.map(|upstream| metrics.upstream(upstream.name())),
         upstream: upstream.cloned(),
@@ -122,6 +128,7 @@ pub(super) fn connection_limits(limits: &config::Limits, h2c: bool) -> Connectio
         header_timeout: limits.header_for,
         keep_alive: limits.keep_alive_for,
         requests: limits.requests_per_connection,
+        send_timeout: limits.send_for,
         h2c,
     }
 }
@@ -131,5 +138,7 @@ pub(super) fn request_limits(limits: &config::Limits) -> RequestLimits {
         uri_size: limits.uri_size,
         header_fields: limits.header_fields,
         embedded_body: usize::try_from(limits.oauth_body).unwrap_or(usize::MAX),
+        pace: PaceLimits { pause: limits.body_for, rate: limits.body_rate },
+        send_timeout: limits.send_for,
     }
 }

@@ -1,13 +1,16 @@
 //! The whole gateway through its real listeners, in front of a recording upstream. One file per topic.
 
 mod admin;
+mod cors;
 mod embedded;
 mod enforcement;
 mod framing;
 mod hygiene;
 mod limits;
+mod overload;
 mod paths;
 mod protocols;
+mod rate_limits;
 mod revocation;
 mod tokens;
 mod tunnels;
