@@ -5,6 +5,7 @@
 use super::check::Check;
 use super::cors::{self, Cors};
 use super::issuers::IssuerIndex;
+use super::live;
 use super::node::Scalar;
 use super::problem::Span;
 use super::rate_limit::{self, RateLimit};
@@ -28,6 +29,7 @@ pub(super) struct Settled {
     pub max_body: u64,
     pub forward_authorization: bool,
     pub websocket: bool,
+    pub live_permissions: bool,
     pub cors: Option<Cors>,
     pub limits: Vec<RateLimit>,
 }
@@ -138,6 +140,7 @@ fn settle_one(
             .or_else(|| parent.map(|parent| parent.forward_authorization))
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
+        live_permissions: live::settled(draft, parent, check),
         cors,
         limits,
     })

@@ -19,6 +19,7 @@ mod issuers;
 mod keys;
 mod limits;
 mod listen;
+mod live;
 mod management;
 mod network;
 mod node;

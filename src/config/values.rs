@@ -143,6 +143,8 @@ pub struct Route {
     pub public: bool,
     /// What would be refused is only counted and logged.
     pub observes: bool,
+    /// Permissions count as they are granted now, and not as a token has them.
+    pub live_permissions: bool,
     /// Empty only on a public route.
     pub tokens: Vec<AcceptedIssuer>,
     pub timeouts: Timeouts,

@@ -157,6 +157,7 @@ fn slot_of(token: &[u8]) -> usize {
 mod tests {
     use super::*;
     use crate::enforce::Identity;
+    use crate::enforce::live::Live;
     use crate::enforce::token::Cleared;
     use crate::policy::TokenFacts;
 
@@ -174,6 +175,7 @@ mod tests {
             key_id: "k".into(),
             pseudonym: "p".into(),
             cleared: Cleared::default(),
+            live: Live::default(),
         })
     }
 

@@ -8,15 +8,17 @@ use std::time::Instant;
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 
-use super::Route;
 use super::body_pace::BodyPace;
 use super::rate_limits::Counting;
 use super::request_id::RequestId;
 use super::upgrade::Hold;
+use super::{Gateway, Route};
 use crate::enforce::{Permit, Refusal};
 
 /// The state of one request.
 pub struct Context {
+    /// What the request began with; it keeps it when the configuration changes.
+    pub gateway: Arc<Gateway>,
     pub request_id: RequestId,
     pub started: Instant,
     /// The route that matched; `None` before matching, for our own paths, and where nothing matched.
@@ -50,23 +52,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// Fields that every answer to the request has, whoever answers.
-    pub fn fields(&self, request: &RequestHeader) -> Vec<(HeaderName, HeaderValue)> {
-        let Some(route) = &self.route else { return Vec::new() };
-        let mut fields = route.cors.as_ref().map(|cors| cors.fields(&request.headers)).unwrap_or_default();
-        fields.extend(self.quota_fields().into_iter().flatten());
-        fields
-    }
-
-    /// What answers tell of the route's rate limits.
-    pub fn quota_fields(&self) -> Option<[(HeaderName, HeaderValue); 2]> {
-        let limits = self.route.as_ref().and_then(|route| route.limits.as_ref())?;
-        self.counting.quota.map(|quota| limits.fields(quota))
-    }
-
-    pub fn new() -> Self {
+    pub fn new(gateway: Arc<Gateway>) -> Self {
         let started = Instant::now();
         Self {
+            gateway,
             request_id: RequestId::next(),
             started,
             route: None,
@@ -84,5 +73,19 @@ impl Context {
             pauses: false,
             counting: Counting::default(),
         }
+    }
+
+    /// Fields that every answer to the request has, whoever answers.
+    pub fn fields(&self, request: &RequestHeader) -> Vec<(HeaderName, HeaderValue)> {
+        let Some(route) = &self.route else { return Vec::new() };
+        let mut fields = route.cors.as_ref().map(|cors| cors.fields(&request.headers)).unwrap_or_default();
+        fields.extend(self.quota_fields().into_iter().flatten());
+        fields
+    }
+
+    /// What answers tell of the route's rate limits.
+    pub fn quota_fields(&self) -> Option<[(HeaderName, HeaderValue); 2]> {
+        let limits = self.route.as_ref().and_then(|route| route.limits.as_ref())?;
+        self.counting.quota.map(|quota| limits.fields(quota))
     }
 }

@@ -17,7 +17,6 @@ use pingora::proxy::Session;
 use pingora::{ErrorType, OrErr as _};
 use tokio::time::timeout;
 
-use super::Gateway;
 use super::context::Context;
 use crate::metrics::Durations;
 
@@ -55,8 +54,8 @@ pub enum Outcome {
 ///
 /// # Errors
 /// When the connection breaks on the way.
-pub async fn serve(session: &mut Session, gateway: &Gateway, peer: Peer, ctx: &Context) -> pingora::Result<Outcome> {
-    let limits = &gateway.limits;
+pub async fn serve(session: &mut Session, peer: Peer, ctx: &Context) -> pingora::Result<Outcome> {
+    let limits = &ctx.gateway.limits;
     // It is small: all of it has to come in the time that others have between two pieces.
     let body = match timeout(limits.pace.pause, read_body(session, limits.embedded_body)).await {
         Ok(Ok(Some(body))) => body,
@@ -74,7 +73,7 @@ pub async fn serve(session: &mut Session, gateway: &Gateway, peer: Peer, ctx: &C
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(ctx.request_id);
 
-    let answer = (gateway.embedded.answer)(request).await;
+    let answer = (ctx.gateway.embedded.answer)(request).await;
     let (parts, body) = answer.into_parts();
     let mut header = ResponseHeader::build(parts.status, Some(parts.headers.len() + 2))?;
     for (name, value) in &parts.headers {

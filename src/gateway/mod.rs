@@ -29,6 +29,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 pub use body_pace::PaceLimits;
 pub use connection::{ConnectionLimits, RefusalLog};
 pub use cors::Cors;
@@ -50,7 +51,11 @@ use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
 use crate::telemetry::DecisionLog;
 
-/// Everything the phases need, compiled once and shared by every connection.
+/// The gateway that the next request begins with. Another one takes its place when the configuration changes; requests that
+/// have begun end with the one that they have.
+pub type Current = ArcSwap<Gateway>;
+
+/// Everything the phases need, made of one configuration and shared by every connection.
 pub struct Gateway {
     pub routes: RouteTable<Arc<Route>>,
     pub enforcer: Arc<Enforcer>,
@@ -65,7 +70,10 @@ pub struct Gateway {
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
     pub decisions: Arc<DecisionLog>,
+    pub quotas: Arc<Quotas>,
     pub overload: Arc<Overload>,
+    /// What only the admin listener has.
+    pub administered: admin::Administered,
 }
 
 /// Bounds that are checked once a request is understood. Rules N2, N3.
@@ -116,9 +124,9 @@ impl Gateway {
     }
 }
 
-impl RefusalLog for Gateway {
+impl RefusalLog for Metrics {
     fn refused(&self, refusal: header_block::Refusal, request_id: &str) {
-        self.metrics.refused_headers.with_label_values(&[refusal.as_str()]).inc();
+        self.refused_headers.with_label_values(&[refusal.as_str()]).inc();
         tracing::debug!(request.id = request_id, refusal = refusal.as_str(), "a header block was refused");
     }
 }

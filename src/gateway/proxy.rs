@@ -25,13 +25,13 @@ use super::rate_limits::Asker;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::upgrade::Hold;
 use super::upstream::Upstream;
-use super::{Gateway, Overload, cors, overload, verify};
+use super::{Current, Gateway, Overload, RequestLimits, Route, cors, overload, verify};
 use crate::enforce::{Permit, Request};
 use crate::route;
 use crate::telemetry::{DecisionLine, Verdict};
 
-/// The gateway as Pingora drives it.
-pub struct Proxy(pub Arc<Gateway>);
+/// The gateway as Pingora drives it. Each request goes through all phases with the gateway that it began with.
+pub struct Proxy(pub Arc<Current>);
 
 const BODY_TOO_LARGE: Problem =
     Problem::new(413, "body_too_large", "The body of the request is larger than is accepted here");
@@ -53,26 +53,26 @@ impl ProxyHttp for Proxy {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::new()
+        Context::new(self.0.load_full())
     }
 
     /// None: Pingora would add a compression module to every request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> pingora::Result<bool> {
-        self.bound(session);
-        let mut problem = match caught(self.decide(session, ctx)).await {
+        bound(&ctx.gateway, session);
+        let mut problem = match caught(Self::decide(session, ctx)).await {
             Ok(Ok(Next::Forward)) => return Ok(false),
-            Ok(Ok(Next::Answer)) => match caught(self.answer(session, ctx)).await {
+            Ok(Ok(Next::Answer)) => match caught(Self::answer(session, ctx)).await {
                 Ok(answered) => match answered? {
                     Ok(()) => return Ok(true),
                     Err(problem) => problem,
                 },
-                Err(Panicked) => self.panicked(),
+                Err(Panicked) => panicked(&ctx.gateway),
             },
             Ok(Ok(Next::Permit(permit))) => {
                 let permit = ctx.permit.insert(permit);
-                verify::permit(session, &self.0.forwarder, permit, ctx.request_id.as_str()).await?;
+                verify::permit(session, &ctx.gateway.forwarder, permit, ctx.request_id.as_str()).await?;
                 return Ok(true);
             }
             Ok(Ok(Next::Preflight)) => {
@@ -80,7 +80,7 @@ impl ProxyHttp for Proxy {
                 return Ok(true);
             }
             Ok(Err(problem)) => problem,
-            Err(Panicked) => self.panicked(),
+            Err(Panicked) => panicked(&ctx.gateway),
         };
         problem.fields.extend(ctx.fields(session.req_header()));
         ctx.pauses = Overload::is_pausing(&problem);
@@ -119,12 +119,12 @@ impl ProxyHttp for Proxy {
             received,
             path: ctx.canonical_path.as_deref().unwrap_or(received.uri.path()),
             peer,
-            peer_is_trusted: peer.is_some_and(|peer| self.0.trusts(peer)),
+            peer_is_trusted: peer.is_some_and(|peer| ctx.gateway.trusts(peer)),
             over_tls: session.digest().is_some_and(over_tls),
             request_id: ctx.request_id.as_str(),
             keep_authorization: route.forward_authorization,
         };
-        self.0.forwarder.rewrite(permit, request, &forwarding)?;
+        ctx.gateway.forwarder.rewrite(permit, request, &forwarding)?;
         if let Some(hold) = &ctx.upgrade
             && session.as_downstream_mut().is_body_empty()
         {
@@ -150,7 +150,7 @@ impl ProxyHttp for Proxy {
                 return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
             }
             // The last piece may be short, and streams of messages pause as they like.
-            if ctx.pace.is_too_slow(body.len(), Instant::now(), &self.0.limits.pace)
+            if ctx.pace.is_too_slow(body.len(), Instant::now(), &ctx.gateway.limits.pace)
                 && !end_of_stream
                 && !is_stream_of_messages(session.req_header())
             {
@@ -212,7 +212,7 @@ impl ProxyHttp for Proxy {
         ctx.refused = Some(problem.code);
         if let (Some(upstream), ErrorSource::Upstream) = (upstream(ctx), error.esource()) {
             let upstream = upstream.name();
-            self.0.metrics.upstream_errors.with_label_values(&[upstream, problem.code]).inc();
+            ctx.gateway.metrics.upstream_errors.with_label_values(&[upstream, problem.code]).inc();
             tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
         }
         if session.response_written().is_none() {
@@ -231,10 +231,10 @@ impl ProxyHttp for Proxy {
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
         let status = session.response_written().map_or(0, |answer| answer.status.as_u16());
         let latency = ctx.started.elapsed();
-        let durations = match ctx.embedded.and_then(|pattern| self.0.embedded.durations.get(pattern)) {
+        let durations = match ctx.embedded.and_then(|pattern| ctx.gateway.embedded.durations.get(pattern)) {
             Some(durations) => durations,
             None => {
-                let metrics = ctx.route.as_ref().map_or(&self.0.unmatched, |route| &route.metrics);
+                let metrics = ctx.route.as_ref().map_or(&ctx.gateway.unmatched, |route| &route.metrics);
                 match (&ctx.permit, ctx.refused) {
                     // An upstream's failure is no decision: the request had its permit.
                     (Some(permit), _) => match would_be_refused(permit, ctx) {
@@ -249,8 +249,8 @@ impl ProxyHttp for Proxy {
         };
         durations.answered(status, latency.as_secs_f64());
         let verdict = verdict(ctx);
-        if self.0.decisions.wants(verdict) {
-            self.0.decisions.write(&decision_line((session, ctx), verdict, (status, latency)));
+        if ctx.gateway.decisions.wants(verdict) {
+            ctx.gateway.decisions.write(&decision_line((session, ctx), verdict, (status, latency)));
         }
         if ctx.pauses {
             tokio::time::sleep(overload::PAUSE).await;
@@ -270,27 +270,27 @@ enum Next {
 
 impl Proxy {
     /// Finds the destination of a request and, where it is an upstream, asks for the permit. Both see the canonical path.
-    async fn decide(&self, session: &Session, ctx: &mut Context) -> Result<Next, Problem> {
+    async fn decide(session: &Session, ctx: &mut Context) -> Result<Next, Problem> {
         let header = session.req_header();
-        self.check_request_line(header)?;
+        check_request_line(&ctx.gateway.limits, header)?;
         if verify::is_asked(header) {
-            return self.verify(session, ctx).await.map(Next::Permit).map_err(verify::understood);
+            return Self::verify(session, ctx).await.map(Next::Permit).map_err(verify::understood);
         }
         let host = host(header).ok_or(BAD_HOST)?;
-        if !self.0.serves(host) {
+        if !ctx.gateway.serves(host) {
             return Err(UNKNOWN_HOST);
         }
         let path = route::canonical(header.uri.path()).map_err(refused_path)?;
-        if let Some(pattern) = (self.0.embedded.pattern_of)(&path) {
+        if let Some(pattern) = (ctx.gateway.embedded.pattern_of)(&path) {
             ctx.embedded = Some(pattern);
-            self.0.overload.admit()?;
+            ctx.gateway.overload.admit()?;
             ctx.canonical_path = owned(path);
             return Ok(Next::Answer);
         }
         if path.starts_with(verify::OWN) {
             return Err(NO_ROUTE);
         }
-        let found = self.0.routes.find(Some(host), &path).ok_or(NO_ROUTE)?;
+        let found = ctx.gateway.routes.find(Some(host), &path).ok_or(NO_ROUTE)?;
         let route = ctx.route.insert(found.value.clone());
         if route.upstream.is_none() {
             return Err(verify::ELSEWHERE);
@@ -299,7 +299,7 @@ impl Proxy {
             ctx.preflight = cors.allows(&header.headers);
             return if ctx.preflight { Ok(Next::Preflight) } else { Err(cors::ORIGIN_REFUSED) };
         }
-        self.0.overload.admit_proxied()?;
+        ctx.gateway.overload.admit_proxied()?;
         let parameters = found.parameters.as_slice();
         let request = Request {
             method: &header.method,
@@ -307,9 +307,9 @@ impl Proxy {
             query: header.uri.query(),
             parameters: &parameters,
         };
-        let asker = Asker { address: route.limits.as_ref().and_then(|_| self.client_address(session)), request };
+        let asker = asker(&ctx.gateway, session, route, request);
         ctx.counting.before(route, &asker, ctx.started)?;
-        let permit = match self.0.enforcer.check(&route.guard, request).await {
+        let permit = match ctx.gateway.enforcer.check(&route.guard, request).await {
             Ok(permit) => permit,
             Err(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
         };
@@ -330,27 +330,27 @@ impl Proxy {
 
     /// Decides on a request that another gateway received, by its method, host and canonical path, and by the token that
     /// came along. Only a trusted peer is believed about them (rule M12).
-    async fn verify(&self, session: &Session, ctx: &mut Context) -> Result<Permit, Problem> {
-        if !peer_address(session).is_some_and(|peer| self.0.trusts(peer)) {
+    async fn verify(session: &Session, ctx: &mut Context) -> Result<Permit, Problem> {
+        if !peer_address(session).is_some_and(|peer| ctx.gateway.trusts(peer)) {
             return Err(verify::UNTRUSTED);
         }
         let header = session.req_header();
         // Those who ask set the fields of an identity, and no other spelling of them.
-        if self.0.forwarder.has_lookalike(&header.headers) {
+        if ctx.gateway.forwarder.has_lookalike(&header.headers) {
             return Err(verify::FORGED);
         }
         let original = verify::Original::of(header)?;
         ctx.asked_for = Some(original.method.clone().into_owned());
-        if !self.0.serves(&original.host) {
+        if !ctx.gateway.serves(&original.host) {
             return Err(UNKNOWN_HOST);
         }
         let path = route::canonical(original.path).map_err(refused_path)?;
-        if (self.0.embedded.pattern_of)(&path).is_some() || path.starts_with(verify::OWN) {
+        if (ctx.gateway.embedded.pattern_of)(&path).is_some() || path.starts_with(verify::OWN) {
             return Err(NO_ROUTE);
         }
-        let found = self.0.routes.find(Some(&original.host), &path).ok_or(NO_ROUTE)?;
+        let found = ctx.gateway.routes.find(Some(&original.host), &path).ok_or(NO_ROUTE)?;
         let route = ctx.route.insert(found.value.clone());
-        self.0.overload.admit()?;
+        ctx.gateway.overload.admit()?;
         let parameters = found.parameters.as_slice();
         let request = Request {
             method: &original.method,
@@ -358,9 +358,9 @@ impl Proxy {
             query: original.query,
             parameters: &parameters,
         };
-        let asker = Asker { address: route.limits.as_ref().and_then(|_| self.client_address(session)), request };
+        let asker = asker(&ctx.gateway, session, route, request);
         ctx.counting.before(route, &asker, ctx.started)?;
-        let permit = match self.0.enforcer.check(&route.guard, request).await {
+        let permit = match ctx.gateway.enforcer.check(&route.guard, request).await {
             Ok(permit) => permit,
             Err(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
         };
@@ -368,46 +368,10 @@ impl Proxy {
         Ok(permit)
     }
 
-    /// Sets how long this request may keep its connection waiting.
-    fn bound(&self, session: &mut Session) {
-        let limits = &self.0.limits;
-        if self.0.overload.ends_connections() {
-            session.set_keepalive(None);
-        }
-        let session = session.as_downstream_mut();
-        session.set_read_timeout(Some(limits.pace.pause));
-        session.set_total_drain_timeout(Some(limits.pace.pause));
-        session.set_write_timeout(Some(limits.send_timeout));
-    }
-
-    /// A bug of ours: the request is refused and the bug is counted.
-    fn panicked(&self) -> Problem {
-        self.0.metrics.panics.inc();
-        Problem::new(500, "internal", "The gateway failed; the request was not forwarded")
-    }
-
-    /// Rules M7 and N2, the latter for HTTP/2: an HTTP/1 block was measured before it was parsed.
-    fn check_request_line(&self, header: &RequestHeader) -> Result<(), Problem> {
-        if header.method == Method::TRACE || header.method == Method::CONNECT {
-            let problem = Problem::new(405, "method_refused", "TRACE and CONNECT are never proxied");
-            return Err(Problem { allow: Some(respond::METHODS), ..problem });
-        }
-        if header.raw_path().len() > self.0.limits.uri_size {
-            return Err(Problem::new(414, "uri_too_long", "The request target is too long"));
-        }
-        if header.headers.len() > self.0.limits.header_fields {
-            return Err(Problem::new(431, "too_many_fields", "The request has too many header fields"));
-        }
-        if !header.raw_path_is_utf8() {
-            return Err(Problem::new(400, "bad_path", "The path is not valid UTF-8"));
-        }
-        Ok(())
-    }
-
     /// Answers a request for one of our own paths.
-    async fn answer(&self, session: &mut Session, ctx: &Context) -> pingora::Result<Result<(), Problem>> {
-        let peer = Peer(self.client_address(session));
-        let outcome = embed::serve(session, &self.0, peer, ctx).await?;
+    async fn answer(session: &mut Session, ctx: &Context) -> pingora::Result<Result<(), Problem>> {
+        let peer = Peer(client_address(&ctx.gateway, session));
+        let outcome = embed::serve(session, peer, ctx).await?;
         Ok(match outcome {
             Outcome::Answered => Ok(()),
             Outcome::BodyTooLarge => {
@@ -420,19 +384,58 @@ impl Proxy {
             }
         })
     }
+}
 
-    /// The address that limits and logs go by: the socket's, or the last that a trusted proxy vouches for (rule M12).
-    fn client_address(&self, session: &Session) -> Option<IpAddr> {
-        let peer = peer_address(session)?;
-        if !self.0.trusts(peer) {
-            return Some(peer);
-        }
-        let chain =
-            session.req_header().headers.get_all("x-forwarded-for").iter().filter_map(|field| field.to_str().ok());
-        let addresses: Vec<IpAddr> =
-            chain.flat_map(|field| field.split(',')).filter_map(|address| address.trim().parse().ok()).collect();
-        Some(addresses.into_iter().rev().find(|address| !self.0.trusts(*address)).unwrap_or(peer))
+/// Sets how long this request may keep its connection waiting.
+fn bound(gateway: &Gateway, session: &mut Session) {
+    if gateway.overload.ends_connections() {
+        session.set_keepalive(None);
     }
+    let (session, limits) = (session.as_downstream_mut(), &gateway.limits);
+    session.set_read_timeout(Some(limits.pace.pause));
+    session.set_total_drain_timeout(Some(limits.pace.pause));
+    session.set_write_timeout(Some(limits.send_timeout));
+}
+
+/// Whose request it is, as far as `route` wants to know.
+fn asker<'a>(gateway: &Gateway, session: &Session, route: &Route, request: Request<'a>) -> Asker<'a> {
+    Asker { address: route.limits.as_ref().and_then(|_| client_address(gateway, session)), request }
+}
+
+/// A bug of ours: the request is refused and the bug is counted.
+fn panicked(gateway: &Gateway) -> Problem {
+    gateway.metrics.panics.inc();
+    Problem::new(500, "internal", "The gateway failed; the request was not forwarded")
+}
+
+/// Rules M7 and N2, the latter for HTTP/2: an HTTP/1 block was measured before it was parsed.
+fn check_request_line(limits: &RequestLimits, header: &RequestHeader) -> Result<(), Problem> {
+    if header.method == Method::TRACE || header.method == Method::CONNECT {
+        let problem = Problem::new(405, "method_refused", "TRACE and CONNECT are never proxied");
+        return Err(Problem { allow: Some(respond::METHODS), ..problem });
+    }
+    if header.raw_path().len() > limits.uri_size {
+        return Err(Problem::new(414, "uri_too_long", "The request target is too long"));
+    }
+    if header.headers.len() > limits.header_fields {
+        return Err(Problem::new(431, "too_many_fields", "The request has too many header fields"));
+    }
+    if !header.raw_path_is_utf8() {
+        return Err(Problem::new(400, "bad_path", "The path is not valid UTF-8"));
+    }
+    Ok(())
+}
+
+/// The address that limits and logs go by: the socket's, or the last that a trusted proxy vouches for (rule M12).
+fn client_address(gateway: &Gateway, session: &Session) -> Option<IpAddr> {
+    let peer = peer_address(session)?;
+    if !gateway.trusts(peer) {
+        return Some(peer);
+    }
+    let chain = session.req_header().headers.get_all("x-forwarded-for").iter().filter_map(|field| field.to_str().ok());
+    let addresses: Vec<IpAddr> =
+        chain.flat_map(|field| field.split(',')).filter_map(|address| address.trim().parse().ok()).collect();
+    Some(addresses.into_iter().rev().find(|address| !gateway.trusts(*address)).unwrap_or(peer))
 }
 
 fn refused_path(error: route::PathError) -> Problem {

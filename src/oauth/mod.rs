@@ -79,7 +79,7 @@ pub use client::Client;
 pub use consumer::{ConsumerTokens, WhoAmI};
 pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError, Reused};
-pub use grant::GrantType;
+pub use grant::{GrantType, Granted, granted_now};
 pub use interaction::{
     BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, Message, Next, Notice, Page,
 };

@@ -14,7 +14,8 @@ use crate::enforce::{Issuer, Trusted, Unknown};
 use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
 use crate::issuers;
 use crate::metrics::Metrics;
-use crate::oauth::{AuthorizationServer, KeyRing};
+use crate::oauth::{self, KeyRing};
+use crate::policy::{Permissions, TargetPermissions, TokenFacts};
 use crate::profile::InUse;
 use crate::web;
 
@@ -41,6 +42,29 @@ impl Issuer for LocalTenant {
         let names = self.directory.names_of(self.tenant_id, &ids).await.map_err(|_| Unknown)?;
         Ok(names.into_iter().map(|(id, name)| (id.to_string().into(), name.into())).collect())
     }
+
+    fn generation_of_grants(&self) -> Option<u64> {
+        Some(self.directory.generation())
+    }
+
+    async fn granted_now(&self, facts: &TokenFacts) -> Result<Option<Permissions>, Unknown> {
+        let recipient = match Uuid::try_parse(&facts.subject) {
+            Ok(id) => self.directory.entity(id).await.map_err(|_| Unknown)?,
+            Err(_) => None,
+        };
+        let Some(recipient) = recipient.filter(|recipient| recipient.tenant_id == self.tenant_id) else {
+            // A person's tokens speak of no permissions; those of an entity that is gone have none left.
+            return Ok(Some(Permissions::default()).filter(|_| !facts.permissions.is_empty()));
+        };
+        let scope = facts.scopes.to_string();
+        let granted = oauth::granted_now(&self.directory, &recipient, &scope).await.map_err(|_| Unknown)?;
+        let targets = granted.into_iter().map(|granted| TargetPermissions {
+            id: granted.target.id.to_string().into(),
+            name: Some(granted.target.name.as_str().into()),
+            permissions: granted.permissions.into_iter().collect(),
+        });
+        Ok(Some(targets.collect()))
+    }
 }
 
 /// The management API, as the listeners call it.
@@ -58,12 +82,10 @@ pub(super) fn management(api: Management) -> Endpoints {
 /// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, the
 /// management API's where it is public, and where other issuers tell of logouts.
 pub(super) fn embedded(
-    server: Arc<AuthorizationServer>,
+    (service, in_use): (web::Service, Arc<InUse>),
     (management, logouts): (Option<Endpoints>, Endpoints),
     metrics: Arc<Metrics>,
 ) -> Embedded {
-    let in_use = server.keys().dialects_in_use().clone();
-    let service = web::Service::new(web::router(server));
     let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([issuers::LOGOUT]);
     let durations = patterns.map(|pattern| (pattern, metrics.durations(pattern))).collect();
     let is_public = management.is_some();

@@ -95,7 +95,12 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], (metrics, quotas)
     });
     Route {
         line: route.line,
-        guard: Guard { policy: route.policy, accepts: accepts.collect(), observes: route.observes },
+        guard: Guard {
+            policy: route.policy,
+            accepts: accepts.collect(),
+            observes: route.observes,
+            live_permissions: route.live_permissions,
+        },
         read_timeout: Some(route.timeouts.read_for),
         max_body: route.max_body,
         forward_authorization: route.forward_authorization,

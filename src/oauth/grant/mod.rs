@@ -25,6 +25,8 @@ use crate::events::{self, Event};
 use crate::model::{Application, ApplicationGrant};
 use crate::profile::Dialect;
 
+pub use client_credentials::{Granted, granted_now};
+
 /// The grant types that exist. Metadata lists those that somebody may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GrantType {
