@@ -186,7 +186,12 @@ fn guard(rule: &str) -> Guard {
 
 fn guard_of(rule: Rule) -> Guard {
     let policy = Policy::compile(&RuleSet::every_method(rule)).unwrap();
-    Guard { policy, accepts: [Accepted { issuer: 0, audience: Box::default() }].into(), observes: false }
+    Guard {
+        policy,
+        accepts: [Accepted { issuer: 0, audience: Box::default() }].into(),
+        observes: false,
+        live_permissions: false,
+    }
 }
 
 /// A token that was seen before: what nearly every request costs.

@@ -94,7 +94,7 @@ impl Default for Limits {
             body_rate: 100,
             send_for: Duration::from_secs(30),
             memory: None,
-            scheduling_delay_for: Duration::from_millis(30),
+            scheduling_delay_for: Duration::from_millis(50),
         }
     }
 }

@@ -155,7 +155,7 @@ impl Overload {
                 }
                 least = least.min(delay().await);
             }
-            let share = control.next(least, self.arrived.swap(0, Ordering::Relaxed));
+            let share = control.next(began.elapsed(), least, self.arrived.swap(0, Ordering::Relaxed));
             self.share.store(share, Ordering::Relaxed);
             self.delay.set(least.as_secs_f64());
         }

@@ -9,6 +9,9 @@ use std::time::Duration;
 pub(super) const SAMPLES: usize = 5;
 pub(super) const INTERVAL: Duration = Duration::from_millis(100);
 
+/// A queue that is gone by itself within this time was a burst.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// With fewer requests in an interval than this it is not they who keep the processors busy.
 const LEAST_REQUESTS: u32 = 5;
 
@@ -23,23 +26,27 @@ pub(super) struct Control {
     target: f64,
     share: f64,
     previous: f64,
+    /// For how long everything has waited too long.
+    queued_for: Duration,
 }
 
 impl Control {
     /// Requests may wait `target` each time they could go on.
     pub(super) fn new(target: Duration) -> Self {
-        Self { target: target.as_secs_f64(), share: 0.0, previous: 0.0 }
+        Self { target: target.as_secs_f64(), share: 0.0, previous: 0.0, queued_for: Duration::ZERO }
     }
 
-    /// The share to refuse from now on, in units of 2^-32, after an interval in which nothing waited for less than `delay`
-    /// and `arrived` requests came.
-    pub(super) fn next(&mut self, delay: Duration, arrived: u32) -> u32 {
+    /// The share to refuse from now on, in units of 2^-32, after an `interval` in which nothing waited for less than
+    /// `delay` and `arrived` requests came.
+    pub(super) fn next(&mut self, interval: Duration, delay: Duration, arrived: u32) -> u32 {
         let delay = delay.as_secs_f64() / self.target;
         let trend = (delay - self.previous).clamp(-2.0, 2.0);
         self.previous = delay;
+        let queues = delay > 1.0 && arrived >= LEAST_REQUESTS;
+        self.queued_for = if queues { self.queued_for.saturating_add(interval) } else { Duration::ZERO };
         if delay <= 0.5 || arrived < LEAST_REQUESTS {
             self.share *= 0.5;
-        } else {
+        } else if self.share > 0.0 || self.queued_for >= PATIENCE {
             // Small steps where little is refused, larger ones where it is much anyway.
             let error = (delay - 1.0).clamp(-1.0, 8.0);
             self.share += (0.05 + 0.1 * self.share) * (error + trend);
@@ -67,14 +74,15 @@ mod tests {
             let interval = (0.05 + 5.0 * delay).min(INTERVAL.as_secs_f64()).max(0.01 + delay);
             let admitted = offered * interval * (1.0 - share);
             let done = (capacity * interval).min(*queue + admitted);
-            *queue += admitted - done;
+            *queue = (*queue + admitted - done).max(0.0);
             served += done;
             at += interval;
             if at > seconds / 2.0 {
                 longest = longest.max(delay);
             }
             let arrived = (offered * interval) as u32;
-            share = f64::from(control.next(Duration::from_secs_f64(*queue / capacity), arrived)) / f64::from(u32::MAX);
+            let delay = Duration::from_secs_f64(*queue / capacity);
+            share = f64::from(control.next(Duration::from_secs_f64(interval), delay, arrived)) / f64::from(u32::MAX);
         }
         (served / at, longest, share)
     }
@@ -100,14 +108,19 @@ mod tests {
         let (_, _, share) = run(&mut control, &mut 0.0, 10_000.0, 9_000.0, 30.0);
         assert_eq!(share, 0.0);
         // A machine that is busy with something else, and a burst.
-        assert_eq!(control.next(Duration::from_secs(1), 4), 0);
-        assert_eq!(control.next(Duration::from_millis(5), 1000), 0);
+        for _ in 0..100 {
+            assert_eq!(control.next(INTERVAL, Duration::from_secs(1), 4), 0);
+        }
+        for _ in 0..9 {
+            assert_eq!(control.next(INTERVAL, Duration::from_secs(1), 1000), 0);
+        }
+        assert_eq!(control.next(INTERVAL, Duration::from_millis(5), 1000), 0);
     }
 
     #[test]
     fn somebody_is_always_let_through() {
         let mut control = Control::new(Duration::from_millis(20));
-        let shares: Vec<u32> = (0..100).map(|_| control.next(Duration::from_secs(5), 1000)).collect();
+        let shares: Vec<u32> = (0..100).map(|_| control.next(INTERVAL, Duration::from_secs(5), 1000)).collect();
         assert_eq!(shares.last(), Some(&units(MOST)));
     }
 }

@@ -74,7 +74,7 @@ async fn some_are_refused_while_others_are_served() {
     assert_eq!(answer.field("retry-after"), Some("1"));
     assert!(metrics.contains(r#"faregate_shed_total{reason="overloaded",what="request"}"#), "{metrics}");
     let (served, refused) = (served.load(Ordering::Relaxed), refused.load(Ordering::Relaxed));
-    assert!(served > refused && refused > 0, "{served} served, {refused} refused");
+    assert!(served > 0 && refused > 0, "{served} served, {refused} refused");
     // Once there is room again, nobody is refused.
     tokio::time::sleep(Duration::from_secs(4)).await;
     for _ in 0..5 {
