@@ -6,6 +6,7 @@ use super::check::Check;
 use super::cors::{self, Cors};
 use super::issuers::IssuerIndex;
 use super::live;
+use super::logins::LoginIndex;
 use super::node::Scalar;
 use super::problem::Span;
 use super::rate_limit::{self, RateLimit};
@@ -29,6 +30,7 @@ pub(super) struct Settled {
     pub max_body: u64,
     pub forward_authorization: bool,
     pub websocket: bool,
+    pub login: Option<LoginIndex>,
     pub live_permissions: bool,
     pub cors: Option<Cors>,
     pub limits: Vec<RateLimit>,
@@ -127,6 +129,7 @@ fn settle_one(
     let rules = rules(draft, parent, check);
     let tokens = if public { Some(Vec::new()) } else { tokens(draft, parent, context, check) };
     let audience = audience(draft, parent, check);
+    let login = draft.login.map(|(login, _)| login).or_else(|| parent.and_then(|parent| parent.login));
     Some(Settled {
         rules: rules?,
         public,
@@ -140,6 +143,8 @@ fn settle_one(
             .or_else(|| parent.map(|parent| parent.forward_authorization))
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
+        // Nobody looks at tokens there.
+        login: login.filter(|_| !public),
         live_permissions: live::settled(draft, parent, check),
         cors,
         limits,

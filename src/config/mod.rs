@@ -10,6 +10,7 @@ mod directory;
 mod document;
 mod environment;
 mod extend;
+mod fixed;
 mod foreign;
 mod forward;
 mod free;
@@ -20,9 +21,11 @@ mod keys;
 mod limits;
 mod listen;
 mod live;
+mod logins;
 mod management;
 mod network;
 mod node;
+mod parts;
 mod problem;
 mod process;
 mod public_url;
@@ -36,12 +39,14 @@ mod store;
 mod suggest;
 mod syntax;
 pub mod tests;
+mod traces;
 mod upstreams;
 mod url;
 mod values;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
@@ -56,8 +61,10 @@ pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
 pub use listen::{Listener, TlsFiles};
+pub use logins::{Login, LoginIndex};
 pub use management::{EventLogLimits, ManagementApi};
 pub use network::Network;
+pub use parts::{Changes, Fingerprint, Parts};
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
 pub use public_url::PublicUrl;
@@ -67,6 +74,7 @@ pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
 pub use store::StoreLocation;
 pub use tests::{Expectation, PolicyTest, TestOutcome, policy_tests};
+pub use traces::Tracing;
 pub use values::{
     AcceptedIssuer, Config, HealthCheck, Route, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls,
 };
@@ -85,6 +93,7 @@ const SECTIONS: &[&str] = &[
     "store",
     "keys",
     "issuers",
+    "logins",
     "upstreams",
     "routes",
     "forward",
@@ -96,6 +105,8 @@ const SECTIONS: &[&str] = &[
     "token_cache",
     "directory",
     "tests",
+    "watch",
+    "tracing",
 ];
 
 /// Every key there is, by the mapping it belongs to: for documentation and its tests.
@@ -113,6 +124,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("issuers.claims", foreign::CLAIM_KEYS),
         ("issuers.introspection", introspection::KEYS),
         ("issuers.logout", foreign::LOGOUT_KEYS),
+        ("logins", logins::KEYS),
         ("upstreams", upstreams::KEYS),
         ("upstreams.health", upstreams::HEALTH_KEYS),
         ("routes", routes::KEYS),
@@ -144,6 +156,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("directory.users", directory::users::KEYS),
         ("directory.users.registrations", directory::users::REGISTRATION_KEYS),
         ("tests", tests::KEYS),
+        ("tracing", traces::KEYS),
     ]
 }
 
@@ -157,6 +170,23 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, Vec<Proble
 /// start from its folder.
 pub fn parse(name: &str, text: &str, environment: &Environment) -> Result<Config, Vec<Problem>> {
     inspect(name, text, environment).into_result()
+}
+
+/// Where the admin listener of the configuration at `path` is; `None` if it has none. Whatever else is wrong with the file
+/// does not matter.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn admin_listener(path: &Path, environment: &Environment) -> Result<Option<SocketAddr>, Problem> {
+    let text = text_of(path, "give the path of a configuration file, or the address of its admin listener")?;
+    let source = Source::new(&path.display().to_string(), &text);
+    let base = path.parent().unwrap_or(Path::new(""));
+    let document = document::read(&text, &source, environment, base);
+    let mut check = Check::new(&source, base, Vec::new());
+    let empty = Node { span: Span::default(), value: node::Value::Map(Vec::new()) };
+    let root = document.root.filter(|root| matches!(root.value, node::Value::Map(_))).unwrap_or(empty);
+    let admin = Fields::open(&root, SECTIONS, &mut check).and_then(|fields| fields.find("admin"));
+    Ok(admin::check(admin, &[], root.span, &mut check))
 }
 
 /// Everything that was found out about a configuration.
@@ -227,9 +257,10 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let store = store::check(fields.find("store"), check);
     let keys = keys::check(fields.find("keys"), check);
     let issuers = issuers::check(fields.find("issuers"), &public_url, check);
+    let logins = logins::check(fields.find("logins"), &issuers, &public_url, check);
     let upstreams = upstreams::check(fields.find("upstreams"), check);
     let limits = limits::check(fields.find("limits"), check);
-    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits };
+    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits, logins: &logins };
     let routes = routes::check(fields.find("routes"), &context, check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
     Some(Config {
@@ -243,6 +274,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         keys,
         routes,
         issuers,
+        logins,
         upstreams,
         forward: forward::check(fields.find("forward"), check),
         trusted_proxies: process::trusted_proxies(fields.find("trusted_proxies"), check),
@@ -253,6 +285,9 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         token_cache: process::token_cache(fields.find("token_cache"), check),
         directory: directory::check(fields.find("directory"), check),
         tests: tests::check(fields.find("tests"), check),
+        watch: fields.boolean("watch", check).unwrap_or(false),
+        parts: Parts::of(root, &check.files, check.base()),
+        tracing: traces::check(fields.find("tracing"), check),
         warnings: Vec::new(),
         source: source.clone(),
     })

@@ -12,8 +12,10 @@ use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
 use super::listen::Listener;
+use super::logins::{Login, LoginIndex};
 use super::management::ManagementApi;
 use super::network::Network;
+use super::parts::Parts;
 use super::problem::Problem;
 use super::process::{Log, Shutdown, TokenCache};
 use super::public_url::PublicUrl;
@@ -21,6 +23,7 @@ use super::rate_limit::RateLimit;
 use super::source::Source;
 use super::store::StoreLocation;
 use super::tests::PolicyTest;
+use super::traces::Tracing;
 use crate::directory::declare::Declaration;
 use crate::policy::Policy;
 use crate::route::{Host, Pattern};
@@ -42,6 +45,8 @@ pub struct Config {
     pub keys: Keys,
     /// In the order of the file; [`IssuerIndex`] points into it.
     pub issuers: Vec<Issuer>,
+    /// In the order of the file; [`LoginIndex`] points into it.
+    pub logins: Vec<Login>,
     /// In the order of the file; [`UpstreamIndex`] points into it.
     pub upstreams: Vec<Upstream>,
     pub routes: Vec<Route>,
@@ -56,6 +61,12 @@ pub struct Config {
     /// What the store shall hold.
     pub directory: Declaration,
     pub tests: Vec<PolicyTest>,
+    /// Whether the file is read again by itself when it changes.
+    pub watch: bool,
+    /// For comparing it with another one.
+    pub parts: Parts,
+    /// `None`: nothing is traced.
+    pub tracing: Option<Tracing>,
     /// What is usable but not safe, and notes.
     pub warnings: Vec<Problem>,
     /// For showing lines of the file.
@@ -154,6 +165,8 @@ pub struct Route {
     pub forward_authorization: bool,
     /// `Upgrade: websocket` is passed on.
     pub websocket: bool,
+    /// Where people are sent who come without a token.
+    pub login: Option<LoginIndex>,
     /// Pages of other origins that may call it.
     pub cors: Option<Cors>,
     /// How often it may be called, and by whom.

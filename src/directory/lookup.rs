@@ -193,9 +193,9 @@ impl Directory {
         self.store.search_entities(search).await
     }
 
-    /// By application.
-    pub async fn registrations(&self, user_id: Uuid) -> Result<Vec<Registration>> {
-        self.store.list_registrations(user_id).await
+    /// Of all these users, by user and application.
+    pub async fn registrations(&self, user_ids: &[Uuid]) -> Result<Vec<Registration>> {
+        self.store.list_registrations(user_ids).await
     }
 
     pub async fn grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>> {

@@ -153,6 +153,8 @@ pub struct Enforcer {
     revocations: Arc<Revocations>,
     hits: AtomicU64,
     misses: AtomicU64,
+    /// By the caches of enforcers before this one.
+    evicted_before: u64,
 }
 
 impl Enforcer {
@@ -166,7 +168,13 @@ impl Enforcer {
             revocations: Arc::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            evicted_before: 0,
         }
+    }
+
+    /// Counts on from an enforcer whose place it takes.
+    pub fn counting_from(self, before: CacheCounts) -> Self {
+        Self { hits: before.hits.into(), misses: before.misses.into(), evicted_before: before.evictions, ..self }
     }
 
     /// Refuses what these marks concern, from the next request on.
@@ -386,7 +394,7 @@ impl Enforcer {
         CacheCounts {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
-            evictions: self.cache.evictions(),
+            evictions: self.evicted_before + self.cache.evictions(),
             tokens: self.cache.len(),
         }
     }

@@ -38,6 +38,9 @@ pub struct VerifiedToken {
     pub(super) live: Live,
 }
 
+/// In place of a key, where an issuer was asked.
+pub(super) const INTROSPECTION: &str = "introspection";
+
 /// Which generation of the revocations did not concern the token.
 #[derive(Debug)]
 pub(super) struct Cleared(AtomicU64);
@@ -50,6 +53,11 @@ impl Default for Cleared {
 }
 
 impl VerifiedToken {
+    /// Whether its issuer said what it is, and no signature.
+    pub fn is_introspected(&self) -> bool {
+        &*self.key_id == INTROSPECTION
+    }
+
     /// The same token, had it been issued with these permissions.
     pub(super) fn with_permissions(&self, permissions: Permissions) -> Self {
         let mut facts = self.facts.clone();

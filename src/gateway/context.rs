@@ -11,6 +11,7 @@ use pingora::http::RequestHeader;
 use super::body_pace::BodyPace;
 use super::rate_limits::Counting;
 use super::request_id::RequestId;
+use super::trace::Trace;
 use super::upgrade::Hold;
 use super::{Gateway, Route};
 use crate::enforce::{Permit, Refusal};
@@ -49,6 +50,10 @@ pub struct Context {
     pub pauses: bool,
     /// What the route's rate limits said.
     pub counting: Counting,
+    /// Where requests are traced.
+    pub trace: Option<Trace>,
+    /// Its token came out of a browser's session.
+    pub by_session: bool,
 }
 
 impl Context {
@@ -72,6 +77,8 @@ impl Context {
             preflight: false,
             pauses: false,
             counting: Counting::default(),
+            trace: None,
+            by_session: false,
         }
     }
 

@@ -8,19 +8,26 @@ mod body_pace;
 mod connection;
 mod context;
 mod cors;
+mod decision;
+mod doors;
 pub mod echo;
 mod embed;
 mod forward;
+mod handover;
 pub mod header_block;
 mod listener;
+mod login;
+mod module;
 mod overload;
 mod panic;
 mod proxy;
 mod quotas;
 mod rate_limits;
+mod received;
 mod request_id;
 mod respond;
 mod run;
+mod trace;
 mod upgrade;
 mod upstream;
 mod verify;
@@ -33,23 +40,27 @@ use arc_swap::ArcSwap;
 pub use body_pace::PaceLimits;
 pub use connection::{ConnectionLimits, RefusalLog};
 pub use cors::Cors;
+pub use doors::{Doors, Prepared, Wanted};
 pub use embed::{Answer, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
+pub use handover::{HandoverError, Inherited, Predecessor, hand_over};
 pub use header_block::HeaderLimits;
-pub use listener::{Census, ListenError, Listener, Service};
+pub use listener::{Census, Certificate, Ending, ListenError, Listener, Manner, Service};
+pub use module::{FaregateModule, FollowIssuers};
 pub use overload::{Capacity, Overload};
 pub use proxy::Proxy;
 pub use quotas::{Left, Quotas, Rate, UsedUp};
 pub use rate_limits::RateLimits;
 pub use request_id::RequestId;
-pub use run::{H2Limits, start, start_admin};
+pub use run::{H2Limits, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 
+use crate::browsers::{Browsers, Entrance};
 use crate::config::Network;
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
-use crate::telemetry::DecisionLog;
+use crate::telemetry::{DecisionLog, Tracer};
 
 /// The gateway that the next request begins with. Another one takes its place when the configuration changes; requests that
 /// have begun end with the one that they have.
@@ -70,10 +81,14 @@ pub struct Gateway {
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
     pub decisions: Arc<DecisionLog>,
+    /// People who logged in.
+    pub browsers: Arc<Browsers>,
     pub quotas: Arc<Quotas>,
     pub overload: Arc<Overload>,
     /// What only the admin listener has.
     pub administered: admin::Administered,
+    /// `None`: nothing is traced.
+    pub tracer: Option<Tracer>,
 }
 
 /// Bounds that are checked once a request is understood. Rules N2, N3.
@@ -111,6 +126,8 @@ pub struct Route {
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,
+    /// Where people are led who come without a token.
+    pub login: Option<Entrance>,
 }
 
 impl Gateway {

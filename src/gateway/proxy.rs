@@ -3,7 +3,6 @@
 //! Owns the sequence. It holds no rule: each phase asks the module that owns the question.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,23 +11,27 @@ use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
-use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::context::Context;
-use super::embed::{self, Outcome, Peer};
+use super::decision::{decision_line, verdict, would_be_refused};
+use super::embed::{self, Peer};
 use super::forward::Forwarding;
+use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
 use super::rate_limits::Asker;
+use super::received::{client_address, host, is_stream_of_messages, over_tls, peer_address};
 use super::respond::{self, Problem, REQUEST_ID};
+use super::trace::Trace;
 use super::upgrade::Hold;
 use super::upstream::Upstream;
 use super::{Current, Gateway, Overload, RequestLimits, Route, cors, overload, verify};
-use crate::enforce::{Permit, Request};
+use crate::browsers::Begun;
+use crate::enforce::{Denial, Permit, Request};
 use crate::route;
-use crate::telemetry::{DecisionLine, Verdict};
+use crate::telemetry::{DecisionLine, TraceId};
 
 /// The gateway as Pingora drives it. Each request goes through all phases with the gateway that it began with.
 pub struct Proxy(pub Arc<Current>);
@@ -60,6 +63,9 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> pingora::Result<bool> {
+        if let Some(tracer) = &ctx.gateway.tracer {
+            ctx.trace = Some(Trace::begin(tracer, session.req_header(), &ctx.request_id, ctx.started));
+        }
         bound(&ctx.gateway, session);
         let mut problem = match caught(Self::decide(session, ctx)).await {
             Ok(Ok(Next::Forward)) => return Ok(false),
@@ -73,6 +79,11 @@ impl ProxyHttp for Proxy {
             Ok(Ok(Next::Permit(permit))) => {
                 let permit = ctx.permit.insert(permit);
                 verify::permit(session, &ctx.gateway.forwarder, permit, ctx.request_id.as_str()).await?;
+                return Ok(true);
+            }
+            Ok(Ok(Next::Lead(begun))) => {
+                ctx.refused = Some(Denial::NoToken.code());
+                login::redirect(session, &begun, ctx.request_id.as_str()).await?;
                 return Ok(true);
             }
             Ok(Ok(Next::Preflight)) => {
@@ -101,6 +112,9 @@ impl ProxyHttp for Proxy {
         }
         ctx.upgrade = Hold::on(&mut peer, session.req_header());
         ctx.forwarded = Some(Instant::now());
+        if let (Some(trace), Some(upstream)) = (&mut ctx.trace, &route.upstream) {
+            trace.called(upstream.name(), &peer, &session.req_header().method);
+        }
         Ok(peer)
     }
 
@@ -125,6 +139,9 @@ impl ProxyHttp for Proxy {
             keep_authorization: route.forward_authorization,
         };
         ctx.gateway.forwarder.rewrite(permit, request, &forwarding)?;
+        if let Some(trace) = &ctx.trace {
+            trace.propagate(request)?;
+        }
         if let Some(hold) = &ctx.upgrade
             && session.as_downstream_mut().is_body_empty()
         {
@@ -163,9 +180,12 @@ impl ProxyHttp for Proxy {
     async fn upstream_response_filter(
         &self,
         _session: &mut Session,
-        _answer: &mut ResponseHeader,
+        answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
+        if let Some(trace) = &mut ctx.trace {
+            trace.answered(answer.status.as_u16());
+        }
         let duration = ctx.route.as_ref().and_then(|route| route.upstream_duration.as_ref());
         if let (Some(duration), Some(forwarded)) = (duration, ctx.forwarded) {
             duration.observe(forwarded.elapsed().as_secs_f64());
@@ -187,6 +207,9 @@ impl ProxyHttp for Proxy {
         }
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             session.as_downstream_mut().set_read_timeout(Some(TUNNEL_IDLE));
+        }
+        if ctx.by_session {
+            login::keep_private(answer)?;
         }
         answer.insert_header(REQUEST_ID, ctx.request_id.as_str())
     }
@@ -249,8 +272,19 @@ impl ProxyHttp for Proxy {
         };
         durations.answered(status, latency.as_secs_f64());
         let verdict = verdict(ctx);
-        if ctx.gateway.decisions.wants(verdict) {
-            ctx.gateway.decisions.write(&decision_line((session, ctx), verdict, (status, latency)));
+        let trace = ctx.trace.take();
+        let (is_written, is_recorded) =
+            (ctx.gateway.decisions.wants(verdict), trace.as_ref().is_some_and(Trace::is_recorded));
+        if is_written || is_recorded {
+            let line = decision_line((session, ctx), verdict, (status, latency));
+            let trace_id = trace.as_ref().map(Trace::id);
+            let line = DecisionLine { trace_id: trace_id.as_ref().map(TraceId::as_str), ..line };
+            if is_written {
+                ctx.gateway.decisions.write(&line);
+            }
+            if let Some(trace) = trace.filter(Trace::is_recorded) {
+                trace.end(session, ctx, &line);
+            }
         }
         if ctx.pauses {
             tokio::time::sleep(overload::PAUSE).await;
@@ -266,6 +300,8 @@ enum Next {
     Permit(Permit),
     /// A browser asks whether a script may ask, and it may.
     Preflight,
+    /// To a login.
+    Lead(Begun),
 }
 
 impl Proxy {
@@ -309,9 +345,30 @@ impl Proxy {
         };
         let asker = asker(&ctx.gateway, session, route, request);
         ctx.counting.before(route, &asker, ctx.started)?;
-        let permit = match ctx.gateway.enforcer.check(&route.guard, request).await {
-            Ok(permit) => permit,
-            Err(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
+        let began = ctx.trace.as_ref().map(|_| Instant::now());
+        let outcome = match &route.login {
+            None => match ctx.gateway.enforcer.check(&route.guard, request).await {
+                Ok(permit) => Outcome::Permit(permit),
+                Err(refusal) => Outcome::Deny(refusal),
+            },
+            Some(entrance) => {
+                let is_through_proxy = peer_address(session).is_some_and(|peer| ctx.gateway.trusts(peer));
+                let visit = Visit { request, host, path: &path, is_through_proxy };
+                Box::pin(ctx.gateway.receive(route, entrance, visit)).await
+            }
+        };
+        if let (Some(trace), Some(began), Some(verdict)) = (&mut ctx.trace, began, outcome.verdict()) {
+            trace.checked(began, verdict);
+        }
+        let permit = match outcome {
+            Outcome::Permit(permit) => permit,
+            Outcome::PermitSession(permit) => {
+                ctx.by_session = true;
+                permit
+            }
+            Outcome::Lead(begun) => return Ok(Next::Lead(begun)),
+            Outcome::Deny(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
+            Outcome::Refuse(problem) => return Err(problem),
         };
         ctx.counting.after(route, &asker, (&permit, ctx.started))?;
         drop(found);
@@ -360,10 +417,12 @@ impl Proxy {
         };
         let asker = asker(&ctx.gateway, session, route, request);
         ctx.counting.before(route, &asker, ctx.started)?;
-        let permit = match ctx.gateway.enforcer.check(&route.guard, request).await {
-            Ok(permit) => permit,
-            Err(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
-        };
+        let began = ctx.trace.as_ref().map(|_| Instant::now());
+        let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
+        if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
+            trace.checked(began, outcome.as_ref());
+        }
+        let permit = outcome.map_err(|refusal| Problem::from(&ctx.refusal.insert(refusal).denial))?;
         ctx.counting.after(route, &asker, (&permit, ctx.started))?;
         Ok(permit)
     }
@@ -373,12 +432,12 @@ impl Proxy {
         let peer = Peer(client_address(&ctx.gateway, session));
         let outcome = embed::serve(session, peer, ctx).await?;
         Ok(match outcome {
-            Outcome::Answered => Ok(()),
-            Outcome::BodyTooLarge => {
+            embed::Outcome::Answered => Ok(()),
+            embed::Outcome::BodyTooLarge => {
                 session.set_keepalive(None);
                 Err(BODY_TOO_LARGE)
             }
-            Outcome::BodyTooSlow => {
+            embed::Outcome::BodyTooSlow => {
                 session.set_keepalive(None);
                 Err(BODY_TOO_SLOW)
             }
@@ -426,18 +485,6 @@ fn check_request_line(limits: &RequestLimits, header: &RequestHeader) -> Result<
     Ok(())
 }
 
-/// The address that limits and logs go by: the socket's, or the last that a trusted proxy vouches for (rule M12).
-fn client_address(gateway: &Gateway, session: &Session) -> Option<IpAddr> {
-    let peer = peer_address(session)?;
-    if !gateway.trusts(peer) {
-        return Some(peer);
-    }
-    let chain = session.req_header().headers.get_all("x-forwarded-for").iter().filter_map(|field| field.to_str().ok());
-    let addresses: Vec<IpAddr> =
-        chain.flat_map(|field| field.split(',')).filter_map(|address| address.trim().parse().ok()).collect();
-    Some(addresses.into_iter().rev().find(|address| !gateway.trusts(*address)).unwrap_or(peer))
-}
-
 fn refused_path(error: route::PathError) -> Problem {
     Problem::new(400, error.as_str(), "The path is ambiguous or malformed")
 }
@@ -450,43 +497,8 @@ fn owned(path: Cow<'_, str>) -> Option<Box<str>> {
     }
 }
 
-/// The host that the request is for, without its port. `None` when an absolute target and the field disagree: an upstream
-/// would believe the one or the other (RFC 9112 3.2.2).
-fn host(header: &RequestHeader) -> Option<&str> {
-    let field = header.headers.get(header::HOST).map_or(Some(""), |host| host.to_str().ok())?;
-    let target = header.raw_path();
-    if !target.starts_with(b"/") && target != b"*" {
-        let target = std::str::from_utf8(target).ok()?;
-        let (_, rest) = target.split_once("://")?;
-        let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
-        if !authority.eq_ignore_ascii_case(field) {
-            return None;
-        }
-    }
-    Some(without_port(field))
-}
-
-/// `[::1]:80` has colons inside its brackets.
-pub(super) fn without_port(host: &str) -> &str {
-    let after = host.rfind(']').unwrap_or(0);
-    host[after..].find(':').map_or(host, |colon| &host[..after + colon])
-}
-
-fn peer_address(session: &Session) -> Option<IpAddr> {
-    session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
-}
-
-/// gRPC: one body that carries messages whenever there are some.
-fn is_stream_of_messages(request: &RequestHeader) -> bool {
-    request.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-}
-
-fn over_tls(digest: &Digest) -> bool {
-    digest.ssl_digest.is_some()
-}
-
 /// What the client is told when proxying failed; `None` when there is nobody to tell.
-fn problem_of(error: &Error) -> Option<Problem> {
+pub(super) fn problem_of(error: &Error) -> Option<Problem> {
     let problem = match (error.esource(), error.etype()) {
         (_, ErrorType::HTTPStatus(413)) => BODY_TOO_LARGE,
         (_, kind) if *kind == NO_SERVER => {
@@ -528,56 +540,4 @@ fn problem_of(error: &Error) -> Option<Problem> {
 
 fn upstream(ctx: &Context) -> Option<&Arc<Upstream>> {
     ctx.route.as_ref().and_then(|route| route.upstream.as_ref())
-}
-
-fn verdict(ctx: &Context) -> Verdict {
-    match &ctx.permit {
-        Some(permit) if would_be_refused(permit, ctx).is_some() => Verdict::Observe,
-        Some(_) => Verdict::Permit,
-        None if (ctx.embedded.is_some() || ctx.preflight) && ctx.refused.is_none() => Verdict::Permit,
-        None => Verdict::Deny,
-    }
-}
-
-/// Why a request that passed would have been refused, if its route did not only observe.
-fn would_be_refused(permit: &Permit, ctx: &Context) -> Option<&'static str> {
-    permit.would_be_refused().or(ctx.counting.observed)
-}
-
-fn decision_line<'a>(
-    (session, ctx): (&'a Session, &'a Context),
-    verdict: Verdict,
-    (status, latency): (u16, Duration),
-) -> DecisionLine<'a> {
-    let permitted = ctx.permit.as_ref().map(|permit| (permit.token(), permit.cache_hit()));
-    let refused = ctx.refusal.as_ref().map(|refusal| (refusal.token(), refusal.cache_hit()));
-    let (token, cache_hit) = permitted.or(refused).unwrap_or_default();
-    let route = ctx.route.as_ref().map(|route| &*route.name).or(ctx.embedded);
-    let policy = ctx.route.as_ref().map(|route| &route.guard.policy);
-    let rule = match (&ctx.permit, &ctx.refusal) {
-        (Some(permit), _) => permit.rule(),
-        (None, Some(refusal)) => refusal.rule(),
-        (None, None) => None,
-    };
-    let place = policy.zip(rule).and_then(|(policy, rule)| policy.source(rule)).map(|source| source.line);
-    DecisionLine {
-        request_id: ctx.request_id.as_str(),
-        method: ctx.asked_for.as_ref().unwrap_or(&session.req_header().method).as_str(),
-        route: route.unwrap_or("-"),
-        rule: policy.zip(rule).map(|(policy, rule)| policy.text(rule)),
-        line: place.or(ctx.route.as_ref().map(|route| route.line)).unwrap_or_default(),
-        verdict,
-        reason: ctx
-            .permit
-            .as_ref()
-            .and_then(|permit| would_be_refused(permit, ctx))
-            .or(ctx.refused)
-            .unwrap_or_default(),
-        issuer: token.map(|token| &*token.facts.issuer),
-        client_id: token.and_then(|token| token.facts.client_id.as_deref()),
-        subject: token.map(|token| &*token.pseudonym),
-        cache_hit,
-        status,
-        latency,
-    }
 }

@@ -63,6 +63,8 @@ pub struct Counting {
     pub quota: Option<Quota>,
     /// Why it would have been refused, on a route that only observes.
     pub observed: Option<&'static str>,
+    /// What the request had when it was one too many.
+    pub permit: Option<Permit>,
 }
 
 impl Counting {
@@ -88,7 +90,13 @@ impl Counting {
         (permit, now): (&Permit, Instant),
     ) -> Result<(), Problem> {
         match &route.limits {
-            Some(limits) => self.take_up(limits.after(asker, permit, (self.quota, now)), route.guard.observes),
+            Some(limits) => {
+                let outcome = self.take_up(limits.after(asker, permit, (self.quota, now)), route.guard.observes);
+                if outcome.is_err() {
+                    self.permit = Some(permit.clone());
+                }
+                outcome
+            }
             None => Ok(()),
         }
     }
@@ -184,9 +192,10 @@ impl RateLimits {
                 None => self.key(limit, ("subject", &facts.issuer, &facts.subject)),
             },
             (CountedBy::Subject, Some(facts)) => self.key(limit, ("subject", &facts.issuer, &facts.subject)),
-            (CountedBy::Token, Some(_)) => match bearer::find(asker.request.headers, asker.request.query) {
+            (CountedBy::Token, Some(facts)) => match bearer::find(asker.request.headers, asker.request.query) {
                 Ok(Presented::Bearer(token)) => self.key(limit, ("token", token)),
-                Ok(Presented::Nothing) | Err(_) => of_address(),
+                // A browser's session has one for it.
+                Ok(Presented::Nothing) | Err(_) => self.key(limit, ("subject", &facts.issuer, &facts.subject)),
             },
         })
     }

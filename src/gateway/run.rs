@@ -1,18 +1,19 @@
-//! Setting the gateway going: sockets that are bound already begin to accept.
+//! Setting the gateway going: what answers on the public listeners, and the admin listener.
 //!
 //! Owns Pingora's settings, all of them explicit: its defaults are one thread, 16 retries and no idle limit for HTTP/2.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::{HttpServerApp, HttpServerOptions};
+use arc_swap::ArcSwap;
+use pingora::apps::HttpServerOptions;
 use pingora::protocols::http::v2::server::default_h2_options;
-use pingora::proxy::http_proxy;
+use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
-use tokio::sync::watch;
 
 use super::admin::Admin;
-use super::{Census, ConnectionLimits, Current, Listener, Proxy, RefusalLog, Service};
+use super::listener::{Ending, Manner};
+use super::{Census, ConnectionLimits, Current, Listener, Proxy, Service};
 
 /// Bounds of HTTP/2 connections (rule N5).
 #[derive(Clone, Debug)]
@@ -30,14 +31,8 @@ const MOST_TRIES: usize = 3;
 /// Connections to upstreams that are kept for the next request, per thread.
 const KEPT_CONNECTIONS: usize = 512;
 
-/// Accepts connections for the current gateway on every listener until `shutdown` says so.
-pub fn start(
-    current: &Arc<Current>,
-    listeners: Vec<(Listener, ConnectionLimits)>,
-    h2: &H2Limits,
-    census: &Arc<Census>,
-    shutdown: &watch::Receiver<bool>,
-) {
+/// Pingora's part: what answers the requests of all public listeners, and keeps the connections to upstreams.
+pub(super) fn app(current: &Arc<Current>, h2: &H2Limits) -> HttpProxy<Proxy> {
     let conf = ServerConf {
         max_retries: MOST_TRIES,
         upstream_keepalive_pool_size: KEPT_CONNECTIONS,
@@ -54,57 +49,42 @@ pub fn start(
     h2_options.max_concurrent_streams(h2.streams);
     h2_options.max_header_list_size(h2.header_list);
     app.h2_options = Some(h2_options);
-    let app = Arc::new(app);
-    let refusals: Arc<dyn RefusalLog> = current.load().metrics.clone();
-    for (listener, limits) in listeners {
-        let service = Service {
-            app: app.clone(),
-            limits,
-            census: census.clone(),
-            refusals: refusals.clone(),
-            shutdown: shutdown.clone(),
-            overload: Some(current.load().overload.clone()),
-            turned_away: Arc::default(),
-        };
-        spawn(service, listener);
-    }
+    app
 }
 
+/// How long the admin listener's thread waits for its last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(60);
+
 /// Accepts connections for the admin listener. It has places and a thread of its own, so that it answers when the public
-/// places are taken and the processors have more to do than they can.
+/// places are taken and the processors have more to do than they can; the answer counts them.
 ///
 /// # Errors
 /// When the system gives no thread.
 pub fn start_admin(
     admin: Admin,
-    listener: Listener,
+    listener: &Listener,
     limits: ConnectionLimits,
-    shutdown: &watch::Receiver<bool>,
-) -> std::io::Result<()> {
+    ending: &Ending,
+) -> std::io::Result<Arc<Census>> {
     const PLACES: usize = 64;
+    let census = Census::new(PLACES, PLACES);
     let service = Service {
         refusals: admin.metrics(),
         app: Arc::new(admin.app()),
-        limits,
-        census: Census::new(PLACES, PLACES),
-        shutdown: shutdown.clone(),
+        manner: Arc::new(ArcSwap::from_pointee(Manner { limits, certificate: None })),
+        census: census.clone(),
+        ending: ending.clone(),
         overload: None,
         turned_away: Arc::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new()
-        .name("faregate-admin".to_owned())
-        .spawn(move || runtime.block_on(accept(service, listener)))?;
-    Ok(())
-}
-
-fn spawn<A: HttpServerApp + Send + Sync + 'static>(service: Service<A>, listener: Listener) {
-    tokio::spawn(accept(service, listener));
-}
-
-async fn accept<A: HttpServerApp + Send + Sync + 'static>(service: Service<A>, listener: Listener) {
-    let address = listener.address();
-    if let Err(error) = service.accept(listener).await {
-        tracing::error!(listener.address = %address, error = %error, "a listener stopped");
-    }
+    let (listener, places) = (listener.clone(), census.clone());
+    let serve = move || {
+        runtime.block_on(async {
+            service.accept(listener).await;
+            places.drained(LAST_ANSWERS).await;
+        });
+    };
+    std::thread::Builder::new().name("faregate-admin".to_owned()).spawn(serve)?;
+    Ok(census)
 }

@@ -40,6 +40,8 @@ mod consent;
 mod consumer;
 mod device;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod grant;
 mod guesses;
 mod hint;

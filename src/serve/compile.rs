@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::StartError;
+use crate::browsers::{Entrance, Login};
 use crate::config::{self, Config, Target};
 use crate::enforce::{Accepted, Guard};
 use crate::gateway::{
@@ -15,9 +16,9 @@ use crate::gateway::{
 use crate::metrics::Metrics;
 use crate::route::{Host, RouteTable};
 
-/// The upstreams in the order of the configuration; `echo` is where the built-in one listens, if any wants it.
-pub(super) fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Vec<Arc<Upstream>> {
-    config.upstreams.iter().map(|upstream| Arc::new(Upstream::new(settings(upstream, echo)))).collect()
+/// One upstream; `echo` is where the built-in one listens, if any wants it.
+pub(super) fn upstream(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Arc<Upstream> {
+    Arc::new(Upstream::new(settings(upstream, echo)))
 }
 
 fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSettings {
@@ -63,14 +64,14 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSe
 /// [`StartError::Routes`] when two routes match the same requests.
 pub(super) fn routes(
     config: Vec<config::Route>,
-    upstreams: &[Arc<Upstream>],
+    (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]),
     (metrics, quotas): (&Metrics, &Arc<Quotas>),
 ) -> Result<RouteTable<Arc<Route>>, StartError> {
     let mut entries = Vec::new();
     for route in config {
         let hosts = hosts(&route);
         let pattern = route.pattern.clone();
-        let route = Arc::new(compiled(route, upstreams, (metrics, quotas)));
+        let route = Arc::new(compiled(route, (upstreams, logins), (metrics, quotas)));
         for host in hosts {
             entries.push((host, pattern.clone(), route.clone()));
         }
@@ -83,10 +84,15 @@ fn hosts(route: &config::Route) -> Vec<Option<Host>> {
     if route.hosts.is_empty() { vec![None] } else { route.hosts.iter().cloned().map(Some).collect() }
 }
 
-fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], (metrics, quotas): (&Metrics, &Arc<Quotas>)) -> Route {
+fn compiled(
+    route: config::Route,
+    (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]),
+    (metrics, quotas): (&Metrics, &Arc<Quotas>),
+) -> Route {
     // Who is where keeps what it has used when the configuration changes.
     let place = format!("{:?} {}", route.hosts, route.name);
     let exceeded = |limit: &str| metrics.rate_limited.with_label_values(&[route.name.as_str(), limit]);
+    let login = route.login.map(|login| entrance(&route, &logins[login.0]));
     // One without servers is elsewhere.
     let upstream = Some(&upstreams[route.upstream.0]).filter(|upstream| upstream.servers() > 0);
     let accepts = route.tokens.into_iter().map(|accepted| Accepted {
@@ -94,6 +100,7 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], (metrics, quotas)
         audience: accepted.audience.into_iter().map(Into::into).collect(),
     });
     Route {
+        login,
         line: route.line,
         guard: Guard {
             policy: route.policy,
@@ -112,6 +119,15 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], (metrics, quotas)
         upstream: upstream.cloned(),
         name: route.name.into(),
     }
+}
+
+fn entrance(route: &config::Route, login: &Arc<Login>) -> Entrance {
+    let name = |host: &Host| match host {
+        Host::Exact(name) => Some(name.clone()),
+        // Refused by the configuration.
+        Host::Suffix(_) => None,
+    };
+    Entrance { login: login.clone(), hosts: route.hosts.iter().filter_map(name).collect() }
 }
 
 /// The hosts that are served at all, when every route names its own (rule M6); the authorization server's is one of them.

@@ -139,6 +139,20 @@ pub struct Granted {
     pub permissions: Vec<String>,
 }
 
+/// The scope of a form, put together again from what was understood of it.
+///
+/// # Errors
+/// What [`Request::parse`] refuses.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::oauth) fn written_anew(form: &Parameters<'_>) -> Result<String, OAuthError> {
+    let request = Request::parse(form)?;
+    let words = request.targets.iter().map(|asked| match &asked.permissions {
+        Some(permissions) => format!("{PREFIX}{}:{}", asked.id_or_name, permissions.join(",")),
+        None => format!("{PREFIX}{}", asked.id_or_name),
+    });
+    Ok(words.collect::<Vec<_>>().join(" "))
+}
+
 /// One answer for unknown, foreign and not granted (F-189, F-195, F-196), so that nobody can list the others' entities.
 fn unknown_target() -> OAuthError {
     let description = "The scope names a target entity that does not exist or is not granted.";

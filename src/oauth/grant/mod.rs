@@ -10,6 +10,9 @@ pub(super) mod password;
 mod pkce;
 pub(super) mod refresh_token;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use client_credentials::written_anew;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
