@@ -4,11 +4,13 @@
 
 use super::binding::{self, Binding};
 use super::check::Check;
+use super::cors::{self, Cors};
 use super::issuers::IssuerIndex;
 use super::live;
 use super::logins::LoginIndex;
 use super::node::Scalar;
 use super::problem::Span;
+use super::rate_limit::{self, RateLimit};
 use super::routes::{Context, Draft};
 use super::upstreams;
 use super::values::{Timeouts, UpstreamIndex};
@@ -34,6 +36,8 @@ pub(super) struct Settled {
     pub login: Option<LoginIndex>,
     pub binding: Option<Binding>,
     pub live_permissions: bool,
+    pub cors: Option<Cors>,
+    pub limits: Vec<RateLimit>,
 }
 
 enum State {
@@ -125,6 +129,8 @@ fn settle_one(
     let websocket = fields.find("websocket").and_then(|node| websocket::check(node, check));
     let close_at_expiry = fields.boolean("close_at_expiry", check);
     let public = draft.public || (draft.requirement.is_none() && parent.is_some_and(|parent| parent.public));
+    let cors = cors::check(fields, parent.and_then(|parent| parent.cors.as_ref()), check);
+    let limits = rate_limit::check(fields, parent.map_or(&[], |parent| parent.limits.as_slice()), check);
     let rules = rules(draft, parent, check);
     let tokens = if public { Some(Vec::new()) } else { tokens(draft, parent, context, check) };
     let audience = audience(draft, parent, check);
@@ -147,6 +153,8 @@ fn settle_one(
         login: login.filter(|_| !public),
         binding: binding::settle(fields, parent.and_then(|parent| parent.binding), check),
         live_permissions: live::settled(draft, parent, check),
+        cors,
+        limits,
     })
 }
 

@@ -6,6 +6,7 @@ mod admin;
 mod binding;
 mod check;
 mod client_certificates;
+mod cors;
 mod declaration;
 mod directory;
 mod document;
@@ -30,6 +31,7 @@ mod parts;
 mod problem;
 mod process;
 mod public_url;
+mod rate_limit;
 mod report;
 mod require;
 mod resilience;
@@ -56,6 +58,7 @@ use aws_lc_rs::digest;
 
 pub use binding::Binding;
 pub use client_certificates::ClientCertificates;
+pub use cors::{Cors, OriginPattern, Origins};
 pub use declaration::{Declared, declared};
 pub use environment::Environment;
 pub use foreign::{ForeignIssuer, KeyLocation, Logout};
@@ -72,6 +75,7 @@ pub use parts::{Changes, Fingerprint, Parts};
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
 pub use public_url::PublicUrl;
+pub use rate_limit::{CountedBy, RateLimit};
 pub use report::{LayerReport, Outcome, Report, report};
 pub use resilience::{Balance, Eject, Hashed, Resilience};
 pub use routes::{RESERVED, table as route_table};
@@ -139,6 +143,8 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("routes", routes::KEYS),
         ("routes.require", require::COMBINING_KEYS),
         ("routes.websocket", websocket::KEYS),
+        ("routes.cors", cors::KEYS),
+        ("routes.limit", rate_limit::KEYS),
         ("forward", forward::KEYS),
         ("limits", limits::KEYS),
         ("log", process::LOG_KEYS),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::binding::Binding;
+use super::cors::Cors;
 use super::forward::Forward;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
@@ -21,6 +22,7 @@ use super::parts::Parts;
 use super::problem::Problem;
 use super::process::{Log, Shutdown, TokenCache};
 use super::public_url::PublicUrl;
+use super::rate_limit::RateLimit;
 use super::resilience::Resilience;
 use super::source::Source;
 use super::store::StoreLocation;
@@ -185,6 +187,10 @@ pub struct Route {
     pub login: Option<LoginIndex>,
     /// What tokens must be bound to; `None`: to nothing.
     pub binding: Option<Binding>,
+    /// Pages of other origins that may call it.
+    pub cors: Option<Cors>,
+    /// How often it may be called, and by whom.
+    pub limits: Vec<RateLimit>,
     /// Line of the route in the file, from 1.
     pub line: u32,
 }

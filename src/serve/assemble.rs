@@ -16,7 +16,7 @@ use super::{Opened, StartError, adapters, compile};
 use crate::api::Management;
 use crate::config::{Config, Fingerprint, Target};
 use crate::enforce::{Enforcer, Issuer, Possession, Pseudonyms, TokenCache};
-use crate::gateway::{self, Forwarder, Gateway, Upstream, admin};
+use crate::gateway::{self, Forwarder, Gateway, Overload, Quotas, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
 use crate::telemetry::{self, DecisionLog, Exporting, Tracer};
@@ -35,6 +35,9 @@ pub(super) struct Standing {
     pub web: web::Service,
     pub decisions: Arc<DecisionLog>,
     pub forget: Forget,
+    /// Whoever has used up a limit has so after a change of the configuration too.
+    pub quotas: Arc<Quotas>,
+    pub overload: Arc<Overload>,
 }
 
 /// What was made for a configuration, as far as the next one may go on with it. Dropping it ends what keeps it up to date.
@@ -127,10 +130,16 @@ pub(super) async fn assemble(
             (public_management, incoming.logouts, logins.paths),
             metrics.clone(),
         ),
-        routes: compile::routes(mem::take(&mut config.routes), (&upstreams, &logins.logins), metrics)?,
+        routes: compile::routes(
+            mem::take(&mut config.routes),
+            (&upstreams, &logins.logins),
+            (metrics, &standing.quotas),
+        )?,
         browsers: logins.browsers,
         enforcer: enforcer.clone(),
         metrics: metrics.clone(),
+        quotas: standing.quotas.clone(),
+        overload: standing.overload.clone(),
         administered,
     };
     let Believed { foreign, identities, .. } = believed;

@@ -10,8 +10,8 @@ use crate::browsers::{Entrance, Login};
 use crate::config::{self, Config, Target};
 use crate::enforce::{Accepted, Guard};
 use crate::gateway::{
-    ConnectionLimits, HeaderLimits, HealthSettings, RequestLimits, Route, ServerSettings, TlsSettings, Upstream,
-    UpstreamSettings,
+    ConnectionLimits, Cors, HeaderLimits, HealthSettings, PaceLimits, Quotas, RateLimits, RequestLimits, Route,
+    ServerSettings, TlsSettings, Upstream, UpstreamSettings,
 };
 use crate::library::demand;
 use crate::metrics::Metrics;
@@ -88,13 +88,13 @@ fn settings(upstream: &config::Upstream, tls: Option<TlsSettings>, echo: Option<
 pub(super) fn routes(
     config: Vec<config::Route>,
     (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]),
-    metrics: &Metrics,
+    (metrics, quotas): (&Metrics, &Arc<Quotas>),
 ) -> Result<RouteTable<Arc<Route>>, StartError> {
     let mut entries = Vec::new();
     for route in config {
         let hosts = hosts(&route);
         let pattern = route.pattern.clone();
-        let route = Arc::new(compiled(route, (upstreams, logins), metrics));
+        let route = Arc::new(compiled(route, (upstreams, logins), (metrics, quotas)));
         for host in hosts {
             entries.push((host, pattern.clone(), route.clone()));
         }
@@ -107,7 +107,14 @@ fn hosts(route: &config::Route) -> Vec<Option<Host>> {
     if route.hosts.is_empty() { vec![None] } else { route.hosts.iter().cloned().map(Some).collect() }
 }
 
-fn compiled(route: config::Route, (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]), metrics: &Metrics) -> Route {
+fn compiled(
+    route: config::Route,
+    (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]),
+    (metrics, quotas): (&Metrics, &Arc<Quotas>),
+) -> Route {
+    // Who is where keeps what it has used when the configuration changes.
+    let place = format!("{:?} {}", route.hosts, route.name);
+    let exceeded = |limit: &str| metrics.rate_limited.with_label_values(&[route.name.as_str(), limit]);
     let login = route.login.map(|login| entrance(&route, &logins[login.0]));
     // One without servers is elsewhere.
     let upstream = Some(&upstreams[route.upstream.0]).filter(|upstream| upstream.servers() > 0);
@@ -131,6 +138,8 @@ fn compiled(route: config::Route, (upstreams, logins): (&[Arc<Upstream>], &[Arc<
         forward_authorization: route.forward_authorization,
         websocket: route.websocket,
         ends_with_token: route.close_at_expiry,
+        cors: route.cors.as_ref().map(Cors::new),
+        limits: RateLimits::new(&route.limits, &place, quotas, exceeded),
         metrics: metrics.route(&route.name),
         upstream_duration: upstream.map(|upstream| metrics.upstream(upstream.name())),
         upstream: upstream.cloned(),
@@ -166,6 +175,7 @@ pub(super) fn connection_limits(limits: &config::Limits, h2c: bool) -> Connectio
         header_timeout: limits.header_for,
         keep_alive: limits.keep_alive_for,
         requests: limits.requests_per_connection,
+        send_timeout: limits.send_for,
         h2c,
     }
 }
@@ -175,5 +185,7 @@ pub(super) fn request_limits(limits: &config::Limits) -> RequestLimits {
         uri_size: limits.uri_size,
         header_fields: limits.header_fields,
         embedded_body: usize::try_from(limits.oauth_body).unwrap_or(usize::MAX),
+        pace: PaceLimits { pause: limits.body_for, rate: limits.body_rate },
+        send_timeout: limits.send_for,
     }
 }
