@@ -39,6 +39,7 @@ mod verify;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 pub use body_pace::PaceLimits;

@@ -193,7 +193,7 @@ impl RateLimits {
             },
             (CountedBy::Subject, Some(facts)) => self.key(limit, ("subject", &facts.issuer, &facts.subject)),
             (CountedBy::Token, Some(facts)) => match bearer::find(asker.request.headers, asker.request.query) {
-                Ok(Presented::Bearer(token)) => self.key(limit, ("token", token)),
+                Ok(Presented::Bearer(token) | Presented::Dpop(token)) => self.key(limit, ("token", token)),
                 // A browser's session has one for it.
                 Ok(Presented::Nothing) | Err(_) => self.key(limit, ("subject", &facts.issuer, &facts.subject)),
             },
@@ -271,6 +271,7 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::enforce::Sender;
     use crate::policy::NoParameters;
 
     fn limits(by: &[CountedBy]) -> RateLimits {
@@ -281,7 +282,13 @@ mod tests {
     }
 
     fn asker<'a>(headers: &'a http::HeaderMap, address: &str) -> Asker<'a> {
-        let request = Request { method: &http::Method::GET, headers, query: None, parameters: &NoParameters };
+        let request = Request {
+            method: &http::Method::GET,
+            headers,
+            query: None,
+            parameters: &NoParameters,
+            sender: Sender::default(),
+        };
         Asker { address: Some(address.parse().unwrap()), request }
     }
 
