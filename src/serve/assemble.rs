@@ -48,6 +48,8 @@ pub(super) struct Made {
     pub foreign: Vec<Foreign>,
     identities: Vec<Identity>,
     enforcer: Arc<Enforcer>,
+    login_section: Option<Fingerprint>,
+    logins: Logins,
     traces: Option<Traces>,
 }
 
@@ -95,10 +97,16 @@ pub(super) async fn assemble(
     let mut echo = before.and_then(|before| before.echo);
     let watched = upstreams(config, &mut echo, before.map_or(&[], |before| &before.upstreams), metrics).await?;
     let upstreams: Vec<_> = watched.iter().map(|watched| watched.upstream.clone()).collect();
-    let logins = Logins::new(config, standing, &believed, listening)?;
-    let enforcer = match before {
-        Some(before) if before.identities == believed.identities => before.enforcer.clone(),
-        Some(_) | None => Arc::new(enforcer(config, standing, believed.issuers, before)),
+    let login_section = config.parts.section("logins");
+    // Who is believed, and where people log in, goes on with all that it remembers if it is configured as before.
+    let same = before.filter(|before| before.identities == believed.identities);
+    let logins = match same.filter(|before| before.login_section == login_section) {
+        Some(before) => before.logins.clone(),
+        None => Logins::new(config, standing, &believed, listening)?,
+    };
+    let enforcer = match same {
+        Some(before) => before.enforcer.clone(),
+        None => Arc::new(enforcer(config, standing, believed.issuers, before)),
     };
     let incoming = Incoming::new(config, opened, (&believed.foreign, believed.tenants), (keys, metrics));
     let management = adapters::management(Management::new(
@@ -127,7 +135,7 @@ pub(super) async fn assemble(
         tracer: traces.as_ref().map(|traces| traces.tracer.clone()),
         embedded: adapters::embedded(
             (standing.web.clone(), keys.dialects_in_use().clone()),
-            (public_management, incoming.logouts, logins.paths),
+            (public_management, incoming.logouts, logins.paths.clone()),
             metrics.clone(),
         ),
         routes: compile::routes(
@@ -135,7 +143,7 @@ pub(super) async fn assemble(
             (&upstreams, &logins.logins),
             (metrics, &standing.quotas),
         )?,
-        browsers: logins.browsers,
+        browsers: logins.browsers.clone(),
         enforcer: enforcer.clone(),
         metrics: metrics.clone(),
         quotas: standing.quotas.clone(),
@@ -143,7 +151,7 @@ pub(super) async fn assemble(
         administered,
     };
     let Believed { foreign, identities, .. } = believed;
-    Ok((gateway, Made { upstreams: watched, echo, foreign, identities, enforcer, traces }))
+    Ok((gateway, Made { upstreams: watched, echo, foreign, identities, enforcer, login_section, logins, traces }))
 }
 
 impl Made {

@@ -27,6 +27,7 @@ use crate::secret::Secret;
 use crate::web;
 
 /// The logins of a configuration, in its order, and the sessions that begin with them.
+#[derive(Clone)]
 pub(super) struct Logins {
     pub logins: Vec<Arc<Login>>,
     pub browsers: Arc<Browsers>,
