@@ -32,6 +32,7 @@ use crate::api::Management;
 use crate::config::{self, Config, PublicUrl, StoreLocation, Target};
 use crate::directory::{Directory, News};
 use crate::enforce::{Enforcer, Pseudonyms, TokenCache};
+use crate::gateway::resources::Resources;
 use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
@@ -168,15 +169,23 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     };
     let limits = config.limits.clone();
     let h2c: Vec<bool> = config.listen.iter().map(|listener| listener.h2c).collect();
+    let hosts = compile::known_hosts(&config);
+    let routes = Arc::new(compile::routes(config.routes, &upstreams, &metrics)?);
+    let resources = Arc::new(Resources {
+        routes: routes.clone(),
+        public_url: public_url.clone(),
+        issuer_at: issuers::names(believed.names, &keys),
+    });
     let gateway = Arc::new(Gateway {
         forwarder: gateway::Forwarder::new(&config.forward),
         limits: compile::request_limits(&limits),
         trusted_proxies: config.trusted_proxies.clone(),
-        hosts: compile::known_hosts(&config),
+        hosts,
         unmatched: metrics.route("-"),
         decisions,
-        embedded: adapters::embedded(server, (public_management, incoming.logouts), metrics.clone()),
-        routes: compile::routes(config.routes, &upstreams, &metrics)?,
+        embedded: adapters::embedded(server, (public_management, incoming.logouts, resources), metrics.clone()),
+        routes,
+        public_url,
         enforcer,
         metrics,
     });

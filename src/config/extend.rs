@@ -26,6 +26,7 @@ pub(super) struct Settled {
     pub max_body: u64,
     pub forward_authorization: bool,
     pub websocket: bool,
+    pub resource_metadata: bool,
 }
 
 enum State {
@@ -115,6 +116,7 @@ fn settle_one(
     let max_body = fields.size("max_body", check).or_else(|| parent.map(|parent| parent.max_body));
     let forward_authorization = fields.boolean("forward_authorization", check);
     let websocket = fields.boolean("websocket", check);
+    let resource_metadata = fields.boolean("resource_metadata", check);
     let public = draft.public || (draft.requirement.is_none() && parent.is_some_and(|parent| parent.public));
     let rules = rules(draft, parent, check);
     let tokens = if public { Some(Vec::new()) } else { tokens(draft, parent, context, check) };
@@ -132,6 +134,7 @@ fn settle_one(
             .or_else(|| parent.map(|parent| parent.forward_authorization))
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
+        resource_metadata: resource_metadata.or_else(|| parent.map(|parent| parent.resource_metadata)).unwrap_or(true),
     })
 }
 

@@ -32,6 +32,7 @@ pub(super) const KEYS: &[&str] = &[
     "max_body",
     "forward_authorization",
     "websocket",
+    "resource_metadata",
 ];
 
 /// First segments of the gateway's own paths, which no route can have.
@@ -294,6 +295,7 @@ fn route(
         max_body: settled.max_body,
         forward_authorization: settled.forward_authorization,
         websocket: settled.websocket,
+        resource_metadata: settled.resource_metadata,
         line: draft.span.line,
     })
 }

@@ -150,6 +150,8 @@ pub struct Route {
     pub forward_authorization: bool,
     /// `Upgrade: websocket` is passed on.
     pub websocket: bool,
+    /// Clients are told who issues tokens for it (RFC 9728).
+    pub resource_metadata: bool,
     /// Line of the route in the file, from 1.
     pub line: u32,
 }

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::bearer::Ambiguity;
+use super::scope::MOST_SCOPES;
 use crate::jose;
 
 /// Why a request did not get a [`super::Permit`].
@@ -22,6 +23,15 @@ pub enum Denial {
     InsufficientScope { reason: &'static str, scope: String },
     /// It cannot be decided now: 503, never a permit and never a 401 (rule O1).
     Undecidable(&'static str),
+}
+
+/// What a challenge says beside the error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hints<'a> {
+    /// Where the resource describes itself (RFC 9728 5.1).
+    pub resource_metadata: Option<&'a str>,
+    /// What to ask a token for, unless the denial itself names scopes. Empty: nothing is known to help.
+    pub scope: &'a str,
 }
 
 /// What is wrong with a token.
@@ -84,7 +94,7 @@ impl Denial {
     }
 
     /// The value of `WWW-Authenticate` (RFC 6750 3); `None` when asking again with a token would not help.
-    pub fn challenge(&self) -> Option<String> {
+    pub fn challenge(&self, hints: &Hints<'_>) -> Option<String> {
         if matches!(self, Self::Undecidable(_)) {
             return None;
         }
@@ -93,10 +103,17 @@ impl Denial {
             // Writing to a string cannot fail.
             let _ = write!(challenge, ", error=\"{error}\", error_description=\"{}\"", self.description());
         }
-        if let Self::InsufficientScope { scope, .. } = self
-            && is_scope(scope)
-        {
+        let scope = match self {
+            Self::InsufficientScope { scope, .. } => scope,
+            Self::BadRequest(_) | Self::NoToken | Self::InvalidToken(_) | Self::Undecidable(_) => hints.scope,
+        };
+        if is_scope(scope) && scope.len() <= MOST_SCOPES {
             let _ = write!(challenge, ", scope=\"{scope}\"");
+        }
+        if let Some(place) = hints.resource_metadata.filter(|place| is_scope(place))
+            && !matches!(self, Self::BadRequest(_))
+        {
+            let _ = write!(challenge, ", resource_metadata=\"{place}\"");
         }
         Some(challenge)
     }
@@ -118,7 +135,8 @@ impl Denial {
     }
 }
 
-/// Whether text may stand between the quotes of the challenge's `scope` (RFC 6750 3: `scope-token`s and spaces).
+/// Whether text may stand between the quotes of a challenge without escapes: for `scope` (RFC 6750 3: `scope-token`s and
+/// spaces), and as good for a URL.
 fn is_scope(scope: &str) -> bool {
     !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~'))
 }
@@ -131,29 +149,59 @@ mod tests {
     #[test]
     fn challenges_follow_the_table() {
         let no_token = Denial::NoToken;
-        assert_eq!((no_token.status(), no_token.challenge().as_deref()), (401, Some("Bearer realm=\"faregate\"")));
+        assert_eq!(
+            (no_token.status(), no_token.challenge(&Hints::default()).as_deref()),
+            (401, Some("Bearer realm=\"faregate\""))
+        );
 
         let expired = Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired));
         assert_eq!((expired.status(), expired.code()), (401, "expired"));
-        assert!(expired.challenge().is_some_and(|challenge| challenge.contains("error=\"invalid_token\"")));
+        assert!(
+            expired.challenge(&Hints::default()).is_some_and(|challenge| challenge.contains("error=\"invalid_token\""))
+        );
 
         let ambiguous = Denial::BadRequest(Ambiguity::SeveralCredentials);
         assert_eq!((ambiguous.status(), ambiguous.error()), (400, Some("invalid_request")));
 
         let undecidable = Denial::Undecidable("store_unavailable");
-        assert_eq!((undecidable.status(), undecidable.challenge()), (503, None));
+        assert_eq!((undecidable.status(), undecidable.challenge(&Hints::default())), (503, None));
     }
 
     // RFC 6750 3: a scope cannot end the quoted string
     #[test]
     fn only_legal_scopes_are_named() {
         let denial = |scope: &str| Denial::InsufficientScope { reason: "missing_scope", scope: scope.into() };
-        assert!(denial("orders:write a").challenge().is_some_and(|text| text.ends_with(", scope=\"orders:write a\"")));
+        assert!(
+            denial("orders:write a")
+                .challenge(&Hints::default())
+                .is_some_and(|text| text.ends_with(", scope=\"orders:write a\""))
+        );
         for scope in ["", "a\"b", "a\\b", "é"] {
             assert!(
-                denial(scope).challenge().is_some_and(|text| !text.contains("scope=\"a") && !text.contains(", scope=")),
+                denial(scope)
+                    .challenge(&Hints::default())
+                    .is_some_and(|text| !text.contains("scope=\"a") && !text.contains(", scope=")),
                 "{scope}"
             );
+        }
+    }
+    // RFC 6750 3, RFC 9728 5.1
+    #[test]
+    fn challenges_say_where_to_get_a_token_and_for_what() {
+        let place = "https://gate.example/.well-known/oauth-protected-resource/a";
+        let hints = Hints { resource_metadata: Some(place), scope: "a b" };
+        let said = format!("scope=\"a b\", resource_metadata=\"{place}\"");
+        let no_token = format!("Bearer realm=\"faregate\", {said}");
+        assert_eq!(Denial::NoToken.challenge(&hints), Some(no_token));
+        let revoked = Denial::InvalidToken(TokenFault::Revoked).challenge(&hints).unwrap_or_default();
+        assert!(revoked.contains("error=\"invalid_token\"") && revoked.ends_with(&said), "{revoked}");
+        let lacking = Denial::InsufficientScope { reason: "missing_scope", scope: "c".into() };
+        let lacking = lacking.challenge(&hints).unwrap_or_default();
+        assert!(lacking.contains("scope=\"c\", resource_metadata=") && !lacking.contains("a b"), "{lacking}");
+        // Nothing ends the quoted string, and no list is longer than a header field should be.
+        for (place, scope) in [("https://a\"b", "a\"b"), ("https://\u{e9}", &"a ".repeat(2000))] {
+            let hints = Hints { resource_metadata: Some(place), scope };
+            assert_eq!(Denial::NoToken.challenge(&hints).as_deref(), Some("Bearer realm=\"faregate\""));
         }
     }
 }

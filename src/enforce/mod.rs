@@ -11,6 +11,7 @@ mod known;
 mod permit;
 mod pseudonym;
 mod refusal;
+mod scope;
 mod token;
 
 use std::sync::Arc;
@@ -23,19 +24,20 @@ use serde_json::Value;
 
 pub use bearer::{Ambiguity, Presented};
 pub use cache::TokenCache;
-pub use denial::{Denial, TokenFault};
+pub use denial::{Denial, Hints, TokenFault};
 pub use identity::Identity;
 use known::{INACTIVE, Known};
 pub use known::{Introspected, Introspection, TokensAsked};
 pub use permit::Permit;
 pub use pseudonym::Pseudonyms;
 pub use refusal::Refusal;
+pub use scope::scopes_of;
 use token::Cleared;
 pub use token::VerifiedToken;
 
 use crate::clock::Clock;
 use crate::jose::{self, Expectations, KeySet};
-use crate::policy::{ClaimNames, Decision, Facts, Parameters, Policy, Reason, RuleId, Target, TokenFacts};
+use crate::policy::{ClaimNames, Decision, Facts, Parameters, Policy, RuleId, TokenFacts};
 use crate::revocations::Revocations;
 
 /// An issuer whose tokens are verified here, without asking anybody.
@@ -163,7 +165,8 @@ impl Enforcer {
     pub async fn check(&self, guard: &Guard, request: Request<'_>) -> Result<Permit, Refusal> {
         match self.judge(guard, request).await {
             Err(refusal) if guard.observes => Ok(Permit::observed(refusal)),
-            verdict => verdict,
+            Err(refusal) => Err(refusal.of_request(guard, &request)),
+            Ok(permit) => Ok(permit),
         }
     }
 
@@ -377,28 +380,6 @@ pub struct CacheCounts {
     pub tokens: u64,
 }
 
-/// What a token must be asked for with to pass, for the challenge of a 403 (RFC 6750 3.1): the scopes of a scope rule, or
-/// the scope that asks for an entity permission.
-fn scope_to_ask_for(policy: &Policy, rule: Option<RuleId>, reason: &Reason, parameters: &dyn Parameters) -> String {
-    match reason {
-        Reason::MissingScope { scopes } => scopes.to_string(),
-        Reason::MissingPermission => {
-            let wanted = rule.and_then(|rule| policy.permission(rule));
-            let target = wanted.and_then(|(_, target)| match target {
-                Target::Entity(entity) => Some(entity.as_str()),
-                Target::Parameter(name) => parameters.parameter(name),
-            });
-            wanted
-                .zip(target)
-                .map(|((permission, _), target)| format!("target-entity:{target}:{permission}"))
-                .unwrap_or_default()
-        }
-        Reason::NoToken | Reason::MethodNotAllowed | Reason::MissingRole | Reason::ClaimMismatch | Reason::Denied => {
-            String::new()
-        }
-    }
-}
-
 /// What this route says about a good token.
 fn decide(guard: &Guard, request: &Request<'_>, token: &VerifiedToken) -> Result<RuleId, (Denial, Option<RuleId>)> {
     check_accepted(guard, token).map_err(|denial| (denial, None))?;
@@ -406,7 +387,7 @@ fn decide(guard: &Guard, request: &Request<'_>, token: &VerifiedToken) -> Result
     match guard.policy.decide(request.method, &facts) {
         Decision::Permit { rule } => Ok(rule),
         Decision::Deny { rule, reason } => {
-            let scope = scope_to_ask_for(&guard.policy, rule, &reason, request.parameters);
+            let scope = scope::of_refused(&guard.policy, (rule, &reason), request.parameters);
             Err((Denial::InsufficientScope { reason: reason.as_str(), scope }, rule))
         }
     }

@@ -14,6 +14,7 @@ mod listener;
 mod panic;
 mod proxy;
 mod request_id;
+pub mod resources;
 mod respond;
 mod run;
 mod upgrade;
@@ -34,7 +35,7 @@ pub use request_id::RequestId;
 pub use run::{H2Limits, start, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 
-use crate::config::Network;
+use crate::config::{Network, PublicUrl};
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
@@ -42,12 +43,14 @@ use crate::telemetry::DecisionLog;
 
 /// Everything the phases need, compiled once and shared by every connection.
 pub struct Gateway {
-    pub routes: RouteTable<Arc<Route>>,
+    pub routes: Arc<RouteTable<Arc<Route>>>,
     pub enforcer: Arc<Enforcer>,
     pub forwarder: Forwarder,
     /// Answers our own paths.
     pub embedded: Embedded,
     pub limits: RequestLimits,
+    /// What resources are called by.
+    pub public_url: PublicUrl,
     pub trusted_proxies: Vec<Network>,
     /// The only hosts that are served, when every route names its hosts (rule M6).
     pub hosts: Option<Vec<Host>>,
@@ -74,6 +77,10 @@ pub struct Route {
     /// Where it stands in the configuration.
     pub line: u32,
     pub guard: Guard,
+    /// Empty means every host.
+    pub hosts: Vec<Host>,
+    /// What clients are told of it; `None` where nothing is published.
+    pub resource: Option<resources::Resource>,
     /// `None`: another gateway serves what is decided on here.
     pub upstream: Option<Arc<Upstream>>,
     /// Replaces the upstream's own read timeout.

@@ -22,6 +22,7 @@ use super::context::Context;
 use super::embed::{self, Outcome, Peer};
 use super::forward::Forwarding;
 use super::panic::{Panicked, caught};
+use super::resources;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::upgrade::Hold;
 use super::upstream::Upstream;
@@ -265,7 +266,11 @@ impl Proxy {
         };
         let permit = match self.0.enforcer.check(&route.guard, request).await {
             Ok(permit) => permit,
-            Err(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
+            Err(refusal) => {
+                let named = header.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(host);
+                let place = resources::metadata_url(route, &self.0.public_url, (named, &path));
+                return Err(Problem::refused(ctx.refusal.insert(refusal), place.as_deref()));
+            }
         };
         drop(found);
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
@@ -311,7 +316,10 @@ impl Proxy {
             parameters: &parameters,
         };
         let outcome = self.0.enforcer.check(&route.guard, request).await;
-        outcome.map_err(|refusal| Problem::from(&ctx.refusal.insert(refusal).denial))
+        outcome.map_err(|refusal| {
+            let place = resources::metadata_url(route, &self.0.public_url, (&original.host, &path));
+            Problem::refused(ctx.refusal.insert(refusal), place.as_deref())
+        })
     }
 
     /// A bug of ours: the request is refused and the bug is counted.

@@ -9,7 +9,7 @@ use pingora::proxy::Session;
 use serde_json::json;
 
 use super::header_block::Refusal;
-use crate::enforce::Denial;
+use crate::enforce;
 
 pub const REQUEST_ID: &str = "X-Request-Id";
 
@@ -69,14 +69,16 @@ impl Problem {
     }
 }
 
-impl From<&Denial> for Problem {
-    fn from(denial: &Denial) -> Self {
+impl Problem {
+    /// The answer to a refused request; `resource_metadata` is where the resource describes itself, if it does.
+    pub fn refused(refusal: &enforce::Refusal, resource_metadata: Option<&str>) -> Self {
+        let denial = &refusal.denial;
         Self {
             status: denial.status(),
             code: denial.code(),
             detail: denial.description(),
             error: denial.error(),
-            challenge: denial.challenge(),
+            challenge: refusal.challenge(resource_metadata),
             allow: None,
         }
     }
@@ -154,7 +156,8 @@ mod tests {
     // UX 8, F-344
     #[test]
     fn a_problem_names_its_code_and_request() {
-        let document: serde_json::Value = serde_json::from_str(&Problem::from(&Denial::NoToken).json("r1")).unwrap();
+        let document: serde_json::Value =
+            serde_json::from_str(&Problem::refused(&enforce::Denial::NoToken.into(), None).json("r1")).unwrap();
         assert_eq!(document["status"], 401);
         assert_eq!(document["code"], "no_token");
         assert_eq!(document["request_id"], "r1");

@@ -34,6 +34,7 @@ mod rule_set;
 mod suggest;
 #[cfg(test)]
 mod testing;
+mod wanted;
 
 pub use claims::ClaimNames;
 pub use compile::{CompileError, Policy, RuleId};
@@ -44,3 +45,4 @@ pub use facts::{Facts, NoParameters, Parameters, Permissions, TargetPermissions,
 pub use parse::{parse_claim_name, parse_rule};
 pub use rule::{ClaimPath, Rule, RuleKind, RuleSource, Target};
 pub use rule_set::RuleSet;
+pub use wanted::Wanted;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::api::{self, Management};
 use crate::directory::Directory;
 use crate::enforce::{Issuer, Trusted, Unknown};
+use crate::gateway::resources::{self, Resources};
 use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
 use crate::issuers;
 use crate::metrics::Metrics;
@@ -56,15 +57,15 @@ pub(super) fn management(api: Management) -> Endpoints {
 }
 
 /// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, the
-/// management API's where it is public, and where other issuers tell of logouts.
+/// management API's where it is public, where other issuers tell of logouts, and what resources tell of themselves.
 pub(super) fn embedded(
     server: Arc<AuthorizationServer>,
-    (management, logouts): (Option<Endpoints>, Endpoints),
+    (management, logouts, resources): (Option<Endpoints>, Endpoints, Arc<Resources>),
     metrics: Arc<Metrics>,
 ) -> Embedded {
     let in_use = server.keys().dialects_in_use().clone();
     let service = web::Service::new(web::router(server));
-    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([issuers::LOGOUT]);
+    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([issuers::LOGOUT, resources::PATTERN]);
     let durations = patterns.map(|pattern| (pattern, metrics.durations(pattern))).collect();
     let is_public = management.is_some();
     let pattern_of = move |path: &str| own_pattern_of(&in_use, is_public, path);
@@ -74,6 +75,9 @@ pub(super) fn embedded(
         }
         if issuers::pattern_of(request.uri().path()).is_some() {
             return logouts(request);
+        }
+        if resources::pattern_of(request.uri().path()).is_some() {
+            return Box::pin(std::future::ready(resources.answer(&request)));
         }
         let (service, metrics) = (service.clone(), metrics.clone());
         Box::pin(async move {
@@ -94,7 +98,10 @@ pub(super) fn embedded(
 /// The pattern of a path that is ours while these dialects are in use.
 pub(super) fn own_pattern_of(in_use: &InUse, management_is_public: bool, path: &str) -> Option<&'static str> {
     let managed = || if management_is_public { api::pattern_of(path) } else { None };
-    web::pattern_of(in_use, path).or_else(managed).or_else(|| issuers::pattern_of(path))
+    web::pattern_of(in_use, path)
+        .or_else(managed)
+        .or_else(|| issuers::pattern_of(path))
+        .or_else(|| resources::pattern_of(path))
 }
 
 fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {

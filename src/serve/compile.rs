@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::StartError;
 use crate::config::{self, Config, Target};
-use crate::enforce::{Accepted, Guard};
+use crate::enforce::{Accepted, Guard, scopes_of};
+use crate::gateway::resources::Resource;
 use crate::gateway::{
     ConnectionLimits, HeaderLimits, HealthSettings, RequestLimits, Route, ServerSettings, Upstream, UpstreamSettings,
 };
@@ -85,6 +86,7 @@ fn hosts(route: &config::Route) -> Vec<Option<Host>> {
 fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics) -> Route {
     // One without servers is elsewhere.
     let upstream = Some(&upstreams[route.upstream.0]).filter(|upstream| upstream.servers() > 0);
+    let resource = resource(&route);
     let accepts = route.tokens.into_iter().map(|accepted| Accepted {
         issuer: accepted.issuer.0,
         audience: accepted.audience.into_iter().map(Into::into).collect(),
@@ -99,8 +101,19 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
         metrics: metrics.route(&route.name),
         upstream_duration: upstream.map(|upstream| metrics.upstream(upstream.name())),
         upstream: upstream.cloned(),
+        hosts: route.hosts,
+        resource,
         name: route.name.into(),
     }
+}
+
+/// What a route tells of itself: protected ones only, and unless the configuration says no.
+fn resource(route: &config::Route) -> Option<Resource> {
+    (route.resource_metadata && route.policy.asks_for_tokens()).then(|| Resource {
+        issuers: route.tokens.iter().map(|accepted| accepted.issuer.0).collect(),
+        scopes: scopes_of(&route.policy),
+        has_hosts: !route.hosts.is_empty(),
+    })
 }
 
 /// The hosts that are served at all, when every route names its own (rule M6); the authorization server's is one of them.

@@ -11,6 +11,7 @@ use super::{Opened, StartError, adapters};
 use crate::config::{Config, IssuerKind};
 use crate::enforce::{Enforcer, Issuer};
 use crate::gateway::Endpoints;
+use crate::gateway::resources::IssuerAt;
 use crate::issuers::{Fetcher, ForeignIssuer, LogoutEndpoint, OperatorEndpoint, Outbound, Revoker};
 use crate::metrics::Metrics;
 use crate::model::Tenant;
@@ -24,6 +25,15 @@ pub(super) struct Believed {
     pub foreign: Vec<Foreign>,
     /// Tenants of ours, by their names in the configuration.
     pub tenants: Vec<(String, Uuid)>,
+    /// What each of the issuers calls itself.
+    pub names: Vec<Named>,
+}
+
+/// Where an issuer's name is known.
+pub(super) enum Named {
+    /// One of our tenants, which may be renamed.
+    Tenant(Uuid),
+    Foreign(String),
 }
 
 /// Somebody else.
@@ -52,13 +62,14 @@ pub(super) async fn believed(
     (keys, metrics): (&Arc<KeyRing>, &Arc<Metrics>),
 ) -> Result<Believed, StartError> {
     let tenants = opened.directory.tenants().await?;
-    let mut believed = Believed { issuers: Vec::new(), foreign: Vec::new(), tenants: Vec::new() };
+    let mut believed = Believed { issuers: Vec::new(), foreign: Vec::new(), tenants: Vec::new(), names: Vec::new() };
     let mut outbound = None;
     for issuer in &config.issuers {
         match &issuer.kind {
             IssuerKind::Tenant(tenant) => {
                 let tenant_id = tenant_id((&issuer.name, tenant.as_deref()), &tenants, keys)?;
                 believed.tenants.push((issuer.name.clone(), tenant_id));
+                believed.names.push(Named::Tenant(tenant_id));
                 believed.issuers.push(Arc::new(adapters::LocalTenant {
                     tenant_id,
                     keys: keys.clone(),
@@ -77,11 +88,24 @@ pub(super) async fn believed(
                 let foreign = Arc::new(ForeignIssuer::new(&issuer.name, settings, outbound));
                 believed.issuers.push(foreign.clone());
                 let (name, url) = (issuer.name.clone(), settings.issuer.clone());
+                believed.names.push(Named::Foreign(url.clone()));
                 believed.foreign.push(Foreign { name, url, issuer: foreign });
             }
         }
     }
     Ok(believed)
+}
+
+/// What clients are told who ask where tokens come from: issuers whose metadata can be found (RFC 9728 2).
+pub(super) fn names(names: Vec<Named>, keys: &Arc<KeyRing>) -> Box<IssuerAt> {
+    let keys = keys.clone();
+    Box::new(move |place| match names.get(place)? {
+        Named::Foreign(url) => Some(url.clone()),
+        Named::Tenant(id) => {
+            let issuer = keys.issuer(Some(*id)).filter(|issuer| issuer.is_discoverable());
+            issuer.map(|issuer| issuer.issuer.to_string())
+        }
+    })
 }
 
 fn tenant_id((issuer, tenant): (&str, Option<&str>), tenants: &[Tenant], keys: &KeyRing) -> Result<Uuid, StartError> {
