@@ -4,10 +4,12 @@
 //! `gateway::respond` does.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::bearer::Ambiguity;
 use super::scope::MOST_SCOPES;
 use crate::jose;
+use crate::policy::{Reason, StepUp};
 
 /// Why a request did not get a [`super::Permit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum Denial {
     /// A good token without what the rule asks for: 403. `reason` is the policy's, `scope` what to ask
     /// for, empty when no scope would help.
     InsufficientScope { reason: &'static str, scope: String },
+    /// A good token of a person who has to authenticate again: 401 (RFC 9470 3). `reason` is the policy's.
+    InsufficientAuthentication { reason: &'static str, wanted: Arc<StepUp> },
     /// It cannot be decided now: 503, never a permit and never a 401 (rule O1).
     Undecidable(&'static str),
 }
@@ -62,11 +66,28 @@ impl TokenFault {
 }
 
 impl Denial {
+    /// What a policy's reason means for a request with a good token; `scope` is what to ask for, empty when no scope would
+    /// help.
+    pub fn of(reason: &Reason, scope: String) -> Self {
+        match reason {
+            Reason::WeakAuthentication { wanted } | Reason::OldAuthentication { wanted } => {
+                Self::InsufficientAuthentication { reason: reason.as_str(), wanted: Arc::clone(wanted) }
+            }
+            Reason::NoToken => Self::NoToken,
+            Reason::MethodNotAllowed
+            | Reason::MissingScope { .. }
+            | Reason::MissingRole
+            | Reason::MissingPermission
+            | Reason::ClaimMismatch
+            | Reason::Denied => Self::InsufficientScope { reason: reason.as_str(), scope },
+        }
+    }
+
     /// The status of the answer (RFC 6750 3.1).
     pub fn status(&self) -> u16 {
         match self {
             Self::BadRequest(_) => 400,
-            Self::NoToken | Self::InvalidToken(_) => 401,
+            Self::NoToken | Self::InvalidToken(_) | Self::InsufficientAuthentication { .. } => 401,
             Self::InsufficientScope { .. } => 403,
             Self::Undecidable(_) => 503,
         }
@@ -78,7 +99,7 @@ impl Denial {
             Self::BadRequest(ambiguity) => ambiguity.as_str(),
             Self::NoToken => "no_token",
             Self::InvalidToken(fault) => fault.as_str(),
-            Self::InsufficientScope { reason, .. } => reason,
+            Self::InsufficientScope { reason, .. } | Self::InsufficientAuthentication { reason, .. } => reason,
             Self::Undecidable(what) => what,
         }
     }
@@ -90,6 +111,7 @@ impl Denial {
             Self::NoToken | Self::Undecidable(_) => None,
             Self::InvalidToken(_) => Some("invalid_token"),
             Self::InsufficientScope { .. } => Some("insufficient_scope"),
+            Self::InsufficientAuthentication { .. } => Some("insufficient_user_authentication"),
         }
     }
 
@@ -105,8 +127,21 @@ impl Denial {
         }
         let scope = match self {
             Self::InsufficientScope { scope, .. } => scope,
-            Self::BadRequest(_) | Self::NoToken | Self::InvalidToken(_) | Self::Undecidable(_) => hints.scope,
+            Self::BadRequest(_)
+            | Self::NoToken
+            | Self::InvalidToken(_)
+            | Self::InsufficientAuthentication { .. }
+            | Self::Undecidable(_) => hints.scope,
         };
+        if let Self::InsufficientAuthentication { wanted, .. } = self {
+            let acr_values = wanted.acr_values.join(" ");
+            if is_scope(&acr_values) {
+                let _ = write!(challenge, ", acr_values=\"{acr_values}\"");
+            }
+            if let Some(seconds) = wanted.max_age {
+                let _ = write!(challenge, ", max_age=\"{seconds}\"");
+            }
+        }
         if is_scope(scope) && scope.len() <= MOST_SCOPES {
             let _ = write!(challenge, ", scope=\"{scope}\"");
         }
@@ -130,6 +165,10 @@ impl Denial {
             Self::InvalidToken(TokenFault::Revoked) => "The access token was revoked",
             Self::InvalidToken(_) => "The access token is not valid here",
             Self::InsufficientScope { .. } => "The access token does not permit this request",
+            Self::InsufficientAuthentication { wanted, .. } if wanted.acr_values.is_empty() => {
+                "A more recent authentication of the user is needed"
+            }
+            Self::InsufficientAuthentication { .. } => "Another authentication of the user is needed",
             Self::Undecidable(_) => "The request cannot be decided now",
         }
     }

@@ -35,7 +35,7 @@ pub use scope::scopes_of;
 use token::Cleared;
 pub use token::VerifiedToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixSeconds};
 use crate::jose::{self, Expectations, KeySet};
 use crate::policy::{ClaimNames, Decision, Facts, Parameters, Policy, RuleId, TokenFacts};
 use crate::revocations::Revocations;
@@ -207,7 +207,7 @@ impl Enforcer {
             return Err(Refusal::of_token(Denial::InvalidToken(TokenFault::Revoked), verified, cache_hit));
         }
         // 5. Decide.
-        match decide(guard, &request, &verified) {
+        match decide(guard, &request, (&verified, now)) {
             Ok(rule) => Ok(Permit::of_token(verified, cache_hit, rule)),
             Err((denial, rule)) => Err(Refusal::of_token(denial, verified, cache_hit).by(rule)),
         }
@@ -381,14 +381,18 @@ pub struct CacheCounts {
 }
 
 /// What this route says about a good token.
-fn decide(guard: &Guard, request: &Request<'_>, token: &VerifiedToken) -> Result<RuleId, (Denial, Option<RuleId>)> {
+fn decide(
+    guard: &Guard,
+    request: &Request<'_>,
+    (token, now): (&VerifiedToken, UnixSeconds),
+) -> Result<RuleId, (Denial, Option<RuleId>)> {
     check_accepted(guard, token).map_err(|denial| (denial, None))?;
-    let facts = Facts::of_token(&token.facts, request.parameters);
+    let facts = Facts::of_token(&token.facts, request.parameters, now);
     match guard.policy.decide(request.method, &facts) {
         Decision::Permit { rule } => Ok(rule),
         Decision::Deny { rule, reason } => {
             let scope = scope::of_refused(&guard.policy, (rule, &reason), request.parameters);
-            Err((Denial::InsufficientScope { reason: reason.as_str(), scope }, rule))
+            Err((Denial::of(&reason, scope), rule))
         }
     }
 }

@@ -38,9 +38,13 @@ pub(super) fn of_refused(
             let named = wanted.and_then(|(permission, target)| Some((permission, name_of(target, parameters)?)));
             named.and_then(|(permission, target)| for_permission(permission, target)).unwrap_or_default()
         }
-        Reason::NoToken | Reason::MethodNotAllowed | Reason::MissingRole | Reason::ClaimMismatch | Reason::Denied => {
-            String::new()
-        }
+        Reason::NoToken
+        | Reason::MethodNotAllowed
+        | Reason::MissingRole
+        | Reason::ClaimMismatch
+        | Reason::WeakAuthentication { .. }
+        | Reason::OldAuthentication { .. }
+        | Reason::Denied => String::new(),
     }
 }
 

@@ -16,6 +16,7 @@ use super::cursor::{is_parameter_name, is_scope};
 use super::facts::is_uuid;
 use super::rule::{ClaimPath, Rule, RuleKind, RuleSource, Target};
 use super::rule_set::RuleSet;
+use super::step_up::StepUp;
 use super::wanted::Wanted;
 
 /// Rules may be nested this deep once `extends` chains are composed; the stack stays small at any depth below.
@@ -77,6 +78,8 @@ pub(super) enum Check {
     AnyScope { one_of: Box<[Box<str>]>, challenge: Arc<str> },
     Role(Box<str>),
     Permission { permission: Box<str>, on: Target },
+    Acr { one_of: Box<[Box<str>]>, wanted: Arc<StepUp> },
+    AuthenticatedWithin { seconds: u32, wanted: Arc<StepUp> },
     Claim { path: Box<[Box<str>]>, values: Values },
     ClaimParameter { path: Box<[Box<str>]>, parameter: Box<str> },
     All(Box<[Node]>),
@@ -177,6 +180,8 @@ impl Node {
             | Check::AnyScope { .. }
             | Check::Role(_)
             | Check::Permission { .. }
+            | Check::Acr { .. }
+            | Check::AuthenticatedWithin { .. }
             | Check::Claim { .. }
             | Check::ClaimParameter { .. }
             | Check::Not(_) => false,
@@ -231,6 +236,13 @@ impl Compiler {
                 Some(on) => Check::Permission { permission: permission.as_str().into(), on },
                 None => return refuse("no entity is named"),
             },
+            RuleKind::Acr(values) if values.is_empty() || !values.iter().all(|value| is_scope(value)) => {
+                return refuse("a value of `acr` has printable ASCII only, without space, `\"` and `\\`");
+            }
+            RuleKind::Acr(values) => Check::Acr { one_of: boxed(values), wanted: required.step_up_with(rule) },
+            RuleKind::AuthenticatedWithin(seconds) => {
+                Check::AuthenticatedWithin { seconds: *seconds, wanted: required.step_up_with(rule) }
+            }
             RuleKind::ClaimEquals(path, value) => match claim(path, std::slice::from_ref(value)) {
                 Some(check) => check,
                 None => return refuse("a claim is compared with text, a number, true or false"),

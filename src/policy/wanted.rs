@@ -57,6 +57,8 @@ fn collect<'n>(node: &'n Node, wanted: &mut Wanted, known: &mut Known<'n>) {
         Check::Public
         | Check::Authenticated
         | Check::Role(_)
+        | Check::Acr { .. }
+        | Check::AuthenticatedWithin { .. }
         | Check::Claim { .. }
         | Check::ClaimParameter { .. }
         | Check::Not(_) => {}
