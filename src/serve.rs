@@ -34,6 +34,7 @@ use crate::directory::{Directory, News};
 use crate::enforce::{Enforcer, Pseudonyms, TokenCache};
 use crate::gateway::resources::Resources;
 use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin};
+use crate::jose::Algorithm;
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
@@ -101,7 +102,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let pseudonyms = Pseudonyms::new(&keys.derived_key(b"faregate pseudonyms"));
     // What was revoked before is refused from the first request on.
     revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
-    let cache = TokenCache::new(config.token_cache.size);
+    let destinations = compile::destinations(&config);
+    let cache = TokenCache::with_forwarded(config.token_cache.size, destinations.iter().flatten().count());
     let enforcer = Enforcer::new(believed.issuers, cache, opened.clock.clone(), pseudonyms);
     let enforcer = Arc::new(enforcer.with_revocations(opened.revocations.clone()));
     // 4. The gateway around them.
@@ -170,7 +172,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let limits = config.limits.clone();
     let h2c: Vec<bool> = config.listen.iter().map(|listener| listener.h2c).collect();
     let hosts = compile::known_hosts(&config);
-    let routes = Arc::new(compile::routes(config.routes, &upstreams, &metrics)?);
+    let destinations: Vec<_> = upstreams.iter().cloned().zip(destinations).collect();
+    let routes = Arc::new(compile::routes(config.routes, &destinations, &metrics)?);
+    let forwarded = Arc::new(adapters::forwarded_keys(&keys, &public_url));
     let resources = Arc::new(Resources {
         routes: routes.clone(),
         public_url: public_url.clone(),
@@ -183,8 +187,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         hosts,
         unmatched: metrics.route("-"),
         decisions,
-        embedded: adapters::embedded(server, (public_management, incoming.logouts, resources), metrics.clone()),
+        embedded: adapters::embedded(
+            server,
+            (public_management, incoming.logouts, (resources, forwarded)),
+            metrics.clone(),
+        ),
         routes,
+        minter: adapters::minter(&keys, &public_url, &running.opened),
         public_url,
         enforcer,
         metrics,
@@ -273,6 +282,7 @@ pub(crate) async fn key_ring(
     let settings = Settings {
         publish_for: open::seconds(config.keys.publish_before_for),
         keep_for: open::seconds(config.keys.keep_after_for),
+        forwarded_algorithm: forwarded_algorithm(config),
         // Tenants that are declared together are of the same age.
         default_tenant: tenants.iter().find(|tenant| tenant.name == Directory::DEFAULT_TENANT).map(|tenant| tenant.id),
         ..Settings::new(public_url.as_str())
@@ -286,6 +296,12 @@ pub(crate) async fn key_ring(
         opened.entropy.clone(),
     );
     keys.await.map_err(StartError::from)
+}
+
+/// `None` if no upstream gets a token of our own: then no key is made for it.
+fn forwarded_algorithm(config: &Config) -> Option<Algorithm> {
+    let is_used = config.upstreams.iter().any(|upstream| config.forward.jwt.of(upstream).is_some());
+    is_used.then_some(config.forward.jwt.algorithm)
 }
 
 async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstream>>, StartError> {

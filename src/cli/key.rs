@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE};
 use crate::config::Config;
 use crate::model::{KeyPurpose, KeyState, StoredKey};
+use crate::oauth::Rotation;
 use crate::serve::{self, Opened, StartError};
 
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ enum Action {
     List,
     /// Publish a new key now and sign with it later; the old one keeps verifying
     Rotate {
-        /// access_token or id_token
+        /// access_token, id_token or forwarded
         #[arg(long, default_value = "access_token", value_parser = purpose)]
         purpose: KeyPurpose,
         /// Name of the tenant; without it the default one
@@ -72,6 +73,10 @@ async fn work(config: &Config, opened: &Opened, action: &Action) -> Result<Value
         }
         Action::Rotate { purpose, tenant } => {
             let keys = serve::key_ring(config, opened, &config.public_url).await.map_err(unusable)?;
+            keys.provide().await?;
+            if *purpose == KeyPurpose::Forwarded {
+                return Ok(rotated(&keys.rotate_forwarded().await?, now));
+            }
             let tenant_id = match tenant {
                 Some(wanted) => opened
                     .directory
@@ -83,13 +88,14 @@ async fn work(config: &Config, opened: &Opened, action: &Action) -> Result<Value
                 None => keys.issuer(None).map(|issuer| issuer.tenant.id),
             };
             let tenant_id = tenant_id.ok_or_else(|| anyhow::anyhow!("there is no such tenant"))?;
-            keys.provide().await?;
-            let rotation = keys.rotate(tenant_id, *purpose).await?;
-            Ok(
-                json!({ "retired": rotation.retired, "successor": rotation.successor, "signs_in_seconds": rotation.signs_from_at - now }),
-            )
+            Ok(rotated(&keys.rotate(tenant_id, *purpose).await?, now))
         }
     }
+}
+
+fn rotated(rotation: &Rotation, now: i64) -> Value {
+    let signs_in = rotation.signs_from_at - now;
+    json!({ "retired": rotation.retired, "successor": rotation.successor, "signs_in_seconds": signs_in })
 }
 
 fn shown(key: &StoredKey, tenant: Option<String>, now: i64) -> Value {

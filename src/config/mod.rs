@@ -11,6 +11,7 @@ mod environment;
 mod extend;
 mod foreign;
 mod forward;
+mod forwarded_jwt;
 mod free;
 mod interpolate;
 mod introspection;
@@ -47,6 +48,7 @@ pub use declaration::{Declared, declared};
 pub use environment::Environment;
 pub use foreign::{ForeignIssuer, KeyLocation, Logout};
 pub use forward::{Case, Forward};
+pub use forwarded_jwt::{ForwardedJwt, JwtDefaults, JwtWish};
 pub use introspection::Introspection;
 pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
@@ -110,9 +112,11 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("issuers.logout", foreign::LOGOUT_KEYS),
         ("upstreams", upstreams::KEYS),
         ("upstreams.health", upstreams::HEALTH_KEYS),
+        ("upstreams.jwt", forwarded_jwt::UPSTREAM_KEYS),
         ("routes", routes::KEYS),
         ("routes.require", require::COMBINING_KEYS),
         ("forward", forward::KEYS),
+        ("forward.jwt", forwarded_jwt::KEYS),
         ("limits", limits::KEYS),
         ("log", process::LOG_KEYS),
         ("shutdown", process::SHUTDOWN_KEYS),
@@ -224,6 +228,8 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let limits = limits::check(fields.find("limits"), check);
     let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits };
     let routes = routes::check(fields.find("routes"), &context, check);
+    let mut forward = forward::check(fields.find("forward"), check);
+    forwarded_jwt::settle(&mut forward, (&upstreams, &routes), check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
     Some(Config {
         path: PathBuf::from(&*source.name()),
@@ -237,7 +243,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         routes,
         issuers,
         upstreams,
-        forward: forward::check(fields.find("forward"), check),
+        forward,
         trusted_proxies: process::trusted_proxies(fields.find("trusted_proxies"), check),
         limits,
         log: process::log(fields.find("log"), check),

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::check::{Check, Fields};
+use super::forwarded_jwt::{self, JwtWish};
 use super::node::{Entry, Node, Value};
 use super::problem::Span;
 use super::scalar::Refusal;
@@ -22,6 +23,7 @@ pub(super) const KEYS: &[&str] = &[
     "write_timeout",
     "idle_timeout",
     "health",
+    "jwt",
 ];
 pub(super) const HEALTH_KEYS: &[&str] = &["path", "interval", "timeout", "healthy_after", "unhealthy_after", "expect"];
 
@@ -60,6 +62,7 @@ fn upstream(entry: &Entry, check: &mut Check<'_>) -> Upstream {
         timeouts: Timeouts::default(),
         http2: false,
         health: None,
+        jwt: JwtWish::default(),
     };
     let node = &entry.value;
     match &node.value {
@@ -93,6 +96,7 @@ fn detailed(upstream: &mut Upstream, node: &Node, check: &mut Check<'_>) {
     };
     upstream.timeouts = timeouts(&fields, upstream.timeouts, check);
     upstream.http2 = fields.boolean("http2", check).unwrap_or(false);
+    upstream.jwt = forwarded_jwt::wish(&fields, check);
     upstream.health = fields.find("health").and_then(|node| health(node, check));
     let Some(list) = fields.require("servers", "servers: [10.0.0.1:80, 10.0.0.2:80]", check) else {
         return;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::forward::Forward;
+use super::forwarded_jwt::JwtWish;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
@@ -73,6 +74,8 @@ pub struct Upstream {
     /// Speak HTTP/2 to the servers.
     pub http2: bool,
     pub health: Option<HealthCheck>,
+    /// What it says of the token of our own that it gets.
+    pub jwt: JwtWish,
 }
 
 /// What answers behind an upstream.

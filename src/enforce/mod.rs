@@ -6,6 +6,7 @@
 pub mod bearer;
 mod cache;
 mod denial;
+mod forwarded;
 mod identity;
 mod known;
 mod permit;
@@ -25,6 +26,8 @@ use serde_json::Value;
 pub use bearer::{Ambiguity, Presented};
 pub use cache::TokenCache;
 pub use denial::{Denial, Hints, TokenFault};
+use forwarded::Minted;
+pub use forwarded::{Destination, Minter, Signer};
 pub use identity::Identity;
 use known::{INACTIVE, Known};
 pub use known::{Introspected, Introspection, TokensAsked};
@@ -309,6 +312,7 @@ impl Enforcer {
             key_id: known.key_id,
             pseudonym,
             cleared: Cleared::default(),
+            minted: Minted::default(),
         });
         self.cache.insert(token, compiled.clone(), generation);
         Ok(compiled)

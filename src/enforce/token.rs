@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::forwarded::Minted;
 use super::{Guard, Identity};
 use crate::clock::UnixSeconds;
 use crate::policy::TokenFacts;
@@ -32,6 +33,8 @@ pub struct VerifiedToken {
     /// What log lines call the subject.
     pub pseudonym: Box<str>,
     pub(super) cleared: Cleared,
+    /// What was made for upstreams.
+    pub(super) minted: Minted,
 }
 
 /// Which generation of the revocations did not concern the token.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Route;
+use super::forwarded::Carried;
 use super::request_id::RequestId;
 use super::upgrade::Hold;
 use crate::enforce::{Permit, Refusal};
@@ -32,6 +33,8 @@ pub struct Context {
     pub upgrade: Option<Hold>,
     /// The pattern of our own path, if the request is for one.
     pub embedded: Option<&'static str>,
+    /// The token of our own that tells the upstream who calls.
+    pub carried: Option<Carried>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
 }
@@ -50,6 +53,7 @@ impl Context {
             forwarded: None,
             upgrade: None,
             embedded: None,
+            carried: None,
             asked_for: None,
         }
     }

@@ -9,6 +9,7 @@ mod context;
 pub mod echo;
 mod embed;
 mod forward;
+pub mod forwarded;
 pub mod header_block;
 mod listener;
 mod panic;
@@ -36,7 +37,7 @@ pub use run::{H2Limits, start, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 
 use crate::config::{Network, PublicUrl};
-use crate::enforce::{Enforcer, Guard};
+use crate::enforce::{Destination, Enforcer, Guard, Minter};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
 use crate::telemetry::DecisionLog;
@@ -49,6 +50,8 @@ pub struct Gateway {
     /// Answers our own paths.
     pub embedded: Embedded,
     pub limits: RequestLimits,
+    /// Makes what upstreams are told of their callers.
+    pub minter: Minter,
     /// What resources are called by.
     pub public_url: PublicUrl,
     pub trusted_proxies: Vec<Network>,
@@ -88,6 +91,8 @@ pub struct Route {
     /// Bytes of a request body.
     pub max_body: u64,
     pub forward_authorization: bool,
+    /// For whom a token of our own is made; `None` where the upstream gets none.
+    pub destination: Option<Arc<Destination>>,
     pub websocket: bool,
     pub metrics: RouteMetrics,
     /// `None` as the upstream.

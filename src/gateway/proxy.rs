@@ -17,17 +17,18 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use super::Gateway;
 use super::context::Context;
 use super::embed::{self, Outcome, Peer};
 use super::forward::Forwarding;
+use super::forwarded;
 use super::panic::{Panicked, caught};
 use super::resources;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::upgrade::Hold;
 use super::upstream::Upstream;
 use super::verify;
-use crate::enforce::{Permit, Request};
+use super::{Gateway, Route};
+use crate::enforce::{Minter, Permit, Refusal, Request};
 use crate::route;
 use crate::telemetry::{DecisionLine, Verdict};
 
@@ -67,7 +68,8 @@ impl ProxyHttp for Proxy {
             },
             Ok(Ok(Next::Permit(permit))) => {
                 let permit = ctx.permit.insert(permit);
-                verify::permit(session, &self.0.forwarder, permit, ctx.request_id.as_str()).await?;
+                verify::permit(session, &self.0.forwarder, (permit, ctx.carried.as_ref()), ctx.request_id.as_str())
+                    .await?;
                 return Ok(true);
             }
             Ok(Err(problem)) => problem,
@@ -112,6 +114,7 @@ impl ProxyHttp for Proxy {
             over_tls: session.digest().is_some_and(over_tls),
             request_id: ctx.request_id.as_str(),
             keep_authorization: route.forward_authorization,
+            jwt: forwarded::field(ctx.carried.as_ref()),
         };
         self.0.forwarder.rewrite(permit, request, &forwarding)?;
         if let Some(hold) = &ctx.upgrade
@@ -273,6 +276,7 @@ impl Proxy {
             }
         };
         drop(found);
+        ctx.carried = carried(&self.0.minter, route, &permit, &mut ctx.refusal)?;
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
             return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
         }
@@ -316,10 +320,12 @@ impl Proxy {
             parameters: &parameters,
         };
         let outcome = self.0.enforcer.check(&route.guard, request).await;
-        outcome.map_err(|refusal| {
+        let permit = outcome.map_err(|refusal| {
             let place = resources::metadata_url(route, &self.0.public_url, (&original.host, &path));
             Problem::refused(ctx.refusal.insert(refusal), place.as_deref())
-        })
+        })?;
+        ctx.carried = carried(&self.0.minter, route, &permit, &mut ctx.refusal)?;
+        Ok(permit)
     }
 
     /// A bug of ours: the request is refused and the bug is counted.
@@ -372,6 +378,17 @@ impl Proxy {
             chain.flat_map(|field| field.split(',')).filter_map(|address| address.trim().parse().ok()).collect();
         Some(addresses.into_iter().rev().find(|address| !self.0.trusts(*address)).unwrap_or(peer))
     }
+}
+
+/// The token of our own that goes along; without a key to sign it with, nothing goes.
+fn carried(
+    minter: &Minter,
+    route: &Route,
+    permit: &Permit,
+    refused: &mut Option<Refusal>,
+) -> Result<Option<forwarded::Carried>, Problem> {
+    forwarded::carried(minter, route.destination.as_ref(), permit)
+        .map_err(|denial| Problem::refused(refused.insert(denial.into()), None))
 }
 
 fn refused_path(error: route::PathError) -> Problem {

@@ -24,7 +24,7 @@ pub const PATTERN: &str = "/.well-known/oauth-protected-resource/**";
 const PREFIX: &str = "/.well-known/oauth-protected-resource";
 
 /// Seconds for which a document may be kept.
-const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+const CACHE_FOR: i64 = 300;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVERY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 
@@ -72,14 +72,8 @@ pub struct Resources {
 impl Resources {
     /// `path` of the request is canonical.
     pub fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        if *request.method() == Method::OPTIONS {
-            return preflight();
-        }
-        if *request.method() != Method::GET && *request.method() != Method::HEAD {
-            let mut refused = Response::new(Bytes::new());
-            *refused.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-            refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
-            return refused;
+        if let Some(answer) = only_read(request.method()) {
+            return answer;
         }
         let host = host(request.headers());
         let suffix = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
@@ -88,7 +82,7 @@ impl Resources {
             path => self.of_path(host, path),
         };
         match document {
-            Some(document) => public(document.to_string().into()),
+            Some(document) => public(document.to_string().into(), CACHE_FOR),
             None => {
                 let mut missing = Response::new(Bytes::new());
                 *missing.status_mut() = StatusCode::NOT_FOUND;
@@ -139,13 +133,29 @@ fn host(headers: &HeaderMap) -> &str {
     headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
-/// A document that is the same for everybody, scripts of any origin included.
-pub fn public(body: Bytes) -> Response<Bytes> {
+/// The answer to whoever does not read: a script asks first, others are wrong here.
+pub(super) fn only_read(method: &Method) -> Option<Response<Bytes>> {
+    match *method {
+        Method::GET | Method::HEAD => None,
+        Method::OPTIONS => Some(preflight()),
+        _ => {
+            let mut refused = Response::new(Bytes::new());
+            *refused.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+            Some(refused)
+        }
+    }
+}
+
+/// A document that is the same for everybody, scripts of any origin included, for so many seconds.
+pub(super) fn public(body: Bytes, cache_for: i64) -> Response<Bytes> {
     let mut answer = Response::new(body);
     let fields = answer.headers_mut();
     fields.insert(header::CONTENT_TYPE, JSON);
-    fields.insert(header::CACHE_CONTROL, CACHE);
     fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, EVERY_ORIGIN);
+    if let Ok(value) = HeaderValue::try_from(format!("public, max-age={cache_for}")) {
+        fields.insert(header::CACHE_CONTROL, value);
+    }
     answer
 }
 

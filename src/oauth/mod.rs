@@ -98,6 +98,7 @@ pub use userinfo::UserInfo;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::entropy::Entropy;
+use crate::jose::Algorithm;
 use crate::revocations::Revocations;
 use crate::store::Store;
 
@@ -139,6 +140,8 @@ pub struct Settings {
     pub publish_for: i64,
     /// Seconds for which an old key stays published after its last use; never less than its last token lives.
     pub keep_for: i64,
+    /// What the tokens are signed with that upstreams get; `None` if none does.
+    pub forwarded_algorithm: Option<Algorithm>,
 }
 
 impl Settings {
@@ -148,6 +151,7 @@ impl Settings {
             default_tenant: None,
             publish_for: 600,
             keep_for: 0,
+            forwarded_algorithm: None,
         }
     }
 

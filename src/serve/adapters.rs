@@ -6,14 +6,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::Opened;
 use crate::api::{self, Management};
+use crate::config::PublicUrl;
 use crate::directory::Directory;
-use crate::enforce::{Issuer, Trusted, Unknown};
+use crate::enforce::{Issuer, Minter, Signer, Trusted, Unknown};
+use crate::gateway::forwarded::{self, ForwardedKeys};
 use crate::gateway::resources::{self, Resources};
 use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
 use crate::issuers;
+use crate::jose::Algorithm;
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
 use crate::profile::InUse;
@@ -60,12 +65,21 @@ pub(super) fn management(api: Management) -> Endpoints {
 /// management API's where it is public, where other issuers tell of logouts, and what resources tell of themselves.
 pub(super) fn embedded(
     server: Arc<AuthorizationServer>,
-    (management, logouts, resources): (Option<Endpoints>, Endpoints, Arc<Resources>),
+    (management, logouts, (resources, forwarded_keys)): (
+        Option<Endpoints>,
+        Endpoints,
+        (Arc<Resources>, Arc<ForwardedKeys>),
+    ),
     metrics: Arc<Metrics>,
 ) -> Embedded {
     let in_use = server.keys().dialects_in_use().clone();
     let service = web::Service::new(web::router(server));
-    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([issuers::LOGOUT, resources::PATTERN]);
+    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([
+        issuers::LOGOUT,
+        resources::PATTERN,
+        forwarded::KEY_SET,
+        forwarded::METADATA,
+    ]);
     let durations = patterns.map(|pattern| (pattern, metrics.durations(pattern))).collect();
     let is_public = management.is_some();
     let pattern_of = move |path: &str| own_pattern_of(&in_use, is_public, path);
@@ -78,6 +92,9 @@ pub(super) fn embedded(
         }
         if resources::pattern_of(request.uri().path()).is_some() {
             return Box::pin(std::future::ready(resources.answer(&request)));
+        }
+        if forwarded::pattern_of(request.uri().path()).is_some() {
+            return Box::pin(std::future::ready(forwarded_keys.answer(&request)));
         }
         let (service, metrics) = (service.clone(), metrics.clone());
         Box::pin(async move {
@@ -102,6 +119,37 @@ pub(super) fn own_pattern_of(in_use: &InUse, management_is_public: bool, path: &
         .or_else(managed)
         .or_else(|| issuers::pattern_of(path))
         .or_else(|| resources::pattern_of(path))
+        .or_else(|| forwarded::pattern_of(path))
+}
+
+/// Signs with the gateway's own key of the moment.
+struct OwnKeys(Arc<KeyRing>);
+
+impl Signer for OwnKeys {
+    fn sign(&self, claims: &Map<String, Value>) -> Option<String> {
+        self.0.sign_forwarded(claims)
+    }
+}
+
+/// Makes what upstreams are told of their callers.
+pub(super) fn minter(keys: &Arc<KeyRing>, public_url: &PublicUrl, opened: &Opened) -> Minter {
+    Minter {
+        issuer: forwarded::issuer(public_url).into(),
+        signer: Arc::new(OwnKeys(keys.clone())),
+        clock: opened.clock.clone(),
+        entropy: opened.entropy.clone(),
+    }
+}
+
+/// What upstreams verify that with.
+pub(super) fn forwarded_keys(keys: &Arc<KeyRing>, public_url: &PublicUrl) -> ForwardedKeys {
+    let ring = keys.clone();
+    ForwardedKeys {
+        issuer: forwarded::issuer(public_url),
+        algorithm: keys.settings().forwarded_algorithm.map(Algorithm::as_str),
+        key_set: Box::new(move || ring.forwarded_key_set()),
+        cache_for: keys.settings().cache_for(),
+    }
 }
 
 fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::StartError;
 use crate::config::{self, Config, Target};
-use crate::enforce::{Accepted, Guard, scopes_of};
+use crate::enforce::{Accepted, Destination, Guard, scopes_of};
 use crate::gateway::resources::Resource;
 use crate::gateway::{
     ConnectionLimits, HeaderLimits, HealthSettings, RequestLimits, Route, ServerSettings, Upstream, UpstreamSettings,
@@ -63,7 +63,7 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSe
 /// [`StartError::Routes`] when two routes match the same requests.
 pub(super) fn routes(
     config: Vec<config::Route>,
-    upstreams: &[Arc<Upstream>],
+    upstreams: &[(Arc<Upstream>, Option<Arc<Destination>>)],
     metrics: &Metrics,
 ) -> Result<RouteTable<Arc<Route>>, StartError> {
     let mut entries = Vec::new();
@@ -83,9 +83,10 @@ fn hosts(route: &config::Route) -> Vec<Option<Host>> {
     if route.hosts.is_empty() { vec![None] } else { route.hosts.iter().cloned().map(Some).collect() }
 }
 
-fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics) -> Route {
+fn compiled(route: config::Route, upstreams: &[(Arc<Upstream>, Option<Arc<Destination>>)], metrics: &Metrics) -> Route {
+    let (upstream, destination) = &upstreams[route.upstream.0];
     // One without servers is elsewhere.
-    let upstream = Some(&upstreams[route.upstream.0]).filter(|upstream| upstream.servers() > 0);
+    let upstream = Some(upstream).filter(|upstream| upstream.servers() > 0);
     let resource = resource(&route);
     let accepts = route.tokens.into_iter().map(|accepted| Accepted {
         issuer: accepted.issuer.0,
@@ -97,6 +98,7 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
         read_timeout: Some(route.timeouts.read_for),
         max_body: route.max_body,
         forward_authorization: route.forward_authorization,
+        destination: destination.clone(),
         websocket: route.websocket,
         metrics: metrics.route(&route.name),
         upstream_duration: upstream.map(|upstream| metrics.upstream(upstream.name())),
@@ -145,4 +147,13 @@ pub(super) fn request_limits(limits: &config::Limits) -> RequestLimits {
         header_fields: limits.header_fields,
         embedded_body: usize::try_from(limits.oauth_body).unwrap_or(usize::MAX),
     }
+}
+
+/// For whom tokens of our own are made, in the order of the upstreams.
+pub(super) fn destinations(config: &Config) -> Vec<Option<Arc<Destination>>> {
+    let destination = |jwt: config::ForwardedJwt| {
+        let lives_for = i64::try_from(jwt.lives_for.as_secs()).unwrap_or(i64::MAX);
+        Arc::new(Destination { header: jwt.header, audience: jwt.audience.into(), lives_for })
+    };
+    config.upstreams.iter().map(|upstream| config.forward.jwt.of(upstream).map(destination)).collect()
 }

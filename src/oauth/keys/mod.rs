@@ -2,6 +2,7 @@
 //!
 //! Owns reading and the copy in memory (`make` makes and rotates); when a key signs is decided by `model::StoredKey`.
 
+mod gate;
 mod issuer;
 mod make;
 mod named;
@@ -56,6 +57,10 @@ pub enum KeyRingError {
     NoTenant(Uuid),
     #[error("the key was rotated by somebody else meanwhile")]
     Changed,
+    #[error("no upstream is told anything: there is no `jwt` under `forward` or under an upstream")]
+    NotForwarded,
+    #[error("keys for this belong to no tenant")]
+    NoTenantsKey,
     #[error("the making of a key was interrupted")]
     Interrupted,
     /// What an administrator asked for cannot be.
@@ -196,10 +201,12 @@ impl KeyRing {
     }
 }
 
-fn algorithm_name(tenant: &Tenant, purpose: KeyPurpose) -> &str {
+/// `None` for what is no tenant's.
+fn algorithm_name(tenant: &Tenant, purpose: KeyPurpose) -> Option<&str> {
     match purpose {
-        KeyPurpose::AccessToken => &tenant.access_token_algorithm,
-        KeyPurpose::IdToken => &tenant.id_token_algorithm,
+        KeyPurpose::AccessToken => Some(&tenant.access_token_algorithm),
+        KeyPurpose::IdToken => Some(&tenant.id_token_algorithm),
+        KeyPurpose::Forwarded => None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod embedded;
 mod enforcement;
+mod forwarded_jwt;
 mod framing;
 mod hygiene;
 mod limits;
