@@ -11,10 +11,10 @@ ARGS ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check fmt
+.PHONY: help run test bench compare fuzz check fmt
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build, then start a whole demo world on loopback and print what to paste
 	@scripts/deps run
@@ -28,11 +28,20 @@ bench: ## Cost of each check, and of the whole gateway under load, both built fo
 	@scripts/deps bench
 	cargo bench --locked --bench validate --bench gateway --bench sign_in $(ARGS)
 
+compare: ## The same work behind others on this machine: nginx, HAProxy, Apache, Envoy, oidc-provider
+	@scripts/deps compare
+	cargo build --locked --release --bin faregate --example workbench
+	benches/compare/run $(ARGS)
+
+fuzz: ## Half a minute of fuzzing for every reader of what strangers send
+	@scripts/deps build
+	scripts/fuzz $(ARGS)
+
 check: ## Format, lints, documentation links, and licences and advisories when cargo-deny is installed
 	@scripts/deps build
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings --cfg internals' cargo doc --locked --no-deps --document-private-items
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; \
 	else echo 'check: cargo-deny is not installed, so licences and advisories were not checked'; fi
 

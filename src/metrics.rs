@@ -41,6 +41,7 @@ pub struct Metrics {
     pub healthy_servers: IntGaugeVec,
     pub insecure_upstreams: IntGauge,
     pub store_up: IntGauge,
+    pub spans: IntCounterVec,
     config_info: IntGaugeVec,
 }
 
@@ -230,6 +231,7 @@ impl Metrics {
                 &["upstream"],
             ),
             insecure_upstreams: register.gauge("insecure_upstreams", "Upstreams whose certificates are not checked."),
+            spans: register.counters("spans_total", "Spans of traced requests, by what became of them.", &["result"]),
             store_up: register.gauge("store_up", "1 when the store answered the last time it was asked."),
             config_info: register.gauges("config_info", "1 for the running configuration.", &["hash"]),
             registry,

@@ -3,6 +3,7 @@
 //! Owns the order of the start, the background work and the drain at the end. It holds no rule of its own.
 
 mod adapters;
+mod assemble;
 mod calls;
 mod compile;
 mod error;
@@ -13,8 +14,8 @@ mod open;
 mod revocations;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -22,24 +23,22 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use assemble::{Forget, Made, Standing, assemble};
 pub use calls::ManagementCalls;
 pub use error::StartError;
-use issuers::Incoming;
 pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
 
-use crate::api::Management;
-use crate::config::{self, Config, PublicUrl, StoreLocation, Target};
+use crate::config::{self, Config, PublicUrl, StoreLocation};
 use crate::directory::{Directory, News};
-use crate::enforce::{Enforcer, Pseudonyms, TokenCache};
-use crate::gateway::resources::Resources;
-use crate::gateway::{self, Census, Gateway, H2Limits, Listener, Upstream, admin};
+use crate::gateway::{self, Census, Current, H2Limits, Listener, admin};
 use crate::jose::Algorithm;
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
 use crate::secret::Secret;
 use crate::telemetry::{self, DecisionLog};
+use crate::web;
 
 /// How often another process's changes are asked for.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
@@ -66,8 +65,9 @@ pub struct Running {
     pub is_ephemeral: bool,
     /// Where the first person introduces themselves, as long as there is nobody and no key in the configuration (L14).
     pub setup: Option<Secret<String>>,
-    opened: Opened,
+    opened: Arc<Opened>,
     background: JoinSet<()>,
+    made: Option<Made>,
     census: Arc<Census>,
     shutdown: watch::Sender<bool>,
     grace: Duration,
@@ -86,29 +86,24 @@ pub fn start_logging(log: &config::Log) {
 ///
 /// # Errors
 /// [`StartError`]: one line that names the thing and the fix. Nothing listens then.
-pub async fn start(config: Config) -> Result<Running, StartError> {
+pub async fn start(mut config: Config) -> Result<Running, StartError> {
     // 1. Sockets first: a port in use ends the start before anything is written.
     let listeners = config.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     let admin_listener = config.admin.map(Listener::bind).transpose()?;
-    let public_url = public_url(&config, &listeners);
+    let listening: Vec<_> = listeners.iter().map(|listener| (listener.address(), listener.is_tls())).collect();
+    let public_url = public_url(&config, &listening);
     // 2. The store, the declared objects, the keys.
-    let opened = Opened::open(&config).await?;
+    let opened = Arc::new(Opened::open(&config).await?);
     opened.declare(&config).await?;
     let keys = key_ring(&config, &opened, &public_url).await?;
     // 3. Who is believed. Keys are made once nothing in the store speaks against the start.
     let metrics = Arc::new(Metrics::new());
     let believed = issuers::believed(&config, &opened, (&keys, &metrics)).await?;
     keys.provide().await.map_err(StartError::from)?;
-    let pseudonyms = Pseudonyms::new(&keys.derived_key(b"faregate pseudonyms"));
     // What was revoked before is refused from the first request on.
     revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
-    let destinations = compile::destinations(&config);
-    let cache = TokenCache::with_forwarded(config.token_cache.size, destinations.iter().flatten().count());
-    let enforcer = Enforcer::new(believed.issuers, cache, opened.clock.clone(), pseudonyms);
-    let enforcer = Arc::new(enforcer.with_revocations(opened.revocations.clone()));
     // 4. The gateway around them.
     metrics.running_configuration(&config.hash);
-    let upstreams = upstreams(&config, &metrics).await?;
     let server = Arc::new(AuthorizationServer::new(Dependencies {
         directory: opened.directory.clone(),
         store: opened.store.clone(),
@@ -119,14 +114,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     }));
     let census = Census::new(config.limits.connections, config.limits.connections_per_ip);
     let mut running = Running {
-        listeners: listeners.iter().map(|listener| (listener.address(), listener.is_tls())).collect(),
+        listeners: listening.clone(),
         admin: admin_listener.as_ref().map(Listener::address),
-        issuers: keys
-            .issuers()
-            .iter()
-            .map(|issuer| issuer.issuer.to_string())
-            .chain(believed.foreign.iter().map(|foreign| foreign.url.clone()))
-            .collect(),
+        issuers: assemble::issuers(&keys, &believed.foreign),
         tenant_id: keys.issuer(None).map(|issuer| issuer.tenant.id).unwrap_or_default(),
         source: config.path.display().to_string(),
         hash: config.hash.clone(),
@@ -140,75 +130,46 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         background: JoinSet::new(),
         shutdown: watch::Sender::new(false),
         grace: config.shutdown.grace_for,
-        opened,
+        opened: opened.clone(),
+        made: None,
     };
-    let logouts = logouts::follow(server.clone(), &mut running.background);
-    let store_up = follow(&running.opened, (&keys, &enforcer, &metrics), logouts, &mut running.background);
-    tidy(&running.opened, &mut running.background);
-    let events = running.opened.events.clone();
-    running.background.spawn(async move { events.follow().await });
-    let incoming = Incoming::new(&config, &running.opened, (&believed.foreign, believed.tenants), (&keys, &metrics));
-    issuers::follow(believed.foreign, &enforcer, &mut running.background);
-    let management = adapters::management(Management::new(
-        running.opened.directory.clone(),
-        server.clone(),
-        running.opened.events.clone(),
-        config.management.api_key.as_ref(),
-    ));
-    let public_management = config.management.is_public.then(|| management.clone());
-    let decisions = Arc::new(DecisionLog::start(config.log.decisions)?);
-    let admin = admin::Admin {
-        decisions: decisions.clone(),
-        management,
-        revocations: incoming.revocations,
+    let current = Arc::new(OnceLock::<Arc<Current>>::new());
+    let standing = Standing {
+        opened: opened.clone(),
+        keys: keys.clone(),
         metrics: metrics.clone(),
-        enforcer: enforcer.clone(),
-        census: census.clone(),
-        upstreams: upstreams.iter().filter(|upstream| upstream.servers() > 0).cloned().collect(),
-        store_up,
-        configuration: running.described(&config),
-        started: Instant::now(),
+        web: web::Service::new(web::router(server.clone())),
+        decisions: Arc::new(DecisionLog::start(config.log.decisions)?),
+        // Before there is a gateway, there is nothing to forget.
+        forget: {
+            let current = current.clone();
+            Arc::new(move || {
+                if let Some(current) = current.get() {
+                    current.load().enforcer.forget();
+                }
+            })
+        },
+        server: server.clone(),
     };
     let limits = config.limits.clone();
     let h2c: Vec<bool> = config.listen.iter().map(|listener| listener.h2c).collect();
-    let hosts = compile::known_hosts(&config);
-    let destinations: Vec<_> = upstreams.iter().cloned().zip(destinations).collect();
-    let routes = Arc::new(compile::routes(config.routes, &destinations, &metrics)?);
-    let forwarded = Arc::new(adapters::forwarded_keys(&keys, &public_url));
-    let resources = Arc::new(Resources {
-        routes: routes.clone(),
-        public_url: public_url.clone(),
-        issuer_at: issuers::names(believed.names, &keys),
-    });
-    let gateway = Arc::new(Gateway {
-        forwarder: gateway::Forwarder::new(&config.forward),
-        limits: compile::request_limits(&limits),
-        trusted_proxies: config.trusted_proxies.clone(),
-        hosts,
-        unmatched: metrics.route("-"),
-        decisions,
-        embedded: adapters::embedded(
-            server,
-            (public_management, incoming.logouts, (resources, forwarded)),
-            metrics.clone(),
-        ),
-        routes,
-        minter: adapters::minter(&keys, &public_url, &running.opened),
-        public_url,
-        enforcer,
-        metrics,
-    });
+    let (gateway, made) = assemble(&mut config, &standing, believed, &listening).await?;
+    let current = current.get_or_init(|| Arc::new(Current::from_pointee(gateway))).clone();
+    running.made = Some(made);
+    let logouts = logouts::follow(server, &mut running.background);
+    let store_up = follow(&opened, (&keys, &standing.forget, &metrics), logouts, &mut running.background);
+    tidy(&opened, &mut running.background);
+    let events = opened.events.clone();
+    running.background.spawn(async move { events.follow().await });
+    let admin = admin::Admin { current: current.clone(), census: census.clone(), store_up, started: Instant::now() };
     // 5. The door opens.
     let listeners =
         listeners.into_iter().zip(h2c).map(|(listener, h2c)| (listener, compile::connection_limits(&limits, h2c)));
     let h2 = H2Limits { streams: limits.h2_streams, header_list: limits.h2_header_list, idle: limits.h2_idle_for };
     let shutdown = running.shutdown.subscribe();
-    gateway::start(&gateway, listeners.collect(), &h2, &census, &shutdown);
+    gateway::start(&current, listeners.collect(), &h2, &census, &shutdown);
     if let Some(listener) = admin_listener {
-        gateway::start_admin(admin, listener, compile::connection_limits(&limits, false), &gateway, &shutdown);
-    }
-    for upstream in &upstreams {
-        upstream.watch();
+        gateway::start_admin(admin, listener, compile::connection_limits(&limits, false), &shutdown);
     }
     Ok(running)
 }
@@ -241,19 +202,11 @@ impl Running {
         if !self.census.drained(self.grace).await {
             tracing::warn!(connections = self.census.open(), "connections were cut at the end of the grace period");
         }
+        if let Some(made) = self.made.take() {
+            made.finish().await;
+        }
         self.background.shutdown().await;
         self.opened.close().await;
-    }
-
-    fn described(&self, config: &Config) -> admin::Configuration {
-        let url = |(address, tls): &(SocketAddr, bool)| format!("{}://{address}", if *tls { "https" } else { "http" });
-        admin::Configuration {
-            source: self.source.clone(),
-            hash: self.hash.clone(),
-            listeners: self.listeners.iter().map(url).collect(),
-            issuers: self.issuers.clone(),
-            routes: config.routes.len(),
-        }
     }
 }
 
@@ -266,9 +219,9 @@ fn bind(listener: &config::Listener) -> Result<Listener, StartError> {
 }
 
 /// The public URL, with the port that a listener on port 0 was given.
-fn public_url(config: &Config, listeners: &[Listener]) -> PublicUrl {
-    match (config.public_url.port(), listeners.first()) {
-        (Some(0), Some(first)) => config.public_url.with_port(first.address().port()),
+fn public_url(config: &Config, listening: &[(SocketAddr, bool)]) -> PublicUrl {
+    match (config.public_url.port(), listening.first()) {
+        (Some(0), Some((first, _))) => config.public_url.with_port(first.port()),
         _ => config.public_url.clone(),
     }
 }
@@ -282,7 +235,6 @@ pub(crate) async fn key_ring(
     let settings = Settings {
         publish_for: open::seconds(config.keys.publish_before_for),
         keep_for: open::seconds(config.keys.keep_after_for),
-        forwarded_algorithm: forwarded_algorithm(config),
         // Tenants that are declared together are of the same age.
         default_tenant: tenants.iter().find(|tenant| tenant.name == Directory::DEFAULT_TENANT).map(|tenant| tenant.id),
         ..Settings::new(public_url.as_str())
@@ -295,7 +247,9 @@ pub(crate) async fn key_ring(
         opened.clock.clone(),
         opened.entropy.clone(),
     );
-    keys.await.map_err(StartError::from)
+    let keys = keys.await.map_err(StartError::from)?;
+    keys.forward_with(forwarded_algorithm(config));
+    Ok(keys)
 }
 
 /// `None` if no upstream gets a token of our own: then no key is made for it.
@@ -304,33 +258,16 @@ fn forwarded_algorithm(config: &Config) -> Option<Algorithm> {
     is_used.then_some(config.forward.jwt.algorithm)
 }
 
-async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstream>>, StartError> {
-    let wants_echo = config.upstreams.iter().any(|upstream| matches!(upstream.target, Target::Echo));
-    let echo = if wants_echo { Some(gateway::echo::start().await?) } else { None };
-    let upstreams = compile::upstreams(config, echo);
-    for (upstream, settings) in upstreams.iter().zip(&config.upstreams) {
-        upstream.resolve().await;
-        if matches!(&settings.target, Target::Servers { tls: Some(tls), .. } if !tls.verify) {
-            metrics.insecure_upstreams.inc();
-            tracing::warn!(
-                upstream.name = upstream.name(),
-                "the certificates of this upstream are not checked (insecure: true)"
-            );
-        }
-    }
-    Ok(upstreams)
-}
-
 /// Keeps what is in memory as new as the store. The answer says whether the store answers.
 fn follow(
     opened: &Opened,
-    (keys, enforcer, metrics): (&Arc<KeyRing>, &Arc<Enforcer>, &Arc<Metrics>),
+    (keys, forget, metrics): (&Arc<KeyRing>, &Forget, &Arc<Metrics>),
     logouts: logouts::Logouts,
     background: &mut JoinSet<()>,
 ) -> Arc<AtomicBool> {
     let store_up = Arc::new(AtomicBool::new(true));
     let (reload, mut reloads) = watch::channel(());
-    let (keys, forgetting) = (keys.clone(), enforcer.clone());
+    let (keys, forgetting) = (keys.clone(), forget.clone());
     background.spawn(async move {
         let mut generation = keys.generation();
         loop {
@@ -349,12 +286,12 @@ fn follow(
             // Whatever was verified with a key or an issuer that is gone is verified again (rule F17).
             if keys.generation() != generation {
                 generation = keys.generation();
-                forgetting.forget();
+                forgetting();
             }
         }
     });
     let marks = revocations::follow(opened, metrics.clone(), background);
-    let (directory, enforcer, up) = (opened.directory.clone(), enforcer.clone(), store_up.clone());
+    let (directory, forget, up) = (opened.directory.clone(), forget.clone(), store_up.clone());
     background.spawn(async move {
         let hear = move |news: News<'_>| {
             up.store(!matches!(news, News::Silent), Ordering::Relaxed);
@@ -369,7 +306,7 @@ fn follow(
                 reload.send_replace(());
             }
             if about_names {
-                enforcer.forget();
+                forget();
             }
         };
         directory.follow(FOLLOW_INTERVAL, hear).await;

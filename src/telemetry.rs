@@ -1,7 +1,11 @@
-//! What operators read: log lines, and one JSON line per decision.
+//! What operators read: log lines, one JSON line per decision, and traces.
 //!
-//! Owns where lines go (standard error, never standard output) and their encoding. What is worth a line is decided where
+//! Owns where lines go (standard error, never standard output) and their encoding; traces are in the files below. What is worth a line is decided where
 //! it happens; no line ever holds a token, code, secret, cookie or body (rule O2).
+
+mod otlp;
+mod spans;
+mod trace_context;
 
 use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
@@ -14,6 +18,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+pub use otlp::{Exporting, start as start_traces};
+pub use spans::{Attribute, Kind, Span, Tracer};
+pub use trace_context::{Parent, SpanId, TraceId};
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +100,8 @@ impl Verdict {
 #[derive(Clone, Copy, Debug)]
 pub struct DecisionLine<'a> {
     pub request_id: &'a str,
+    /// Where requests are traced.
+    pub trace_id: Option<&'a str>,
     pub method: &'a str,
     /// The route's pattern, never the path; `-` when no route matched.
     pub route: &'a str,
@@ -252,6 +262,9 @@ fn encode(line: &DecisionLine<'_>, now: SystemTime, buffer: &mut Vec<u8>) {
     buffer.extend_from_slice(b"\",\"event\":\"decision\"");
     number("version", LINE_VERSION, buffer);
     member("request_id", line.request_id, buffer);
+    if let Some(trace_id) = line.trace_id {
+        member("trace_id", trace_id, buffer);
+    }
     member("method", line.method, buffer);
     member("route", line.route, buffer);
     if let Some(rule) = line.rule {
@@ -303,6 +316,7 @@ mod tests {
 
     const LINE: DecisionLine<'_> = DecisionLine {
         request_id: "r1",
+        trace_id: None,
         method: "GET",
         route: "/api/**",
         rule: Some("scope orders:read"),

@@ -21,7 +21,7 @@ struct Machine {
 const ESSENTIAL: [&str; 11] = ["sh", "sed", "awk", "cut", "tr", "dirname", "grep", "chmod", "rm", "cat", "mkdir"];
 
 /// Everything that `scripts/deps` may look for, as programs that do nothing and succeed.
-const TOOLS: [&str; 20] = [
+const TOOLS: [&str; 21] = [
     "cc",
     "c++",
     "make",
@@ -42,7 +42,10 @@ const TOOLS: [&str; 20] = [
     "nginx",
     "haproxy",
     "caddy",
+    "apache2",
 ];
+
+const APACHE_MODULE: &str = "usr/lib/apache2/modules/mod_oauth2.so";
 
 /// Writes down how it was called, and makes appear what the packages contain.
 const APT_GET: &str = r#"
@@ -56,6 +59,11 @@ for package; do
     build-essential) add cc c++ make ;;
     cmake | perl | curl | wrk | chromium | haproxy | caddy) add "$package" ;;
     chromium-driver) add chromedriver ;;
+    apache2) add apache2 ;;
+    libapache2-mod-oauth2)
+        mkdir -p "$DEPS_ROOT/usr/lib/apache2/modules"
+        : >"$DEPS_ROOT/usr/lib/apache2/modules/mod_oauth2.so"
+        ;;
     nodejs) add node ;;
     npm) add npm ;;
     python3) add python3 ;;
@@ -86,6 +94,8 @@ impl Machine {
         for tool in TOOLS {
             machine.with(tool, "");
         }
+        fs::create_dir_all(machine.root.join("usr/lib/apache2/modules")).unwrap();
+        fs::write(machine.root.join(APACHE_MODULE), "").unwrap();
         machine.with("rustc", "echo 'rustc 1.999.0 (0123456 2030-01-01)'");
         machine.with("apt-get", APT_GET);
         machine.with("id", "echo 0");
@@ -129,7 +139,7 @@ fn talk(output: &Output) -> String {
 #[test]
 fn a_complete_machine_hears_nothing() {
     let machine = Machine::complete("complete");
-    for purpose in ["build", "run", "test", "bench"] {
+    for purpose in ["build", "run", "test", "bench", "compare"] {
         let output = machine.deps(purpose);
         assert!(output.status.success(), "{purpose}: {}", talk(&output));
         assert_eq!((talk(&output).as_str(), output.stdout.len()), ("", 0), "{purpose}");
@@ -169,6 +179,18 @@ fn each_purpose_asks_only_for_what_it_uses() {
     assert_eq!(machine.log(), "", "building needs none of them");
     assert!(talk(&machine.deps("run")).ends_with("apt-get: curl\n"));
     assert!(talk(&machine.deps("bench")).ends_with("apt-get: wrk\n"));
+    fs::remove_file(machine.root.join(APACHE_MODULE)).unwrap();
+    let compared = "apt-get: nodejs npm python3 python3-venv nginx haproxy apache2 libapache2-mod-oauth2\n";
+    assert!(talk(&machine.deps("compare")).ends_with(compared));
+}
+
+// Debian alone has the module; the comparison does without it elsewhere.
+#[test]
+fn what_only_debian_has_is_asked_for_there_only() {
+    let machine = Machine::complete("apache");
+    machine.without(&["apt-get", "apache2"]).with("dnf", "exit 1");
+    let output = machine.deps("compare");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", talk(&output));
 }
 
 #[test]

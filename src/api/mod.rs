@@ -15,6 +15,8 @@ mod entities;
 mod entity_grants;
 mod entity_types;
 mod event_log;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod jwt;
 mod jwt_exchange;
 mod keys;

@@ -21,7 +21,7 @@ async fn envelope(api: &Api, user: &User) -> Reply {
 }
 
 pub(super) async fn shown(api: &Api, user: &User) -> Result<Value, Refusal> {
-    Ok(user_members::shown(user, &api.directory.registrations(user.id).await?))
+    Ok(user_members::shown(user, &api.directory.registrations(&[user.id]).await?))
 }
 
 /// A user of another tenant than the caller's is as good as none.
@@ -202,10 +202,14 @@ pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Re
             api.directory.search_users(&asked).await?
         }
     };
-    let mut users = Vec::new();
-    for user in &found {
-        users.push(shown(&api, user).await?);
-    }
+    let registrations = api.directory.registrations(&found.iter().map(|user| user.id).collect::<Vec<_>>()).await?;
+    let of = |user: &User| {
+        // They are in the order of their users.
+        let first = registrations.partition_point(|one| one.user_id < user.id);
+        let end = registrations.partition_point(|one| one.user_id <= user.id);
+        &registrations[first..end]
+    };
+    let users: Vec<Value> = found.iter().map(|user| user_members::shown(user, of(user))).collect();
     json_answer(&json!({ "total": total, "users": users }))
 }
 

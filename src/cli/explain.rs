@@ -174,7 +174,7 @@ impl Explanation {
         token: &str,
     ) -> Result<TokenFacts, (u16, &'static str)> {
         let offline = Offline::open(config).await;
-        let verified = match offline.verify(token).await {
+        let verified = match offline.verify(token, route.live_permissions).await {
             Ok(verified) => verified,
             Err(denial) => {
                 let wish = match &denial {

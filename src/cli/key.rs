@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE};
 use crate::config::Config;
 use crate::model::{KeyPurpose, KeyState, StoredKey};
-use crate::oauth::Rotation;
 use crate::serve::{self, Opened, StartError};
 
 #[derive(Debug, clap::Args)]
@@ -74,28 +73,24 @@ async fn work(config: &Config, opened: &Opened, action: &Action) -> Result<Value
         Action::Rotate { purpose, tenant } => {
             let keys = serve::key_ring(config, opened, &config.public_url).await.map_err(unusable)?;
             keys.provide().await?;
-            if *purpose == KeyPurpose::Forwarded {
-                return Ok(rotated(&keys.rotate_forwarded().await?, now));
-            }
-            let tenant_id = match tenant {
-                Some(wanted) => opened
-                    .directory
-                    .tenants()
-                    .await?
-                    .iter()
-                    .find(|tenant| tenant.name == *wanted)
-                    .map(|tenant| tenant.id),
-                None => keys.issuer(None).map(|issuer| issuer.tenant.id),
+            let rotation = match purpose {
+                KeyPurpose::Forwarded => keys.rotate_forwarded().await?,
+                KeyPurpose::AccessToken | KeyPurpose::IdToken => {
+                    let tenant_id = match tenant {
+                        Some(wanted) => {
+                            let tenants = opened.directory.tenants().await?;
+                            tenants.iter().find(|tenant| tenant.name == *wanted).map(|tenant| tenant.id)
+                        }
+                        None => keys.issuer(None).map(|issuer| issuer.tenant.id),
+                    };
+                    let tenant_id = tenant_id.ok_or_else(|| anyhow::anyhow!("there is no such tenant"))?;
+                    keys.rotate(tenant_id, *purpose).await?
+                }
             };
-            let tenant_id = tenant_id.ok_or_else(|| anyhow::anyhow!("there is no such tenant"))?;
-            Ok(rotated(&keys.rotate(tenant_id, *purpose).await?, now))
+            let signs_in = rotation.signs_from_at - now;
+            Ok(json!({ "retired": rotation.retired, "successor": rotation.successor, "signs_in_seconds": signs_in }))
         }
     }
-}
-
-fn rotated(rotation: &Rotation, now: i64) -> Value {
-    let signs_in = rotation.signs_from_at - now;
-    json!({ "retired": rotation.retired, "successor": rotation.successor, "signs_in_seconds": signs_in })
 }
 
 fn shown(key: &StoredKey, tenant: Option<String>, now: i64) -> Value {

@@ -323,7 +323,7 @@ async fn access(directory: &Directory, user: &User) -> Result<Value, Failure> {
 
 async fn with_registrations(directory: &Directory, user: &User) -> Result<Value, Failure> {
     let applications = directory.applications(Some(user.tenant_id)).await?;
-    let registrations = directory.registrations(user.id).await?;
+    let registrations = directory.registrations(&[user.id]).await?;
     let shown_one = |registration: &crate::model::Registration| {
         let application = applications.iter().find(|application| application.id == registration.application_id);
         json!({ "application": application.map(|application| &application.name), "roles": registration.roles })

@@ -13,6 +13,8 @@ pub struct Environment {
     variables: Option<BTreeMap<String, String>>,
     /// Read instead of the file system's.
     files: BTreeMap<PathBuf, String>,
+    /// Whether there are no files but those.
+    is_sealed: bool,
 }
 
 impl Environment {
@@ -24,7 +26,7 @@ impl Environment {
     /// Only these variables.
     pub fn of<K: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { variables: Some(variables), files: BTreeMap::new() }
+        Self { variables: Some(variables), ..Self::default() }
     }
 
     /// Pretends that `path` holds `contents`.
@@ -32,6 +34,12 @@ impl Environment {
     pub fn with_file(mut self, path: impl Into<PathBuf>, contents: impl Into<String>) -> Self {
         self.files.insert(path.into(), contents.into());
         self
+    }
+
+    /// Reads no file of this machine.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        Self { is_sealed: true, ..self }
     }
 
     /// `None` if the variable is not set, or is not UTF-8.
@@ -45,6 +53,7 @@ impl Environment {
     pub(super) fn file(&self, path: &Path) -> io::Result<String> {
         match self.files.get(path) {
             Some(contents) => Ok(contents.clone()),
+            None if self.is_sealed => Err(io::ErrorKind::NotFound.into()),
             None => fs::read_to_string(path),
         }
     }

@@ -4,6 +4,7 @@
 
 use super::check::Check;
 use super::issuers::IssuerIndex;
+use super::live;
 use super::node::Scalar;
 use super::problem::Span;
 use super::routes::{Context, Draft};
@@ -27,6 +28,7 @@ pub(super) struct Settled {
     pub forward_authorization: bool,
     pub websocket: bool,
     pub resource_metadata: bool,
+    pub live_permissions: bool,
 }
 
 enum State {
@@ -135,6 +137,7 @@ fn settle_one(
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
         resource_metadata: resource_metadata.or_else(|| parent.map(|parent| parent.resource_metadata)).unwrap_or(true),
+        live_permissions: live::settled(draft, parent, check),
     })
 }
 

@@ -39,6 +39,36 @@ pub struct ForeignIssuer {
     pub logout: Option<Logout>,
 }
 
+impl ForeignIssuer {
+    /// An issuer of which nothing but its name and the place of its keys is said: what configurations leave out is as here.
+    ///
+    /// # Errors
+    /// A sentence about `issuer` when it is no URL, or one whose documents anybody on the way could forge (rule G1).
+    pub fn usual(issuer: &str, keys: KeyLocation, insecure: bool) -> Result<Self, String> {
+        let address = url::identifier(issuer).map_err(|refusal| format!("{issuer:?} is not {}", refusal.expected))?;
+        let web = Web { insecure, on_loopback: !address.https && address.is_loopback() };
+        if !address.https && !web.allows_http() {
+            return Err(format!("{issuer:?} is not https: whoever is on the way could forge its keys"));
+        }
+        Ok(Self {
+            issuer: issuer.to_owned(),
+            keys,
+            algorithms: AlgorithmSet::asymmetric(),
+            types: usual_types(),
+            leeway_for: USUAL_LEEWAY,
+            required_claims: Vec::new(),
+            claims: ClaimNames::usual(),
+            refresh_for: USUAL_REFRESH,
+            stale_for: DAY,
+            cooldown_for: USUAL_COOLDOWN,
+            timeout_for: USUAL_TIMEOUT,
+            allows_http: web.allows_http(),
+            introspection: None,
+            logout: None,
+        })
+    }
+}
+
 /// What the issuer may say of logouts.
 #[derive(Clone, Debug)]
 pub struct Logout {
@@ -91,6 +121,10 @@ const NO_TYPE: &str = "none";
 const SECRET_CHARACTERS: usize = 32;
 
 const MOST_LEEWAY: Duration = Duration::from_secs(60);
+const USUAL_LEEWAY: Duration = Duration::from_secs(10);
+const USUAL_REFRESH: Duration = Duration::from_secs(300);
+const USUAL_COOLDOWN: Duration = Duration::from_secs(30);
+const USUAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The issuer and its audiences; `None` when it has no usable name.
 pub(super) fn check(
@@ -152,14 +186,14 @@ pub(super) fn check(
         keys,
         algorithms,
         types: types(fields, check),
-        leeway_for: bounded("leeway", fields, check, (Duration::ZERO, MOST_LEEWAY)).unwrap_or(Duration::from_secs(10)),
+        leeway_for: bounded("leeway", fields, check, (Duration::ZERO, MOST_LEEWAY)).unwrap_or(USUAL_LEEWAY),
         required_claims: fields.texts("required_claims", check).unwrap_or_default(),
         claims,
-        refresh_for: bounded("refresh", fields, check, (SECOND, DAY)).unwrap_or(Duration::from_secs(300)),
+        refresh_for: bounded("refresh", fields, check, (SECOND, DAY)).unwrap_or(USUAL_REFRESH),
         stale_for: bounded("stale", fields, check, (SECOND, 30 * DAY)).unwrap_or(DAY),
-        cooldown_for: bounded("cooldown", fields, check, (SECOND, DAY)).unwrap_or(Duration::from_secs(30)),
+        cooldown_for: bounded("cooldown", fields, check, (SECOND, DAY)).unwrap_or(USUAL_COOLDOWN),
         timeout_for: bounded("timeout", fields, check, (Duration::from_millis(100), 30 * SECOND))
-            .unwrap_or(Duration::from_secs(5)),
+            .unwrap_or(USUAL_TIMEOUT),
         allows_http: web.allows_http(),
         introspection,
         logout,
@@ -355,14 +389,14 @@ fn algorithms(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<(Vec<Algorit
 }
 
 /// Issuers before RFC 9068 write `JWT`, or nothing. The audience tells their access tokens from ID tokens.
+fn usual_types() -> TypeSet {
+    TypeSet::new(["at+jwt", "JWT"]).or_none()
+}
+
 fn types(fields: &Fields<'_>, check: &mut Check<'_>) -> TypeSet {
-    let named = fields.texts("types", check);
-    let names: Vec<&str> = match &named {
-        Some(named) => named.iter().map(String::as_str).collect(),
-        None => vec!["at+jwt", "JWT", NO_TYPE],
-    };
-    let types = TypeSet::new(names.iter().copied().filter(|&name| name != NO_TYPE));
-    if names.contains(&NO_TYPE) { types.or_none() } else { types }
+    let Some(named) = fields.texts("types", check) else { return usual_types() };
+    let types = TypeSet::new(named.iter().map(String::as_str).filter(|&name| name != NO_TYPE));
+    if named.iter().any(|name| name == NO_TYPE) { types.or_none() } else { types }
 }
 
 fn claims(fields: &Fields<'_>, check: &mut Check<'_>) -> ClaimNames {

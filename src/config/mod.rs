@@ -19,6 +19,7 @@ mod issuers;
 mod keys;
 mod limits;
 mod listen;
+mod live;
 mod management;
 mod network;
 mod node;
@@ -34,6 +35,7 @@ mod store;
 mod suggest;
 mod syntax;
 pub mod tests;
+mod traces;
 mod upstreams;
 mod url;
 mod values;
@@ -64,6 +66,7 @@ pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
 pub use store::StoreLocation;
 pub use tests::{Expectation, PolicyTest, TestOutcome, policy_tests};
+pub use traces::Tracing;
 pub use values::{
     AcceptedIssuer, Config, HealthCheck, Route, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls,
 };
@@ -93,6 +96,7 @@ const SECTIONS: &[&str] = &[
     "token_cache",
     "directory",
     "tests",
+    "tracing",
 ];
 
 /// Every key there is, by the mapping it belongs to: for documentation and its tests.
@@ -141,6 +145,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("directory.users", directory::users::KEYS),
         ("directory.users.registrations", directory::users::REGISTRATION_KEYS),
         ("tests", tests::KEYS),
+        ("tracing", traces::KEYS),
     ]
 }
 
@@ -252,6 +257,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         token_cache: process::token_cache(fields.find("token_cache"), check),
         directory: directory::check(fields.find("directory"), check),
         tests: tests::check(fields.find("tests"), check),
+        tracing: traces::check(fields.find("tracing"), check),
         warnings: Vec::new(),
         source: source.clone(),
     })

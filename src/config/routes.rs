@@ -7,6 +7,7 @@ use super::check::{Check, Fields};
 use super::extend::{self, Settled};
 use super::issuers::{self, Issuer, IssuerIndex};
 use super::limits::Limits;
+use super::live;
 use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{SHOWN, Span};
 use super::require::{self, Requirement};
@@ -33,6 +34,7 @@ pub(super) const KEYS: &[&str] = &[
     "forward_authorization",
     "websocket",
     "resource_metadata",
+    "permissions",
 ];
 
 /// First segments of the gateway's own paths, which no route can have.
@@ -59,6 +61,7 @@ pub(super) struct Draft<'n> {
     pub public: bool,
     pub requirement: Option<Requirement>,
     pub observes: bool,
+    pub live_permissions: Option<bool>,
     pub tokens: Option<Vec<(IssuerIndex, Span)>>,
     pub audience: Option<Vec<(String, Span)>>,
     pub extends: Option<(&'n Scalar, Span)>,
@@ -98,7 +101,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         check.refuse_with_help(entry.key_span, "a public route requires nothing", "remove `public: true` or `require`");
     }
     let observes = observes(&fields, check);
-    for key in ["tokens", "audience", "enforce"] {
+    for key in ["tokens", "audience", "enforce", "permissions"] {
         if let Some(entry) = fields.entry(key).filter(|_| public) {
             check.refuse_with_help(
                 entry.key_span,
@@ -126,6 +129,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         public,
         requirement,
         observes,
+        live_permissions: live::check(&fields, check),
         tokens: tokens(&fields, context, check),
         audience: fields
             .find("audience")
@@ -267,6 +271,9 @@ fn route(
         let message = format!("the rules of {} use {{{name}}}, which this path does not have", parent.shown());
         check.refuse_with_help(span, message, format!("put `{{{name}}}` into the path, in the place it has there"));
     }
+    if settled.live_permissions && !settled.public {
+        live::refuse_without_directory(draft, &settled.tokens, context.issuers, check);
+    }
     let tokens: Vec<AcceptedIssuer> = settled
         .tokens
         .into_iter()
@@ -290,6 +297,7 @@ fn route(
         policy,
         public: settled.public,
         observes: draft.observes,
+        live_permissions: settled.live_permissions,
         tokens,
         timeouts: settled.timeouts,
         max_body: settled.max_body,

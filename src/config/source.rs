@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::problem::Span;
 
 /// Keys whose literal values are never shown.
-pub(super) const SECRET_KEYS: [&str; 6] =
-    ["master_key", "client_secret", "secret", "password", "password_hash", "token_secret"];
+pub(super) const SECRET_KEYS: [&str; 8] =
+    ["master_key", "client_secret", "secret", "password", "password_hash", "token_secret", "authorization", "api-key"];
 
 const MASK: &str = "••••";
 
@@ -197,6 +197,8 @@ mod tests {
         assert_eq!(shown("store: postgres://gate:a@b/c@db/gate"), "store: postgres://gate:••••@db/gate");
         assert_eq!(shown("servers: [gate:hunt,er2@10.0.0.1:80]"), "servers: [gate:••••@10.0.0.1:80]");
         assert_eq!(shown("password: ${PASSWORD:-hunter2}"), "password: ••••");
+        assert_eq!(shown("headers: { authorization: Bearer hunter2 }"), "headers: { authorization: •••• }");
+        assert_eq!(shown("headers: { x-api-key: hunter2, sample: 1 }"), "headers: { x-api-key: ••••, sample: 1 }");
         assert_eq!(shown("password: \"hunter2"), "password: \"••••");
     }
 

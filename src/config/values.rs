@@ -20,6 +20,7 @@ use super::public_url::PublicUrl;
 use super::source::Source;
 use super::store::StoreLocation;
 use super::tests::PolicyTest;
+use super::traces::Tracing;
 use crate::directory::declare::Declaration;
 use crate::policy::Policy;
 use crate::route::{Host, Pattern};
@@ -55,6 +56,8 @@ pub struct Config {
     /// What the store shall hold.
     pub directory: Declaration,
     pub tests: Vec<PolicyTest>,
+    /// `None`: nothing is traced.
+    pub tracing: Option<Tracing>,
     /// What is usable but not safe, and notes.
     pub warnings: Vec<Problem>,
     /// For showing lines of the file.
@@ -144,6 +147,8 @@ pub struct Route {
     pub public: bool,
     /// What would be refused is only counted and logged.
     pub observes: bool,
+    /// Permissions count as they are granted now, and not as a token has them.
+    pub live_permissions: bool,
     /// Empty only on a public route.
     pub tokens: Vec<AcceptedIssuer>,
     pub timeouts: Timeouts,

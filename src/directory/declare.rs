@@ -18,7 +18,7 @@ use plan::Stored;
 pub use plan::{Action, Plan, Step};
 
 use super::{Directory, DirectoryError};
-use crate::model::{Profile, Registration, TenantSettings, User};
+use crate::model::{Profile, TenantSettings, User};
 use crate::secret::Secret;
 use crate::store::{GrantFilter, Result, StoreError};
 
@@ -191,7 +191,7 @@ impl Directory {
             // What refers to others first: another node may write meanwhile, and what it refers to is there already.
             grants: self.store.list_grants(GrantFilter::All).await?,
             entities: self.store.list_entities(None).await?,
-            registrations: self.stored_registrations(&users).await?,
+            registrations: self.registrations(&users.iter().map(|user| user.id).collect::<Vec<_>>()).await?,
             users,
             applications: self.store.list_applications(None).await?,
             entity_types: self.store.list_entity_types().await?,
@@ -222,14 +222,6 @@ impl Directory {
             }
         }
         Ok(users)
-    }
-
-    async fn stored_registrations(&self, users: &[User]) -> Result<Vec<Registration>> {
-        let mut registrations = Vec::new();
-        for user in users {
-            registrations.extend(self.store.list_registrations(user.id).await?);
-        }
-        Ok(registrations)
     }
 
     /// Makes the store look like the declaration, on the terms of the configuration. A second time changes nothing;

@@ -67,6 +67,11 @@ impl Directory {
         self.cache.grants.find(generation, (recipient_id, target_id), ask).await
     }
 
+    /// Changes whenever anything that is answered from memory may have changed.
+    pub fn generation(&self) -> u64 {
+        self.cache.generation()
+    }
+
     /// The names of those `ids` that are entities of the tenant, in the order given.
     pub async fn names_of(&self, tenant_id: Uuid, ids: &[Uuid]) -> Result<Vec<(Uuid, String)>> {
         let mut names = Vec::with_capacity(ids.len());
@@ -188,9 +193,9 @@ impl Directory {
         self.store.search_entities(search).await
     }
 
-    /// By application.
-    pub async fn registrations(&self, user_id: Uuid) -> Result<Vec<Registration>> {
-        self.store.list_registrations(user_id).await
+    /// Of all these users, by user and application.
+    pub async fn registrations(&self, user_ids: &[Uuid]) -> Result<Vec<Registration>> {
+        self.store.list_registrations(user_ids).await
     }
 
     pub async fn grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>> {

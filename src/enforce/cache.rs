@@ -168,6 +168,7 @@ mod tests {
     use super::*;
     use crate::enforce::Identity;
     use crate::enforce::forwarded::Minted;
+    use crate::enforce::live::Live;
     use crate::enforce::token::Cleared;
     use crate::policy::TokenFacts;
 
@@ -186,6 +187,7 @@ mod tests {
             pseudonym: "p".into(),
             cleared: Cleared::default(),
             minted: Minted::default(),
+            live: Live::default(),
         })
     }
 

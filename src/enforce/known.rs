@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+use super::token::INTROSPECTION;
 use super::{Denial, TokenFault, Unknown};
 use crate::clock::UnixSeconds;
 use crate::jose;
@@ -68,6 +69,6 @@ impl Known {
     pub(super) fn of_answer(issuer: usize, introspected: Introspected) -> Self {
         let Introspected { claims, expires_at, fresh_until } = introspected;
         let expires_at = expires_at.unwrap_or(UnixSeconds::MAX);
-        Self { issuer, claims, expires_at, fresh_until, key_id: "introspection".into(), is_opaque: true }
+        Self { issuer, claims, expires_at, fresh_until, key_id: INTROSPECTION.into(), is_opaque: true }
     }
 }

@@ -9,6 +9,7 @@ mod denial;
 mod forwarded;
 mod identity;
 mod known;
+mod live;
 mod permit;
 mod pseudonym;
 mod refusal;
@@ -31,6 +32,7 @@ pub use forwarded::{Destination, Minter, Signer};
 pub use identity::Identity;
 use known::{INACTIVE, Known};
 pub use known::{Introspected, Introspection, TokensAsked};
+use live::Live;
 pub use permit::Permit;
 pub use pseudonym::Pseudonyms;
 pub use refusal::Refusal;
@@ -40,7 +42,7 @@ pub use token::VerifiedToken;
 
 use crate::clock::{Clock, UnixSeconds};
 use crate::jose::{self, Expectations, KeySet};
-use crate::policy::{ClaimNames, Decision, Facts, Parameters, Policy, RuleId, TokenFacts};
+use crate::policy::{ClaimNames, Decision, Facts, Parameters, Permissions, Policy, RuleId, TokenFacts};
 use crate::revocations::Revocations;
 
 /// An issuer whose tokens are verified here, without asking anybody.
@@ -63,6 +65,21 @@ pub trait Issuer: Send + Sync {
     /// # Errors
     /// [`Unknown`] when the directory cannot be asked now.
     async fn names_of(&self, ids: &[&str]) -> Result<Vec<(Box<str>, Box<str>)>, Unknown>;
+
+    /// Changes whenever something in its directory does, who is granted what included; `None` if it has none here.
+    fn generation_of_grants(&self) -> Option<u64> {
+        None
+    }
+
+    /// What the holder of a token is granted now of all that the token was asked for with; `None` if its tokens of this
+    /// kind speak of no permissions.
+    ///
+    /// # Errors
+    /// [`Unknown`] when the directory cannot be asked now.
+    async fn granted_now(&self, facts: &TokenFacts) -> Result<Option<Permissions>, Unknown> {
+        let _ = facts;
+        Ok(None)
+    }
 
     /// Asks for other keys than the ones that the caller has `seen`, because a token names one that is not among them, or
     /// because there are none; `None` if there are no others.
@@ -106,6 +123,8 @@ pub struct Guard {
     pub accepts: Box<[Accepted]>,
     /// Whether what would be refused is only noted, while a policy is tried out.
     pub observes: bool,
+    /// Whether permissions count as they are granted now, and not as the token has them.
+    pub live_permissions: bool,
 }
 
 /// An issuer that a route accepts, by its place among the enforcer's issuers.
@@ -209,7 +228,11 @@ impl Enforcer {
         if verified.is_revoked(&self.revocations) {
             return Err(Refusal::of_token(Denial::InvalidToken(TokenFault::Revoked), verified, cache_hit));
         }
-        // 5. Decide.
+        // 5. Decide, on what is granted now where the route goes by that.
+        let verified = match guard.live_permissions {
+            true => self.as_granted_now(verified).await?,
+            false => verified,
+        };
         match decide(guard, &request, (&verified, now)) {
             Ok(rule) => Ok(Permit::of_token(verified, cache_hit, rule)),
             Err((denial, rule)) => Err(Refusal::of_token(denial, verified, cache_hit).by(rule)),
@@ -313,6 +336,7 @@ impl Enforcer {
             pseudonym,
             cleared: Cleared::default(),
             minted: Minted::default(),
+            live: Live::default(),
         });
         self.cache.insert(token, compiled.clone(), generation);
         Ok(compiled)

@@ -5,10 +5,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::Value;
+
 use super::forwarded::Minted;
+use super::live::Live;
 use super::{Guard, Identity};
 use crate::clock::UnixSeconds;
-use crate::policy::TokenFacts;
+use crate::policy::{Permissions, TokenFacts};
 use crate::revocations::{Bearings, Revocations};
 
 /// A token that passed the door, with what is needed to decide and forward without reading it again.
@@ -35,7 +38,11 @@ pub struct VerifiedToken {
     pub(super) cleared: Cleared,
     /// What was made for upstreams.
     pub(super) minted: Minted,
+    pub(super) live: Live,
 }
+
+/// In place of a key, where an issuer was asked.
+pub(super) const INTROSPECTION: &str = "introspection";
 
 /// Which generation of the revocations did not concern the token.
 #[derive(Debug)]
@@ -49,6 +56,37 @@ impl Default for Cleared {
 }
 
 impl VerifiedToken {
+    /// Whether its issuer said what it is, and no signature.
+    pub fn is_introspected(&self) -> bool {
+        &*self.key_id == INTROSPECTION
+    }
+
+    /// The same token, had it been issued with these permissions.
+    pub(super) fn with_permissions(&self, permissions: Permissions) -> Self {
+        let mut facts = self.facts.clone();
+        let targets = permissions.iter().map(|target| {
+            let permissions = target.permissions.iter().collect::<Vec<_>>();
+            (target.id.to_string(), Value::from(permissions))
+        });
+        facts.claims.insert("permissions".to_owned(), Value::Object(targets.collect()));
+        facts.permissions = permissions;
+        Self {
+            issuer: self.issuer,
+            identity: Identity::of(&facts),
+            facts,
+            expires_at: self.expires_at,
+            fresh_until: self.fresh_until,
+            is_opaque: self.is_opaque,
+            is_foreign: self.is_foreign,
+            token_id: self.token_id.clone(),
+            key_id: self.key_id.clone(),
+            pseudonym: self.pseudonym.clone(),
+            cleared: Cleared::default(),
+            minted: Minted::default(),
+            live: Live::default(),
+        }
+    }
+
     /// Whether what is known of it is all there is to know here: it is fresh (or over anyway), and if it could be somebody
     /// else's too, it is of somebody whom the route accepts.
     pub(super) fn is_current(&self, guard: &Guard, now: UnixSeconds) -> bool {

@@ -13,22 +13,22 @@ use pingora::apps::http_app::{HttpServer, ServeHttp};
 use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
 
-use super::{Census, Endpoints, Upstream};
-use crate::enforce::Enforcer;
+use super::{Census, Current, Endpoints, Upstream};
 use crate::metrics::Metrics;
-use crate::telemetry::DecisionLog;
 
 /// What the admin listener tells of.
 pub struct Admin {
-    pub metrics: Arc<Metrics>,
-    pub enforcer: Arc<Enforcer>,
+    pub current: Arc<Current>,
     pub census: Arc<Census>,
-    pub upstreams: Vec<Arc<Upstream>>,
-    pub decisions: Arc<DecisionLog>,
     /// Whether the store answered the last time it was asked.
     pub store_up: Arc<AtomicBool>,
-    pub configuration: Configuration,
     pub started: Instant,
+}
+
+/// The part of a gateway that only this listener shows.
+pub struct Administered {
+    pub configuration: Configuration,
+    pub upstreams: Vec<Arc<Upstream>>,
     /// Asked for everything below `/api/`.
     pub management: Endpoints,
     /// Asked for `/revocations`.
@@ -55,19 +55,24 @@ impl Admin {
         HttpServer::new_app(self)
     }
 
+    pub(super) fn metrics(&self) -> Arc<Metrics> {
+        self.current.load().metrics.clone()
+    }
+
     fn refresh(&self) {
-        let counts = self.enforcer.cache_counts();
-        let metrics = &self.metrics;
+        let gateway = self.current.load();
+        let counts = gateway.enforcer.cache_counts();
+        let metrics = &gateway.metrics;
         catch_up(&metrics.token_cache_hits, counts.hits);
         catch_up(&metrics.token_cache_misses, counts.misses);
         catch_up(&metrics.token_cache_evictions, counts.evictions);
         metrics.token_cache_entries.set(i64::try_from(counts.tokens).unwrap_or(i64::MAX));
         metrics.open_connections.set(i64::try_from(self.census.open()).unwrap_or(i64::MAX));
         metrics.store_up.set(i64::from(self.store_is_up()));
-        for (issuer, age) in self.enforcer.ages_of_keys() {
+        for (issuer, age) in gateway.enforcer.ages_of_keys() {
             metrics.jwks_age.with_label_values(&[issuer]).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         }
-        for upstream in &self.upstreams {
+        for upstream in &gateway.administered.upstreams {
             let healthy = i64::try_from(upstream.healthy()).unwrap_or(i64::MAX);
             metrics.healthy_servers.with_label_values(&[upstream.name()]).set(healthy);
         }
@@ -104,7 +109,7 @@ impl Admin {
     }
 
     fn decision(&self, request_id: &str) -> Response<Vec<u8>> {
-        match self.decisions.find(request_id) {
+        match self.current.load().decisions.find(request_id) {
             Some(line) => answer(StatusCode::OK, "application/json", line.into_bytes()),
             None => answer(StatusCode::NOT_FOUND, "text/plain", b"not among the last decisions\n".to_vec()),
         }
@@ -124,9 +129,10 @@ impl Admin {
     }
 
     fn status(&self) -> Value {
-        let counts = self.enforcer.cache_counts();
-        let upstreams: Vec<Value> = self
-            .upstreams
+        let gateway = self.current.load();
+        let Administered { configuration, upstreams, .. } = &gateway.administered;
+        let counts = gateway.enforcer.cache_counts();
+        let upstreams: Vec<Value> = upstreams
             .iter()
             .map(|upstream| json!({ "name": upstream.name(), "servers": upstream.servers(), "healthy": upstream.healthy() }))
             .collect();
@@ -134,11 +140,11 @@ impl Admin {
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": self.started.elapsed().as_secs(),
             "configuration": {
-                "source": self.configuration.source,
-                "hash": self.configuration.hash,
-                "listeners": self.configuration.listeners,
-                "issuers": self.configuration.issuers,
-                "routes": self.configuration.routes,
+                "source": configuration.source,
+                "hash": configuration.hash,
+                "listeners": configuration.listeners,
+                "issuers": configuration.issuers,
+                "routes": configuration.routes,
             },
             "store": if self.store_is_up() { "up" } else { "down" },
             "connections": self.census.open(),
@@ -157,10 +163,12 @@ fn catch_up(counter: &prometheus::IntCounter, total: u64) {
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         if session.req_header().uri.path().starts_with("/api/") {
-            return Self::pass_on(&self.management, session).await;
+            let management = self.current.load().administered.management.clone();
+            return Self::pass_on(&management, session).await;
         }
         if session.req_header().uri.path() == "/revocations" {
-            return Self::pass_on(&self.revocations, session).await;
+            let revocations = self.current.load().administered.revocations.clone();
+            return Self::pass_on(&revocations, session).await;
         }
         let header = session.req_header();
         if header.method != Method::GET && header.method != Method::HEAD {
@@ -169,7 +177,7 @@ impl ServeHttp for Admin {
         match header.uri.path() {
             "/metrics" => {
                 self.refresh();
-                answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render())
+                answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.metrics().render())
             }
             "/healthz" => answer(StatusCode::OK, "text/plain", b"ok\n".to_vec()),
             "/readyz" => {

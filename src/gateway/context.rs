@@ -5,14 +5,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Route;
 use super::forwarded::Carried;
 use super::request_id::RequestId;
+use super::trace::Trace;
 use super::upgrade::Hold;
+use super::{Gateway, Route};
 use crate::enforce::{Permit, Refusal};
 
 /// The state of one request.
 pub struct Context {
+    /// What the request began with; it keeps it when the configuration changes.
+    pub gateway: Arc<Gateway>,
     pub request_id: RequestId,
     pub started: Instant,
     /// The route that matched; `None` before matching, for our own paths, and where nothing matched.
@@ -37,11 +40,14 @@ pub struct Context {
     pub carried: Option<Carried>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
+    /// Where requests are traced.
+    pub trace: Option<Trace>,
 }
 
 impl Context {
-    pub fn new() -> Self {
+    pub fn new(gateway: Arc<Gateway>) -> Self {
         Self {
+            gateway,
             request_id: RequestId::next(),
             started: Instant::now(),
             route: None,
@@ -55,6 +61,7 @@ impl Context {
             embedded: None,
             carried: None,
             asked_for: None,
+            trace: None,
         }
     }
 }

@@ -12,12 +12,14 @@ mod forward;
 pub mod forwarded;
 pub mod header_block;
 mod listener;
+mod module;
 mod panic;
 mod proxy;
 mod request_id;
 pub mod resources;
 mod respond;
 mod run;
+mod trace;
 mod upgrade;
 mod upstream;
 mod verify;
@@ -26,11 +28,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 pub use connection::{ConnectionLimits, RefusalLog};
 pub use embed::{Answer, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
 pub use header_block::HeaderLimits;
 pub use listener::{Census, ListenError, Listener, Service};
+pub use module::{FaregateModule, FollowIssuers};
 pub use proxy::Proxy;
 pub use request_id::RequestId;
 pub use run::{H2Limits, start, start_admin};
@@ -40,9 +44,13 @@ use crate::config::{Network, PublicUrl};
 use crate::enforce::{Destination, Enforcer, Guard, Minter};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
-use crate::telemetry::DecisionLog;
+use crate::telemetry::{DecisionLog, Tracer};
 
-/// Everything the phases need, compiled once and shared by every connection.
+/// The gateway that the next request begins with. Another one takes its place when the configuration changes; requests that
+/// have begun end with the one that they have.
+pub type Current = ArcSwap<Gateway>;
+
+/// Everything the phases need, made of one configuration and shared by every connection.
 pub struct Gateway {
     pub routes: Arc<RouteTable<Arc<Route>>>,
     pub enforcer: Arc<Enforcer>,
@@ -61,6 +69,10 @@ pub struct Gateway {
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
     pub decisions: Arc<DecisionLog>,
+    /// What only the admin listener has.
+    pub administered: admin::Administered,
+    /// `None`: nothing is traced.
+    pub tracer: Option<Tracer>,
 }
 
 /// Bounds that are checked once a request is understood. Rules N2, N3.
@@ -110,9 +122,9 @@ impl Gateway {
     }
 }
 
-impl RefusalLog for Gateway {
+impl RefusalLog for Metrics {
     fn refused(&self, refusal: header_block::Refusal, request_id: &str) {
-        self.metrics.refused_headers.with_label_values(&[refusal.as_str()]).inc();
+        self.refused_headers.with_label_values(&[refusal.as_str()]).inc();
         tracing::debug!(request.id = request_id, refusal = refusal.as_str(), "a header block was refused");
     }
 }

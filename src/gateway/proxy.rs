@@ -24,16 +24,17 @@ use super::forwarded;
 use super::panic::{Panicked, caught};
 use super::resources;
 use super::respond::{self, Problem, REQUEST_ID};
+use super::trace::Trace;
 use super::upgrade::Hold;
 use super::upstream::Upstream;
 use super::verify;
-use super::{Gateway, Route};
+use super::{Current, Gateway, RequestLimits, Route};
 use crate::enforce::{Minter, Permit, Refusal, Request};
 use crate::route;
-use crate::telemetry::{DecisionLine, Verdict};
+use crate::telemetry::{DecisionLine, TraceId, Verdict};
 
-/// The gateway as Pingora drives it.
-pub struct Proxy(pub Arc<Gateway>);
+/// The gateway as Pingora drives it. Each request goes through all phases with the gateway that it began with.
+pub struct Proxy(pub Arc<Current>);
 
 const BODY_TOO_LARGE: Problem =
     Problem::new(413, "body_too_large", "The body of the request is larger than is accepted here");
@@ -50,30 +51,33 @@ impl ProxyHttp for Proxy {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::new()
+        Context::new(self.0.load_full())
     }
 
     /// None: Pingora would add a compression module to every request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> pingora::Result<bool> {
-        let problem = match caught(self.decide(session, ctx)).await {
+        if let Some(tracer) = &ctx.gateway.tracer {
+            ctx.trace = Some(Trace::begin(tracer, session.req_header(), &ctx.request_id, ctx.started));
+        }
+        let problem = match caught(Self::decide(session, ctx)).await {
             Ok(Ok(Next::Forward)) => return Ok(false),
-            Ok(Ok(Next::Answer)) => match caught(self.answer(session, ctx)).await {
+            Ok(Ok(Next::Answer)) => match caught(Self::answer(session, ctx)).await {
                 Ok(answered) => match answered? {
                     Ok(()) => return Ok(true),
                     Err(problem) => problem,
                 },
-                Err(Panicked) => self.panicked(),
+                Err(Panicked) => panicked(&ctx.gateway),
             },
             Ok(Ok(Next::Permit(permit))) => {
                 let permit = ctx.permit.insert(permit);
-                verify::permit(session, &self.0.forwarder, (permit, ctx.carried.as_ref()), ctx.request_id.as_str())
-                    .await?;
+                let answer = (&*permit, ctx.carried.as_ref());
+                verify::permit(session, &ctx.gateway.forwarder, answer, ctx.request_id.as_str()).await?;
                 return Ok(true);
             }
             Ok(Err(problem)) => problem,
-            Err(Panicked) => self.panicked(),
+            Err(Panicked) => panicked(&ctx.gateway),
         };
         ctx.refused = Some(problem.code);
         respond::respond(session, &problem, ctx.request_id.as_str()).await?;
@@ -92,6 +96,9 @@ impl ProxyHttp for Proxy {
         }
         ctx.upgrade = Hold::on(&mut peer, session.req_header());
         ctx.forwarded = Some(Instant::now());
+        if let (Some(trace), Some(upstream)) = (&mut ctx.trace, &route.upstream) {
+            trace.called(upstream.name(), &peer, &session.req_header().method);
+        }
         Ok(peer)
     }
 
@@ -110,13 +117,16 @@ impl ProxyHttp for Proxy {
             received,
             path: ctx.canonical_path.as_deref().unwrap_or(received.uri.path()),
             peer,
-            peer_is_trusted: peer.is_some_and(|peer| self.0.trusts(peer)),
+            peer_is_trusted: peer.is_some_and(|peer| ctx.gateway.trusts(peer)),
             over_tls: session.digest().is_some_and(over_tls),
             request_id: ctx.request_id.as_str(),
             keep_authorization: route.forward_authorization,
             jwt: forwarded::field(ctx.carried.as_ref()),
         };
-        self.0.forwarder.rewrite(permit, request, &forwarding)?;
+        ctx.gateway.forwarder.rewrite(permit, request, &forwarding)?;
+        if let Some(trace) = &ctx.trace {
+            trace.propagate(request)?;
+        }
         if let Some(hold) = &ctx.upgrade
             && session.as_downstream_mut().is_body_empty()
         {
@@ -144,9 +154,12 @@ impl ProxyHttp for Proxy {
     async fn upstream_response_filter(
         &self,
         _session: &mut Session,
-        _answer: &mut ResponseHeader,
+        answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
+        if let Some(trace) = &mut ctx.trace {
+            trace.answered(answer.status.as_u16());
+        }
         let duration = ctx.route.as_ref().and_then(|route| route.upstream_duration.as_ref());
         if let (Some(duration), Some(forwarded)) = (duration, ctx.forwarded) {
             duration.observe(forwarded.elapsed().as_secs_f64());
@@ -184,7 +197,7 @@ impl ProxyHttp for Proxy {
         ctx.refused = Some(problem.code);
         if let (Some(upstream), ErrorSource::Upstream) = (upstream(ctx), error.esource()) {
             let upstream = upstream.name();
-            self.0.metrics.upstream_errors.with_label_values(&[upstream, problem.code]).inc();
+            ctx.gateway.metrics.upstream_errors.with_label_values(&[upstream, problem.code]).inc();
             tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
         }
         if session.response_written().is_none() {
@@ -202,10 +215,10 @@ impl ProxyHttp for Proxy {
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
         let status = session.response_written().map_or(0, |answer| answer.status.as_u16());
         let latency = ctx.started.elapsed();
-        let durations = match ctx.embedded.and_then(|pattern| self.0.embedded.durations.get(pattern)) {
+        let durations = match ctx.embedded.and_then(|pattern| ctx.gateway.embedded.durations.get(pattern)) {
             Some(durations) => durations,
             None => {
-                let metrics = ctx.route.as_ref().map_or(&self.0.unmatched, |route| &route.metrics);
+                let metrics = ctx.route.as_ref().map_or(&ctx.gateway.unmatched, |route| &route.metrics);
                 match (&ctx.permit, ctx.refused) {
                     // An upstream's failure is no decision: the request had its permit.
                     (Some(permit), _) => match permit.would_be_refused() {
@@ -220,8 +233,19 @@ impl ProxyHttp for Proxy {
         };
         durations.answered(status, latency.as_secs_f64());
         let verdict = verdict(ctx);
-        if self.0.decisions.wants(verdict) {
-            self.0.decisions.write(&decision_line((session, ctx), verdict, (status, latency)));
+        let trace = ctx.trace.take();
+        let (is_written, is_recorded) =
+            (ctx.gateway.decisions.wants(verdict), trace.as_ref().is_some_and(Trace::is_recorded));
+        if is_written || is_recorded {
+            let line = decision_line((session, ctx), verdict, (status, latency));
+            let trace_id = trace.as_ref().map(Trace::id);
+            let line = DecisionLine { trace_id: trace_id.as_ref().map(TraceId::as_str), ..line };
+            if is_written {
+                ctx.gateway.decisions.write(&line);
+            }
+            if let Some(trace) = trace.filter(Trace::is_recorded) {
+                trace.end(session, ctx, &line);
+            }
         }
     }
 }
@@ -236,18 +260,18 @@ enum Next {
 
 impl Proxy {
     /// Finds the destination of a request and, where it is an upstream, asks for the permit. Both see the canonical path.
-    async fn decide(&self, session: &Session, ctx: &mut Context) -> Result<Next, Problem> {
+    async fn decide(session: &Session, ctx: &mut Context) -> Result<Next, Problem> {
         let header = session.req_header();
-        self.check_request_line(header)?;
+        check_request_line(&ctx.gateway.limits, header)?;
         if verify::is_asked(header) {
-            return self.verify(session, ctx).await.map(Next::Permit).map_err(verify::understood);
+            return Self::verify(session, ctx).await.map(Next::Permit).map_err(verify::understood);
         }
         let host = host(header).ok_or(BAD_HOST)?;
-        if !self.0.serves(host) {
+        if !ctx.gateway.serves(host) {
             return Err(UNKNOWN_HOST);
         }
         let path = route::canonical(header.uri.path()).map_err(refused_path)?;
-        if let Some(pattern) = (self.0.embedded.pattern_of)(&path) {
+        if let Some(pattern) = (ctx.gateway.embedded.pattern_of)(&path) {
             ctx.embedded = Some(pattern);
             ctx.canonical_path = owned(path);
             return Ok(Next::Answer);
@@ -255,7 +279,7 @@ impl Proxy {
         if path.starts_with(verify::OWN) {
             return Err(NO_ROUTE);
         }
-        let found = self.0.routes.find(Some(host), &path).ok_or(NO_ROUTE)?;
+        let found = ctx.gateway.routes.find(Some(host), &path).ok_or(NO_ROUTE)?;
         let route = ctx.route.insert(found.value.clone());
         if route.upstream.is_none() {
             return Err(verify::ELSEWHERE);
@@ -267,16 +291,21 @@ impl Proxy {
             query: header.uri.query(),
             parameters: &parameters,
         };
-        let permit = match self.0.enforcer.check(&route.guard, request).await {
+        let began = ctx.trace.as_ref().map(|_| Instant::now());
+        let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
+        if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
+            trace.checked(began, &outcome);
+        }
+        let permit = match outcome {
             Ok(permit) => permit,
             Err(refusal) => {
                 let named = header.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(host);
-                let place = resources::metadata_url(route, &self.0.public_url, (named, &path));
+                let place = resources::metadata_url(route, &ctx.gateway.public_url, (named, &path));
                 return Err(Problem::refused(ctx.refusal.insert(refusal), place.as_deref()));
             }
         };
         drop(found);
-        ctx.carried = carried(&self.0.minter, route, &permit, &mut ctx.refusal)?;
+        ctx.carried = carried(&ctx.gateway.minter, route, &permit, &mut ctx.refusal)?;
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
             return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
         }
@@ -292,25 +321,25 @@ impl Proxy {
 
     /// Decides on a request that another gateway received, by its method, host and canonical path, and by the token that
     /// came along. Only a trusted peer is believed about them (rule M12).
-    async fn verify(&self, session: &Session, ctx: &mut Context) -> Result<Permit, Problem> {
-        if !peer_address(session).is_some_and(|peer| self.0.trusts(peer)) {
+    async fn verify(session: &Session, ctx: &mut Context) -> Result<Permit, Problem> {
+        if !peer_address(session).is_some_and(|peer| ctx.gateway.trusts(peer)) {
             return Err(verify::UNTRUSTED);
         }
         let header = session.req_header();
         // Those who ask set the fields of an identity, and no other spelling of them.
-        if self.0.forwarder.has_lookalike(&header.headers) {
+        if ctx.gateway.forwarder.has_lookalike(&header.headers) {
             return Err(verify::FORGED);
         }
         let original = verify::Original::of(header)?;
         ctx.asked_for = Some(original.method.clone().into_owned());
-        if !self.0.serves(&original.host) {
+        if !ctx.gateway.serves(&original.host) {
             return Err(UNKNOWN_HOST);
         }
         let path = route::canonical(original.path).map_err(refused_path)?;
-        if (self.0.embedded.pattern_of)(&path).is_some() || path.starts_with(verify::OWN) {
+        if (ctx.gateway.embedded.pattern_of)(&path).is_some() || path.starts_with(verify::OWN) {
             return Err(NO_ROUTE);
         }
-        let found = self.0.routes.find(Some(&original.host), &path).ok_or(NO_ROUTE)?;
+        let found = ctx.gateway.routes.find(Some(&original.host), &path).ok_or(NO_ROUTE)?;
         let route = ctx.route.insert(found.value.clone());
         let parameters = found.parameters.as_slice();
         let request = Request {
@@ -319,44 +348,24 @@ impl Proxy {
             query: original.query,
             parameters: &parameters,
         };
-        let outcome = self.0.enforcer.check(&route.guard, request).await;
+        let began = ctx.trace.as_ref().map(|_| Instant::now());
+        let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
+        if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
+            trace.checked(began, &outcome);
+        }
         let permit = outcome.map_err(|refusal| {
-            let place = resources::metadata_url(route, &self.0.public_url, (&original.host, &path));
+            let place = resources::metadata_url(route, &ctx.gateway.public_url, (&original.host, &path));
             Problem::refused(ctx.refusal.insert(refusal), place.as_deref())
         })?;
-        ctx.carried = carried(&self.0.minter, route, &permit, &mut ctx.refusal)?;
+        ctx.carried = carried(&ctx.gateway.minter, route, &permit, &mut ctx.refusal)?;
         Ok(permit)
     }
 
-    /// A bug of ours: the request is refused and the bug is counted.
-    fn panicked(&self) -> Problem {
-        self.0.metrics.panics.inc();
-        Problem::new(500, "internal", "The gateway failed; the request was not forwarded")
-    }
-
-    /// Rules M7 and N2, the latter for HTTP/2: an HTTP/1 block was measured before it was parsed.
-    fn check_request_line(&self, header: &RequestHeader) -> Result<(), Problem> {
-        if header.method == Method::TRACE || header.method == Method::CONNECT {
-            let problem = Problem::new(405, "method_refused", "TRACE and CONNECT are never proxied");
-            return Err(Problem { allow: Some(respond::METHODS), ..problem });
-        }
-        if header.raw_path().len() > self.0.limits.uri_size {
-            return Err(Problem::new(414, "uri_too_long", "The request target is too long"));
-        }
-        if header.headers.len() > self.0.limits.header_fields {
-            return Err(Problem::new(431, "too_many_fields", "The request has too many header fields"));
-        }
-        if !header.raw_path_is_utf8() {
-            return Err(Problem::new(400, "bad_path", "The path is not valid UTF-8"));
-        }
-        Ok(())
-    }
-
     /// Answers a request for one of our own paths.
-    async fn answer(&self, session: &mut Session, ctx: &Context) -> pingora::Result<Result<(), Problem>> {
-        let peer = Peer(self.client_address(session));
-        let most = self.0.limits.embedded_body;
-        let outcome = embed::serve(session, &self.0.embedded, most, peer, ctx).await?;
+    async fn answer(session: &mut Session, ctx: &Context) -> pingora::Result<Result<(), Problem>> {
+        let peer = Peer(client_address(&ctx.gateway, session));
+        let most = ctx.gateway.limits.embedded_body;
+        let outcome = embed::serve(session, &ctx.gateway.embedded, most, peer, ctx).await?;
         Ok(match outcome {
             Outcome::Answered => Ok(()),
             Outcome::BodyTooLarge => {
@@ -365,19 +374,42 @@ impl Proxy {
             }
         })
     }
+}
 
-    /// The address that limits and logs go by: the socket's, or the last that a trusted proxy vouches for (rule M12).
-    fn client_address(&self, session: &Session) -> Option<IpAddr> {
-        let peer = peer_address(session)?;
-        if !self.0.trusts(peer) {
-            return Some(peer);
-        }
-        let chain =
-            session.req_header().headers.get_all("x-forwarded-for").iter().filter_map(|field| field.to_str().ok());
-        let addresses: Vec<IpAddr> =
-            chain.flat_map(|field| field.split(',')).filter_map(|address| address.trim().parse().ok()).collect();
-        Some(addresses.into_iter().rev().find(|address| !self.0.trusts(*address)).unwrap_or(peer))
+/// A bug of ours: the request is refused and the bug is counted.
+fn panicked(gateway: &Gateway) -> Problem {
+    gateway.metrics.panics.inc();
+    Problem::new(500, "internal", "The gateway failed; the request was not forwarded")
+}
+
+/// Rules M7 and N2, the latter for HTTP/2: an HTTP/1 block was measured before it was parsed.
+fn check_request_line(limits: &RequestLimits, header: &RequestHeader) -> Result<(), Problem> {
+    if header.method == Method::TRACE || header.method == Method::CONNECT {
+        let problem = Problem::new(405, "method_refused", "TRACE and CONNECT are never proxied");
+        return Err(Problem { allow: Some(respond::METHODS), ..problem });
     }
+    if header.raw_path().len() > limits.uri_size {
+        return Err(Problem::new(414, "uri_too_long", "The request target is too long"));
+    }
+    if header.headers.len() > limits.header_fields {
+        return Err(Problem::new(431, "too_many_fields", "The request has too many header fields"));
+    }
+    if !header.raw_path_is_utf8() {
+        return Err(Problem::new(400, "bad_path", "The path is not valid UTF-8"));
+    }
+    Ok(())
+}
+
+/// The address that limits and logs go by: the socket's, or the last that a trusted proxy vouches for (rule M12).
+fn client_address(gateway: &Gateway, session: &Session) -> Option<IpAddr> {
+    let peer = peer_address(session)?;
+    if !gateway.trusts(peer) {
+        return Some(peer);
+    }
+    let chain = session.req_header().headers.get_all("x-forwarded-for").iter().filter_map(|field| field.to_str().ok());
+    let addresses: Vec<IpAddr> =
+        chain.flat_map(|field| field.split(',')).filter_map(|address| address.trim().parse().ok()).collect();
+    Some(addresses.into_iter().rev().find(|address| !gateway.trusts(*address)).unwrap_or(peer))
 }
 
 /// The token of our own that goes along; without a key to sign it with, nothing goes.
@@ -434,7 +466,7 @@ fn over_tls(digest: &Digest) -> bool {
 }
 
 /// What the client is told when proxying failed; `None` when there is nobody to tell.
-fn problem_of(error: &Error) -> Option<Problem> {
+pub(super) fn problem_of(error: &Error) -> Option<Problem> {
     let problem = match (error.esource(), error.etype()) {
         (_, ErrorType::HTTPStatus(413)) => BODY_TOO_LARGE,
         (_, kind) if *kind == NO_SERVER => {
@@ -507,6 +539,7 @@ fn decision_line<'a>(
     let place = policy.zip(rule).and_then(|(policy, rule)| policy.source(rule)).map(|source| source.line);
     DecisionLine {
         request_id: ctx.request_id.as_str(),
+        trace_id: None,
         method: ctx.asked_for.as_ref().unwrap_or(&session.req_header().method).as_str(),
         route: route.unwrap_or("-"),
         rule: policy.zip(rule).map(|(policy, rule)| policy.text(rule)),

@@ -34,6 +34,11 @@ impl RequestId {
         Self(hex)
     }
 
+    /// Lower-case hexadecimal digits.
+    pub fn digits(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     pub fn as_str(&self) -> &str {
         // Invariant: `encode` writes hexadecimal digits only.
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -12,7 +12,7 @@ use pingora::server::configuration::ServerConf;
 use tokio::sync::watch;
 
 use super::admin::Admin;
-use super::{Census, ConnectionLimits, Gateway, Listener, Proxy, RefusalLog, Service};
+use super::{Census, ConnectionLimits, Current, Listener, Proxy, RefusalLog, Service};
 
 /// Bounds of HTTP/2 connections (rule N5).
 #[derive(Clone, Debug)]
@@ -30,9 +30,9 @@ const MOST_TRIES: usize = 3;
 /// Connections to upstreams that are kept for the next request, per thread.
 const KEPT_CONNECTIONS: usize = 512;
 
-/// Accepts connections for `gateway` on every listener until `shutdown` says so.
+/// Accepts connections for the current gateway on every listener until `shutdown` says so.
 pub fn start(
-    gateway: &Arc<Gateway>,
+    current: &Arc<Current>,
     listeners: Vec<(Listener, ConnectionLimits)>,
     h2: &H2Limits,
     census: &Arc<Census>,
@@ -45,7 +45,7 @@ pub fn start(
         ca_file: openssl_probe::probe().cert_file.map(|path| path.to_string_lossy().into_owned()),
         ..ServerConf::default()
     };
-    let mut app = http_proxy(&Arc::new(conf), Proxy(gateway.clone()));
+    let mut app = http_proxy(&Arc::new(conf), Proxy(current.clone()));
     let mut options = HttpServerOptions::default();
     options.h2c = true;
     options.h2_idle_timeout = Some(h2.idle);
@@ -55,12 +55,13 @@ pub fn start(
     h2_options.max_header_list_size(h2.header_list);
     app.h2_options = Some(h2_options);
     let app = Arc::new(app);
+    let refusals: Arc<dyn RefusalLog> = current.load().metrics.clone();
     for (listener, limits) in listeners {
         let service = Service {
             app: app.clone(),
             limits,
             census: census.clone(),
-            refusals: gateway.clone() as Arc<dyn RefusalLog>,
+            refusals: refusals.clone(),
             shutdown: shutdown.clone(),
         };
         spawn(service, listener);
@@ -68,19 +69,13 @@ pub fn start(
 }
 
 /// Accepts connections for the admin listener. It has places of its own, so that it answers when the public ones are taken.
-pub fn start_admin(
-    admin: Admin,
-    listener: Listener,
-    limits: ConnectionLimits,
-    gateway: &Arc<Gateway>,
-    shutdown: &watch::Receiver<bool>,
-) {
+pub fn start_admin(admin: Admin, listener: Listener, limits: ConnectionLimits, shutdown: &watch::Receiver<bool>) {
     const PLACES: usize = 64;
     let service = Service {
+        refusals: admin.metrics(),
         app: Arc::new(admin.app()),
         limits,
         census: Census::new(PLACES, PLACES),
-        refusals: gateway.clone() as Arc<dyn RefusalLog>,
         shutdown: shutdown.clone(),
     };
     spawn(service, listener);

@@ -12,6 +12,7 @@ use pingora::lb::Backend;
 use pingora::lb::health_check::{HealthCheck as _, HttpHealthCheck, TcpHealthCheck};
 use pingora::protocols::ALPN;
 use pingora::upstreams::peer::{HttpPeer, PeerOptions};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// How often names of servers are resolved again.
@@ -156,16 +157,19 @@ impl Upstream {
         true
     }
 
-    /// Keeps addresses and health up to date until the runtime ends.
-    pub fn watch(self: &Arc<Self>) {
+    /// Keeps addresses and health up to date until the answer is dropped.
+    #[must_use]
+    pub fn watch(self: &Arc<Self>) -> JoinSet<()> {
+        let mut watching = JoinSet::new();
         for index in 0..self.servers.len() {
             let upstream = self.clone();
-            tokio::spawn(async move { upstream.watch_address(&upstream.servers[index]).await });
+            watching.spawn(async move { upstream.watch_address(&upstream.servers[index]).await });
             if let Some(health) = self.health.clone() {
                 let upstream = self.clone();
-                tokio::spawn(async move { upstream.watch_health(&upstream.servers[index], &health).await });
+                watching.spawn(async move { upstream.watch_health(&upstream.servers[index], &health).await });
             }
         }
+        watching
     }
 
     async fn watch_address(&self, server: &Server) {

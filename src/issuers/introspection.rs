@@ -113,6 +113,13 @@ impl Introspector {
             breaker: Breaker::default(),
         }))
     }
+
+    /// What an answer says that a token is active, as if it had been asked for.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn answer(&self, text: &str) -> Option<Introspected> {
+        let answer = self.0.read(text).ok().flatten()?;
+        Some(answer.introspected(answer.fresh_until))
+    }
 }
 
 #[async_trait]

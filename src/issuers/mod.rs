@@ -7,6 +7,8 @@ mod breaker;
 mod discovery;
 mod endpoints;
 mod fetch;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod introspection;
 mod key_source;
 mod logout;

@@ -4,6 +4,8 @@
 //! what a claim means to a policy.
 
 mod algorithm;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod json;
 mod jwk;
 mod key;

@@ -40,6 +40,8 @@ mod consent;
 mod consumer;
 mod device;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod grant;
 mod guesses;
 mod hint;
@@ -79,7 +81,7 @@ pub use client::Client;
 pub use consumer::{ConsumerTokens, WhoAmI};
 pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError, Reused};
-pub use grant::GrantType;
+pub use grant::{GrantType, Granted, granted_now};
 pub use interaction::{
     BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, Message, Next, Notice, Page,
 };
@@ -98,7 +100,6 @@ pub use userinfo::UserInfo;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::entropy::Entropy;
-use crate::jose::Algorithm;
 use crate::revocations::Revocations;
 use crate::store::Store;
 
@@ -140,8 +141,6 @@ pub struct Settings {
     pub publish_for: i64,
     /// Seconds for which an old key stays published after its last use; never less than its last token lives.
     pub keep_for: i64,
-    /// What the tokens are signed with that upstreams get; `None` if none does.
-    pub forwarded_algorithm: Option<Algorithm>,
 }
 
 impl Settings {
@@ -151,7 +150,6 @@ impl Settings {
             default_tenant: None,
             publish_for: 600,
             keep_for: 0,
-            forwarded_algorithm: None,
         }
     }
 

@@ -20,7 +20,8 @@ use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
 use crate::issuers;
 use crate::jose::Algorithm;
 use crate::metrics::Metrics;
-use crate::oauth::{AuthorizationServer, KeyRing};
+use crate::oauth::{self, KeyRing};
+use crate::policy::{Permissions, TargetPermissions, TokenFacts};
 use crate::profile::InUse;
 use crate::web;
 
@@ -47,6 +48,29 @@ impl Issuer for LocalTenant {
         let names = self.directory.names_of(self.tenant_id, &ids).await.map_err(|_| Unknown)?;
         Ok(names.into_iter().map(|(id, name)| (id.to_string().into(), name.into())).collect())
     }
+
+    fn generation_of_grants(&self) -> Option<u64> {
+        Some(self.directory.generation())
+    }
+
+    async fn granted_now(&self, facts: &TokenFacts) -> Result<Option<Permissions>, Unknown> {
+        let recipient = match Uuid::try_parse(&facts.subject) {
+            Ok(id) => self.directory.entity(id).await.map_err(|_| Unknown)?,
+            Err(_) => None,
+        };
+        let Some(recipient) = recipient.filter(|recipient| recipient.tenant_id == self.tenant_id) else {
+            // A person's tokens speak of no permissions; those of an entity that is gone have none left.
+            return Ok(Some(Permissions::default()).filter(|_| !facts.permissions.is_empty()));
+        };
+        let scope = facts.scopes.to_string();
+        let granted = oauth::granted_now(&self.directory, &recipient, &scope).await.map_err(|_| Unknown)?;
+        let targets = granted.into_iter().map(|granted| TargetPermissions {
+            id: granted.target.id.to_string().into(),
+            name: Some(granted.target.name.as_str().into()),
+            permissions: granted.permissions.into_iter().collect(),
+        });
+        Ok(Some(targets.collect()))
+    }
 }
 
 /// The management API, as the listeners call it.
@@ -64,7 +88,7 @@ pub(super) fn management(api: Management) -> Endpoints {
 /// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, the
 /// management API's where it is public, where other issuers tell of logouts, and what resources tell of themselves.
 pub(super) fn embedded(
-    server: Arc<AuthorizationServer>,
+    (service, in_use): (web::Service, Arc<InUse>),
     (management, logouts, (resources, forwarded_keys)): (
         Option<Endpoints>,
         Endpoints,
@@ -72,8 +96,6 @@ pub(super) fn embedded(
     ),
     metrics: Arc<Metrics>,
 ) -> Embedded {
-    let in_use = server.keys().dialects_in_use().clone();
-    let service = web::Service::new(web::router(server));
     let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([
         issuers::LOGOUT,
         resources::PATTERN,
@@ -142,11 +164,15 @@ pub(super) fn minter(keys: &Arc<KeyRing>, public_url: &PublicUrl, opened: &Opene
 }
 
 /// What upstreams verify that with.
-pub(super) fn forwarded_keys(keys: &Arc<KeyRing>, public_url: &PublicUrl) -> ForwardedKeys {
+pub(super) fn forwarded_keys(
+    keys: &Arc<KeyRing>,
+    public_url: &PublicUrl,
+    algorithm: Option<Algorithm>,
+) -> ForwardedKeys {
     let ring = keys.clone();
     ForwardedKeys {
         issuer: forwarded::issuer(public_url),
-        algorithm: keys.settings().forwarded_algorithm.map(Algorithm::as_str),
+        algorithm: algorithm.map(Algorithm::as_str),
         key_set: Box::new(move || ring.forwarded_key_set()),
         cache_for: keys.settings().cache_for(),
     }

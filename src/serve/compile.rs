@@ -94,7 +94,12 @@ fn compiled(route: config::Route, upstreams: &[(Arc<Upstream>, Option<Arc<Destin
     });
     Route {
         line: route.line,
-        guard: Guard { policy: route.policy, accepts: accepts.collect(), observes: route.observes },
+        guard: Guard {
+            policy: route.policy,
+            accepts: accepts.collect(),
+            observes: route.observes,
+            live_permissions: route.live_permissions,
+        },
         read_timeout: Some(route.timeouts.read_for),
         max_body: route.max_body,
         forward_authorization: route.forward_authorization,

@@ -31,6 +31,8 @@ pub enum StartError {
     Routes(String),
     #[error("other issuers cannot be asked for their keys: {0}")]
     Outbound(String),
+    #[error("spans cannot be sent to a collector: {0}")]
+    Collector(String),
     #[error("the system refuses a thread or socket: {0}")]
     System(#[from] std::io::Error),
 }
@@ -46,6 +48,7 @@ impl StartError {
             | Self::MasterKey(_)
             | Self::Keys(_)
             | Self::Outbound(_)
+            | Self::Collector(_)
             | Self::System(_) => 3,
         }
     }

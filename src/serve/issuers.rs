@@ -7,9 +7,10 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::assemble::Forget;
 use super::{Opened, StartError, adapters};
 use crate::config::{Config, IssuerKind};
-use crate::enforce::{Enforcer, Issuer};
+use crate::enforce::Issuer;
 use crate::gateway::Endpoints;
 use crate::gateway::resources::IssuerAt;
 use crate::issuers::{Fetcher, ForeignIssuer, LogoutEndpoint, OperatorEndpoint, Outbound, Revoker};
@@ -122,10 +123,10 @@ fn tenant_id((issuer, tenant): (&str, Option<&str>), tenants: &[Tenant], keys: &
 }
 
 /// Keeps the keys of others as new as they should be. The start does not wait for them.
-pub(super) fn follow(foreign: Vec<Foreign>, enforcer: &Arc<Enforcer>, background: &mut JoinSet<()>) {
+pub(super) fn follow(foreign: Vec<Foreign>, forget: &Forget, background: &mut JoinSet<()>) {
     for Foreign { issuer, .. } in foreign {
-        let enforcer = enforcer.clone();
-        background.spawn(async move { issuer.follow(move || enforcer.forget()).await });
+        let forget = forget.clone();
+        background.spawn(async move { issuer.follow(move || forget()).await });
     }
 }
 

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
+use super::assemble::Forget;
 use super::{Opened, StartError, compile, issuers};
 use crate::clock::Clock;
 use crate::config::{Config, StoreLocation};
@@ -48,12 +49,17 @@ impl Offline {
         Self { parts }
     }
 
+    /// With the permissions that are granted now, if `live`.
+    ///
     /// # Errors
     /// The denial that the gateway would answer with.
-    pub async fn verify(&self, token: &str) -> Result<Verified, Denial> {
+    pub async fn verify(&self, token: &str, live: bool) -> Result<Verified, Denial> {
         match &self.parts {
             Ok(parts) => {
-                let verified = parts.enforcer.verify(token).await?;
+                let mut verified = parts.enforcer.verify(token).await?;
+                if live {
+                    verified = parts.enforcer.as_granted_now(verified).await?;
+                }
                 Ok(Verified::Fully { facts: verified.facts.clone(), key_id: verified.key_id.to_string() })
             }
             Err(why) => {
@@ -140,7 +146,9 @@ async fn open(config: &Config) -> Result<Parts, StartError> {
             .with_revocations(opened.revocations);
     let enforcer = Arc::new(enforcer);
     let mut background = JoinSet::new();
-    issuers::follow(believed.foreign, &enforcer, &mut background);
+    let forgetting = enforcer.clone();
+    let forget: Forget = Arc::new(move || forgetting.forget());
+    issuers::follow(believed.foreign, &forget, &mut background);
     Ok(Parts { enforcer, issuers, _background: background })
 }
 

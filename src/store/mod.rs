@@ -137,8 +137,8 @@ pub trait Store: Send + Sync + 'static {
     async fn upsert_registration(&self, registration: &Registration) -> Result<()>;
     async fn delete_registration(&self, user_id: Uuid, application_id: Uuid, at: i64) -> Result<bool>;
     async fn find_registration(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Registration>>;
-    /// By application.
-    async fn list_registrations(&self, user_id: Uuid) -> Result<Vec<Registration>>;
+    /// Of all these users, by user and application.
+    async fn list_registrations(&self, user_ids: &[Uuid]) -> Result<Vec<Registration>>;
     /// Inserts, or replaces.
     async fn upsert_consent(&self, consent: &Consent) -> Result<()>;
     async fn find_consent(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Consent>>;

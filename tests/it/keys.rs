@@ -260,11 +260,12 @@ async fn a_successor_signs_early_when_the_old_key_is_removed() {
 #[tokio::test]
 async fn the_gateways_own_keys_rotate_too() {
     let server = TestServer::start().await;
-    let settings = Settings { forwarded_algorithm: Some(Algorithm::Es256), ..Settings::new(PUBLIC_URL) };
+    let settings = Settings::new(PUBLIC_URL);
     let master_key = MasterKey::from_base64(&STANDARD.encode([7; 32])).unwrap();
     let open =
         KeyRing::open(Arc::new(settings), server.store.clone(), master_key, server.clock.clone(), Entropy::system());
     let keys = open.await.unwrap();
+    keys.forward_with(Some(Algorithm::Es256));
     let Value::Object(claims) = json!({ "iss": PUBLIC_URL, "exp": NOW + 9_000 }) else { unreachable!("an object") };
     assert_eq!(keys.sign_forwarded(&claims), None, "there is none yet");
     keys.provide().await.unwrap();

@@ -185,13 +185,8 @@ fn nothing_is_left_for_later() {
 fn every_file_says_first_what_it_owns() {
     // The unit tests of a module are part of it, wherever they stand.
     let own = |file: &File| !is_unit_tests(&file.path, &file.text);
-    let silent = rust_files().into_iter().filter(|file| own(file) && !says_first(&file.text));
+    let silent = rust_files().into_iter().filter(|file| own(file) && !file.text.starts_with("//! "));
     report("the first line is `//! ` and what the file owns", silent.map(|file| format!("{}:1", file.path)).collect());
-}
-
-/// The library's own first lines are the architecture.
-fn says_first(text: &str) -> bool {
-    text.starts_with("//! ") || text.starts_with("#![doc = include_str!(")
 }
 
 #[test]
@@ -280,7 +275,8 @@ fn scripts_can_be_run_and_stop_at_the_first_error() {
 fn the_makefile_has_the_targets_that_readers_are_told_of() {
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     let explained = |target: &&str| !makefile.lines().any(|line| line.starts_with(&format!("{target}: ## ")));
-    let missing: Vec<&str> = ["help", "run", "test", "bench", "check", "fmt"].into_iter().filter(explained).collect();
+    let missing: Vec<&str> =
+        ["help", "run", "test", "bench", "compare", "fuzz", "check", "fmt"].into_iter().filter(explained).collect();
     assert!(missing.is_empty(), "Makefile: no `TARGET: ## what it does` for {missing:?}");
 }
 

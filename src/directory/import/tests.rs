@@ -72,7 +72,7 @@ async fn a_user_arrives_with_password_and_registrations() {
     assert_eq!((user.created_at, user.password_change), (1, Some(PasswordChange::Breached)));
     assert_eq!((user.profile.name.as_deref(), user.profile.locale.as_deref()), (Some("Ann Example"), Some("de")));
     assert_eq!(user.profile.data["plan"], "gold");
-    let registrations = directory.registrations(id).await.expect("a list");
+    let registrations = directory.registrations(&[id]).await.expect("a list");
     assert_eq!((registrations[0].application_id, registrations[0].roles.as_slice()), (shop, &["admin".to_owned()][..]));
     let password = Secret::from("password".to_owned());
     assert!(directory.check_credentials(&tenant, "ann", &password, None).await.is_ok());

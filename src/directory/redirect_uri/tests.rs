@@ -273,6 +273,8 @@ fn wildcards_in_the_wrong_place_are_refused() {
         "https://example.*",
         "https://*.0.0.1",
         "https://12*.0.0.1",
+        "https://*.2.3",
+        "https://*.0x7f.0X1",
         "https://[::*]/",
         "https://example.com:4*",
         "https://example.com:**",

@@ -83,8 +83,14 @@ pub(super) fn is_host(host: &str) -> bool {
     host.len() <= 253 && host.split('.').all(label)
 }
 
+/// An address to a browser, which reads every host with a number at its end as one: `5.2.3` is 5.2.0.3 (WHATWG URL 3.5).
 pub(super) fn is_address(host: &str) -> bool {
-    host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok()
+    let last = host.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let is_number = match last.strip_prefix("0x") {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()),
+    };
+    host.starts_with('[') || is_number
 }
 
 /// This machine, by address or by the name that RFC 6761 6.3 reserves.

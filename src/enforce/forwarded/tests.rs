@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 use crate::enforce::Identity;
+use crate::enforce::live::Live;
 use crate::enforce::token::Cleared;
 use crate::policy::{TargetPermissions, TokenFacts, Words};
 
@@ -68,6 +69,7 @@ fn token(facts: TokenFacts, expires_at: i64) -> VerifiedToken {
         pseudonym: "p".into(),
         cleared: Cleared::default(),
         minted: Minted::default(),
+        live: Live::default(),
     }
 }
 

@@ -3,15 +3,18 @@
 //! Owns the scope grammar and the all-or-nothing check; it does not mint tokens.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::directory::Directory;
 use crate::model::{Entity, EntityGrant};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::{ErrorReason, OAuthError};
 use crate::oauth::grant::GrantType;
 use crate::oauth::issue::{Entitlement, Target};
 use crate::oauth::parameters::Parameters;
+use crate::store;
 
 /// Rule N6.
 const MAX_SCOPE_BYTES: usize = 4 * 1024;
@@ -110,6 +113,44 @@ impl AuthorizationServer {
             targets: targets.into_iter().map(target).collect(),
         })
     }
+}
+
+/// What is granted now of that which this scope once asked for, in its order: less when grants were taken away, more
+/// when a target was asked for as a whole and more of it was granted.
+///
+/// # Errors
+/// What the store answers instead.
+pub async fn granted_now(directory: &Directory, recipient: &Entity, scope: &str) -> store::Result<Vec<Granted>> {
+    let mut granted: Vec<Granted> = Vec::new();
+    for asked in scope.split(' ').filter_map(|word| Asked::parse(word).ok()) {
+        let Some(target) = directory.find_target(recipient.tenant_id, asked.id_or_name).await? else { continue };
+        let Some(grant) = directory.find_grant(recipient.id, target.id).await? else { continue };
+        let is_asked = |name: &&String| asked.permissions.as_ref().is_none_or(|asked| asked.contains(&name.as_str()));
+        let permissions = grant.permissions.iter().filter(is_asked).cloned().collect();
+        granted.push(Granted { target, permissions });
+    }
+    Ok(granted)
+}
+
+/// What somebody may do to a target.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    pub target: Arc<Entity>,
+    pub permissions: Vec<String>,
+}
+
+/// The scope of a form, put together again from what was understood of it.
+///
+/// # Errors
+/// What [`Request::parse`] refuses.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::oauth) fn written_anew(form: &Parameters<'_>) -> Result<String, OAuthError> {
+    let request = Request::parse(form)?;
+    let words = request.targets.iter().map(|asked| match &asked.permissions {
+        Some(permissions) => format!("{PREFIX}{}:{}", asked.id_or_name, permissions.join(",")),
+        None => format!("{PREFIX}{}", asked.id_or_name),
+    });
+    Ok(words.collect::<Vec<_>>().join(" "))
 }
 
 /// One answer for unknown, foreign and not granted (F-189, F-195, F-196), so that nobody can list the others' entities.

@@ -10,6 +10,9 @@ pub(super) mod password;
 mod pkce;
 pub(super) mod refresh_token;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use client_credentials::written_anew;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,6 +27,8 @@ use super::{AuthorizationServer, TokenRequest};
 use crate::events::{self, Event};
 use crate::model::{Application, ApplicationGrant};
 use crate::profile::Dialect;
+
+pub use client_credentials::{Granted, granted_now};
 
 /// The grant types that exist. Metadata lists those that somebody may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::issuer::LoadedKey;
 use super::{KeyRing, KeyRingError, Rotation};
 use crate::clock::UnixSeconds;
-use crate::jose::{KeySet, SigningKey, TokenType};
+use crate::jose::{Algorithm, KeySet, SigningKey, TokenType};
 use crate::model::{KeyPurpose, KeyState, StoredKey, signing_key};
 
 /// Seconds that the longest forwarded token lives, whatever is configured.
@@ -59,9 +59,19 @@ pub(super) fn is_gate_key(key: &StoredKey) -> bool {
 }
 
 impl KeyRing {
+    /// Has what upstreams are told be signed with this, as the configuration wants it; `None` if none is told anything. Call
+    /// [`KeyRing::provide`] afterwards.
+    pub fn forward_with(&self, algorithm: Option<Algorithm>) {
+        self.forwarded.store(algorithm.map(Arc::new));
+    }
+
+    pub(super) fn forwarded_algorithm(&self) -> Option<Algorithm> {
+        self.forwarded.load().as_deref().copied()
+    }
+
     /// Signs what an upstream is told. `None` while there is no key, or if no upstream is told anything.
     pub fn sign_forwarded(&self, claims: &Map<String, Value>) -> Option<String> {
-        let algorithm = self.settings.forwarded_algorithm?;
+        let algorithm = self.forwarded_algorithm()?;
         let snapshot = self.snapshot();
         let key = snapshot.gate.signing_key(algorithm.as_str(), self.clock.now())?;
         // Claims that are JSON already cannot fail to be written, and the library does not fail on a good key.
@@ -78,7 +88,7 @@ impl KeyRing {
     /// # Errors
     /// [`KeyRingError::NotForwarded`] if no upstream is told anything.
     pub async fn rotate_forwarded(&self) -> Result<Rotation, KeyRingError> {
-        let algorithm = self.settings.forwarded_algorithm.ok_or(KeyRingError::NotForwarded)?;
+        let algorithm = self.forwarded_algorithm().ok_or(KeyRingError::NotForwarded)?;
         self.rotate_slot(super::make::Slot::forwarded(algorithm), LONGEST).await
     }
 }

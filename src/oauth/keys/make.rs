@@ -142,7 +142,7 @@ impl KeyRing {
                 missing.push(Slot::of(tenant, purpose)?);
             }
         }
-        missing.extend(self.settings.forwarded_algorithm.map(Slot::forwarded));
+        missing.extend(self.forwarded_algorithm().map(Slot::forwarded));
         let is_held =
             |slot: &Slot| snapshot.keys.iter().any(|key| slot.holds(&key.stored) && key.stored.retired_at.is_none());
         missing.retain(|slot| !is_held(slot));

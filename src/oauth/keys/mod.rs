@@ -10,7 +10,7 @@ mod named;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use uuid::Uuid;
 
 pub use issuer::LocalIssuer;
@@ -36,6 +36,8 @@ pub struct KeyRing {
     entropy: Entropy,
     snapshot: ArcSwap<Snapshot>,
     in_use: Arc<InUse>,
+    /// What the tokens are signed with that upstreams get; `None` if none does.
+    forwarded: ArcSwapOption<Algorithm>,
     /// One reload at a time, so that an older answer of the store never replaces a newer one.
     reloading: tokio::sync::Mutex<()>,
     /// Held while slow keys are made, so that no two tasks make the same one.
@@ -88,6 +90,7 @@ impl KeyRing {
             entropy,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             in_use: Arc::default(),
+            forwarded: ArcSwapOption::empty(),
             reloading: tokio::sync::Mutex::default(),
             making: tokio::sync::Mutex::default(),
         };

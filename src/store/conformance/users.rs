@@ -142,7 +142,7 @@ async fn people_come_together_or_not_at_all(store: Shared) {
     assert_refused!(store.insert_people(&[with(&ann), with(&other_ann)]).await, Conflict(Unique::Email));
     assert_eq!(store.find_user(ann.id).await.expect("answer"), None, "all or none");
     store.insert_people(&[with(&ann), with(&ben)]).await.expect("inserted");
-    assert_eq!(store.list_registrations(ben.id).await.expect("a list"), [registration(&ben)]);
+    assert_eq!(store.list_registrations(&[ben.id]).await.expect("a list"), [registration(&ben)]);
     assert_eq!(store.latest_change().await.expect("answer"), before + 1);
     store.insert_people(&[]).await.expect("nothing to do");
     assert_eq!(store.latest_change().await.expect("answer"), before + 1);
@@ -272,8 +272,10 @@ async fn a_registration_is_replaced_by_the_next(store: Shared) {
     assert_eq!(store.find_registration(id(30), id(20)).await.expect("answer").as_ref(), Some(&expected));
     let other = registration(30, 21, &[]);
     store.upsert_registration(&other).await.expect("inserted");
-    assert_eq!(store.list_registrations(id(30)).await.expect("list"), [expected, other]);
-    assert!(store.list_registrations(id(31)).await.expect("list").is_empty());
+    assert_eq!(store.list_registrations(&[id(30)]).await.expect("list"), [expected, other]);
+    assert_eq!(store.list_registrations(&[id(31), id(30)]).await.expect("list").len(), 2);
+    assert!(store.list_registrations(&[]).await.expect("list").is_empty());
+    assert!(store.list_registrations(&[id(31)]).await.expect("list").is_empty());
     assert!(store.delete_registration(id(30), id(20), 1).await.expect("answer"));
     assert!(!store.delete_registration(id(30), id(20), 1).await.expect("answer"));
     assert_eq!(store.find_registration(id(30), id(20)).await.expect("answer"), None);
@@ -321,7 +323,7 @@ async fn a_deleted_user_takes_everything_along(store: Shared) {
     assert!(store.delete_user(id(30), 3_000).await.expect("answer"));
     assert!(!store.delete_user(id(30), 3_000).await.expect("answer"));
     store.insert_user(&user(30)).await.expect("the id and the names are free again");
-    assert!(store.list_registrations(id(30)).await.expect("list").is_empty());
+    assert!(store.list_registrations(&[id(30)]).await.expect("list").is_empty());
     assert!(store.list_consents(id(30)).await.expect("list").is_empty());
     assert!(store.list_sessions(id(30)).await.expect("list").is_empty());
     assert!(store.list_session_applications(id(40)).await.expect("list").is_empty());

@@ -299,8 +299,8 @@ impl Store for SqlStore {
         self.within(registrations::find(self, user_id, application_id)).await
     }
 
-    async fn list_registrations(&self, user_id: Uuid) -> Result<Vec<Registration>> {
-        self.within(registrations::list(self, user_id)).await
+    async fn list_registrations(&self, user_ids: &[Uuid]) -> Result<Vec<Registration>> {
+        self.within(registrations::list(self, user_ids)).await
     }
 
     async fn upsert_consent(&self, consent: &Consent) -> Result<()> {

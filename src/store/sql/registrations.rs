@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json};
 use super::script::Script;
+use super::search::{AT_ONCE, rows_of};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, Consent, Registration};
@@ -56,11 +57,13 @@ pub(super) async fn find(store: &SqlStore, user_id: Uuid, application_id: Uuid) 
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
-pub(super) async fn list(store: &SqlStore, user_id: Uuid) -> Result<Vec<Registration>> {
-    let statement = query("SELECT * FROM registration WHERE user_id = $1").bind(user_id.to_string());
-    let rows = statement.fetch_all(&store.readers).await?;
-    let mut registrations = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-    registrations.sort_by_key(|registration| registration.application_id);
+pub(super) async fn list(store: &SqlStore, user_ids: &[Uuid]) -> Result<Vec<Registration>> {
+    let mut registrations = Vec::new();
+    for some in user_ids.chunks(AT_ONCE) {
+        let rows = rows_of(&store.readers, ("SELECT * FROM registration", "user_id"), some).await?;
+        registrations.append(&mut rows.iter().map(read).collect::<Result<Vec<_>>>()?);
+    }
+    registrations.sort_by_key(|registration| (registration.user_id, registration.application_id));
     Ok(registrations)
 }
 

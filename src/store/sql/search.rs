@@ -21,7 +21,7 @@ use crate::model::ChangeKind;
 use crate::store::{Search, SearchOrder};
 
 /// Rows that are read at once by their ids.
-const AT_ONCE: usize = 500;
+pub(super) const AT_ONCE: usize = 500;
 
 /// What is searched. These are texts of ours, never of a caller.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub(super) async fn rows(store: &SqlStore, followed: &Followed, search: &Search)
     };
     let mut rows = Vec::with_capacity(ids.len());
     for some in ids.chunks(AT_ONCE) {
-        rows.extend(by_ids(&store.readers, &format!("SELECT * FROM {}", table.name), some).await?);
+        rows.extend(rows_of(&store.readers, (&format!("SELECT * FROM {}", table.name), "id"), some).await?);
     }
     // The database has an order of its own, and somebody may have been deleted since.
     let places: AHashMap<Uuid, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
@@ -68,10 +68,10 @@ pub(super) async fn rows(store: &SqlStore, followed: &Followed, search: &Search)
     Ok((found.into_iter().map(|(_, row)| row).collect(), u64::try_from(total).unwrap_or(u64::MAX)))
 }
 
-/// The rows with one of these ids, at most [`AT_ONCE`].
-async fn by_ids(readers: &AnyPool, select: &str, ids: &[Uuid]) -> Result<Vec<AnyRow>> {
+/// The rows that have one of these ids in a column, at most [`AT_ONCE`] ids.
+pub(super) async fn rows_of(readers: &AnyPool, (select, column): (&str, &str), ids: &[Uuid]) -> Result<Vec<AnyRow>> {
     let places: Vec<String> = (1..=ids.len()).map(|number| format!("${number}")).collect();
-    let text = format!("{select} WHERE id IN ({})", places.join(", "));
+    let text = format!("{select} WHERE {column} IN ({})", places.join(", "));
     let mut statement = query(AssertSqlSafe(text));
     for id in ids {
         statement = statement.bind(id.to_string());

@@ -6,6 +6,7 @@ mod entities;
 mod event_log;
 mod jwt;
 mod keys;
+mod live_permissions;
 mod login;
 mod openapi;
 mod own_account;

@@ -97,7 +97,7 @@ async fn a_second_time_changes_nothing() {
     assert_eq!(before, (directory.applications(None).await.unwrap(), directory.users(None, None, 10).await.unwrap()));
     let tenant = directory.find_tenant("default").await.unwrap().unwrap();
     let ann = directory.find_user(tenant.id, "ann@example.com").await.unwrap().unwrap();
-    let roles: Vec<_> = directory.registrations(ann.id).await.unwrap().into_iter().map(|one| one.roles).collect();
+    let roles: Vec<_> = directory.registrations(&[ann.id]).await.unwrap().into_iter().map(|one| one.roles).collect();
     assert!(roles.contains(&vec!["admin".to_owned()]) && roles.contains(&vec![]), "{roles:?}");
     let password = Secret::from("gravel unicorn teapot".to_owned());
     assert!(directory.check_credentials(&tenant, "ann@example.com", &password, None).await.is_ok());

@@ -11,7 +11,7 @@ use tokio::sync::{RwLock, watch};
 use uuid::Uuid;
 
 use super::index::{Entry, Index, KEYS, Question};
-use super::{AT_ONCE, Table, by_ids};
+use super::{AT_ONCE, Table, rows_of};
 use crate::model::{Change, ChangeKind};
 use crate::store::sql::columns::read_id;
 use crate::store::sql::{Result, feed};
@@ -187,7 +187,7 @@ impl Shared {
         ids.sort_unstable();
         ids.dedup();
         for some in ids.chunks(AT_ONCE) {
-            let rows = by_ids(&self.readers, &self.select(), some).await?;
+            let rows = rows_of(&self.readers, (&self.select(), "id"), some).await?;
             let entries = rows.iter().map(entry).collect::<Result<Vec<_>>>()?;
             for id in some {
                 match entries.iter().find(|entry| entry.id == *id) {
