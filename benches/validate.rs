@@ -17,7 +17,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::{Criterion, criterion_group, criterion_main};
 use faregate::clock::Clock;
 use faregate::enforce::{
-    Accepted, Enforcer, Guard, Issuer, Permit, Pseudonyms, Refusal, Request, TokenCache, Trusted, Unknown,
+    Accepted, Demand, Enforcer, Guard, Issuer, Permit, Pseudonyms, Refusal, Request, Sender, TokenCache, Trusted,
+    Unknown,
 };
 use faregate::jose::{Algorithm, Expectations, KeySet, SigningKey, TokenType, verify};
 use faregate::policy::{NoParameters, Policy, Rule, RuleSet, parse_rule};
@@ -159,7 +160,13 @@ impl Gate {
     }
 
     fn check(&self, guard: &Guard, headers: &HeaderMap) -> Result<Permit, Refusal> {
-        let request = Request { method: &Method::GET, headers, query: None, parameters: &NoParameters };
+        let request = Request {
+            method: &Method::GET,
+            headers,
+            query: None,
+            parameters: &NoParameters,
+            sender: Sender::default(),
+        };
         let mut check = pin!(self.enforcer.check(guard, request));
         match check.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => outcome,
@@ -183,7 +190,13 @@ fn guard(rule: &str) -> Guard {
 
 fn guard_of(rule: Rule) -> Guard {
     let policy = Policy::compile(&RuleSet::every_method(rule)).unwrap();
-    Guard { policy, accepts: [Accepted { issuer: 0, audience: Box::default() }].into(), observes: false }
+    Guard {
+        policy,
+        accepts: [Accepted { issuer: 0, audience: Box::default() }].into(),
+        observes: false,
+        live_permissions: false,
+        demand: Demand::Nothing,
+    }
 }
 
 /// A token that was seen before: what nearly every request costs.

@@ -184,7 +184,8 @@ impl Explanation {
                     Denial::BadRequest(_) | Denial::NoToken | Denial::InvalidToken(_) => {
                         "the token were a good one of an issuer of this configuration"
                     }
-                    Denial::InsufficientScope { .. }
+                    Denial::InvalidProof(_)
+                    | Denial::InsufficientScope { .. }
                     | Denial::InsufficientAuthentication { .. }
                     | Denial::Undecidable(_) => "the store answered",
                 };

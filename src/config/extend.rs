@@ -2,9 +2,11 @@
 //!
 //! Owns inheritance: extending adds checks and never drops one. It reads no key that is not inherited.
 
+use super::binding::{self, Binding};
 use super::check::Check;
 use super::issuers::IssuerIndex;
 use super::live;
+use super::logins::LoginIndex;
 use super::node::Scalar;
 use super::problem::Span;
 use super::routes::{Context, Draft};
@@ -28,6 +30,8 @@ pub(super) struct Settled {
     pub forward_authorization: bool,
     pub websocket: bool,
     pub resource_metadata: bool,
+    pub login: Option<LoginIndex>,
+    pub binding: Option<Binding>,
     pub live_permissions: bool,
 }
 
@@ -123,6 +127,7 @@ fn settle_one(
     let rules = rules(draft, parent, check);
     let tokens = if public { Some(Vec::new()) } else { tokens(draft, parent, context, check) };
     let audience = audience(draft, parent, check);
+    let login = draft.login.map(|(login, _)| login).or_else(|| parent.and_then(|parent| parent.login));
     Some(Settled {
         rules: rules?,
         public,
@@ -137,6 +142,9 @@ fn settle_one(
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
         resource_metadata: resource_metadata.or_else(|| parent.map(|parent| parent.resource_metadata)).unwrap_or(true),
+        // Nobody looks at tokens there.
+        login: login.filter(|_| !public),
+        binding: binding::settle(fields, parent.and_then(|parent| parent.binding), check),
         live_permissions: live::settled(draft, parent, check),
     })
 }

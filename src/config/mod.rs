@@ -3,12 +3,15 @@
 //! Owns the syntax of the file and the meaning of every key. It opens no socket and no store.
 
 mod admin;
+mod binding;
 mod check;
+mod client_certificates;
 mod declaration;
 mod directory;
 mod document;
 mod environment;
 mod extend;
+mod fixed;
 mod foreign;
 mod forward;
 mod forwarded_jwt;
@@ -20,9 +23,11 @@ mod keys;
 mod limits;
 mod listen;
 mod live;
+mod logins;
 mod management;
 mod network;
 mod node;
+mod parts;
 mod problem;
 mod process;
 mod public_url;
@@ -42,10 +47,13 @@ mod values;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 
+pub use binding::Binding;
+pub use client_certificates::ClientCertificates;
 pub use declaration::{Declared, declared};
 pub use environment::Environment;
 pub use foreign::{ForeignIssuer, KeyLocation, Logout};
@@ -56,8 +64,10 @@ pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
 pub use listen::{Listener, TlsFiles};
+pub use logins::{Login, LoginIndex};
 pub use management::{EventLogLimits, ManagementApi};
 pub use network::Network;
+pub use parts::{Changes, Fingerprint, Parts};
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
 pub use public_url::PublicUrl;
@@ -85,6 +95,7 @@ const SECTIONS: &[&str] = &[
     "store",
     "keys",
     "issuers",
+    "logins",
     "upstreams",
     "routes",
     "forward",
@@ -96,6 +107,8 @@ const SECTIONS: &[&str] = &[
     "token_cache",
     "directory",
     "tests",
+    "watch",
+    binding::HEADER_KEY,
     "tracing",
 ];
 
@@ -114,6 +127,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("issuers.claims", foreign::CLAIM_KEYS),
         ("issuers.introspection", introspection::KEYS),
         ("issuers.logout", foreign::LOGOUT_KEYS),
+        ("logins", logins::KEYS),
         ("upstreams", upstreams::KEYS),
         ("upstreams.health", upstreams::HEALTH_KEYS),
         ("upstreams.jwt", forwarded_jwt::UPSTREAM_KEYS),
@@ -159,6 +173,23 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, Vec<Proble
 /// start from its folder.
 pub fn parse(name: &str, text: &str, environment: &Environment) -> Result<Config, Vec<Problem>> {
     inspect(name, text, environment).into_result()
+}
+
+/// Where the admin listener of the configuration at `path` is; `None` if it has none. Whatever else is wrong with the file
+/// does not matter.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn admin_listener(path: &Path, environment: &Environment) -> Result<Option<SocketAddr>, Problem> {
+    let text = text_of(path, "give the path of a configuration file, or the address of its admin listener")?;
+    let source = Source::new(&path.display().to_string(), &text);
+    let base = path.parent().unwrap_or(Path::new(""));
+    let document = document::read(&text, &source, environment, base);
+    let mut check = Check::new(&source, base, Vec::new());
+    let empty = Node { span: Span::default(), value: node::Value::Map(Vec::new()) };
+    let root = document.root.filter(|root| matches!(root.value, node::Value::Map(_))).unwrap_or(empty);
+    let admin = Fields::open(&root, SECTIONS, &mut check).and_then(|fields| fields.find("admin"));
+    Ok(admin::check(admin, &[], root.span, &mut check))
 }
 
 /// Everything that was found out about a configuration.
@@ -229,10 +260,14 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let store = store::check(fields.find("store"), check);
     let keys = keys::check(fields.find("keys"), check);
     let issuers = issuers::check(fields.find("issuers"), &public_url, check);
+    let logins = logins::check(fields.find("logins"), &issuers, &public_url, check);
     let upstreams = upstreams::check(fields.find("upstreams"), check);
     let limits = limits::check(fields.find("limits"), check);
-    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits };
+    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits, logins: &logins };
     let routes = routes::check(fields.find("routes"), &context, check);
+    let trusted_proxies = process::trusted_proxies(fields.find("trusted_proxies"), check);
+    let client_certificate_header = binding::header(&fields, &trusted_proxies, check);
+    binding::check_reachable(&routes, (&listen, client_certificate_header.as_ref()), span("routes"), check);
     let mut forward = forward::check(fields.find("forward"), check);
     forwarded_jwt::settle(&mut forward, (&upstreams, &routes), check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
@@ -247,16 +282,20 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         keys,
         routes,
         issuers,
+        logins,
         upstreams,
         forward,
-        trusted_proxies: process::trusted_proxies(fields.find("trusted_proxies"), check),
+        trusted_proxies,
         limits,
         log: process::log(fields.find("log"), check),
         threads: process::threads(&fields, check),
         shutdown: process::shutdown(fields.find("shutdown"), check),
         token_cache: process::token_cache(fields.find("token_cache"), check),
         directory: directory::check(fields.find("directory"), check),
+        client_certificate_header,
         tests: tests::check(fields.find("tests"), check),
+        watch: fields.boolean("watch", check).unwrap_or(false),
+        parts: Parts::of(root, &check.files, check.base()),
         tracing: traces::check(fields.find("tracing"), check),
         warnings: Vec::new(),
         source: source.clone(),

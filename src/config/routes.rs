@@ -3,11 +3,13 @@
 //! Owns the syntax of one route and the checks between routes. How one route extends another is in `extend`; matching is
 //! `route`'s and deciding `policy`'s.
 
+use super::binding;
 use super::check::{Check, Fields};
 use super::extend::{self, Settled};
 use super::issuers::{self, Issuer, IssuerIndex};
 use super::limits::Limits;
 use super::live;
+use super::logins::{self, Login, LoginIndex};
 use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{SHOWN, Span};
 use super::require::{self, Requirement};
@@ -34,7 +36,9 @@ pub(super) const KEYS: &[&str] = &[
     "forward_authorization",
     "websocket",
     "resource_metadata",
+    "login",
     "permissions",
+    binding::KEY,
 ];
 
 /// First segments of the gateway's own paths, which no route can have.
@@ -48,6 +52,7 @@ pub(super) struct Context<'c> {
     pub issuers: &'c [Issuer],
     pub upstreams: &'c [Upstream],
     pub limits: &'c Limits,
+    pub logins: &'c [Login],
 }
 
 /// One route as written: names looked up, nothing inherited yet.
@@ -65,6 +70,7 @@ pub(super) struct Draft<'n> {
     pub tokens: Option<Vec<(IssuerIndex, Span)>>,
     pub audience: Option<Vec<(String, Span)>>,
     pub extends: Option<(&'n Scalar, Span)>,
+    pub login: Option<(LoginIndex, Span)>,
 }
 
 /// In the order of the file.
@@ -101,7 +107,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         check.refuse_with_help(entry.key_span, "a public route requires nothing", "remove `public: true` or `require`");
     }
     let observes = observes(&fields, check);
-    for key in ["tokens", "audience", "enforce", "permissions"] {
+    for key in ["tokens", "audience", "enforce", "permissions", "login", binding::KEY] {
         if let Some(entry) = fields.entry(key).filter(|_| public) {
             check.refuse_with_help(
                 entry.key_span,
@@ -135,6 +141,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
             .find("audience")
             .map(|node| check.texts(node).into_iter().map(|(scalar, span)| (scalar.text.clone(), span)).collect()),
         extends,
+        login: logins::of_route(&fields, context.logins, check),
         fields,
     })
 }
@@ -271,6 +278,11 @@ fn route(
         let message = format!("the rules of {} use {{{name}}}, which this path does not have", parent.shown());
         check.refuse_with_help(span, message, format!("put `{{{name}}}` into the path, in the place it has there"));
     }
+    if let Some(login) = settled.login {
+        let span = draft.login.map_or(draft.span, |(_, span)| span);
+        let around = logins::Around { tokens: &settled.tokens, hosts: &settled.hosts, upstream: settled.upstream };
+        logins::check_route((login, span), &around, context, check);
+    }
     if settled.live_permissions && !settled.public {
         live::refuse_without_directory(draft, &settled.tokens, context.issuers, check);
     }
@@ -304,6 +316,8 @@ fn route(
         forward_authorization: settled.forward_authorization,
         websocket: settled.websocket,
         resource_metadata: settled.resource_metadata,
+        login: settled.login,
+        binding: settled.binding,
         line: draft.span.line,
     })
 }

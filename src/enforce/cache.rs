@@ -185,6 +185,7 @@ mod tests {
             token_id: None,
             key_id: "k".into(),
             pseudonym: "p".into(),
+            binding: None,
             cleared: Cleared::default(),
             minted: Minted::default(),
             live: Live::default(),

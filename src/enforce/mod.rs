@@ -4,7 +4,9 @@
 //! arrive through [`Issuer`].
 
 pub mod bearer;
+mod binding;
 mod cache;
+mod certificate;
 mod denial;
 mod forwarded;
 mod identity;
@@ -25,7 +27,9 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 
 pub use bearer::{Ambiguity, Presented};
+pub use binding::{Binding, Demand, Possession, ProofMemory, Scheme, Sender};
 pub use cache::TokenCache;
+pub use certificate::Certificate;
 pub use denial::{Denial, Hints, TokenFault};
 use forwarded::Minted;
 pub use forwarded::{Destination, Minter, Signer};
@@ -123,6 +127,8 @@ pub struct Guard {
     pub accepts: Box<[Accepted]>,
     /// Whether what would be refused is only noted, while a policy is tried out.
     pub observes: bool,
+    /// Whether tokens must be bound to whoever sends them.
+    pub demand: Demand,
     /// Whether permissions count as they are granted now, and not as the token has them.
     pub live_permissions: bool,
 }
@@ -141,6 +147,7 @@ pub struct Request<'a> {
     pub headers: &'a HeaderMap,
     pub query: Option<&'a str>,
     pub parameters: &'a (dyn Parameters + Sync),
+    pub sender: Sender<'a>,
 }
 
 impl Guard {
@@ -156,12 +163,15 @@ pub struct Enforcer {
     clock: Clock,
     pseudonyms: Pseudonyms,
     revocations: Arc<Revocations>,
+    possession: Option<Possession>,
     hits: AtomicU64,
     misses: AtomicU64,
+    /// By the caches of enforcers before this one.
+    evicted_before: u64,
 }
 
 impl Enforcer {
-    /// An enforcer that knows of no revocations.
+    /// An enforcer that knows of no revocations, and cannot say whose bound tokens are.
     pub fn new(issuers: Vec<Arc<dyn Issuer>>, cache: TokenCache, clock: Clock, pseudonyms: Pseudonyms) -> Self {
         Self {
             issuers: issuers.into(),
@@ -169,14 +179,26 @@ impl Enforcer {
             clock,
             pseudonyms,
             revocations: Arc::default(),
+            possession: None,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            evicted_before: 0,
         }
+    }
+
+    /// Counts on from an enforcer whose place it takes.
+    pub fn counting_from(self, before: CacheCounts) -> Self {
+        Self { hits: before.hits.into(), misses: before.misses.into(), evicted_before: before.evictions, ..self }
     }
 
     /// Refuses what these marks concern, from the next request on.
     pub fn with_revocations(self, revocations: Arc<Revocations>) -> Self {
         Self { revocations, ..self }
+    }
+
+    /// Checks that bound tokens come from whom they were issued to.
+    pub fn with_possession(self, possession: Possession) -> Self {
+        Self { possession: Some(possession), ..self }
     }
 
     /// Decides on one request. It waits only when a token is seen for the first time and
@@ -186,9 +208,12 @@ impl Enforcer {
     /// The [`Refusal`] with what to answer; `Undecidable` when the directory is needed and does not answer.
     pub async fn check(&self, guard: &Guard, request: Request<'_>) -> Result<Permit, Refusal> {
         match self.judge(guard, request).await {
-            Err(refusal) if guard.observes => Ok(Permit::observed(refusal)),
-            Err(refusal) => Err(refusal.of_request(guard, &request)),
             Ok(permit) => Ok(permit),
+            Err(refusal) if guard.observes => Ok(Permit::observed(refusal)),
+            Err(refusal) => {
+                let scheme = Scheme::of_refusal(guard.demand, request.headers, &refusal.denial);
+                Err(refusal.told_in(scheme).of_request(guard, &request))
+            }
         }
     }
 
@@ -197,8 +222,9 @@ impl Enforcer {
             return Ok(Permit::public());
         }
         // 1. Find the bearer.
-        let token = match bearer::find(request.headers, request.query).map_err(Denial::BadRequest)? {
-            Presented::Bearer(token) => token,
+        let (scheme, token) = match bearer::find(request.headers, request.query).map_err(Denial::BadRequest)? {
+            Presented::Bearer(token) => (Scheme::Bearer, token),
+            Presented::Dpop(token) => (Scheme::Dpop, token),
             Presented::Nothing => return Err(Denial::NoToken.into()),
         };
         if token.len() > jose::MAX_TOKEN_BYTES {
@@ -228,7 +254,16 @@ impl Enforcer {
         if verified.is_revoked(&self.revocations) {
             return Err(Refusal::of_token(Denial::InvalidToken(TokenFault::Revoked), verified, cache_hit));
         }
-        // 5. Decide, on what is granted now where the route goes by that.
+        // 5. In the hands of whom it is for?
+        let is_bare = verified.binding.is_none() && scheme == Scheme::Bearer && guard.demand == Demand::Nothing;
+        if !is_bare {
+            // In a box of its own, for few requests need the room.
+            let check = Box::pin(self.check_possession(guard, &request, (scheme, token), &verified));
+            if let Err(denial) = check.await {
+                return Err(Refusal::of_token(denial, verified, cache_hit));
+            }
+        }
+        // 6. Decide, on what is granted now where the route goes by that.
         let verified = match guard.live_permissions {
             true => self.as_granted_now(verified).await?,
             false => verified,
@@ -237,6 +272,17 @@ impl Enforcer {
             Ok(rule) => Ok(Permit::of_token(verified, cache_hit, rule)),
             Err((denial, rule)) => Err(Refusal::of_token(denial, verified, cache_hit).by(rule)),
         }
+    }
+
+    async fn check_possession(
+        &self,
+        guard: &Guard,
+        request: &Request<'_>,
+        presented: (Scheme, &[u8]),
+        token: &VerifiedToken,
+    ) -> Result<(), Denial> {
+        let possession = self.possession.as_ref().ok_or(Denial::Undecidable("binding_unchecked"))?;
+        possession.check(guard.demand, request, presented, token, self.clock.now()).await
     }
 
     /// Finds out about a token that was not seen before, or not lately. What kind of token it is shows in its form, and is
@@ -315,6 +361,7 @@ impl Enforcer {
     async fn compile(&self, token: &str, known: Known, generation: u64) -> Result<Arc<VerifiedToken>, Denial> {
         let issuer = &self.issuers[known.issuer];
         let token_id = known.claims.get("jti").and_then(Value::as_str).map(Box::from);
+        let binding = Binding::of_claims(&known.claims);
         let mut facts = TokenFacts::of_named_claims(known.claims, issuer.claim_names());
         if !facts.permissions.is_empty() {
             let ids: Vec<&str> = facts.permissions.iter().map(|target| &*target.id).collect();
@@ -334,6 +381,7 @@ impl Enforcer {
             token_id,
             key_id: known.key_id,
             pseudonym,
+            binding,
             cleared: Cleared::default(),
             minted: Minted::default(),
             live: Live::default(),
@@ -393,7 +441,7 @@ impl Enforcer {
         CacheCounts {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
-            evictions: self.cache.evictions(),
+            evictions: self.evicted_before + self.cache.evictions(),
             tokens: self.cache.len(),
         }
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::forwarded::Minted;
 use super::live::Live;
-use super::{Guard, Identity};
+use super::{Binding, Guard, Identity};
 use crate::clock::UnixSeconds;
 use crate::policy::{Permissions, TokenFacts};
 use crate::revocations::{Bearings, Revocations};
@@ -35,6 +35,8 @@ pub struct VerifiedToken {
     pub key_id: Arc<str>,
     /// What log lines call the subject.
     pub pseudonym: Box<str>,
+    /// Whom it is good for, if not for whoever has it.
+    pub binding: Option<Box<Binding>>,
     pub(super) cleared: Cleared,
     /// What was made for upstreams.
     pub(super) minted: Minted,
@@ -83,6 +85,7 @@ impl VerifiedToken {
             pseudonym: self.pseudonym.clone(),
             cleared: Cleared::default(),
             minted: Minted::default(),
+            binding: self.binding.clone(),
             live: Live::default(),
         }
     }

@@ -11,10 +11,11 @@ use http::{HeaderMap, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::{ErrorType, OrErr as _};
 
+use crate::browsers::is_own_cookie;
 use crate::config::{Case, Forward};
 use crate::enforce::{Identity, Permit, bearer};
 
-/// Cookies that carry tokens in the systems we are compatible with (F-332).
+/// Cookies that carry tokens in the systems we are compatible with (F-332); our own are removed beside them.
 const TOKEN_COOKIES: [&str; 3] = ["access_token", "refresh_token", "id_token"];
 
 /// Fields that ask an upstream to treat the request as another one than was decided on (rule F20, CWE-551).
@@ -27,10 +28,21 @@ const OVERRIDES: [&str; 6] = [
     "x-original-uri",
 ];
 
-/// Fields that tell of earlier proxies; believed only from trusted ones.
-const FORWARDED: [&str; 6] =
-    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip"];
+/// Fields that tell of earlier proxies and of what these were told; believed only from trusted ones (rules M12, H8).
+const FORWARDED: [&str; 10] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-real-ip",
+    "client-cert",
+    "client-cert-chain",
+    "x-forwarded-client-cert",
+    "x-forwarded-tls-client-cert",
+];
 
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -62,10 +74,12 @@ pub struct Forwarding<'a> {
 }
 
 impl Forwarder {
-    pub fn new(fields: &Forward) -> Self {
+    /// `certificate_field` is where trusted proxies tell of client certificates, if they do.
+    pub fn new(fields: &Forward, certificate_field: Option<&HeaderName>) -> Self {
         let reserved = fields.reserved();
         let removed = reserved.iter().chain(&fields.request_id).map(HeaderName::as_str).chain(OVERRIDES);
-        Self { removed: NameSet::new(removed), forwarded: NameSet::new(FORWARDED), fields: fields.clone() }
+        let forwarded = FORWARDED.into_iter().chain(certificate_field.map(HeaderName::as_str));
+        Self { removed: NameSet::new(removed), forwarded: NameSet::new(forwarded), fields: fields.clone() }
     }
 
     /// Makes `request` what the upstream shall see. Called after Pingora removed hop-by-hop fields, so that a client's
@@ -86,7 +100,9 @@ impl Forwarder {
         let empty = http::Request::new(()).into_parts().0;
         let mut parts = http::request::Parts::from(std::mem::replace(request, RequestHeader::from(empty)));
         let headers = &mut parts.headers;
-        self.remove_untrusted(headers, forwarding);
+        // A proof belongs to the token that it came with.
+        let is_bound = permit.token().is_some_and(|token| token.binding.is_some());
+        self.remove_untrusted(headers, forwarding, is_bound);
         headers.reserve(FIELDS_ADDED);
         if let Some(identity) = permit.identity() {
             self.set_identity(headers, identity);
@@ -104,9 +120,12 @@ impl Forwarder {
         if self.fields.case == Case::Preserve { self.respell(request, forwarding.received) } else { Ok(()) }
     }
 
-    fn remove_untrusted(&self, headers: &mut HeaderMap, forwarding: &Forwarding<'_>) {
+    fn remove_untrusted(&self, headers: &mut HeaderMap, forwarding: &Forwarding<'_>, is_bound: bool) {
         if !forwarding.keep_authorization {
             headers.remove(header::AUTHORIZATION);
+            if is_bound {
+                headers.remove(DPOP);
+            }
         }
         let is_unwanted = |name: &&HeaderName| {
             let name = name.as_str();
@@ -263,7 +282,7 @@ fn carries_token_cookie(headers: &HeaderMap) -> bool {
 /// Cookie names are case-sensitive, but not everybody's parser agrees.
 fn is_token_cookie(pair: &[u8]) -> bool {
     let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
-    TOKEN_COOKIES.iter().any(|token| name.eq_ignore_ascii_case(token.as_bytes()))
+    is_own_cookie(name) || TOKEN_COOKIES.iter().any(|token| name.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// Names in every spelling that some upstream takes for the same: CGI and its heirs turn every byte that is neither letter

@@ -4,14 +4,18 @@
 //! judged by `enforce`, and our own paths are answered by a service that it is given.
 
 pub mod admin;
+mod client_certificates;
 mod connection;
 mod context;
+mod doors;
 pub mod echo;
 mod embed;
 mod forward;
 pub mod forwarded;
+mod handover;
 pub mod header_block;
 mod listener;
+mod login;
 mod module;
 mod panic;
 mod proxy;
@@ -19,6 +23,7 @@ mod request_id;
 pub mod resources;
 mod respond;
 mod run;
+mod sender;
 mod trace;
 mod upgrade;
 mod upstream;
@@ -30,16 +35,21 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 pub use connection::{ConnectionLimits, RefusalLog};
+pub use doors::{Doors, Prepared, Wanted};
 pub use embed::{Answer, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
+pub use handover::{HandoverError, Inherited, Predecessor, hand_over};
 pub use header_block::HeaderLimits;
-pub use listener::{Census, ListenError, Listener, Service};
+pub use listener::{Census, Certificate, Ending, ListenError, Listener, Manner, Service};
 pub use module::{FaregateModule, FollowIssuers};
 pub use proxy::Proxy;
 pub use request_id::RequestId;
-pub use run::{H2Limits, start, start_admin};
+pub use run::{H2Limits, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 
+use http::HeaderName;
+
+use crate::browsers::{Browsers, Entrance};
 use crate::config::{Network, PublicUrl};
 use crate::enforce::{Destination, Enforcer, Guard, Minter};
 use crate::metrics::{Metrics, RouteMetrics};
@@ -63,12 +73,16 @@ pub struct Gateway {
     /// What resources are called by.
     pub public_url: PublicUrl,
     pub trusted_proxies: Vec<Network>,
+    /// In which field trusted proxies tell the client certificate, if they do (rule H8).
+    pub certificate_field: Option<HeaderName>,
     /// The only hosts that are served, when every route names its hosts (rule M6).
     pub hosts: Option<Vec<Host>>,
     pub metrics: Arc<Metrics>,
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
     pub decisions: Arc<DecisionLog>,
+    /// People who logged in.
+    pub browsers: Arc<Browsers>,
     /// What only the admin listener has.
     pub administered: admin::Administered,
     /// `None`: nothing is traced.
@@ -96,6 +110,8 @@ pub struct Route {
     pub hosts: Vec<Host>,
     /// What clients are told of it; `None` where nothing is published.
     pub resource: Option<resources::Resource>,
+    /// Whether the route is for some hosts only.
+    pub names_hosts: bool,
     /// `None`: another gateway serves what is decided on here.
     pub upstream: Option<Arc<Upstream>>,
     /// Replaces the upstream's own read timeout.
@@ -109,6 +125,8 @@ pub struct Route {
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,
+    /// Where people are led who come without a token.
+    pub login: Option<Entrance>,
 }
 
 impl Gateway {

@@ -18,18 +18,21 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::context::Context;
-use super::embed::{self, Outcome, Peer};
+use super::embed::{self, Peer};
 use super::forward::Forwarding;
 use super::forwarded;
+use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
 use super::resources;
 use super::respond::{self, Problem, REQUEST_ID};
+use super::sender::sender;
 use super::trace::Trace;
 use super::upgrade::Hold;
 use super::upstream::Upstream;
 use super::verify;
 use super::{Current, Gateway, RequestLimits, Route};
-use crate::enforce::{Minter, Permit, Refusal, Request};
+use crate::browsers::Begun;
+use crate::enforce::{Denial, Minter, Permit, Refusal, Request};
 use crate::route;
 use crate::telemetry::{DecisionLine, TraceId, Verdict};
 
@@ -74,6 +77,11 @@ impl ProxyHttp for Proxy {
                 let permit = ctx.permit.insert(permit);
                 let answer = (&*permit, ctx.carried.as_ref());
                 verify::permit(session, &ctx.gateway.forwarder, answer, ctx.request_id.as_str()).await?;
+                return Ok(true);
+            }
+            Ok(Ok(Next::Lead(begun))) => {
+                ctx.refused = Some(Denial::NoToken.code());
+                login::redirect(session, &begun, ctx.request_id.as_str()).await?;
                 return Ok(true);
             }
             Ok(Err(problem)) => problem,
@@ -173,6 +181,9 @@ impl ProxyHttp for Proxy {
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
+        if ctx.by_session {
+            login::keep_private(answer)?;
+        }
         answer.insert_header(REQUEST_ID, ctx.request_id.as_str())
     }
 
@@ -256,6 +267,8 @@ enum Next {
     Answer,
     /// Another gateway asked, and the request may pass.
     Permit(Permit),
+    /// To a login.
+    Lead(Begun),
 }
 
 impl Proxy {
@@ -290,21 +303,38 @@ impl Proxy {
             headers: &header.headers,
             query: header.uri.query(),
             parameters: &parameters,
+            sender: sender(&ctx.gateway, session, route, (host, &*path)),
         };
         let began = ctx.trace.as_ref().map(|_| Instant::now());
-        let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
-        if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
-            trace.checked(began, &outcome);
+        let outcome = match &route.login {
+            None => match ctx.gateway.enforcer.check(&route.guard, request).await {
+                Ok(permit) => Outcome::Permit(permit),
+                Err(refusal) => Outcome::Deny(refusal),
+            },
+            Some(entrance) => {
+                let is_through_proxy = peer_address(session).is_some_and(|peer| ctx.gateway.trusts(peer));
+                let visit = Visit { request, host, path: &path, is_through_proxy };
+                Box::pin(ctx.gateway.receive(route, entrance, visit)).await
+            }
+        };
+        if let (Some(trace), Some(began), Some(verdict)) = (&mut ctx.trace, began, outcome.verdict()) {
+            trace.checked(began, verdict);
         }
+        drop(found);
         let permit = match outcome {
-            Ok(permit) => permit,
-            Err(refusal) => {
+            Outcome::Permit(permit) => permit,
+            Outcome::PermitSession(permit) => {
+                ctx.by_session = true;
+                permit
+            }
+            Outcome::Lead(begun) => return Ok(Next::Lead(begun)),
+            Outcome::Deny(refusal) => {
                 let named = header.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(host);
                 let place = resources::metadata_url(route, &ctx.gateway.public_url, (named, &path));
                 return Err(Problem::refused(ctx.refusal.insert(refusal), place.as_deref()));
             }
+            Outcome::Refuse(problem) => return Err(problem),
         };
-        drop(found);
         ctx.carried = carried(&ctx.gateway.minter, route, &permit, &mut ctx.refusal)?;
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
             return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
@@ -347,11 +377,12 @@ impl Proxy {
             headers: &header.headers,
             query: original.query,
             parameters: &parameters,
+            sender: sender(&ctx.gateway, session, route, (&*original.host, &*path)),
         };
         let began = ctx.trace.as_ref().map(|_| Instant::now());
         let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
         if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
-            trace.checked(began, &outcome);
+            trace.checked(began, outcome.as_ref());
         }
         let permit = outcome.map_err(|refusal| {
             let place = resources::metadata_url(route, &ctx.gateway.public_url, (&original.host, &path));
@@ -367,8 +398,8 @@ impl Proxy {
         let most = ctx.gateway.limits.embedded_body;
         let outcome = embed::serve(session, &ctx.gateway.embedded, most, peer, ctx).await?;
         Ok(match outcome {
-            Outcome::Answered => Ok(()),
-            Outcome::BodyTooLarge => {
+            embed::Outcome::Answered => Ok(()),
+            embed::Outcome::BodyTooLarge => {
                 session.set_keepalive(None);
                 Err(BODY_TOO_LARGE)
             }
@@ -457,7 +488,7 @@ pub(super) fn without_port(host: &str) -> &str {
     host[after..].find(':').map_or(host, |colon| &host[..after + colon])
 }
 
-fn peer_address(session: &Session) -> Option<IpAddr> {
+pub(super) fn peer_address(session: &Session) -> Option<IpAddr> {
     session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
 }
 

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::Route;
-use crate::config::PublicUrl;
+use crate::config::{Binding, PublicUrl};
 use crate::route::RouteTable;
 
 /// Where the documents are, as a label.
@@ -34,6 +34,8 @@ pub struct Resource {
     /// Places of the issuers among the configuration's.
     pub issuers: Vec<usize>,
     pub scopes: BTreeSet<String>,
+    /// What its tokens must be bound to.
+    pub binding: Option<Binding>,
     /// Whether the route says for which hosts it is: then the one that was asked for is part of its name.
     pub has_hosts: bool,
 }
@@ -123,6 +125,11 @@ impl Resources {
         }
         if !resource.scopes.is_empty() {
             document["scopes_supported"] = resource.scopes.iter().map(String::as_str).collect::<Vec<_>>().into();
+        }
+        match resource.binding {
+            Some(Binding::Dpop) => document["dpop_bound_access_tokens_required"] = true.into(),
+            Some(Binding::Certificate) => document["tls_client_certificate_bound_access_tokens"] = true.into(),
+            Some(Binding::Any) | None => {}
         }
         document
     }

@@ -9,7 +9,7 @@ use pingora::proxy::Session;
 use serde_json::json;
 
 use super::header_block::Refusal;
-use crate::enforce;
+use crate::enforce::Refusal as Refused;
 
 pub const REQUEST_ID: &str = "X-Request-Id";
 
@@ -71,7 +71,7 @@ impl Problem {
 
 impl Problem {
     /// The answer to a refused request; `resource_metadata` is where the resource describes itself, if it does.
-    pub fn refused(refusal: &enforce::Refusal, resource_metadata: Option<&str>) -> Self {
+    pub fn refused(refusal: &Refused, resource_metadata: Option<&str>) -> Self {
         let denial = &refusal.denial;
         Self {
             status: denial.status(),
@@ -152,12 +152,13 @@ pub fn raw_refusal(refusal: Refusal, request_id: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::enforce::Denial;
 
     // UX 8, F-344
     #[test]
     fn a_problem_names_its_code_and_request() {
         let document: serde_json::Value =
-            serde_json::from_str(&Problem::refused(&enforce::Denial::NoToken.into(), None).json("r1")).unwrap();
+            serde_json::from_str(&Problem::refused(&Denial::NoToken.into(), None).json("r1")).unwrap();
         assert_eq!(document["status"], 401);
         assert_eq!(document["code"], "no_token");
         assert_eq!(document["request_id"], "r1");

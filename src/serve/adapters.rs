@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::Opened;
 use crate::api::{self, Management};
+use crate::browsers;
 use crate::config::PublicUrl;
 use crate::directory::Directory;
 use crate::enforce::{Issuer, Minter, Signer, Trusted, Unknown};
@@ -86,28 +87,25 @@ pub(super) fn management(api: Management) -> Endpoints {
 }
 
 /// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, the
-/// management API's where it is public, where other issuers tell of logouts, and what resources tell of themselves.
+/// management API's where it is public, where other issuers tell of logouts, where people come back from a login, and what
+/// resources and the gateway's own keys tell of themselves.
 pub(super) fn embedded(
     (service, in_use): (web::Service, Arc<InUse>),
-    (management, logouts, (resources, forwarded_keys)): (
-        Option<Endpoints>,
-        Endpoints,
-        (Arc<Resources>, Arc<ForwardedKeys>),
-    ),
+    (management, logouts, people): (Option<Endpoints>, Endpoints, Endpoints),
+    (resources, forwarded_keys): (Arc<Resources>, Arc<ForwardedKeys>),
     metrics: Arc<Metrics>,
 ) -> Embedded {
-    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([
-        issuers::LOGOUT,
-        resources::PATTERN,
-        forwarded::KEY_SET,
-        forwarded::METADATA,
-    ]);
+    let own = [issuers::LOGOUT, resources::PATTERN, forwarded::KEY_SET, forwarded::METADATA];
+    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain(own).chain(browsers::PATTERNS);
     let durations = patterns.map(|pattern| (pattern, metrics.durations(pattern))).collect();
     let is_public = management.is_some();
     let pattern_of = move |path: &str| own_pattern_of(&in_use, is_public, path);
     let answer = move |mut request: http::Request<Bytes>| -> Answer {
         if let Some(management) = management.as_ref().filter(|_| api::pattern_of(request.uri().path()).is_some()) {
             return management(request);
+        }
+        if browsers::pattern_of(request.uri().path()).is_some() {
+            return people(request);
         }
         if issuers::pattern_of(request.uri().path()).is_some() {
             return logouts(request);
@@ -142,6 +140,7 @@ pub(super) fn own_pattern_of(in_use: &InUse, management_is_public: bool, path: &
         .or_else(|| issuers::pattern_of(path))
         .or_else(|| resources::pattern_of(path))
         .or_else(|| forwarded::pattern_of(path))
+        .or_else(|| browsers::pattern_of(path))
 }
 
 /// Signs with the gateway's own key of the moment.

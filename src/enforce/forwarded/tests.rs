@@ -68,6 +68,7 @@ fn token(facts: TokenFacts, expires_at: i64) -> VerifiedToken {
         key_id: "k".into(),
         pseudonym: "p".into(),
         cleared: Cleared::default(),
+        binding: None,
         minted: Minted::default(),
         live: Live::default(),
     }

@@ -2,7 +2,7 @@ use super::*;
 
 fn forwarder() -> Forwarder {
     let name = |name: &'static str| Some(HeaderName::from_static(name));
-    Forwarder::new(&Forward {
+    let fields = Forward {
         subject: name("x-user-id"),
         roles: name("x-auth-roles"),
         request_id: name("x-request-id"),
@@ -14,7 +14,8 @@ fn forwarder() -> Forwarder {
         case: Case::Lower,
         jwt_headers: vec![HeaderName::from_static("x-gate-token")],
         ..Forward::default()
-    })
+    };
+    Forwarder::new(&fields, None)
 }
 
 fn request(target: &str, fields: &[(&'static str, &str)]) -> RequestHeader {
