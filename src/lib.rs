@@ -22,7 +22,7 @@
 //!     Err(refusal) => {
 //!         // This request has no token.
 //!         assert_eq!((refusal.status().as_u16(), refusal.code()), (401, "no_token"));
-//!         assert_eq!(refusal.challenge(), Some("Bearer realm=\"faregate\""));
+//!         assert_eq!(refusal.challenge(), Some("Bearer realm=\"faregate\", scope=\"orders:read\""));
 //!     }
 //! }
 //! # Ok(())
@@ -37,6 +37,8 @@
 //! scope orders:read orders:list           all of these scopes
 //! any scope orders:read orders:admin      one of these scopes
 //! role admin
+//! acr gold                                how the person authenticated; `acr in [gold, platinum]` for one of several
+//! authenticated within 5m                 how long ago, by the token's `auth_time`
 //! permission send on mail-service         an entity permission
 //! claim department == sales               or: claim level in [1, 2], claim org == {org}
 //! all: [role admin, scope a]              any: [role admin, scope a]              not: role banned

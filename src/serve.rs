@@ -41,6 +41,7 @@ use crate::gateway::{
     self, Capacity, Census, Certificate, Current, Doors, Ending, H2Limits, HandoverError, Inherited, Listener, Manner,
     Overload, Prepared, Wanted, admin,
 };
+use crate::jose::Algorithm;
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
@@ -343,7 +344,15 @@ pub(crate) async fn key_ring(
         opened.clock.clone(),
         opened.entropy.clone(),
     );
-    keys.await.map_err(StartError::from)
+    let keys = keys.await.map_err(StartError::from)?;
+    keys.forward_with(forwarded_algorithm(config));
+    Ok(keys)
+}
+
+/// `None` if no upstream gets a token of our own: then no key is made for it.
+fn forwarded_algorithm(config: &Config) -> Option<Algorithm> {
+    let is_used = config.upstreams.iter().any(|upstream| config.forward.jwt.of(upstream).is_some());
+    is_used.then_some(config.forward.jwt.algorithm)
 }
 
 /// Keeps what is in memory as new as the store. The answer says whether the store answers.

@@ -147,6 +147,7 @@ async fn use_keys(api: &Api, tenant: Tenant, ids: [Option<Uuid>; 2]) -> Result<T
                 ("tenant.jwtConfiguration.accessTokenKeyId", &mut changed.access_token_algorithm)
             }
             KeyPurpose::IdToken => ("tenant.jwtConfiguration.idTokenKeyId", &mut changed.id_token_algorithm),
+            KeyPurpose::Forwarded => continue,
         };
         if let Some(id) = id {
             *algorithm = api.server.keys().use_key(tenant.id, purpose, id, field).await?;

@@ -12,6 +12,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, WRONG};
+use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::enforce::{self, Denial};
 use crate::policy::{Decision, Facts, TokenFacts};
@@ -140,7 +141,7 @@ pub async fn explain(config: &Config, asked: &Asked<'_>) -> Explanation {
         },
     };
     let parameters = found.parameters.as_slice();
-    let facts = Facts { token: facts.as_ref(), parameters: &parameters };
+    let facts = Facts { token: facts.as_ref(), parameters: &parameters, now: Clock::system().now() };
     for step in route.policy.explain(method, &facts) {
         explanation.lines.push(Line {
             passed: step.passed,
@@ -154,7 +155,7 @@ pub async fn explain(config: &Config, asked: &Asked<'_>) -> Explanation {
         Decision::Permit { .. } => None,
         // Nobody is told what a token would have to say before there is one.
         Decision::Deny { .. } if token.is_none() => Some((401, "no_token")),
-        Decision::Deny { reason, .. } => Some((403, reason.as_str())),
+        Decision::Deny { reason, .. } => Some((Denial::of(&reason, String::new()).status(), reason.as_str())),
     };
     explanation
 }
@@ -183,9 +184,10 @@ impl Explanation {
                     Denial::BadRequest(_) | Denial::NoToken | Denial::InvalidToken(_) => {
                         "the token were a good one of an issuer of this configuration"
                     }
-                    Denial::InvalidProof(_) | Denial::InsufficientScope { .. } | Denial::Undecidable(_) => {
-                        "the store answered"
-                    }
+                    Denial::InvalidProof(_)
+                    | Denial::InsufficientScope { .. }
+                    | Denial::InsufficientAuthentication { .. }
+                    | Denial::Undecidable(_) => "the store answered",
                 };
                 self.fail("token is verified", wish);
                 return Err((denial.status(), denial.code()));

@@ -26,7 +26,7 @@ enum Action {
     List,
     /// Publish a new key now and sign with it later; the old one keeps verifying
     Rotate {
-        /// access_token or id_token
+        /// access_token, id_token or forwarded
         #[arg(long, default_value = "access_token", value_parser = purpose)]
         purpose: KeyPurpose,
         /// Name of the tenant; without it the default one
@@ -72,22 +72,23 @@ async fn work(config: &Config, opened: &Opened, action: &Action) -> Result<Value
         }
         Action::Rotate { purpose, tenant } => {
             let keys = serve::key_ring(config, opened, &config.public_url).await.map_err(unusable)?;
-            let tenant_id = match tenant {
-                Some(wanted) => opened
-                    .directory
-                    .tenants()
-                    .await?
-                    .iter()
-                    .find(|tenant| tenant.name == *wanted)
-                    .map(|tenant| tenant.id),
-                None => keys.issuer(None).map(|issuer| issuer.tenant.id),
-            };
-            let tenant_id = tenant_id.ok_or_else(|| anyhow::anyhow!("there is no such tenant"))?;
             keys.provide().await?;
-            let rotation = keys.rotate(tenant_id, *purpose).await?;
-            Ok(
-                json!({ "retired": rotation.retired, "successor": rotation.successor, "signs_in_seconds": rotation.signs_from_at - now }),
-            )
+            let rotation = match purpose {
+                KeyPurpose::Forwarded => keys.rotate_forwarded().await?,
+                KeyPurpose::AccessToken | KeyPurpose::IdToken => {
+                    let tenant_id = match tenant {
+                        Some(wanted) => {
+                            let tenants = opened.directory.tenants().await?;
+                            tenants.iter().find(|tenant| tenant.name == *wanted).map(|tenant| tenant.id)
+                        }
+                        None => keys.issuer(None).map(|issuer| issuer.tenant.id),
+                    };
+                    let tenant_id = tenant_id.ok_or_else(|| anyhow::anyhow!("there is no such tenant"))?;
+                    keys.rotate(tenant_id, *purpose).await?
+                }
+            };
+            let signs_in = rotation.signs_from_at - now;
+            Ok(json!({ "retired": rotation.retired, "successor": rotation.successor, "signs_in_seconds": signs_in }))
         }
     }
 }

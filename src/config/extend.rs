@@ -33,6 +33,7 @@ pub(super) struct Settled {
     pub forward_authorization: bool,
     pub websocket: WebSocket,
     pub close_at_expiry: bool,
+    pub resource_metadata: bool,
     pub login: Option<LoginIndex>,
     pub binding: Option<Binding>,
     pub live_permissions: bool,
@@ -128,6 +129,7 @@ fn settle_one(
     let forward_authorization = fields.boolean("forward_authorization", check);
     let websocket = fields.find("websocket").and_then(|node| websocket::check(node, check));
     let close_at_expiry = fields.boolean("close_at_expiry", check);
+    let resource_metadata = fields.boolean("resource_metadata", check);
     let public = draft.public || (draft.requirement.is_none() && parent.is_some_and(|parent| parent.public));
     let cors = cors::check(fields, parent.and_then(|parent| parent.cors.as_ref()), check);
     let limits = rate_limit::check(fields, parent.map_or(&[], |parent| parent.limits.as_slice()), check);
@@ -149,6 +151,7 @@ fn settle_one(
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket.clone())).unwrap_or_default(),
         close_at_expiry: close_at_expiry.or_else(|| parent.map(|parent| parent.close_at_expiry)).unwrap_or(true),
+        resource_metadata: resource_metadata.or_else(|| parent.map(|parent| parent.resource_metadata)).unwrap_or(true),
         // Nobody looks at tokens there.
         login: login.filter(|_| !public),
         binding: binding::settle(fields, parent.and_then(|parent| parent.binding), check),

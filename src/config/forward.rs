@@ -5,6 +5,7 @@
 use http::HeaderName;
 
 use super::check::{Check, Fields};
+use super::forwarded_jwt::{self, DEFAULT_HEADER, JwtDefaults};
 use super::node::{Node, Value};
 use super::scalar;
 
@@ -21,6 +22,10 @@ pub struct Forward {
     pub permissions: Option<HeaderName>,
     pub request_id: Option<HeaderName>,
     pub case: Case,
+    /// A token of our own for upstreams.
+    pub jwt: JwtDefaults,
+    /// The fields that carry one to some upstream; `Authorization` is not among them.
+    pub jwt_headers: Vec<HeaderName>,
 }
 
 /// How the names of fields are written to an upstream that speaks HTTP/1.1.
@@ -35,10 +40,10 @@ pub enum Case {
 
 const NAMES: &[&str] = &["subject", "client", "tenant", "issuer", "scope", "roles", "permissions", "request_id"];
 pub(super) const KEYS: &[&str] =
-    &["subject", "client", "tenant", "issuer", "scope", "roles", "permissions", "request_id", "case"];
+    &["subject", "client", "tenant", "issuer", "scope", "roles", "permissions", "request_id", "case", "jwt"];
 
 /// Fields that carry the request itself: an identity in one of them would break it or be lost on the way.
-const TAKEN: [&str; 24] = [
+pub(super) const TAKEN: [&str; 24] = [
     "authorization",
     "connection",
     "content-encoding",
@@ -77,6 +82,8 @@ impl Default for Forward {
             permissions: Some(HeaderName::from_static("x-auth-permissions")),
             request_id: Some(HeaderName::from_static("x-request-id")),
             case: Case::Lower,
+            jwt: JwtDefaults::default(),
+            jwt_headers: Vec::new(),
         }
     }
 }
@@ -85,22 +92,26 @@ impl Forward {
     /// Every name that carries the caller's identity: the configured ones and the default ones. A client that sends one
     /// of them, in any spelling, must not be believed (hardening rule M1).
     pub fn reserved(&self) -> Vec<HeaderName> {
-        let identity = |forward: &Self| {
-            [
-                forward.subject.clone(),
-                forward.client.clone(),
-                forward.tenant.clone(),
-                forward.issuer.clone(),
-                forward.scope.clone(),
-                forward.roles.clone(),
-                forward.permissions.clone(),
-            ]
-        };
         let mut names: Vec<HeaderName> =
-            identity(self).into_iter().chain(identity(&Self::default())).flatten().collect();
+            self.identity_names().into_iter().chain(Self::default().identity_names()).flatten().collect();
+        names.extend(self.jwt_headers.iter().cloned());
+        names.push(DEFAULT_HEADER);
         names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         names.dedup();
         names
+    }
+
+    /// The names that were chosen for the parts of an identity.
+    pub(super) fn identity_names(&self) -> [Option<HeaderName>; 7] {
+        [
+            self.subject.clone(),
+            self.client.clone(),
+            self.tenant.clone(),
+            self.issuer.clone(),
+            self.scope.clone(),
+            self.roles.clone(),
+            self.permissions.clone(),
+        ]
     }
 
     fn slot(&mut self, key: &str) -> Option<&mut Option<HeaderName>> {
@@ -126,6 +137,7 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Forward {
     if let Some(case) = fields.find("case").and_then(|node| check.parsed(node, case)) {
         forward.case = case;
     }
+    forward.jwt = forwarded_jwt::defaults(&fields, check);
     let mut changed = Vec::new();
     for key in NAMES {
         let Some(node) = fields.find(key) else { continue };
@@ -175,6 +187,6 @@ fn name(node: &Node, check: &mut Check<'_>) -> Option<Option<HeaderName>> {
 }
 
 /// Many programs take `_` and `-` in the name of a field for the same.
-fn spelling(name: &HeaderName) -> String {
+pub(super) fn spelling(name: &HeaderName) -> String {
     name.as_str().replace('_', "-")
 }

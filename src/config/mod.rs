@@ -15,6 +15,7 @@ mod extend;
 mod fixed;
 mod foreign;
 mod forward;
+mod forwarded_jwt;
 mod free;
 mod interpolate;
 mod introspection;
@@ -63,6 +64,7 @@ pub use declaration::{Declared, declared};
 pub use environment::Environment;
 pub use foreign::{ForeignIssuer, KeyLocation, Logout};
 pub use forward::{Case, Forward};
+pub use forwarded_jwt::{ForwardedJwt, JwtDefaults, JwtWish};
 pub use introspection::Introspection;
 pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
@@ -140,12 +142,14 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("upstreams.servers", upstreams::SERVER_KEYS),
         ("upstreams.eject", resilience::EJECT_KEYS),
         ("upstreams.tls", upstream_tls::KEYS),
+        ("upstreams.jwt", forwarded_jwt::UPSTREAM_KEYS),
         ("routes", routes::KEYS),
         ("routes.require", require::COMBINING_KEYS),
         ("routes.websocket", websocket::KEYS),
         ("routes.cors", cors::KEYS),
         ("routes.limit", rate_limit::KEYS),
         ("forward", forward::KEYS),
+        ("forward.jwt", forwarded_jwt::KEYS),
         ("limits", limits::KEYS),
         ("log", process::LOG_KEYS),
         ("shutdown", process::SHUTDOWN_KEYS),
@@ -279,6 +283,8 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let trusted_proxies = process::trusted_proxies(fields.find("trusted_proxies"), check);
     let client_certificate_header = binding::header(&fields, &trusted_proxies, check);
     binding::check_reachable(&routes, (&listen, client_certificate_header.as_ref()), span("routes"), check);
+    let mut forward = forward::check(fields.find("forward"), check);
+    forwarded_jwt::settle(&mut forward, (&upstreams, &routes), check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
     Some(Config {
         path: PathBuf::from(&*source.name()),
@@ -293,7 +299,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         issuers,
         logins,
         upstreams,
-        forward: forward::check(fields.find("forward"), check),
+        forward,
         trusted_proxies,
         limits,
         log: process::log(fields.find("log"), check),

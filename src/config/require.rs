@@ -165,6 +165,8 @@ fn collect_parameters(rule: &Rule, names: &mut Vec<String>) {
         | RuleKind::Scopes(_)
         | RuleKind::AnyScope(_)
         | RuleKind::Role(_)
+        | RuleKind::Acr(_)
+        | RuleKind::AuthenticatedWithin(_)
         | RuleKind::ClaimEquals(..)
         | RuleKind::ClaimIn(..) => {}
     }
@@ -186,6 +188,8 @@ fn passes_everyone(rule: &Rule) -> bool {
         | RuleKind::AnyScope(_)
         | RuleKind::Role(_)
         | RuleKind::Permission { .. }
+        | RuleKind::Acr(_)
+        | RuleKind::AuthenticatedWithin(_)
         | RuleKind::ClaimEquals(..)
         | RuleKind::ClaimIn(..)
         | RuleKind::ClaimEqualsParameter(..)
@@ -197,6 +201,8 @@ fn passes_any_token(rule: &Rule) -> bool {
     match &rule.kind {
         // A token without what is excluded is easy to get.
         RuleKind::Public | RuleKind::Authenticated | RuleKind::Not(_) => true,
+        // Tokens for other services say that too.
+        RuleKind::Acr(_) | RuleKind::AuthenticatedWithin(_) => true,
         RuleKind::All(rules) => rules.iter().all(passes_any_token),
         RuleKind::Any(rules) => rules.iter().any(passes_any_token),
         RuleKind::Scopes(_)

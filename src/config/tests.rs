@@ -39,7 +39,8 @@ fn reasons() -> Vec<&'static str> {
 pub struct PolicyTest {
     pub name: String,
     /// The claims of the token; `None` is a request without a token. `iss` is the name of an issuer, `self` by default;
-    /// without `aud` the token has the audience that the route asks for.
+    /// without `aud` the token has the audience that the route asks for. The clock stands at 0: `auth_time: -60` is a
+    /// minute ago.
     pub token: Option<Map<String, Json>>,
     pub method: Method,
     pub path: String,
@@ -224,7 +225,8 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
         token = Some(facts);
     }
     let parameters = found.parameters.as_slice();
-    let facts = Facts { token: token.as_ref(), parameters: &parameters };
+    // Its clock stands at 0, so that `auth_time: -60` is a minute ago.
+    let facts = Facts { token: token.as_ref(), parameters: &parameters, now: 0 };
     let (rule, refused) = match route.policy.decide(&test.method, &facts) {
         Decision::Permit { rule } => (Some(rule), None),
         Decision::Deny { rule, reason } => (rule, Some(reason.as_str())),

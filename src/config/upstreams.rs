@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::check::{Check, Fields};
+use super::forwarded_jwt::{self, JwtWish};
 use super::node::{Entry, Node, Value};
 use super::resilience::{self, Resilience};
 use super::scalar::Refusal;
@@ -29,6 +30,7 @@ pub(super) const KEYS: &[&str] = &[
     "retry_budget",
     "max_requests",
     "max_pending",
+    "jwt",
 ];
 pub(super) const SERVER_KEYS: &[&str] = &["server", "weight"];
 /// Weights are turns in a list that is walked round.
@@ -74,6 +76,7 @@ fn upstream(entry: &Entry, check: &mut Check<'_>) -> Upstream {
         http2: false,
         health: None,
         resilience: Resilience::default(),
+        jwt: JwtWish::default(),
     };
     let node = &entry.value;
     match &node.value {
@@ -109,6 +112,7 @@ fn detailed(upstream: &mut Upstream, node: &Node, check: &mut Check<'_>) {
     upstream.timeouts = timeouts(&fields, upstream.timeouts, check);
     upstream.http2 = fields.boolean("http2", check).unwrap_or(false);
     upstream.resilience = resilience::resilience(&fields, check);
+    upstream.jwt = forwarded_jwt::wish(&fields, check);
     upstream.health = fields.find("health").and_then(|node| health(node, check));
     let Some(list) = fields.require("servers", "servers: [10.0.0.1:80, 10.0.0.2:80]", check) else {
         return;

@@ -11,6 +11,7 @@ use http::HeaderName;
 use super::binding::Binding;
 use super::cors::Cors;
 use super::forward::Forward;
+use super::forwarded_jwt::JwtWish;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
@@ -94,6 +95,8 @@ pub struct Upstream {
     pub http2: bool,
     pub health: Option<HealthCheck>,
     pub resilience: Resilience,
+    /// What it says of the token of our own that it gets.
+    pub jwt: JwtWish,
 }
 
 /// What answers behind an upstream.
@@ -183,6 +186,8 @@ pub struct Route {
     pub websocket: WebSocket,
     /// Tunnels and event streams end with the token that they were opened with.
     pub close_at_expiry: bool,
+    /// Clients are told who issues tokens for it (RFC 9728).
+    pub resource_metadata: bool,
     /// Where people are sent who come without a token.
     pub login: Option<LoginIndex>,
     /// What tokens must be bound to; `None`: to nothing.

@@ -120,6 +120,7 @@ impl Scheme {
             | Denial::NoToken
             | Denial::InvalidToken(_)
             | Denial::InsufficientScope { .. }
+            | Denial::InsufficientAuthentication { .. }
             | Denial::Undecidable(_) => false,
         };
         if is_about_proof || demand == Demand::Key || was_dpop() { Self::Dpop } else { Self::Bearer }

@@ -16,6 +16,10 @@ use super::token::VerifiedToken;
 /// are about as large as their text again, so the text is counted three times.
 const ENTRY_OVERHEAD: usize = 1024;
 
+/// What one forwarded token costs, in bytes, and how many destinations a token is counted to have at most.
+const FORWARDED: usize = 1024;
+const MOST_FORWARDED: usize = 3;
+
 /// Tokens that each thread remembers for itself; a power of two.
 const SLOTS: usize = 512;
 
@@ -51,10 +55,16 @@ static CACHES: AtomicU64 = AtomicU64::new(0);
 impl TokenCache {
     /// Holds at most about `bytes`.
     pub fn new(bytes: u64) -> Self {
+        Self::with_forwarded(bytes, 0)
+    }
+
+    /// The same where tokens of our own are made for so many destinations, which lie beside the tokens.
+    pub fn with_forwarded(bytes: u64, destinations: usize) -> Self {
+        let overhead = ENTRY_OVERHEAD + FORWARDED * destinations.min(MOST_FORWARDED);
         let evictions = Arc::new(AtomicU64::new(0));
         let counted = evictions.clone();
         let tokens = Cache::<Box<str>, Arc<VerifiedToken>>::builder()
-            .weigher(|token, _| weight(token))
+            .weigher(move |token, _| weight(token, overhead))
             .max_capacity(bytes)
             .eviction_listener(move |_, _, cause| {
                 if cause == RemovalCause::Size {
@@ -140,8 +150,8 @@ impl TokenCache {
     }
 }
 
-fn weight(token: &str) -> u32 {
-    u32::try_from(token.len() * 3 + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
+fn weight(token: &str, overhead: usize) -> u32 {
+    u32::try_from(token.len() * 3 + overhead).unwrap_or(u32::MAX)
 }
 
 /// A token ends in its signature, which is as good as random; a token made to share a slot with another one costs its
@@ -157,6 +167,7 @@ fn slot_of(token: &[u8]) -> usize {
 mod tests {
     use super::*;
     use crate::enforce::Identity;
+    use crate::enforce::forwarded::Minted;
     use crate::enforce::live::Live;
     use crate::enforce::token::Cleared;
     use crate::policy::TokenFacts;
@@ -176,6 +187,7 @@ mod tests {
             pseudonym: "p".into(),
             binding: None,
             cleared: Cleared::default(),
+            minted: Minted::default(),
             live: Live::default(),
         })
     }

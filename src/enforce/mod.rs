@@ -8,12 +8,14 @@ mod binding;
 mod cache;
 mod certificate;
 mod denial;
+mod forwarded;
 mod identity;
 mod known;
 mod live;
 mod permit;
 mod pseudonym;
 mod refusal;
+mod scope;
 mod token;
 
 use std::sync::Arc;
@@ -28,7 +30,9 @@ pub use bearer::{Ambiguity, Presented};
 pub use binding::{Binding, Demand, Possession, ProofMemory, Scheme, Sender};
 pub use cache::TokenCache;
 pub use certificate::Certificate;
-pub use denial::{Denial, TokenFault};
+pub use denial::{Denial, Hints, TokenFault};
+use forwarded::Minted;
+pub use forwarded::{Destination, Minter, Signer};
 pub use identity::Identity;
 use known::{INACTIVE, Known};
 pub use known::{Introspected, Introspection, TokensAsked};
@@ -36,12 +40,13 @@ use live::Live;
 pub use permit::Permit;
 pub use pseudonym::Pseudonyms;
 pub use refusal::Refusal;
+pub use scope::scopes_of;
 use token::Cleared;
 pub use token::VerifiedToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixSeconds};
 use crate::jose::{self, Expectations, KeySet};
-use crate::policy::{ClaimNames, Decision, Facts, Parameters, Permissions, Policy, Reason, RuleId, Target, TokenFacts};
+use crate::policy::{ClaimNames, Decision, Facts, Parameters, Permissions, Policy, RuleId, TokenFacts};
 use crate::revocations::Revocations;
 
 /// An issuer whose tokens are verified here, without asking anybody.
@@ -207,7 +212,7 @@ impl Enforcer {
             Err(refusal) if guard.observes => Ok(Permit::observed(refusal)),
             Err(refusal) => {
                 let scheme = Scheme::of_refusal(guard.demand, request.headers, &refusal.denial);
-                Err(refusal.told_in(scheme))
+                Err(refusal.told_in(scheme).of_request(guard, &request))
             }
         }
     }
@@ -263,7 +268,7 @@ impl Enforcer {
             true => self.as_granted_now(verified).await?,
             false => verified,
         };
-        match decide(guard, &request, &verified) {
+        match decide(guard, &request, (&verified, now)) {
             Ok(rule) => Ok(Permit::of_token(verified, cache_hit, rule)),
             Err((denial, rule)) => Err(Refusal::of_token(denial, verified, cache_hit).by(rule)),
         }
@@ -378,6 +383,7 @@ impl Enforcer {
             pseudonym,
             binding,
             cleared: Cleared::default(),
+            minted: Minted::default(),
             live: Live::default(),
         });
         self.cache.insert(token, compiled.clone(), generation);
@@ -455,37 +461,19 @@ pub struct CacheCounts {
     pub tokens: u64,
 }
 
-/// What a token must be asked for with to pass, for the challenge of a 403 (RFC 6750 3.1): the scopes of a scope rule, or
-/// the scope that asks for an entity permission.
-fn scope_to_ask_for(policy: &Policy, rule: Option<RuleId>, reason: &Reason, parameters: &dyn Parameters) -> String {
-    match reason {
-        Reason::MissingScope { scopes } => scopes.to_string(),
-        Reason::MissingPermission => {
-            let wanted = rule.and_then(|rule| policy.permission(rule));
-            let target = wanted.and_then(|(_, target)| match target {
-                Target::Entity(entity) => Some(entity.as_str()),
-                Target::Parameter(name) => parameters.parameter(name),
-            });
-            wanted
-                .zip(target)
-                .map(|((permission, _), target)| format!("target-entity:{target}:{permission}"))
-                .unwrap_or_default()
-        }
-        Reason::NoToken | Reason::MethodNotAllowed | Reason::MissingRole | Reason::ClaimMismatch | Reason::Denied => {
-            String::new()
-        }
-    }
-}
-
 /// What this route says about a good token.
-fn decide(guard: &Guard, request: &Request<'_>, token: &VerifiedToken) -> Result<RuleId, (Denial, Option<RuleId>)> {
+fn decide(
+    guard: &Guard,
+    request: &Request<'_>,
+    (token, now): (&VerifiedToken, UnixSeconds),
+) -> Result<RuleId, (Denial, Option<RuleId>)> {
     check_accepted(guard, token).map_err(|denial| (denial, None))?;
-    let facts = Facts::of_token(&token.facts, request.parameters);
+    let facts = Facts::of_token(&token.facts, request.parameters, now);
     match guard.policy.decide(request.method, &facts) {
         Decision::Permit { rule } => Ok(rule),
         Decision::Deny { rule, reason } => {
-            let scope = scope_to_ask_for(&guard.policy, rule, &reason, request.parameters);
-            Err((Denial::InsufficientScope { reason: reason.as_str(), scope }, rule))
+            let scope = scope::of_refused(&guard.policy, (rule, &reason), request.parameters);
+            Err((Denial::of(&reason, scope), rule))
         }
     }
 }

@@ -32,7 +32,7 @@ impl Permit {
         let observed = Some(refusal.denial.code());
         let (cache_hit, rule) = (refusal.cache_hit(), refusal.rule());
         let token = match &refusal.denial {
-            Denial::InsufficientScope { .. } => refusal.into_token(),
+            Denial::InsufficientScope { .. } | Denial::InsufficientAuthentication { .. } => refusal.into_token(),
             Denial::BadRequest(_)
             | Denial::NoToken
             | Denial::InvalidToken(_)

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::token::VerifiedToken;
-use super::{Denial, Scheme};
+use super::{Denial, Guard, Hints, Request, Scheme, scope};
 use crate::policy::RuleId;
 
 /// A request that may not go to its upstream.
@@ -15,12 +15,14 @@ pub struct Refusal {
     token: Option<Arc<VerifiedToken>>,
     cache_hit: bool,
     rule: Option<RuleId>,
+    /// What to ask a token for, where another one would help.
+    scope: String,
     scheme: Scheme,
 }
 
 impl Refusal {
     pub(super) fn of_token(denial: Denial, token: Arc<VerifiedToken>, cache_hit: bool) -> Self {
-        Self { denial, token: Some(token), cache_hit, rule: None, scheme: Scheme::Bearer }
+        Self { denial, token: Some(token), cache_hit, rule: None, scope: String::new(), scheme: Scheme::Bearer }
     }
 
     /// The same refusal, made by `rule` of the route's policy.
@@ -33,9 +35,18 @@ impl Refusal {
         Self { scheme, ..self }
     }
 
-    /// The value of `WWW-Authenticate`, if asking again with a token may help.
-    pub fn challenge(&self) -> Option<String> {
-        self.denial.challenge(self.scheme)
+    /// The same refusal, with what a token for this request has to be asked for with (RFC 6750 3).
+    pub(super) fn of_request(self, guard: &Guard, request: &Request<'_>) -> Self {
+        if self.denial.status() != 401 {
+            return self;
+        }
+        Self { scope: scope::of_request(&guard.policy, request.method, request.parameters), ..self }
+    }
+
+    /// The value of `WWW-Authenticate`, if asking again with a token may help; `resource_metadata` is where the resource
+    /// describes itself, if it does.
+    pub fn challenge(&self, resource_metadata: Option<&str>) -> Option<String> {
+        self.denial.challenge(self.scheme, &Hints { resource_metadata, scope: &self.scope })
     }
 
     /// The rule of the route's policy that the request failed; `None` when it did not get that far.
@@ -60,6 +71,6 @@ impl Refusal {
 
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
-        Self { denial, token: None, cache_hit: false, rule: None, scheme: Scheme::Bearer }
+        Self { denial, token: None, cache_hit: false, rule: None, scope: String::new(), scheme: Scheme::Bearer }
     }
 }

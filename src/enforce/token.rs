@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 
+use super::forwarded::Minted;
 use super::live::Live;
 use super::{Binding, Guard, Identity};
 use crate::clock::UnixSeconds;
@@ -37,6 +38,8 @@ pub struct VerifiedToken {
     /// Whom it is good for, if not for whoever has it.
     pub binding: Option<Box<Binding>>,
     pub(super) cleared: Cleared,
+    /// What was made for upstreams.
+    pub(super) minted: Minted,
     pub(super) live: Live,
 }
 
@@ -81,6 +84,7 @@ impl VerifiedToken {
             key_id: self.key_id.clone(),
             pseudonym: self.pseudonym.clone(),
             cleared: Cleared::default(),
+            minted: Minted::default(),
             binding: self.binding.clone(),
             live: Live::default(),
         }

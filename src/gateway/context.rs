@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 
 use super::body_pace::BodyPace;
+use super::forwarded::Carried;
 use super::rate_limits::Counting;
 use super::request_id::RequestId;
 use super::trace::Trace;
@@ -54,6 +55,8 @@ pub struct Context {
     pub ends_with_token: bool,
     /// The pattern of our own path, if the request is for one.
     pub embedded: Option<&'static str>,
+    /// The token of our own that tells the upstream who calls.
+    pub carried: Option<Carried>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
     /// It is the question of a browser whether a script may ask.
@@ -90,6 +93,7 @@ impl Context {
             frames: None,
             ends_with_token: false,
             embedded: None,
+            carried: None,
             asked_for: None,
             preflight: false,
             pauses: false,

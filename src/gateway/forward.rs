@@ -47,8 +47,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Seven of the identity, three of the way here, one of the request's id.
-const FIELDS_ADDED: usize = 11;
+/// Seven of the identity, a token of our own, three of the way here, one of the request's id.
+const FIELDS_ADDED: usize = 12;
 
 /// Header hygiene, compiled once from the configuration.
 pub struct Forwarder {
@@ -69,6 +69,8 @@ pub struct Forwarding<'a> {
     pub over_tls: bool,
     pub request_id: &'a str,
     pub keep_authorization: bool,
+    /// A token of our own, and the field for it.
+    pub jwt: Option<(&'a HeaderName, &'a HeaderValue)>,
 }
 
 impl Forwarder {
@@ -104,6 +106,9 @@ impl Forwarder {
         headers.reserve(FIELDS_ADDED);
         if let Some(identity) = permit.identity() {
             self.set_identity(headers, identity);
+        }
+        if let Some((name, value)) = forwarding.jwt {
+            headers.insert(name.clone(), value.clone());
         }
         set_forwarded(headers, forwarding)?;
         if let Some(name) = &self.fields.request_id {
@@ -162,8 +167,11 @@ impl Forwarder {
     /// Whether a client sent a field that some application takes for one that carries an identity, but no proxy: whoever
     /// sets `X-Auth-Roles` leaves `X_Auth_Roles` alone (rule M1).
     pub fn has_lookalike(&self, headers: &HeaderMap) -> bool {
-        let own = |name: &HeaderName| self.identity_fields(None).any(|(own, _)| own == name);
-        let identity = || self.identity_fields(None).map(|(own, _)| own.as_str());
+        let identity = || {
+            let names = self.identity_fields(None).map(|(own, _)| own).chain(&self.fields.jwt_headers);
+            names.map(HeaderName::as_str)
+        };
+        let own = |name: &HeaderName| identity().any(|own| own == name.as_str());
         let folds_to =
             |name: &str, own: &str| own.len() == name.len() && own.bytes().map(folded).eq(name.bytes().map(folded));
         headers.keys().any(|name| !own(name) && identity().any(|own| folds_to(name.as_str(), own)))

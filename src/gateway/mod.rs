@@ -15,6 +15,7 @@ mod doors;
 pub mod echo;
 mod embed;
 mod forward;
+pub mod forwarded;
 mod grpc;
 mod handover;
 pub mod header_block;
@@ -28,6 +29,7 @@ mod quotas;
 mod rate_limits;
 mod received;
 mod request_id;
+pub mod resources;
 mod respond;
 mod run;
 mod sender;
@@ -63,8 +65,8 @@ pub use upstream::{HealthSettings, ServerSettings, TlsFileError, TlsSettings, Up
 use http::HeaderName;
 
 use crate::browsers::{Browsers, Entrance};
-use crate::config::{Network, Timeouts, WebSocket};
-use crate::enforce::{Enforcer, Guard};
+use crate::config::{Network, PublicUrl, Timeouts, WebSocket};
+use crate::enforce::{Destination, Enforcer, Guard, Minter};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
 use crate::telemetry::{DecisionLog, Tracer};
@@ -75,12 +77,16 @@ pub type Current = ArcSwap<Gateway>;
 
 /// Everything the phases need, made of one configuration and shared by every connection.
 pub struct Gateway {
-    pub routes: RouteTable<Arc<Route>>,
+    pub routes: Arc<RouteTable<Arc<Route>>>,
     pub enforcer: Arc<Enforcer>,
     pub forwarder: Forwarder,
     /// Answers our own paths.
     pub embedded: Embedded,
     pub limits: RequestLimits,
+    /// Makes what upstreams are told of their callers.
+    pub minter: Minter,
+    /// What resources are called by.
+    pub public_url: PublicUrl,
     pub trusted_proxies: Vec<Network>,
     /// In which field trusted proxies tell the client certificate, if they do (rule H8).
     pub certificate_field: Option<HeaderName>,
@@ -120,6 +126,10 @@ pub struct Route {
     /// Where it stands in the configuration.
     pub line: u32,
     pub guard: Guard,
+    /// Empty means every host.
+    pub hosts: Vec<Host>,
+    /// What clients are told of it; `None` where nothing is published.
+    pub resource: Option<resources::Resource>,
     /// Whether the route is for some hosts only.
     pub names_hosts: bool,
     /// `None`: another gateway serves what is decided on here.
@@ -136,6 +146,8 @@ pub struct Route {
     pub cors: Option<Cors>,
     /// How often it may be called, and by whom.
     pub limits: Option<RateLimits>,
+    /// For whom a token of our own is made; `None` where the upstream gets none.
+    pub destination: Option<Arc<Destination>>,
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,

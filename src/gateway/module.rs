@@ -169,6 +169,7 @@ impl Door {
             over_tls: false,
             request_id: "",
             keep_authorization: permit.forwards_authorization(),
+            jwt: None,
         };
         self.forwarder.rewrite(permit.inner(), request, &forwarding)?;
         self.keep_identity(request)

@@ -19,10 +19,12 @@ use super::context::Context;
 use super::decision::{decision_line, verdict, would_be_refused};
 use super::embed::{self, Peer};
 use super::forward::Forwarding;
+use super::forwarded;
 use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
 use super::rate_limits::Asker;
 use super::received::{client_address, host, is_stream_of_messages, over_tls, peer_address};
+use super::resources;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::sender::sender;
 use super::trace::Trace;
@@ -77,7 +79,8 @@ impl ProxyHttp for Proxy {
             },
             Ok(Ok(Next::Permit(permit))) => {
                 let permit = ctx.permit.insert(permit);
-                verify::permit(session, &ctx.gateway.forwarder, permit, ctx.request_id.as_str()).await?;
+                let answer = (&*permit, ctx.carried.as_ref());
+                verify::permit(session, &ctx.gateway.forwarder, answer, ctx.request_id.as_str()).await?;
                 return Ok(true);
             }
             Ok(Ok(Next::Lead(begun))) => {
@@ -133,6 +136,7 @@ impl ProxyHttp for Proxy {
             over_tls: session.digest().is_some_and(over_tls),
             request_id: ctx.request_id.as_str(),
             keep_authorization: route.forward_authorization,
+            jwt: forwarded::field(ctx.carried.as_ref()),
         };
         ctx.gateway.forwarder.rewrite(permit, request, &forwarding)?;
         if let Some(trace) = &ctx.trace {
@@ -408,11 +412,16 @@ impl Proxy {
                 permit
             }
             Outcome::Lead(begun) => return Ok(Next::Lead(begun)),
-            Outcome::Deny(refusal) => return Err(Problem::from(&*ctx.refusal.insert(refusal))),
+            Outcome::Deny(refusal) => {
+                let named = header.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(host);
+                let place = resources::metadata_url(route, &ctx.gateway.public_url, (named, &path));
+                return Err(Problem::refused(ctx.refusal.insert(refusal), place.as_deref()));
+            }
             Outcome::Refuse(problem) => return Err(problem),
         };
         ctx.counting.after(route, &asker, (&permit, ctx.started))?;
         drop(found);
+        ctx.carried = forwarded::of_request(&ctx.gateway.minter, route, &permit, &mut ctx.refusal)?;
         if header.headers.contains_key(header::UPGRADE) {
             tunnel::check_asked(&route.websocket, header)?;
         }
@@ -464,8 +473,12 @@ impl Proxy {
         if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
             trace.checked(began, outcome.as_ref());
         }
-        let permit = outcome.map_err(|refusal| Problem::from(&*ctx.refusal.insert(refusal)))?;
+        let permit = outcome.map_err(|refusal| {
+            let place = resources::metadata_url(route, &ctx.gateway.public_url, (&original.host, &path));
+            Problem::refused(ctx.refusal.insert(refusal), place.as_deref())
+        })?;
         ctx.counting.after(route, &asker, (&permit, ctx.started))?;
+        ctx.carried = forwarded::of_request(&ctx.gateway.minter, route, &permit, &mut ctx.refusal)?;
         Ok(permit)
     }
 

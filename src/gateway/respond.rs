@@ -74,15 +74,16 @@ impl Problem {
     }
 }
 
-impl From<&Refused> for Problem {
-    fn from(refusal: &Refused) -> Self {
+impl Problem {
+    /// The answer to a refused request; `resource_metadata` is where the resource describes itself, if it does.
+    pub fn refused(refusal: &Refused, resource_metadata: Option<&str>) -> Self {
         let denial = &refusal.denial;
         Self {
             status: denial.status(),
             code: denial.code(),
             detail: denial.description(),
             error: denial.error(),
-            challenge: refusal.challenge(),
+            challenge: refusal.challenge(resource_metadata),
             allow: None,
             retry_after: None,
             fields: Vec::new(),
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn a_problem_names_its_code_and_request() {
         let document: serde_json::Value =
-            serde_json::from_str(&Problem::from(&Refused::from(Denial::NoToken)).json("r1")).unwrap();
+            serde_json::from_str(&Problem::refused(&Denial::NoToken.into(), None).json("r1")).unwrap();
         assert_eq!(document["status"], 401);
         assert_eq!(document["code"], "no_token");
         assert_eq!(document["request_id"], "r1");

@@ -13,6 +13,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
 use super::forward::Forwarder;
+use super::forwarded::Carried;
 use super::respond::{Problem, REQUEST_ID};
 use crate::enforce::Permit;
 
@@ -136,12 +137,16 @@ pub fn understood(problem: Problem) -> Problem {
 pub async fn permit(
     session: &mut Session,
     forwarder: &Forwarder,
-    permit: &Permit,
+    (permit, carried): (&Permit, Option<&Carried>),
     request_id: &str,
 ) -> pingora::Result<()> {
-    let mut answer = ResponseHeader::build(200, Some(12))?;
+    let mut answer = ResponseHeader::build(200, Some(13))?;
     for (name, value) in forwarder.identity_fields(permit.identity()) {
         answer.insert_header(name.clone(), value.cloned().unwrap_or(HeaderValue::from_static("")))?;
+    }
+    if let Some((destination, value)) = carried {
+        let value = value.clone().unwrap_or(HeaderValue::from_static(""));
+        answer.insert_header(destination.header.clone(), value)?;
     }
     answer.insert_header(header::CACHE_CONTROL, "no-store")?;
     answer.insert_header(REQUEST_ID, request_id)?;

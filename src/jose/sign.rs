@@ -22,6 +22,8 @@ pub enum TokenType {
     LogoutToken,
     /// `vended+jwt`: what an administrator wanted to be signed, good for nothing here (RFC 8725 3.11).
     Vended,
+    /// `gate+jwt`: what an upstream is told of its caller, good for nothing here (RFC 8725 3.11).
+    Forwarded,
 }
 
 impl TokenType {
@@ -31,6 +33,7 @@ impl TokenType {
             Self::Jwt => "JWT",
             Self::LogoutToken => "logout+jwt",
             Self::Vended => "vended+jwt",
+            Self::Forwarded => "gate+jwt",
         }
     }
 }
@@ -50,6 +53,7 @@ pub(super) struct Headers {
     jwt: Box<str>,
     logout_token: Box<str>,
     vended: Box<str>,
+    forwarded: Box<str>,
 }
 
 impl Headers {
@@ -63,6 +67,7 @@ impl Headers {
             jwt: encoded(TokenType::Jwt),
             logout_token: encoded(TokenType::LogoutToken),
             vended: encoded(TokenType::Vended),
+            forwarded: encoded(TokenType::Forwarded),
         }
     }
 
@@ -72,6 +77,7 @@ impl Headers {
             TokenType::Jwt => &self.jwt,
             TokenType::LogoutToken => &self.logout_token,
             TokenType::Vended => &self.vended,
+            TokenType::Forwarded => &self.forwarded,
         }
     }
 }

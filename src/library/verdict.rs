@@ -112,7 +112,7 @@ impl Refusal {
             code: denial.code(),
             description: denial.description(),
             error: denial.error(),
-            challenge: refusal.challenge(),
+            challenge: refusal.challenge(None),
         }
     }
 

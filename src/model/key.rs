@@ -50,15 +50,20 @@ impl std::fmt::Debug for StoredKey {
 pub enum KeyPurpose {
     AccessToken,
     IdToken,
+    /// What upstreams are told of their callers; no tenant's.
+    Forwarded,
 }
 
 impl KeyPurpose {
-    pub const ALL: [Self; 2] = [Self::AccessToken, Self::IdToken];
+    pub const ALL: [Self; 3] = [Self::AccessToken, Self::IdToken, Self::Forwarded];
+    /// What every tenant has keys for.
+    pub const OF_TENANTS: [Self; 2] = [Self::AccessToken, Self::IdToken];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "access_token",
             Self::IdToken => "id_token",
+            Self::Forwarded => "forwarded",
         }
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Freshness {
     pub must_be_new: bool,
     /// `max_age`: seconds since the login.
     pub max_age: Option<i64>,
+    /// `acr_values`: a password alone does not count for somebody who has a second factor (RFC 9470 5).
+    pub second_factor: bool,
     /// Nobody else's session counts.
     pub user: Option<Uuid>,
 }
@@ -366,6 +368,7 @@ impl Freshness {
         let age = now - signed_in.authenticated_at;
         !self.must_be_new
             && self.max_age.is_none_or(|max_age| age < max_age)
+            && (!self.second_factor || signed_in.has_second_factor() || !signed_in.user.has_second_factor())
             && self.user.is_none_or(|user| user == signed_in.user.id)
     }
 }

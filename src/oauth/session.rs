@@ -37,7 +37,12 @@ pub(super) struct SignedIn {
 impl SignedIn {
     /// The authentication context class: `2` with a second factor, `1` without.
     pub(super) fn acr(&self) -> &'static str {
-        if self.methods.iter().any(|method| method == "mfa") { "2" } else { "1" }
+        if self.has_second_factor() { "2" } else { "1" }
+    }
+
+    /// Whether they proved themselves with one.
+    pub(super) fn has_second_factor(&self) -> bool {
+        self.methods.iter().any(|method| method == "mfa")
     }
 }
 

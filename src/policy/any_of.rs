@@ -1,4 +1,4 @@
-//! `any` over its branches: the first that passes, and the first that only lacks a scope.
+//! `any` over its branches: the first that passes, and the first that another token would pass.
 //!
 //! Owns the order of branches; which of many are worth asking is found in the [`index`](super::index).
 
@@ -14,27 +14,27 @@ const WORTH_INDEXING: usize = 8;
 pub(super) struct AnyOf {
     pub(super) branches: Box<[Node]>,
     index: Option<Index>,
-    /// Positions of the branches that can fail for their scopes alone, up to the first that cannot fail otherwise.
-    scope_branches: Positions,
-    scope_index: Option<Index>,
+    /// Positions of the branches that can fail for want of another token alone, up to the first that cannot fail
+    /// otherwise.
+    remediable: Positions,
+    remediable_index: Option<Index>,
 }
 
 impl AnyOf {
     pub(super) fn new(branches: Box<[Node]>) -> Self {
-        let mut scope_branches = Positions::new();
+        let mut remediable = Positions::new();
         for (position, branch) in branches.iter().enumerate() {
-            if asks_for_scope(branch) {
-                scope_branches.push(position);
+            if can_be_remediable(branch) {
+                remediable.push(position);
             }
-            if matches!(branch.check, Check::Scopes { .. } | Check::AnyScope { .. }) {
+            if is_always_remediable(branch) {
                 break;
             }
         }
         let all: Positions = (0..branches.len()).collect();
         let index = (all.len() >= WORTH_INDEXING).then(|| Index::new(&branches, &all, true));
-        let scope_index =
-            (scope_branches.len() >= WORTH_INDEXING).then(|| Index::new(&branches, &scope_branches, false));
-        Self { branches, index, scope_branches, scope_index }
+        let remediable_index = (remediable.len() >= WORTH_INDEXING).then(|| Index::new(&branches, &remediable, false));
+        Self { branches, index, remediable, remediable_index }
     }
 
     /// The rule that lets the request pass: the first branch in writing order that does.
@@ -47,23 +47,30 @@ impl AnyOf {
         first.found.map(|(_, rule)| rule)
     }
 
-    /// The first branch that would pass if the token had more scopes. Asked only when no branch passes.
-    pub(super) fn lacking_only_scope(&self, facts: &Facts<'_>) -> Option<&Node> {
-        let test = |node: &Node, facts: &Facts<'_>| node.lacks_only_scope(facts).then_some(node.id);
+    /// The first branch that would pass with a token that a client can ask for. Asked only when no branch passes.
+    pub(super) fn remediable(&self, facts: &Facts<'_>) -> Option<&Node> {
+        let test = |node: &Node, facts: &Facts<'_>| node.is_remediable(facts).then_some(node.id);
         let mut first = First { branches: &self.branches, facts, test, found: None };
-        match (&self.scope_index, facts.token) {
+        match (&self.remediable_index, facts.token) {
             (Some(index), Some(token)) => index.ask_candidates(token, &mut first),
-            (Some(_) | None, _) => first.ask(self.scope_branches.iter().copied()),
+            (Some(_) | None, _) => first.ask(self.remediable.iter().copied()),
         }
         first.found.map(|(position, _)| &self.branches[position])
     }
 }
 
-fn asks_for_scope(node: &Node) -> bool {
+fn is_always_remediable(node: &Node) -> bool {
+    matches!(
+        node.check,
+        Check::Scopes { .. } | Check::AnyScope { .. } | Check::Acr { .. } | Check::AuthenticatedWithin { .. }
+    )
+}
+
+fn can_be_remediable(node: &Node) -> bool {
     match &node.check {
-        Check::Scopes { .. } | Check::AnyScope { .. } => true,
-        Check::All(nodes) => nodes.iter().any(asks_for_scope),
-        Check::Any(any) => !any.scope_branches.is_empty(),
+        Check::Scopes { .. } | Check::AnyScope { .. } | Check::Acr { .. } | Check::AuthenticatedWithin { .. } => true,
+        Check::All(nodes) => nodes.iter().any(can_be_remediable),
+        Check::Any(any) => !any.remediable.is_empty(),
         Check::Public
         | Check::Authenticated
         | Check::Role(_)

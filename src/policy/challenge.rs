@@ -1,20 +1,24 @@
-//! The scopes that a denial names in its challenge.
+//! What a denial names in its challenge: scopes, and how the person has to authenticate.
 //!
-//! Owns which scopes belong together; the header field is written elsewhere.
+//! Owns what belongs together; the header field is written elsewhere.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::rule::{Rule, RuleKind};
+use super::step_up::StepUp;
 
-/// The scopes that every way through the surrounding `all` needs. A challenge names them too, so that one new token is
-/// enough (RFC 6750 3.1).
+/// What every way through the surrounding `all` needs. A challenge names it too, so that one new token is enough
+/// (RFC 6750 3.1, RFC 9470 3).
 #[derive(Clone, Default)]
 pub(super) struct Required<'r> {
     /// Each scope once, in the order they are written.
     scopes: Vec<&'r str>,
     known: HashSet<&'r str>,
     challenge: Arc<str>,
+    /// Of several rules those values that all of them take.
+    acr_values: Option<Vec<&'r str>>,
+    max_age: Option<u32>,
 }
 
 impl<'r> Required<'r> {
@@ -28,6 +32,13 @@ impl<'r> Required<'r> {
     fn collect(&mut self, rule: &'r Rule) {
         match &rule.kind {
             RuleKind::Scopes(scopes) => scopes.iter().for_each(|scope| self.add(scope)),
+            RuleKind::Acr(values) => {
+                let both = |value: &&'r str| self.acr_values.as_ref().is_none_or(|others| others.contains(value));
+                self.acr_values = Some(values.iter().map(String::as_str).filter(both).collect());
+            }
+            RuleKind::AuthenticatedWithin(seconds) => {
+                self.max_age = Some(self.max_age.map_or(*seconds, |other| other.min(*seconds)));
+            }
             RuleKind::All(rules) => rules.iter().for_each(|rule| self.collect(rule)),
             RuleKind::Public
             | RuleKind::Authenticated
@@ -56,5 +67,12 @@ impl<'r> Required<'r> {
         let mut extended = self.clone();
         own.iter().for_each(|scope| extended.add(scope));
         extended.scopes.join(" ").into()
+    }
+    /// How the person has to authenticate for `rule` and what surrounds it.
+    pub(super) fn step_up_with(&self, rule: &'r Rule) -> Arc<StepUp> {
+        let mut extended = self.clone();
+        extended.collect(rule);
+        let acr_values = extended.acr_values.unwrap_or_default().into_iter().map(Into::into).collect();
+        Arc::new(StepUp { acr_values, max_age: extended.max_age })
     }
 }

@@ -62,6 +62,8 @@ impl TokenFacts {
             scopes: all_words(&claims, &names.scopes),
             roles: all_words(&claims, &names.roles),
             permissions: permissions(&claims, &audience),
+            acr: text("acr"),
+            authenticated_at: claims.get("auth_time").and_then(instant),
             audience,
             claims,
         }
@@ -108,6 +110,12 @@ fn words(value: Option<&Value>) -> Words {
         Some(Value::Array(words)) => words.iter().filter_map(Value::as_str).collect(),
         _ => Words::default(),
     }
+}
+
+/// A NumericDate (RFC 7519 2); a fraction is cut off.
+fn instant(value: &Value) -> Option<i64> {
+    // What is no instant saturates, and is then long ago or in the future.
+    value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))
 }
 
 /// `{"<target id>": ["read"]}` (F-194). A target that is not in `aud` is left out: a permission counts only where the

@@ -16,6 +16,8 @@ use super::cursor::{is_parameter_name, is_scope};
 use super::facts::is_uuid;
 use super::rule::{ClaimPath, Rule, RuleKind, RuleSource, Target};
 use super::rule_set::RuleSet;
+use super::step_up::StepUp;
+use super::wanted::Wanted;
 
 /// Rules may be nested this deep once `extends` chains are composed; the stack stays small at any depth below.
 const MAX_DEPTH: usize = 128;
@@ -59,6 +61,7 @@ pub(super) struct Root {
     pub(super) node: Node,
     /// Whether the rule passes without a token.
     pub(super) is_public: bool,
+    wanted: Wanted,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +78,8 @@ pub(super) enum Check {
     AnyScope { one_of: Box<[Box<str>]>, challenge: Arc<str> },
     Role(Box<str>),
     Permission { permission: Box<str>, on: Target },
+    Acr { one_of: Box<[Box<str>]>, wanted: Arc<StepUp> },
+    AuthenticatedWithin { seconds: u32, wanted: Arc<StepUp> },
     Claim { path: Box<[Box<str>]>, values: Values },
     ClaimParameter { path: Box<[Box<str>]>, parameter: Box<str> },
     All(Box<[Node]>),
@@ -114,6 +119,21 @@ impl Policy {
     /// Whether a request with `method` passes without a token, whatever else it carries.
     pub fn is_public(&self, method: &Method) -> bool {
         self.root(method).is_some_and(|root| root.is_public)
+    }
+
+    /// Whether there is a method for which a token is needed.
+    pub fn asks_for_tokens(&self) -> bool {
+        self.roots.iter().any(|root| !root.is_public)
+    }
+
+    /// What a token for a request with `method` has to be asked for with; `None` where no rule is written for it.
+    pub fn wanted(&self, method: &Method) -> Option<&Wanted> {
+        self.root(method).map(|root| &root.wanted)
+    }
+
+    /// The same for every method together.
+    pub fn all_wanted(&self) -> impl Iterator<Item = &Wanted> {
+        self.roots.iter().map(|root| &root.wanted)
     }
 
     /// The path parameters that the rules use, sorted.
@@ -160,6 +180,8 @@ impl Node {
             | Check::AnyScope { .. }
             | Check::Role(_)
             | Check::Permission { .. }
+            | Check::Acr { .. }
+            | Check::AuthenticatedWithin { .. }
             | Check::Claim { .. }
             | Check::ClaimParameter { .. }
             | Check::Not(_) => false,
@@ -177,7 +199,7 @@ struct Compiler {
 impl Compiler {
     fn root(&mut self, rule: &Rule) -> Result<Root, CompileError> {
         let node = self.node(rule, &Required::default(), 0)?;
-        Ok(Root { is_public: node.is_public(), node })
+        Ok(Root { is_public: node.is_public(), wanted: Wanted::by(&node), node })
     }
 
     /// `required` are the scopes that the rules around this one ask for as well.
@@ -214,6 +236,13 @@ impl Compiler {
                 Some(on) => Check::Permission { permission: permission.as_str().into(), on },
                 None => return refuse("no entity is named"),
             },
+            RuleKind::Acr(values) if values.is_empty() || !values.iter().all(|value| is_scope(value)) => {
+                return refuse("a value of `acr` has printable ASCII only, without space, `\"` and `\\`");
+            }
+            RuleKind::Acr(values) => Check::Acr { one_of: boxed(values), wanted: required.step_up_with(rule) },
+            RuleKind::AuthenticatedWithin(seconds) => {
+                Check::AuthenticatedWithin { seconds: *seconds, wanted: required.step_up_with(rule) }
+            }
             RuleKind::ClaimEquals(path, value) => match claim(path, std::slice::from_ref(value)) {
                 Some(check) => check,
                 None => return refuse("a claim is compared with text, a number, true or false"),

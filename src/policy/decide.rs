@@ -10,6 +10,7 @@ use super::claim;
 use super::compile::{Check, Node, Policy, RuleId};
 use super::facts::{Facts, TokenFacts};
 use super::rule::Target;
+use super::step_up::StepUp;
 
 /// What a policy says about one request.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,19 +48,31 @@ pub enum Reason {
     /// The permission was not granted on the entity, or the entity is not in the token's audience.
     MissingPermission,
     ClaimMismatch,
+    /// The person did not authenticate in a way that the rule takes (RFC 9470).
+    WeakAuthentication {
+        /// All that the failed rule and the rules combined with it by `all` ask for.
+        wanted: Arc<StepUp>,
+    },
+    /// The person authenticated too long ago, or the token does not say when (RFC 9470).
+    OldAuthentication {
+        /// As for a weak one.
+        wanted: Arc<StepUp>,
+    },
     /// The request fulfils a rule that stands under `not`.
     Denied,
 }
 
 impl Reason {
     /// Every name that [`Reason::as_str`] returns, for metrics that are registered beforehand.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 9] = [
         "no_token",
         "method_not_allowed",
         "missing_scope",
         "missing_role",
         "missing_permission",
         "claim_mismatch",
+        "weak_authentication",
+        "old_authentication",
         "denied",
     ];
 
@@ -72,6 +85,8 @@ impl Reason {
             Self::MissingRole => "missing_role",
             Self::MissingPermission => "missing_permission",
             Self::ClaimMismatch => "claim_mismatch",
+            Self::WeakAuthentication { .. } => "weak_authentication",
+            Self::OldAuthentication { .. } => "old_authentication",
             Self::Denied => "denied",
         }
     }
@@ -112,6 +127,10 @@ impl Node {
             (Check::Permission { permission, on }, Some(token)) => {
                 entity(on, facts).is_some_and(|entity| is_permitted(token, entity, permission))
             }
+            (Check::Acr { one_of, .. }, Some(token)) => token.acr.as_ref().is_some_and(|acr| one_of.contains(acr)),
+            (Check::AuthenticatedWithin { seconds, .. }, Some(token)) => {
+                token.authenticated_at.is_some_and(|at| facts.now.saturating_sub(at) <= i64::from(*seconds))
+            }
             (Check::Claim { path, values }, Some(token)) => {
                 let claim = claim::find(&token.claims, path);
                 claim.is_some_and(|claim| claim::candidates(claim).iter().any(|value| values.contain(value)))
@@ -139,11 +158,13 @@ impl Node {
             Check::Role(_) => Reason::MissingRole,
             Check::Permission { .. } => Reason::MissingPermission,
             Check::Claim { .. } | Check::ClaimParameter { .. } => Reason::ClaimMismatch,
+            Check::Acr { wanted, .. } => Reason::WeakAuthentication { wanted: Arc::clone(wanted) },
+            Check::AuthenticatedWithin { wanted, .. } => Reason::OldAuthentication { wanted: Arc::clone(wanted) },
             Check::All(nodes) => match nodes.iter().find(|node| node.passing(facts).is_none()) {
                 Some(failed) => return failed.refusal(facts),
                 None => Reason::Denied,
             },
-            Check::Any(any) => match any.lacking_only_scope(facts).or(any.branches.first()) {
+            Check::Any(any) => match any.remediable(facts).or(any.branches.first()) {
                 Some(branch) => return branch.refusal(facts),
                 None => Reason::Denied,
             },
@@ -153,15 +174,18 @@ impl Node {
         (self.id, reason)
     }
 
-    /// Whether the rule would pass if the token had more scopes. Asked only of a rule that the request does not pass.
-    pub(super) fn lacks_only_scope(&self, facts: &Facts<'_>) -> bool {
+    /// Whether the rule would pass with a token that a client can ask for: with more scopes, or after another login. Asked
+    /// only of a rule that the request does not pass.
+    pub(super) fn is_remediable(&self, facts: &Facts<'_>) -> bool {
         match &self.check {
-            Check::Scopes { .. } | Check::AnyScope { .. } => true,
+            Check::Scopes { .. } | Check::AnyScope { .. } | Check::Acr { .. } | Check::AuthenticatedWithin { .. } => {
+                true
+            }
             Check::All(nodes) => {
                 let mut failed = nodes.iter().filter(|node| node.passing(facts).is_none());
-                failed.all(|node| node.lacks_only_scope(facts))
+                failed.all(|node| node.is_remediable(facts))
             }
-            Check::Any(any) => any.lacking_only_scope(facts).is_some(),
+            Check::Any(any) => any.remediable(facts).is_some(),
             Check::Public
             | Check::Authenticated
             | Check::Role(_)

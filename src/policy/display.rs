@@ -8,6 +8,7 @@ use serde_json::{Number, Value};
 
 use super::cursor::{is_bare, is_conjunction, parse_bare_value};
 use super::rule::{ClaimPath, Rule, RuleKind, Target};
+use super::step_up::Seconds;
 
 impl Display for Rule {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -24,6 +25,14 @@ impl Display for RuleKind {
             Self::AnyScope(scopes) => write_words(f, "any scope", scopes),
             Self::Role(role) => write!(f, "role {}", Word(role)),
             Self::Permission { permission, on } => write!(f, "permission {} on {on}", Word(permission)),
+            Self::Acr(values) => match values.as_slice() {
+                [one] => write!(f, "acr {}", AcrValue(one)),
+                several => {
+                    f.write_str("acr in ")?;
+                    write_list(f, several.iter().map(|value| Word(value)))
+                }
+            },
+            Self::AuthenticatedWithin(seconds) => write!(f, "authenticated within {}", Seconds(*seconds)),
             Self::ClaimEquals(path, value) => write!(f, "claim {path} == {}", Scalar(value)),
             Self::ClaimIn(path, values) => {
                 write!(f, "claim {path} in ")?;
@@ -75,6 +84,15 @@ struct Word<'a>(&'a str);
 impl Display for Word<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if is_bare(self.0) && !is_conjunction(self.0) { f.write_str(self.0) } else { quote(f, self.0) }
+    }
+}
+
+/// The only value of an `acr` rule: `in` begins a list.
+struct AcrValue<'a>(&'a str);
+
+impl Display for AcrValue<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0 == "in" { quote(f, self.0) } else { Word(self.0).fmt(f) }
     }
 }
 

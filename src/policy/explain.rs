@@ -63,6 +63,8 @@ impl Policy {
             | Check::AnyScope { .. }
             | Check::Role(_)
             | Check::Permission { .. }
+            | Check::Acr { .. }
+            | Check::AuthenticatedWithin { .. }
             | Check::Claim { .. }
             | Check::ClaimParameter { .. } => {}
         }
@@ -108,9 +110,12 @@ impl Policy {
             Check::Authenticated => "the request had a token".to_owned(),
             Check::Not(_) if facts.token.is_none() => "the request had a token".to_owned(),
             Check::Not(inner) => format!("the token did not fulfil: {}", self.text(inner.id)),
-            Check::Public | Check::AnyScope { .. } | Check::Role(_) | Check::Claim { .. } => {
-                self.text(node.id).to_owned()
-            }
+            Check::Public
+            | Check::AnyScope { .. }
+            | Check::Role(_)
+            | Check::Acr { .. }
+            | Check::AuthenticatedWithin { .. }
+            | Check::Claim { .. } => self.text(node.id).to_owned(),
         }
     }
 }

@@ -23,6 +23,10 @@ pub struct TokenFacts {
     pub roles: Words,
     /// Entity permissions by target (CONTRACT F-194).
     pub permissions: Permissions,
+    /// `acr`: how the person authenticated.
+    pub acr: Option<Box<str>>,
+    /// `auth_time`: when, in Unix seconds.
+    pub authenticated_at: Option<i64>,
     /// Every claim of the token, for `claim` rules.
     pub claims: Map<String, Value>,
 }
@@ -34,17 +38,20 @@ pub struct Facts<'a> {
     pub token: Option<&'a TokenFacts>,
     /// The path parameters that the route captured, percent-decoded.
     pub parameters: &'a dyn Parameters,
+    /// When the decision is made, in Unix seconds: a policy has no clock.
+    pub now: i64,
 }
 
 impl<'a> Facts<'a> {
     /// Facts of a request without a token.
     pub fn anonymous(parameters: &'a dyn Parameters) -> Self {
-        Self { token: None, parameters }
+        // Only what a token says is compared with it.
+        Self { token: None, parameters, now: i64::MAX }
     }
 
-    /// Facts of a request whose token was verified.
-    pub fn of_token(token: &'a TokenFacts, parameters: &'a dyn Parameters) -> Self {
-        Self { token: Some(token), parameters }
+    /// Facts of a request whose token was verified, at the instant `now`.
+    pub fn of_token(token: &'a TokenFacts, parameters: &'a dyn Parameters, now: i64) -> Self {
+        Self { token: Some(token), parameters, now }
     }
 }
 

@@ -192,6 +192,8 @@ fn necessary(node: &Node, by_scope: bool) -> Vec<Vec<Key<'_>>> {
                 .into_iter()
                 .collect()
         }
+        // A login can change the next two, as a token with more scopes can change the others.
+        Check::Acr { .. } | Check::AuthenticatedWithin { .. } => Vec::new(),
         Check::Public | Check::Authenticated | Check::ClaimParameter { .. } | Check::Not(_) => Vec::new(),
     }
 }

@@ -11,6 +11,8 @@
 //! role admin
 //! permission send on mail-service         an entity permission; the entity by name or id
 //! permission send on {entity}             ... bound to a path parameter
+//! acr gold                                how the person authenticated; `acr in [gold, platinum]` for one of several
+//! authenticated within 5m                 how long ago, by the token's `auth_time`
 //! claim department == sales               text, "quoted text", a number, true or false
 //! claim realm_access.level in [1, 2]      dotted path; quote a name that has dots: "https://example.com/level"
 //! claim org == {org}                      the claim equals a path parameter
@@ -31,9 +33,11 @@ mod index;
 mod parse;
 mod rule;
 mod rule_set;
+mod step_up;
 mod suggest;
 #[cfg(test)]
 mod testing;
+mod wanted;
 
 pub use claims::ClaimNames;
 pub use compile::{CompileError, Policy, RuleId};
@@ -44,3 +48,5 @@ pub use facts::{Facts, NoParameters, Parameters, Permissions, TargetPermissions,
 pub use parse::{parse_claim_name, parse_rule};
 pub use rule::{ClaimPath, Rule, RuleKind, RuleSource, Target};
 pub use rule_set::RuleSet;
+pub use step_up::StepUp;
+pub use wanted::Wanted;

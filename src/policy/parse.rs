@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use super::cursor::{Cursor, RuleError, Token, is_bare_char, is_conjunction, is_scope, parse_bare_value};
 use super::rule::{ClaimPath, Rule, RuleKind, Target};
+use super::step_up::parse_seconds;
 use super::suggest::nearest;
 
 /// `all`, `any` and `not` may be nested this deep; deeper rules help nobody and would threaten the stack.
 pub(super) const MAX_DEPTH: usize = 32;
 
-const KEYWORDS: [&str; 10] =
-    ["public", "authenticated", "scope", "any scope", "role", "permission", "claim", "all:", "any:", "not:"];
+const KEYWORDS: [&str; 11] =
+    ["public", "authenticated", "scope", "any scope", "role", "permission", "acr", "claim", "all:", "any:", "not:"];
 
 /// Reads one rule; the grammar is described in the [module](super).
 pub fn parse_rule(text: &str) -> Result<Rule, RuleError> {
@@ -55,7 +56,7 @@ impl Cursor<'_> {
         let kind = match keyword.text.as_str() {
             _ if keyword.quoted => return Err(self.unknown_keyword(&keyword)),
             "public" => RuleKind::Public,
-            "authenticated" => RuleKind::Authenticated,
+            "authenticated" => self.authenticated()?,
             "scope" => RuleKind::Scopes(self.scopes()?),
             "any" => {
                 let scope = self.word("`scope`; to combine rules write `any: [...]`")?;
@@ -71,6 +72,7 @@ impl Cursor<'_> {
                 RuleKind::Role(role.text)
             }
             "permission" => self.permission()?,
+            "acr" => self.acr()?,
             "claim" => self.claim()?,
             "all:" => RuleKind::All(self.list(|cursor| cursor.rule(depth + 1))?),
             "any:" => RuleKind::Any(self.list(|cursor| cursor.rule(depth + 1))?),
@@ -86,6 +88,45 @@ impl Cursor<'_> {
         let known = KEYWORDS.map(|word| format!("`{word}`")).join(", ");
         self.error_at(keyword, format!("unknown rule `{}`; rules begin with {known}", keyword.text))
             .suggesting(suggestion)
+    }
+
+    /// Nothing more, or `within` and a duration.
+    fn authenticated(&mut self) -> Result<RuleKind, RuleError> {
+        if !self.peek().is_some_and(is_bare_char) {
+            return Ok(RuleKind::Authenticated);
+        }
+        const WANTED: &str = "expected `within` and a duration: `authenticated within 5m`";
+        let within = self.word("`within` and a duration: `authenticated within 5m`")?;
+        if within.text != "within" {
+            return Err(self.error_at(&within, WANTED).suggesting(nearest(&within.text, &["within"])));
+        }
+        let duration = self.word("a duration like 30s, 5m, 1h or 7d")?;
+        match parse_seconds(&duration.text).filter(|_| !duration.quoted) {
+            Some(seconds) => Ok(RuleKind::AuthenticatedWithin(seconds)),
+            None => Err(self.error_at(&duration, "expected a duration like 30s, 5m, 1h or 7d")),
+        }
+    }
+
+    /// A value, or `in` and a list of them.
+    fn acr(&mut self) -> Result<RuleKind, RuleError> {
+        let first = self.word("a value of `acr`, or `in` and a list of them")?;
+        if first.text == "in" && !first.quoted {
+            return Ok(RuleKind::Acr(self.list(|cursor| {
+                let value = cursor.word("a value of `acr`")?;
+                cursor.acr_value(value)
+            })?));
+        }
+        self.end_of_rule("an `acr` rule names one value; for several write `acr in [a, b]`")?;
+        Ok(RuleKind::Acr(vec![self.acr_value(first)?]))
+    }
+
+    /// It has to fit into the list of a challenge.
+    fn acr_value(&self, value: Token) -> Result<String, RuleError> {
+        if !is_scope(&value.text) {
+            let message = "a value of `acr` has printable ASCII only, without space, `\"` and `\\`";
+            return Err(self.error_at(&value, message));
+        }
+        Ok(value.text)
     }
 
     fn scopes(&mut self) -> Result<Vec<String>, RuleError> {

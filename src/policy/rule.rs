@@ -37,6 +37,10 @@ pub enum RuleKind {
         permission: String,
         on: Target,
     },
+    /// The person authenticated in one of these ways: `acr` is one of the values (RFC 9470).
+    Acr(Vec<String>),
+    /// The person authenticated at most this many seconds ago: `auth_time` says when (RFC 9470).
+    AuthenticatedWithin(u32),
     /// The claim equals the scalar, or is an array that contains it.
     ClaimEquals(ClaimPath, Value),
     /// The claim equals one of the scalars, or is an array that contains one.
@@ -108,6 +112,16 @@ impl Rule {
         RuleKind::Permission { permission: permission.into(), on: Target::Parameter(parameter.into()) }.into()
     }
 
+    /// `acr` is one of `values`.
+    pub fn acr<S: Into<String>>(values: impl IntoIterator<Item = S>) -> Self {
+        RuleKind::Acr(values.into_iter().map(Into::into).collect()).into()
+    }
+
+    /// The person authenticated at most `seconds` ago.
+    pub fn authenticated_within(seconds: u32) -> Self {
+        RuleKind::AuthenticatedWithin(seconds).into()
+    }
+
     /// The top-level claim `name` equals `value`.
     pub fn claim(name: impl Into<String>, value: impl Into<Value>) -> Self {
         RuleKind::ClaimEquals(ClaimPath::top(name), value.into()).into()
@@ -143,6 +157,8 @@ impl Rule {
             | RuleKind::AnyScope(_)
             | RuleKind::Role(_)
             | RuleKind::Permission { .. }
+            | RuleKind::Acr(_)
+            | RuleKind::AuthenticatedWithin(_)
             | RuleKind::ClaimEquals(..)
             | RuleKind::ClaimIn(..)
             | RuleKind::ClaimEqualsParameter(..) => {}

@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 
+/// When random tokens are decided on, in Unix seconds.
+pub(super) const NOW: i64 = 1_000;
+
 /// A rule from text that the test wrote.
 #[track_caller]
 pub(super) fn rule(text: &str) -> Rule {
@@ -70,6 +73,8 @@ fn leaf() -> impl Strategy<Value = Rule> {
         2 => names().prop_map(Rule::any_scope),
         3 => name().prop_map(Rule::role),
         4 => (name(), target()).prop_map(|(permission, on)| RuleKind::Permission { permission, on }.into()),
+        1 => prop::collection::vec(name(), 1..3).prop_map(Rule::acr),
+        1 => (1..9_u32).prop_map(Rule::authenticated_within),
         3 => (claim_path(), scalar()).prop_map(|(path, value)| RuleKind::ClaimEquals(path, value).into()),
         2 => (claim_path(), prop::collection::vec(scalar(), 1..12))
             .prop_map(|(path, values)| RuleKind::ClaimIn(path, values).into()),
@@ -113,8 +118,12 @@ pub(super) fn tokens() -> impl Strategy<Value = TokenFacts> {
         permissions,
     });
     let audience = prop::collection::vec(name().prop_map(Into::into), 0..4).prop_map(Vec::into_boxed_slice);
-    (words(), words(), prop::collection::vec(target, 0..3), audience, claims()).prop_map(
-        |(scopes, roles, targets, audience, claims)| TokenFacts {
+    let authenticated_at = prop::option::of(NOW - 10..NOW + 2);
+    let login = (prop::option::of(name().prop_map(Into::into)), authenticated_at);
+    (words(), words(), prop::collection::vec(target, 0..3), audience, claims(), login).prop_map(
+        |(scopes, roles, targets, audience, claims, (acr, authenticated_at))| TokenFacts {
+            acr,
+            authenticated_at,
             scopes,
             roles,
             audience,

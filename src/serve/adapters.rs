@@ -6,14 +6,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::Opened;
 use crate::api::{self, Management};
 use crate::browsers;
+use crate::config::PublicUrl;
 use crate::directory::Directory;
-use crate::enforce::{Issuer, Trusted, Unknown};
+use crate::enforce::{Issuer, Minter, Signer, Trusted, Unknown};
+use crate::gateway::forwarded::{self, ForwardedKeys};
+use crate::gateway::resources::{self, Resources};
 use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
 use crate::issuers;
+use crate::jose::Algorithm;
 use crate::metrics::Metrics;
 use crate::oauth::{self, KeyRing};
 use crate::policy::{Permissions, TargetPermissions, TokenFacts};
@@ -81,13 +87,16 @@ pub(super) fn management(api: Management) -> Endpoints {
 }
 
 /// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, the
-/// management API's where it is public, where other issuers tell of logouts, and where people come back from a login.
+/// management API's where it is public, where other issuers tell of logouts, where people come back from a login, and what
+/// resources and the gateway's own keys tell of themselves.
 pub(super) fn embedded(
     (service, in_use): (web::Service, Arc<InUse>),
     (management, logouts, people): (Option<Endpoints>, Endpoints, Endpoints),
+    (resources, forwarded_keys): (Arc<Resources>, Arc<ForwardedKeys>),
     metrics: Arc<Metrics>,
 ) -> Embedded {
-    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([issuers::LOGOUT]).chain(browsers::PATTERNS);
+    let own = [issuers::LOGOUT, resources::PATTERN, forwarded::KEY_SET, forwarded::METADATA];
+    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain(own).chain(browsers::PATTERNS);
     let durations = patterns.map(|pattern| (pattern, metrics.durations(pattern))).collect();
     let is_public = management.is_some();
     let pattern_of = move |path: &str| own_pattern_of(&in_use, is_public, path);
@@ -100,6 +109,12 @@ pub(super) fn embedded(
         }
         if issuers::pattern_of(request.uri().path()).is_some() {
             return logouts(request);
+        }
+        if resources::pattern_of(request.uri().path()).is_some() {
+            return Box::pin(std::future::ready(resources.answer(&request)));
+        }
+        if forwarded::pattern_of(request.uri().path()).is_some() {
+            return Box::pin(std::future::ready(forwarded_keys.answer(&request)));
         }
         let (service, metrics) = (service.clone(), metrics.clone());
         Box::pin(async move {
@@ -123,7 +138,43 @@ pub(super) fn own_pattern_of(in_use: &InUse, management_is_public: bool, path: &
     web::pattern_of(in_use, path)
         .or_else(managed)
         .or_else(|| issuers::pattern_of(path))
+        .or_else(|| resources::pattern_of(path))
+        .or_else(|| forwarded::pattern_of(path))
         .or_else(|| browsers::pattern_of(path))
+}
+
+/// Signs with the gateway's own key of the moment.
+struct OwnKeys(Arc<KeyRing>);
+
+impl Signer for OwnKeys {
+    fn sign(&self, claims: &Map<String, Value>) -> Option<String> {
+        self.0.sign_forwarded(claims)
+    }
+}
+
+/// Makes what upstreams are told of their callers.
+pub(super) fn minter(keys: &Arc<KeyRing>, public_url: &PublicUrl, opened: &Opened) -> Minter {
+    Minter {
+        issuer: forwarded::issuer(public_url).into(),
+        signer: Arc::new(OwnKeys(keys.clone())),
+        clock: opened.clock.clone(),
+        entropy: opened.entropy.clone(),
+    }
+}
+
+/// What upstreams verify that with.
+pub(super) fn forwarded_keys(
+    keys: &Arc<KeyRing>,
+    public_url: &PublicUrl,
+    algorithm: Option<Algorithm>,
+) -> ForwardedKeys {
+    let ring = keys.clone();
+    ForwardedKeys {
+        issuer: forwarded::issuer(public_url),
+        algorithm: algorithm.map(Algorithm::as_str),
+        key_set: Box::new(move || ring.forwarded_key_set()),
+        cache_for: keys.settings().cache_for(),
+    }
 }
 
 fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::issuers::{Believed, Foreign, Identity, Incoming};
+use super::issuers::{Believed, Foreign, Identity, Incoming, names};
 use super::logins::Logins;
 use super::proofs::StoredProofs;
 use super::{Opened, StartError, adapters, compile};
 use crate::api::Management;
 use crate::config::{Config, Fingerprint, Target};
 use crate::enforce::{Enforcer, Issuer, Possession, Pseudonyms, TokenCache};
+use crate::gateway::resources::Resources;
 use crate::gateway::{self, Forwarder, Gateway, Overload, Quotas, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
@@ -94,6 +95,10 @@ pub(super) async fn assemble(
     before: Option<&Made>,
 ) -> Result<(Gateway, Made), StartError> {
     let Standing { opened, keys, metrics, .. } = standing;
+    // A key that nobody needed before is there before it is needed.
+    keys.forward_with(super::forwarded_algorithm(config));
+    keys.provide().await.map_err(StartError::from)?;
+    let public_url = super::public_url(config, listening);
     let mut echo = before.and_then(|before| before.echo);
     let watched = upstreams(config, &mut echo, before.map_or(&[], |before| &before.upstreams), metrics).await?;
     let upstreams: Vec<_> = watched.iter().map(|watched| watched.upstream.clone()).collect();
@@ -124,6 +129,18 @@ pub(super) async fn assemble(
     };
     let hosts = compile::known_hosts(config);
     let traces = traces(config, metrics, before.and_then(|before| before.traces.as_ref()))?;
+    let destinations: Vec<_> = upstreams.iter().cloned().zip(compile::destinations(config)).collect();
+    let routes = Arc::new(compile::routes(
+        mem::take(&mut config.routes),
+        (&destinations, &logins.logins),
+        (metrics, &standing.quotas),
+    )?);
+    let resources = Arc::new(Resources {
+        routes: routes.clone(),
+        public_url: public_url.clone(),
+        issuer_at: names(believed.names, keys),
+    });
+    let forwarded = Arc::new(adapters::forwarded_keys(keys, &public_url, super::forwarded_algorithm(config)));
     let gateway = Gateway {
         forwarder: Forwarder::new(&config.forward, config.client_certificate_header.as_ref()),
         certificate_field: config.client_certificate_header.clone(),
@@ -136,13 +153,12 @@ pub(super) async fn assemble(
         embedded: adapters::embedded(
             (standing.web.clone(), keys.dialects_in_use().clone()),
             (public_management, incoming.logouts, logins.paths.clone()),
+            (resources, forwarded),
             metrics.clone(),
         ),
-        routes: compile::routes(
-            mem::take(&mut config.routes),
-            (&upstreams, &logins.logins),
-            (metrics, &standing.quotas),
-        )?,
+        routes,
+        minter: adapters::minter(keys, &public_url, opened),
+        public_url,
         browsers: logins.browsers.clone(),
         enforcer: enforcer.clone(),
         metrics: metrics.clone(),
@@ -188,7 +204,8 @@ fn traces(config: &Config, metrics: &Metrics, before: Option<&Traces>) -> Result
 /// With a cache of its own: what it remembers is filed under the places of its issuers.
 fn enforcer(config: &Config, standing: &Standing, issuers: Vec<Arc<dyn Issuer>>, before: Option<&Made>) -> Enforcer {
     let pseudonyms = Pseudonyms::new(&standing.keys.derived_key(b"faregate pseudonyms"));
-    let cache = TokenCache::new(config.token_cache.size);
+    let destinations = compile::destinations(config).iter().flatten().count();
+    let cache = TokenCache::with_forwarded(config.token_cache.size, destinations);
     let opened = &standing.opened;
     let enforcer = Enforcer::new(issuers, cache, opened.clock.clone(), pseudonyms);
     let enforcer = enforcer.with_revocations(opened.revocations.clone());

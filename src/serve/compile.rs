@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::StartError;
 use crate::browsers::{Entrance, Login};
 use crate::config::{self, Config, Target};
-use crate::enforce::{Accepted, Guard};
+use crate::enforce::{Accepted, Destination, Guard, scopes_of};
+use crate::gateway::resources::Resource;
 use crate::gateway::{
     ConnectionLimits, Cors, HeaderLimits, HealthSettings, PaceLimits, Quotas, RateLimits, RequestLimits, Route,
     ServerSettings, TlsSettings, Upstream, UpstreamSettings,
@@ -87,7 +88,7 @@ fn settings(upstream: &config::Upstream, tls: Option<TlsSettings>, echo: Option<
 /// [`StartError::Routes`] when two routes match the same requests.
 pub(super) fn routes(
     config: Vec<config::Route>,
-    (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]),
+    (upstreams, logins): (&[(Arc<Upstream>, Option<Arc<Destination>>)], &[Arc<Login>]),
     (metrics, quotas): (&Metrics, &Arc<Quotas>),
 ) -> Result<RouteTable<Arc<Route>>, StartError> {
     let mut entries = Vec::new();
@@ -109,15 +110,17 @@ fn hosts(route: &config::Route) -> Vec<Option<Host>> {
 
 fn compiled(
     route: config::Route,
-    (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]),
+    (upstreams, logins): (&[(Arc<Upstream>, Option<Arc<Destination>>)], &[Arc<Login>]),
     (metrics, quotas): (&Metrics, &Arc<Quotas>),
 ) -> Route {
     // Who is where keeps what it has used when the configuration changes.
     let place = format!("{:?} {}", route.hosts, route.name);
     let exceeded = |limit: &str| metrics.rate_limited.with_label_values(&[route.name.as_str(), limit]);
     let login = route.login.map(|login| entrance(&route, &logins[login.0]));
+    let (upstream, destination) = &upstreams[route.upstream.0];
     // One without servers is elsewhere.
-    let upstream = Some(&upstreams[route.upstream.0]).filter(|upstream| upstream.servers() > 0);
+    let upstream = Some(upstream).filter(|upstream| upstream.servers() > 0);
+    let resource = resource(&route);
     let accepts = route.tokens.into_iter().map(|accepted| Accepted {
         issuer: accepted.issuer.0,
         audience: accepted.audience.into_iter().map(Into::into).collect(),
@@ -136,6 +139,7 @@ fn compiled(
         timeouts: route.timeouts,
         max_body: route.max_body,
         forward_authorization: route.forward_authorization,
+        destination: destination.clone(),
         websocket: route.websocket,
         ends_with_token: route.close_at_expiry,
         cors: route.cors.as_ref().map(Cors::new),
@@ -143,8 +147,20 @@ fn compiled(
         metrics: metrics.route(&route.name),
         upstream_duration: upstream.map(|upstream| metrics.upstream(upstream.name())),
         upstream: upstream.cloned(),
+        hosts: route.hosts,
+        resource,
         name: route.name.into(),
     }
+}
+
+/// What a route tells of itself: protected ones only, and unless the configuration says no.
+fn resource(route: &config::Route) -> Option<Resource> {
+    (route.resource_metadata && route.policy.asks_for_tokens()).then(|| Resource {
+        issuers: route.tokens.iter().map(|accepted| accepted.issuer.0).collect(),
+        scopes: scopes_of(&route.policy),
+        binding: route.binding,
+        has_hosts: !route.hosts.is_empty(),
+    })
 }
 
 fn entrance(route: &config::Route, login: &Arc<Login>) -> Entrance {
@@ -188,4 +204,13 @@ pub(super) fn request_limits(limits: &config::Limits) -> RequestLimits {
         pace: PaceLimits { pause: limits.body_for, rate: limits.body_rate },
         send_timeout: limits.send_for,
     }
+}
+
+/// For whom tokens of our own are made, in the order of the upstreams.
+pub(super) fn destinations(config: &Config) -> Vec<Option<Arc<Destination>>> {
+    let destination = |jwt: config::ForwardedJwt| {
+        let lives_for = i64::try_from(jwt.lives_for.as_secs()).unwrap_or(i64::MAX);
+        Arc::new(Destination { header: jwt.header, audience: jwt.audience.into(), lives_for })
+    };
+    config.upstreams.iter().map(|upstream| config.forward.jwt.of(upstream).map(destination)).collect()
 }

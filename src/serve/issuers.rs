@@ -12,6 +12,7 @@ use super::{Opened, StartError, adapters};
 use crate::config::{self, Config, Fingerprint, IssuerKind};
 use crate::enforce::Issuer;
 use crate::gateway::Endpoints;
+use crate::gateway::resources::IssuerAt;
 use crate::issuers::{Fetcher, ForeignIssuer, LogoutEndpoint, OperatorEndpoint, Outbound, Revoker};
 use crate::metrics::Metrics;
 use crate::model::Tenant;
@@ -27,6 +28,15 @@ pub(super) struct Believed {
     pub tenants: Vec<(String, Uuid)>,
     /// Who they are. What was verified stays verified as long as this is the same.
     pub identities: Vec<Identity>,
+    /// What each of the issuers calls itself.
+    pub names: Vec<Named>,
+}
+
+/// Where an issuer's name is known.
+pub(super) enum Named {
+    /// One of our tenants, which may be renamed.
+    Tenant(Uuid),
+    Foreign(String),
 }
 
 /// Which issuer stands at a place: its name, how it is configured, and its tenant if it is ours.
@@ -89,8 +99,13 @@ pub(super) async fn believed(
     before: &[Foreign],
 ) -> Result<Believed, StartError> {
     let tenants = opened.directory.tenants().await?;
-    let mut believed =
-        Believed { issuers: Vec::new(), foreign: Vec::new(), tenants: Vec::new(), identities: Vec::new() };
+    let mut believed = Believed {
+        issuers: Vec::new(),
+        foreign: Vec::new(),
+        tenants: Vec::new(),
+        identities: Vec::new(),
+        names: Vec::new(),
+    };
     let mut outbound = None;
     for issuer in &config.issuers {
         let fingerprint = config.parts.entry("issuers", &issuer.name);
@@ -99,6 +114,7 @@ pub(super) async fn believed(
                 let tenant_id = tenant_id((&issuer.name, tenant.as_deref()), &tenants, keys)?;
                 believed.tenants.push((issuer.name.clone(), tenant_id));
                 believed.identities.push((issuer.name.clone(), fingerprint, Some(tenant_id)));
+                believed.names.push(Named::Tenant(tenant_id));
                 believed.issuers.push(Arc::new(adapters::LocalTenant {
                     tenant_id,
                     keys: keys.clone(),
@@ -119,12 +135,25 @@ pub(super) async fn believed(
                 let asking = Asking { outbound, forget };
                 let foreign = known.unwrap_or_else(|| Foreign::follow(&issuer.name, fingerprint, settings, asking));
                 believed.issuers.push(foreign.issuer.clone());
+                believed.names.push(Named::Foreign(settings.issuer.clone()));
                 believed.foreign.push(foreign);
                 believed.identities.push((issuer.name.clone(), fingerprint, None));
             }
         }
     }
     Ok(believed)
+}
+
+/// What clients are told who ask where tokens come from: issuers whose metadata can be found (RFC 9728 2).
+pub(super) fn names(names: Vec<Named>, keys: &Arc<KeyRing>) -> Box<IssuerAt> {
+    let keys = keys.clone();
+    Box::new(move |place| match names.get(place)? {
+        Named::Foreign(url) => Some(url.clone()),
+        Named::Tenant(id) => {
+            let issuer = keys.issuer(Some(*id)).filter(|issuer| issuer.is_discoverable());
+            issuer.map(|issuer| issuer.issuer.to_string())
+        }
+    })
 }
 
 fn tenant_id((issuer, tenant): (&str, Option<&str>), tenants: &[Tenant], keys: &KeyRing) -> Result<Uuid, StartError> {

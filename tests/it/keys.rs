@@ -7,11 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use faregate::clock::Clock;
 use faregate::entropy::Entropy;
-use faregate::jose::{MasterKey, Reason, verify};
+use faregate::jose::{Algorithm, KeySet, MasterKey, Reason, verify};
 use faregate::model::{KeyPurpose, Tenant};
 use faregate::oauth::{KeyMaterial, KeyRing, KeyRingError, NewKey, Settings};
 use faregate::secret::Secret;
 use faregate::store::Store as _;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::authorization_server::{NOW, PUBLIC_URL, TENANT, TestServer, part};
@@ -253,4 +254,48 @@ async fn a_successor_signs_early_when_the_old_key_is_removed() {
     let rotation = server.keys.rotate(TENANT, KeyPurpose::AccessToken).await.unwrap();
     assert!(server.keys.remove(&rotation.retired).await.unwrap());
     assert_eq!(server.kid().await, rotation.successor);
+}
+
+// P2: the gateway's own keys live as all others do, and no tenant publishes or believes them
+#[tokio::test]
+async fn the_gateways_own_keys_rotate_too() {
+    let server = TestServer::start().await;
+    let settings = Settings::new(PUBLIC_URL);
+    let master_key = MasterKey::from_base64(&STANDARD.encode([7; 32])).unwrap();
+    let open =
+        KeyRing::open(Arc::new(settings), server.store.clone(), master_key, server.clock.clone(), Entropy::system());
+    let keys = open.await.unwrap();
+    keys.forward_with(Some(Algorithm::Es256));
+    let Value::Object(claims) = json!({ "iss": PUBLIC_URL, "exp": NOW + 9_000 }) else { unreachable!("an object") };
+    assert_eq!(keys.sign_forwarded(&claims), None, "there is none yet");
+    keys.provide().await.unwrap();
+    let kid = || part(&keys.sign_forwarded(&claims).unwrap(), 0)["kid"].as_str().unwrap().to_owned();
+    let published = || {
+        let set = KeySet::parse(std::str::from_utf8(&keys.forwarded_key_set()).unwrap()).unwrap();
+        set.keys().map(|key| key.kid().to_string()).collect::<Vec<_>>()
+    };
+    let old = kid();
+    assert_eq!(published(), [old.clone()]);
+    let rotation = keys.rotate_forwarded().await.unwrap();
+    assert_eq!((&*rotation.retired, rotation.signs_from_at), (&*old, NOW + 600));
+    let new = rotation.successor;
+    assert_eq!((published().len(), kid()), (2, old.clone()), "published at once, not signing yet");
+    server.clock.set(NOW + 600);
+    assert_eq!(kid(), new);
+    let generation = keys.generation();
+    server.clock.set(NOW + 600 + 3660);
+    assert_eq!(published(), [new.clone()]);
+    assert_ne!(keys.generation(), generation, "F17: what was signed with it is made again");
+    // One that is not trusted any more is gone at once, and another one signs.
+    keys.remove(&new).await.unwrap();
+    let newest = kid();
+    assert!(newest != new && published() == [newest.clone()]);
+
+    server.keys.reload().await.unwrap();
+    let tenants = server.published().await;
+    assert!([&old, &new, &newest].iter().all(|kid| !tenants.contains(kid)), "{tenants:?}");
+    let token = keys.sign_forwarded(&claims).unwrap();
+    assert!(server.refusal(&token).is_some(), "no access token");
+    assert_eq!(server.keys.sign_forwarded(&claims), None, "where nobody gets one, none is made");
+    assert!(matches!(server.keys.rotate_forwarded().await, Err(KeyRingError::NotForwarded)));
 }

@@ -12,6 +12,8 @@ fn forwarder() -> Forwarder {
         scope: None,
         permissions: None,
         case: Case::Lower,
+        jwt_headers: vec![HeaderName::from_static("x-gate-token")],
+        ..Forward::default()
     };
     Forwarder::new(&fields, None)
 }
@@ -33,6 +35,7 @@ fn forwarding(received: &RequestHeader) -> Forwarding<'_> {
         over_tls: false,
         request_id: "r1",
         keep_authorization: false,
+        jwt: None,
     }
 }
 
@@ -73,6 +76,10 @@ fn identity_fields_are_removed_in_every_spelling() {
         "X-Auth-Tenant",
         "X-Auth-Issuer",
         "X-Auth-Scope",
+        "X-Auth-Jwt",
+        "x_auth_jwt",
+        "X-Gate-Token",
+        "x.gate_token",
         "X-Request-Id",
         "x_request_id",
         "X-HTTP-Method-Override",
@@ -109,6 +116,21 @@ fn credentials_stay_at_the_gate() {
 
     let kept = rewritten_as(request("/a", &fields), |forwarding| forwarding.keep_authorization = true);
     assert!(kept.headers.contains_key(header::AUTHORIZATION));
+}
+
+// RFC 6750: an upstream that checks a bearer itself gets ours, and never the client's beside it
+#[test]
+fn a_token_of_our_own_takes_the_place_of_the_clients() {
+    let value = HeaderValue::from_static("Bearer ours");
+    let client = [("Authorization", "Bearer secret-token"), ("authorization", "Bearer secret-token")];
+    let sent = rewritten_as(request("/a", &client), |_| {});
+    assert!(!sent.headers.contains_key(header::AUTHORIZATION));
+    let name = header::AUTHORIZATION;
+    let received = request("/a", &client);
+    let mut sent = received.clone();
+    let forwarding = Forwarding { jwt: Some((&name, &value)), ..forwarding(&received) };
+    forwarder().rewrite(&Permit::in_test(), &mut sent, &forwarding).unwrap();
+    assert_eq!(sent.headers.get_all(header::AUTHORIZATION).iter().collect::<Vec<_>>(), [&value]);
 }
 
 // M12

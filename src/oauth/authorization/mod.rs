@@ -84,6 +84,8 @@ struct Asked {
     nonce: Option<String>,
     prompt: Prompt,
     max_age: Option<i64>,
+    /// `acr_values` asks for more than a password.
+    second_factor: bool,
     claims: Option<Value>,
     /// The user that the client expects (`id_token_hint`, or `sub` in `claims`).
     expected_user: Option<Uuid>,
@@ -194,6 +196,7 @@ impl AuthorizationServer {
         let code_challenge = pkce::check(parameters, response_type, &party.application)?; // RFC 7636 4.3, 4.4.1
         let prompt = prompt::check(parameters)?; //                                        OpenID Connect Core 3.1.2.1
         let max_age = prompt::check_max_age(parameters)?; //                               OpenID Connect Core 3.1.2.1
+        let second_factor = prompt::asks_for_second_factor(parameters, dialect); //        RFC 9470 4, 5
         let claims = openid::check_claims(parameters)?; //                                 OpenID Connect Core 5.5
         let hint = self.check_id_token_hint(parameters, party)?; //                        OpenID Connect Core 3.1.2.1
         let nonce = openid::check_nonce(parameters, response_type)?; //                    OpenID Connect Core 3.2.2.1
@@ -207,6 +210,7 @@ impl AuthorizationServer {
             nonce,
             prompt,
             max_age,
+            second_factor,
             claims,
             expected_user,
             audience: api.map(|api| api.identifier.clone()),
@@ -268,6 +272,7 @@ impl Asked {
             // D-03
             must_be_new: self.prompt.login || self.max_age == Some(0),
             max_age: self.max_age,
+            second_factor: self.second_factor,
             user: self.expected_user,
         }
     }

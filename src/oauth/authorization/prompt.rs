@@ -2,6 +2,7 @@
 
 use crate::oauth::error::{ErrorReason, OAuthError};
 use crate::oauth::parameters::Parameters;
+use crate::profile::Dialect;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Prompt {
@@ -39,6 +40,14 @@ pub(super) fn check_max_age(parameters: &Parameters<'_>) -> Result<Option<i64>, 
             Err(OAuthError::invalid_request(ErrorReason::Unknown, "The max_age is not a number of seconds."))
         }
     }
+}
+
+/// Whether `acr_values` names our class with a second factor, and not the one with a password alone. It is a wish: what we
+/// do not know in it, or cannot have, is no error (OpenID Connect Core 3.1.2.1, RFC 9470 5).
+pub(super) fn asks_for_second_factor(parameters: &Parameters<'_>, dialect: &Dialect) -> bool {
+    let named =
+        |class: &str| parameters.find("acr_values").is_some_and(|text| text.split(' ').any(|word| word == class));
+    named("2") && !named(dialect.password_acr)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::algorithm_name;
+use super::gate::{GateKeys, is_gate_key};
 use crate::clock::UnixSeconds;
 use crate::directory::Directory;
 use crate::jose::{Expectations, KeySet, SigningKey, TypeSet};
@@ -50,6 +51,8 @@ pub(super) struct Snapshot {
     pub default_tenant: Option<Uuid>,
     pub tenants: Vec<Arc<Tenant>>,
     pub keys: Vec<LoadedKey>,
+    /// No tenant's.
+    pub gate: Arc<GateKeys>,
     pub generation: u64,
     /// The clock of the snapshot: true from here on ...
     from_at: UnixSeconds,
@@ -99,7 +102,7 @@ impl LocalIssuer {
         let of_purpose = || self.keys.iter().map(|key| &*key.stored).filter(|key| key.purpose == purpose);
         let next =
             || of_purpose().filter(|key| key.state(now) == KeyState::Published).min_by_key(|key| key.signs_from_at);
-        let chosen = signing_key(of_purpose().filter(|key| key.algorithm == algorithm), now)
+        let chosen = signing_key(of_purpose().filter(|key| Some(&*key.algorithm) == algorithm), now)
             .or_else(|| signing_key(of_purpose(), now))
             .or_else(next)?;
         self.keys.iter().find(|key| key.stored.id == chosen.id).map(|key| &key.key)
@@ -141,7 +144,8 @@ impl Snapshot {
     /// New facts, to be dated with [`Snapshot::at`].
     pub(super) fn new(before: &Self, tenants: Vec<Arc<Tenant>>, keys: Vec<LoadedKey>) -> Self {
         let issuers = before.issuers.clone();
-        Self { tenants, keys, issuers, generation: before.generation, ..Self::default() }
+        let gate = before.gate.clone();
+        Self { tenants, keys, issuers, gate, generation: before.generation, ..Self::default() }
     }
 
     pub(super) fn is_stale(&self, now: UnixSeconds) -> bool {
@@ -155,15 +159,19 @@ impl Snapshot {
         let oldest = self.tenants.iter().min_by_key(age).map(|tenant| tenant.id);
         let default_tenant = settings.default_tenant.or(oldest);
         let issuer = |tenant: &Arc<Tenant>| {
-            let is_ours = |key: &&LoadedKey| key.stored.tenant_id.is_none_or(|id| id == tenant.id);
+            let is_ours =
+                |key: &&LoadedKey| !is_gate_key(&key.stored) && key.stored.tenant_id.is_none_or(|id| id == tenant.id);
             let keys = self.keys.iter().filter(is_ours).filter(|key| key.stored.is_published(now)).cloned().collect();
             LocalIssuer::new(Arc::clone(tenant), Some(tenant.id) == default_tenant, keys, settings)
         };
         let issuers: HashMap<_, _> = self.tenants.iter().map(|tenant| (tenant.id, Arc::new(issuer(tenant)))).collect();
         let (from_at, until_at) = self.period(now);
+        let gate = Arc::new(GateKeys::new(&self.keys, now));
+        let is_less = is_less(&self.issuers, &issuers) || self.gate.has_more_than(&gate);
         Self {
             by_name: by_name(&issuers),
-            generation: self.generation + u64::from(is_less(&self.issuers, &issuers)),
+            generation: self.generation + u64::from(is_less),
+            gate,
             issuers,
             default_tenant,
             tenants: self.tenants.clone(),

@@ -27,20 +27,26 @@ pub struct Rotation {
 
 /// The place of one current key.
 #[derive(Clone, Copy)]
-struct Slot {
-    tenant_id: Uuid,
+pub(super) struct Slot {
+    /// `None`: the gateway's own.
+    tenant_id: Option<Uuid>,
     purpose: KeyPurpose,
     algorithm: Algorithm,
 }
 
 impl Slot {
     fn of(tenant: &Tenant, purpose: KeyPurpose) -> Result<Self, KeyRingError> {
-        let algorithm = parse_algorithm(algorithm_name(tenant, purpose))?;
-        Ok(Self { tenant_id: tenant.id, purpose, algorithm })
+        let algorithm = parse_algorithm(algorithm_name(tenant, purpose).ok_or(KeyRingError::NoTenantsKey)?)?;
+        Ok(Self { tenant_id: Some(tenant.id), purpose, algorithm })
+    }
+
+    /// That of the gateway's own keys.
+    pub(super) fn forwarded(algorithm: Algorithm) -> Self {
+        Self { tenant_id: None, purpose: KeyPurpose::Forwarded, algorithm }
     }
 
     fn holds(&self, key: &StoredKey) -> bool {
-        key.tenant_id == Some(self.tenant_id) && key.purpose == self.purpose && key.algorithm == self.algorithm.as_str()
+        key.tenant_id == self.tenant_id && key.purpose == self.purpose && key.algorithm == self.algorithm.as_str()
     }
 }
 
@@ -80,27 +86,30 @@ impl KeyRing {
     /// [`KeyRingError::Changed`] when another node rotated the same key meanwhile: then there is one new key, its.
     pub async fn rotate(&self, tenant_id: Uuid, purpose: KeyPurpose) -> Result<Rotation, KeyRingError> {
         let tenant = self.store.find_tenant(tenant_id).await?.ok_or(KeyRingError::NoTenant(tenant_id))?;
-        let slot = Slot::of(&tenant, purpose)?;
+        self.rotate_slot(Slot::of(&tenant, purpose)?, longest_life(&tenant)).await
+    }
+
+    /// The same for any slot; `lives_for` is the life of the longest token that its keys sign.
+    pub(super) async fn rotate_slot(&self, slot: Slot, lives_for: i64) -> Result<Rotation, KeyRingError> {
         let stored = self.store.list_keys(self.clock.now()).await?;
         let Some(current) = stored.iter().find(|key| slot.holds(key) && key.retired_at.is_none()) else {
             return Err(KeyRingError::Changed);
         };
         let made = self.generate(slot).await?;
-        self.replace(&tenant, current, made).await
+        self.replace(lives_for, current, made).await
     }
 
-    /// Publishes `made` as the successor of the current key of its slot.
+    /// Publishes `made` as the successor of the current key of its slot, whose tokens live at most this many seconds.
     pub(super) async fn replace(
         &self,
-        tenant: &Tenant,
+        lives_for: i64,
         current: &StoredKey,
         made: StoredKey,
     ) -> Result<Rotation, KeyRingError> {
         let now = self.clock.now();
         let schedule = KeySchedule {
             publish_for: self.settings.publish_for,
-            keep_for: tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR).max(self.settings.keep_for)
-                + KEEP_LEEWAY_FOR,
+            keep_for: lives_for.max(self.settings.keep_for) + KEEP_LEEWAY_FOR,
         };
         let (retired, successor) = current.succeed(made, now, schedule).ok_or(KeyRingError::Changed)?;
         if !self.store.rotate_key(&retired, &successor, now).await? {
@@ -129,13 +138,14 @@ impl KeyRing {
         let snapshot = self.snapshot();
         let mut missing = Vec::new();
         for tenant in &snapshot.tenants {
-            for purpose in KeyPurpose::ALL {
-                let slot = Slot::of(tenant, purpose)?;
-                if !snapshot.keys.iter().any(|key| slot.holds(&key.stored) && key.stored.retired_at.is_none()) {
-                    missing.push(slot);
-                }
+            for purpose in KeyPurpose::OF_TENANTS {
+                missing.push(Slot::of(tenant, purpose)?);
             }
         }
+        missing.extend(self.forwarded_algorithm().map(Slot::forwarded));
+        let is_held =
+            |slot: &Slot| snapshot.keys.iter().any(|key| slot.holds(&key.stored) && key.stored.retired_at.is_none());
+        missing.retain(|slot| !is_held(slot));
         Ok(missing)
     }
 
@@ -188,7 +198,7 @@ impl KeyRing {
         let private_key = self.master_key.seal(key.kid(), &key.private_key()?, &self.entropy)?;
         Ok(StoredKey {
             id: key.kid().to_owned(),
-            tenant_id: Some(slot.tenant_id),
+            tenant_id: slot.tenant_id,
             algorithm: slot.algorithm.as_str().to_owned(),
             purpose: slot.purpose,
             public_jwk: key.verifying_key().public_jwk().map(|jwk| serde_json::Value::Object(jwk.clone()).to_string()),
@@ -200,4 +210,9 @@ impl KeyRing {
             removed_at: None,
         })
     }
+}
+
+/// Seconds that the longest token of a tenant lives.
+pub(super) fn longest_life(tenant: &Tenant) -> i64 {
+    tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR)
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns reading and the copy in memory (`make` makes and rotates); when a key signs is decided by `model::StoredKey`.
 
+mod gate;
 mod issuer;
 mod make;
 mod named;
@@ -9,7 +10,7 @@ mod named;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use uuid::Uuid;
 
 pub use issuer::LocalIssuer;
@@ -35,6 +36,8 @@ pub struct KeyRing {
     entropy: Entropy,
     snapshot: ArcSwap<Snapshot>,
     in_use: Arc<InUse>,
+    /// What the tokens are signed with that upstreams get; `None` if none does.
+    forwarded: ArcSwapOption<Algorithm>,
     /// One reload at a time, so that an older answer of the store never replaces a newer one.
     reloading: tokio::sync::Mutex<()>,
     /// Held while slow keys are made, so that no two tasks make the same one.
@@ -56,6 +59,10 @@ pub enum KeyRingError {
     NoTenant(Uuid),
     #[error("the key was rotated by somebody else meanwhile")]
     Changed,
+    #[error("no upstream is told anything: there is no `jwt` under `forward` or under an upstream")]
+    NotForwarded,
+    #[error("keys for this belong to no tenant")]
+    NoTenantsKey,
     #[error("the making of a key was interrupted")]
     Interrupted,
     /// What an administrator asked for cannot be.
@@ -83,6 +90,7 @@ impl KeyRing {
             entropy,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             in_use: Arc::default(),
+            forwarded: ArcSwapOption::empty(),
             reloading: tokio::sync::Mutex::default(),
             making: tokio::sync::Mutex::default(),
         };
@@ -196,10 +204,12 @@ impl KeyRing {
     }
 }
 
-fn algorithm_name(tenant: &Tenant, purpose: KeyPurpose) -> &str {
+/// `None` for what is no tenant's.
+fn algorithm_name(tenant: &Tenant, purpose: KeyPurpose) -> Option<&str> {
     match purpose {
-        KeyPurpose::AccessToken => &tenant.access_token_algorithm,
-        KeyPurpose::IdToken => &tenant.id_token_algorithm,
+        KeyPurpose::AccessToken => Some(&tenant.access_token_algorithm),
+        KeyPurpose::IdToken => Some(&tenant.id_token_algorithm),
+        KeyPurpose::Forwarded => None,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use uuid::Uuid;
 
+use super::make::longest_life;
 use super::{KeyRing, KeyRingError};
 use crate::directory::{DirectoryError, FieldCode, FieldError};
 use crate::events::Event;
@@ -58,7 +59,7 @@ impl KnownKey {
     pub fn is_current_of(&self, tenant: &Tenant, purpose: KeyPurpose) -> bool {
         self.stored.as_ref().is_some_and(|stored| {
             (stored.tenant_id, stored.purpose, stored.retired_at) == (Some(tenant.id), purpose, None)
-                && stored.algorithm == super::algorithm_name(tenant, purpose)
+                && super::algorithm_name(tenant, purpose) == Some(&*stored.algorithm)
         })
     }
 
@@ -224,7 +225,7 @@ impl KeyRing {
                 && key.algorithm == named.algorithm
         };
         match self.store.list_keys(self.clock.now()).await?.iter().find(|key| is_current(key)) {
-            Some(current) => drop(self.replace(&tenant, current, made).await?),
+            Some(current) => drop(self.replace(longest_life(&tenant), current, made).await?),
             None => {
                 self.begin(made).await?;
                 self.read().await?;
@@ -239,8 +240,10 @@ fn unnamed(key: &StoredKey, tenant: Option<&Tenant>) -> NamedKey {
     let purpose = match key.purpose {
         KeyPurpose::AccessToken => "access tokens",
         KeyPurpose::IdToken => "ID tokens",
+        KeyPurpose::Forwarded => "forwarded tokens",
     };
-    let whose = tenant.map_or("every tenant", |tenant| tenant.name.as_str());
+    let nobody = if key.purpose == KeyPurpose::Forwarded { "the gateway" } else { "every tenant" };
+    let whose = tenant.map_or(nobody, |tenant| tenant.name.as_str());
     NamedKey {
         id: NamedKey::id_of(&key.id),
         kid: key.id.clone(),

@@ -20,6 +20,8 @@ fn rules_that_ask_for_nothing_are_refused() {
         Rule::scopes([""]),
         Rule::scopes(["a\" b"]),
         Rule::role(""),
+        Rule::acr(none),
+        Rule::acr(["a b"]),
         Rule::permission("", "entity"),
         Rule::permission("send", ""),
         Rule::permission_on_parameter("send", "a b"),

@@ -7,7 +7,7 @@ use crate::policy::testing::{self, policy, rule, token};
 use crate::policy::{NoParameters, Parameters, Rule, RuleKind, RuleSet, Target as RuleTarget};
 
 fn decide(text: &str, token: Option<&TokenFacts>, parameters: &dyn Parameters) -> Decision {
-    policy(text).decide(&Method::GET, &Facts { token, parameters })
+    policy(text).decide(&Method::GET, &Facts { token, parameters, now: testing::NOW })
 }
 
 /// `permit`, or the reason and what it names.
@@ -139,7 +139,7 @@ fn the_most_useful_reason_is_given() {
 fn a_decision_names_the_rule_and_its_line() {
     let rules = Rule::any([Rule::role("a").at(3), Rule::all([Rule::role("b").at(5), Rule::scopes(["s"])]).at(4)]).at(2);
     let policy = Policy::compile(&RuleSet::every_method(rules)).expect("the rules are good");
-    let decide = |token: &TokenFacts| policy.decide(&Method::GET, &Facts::of_token(token, &NoParameters));
+    let decide = |token: &TokenFacts| policy.decide(&Method::GET, &Facts::of_token(token, &NoParameters, testing::NOW));
     let line = |id| policy.source(id).map(|source| source.line);
 
     match decide(&token("", "a", "", json!({}))) {
@@ -158,7 +158,8 @@ fn methods_have_their_own_rules() {
     let rules = RuleSet::new().with(Method::GET, rule("role reader")).with(Method::PUT, Rule::public());
     let policy = Policy::compile(&rules).expect("the rules are good");
     let reader = token("", "reader", "", json!({}));
-    let decide = |method: &Method| outcome(&policy.decide(method, &Facts::of_token(&reader, &NoParameters)));
+    let decide =
+        |method: &Method| outcome(&policy.decide(method, &Facts::of_token(&reader, &NoParameters, testing::NOW)));
     for (method, expected) in [
         (Method::GET, "permit"),
         (Method::HEAD, "permit"),
@@ -195,11 +196,11 @@ fn a_thousand_branches_are_decided_like_two() {
     for rule in sets {
         let policy = Policy::compile(&RuleSet::every_method(rule)).expect("the rules are good");
         let parameters = [("entity", "orders")];
-        let decision = policy.decide(&Method::GET, &Facts::of_token(&token, &parameters));
+        let decision = policy.decide(&Method::GET, &Facts::of_token(&token, &parameters, testing::NOW));
         let Decision::Permit { rule } = decision else { panic!("{decision:?}") };
         assert!(policy.text(rule).contains("500"), "{}", policy.text(rule));
         let stranger = TokenFacts::default();
-        assert!(!policy.decide(&Method::GET, &Facts::of_token(&stranger, &parameters)).is_permit());
+        assert!(!policy.decide(&Method::GET, &Facts::of_token(&stranger, &parameters, testing::NOW)).is_permit());
     }
 }
 
@@ -213,11 +214,64 @@ fn the_first_branch_in_writing_order_decides() {
         let failing = (0..20).map(|n| Rule::role(format!("none{n}")));
         let passing = branches.iter().cycle().skip(start).take(2 * branches.len()).cloned();
         let policy = Policy::compile(&RuleSet::every_method(Rule::any(failing.chain(passing)))).expect("good rules");
-        match policy.decide(&Method::GET, &Facts::of_token(&token, &NoParameters)) {
+        match policy.decide(&Method::GET, &Facts::of_token(&token, &NoParameters, testing::NOW)) {
             Decision::Permit { rule } => assert_eq!(policy.text(rule), branches[start].to_string()),
             denied @ Decision::Deny { .. } => panic!("{denied:?}"),
         }
     }
+}
+
+// RFC 9470 3: acr, and how long ago; without the claim nobody passes
+#[test]
+fn how_and_when_a_person_authenticated_is_compared() {
+    let token = |acr: Option<&str>, authenticated_at| TokenFacts {
+        acr: acr.map(Into::into),
+        authenticated_at,
+        ..token("", "", "", json!({}))
+    };
+    let now = testing::NOW;
+    for (text, acr, authenticated_at, expected) in [
+        ("acr gold", Some("gold"), None, "permit"),
+        ("acr gold", Some("Gold"), None, "weak_authentication"),
+        ("acr gold", None, None, "weak_authentication"),
+        ("acr in [gold, platinum]", Some("platinum"), None, "permit"),
+        ("acr in [gold, platinum]", Some("silver"), None, "weak_authentication"),
+        ("authenticated within 5m", None, Some(now), "permit"),
+        ("authenticated within 5m", None, Some(now - 300), "permit"),
+        ("authenticated within 5m", None, Some(now - 301), "old_authentication"),
+        ("authenticated within 5m", None, Some(i64::MIN), "old_authentication"),
+        ("authenticated within 5m", None, None, "old_authentication"),
+        // The issuer's clock may be ahead of ours.
+        ("authenticated within 5m", None, Some(now + 5), "permit"),
+        ("not: authenticated within 5m", None, Some(now - 301), "permit"),
+        ("any: [role admin, acr gold]", None, None, "weak_authentication"),
+        ("any: [all: [role admin, acr gold], authenticated within 1s]", None, None, "old_authentication"),
+    ] {
+        let token = token(acr, authenticated_at);
+        assert_eq!(
+            outcome(&decide(text, Some(&token), &NoParameters)),
+            expected,
+            "{text} {acr:?} {authenticated_at:?}"
+        );
+    }
+    assert_eq!(outcome(&decide("acr gold", None, &NoParameters)), "no_token");
+}
+
+// RFC 9470 3: one login has to be enough for everything that is combined by `all`
+#[test]
+fn a_refusal_names_everything_that_a_login_must_be() {
+    let token = token("", "", "", json!({}));
+    let rules = "all: [authenticated within 1h, acr in [a, b], all: [acr in [b, c], any: [authenticated within 5m, acr x]], \
+                 not: acr y]";
+    let wanted = |text: &str| match decide(text, Some(&token), &NoParameters) {
+        Decision::Deny {
+            reason: Reason::WeakAuthentication { wanted } | Reason::OldAuthentication { wanted }, ..
+        } => (wanted.acr_values.join(" "), wanted.max_age),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(wanted(rules), ("b".to_owned(), Some(3600)));
+    assert_eq!(wanted("any: [authenticated within 5m, acr x]"), (String::new(), Some(300)));
+    assert_eq!(wanted("acr in [a, b]"), ("a b".to_owned(), None));
 }
 
 /// Deciding again, as plainly as possible and without any of the compiled parts.
@@ -260,6 +314,10 @@ mod oracle {
                         target.permissions.iter().any(|own| own == permission) && token.audience.contains(&target.id)
                     })
             }
+            (RuleKind::Acr(values), Some(token)) => values.iter().any(|value| token.acr.as_deref() == Some(value)),
+            (RuleKind::AuthenticatedWithin(seconds), Some(token)) => {
+                token.authenticated_at.is_some_and(|at| at >= facts.now - i64::from(*seconds))
+            }
             (RuleKind::ClaimEquals(path, value), Some(_)) => claim(path).iter().any(|own| same(own, value)),
             (RuleKind::ClaimIn(path, values), Some(_)) => {
                 claim(path).iter().any(|own| values.iter().any(|value| same(own, value)))
@@ -292,19 +350,24 @@ mod oracle {
             RuleKind::All(rules) => {
                 reason(rules.iter().find(|rule| !passes(rule, facts)).expect("one of them fails"), facts)
             }
-            RuleKind::Any(rules) if rules.iter().any(|rule| with_every_scope(rule, facts)) => "missing_scope",
-            RuleKind::Any(rules) => reason(&rules[0], facts),
+            RuleKind::Acr(_) => "weak_authentication",
+            RuleKind::AuthenticatedWithin(_) => "old_authentication",
+            RuleKind::Any(rules) => {
+                let remediable = rules.iter().find(|rule| with_another_token(rule, facts));
+                reason(remediable.unwrap_or(&rules[0]), facts)
+            }
             RuleKind::Not(_) | RuleKind::Public | RuleKind::Authenticated => "denied",
         }
     }
 
-    /// Whether every failing part of `rule` fails for its scopes.
-    fn with_every_scope(rule: &Rule, facts: &Facts<'_>) -> bool {
+    /// Whether every failing part of `rule` asks for scopes or for another login.
+    fn with_another_token(rule: &Rule, facts: &Facts<'_>) -> bool {
         passes(rule, facts)
             || match &rule.kind {
                 RuleKind::Scopes(_) | RuleKind::AnyScope(_) => true,
-                RuleKind::All(rules) => rules.iter().all(|rule| with_every_scope(rule, facts)),
-                RuleKind::Any(rules) => rules.iter().any(|rule| with_every_scope(rule, facts)),
+                RuleKind::Acr(_) | RuleKind::AuthenticatedWithin(_) => true,
+                RuleKind::All(rules) => rules.iter().all(|rule| with_another_token(rule, facts)),
+                RuleKind::Any(rules) => rules.iter().any(|rule| with_another_token(rule, facts)),
                 RuleKind::Public
                 | RuleKind::Authenticated
                 | RuleKind::Role(_)
@@ -328,7 +391,7 @@ proptest! {
     ) {
         let policy = Policy::compile(&RuleSet::every_method(rule.clone())).expect("random rules are good");
         let parameters = &parameters[..];
-        let facts = Facts { token: token.as_ref(), parameters: &parameters };
+        let facts = Facts { token: token.as_ref(), parameters: &parameters, now: testing::NOW };
         let decision = policy.decide(&Method::GET, &facts);
         let expected = match (oracle::passes(&rule, &facts), facts.token) {
             (true, _) => "permit",
@@ -353,7 +416,7 @@ proptest! {
         token in prop::option::weighted(0.9, testing::tokens()), parameters in testing::parameters(),
     ) {
         let parameters = &parameters[..];
-        let facts = Facts { token: token.as_ref(), parameters: &parameters };
+        let facts = Facts { token: token.as_ref(), parameters: &parameters, now: testing::NOW };
         let permits = |rules: &RuleSet, method: &Method| {
             Policy::compile(rules).expect("random rules are good").decide(method, &facts).is_permit()
         };
@@ -377,6 +440,8 @@ fn every_reason_has_its_own_name() {
         Reason::MissingRole,
         Reason::MissingPermission,
         Reason::ClaimMismatch,
+        Reason::WeakAuthentication { wanted: Arc::default() },
+        Reason::OldAuthentication { wanted: Arc::default() },
         Reason::Denied,
     ];
     assert_eq!(reasons.map(|reason| reason.as_str()), Reason::NAMES);

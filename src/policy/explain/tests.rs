@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::policy::testing::{rule, token};
+use crate::policy::testing::{NOW, rule, token};
 use crate::policy::{NoParameters, Parameters, RuleSet};
 
 /// Depth, verdict, rule, line and remedy, a line for each step.
@@ -19,7 +19,7 @@ fn explained(rules: &RuleSet, facts: &Facts<'_>) -> String {
 fn remedy(text: &str, parameters: &dyn Parameters) -> String {
     let token = token("a", "clerk", "read", json!({"org": "other"}));
     let policy = Policy::compile(&RuleSet::every_method(rule(text))).expect("the rule is good");
-    let steps = policy.explain(&Method::GET, &Facts::of_token(&token, parameters));
+    let steps = policy.explain(&Method::GET, &Facts::of_token(&token, parameters, NOW));
     steps[0].would_pass_if.clone().unwrap_or_default()
 }
 
@@ -34,7 +34,7 @@ no 3 all: [scope a, any: [role admin, not: role clerk]] | would pass if: role ad
     no 5 role admin | would pass if: role admin
     no 5 not: role clerk | would pass if: the token did not fulfil: role clerk
       ok 5 role clerk";
-    assert_eq!(explained(&RuleSet::every_method(rules), &Facts::of_token(&token, &NoParameters)), expected);
+    assert_eq!(explained(&RuleSet::every_method(rules), &Facts::of_token(&token, &NoParameters, NOW)), expected);
 }
 
 #[test]
@@ -58,6 +58,7 @@ fn the_nearest_passing_change_is_named() {
         ("claim org == {org}", "claim org == acme"),
         ("claim org == {nothing}", "the route had a path parameter {nothing}"),
         ("claim org in [x, y]", "claim org in [x, y]"),
+        ("all: [acr gold, authenticated within 300s]", "acr gold, and authenticated within 5m"),
         ("all: [scope a, scope b, role admin]", "scope b, and role admin"),
         ("not: scope a", "the token did not fulfil: scope a"),
         (
@@ -76,7 +77,7 @@ fn a_missing_audience_is_told_apart_from_a_missing_permission() {
     token.audience = Box::default();
     let rules = RuleSet::every_method(rule("permission read on orders"));
     let expected = "no - permission read on orders | would pass if: the token's audience had target-id";
-    assert_eq!(explained(&rules, &Facts::of_token(&token, &NoParameters)), expected);
+    assert_eq!(explained(&rules, &Facts::of_token(&token, &NoParameters, NOW)), expected);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod cors;
 mod embedded;
 mod enforcement;
 mod expiry;
+mod forwarded_jwt;
 mod framing;
 mod grpc;
 mod hygiene;

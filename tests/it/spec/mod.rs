@@ -27,6 +27,8 @@ mod rfc8414;
 mod rfc8628;
 mod rfc9068;
 mod rfc9207;
+mod rfc9470;
+mod rfc9728;
 mod rp_initiated_logout;
 mod session_management;
 mod setup;

@@ -199,7 +199,7 @@ async fn send(gateway: &Gateway, path: &str, request: &str, tokens: &Tokens) -> 
 }
 
 /// The attributes of a challenge (section 3).
-fn attributes<'a>(challenge: &'a str, name: &str) -> BTreeMap<&'a str, &'a str> {
+pub(super) fn attributes<'a>(challenge: &'a str, name: &str) -> BTreeMap<&'a str, &'a str> {
     let rest = challenge.strip_prefix("Bearer ").unwrap_or_else(|| panic!("{name}: {challenge}"));
     let mut found = BTreeMap::new();
     for attribute in rest.strip_suffix('"').unwrap().split("\", ") {
@@ -234,8 +234,13 @@ async fn check(gateway: &Gateway, (path, realm): (&str, &str), rows: &[Row], tok
         let challenge = challenge.unwrap_or_else(|| panic!("{name}: no challenge: {}", answer.text));
         let said = attributes(challenge, &name);
         assert_eq!((said["realm"], said.get("error").copied()), (realm, error), "{name}: {challenge}");
+        // Whoever has no good token is told what to ask one for.
+        let scope = scope.or((status == 401 && request.starts_with("PUT")).then_some("orders:write"));
         assert_eq!(said.get("scope").copied(), scope, "{name}: {challenge}");
-        assert!(error.is_some() || said.len() == 1, "{name}: {challenge}");
+        let leads = [401, 403].contains(&status) && path == API;
+        assert_eq!(said.contains_key("resource_metadata"), leads, "{name}: {challenge}");
+        let others = said.keys().filter(|name| !["realm", "scope", "resource_metadata"].contains(name)).count();
+        assert!(error.is_some() || others == 0, "{name}: {challenge}");
         // Section 5.3: nobody keeps an answer to somebody's credentials.
         assert_eq!(answer.field("cache-control"), Some("no-store"), "{name}");
         assert!(tokens.values().all(|token| !answer.text.contains(token)), "{name}: a token is told again");

@@ -14,8 +14,10 @@ use crate::support::gateway_people::{ADA, PASSWORD, SIGNER, WEB, WEB_URI, text};
 use crate::support::person::{Person, Seen};
 
 const ROUTES: &str = r#"
-upstreams: { app: "${UPSTREAM}" }
-routes: { /api/**: { upstream: app, tokens: [self], require: authenticated } }
+upstreams: { app: "${UPSTREAM}", told: { servers: ["${UPSTREAM}"], jwt: true } }
+routes:
+  /api/**: { upstream: app, tokens: [self], require: authenticated }
+  /told/**: { upstream: told, tokens: [self], require: authenticated }
 "#;
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -29,9 +31,11 @@ enum Kind {
     DeviceCode,
     LogoutToken,
     ClientAssertion,
+    /// What an upstream is told.
+    ForwardedToken,
 }
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::AccessToken,
     Kind::IdToken,
     Kind::RefreshToken,
@@ -39,6 +43,7 @@ const KINDS: [Kind; 7] = [
     Kind::DeviceCode,
     Kind::LogoutToken,
     Kind::ClientAssertion,
+    Kind::ForwardedToken,
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +110,9 @@ impl World {
         assert!(matches!(page, Seen::Page(_)), "{page:?}");
         let (_, user_code) = device(&gateway).await;
         let logout_token = logout_token(&gateway).await;
+        let fields = format!("Authorization: Bearer {}\r\n", text(&tokens, "access_token"));
+        assert_eq!(gateway.request("GET", "/told/x", &fields).await.status(), 200);
+        let forwarded = gateway.upstream.requests().iter().rev().find_map(|told| told.field("x-auth-jwt"));
         let secrets = BTreeMap::from([
             (Kind::AccessToken, text(&tokens, "access_token")),
             (Kind::IdToken, text(&tokens, "id_token")),
@@ -113,6 +121,7 @@ impl World {
             (Kind::DeviceCode, device_code),
             (Kind::LogoutToken, logout_token),
             (Kind::ClientAssertion, assertion(&gateway, &key)),
+            (Kind::ForwardedToken, forwarded.unwrap()),
         ]);
         Self { gateway, secrets, user_code }
     }
@@ -253,12 +262,12 @@ fn assertion(gateway: &Gateway, key: &SigningKey) -> String {
 async fn only_the_diagonal_passes(profile: &str, access_token_type: &str) {
     let world = World::start(profile).await;
     let secrets = &world.secrets;
-    let types =
-        [Kind::AccessToken, Kind::IdToken, Kind::LogoutToken].map(|kind| part(&secrets[&kind], 0)["typ"].clone());
-    assert_eq!(types, [access_token_type, "JWT", "logout+jwt"]);
+    let types = [Kind::AccessToken, Kind::IdToken, Kind::LogoutToken, Kind::ForwardedToken]
+        .map(|kind| part(&secrets[&kind], 0)["typ"].clone());
+    assert_eq!(types, [access_token_type, "JWT", "logout+jwt", "gate+jwt"]);
     let pairs = KINDS.into_iter().flat_map(|kind| PLACES.into_iter().map(move |place| (kind, place)));
     let wrong: Vec<_> = pairs.filter(|pair| !ACCEPTED.contains(pair)).collect();
-    assert_eq!((wrong.len(), ACCEPTED.len(), KINDS.len() * PLACES.len()), (64, 13, 77), "every cell is looked at");
+    assert_eq!((wrong.len(), ACCEPTED.len(), KINDS.len() * PLACES.len()), (75, 13, 88), "every cell is looked at");
     for (kind, place) in wrong {
         assert!(!world.accepts(place, &secrets[&kind]).await, "{place:?} accepts {kind:?}");
     }

@@ -11,6 +11,9 @@ pub struct Person {
     login_id: String,
     password: String,
     cookies: BTreeMap<String, String>,
+    /// What the second factor is proven with.
+    pub code: Option<String>,
+    pub forms_sent: usize,
 }
 
 /// Where the browser is in the end.
@@ -24,7 +27,14 @@ pub enum Seen {
 
 impl Person {
     pub fn new(address: SocketAddr, login_id: &str, password: &str) -> Self {
-        Self { address, login_id: login_id.to_owned(), password: password.to_owned(), cookies: BTreeMap::new() }
+        Self {
+            address,
+            login_id: login_id.to_owned(),
+            password: password.to_owned(),
+            cookies: BTreeMap::new(),
+            code: None,
+            forms_sent: 0,
+        }
     }
 
     /// Opens `url` and fills in every form, with `decision` where one is asked for.
@@ -46,9 +56,13 @@ impl Person {
             if form.contains("name=\"password\"") {
                 body.push(format!("password={}", encoded(&self.password)));
             }
+            if let Some(code) = self.code.as_ref().filter(|_| form.contains("name=\"code\"")) {
+                body.push(format!("code={}", encoded(code)));
+            }
             if form.contains("name=\"decision\"") {
                 body.push(format!("decision={decision}"));
             }
+            self.forms_sent += 1;
             let action = unescaped(attribute(form, "action").expect("an address"));
             seen = self.load("POST", &action, Some(body.join("&")));
         }
