@@ -35,6 +35,8 @@ pub struct Context {
     pub upgrade: Option<Hold>,
     /// The pattern of our own path, if the request is for one.
     pub embedded: Option<&'static str>,
+    /// The client's certificate, for our own paths: its SHA-256 in base64url.
+    pub certificate: Option<String>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
     /// Where requests are traced.
@@ -56,6 +58,7 @@ impl Context {
             forwarded: None,
             upgrade: None,
             embedded: None,
+            certificate: None,
             asked_for: None,
             trace: None,
         }

@@ -42,6 +42,10 @@ pub struct Embedded {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub Option<IpAddr>);
 
+/// The certificate that the sender of an embedded request showed, as SHA-256 in base64url: an extension of the request.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate(pub String);
+
 /// What became of an embedded request.
 pub enum Outcome {
     Answered,
@@ -70,6 +74,9 @@ pub async fn serve(
     *request.headers_mut() = head.headers.clone();
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(ctx.request_id);
+    if let Some(certificate) = &ctx.certificate {
+        request.extensions_mut().insert(ClientCertificate(certificate.clone()));
+    }
 
     let answer = (service.answer)(request).await;
     let (parts, body) = answer.into_parts();

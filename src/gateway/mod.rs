@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 pub use connection::{ConnectionLimits, RefusalLog};
-pub use embed::{Answer, Embedded, Endpoints, Peer};
+pub use embed::{Answer, ClientCertificate, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
 pub use header_block::HeaderLimits;
 pub use listener::{Census, ListenError, Listener, Service};

@@ -22,7 +22,7 @@ use super::embed::{self, Outcome, Peer};
 use super::forward::Forwarding;
 use super::panic::{Panicked, caught};
 use super::respond::{self, Problem, REQUEST_ID};
-use super::sender::sender;
+use super::sender::{self, sender};
 use super::trace::Trace;
 use super::upgrade::Hold;
 use super::upstream::Upstream;
@@ -270,6 +270,7 @@ impl Proxy {
         let path = route::canonical(header.uri.path()).map_err(refused_path)?;
         if let Some(pattern) = (ctx.gateway.embedded.pattern_of)(&path) {
             ctx.embedded = Some(pattern);
+            ctx.certificate = sender::certificate(&ctx.gateway, session).thumbprint();
             ctx.canonical_path = owned(path);
             return Ok(Next::Answer);
         }

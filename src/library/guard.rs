@@ -25,7 +25,15 @@ impl Guard {
         let policy = Policy::compile(rules).map_err(|error| BuildError::new(error.to_string()))?;
         let accepts = audiences.iter().enumerate();
         let accepts = accepts.map(|(issuer, audience)| Accepted { issuer, audience: audience.clone() }).collect();
-        Ok(Self { inner: enforce::Guard { policy, accepts, observes: false, live_permissions: false, demand: Demand::Nothing } })
+        Ok(Self {
+            inner: enforce::Guard {
+                policy,
+                accepts,
+                observes: false,
+                live_permissions: false,
+                demand: Demand::Nothing,
+            },
+        })
     }
 }
 

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use builder::{BuildError, EnforcerBuilder, Issuer};
-pub(crate) use guard::demand;
 pub use guard::Guard;
+pub(crate) use guard::demand;
 pub use request::Request;
 pub use verdict::{Identity, Permit, Refusal};
 

@@ -25,7 +25,9 @@ pub use application::{
 pub use application::{
     RefreshTokenUsage, Relationship, ResponseMode, Role, ScopeHandling, UnknownScopes, UrlValidation,
 };
-pub use approval::{Approval, AuthenticationType, AuthorizationCode, DeviceCode, DeviceState, RefreshToken};
+pub use approval::{
+    Approval, AuthenticationType, AuthorizationCode, Confirmation, DeviceCode, DeviceState, RefreshToken,
+};
 pub use change::{Change, ChangeKind};
 pub use entity::{
     ClientSecret, Data, Entity, EntityGrant, EntityType, Permission, UserGrant, is_client_id, is_permission_name,

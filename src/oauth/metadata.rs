@@ -15,7 +15,7 @@ use super::grant::GrantType;
 use super::keys::LocalIssuer;
 use super::{AuthorizationServer, scopes, user_claims};
 use crate::clock::UnixSeconds;
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, dpop};
 use crate::model::{ApplicationGrant, ResponseMode};
 use crate::profile::{Dialect, Endpoint};
 
@@ -55,7 +55,12 @@ impl AuthorizationServer {
             return Ok(Some(describe_shortly(&issuer).to_string().into()));
         }
         let enabled = self.enabled_grants(issuer.tenant.id).await;
-        Ok(Some(describe(&issuer, &enabled).to_string().into()))
+        let mut document = describe(&issuer, &enabled);
+        if self.keys.settings().knows_certificates {
+            // RFC 8705 3.3
+            document["tls_client_certificate_bound_access_tokens"] = true.into();
+        }
+        Ok(Some(document.to_string().into()))
     }
 
     /// The key set of a tenant, or of the default one (RFC 7517). `None` for tenants that do not exist.
@@ -124,6 +129,7 @@ fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant]) -> Value {
         "code_challenge_methods_supported": ["S256"],
         "device_authorization_endpoint": url(Endpoint::DeviceAuthorization),
         "display_values_supported": ["page"],
+        "dpop_signing_alg_values_supported": dpop::algorithms().collect::<Vec<_>>(),
         "end_session_endpoint": url(Endpoint::Logout),
         "frontchannel_logout_session_supported": true,
         "frontchannel_logout_supported": true,

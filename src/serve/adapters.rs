@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::api::{self, Management};
 use crate::directory::Directory;
 use crate::enforce::{Issuer, Trusted, Unknown};
-use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
+use crate::gateway::{Answer, ClientCertificate, Embedded, Endpoints, Peer, RequestId};
 use crate::issuers;
 use crate::metrics::Metrics;
 use crate::oauth::{self, KeyRing};
@@ -101,6 +101,9 @@ pub(super) fn embedded(
         Box::pin(async move {
             if let Some(Peer(Some(address))) = request.extensions_mut().remove::<Peer>() {
                 request.extensions_mut().insert(web::PeerAddress(address));
+            }
+            if let Some(ClientCertificate(thumbprint)) = request.extensions_mut().remove() {
+                request.extensions_mut().insert(web::ClientCertificate(thumbprint));
             }
             if let Some(id) = request.extensions_mut().remove::<RequestId>() {
                 request.extensions_mut().insert(web::RequestId(id.as_str().to_owned()));

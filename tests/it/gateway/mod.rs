@@ -2,6 +2,7 @@
 
 mod admin;
 mod binding;
+mod certificates;
 mod embedded;
 mod enforcement;
 mod framing;

@@ -101,7 +101,13 @@ impl World {
 fn guard(issuers: usize) -> Arc<Guard> {
     let policy = Policy::compile(&RuleSet::every_method(parse_rule("authenticated").unwrap())).unwrap();
     let accepts = (0..issuers).map(|issuer| Accepted { issuer, audience: ["api".into()].into() });
-    Arc::new(Guard { policy, accepts: accepts.collect(), observes: false, live_permissions: false, demand: Demand::Nothing })
+    Arc::new(Guard {
+        policy,
+        accepts: accepts.collect(),
+        observes: false,
+        live_permissions: false,
+        demand: Demand::Nothing,
+    })
 }
 
 async fn status(enforcer: &Enforcer, guard: &Guard, token: &str) -> u16 {
