@@ -118,6 +118,7 @@ pub mod web;
 
 // Protected upstreams: who is asking, and may they?
 #[cfg_attr(not(internals), doc(hidden))]
+pub mod browsers;
 pub mod enforce;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod issuers;

@@ -4,6 +4,7 @@
 //! path is ever a label.
 
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -37,11 +38,16 @@ pub struct Metrics {
     pub introspections_coalesced: IntCounterVec,
     pub logout_tokens: IntCounterVec,
     pub revocation_lag: Histogram,
+    pub browser_logins: IntCounterVec,
+    pub session_renewals: IntCounterVec,
     pub open_connections: IntGauge,
     pub healthy_servers: IntGaugeVec,
     pub insecure_upstreams: IntGauge,
     pub store_up: IntGauge,
     pub spans: IntCounterVec,
+    pub config_reloads: IntCounterVec,
+    pub config_last_reload_successful: IntGauge,
+    config_last_success: IntGauge,
     config_info: IntGaugeVec,
 }
 
@@ -224,6 +230,16 @@ impl Metrics {
             ),
             revocation_lag: register
                 .histogram("revocation_lag_seconds", "From a revocation elsewhere to its being known here."),
+            browser_logins: register.counters(
+                "browser_logins_total",
+                "Logins of people at routes, as far as they came.",
+                &["login", "result"],
+            ),
+            session_renewals: register.counters(
+                "session_renewals_total",
+                "Attempts to renew the tokens of a browser's session.",
+                &["login", "result"],
+            ),
             open_connections: register.gauge("open_connections", "Client connections open now."),
             healthy_servers: register.gauges(
                 "upstream_healthy_servers",
@@ -233,6 +249,15 @@ impl Metrics {
             insecure_upstreams: register.gauge("insecure_upstreams", "Upstreams whose certificates are not checked."),
             spans: register.counters("spans_total", "Spans of traced requests, by what became of them.", &["result"]),
             store_up: register.gauge("store_up", "1 when the store answered the last time it was asked."),
+            config_reloads: register.counters(
+                "config_reloads_total",
+                "Attempts to change the running configuration.",
+                &["result"],
+            ),
+            config_last_reload_successful: register
+                .gauge("config_last_reload_successful", "0 when the last new configuration was refused."),
+            config_last_success: register
+                .gauge("config_last_reload_success_timestamp_seconds", "When the running configuration was applied."),
             config_info: register.gauges("config_info", "1 for the running configuration.", &["hash"]),
             registry,
         }
@@ -257,10 +282,13 @@ impl Metrics {
         self.upstream_duration.with_label_values(&[name])
     }
 
-    /// Names the running configuration; an earlier one disappears.
-    pub fn running_configuration(&self, hash: &str) {
+    /// Names the configuration that runs since `at`; an earlier one disappears.
+    pub fn configuration_applied(&self, hash: &str, at: SystemTime) {
         self.config_info.reset();
         self.config_info.with_label_values(&[hash]).set(1);
+        self.config_last_reload_successful.set(1);
+        let seconds = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.config_last_success.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
     /// Everything in the text format, process metrics included.
@@ -324,6 +352,8 @@ impl Registering<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     // O7
@@ -335,14 +365,15 @@ mod tests {
         route.denied("missing_scope");
         route.durations().answered(200, 0.001);
         route.durations().answered(999, 0.001);
-        metrics.running_configuration("abc");
-        metrics.running_configuration("def");
+        metrics.configuration_applied("abc", SystemTime::UNIX_EPOCH);
+        metrics.configuration_applied("def", SystemTime::UNIX_EPOCH + Duration::from_secs(7));
         let text = String::from_utf8(metrics.render()).unwrap();
         for line in [
             r#"faregate_decisions_total{decision="permit",reason="",route="/api/**"} 1"#,
             r#"faregate_decisions_total{decision="deny",reason="missing_scope",route="/api/**"} 1"#,
             r#"faregate_request_duration_seconds_count{code="5xx",route="/api/**"} 1"#,
             r#"faregate_config_info{hash="def"} 1"#,
+            "faregate_config_last_reload_success_timestamp_seconds 7",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

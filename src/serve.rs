@@ -8,11 +8,14 @@ mod calls;
 mod compile;
 mod error;
 mod issuers;
+mod live;
+mod logins;
 mod logouts;
 mod offline;
 mod open;
 mod proofs;
 mod revocations;
+mod watching;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,15 +27,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use assemble::{Forget, Made, Standing, assemble};
+use assemble::{Forget, Standing, assemble};
 pub use calls::ManagementCalls;
 pub use error::StartError;
+use live::State;
+pub use live::{Applied, Live, ReloadError};
 pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
 
 use crate::config::{self, Config, PublicUrl, StoreLocation};
 use crate::directory::{Directory, News};
-use crate::gateway::{self, Census, Current, H2Limits, Listener, admin};
+use crate::gateway::{
+    self, Census, Certificate, Current, Doors, Ending, H2Limits, HandoverError, Inherited, Listener, Manner, Prepared,
+    Wanted, admin,
+};
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
@@ -49,7 +57,16 @@ const TIDY_INTERVAL: Duration = Duration::from_secs(3600);
 /// Seconds for which a node may be away and still hear of every change.
 const CHANGES_FOR: i64 = 7 * 86_400;
 
-/// A gateway that answers requests.
+/// How long a new process may take until it answers requests.
+const UPGRADE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long connections that wait for a request are kept when another process has taken over.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// How long an answer of the admin listener may take at the end.
+const ADMIN_LINGER: Duration = Duration::from_secs(1);
+
+/// A gateway that answers requests. What it says of itself is what it was started with.
 pub struct Running {
     /// Where it listens, and whether with TLS.
     pub listeners: Vec<(SocketAddr, bool)>,
@@ -65,12 +82,13 @@ pub struct Running {
     pub is_ephemeral: bool,
     /// Where the first person introduces themselves, as long as there is nobody and no key in the configuration (L14).
     pub setup: Option<Secret<String>>,
+    live: Arc<Live>,
     opened: Arc<Opened>,
     background: JoinSet<()>,
-    made: Option<Made>,
-    census: Arc<Census>,
+    admin_listener: Option<(SocketAddr, Listener)>,
+    admin_census: Option<Arc<Census>>,
     shutdown: watch::Sender<bool>,
-    grace: Duration,
+    idle: watch::Sender<bool>,
 }
 
 /// Starts logging as the configuration says; only the first call in a process counts.
@@ -86,24 +104,36 @@ pub fn start_logging(log: &config::Log) {
 ///
 /// # Errors
 /// [`StartError`]: one line that names the thing and the fix. Nothing listens then.
-pub async fn start(mut config: Config) -> Result<Running, StartError> {
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    start_on(config, &Inherited::default()).await
+}
+
+/// The same, on sockets that somebody else opened, as far as they are those that the configuration names.
+///
+/// # Errors
+/// [`StartError`], as [`start`].
+pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Running, StartError> {
     // 1. Sockets first: a port in use ends the start before anything is written.
-    let listeners = config.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-    let admin_listener = config.admin.map(Listener::bind).transpose()?;
-    let listening: Vec<_> = listeners.iter().map(|listener| (listener.address(), listener.is_tls())).collect();
-    let public_url = public_url(&config, &listeners);
+    let doors = Prepared::bind(wanted(&config)?, inherited)?;
+    let admin_listener = match config.admin {
+        Some(address) => Some((address, Listener::bind(address, inherited)?)),
+        None => None,
+    };
+    let listening = doors.addresses();
+    let public_url = public_url(&config, &listening);
     // 2. The store, the declared objects, the keys.
     let opened = Arc::new(Opened::open(&config).await?);
     opened.declare(&config).await?;
     let keys = key_ring(&config, &opened, &public_url).await?;
     // 3. Who is believed. Keys are made once nothing in the store speaks against the start.
     let metrics = Arc::new(Metrics::new());
-    let believed = issuers::believed(&config, &opened, (&keys, &metrics)).await?;
+    let current = Arc::new(OnceLock::<Arc<Current>>::new());
+    let forget = forgetting(&current);
+    let believed = issuers::believed(&config, &opened, (&keys, &metrics), &forget, &[]).await?;
     keys.provide().await.map_err(StartError::from)?;
     // What was revoked before is refused from the first request on.
     revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
     // 4. The gateway around them.
-    metrics.running_configuration(&config.hash);
     let server = Arc::new(AuthorizationServer::new(Dependencies {
         directory: opened.directory.clone(),
         store: opened.store.clone(),
@@ -113,65 +143,94 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         entropy: opened.entropy.clone(),
     }));
     let census = Census::new(config.limits.connections, config.limits.connections_per_ip);
-    let mut running = Running {
-        listeners: listening.clone(),
-        admin: admin_listener.as_ref().map(Listener::address),
-        issuers: assemble::issuers(&keys, &believed.foreign),
-        tenant_id: keys.issuer(None).map(|issuer| issuer.tenant.id).unwrap_or_default(),
-        source: config.path.display().to_string(),
-        hash: config.hash.clone(),
-        store: store_kind(&config.store),
-        is_ephemeral: matches!(config.store, StoreLocation::SqliteMemory),
-        setup: match config.management.api_key {
-            Some(_) => None,
-            None => server.setup_link().await?,
-        },
-        census: census.clone(),
-        background: JoinSet::new(),
-        shutdown: watch::Sender::new(false),
-        grace: config.shutdown.grace_for,
-        opened: opened.clone(),
-        made: None,
+    let issuers = assemble::issuers(&keys, &believed.foreign);
+    let tenant_id = keys.issuer(None).map(|issuer| issuer.tenant.id).unwrap_or_default();
+    let (source, hash) = (config.path.display().to_string(), config.hash.clone());
+    let (store, is_ephemeral) = (store_kind(&config.store), matches!(config.store, StoreLocation::SqliteMemory));
+    let setup = match config.management.api_key {
+        Some(_) => None,
+        None => server.setup_link().await?,
     };
-    let current = Arc::new(OnceLock::<Arc<Current>>::new());
     let standing = Standing {
         opened: opened.clone(),
         keys: keys.clone(),
         metrics: metrics.clone(),
         web: web::Service::new(web::router(server.clone())),
         decisions: Arc::new(DecisionLog::start(config.log.decisions)?),
-        // Before there is a gateway, there is nothing to forget.
-        forget: {
-            let current = current.clone();
-            Arc::new(move || {
-                if let Some(current) = current.get() {
-                    current.load().enforcer.forget();
-                }
-            })
-        },
+        forget: forget.clone(),
         server: server.clone(),
     };
-    let limits = config.limits.clone();
-    let h2c: Vec<bool> = config.listen.iter().map(|listener| listener.h2c).collect();
-    let (gateway, made) = assemble(&mut config, &standing, believed, &listening).await?;
+    let (gateway, made) = assemble(&mut config, &standing, believed, &listening, None).await?;
     let current = current.get_or_init(|| Arc::new(Current::from_pointee(gateway))).clone();
-    running.made = Some(made);
-    let logouts = logouts::follow(server, &mut running.background);
-    let store_up = follow(&opened, (&keys, &standing.forget, &metrics), logouts, &mut running.background);
-    tidy(&opened, &mut running.background);
+    let mut background = JoinSet::new();
+    let logouts = logouts::follow(server, &mut background);
+    let store_up = follow(&opened, (&keys, &forget, &metrics), logouts, &mut background);
+    tidy(&opened, &mut background);
     let events = opened.events.clone();
-    running.background.spawn(async move { events.follow().await });
-    let admin = admin::Admin { current: current.clone(), census: census.clone(), store_up, started: Instant::now() };
+    background.spawn(async move { events.follow().await });
     // 5. The door opens.
-    let listeners =
-        listeners.into_iter().zip(h2c).map(|(listener, h2c)| (listener, compile::connection_limits(&limits, h2c)));
+    let limits = config.limits.clone();
     let h2 = H2Limits { streams: limits.h2_streams, header_list: limits.h2_header_list, idle: limits.h2_idle_for };
-    let shutdown = running.shutdown.subscribe();
-    gateway::start(&current, listeners.collect(), &h2, &census, &shutdown);
-    if let Some(listener) = admin_listener {
-        gateway::start_admin(admin, listener, compile::connection_limits(&limits, false), &shutdown);
-    }
-    Ok(running)
+    let (shutdown, idle) = (watch::Sender::new(false), watch::Sender::new(false));
+    let ending = Ending { shutdown: shutdown.subscribe(), idle: idle.subscribe() };
+    let open_doors = Doors::new(&current, &h2, &census, &ending);
+    open_doors.open(doors);
+    let live = Arc::new(Live::new(standing, current.clone(), open_doors, census.clone(), State { config, made }));
+    let admin_census = admin_listener.as_ref().map(|(_, listener)| {
+        let admin = admin::Admin {
+            current,
+            census,
+            store_up,
+            started: Instant::now(),
+            last_reload: {
+                let live = live.clone();
+                Box::new(move || live.last_reload())
+            },
+            reload: live.endpoint(),
+        };
+        gateway::start_admin(admin, listener, compile::connection_limits(&limits, false), &ending)
+    });
+    Ok(Running {
+        listeners: listening,
+        admin: admin_listener.as_ref().map(|(_, listener)| listener.address()),
+        issuers,
+        tenant_id,
+        source,
+        hash,
+        store,
+        is_ephemeral,
+        setup,
+        live,
+        opened,
+        background,
+        admin_listener,
+        admin_census,
+        shutdown,
+        idle,
+    })
+}
+
+/// The listeners of a configuration, with their certificates.
+fn wanted(config: &Config) -> Result<Vec<Wanted>, StartError> {
+    let wanted = |listener: &config::Listener| {
+        let files = listener.tls.as_ref();
+        let certificate = files
+            .map(|files| Certificate::load(&files.certificate, &files.key, files.client_certificates.as_ref()))
+            .transpose()?;
+        let limits = compile::connection_limits(&config.limits, listener.h2c);
+        Ok(Wanted { address: listener.address, manner: Manner { limits, certificate } })
+    };
+    config.listen.iter().map(wanted).collect()
+}
+
+/// What makes the gateway forget that runs then. Before there is one, there is nothing to forget.
+fn forgetting(current: &Arc<OnceLock<Arc<Current>>>) -> Forget {
+    let current = current.clone();
+    Arc::new(move || {
+        if let Some(current) = current.get() {
+            current.load().enforcer.forget();
+        }
+    })
 }
 
 impl Running {
@@ -196,26 +255,57 @@ impl Running {
         })
     }
 
-    /// Stops accepting, lets requests in flight end within the grace period, and closes the store.
-    pub async fn stop(mut self) {
+    /// For changing the configuration.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Reads the configuration again by itself whenever one of its files changes.
+    pub fn watch(&mut self) {
+        self.background.spawn(watching::watch(self.live.clone()));
+    }
+
+    /// Starts this program again and gives it the listening sockets. Once it answers requests, this process is to be
+    /// stopped with [`Running::leave`].
+    ///
+    /// # Errors
+    /// [`HandoverError`]: nobody has taken over, and everything goes on.
+    pub async fn hand_over(&self) -> Result<u32, HandoverError> {
+        let mut sockets = self.live.doors.listeners();
+        sockets.extend(self.admin_listener.clone());
+        let handing = tokio::task::spawn_blocking(move || gateway::hand_over(&sockets, UPGRADE_PATIENCE));
+        handing.await.map_err(|error| HandoverError::Start(std::io::Error::other(error)))?
+    }
+
+    /// Stops accepting, lets requests in flight end within the grace period, and closes the store. Connections that wait for
+    /// a request are closed.
+    pub async fn stop(self) {
+        self.idle.send_replace(true);
+        self.leave().await;
+    }
+
+    /// The same where another process accepts now: connections that wait get one more answer, so that nobody loses a
+    /// request that is on its way.
+    pub async fn leave(mut self) {
         self.shutdown.send_replace(true);
-        if !self.census.drained(self.grace).await {
-            tracing::warn!(connections = self.census.open(), "connections were cut at the end of the grace period");
+        self.live.doors.close();
+        self.admin_listener = None;
+        let (began, grace) = (Instant::now(), self.live.grace().await);
+        let census = &self.live.census;
+        if !*self.idle.borrow() && !census.drained(LINGER.min(grace)).await {
+            self.idle.send_replace(true);
         }
-        if let Some(made) = self.made.take() {
-            made.finish().await;
+        if !census.drained(grace.saturating_sub(began.elapsed())).await {
+            tracing::warn!(connections = census.open(), "connections were cut at the end of the grace period");
         }
+        if let Some(census) = &self.admin_census {
+            self.idle.send_replace(true);
+            census.drained(ADMIN_LINGER).await;
+        }
+        self.live.finish().await;
         self.background.shutdown().await;
         self.opened.close().await;
     }
-}
-
-fn bind(listener: &config::Listener) -> Result<Listener, StartError> {
-    let bound = Listener::bind(listener.address)?;
-    Ok(match &listener.tls {
-        Some(files) => bound.with_tls(&files.certificate, &files.key, files.client_certificates.as_ref())?,
-        None => bound,
-    })
 }
 
 fn asks_for_certificates(listener: &config::Listener) -> bool {
@@ -223,9 +313,9 @@ fn asks_for_certificates(listener: &config::Listener) -> bool {
 }
 
 /// The public URL, with the port that a listener on port 0 was given.
-fn public_url(config: &Config, listeners: &[Listener]) -> PublicUrl {
-    match (config.public_url.port(), listeners.first()) {
-        (Some(0), Some(first)) => config.public_url.with_port(first.address().port()),
+fn public_url(config: &Config, listening: &[(SocketAddr, bool)]) -> PublicUrl {
+    match (config.public_url.port(), listening.first()) {
+        (Some(0), Some((first, _))) => config.public_url.with_port(first.port()),
         _ => config.public_url.clone(),
     }
 }

@@ -384,6 +384,25 @@ fn containers_cannot_write_to_their_own_programs_and_hold_no_password() {
     }
 }
 
+#[test]
+fn the_comparison_finds_its_place_in_the_readme_and_what_it_installs() {
+    let (readme, script) = (read("README.md"), read("benches/compare/run"));
+    let places = ["<!-- compare: begin -->\n", "<!-- compare: end -->\n"].map(|mark| {
+        assert!(script.contains(mark.trim_end()), "{mark}");
+        assert_eq!(readme.matches(mark).count(), 1, "{mark}");
+        readme.find(mark)
+    });
+    assert!(places[0] < places[1]);
+    let json =
+        |file: &str| -> Value { serde_json::from_str(&read(file)).unwrap_or_else(|error| panic!("{file}: {error}")) };
+    let wanted = json("benches/compare/oidc-provider/package.json");
+    let locked = json("benches/compare/oidc-provider/package-lock.json");
+    assert_eq!(locked["packages"][""]["dependencies"], wanted["dependencies"]);
+    for (name, version) in wanted["dependencies"].as_object().expect("dependencies") {
+        assert_eq!(&locked["packages"][format!("node_modules/{name}")]["version"], version, "{name}");
+    }
+}
+
 /// Names like `faregate_decisions_total`, without what Prometheus adds to a histogram's.
 fn metric_names(text: &str) -> Vec<String> {
     let mut names: Vec<String> = text

@@ -87,7 +87,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     };
     let config = configuration(&arguments, &world)?;
     let format = arguments.format;
-    super::serve::until_signal(config, |running| match format {
+    super::serve::until_signal(config, None, |running| match format {
         Format::Json => println!("{}", description(running, &world)),
         Format::Text => print!("{}", welcome(running, &world)),
     })

@@ -12,6 +12,8 @@ mod directory;
 pub mod explain;
 mod import;
 mod key;
+mod notify;
+mod reload;
 mod serve;
 mod status;
 mod token;
@@ -39,6 +41,8 @@ enum Command {
     Dev(dev::Arguments),
     /// Run the gateway of a configuration
     Serve(serve::Arguments),
+    /// Let a running gateway read its configuration again
+    Reload(reload::Arguments),
     /// Check a configuration and run its policy tests
     Check(check::Arguments),
     /// Show what the gateway would decide, and why
@@ -133,6 +137,7 @@ pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Dev(arguments) => dev::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),

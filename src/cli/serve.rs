@@ -8,26 +8,44 @@ use std::{io, process};
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, WRONG};
-use crate::config::{self, Config, Environment, LogFormat};
+use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, WRONG, notify};
+use crate::config::{self, Config, Environment, LogFormat, Problem};
+use crate::gateway::{Inherited, Predecessor};
 use crate::secret::Secret;
 use crate::serve::{self, Running};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  faregate serve\n  faregate serve --config /etc/faregate/faregate.yaml")]
+#[command(
+    after_help = "SIGHUP reads the configuration again, SIGUSR2 starts the program anew and lets it take over, SIGTERM ends it.\nExamples:\n  faregate serve\n  faregate serve --config /etc/faregate/faregate.yaml --watch"
+)]
 pub struct Arguments {
     #[command(flatten)]
     file: ConfigurationFile,
+    /// Read the configuration again whenever one of its files changes
+    #[arg(long)]
+    watch: bool,
     /// How the line that says "ready" is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
+    let (predecessor, sockets) = match Predecessor::meet()? {
+        Some((predecessor, sockets)) => (Some(predecessor), sockets),
+        None => (None, Inherited::from_service_manager()),
+    };
     let config = load(&arguments.file)?;
     eprint!("{}", config::render_all(&config.warnings, super::colour(&io::stderr())));
     let (format, log) = (arguments.format, config.log.format);
-    until_signal(config, move |running| {
+    let watches = arguments.watch || config.watch;
+    until_signal(config, Some(sockets), move |running| {
+        if watches {
+            running.watch();
+        }
+        if let Some(Err(error)) = predecessor.map(Predecessor::relieve) {
+            tracing::warn!(error = %error, "the process before this one is gone already");
+        }
+        notify::ready();
         say_ready(running, (format, log));
         if let Some(link) = &running.setup {
             invite(link, log);
@@ -60,17 +78,21 @@ fn invite(link: &Secret<String>, log: LogFormat) {
 
 /// Loads a configuration and its policy tests, or says everything that is wrong with it.
 pub(super) fn load(file: &ConfigurationFile) -> Result<Config, Failure> {
-    config::load(&file.config, &Environment::process()).map_err(|problems| {
-        eprint!("{}", config::render_all(&problems, super::colour(&io::stderr())));
-        Failure::Said(WRONG)
-    })
+    config::load(&file.config, &Environment::process()).map_err(|problems| refused(&problems))
+}
+
+/// Says what is wrong with a configuration.
+pub(super) fn refused(problems: &[Problem]) -> Failure {
+    eprint!("{}", config::render_all(problems, super::colour(&io::stderr())));
+    Failure::Said(WRONG)
 }
 
 /// How long what is being written may take after the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Runs the gateway of `config` on a runtime of its own; `ready` is called once requests are answered.
-pub(super) fn until_signal(config: Config, ready: impl FnOnce(&Running)) -> Outcome {
+/// Runs the gateway of `config` on a runtime of its own; `ready` is called once requests are answered. Without `sockets` it is
+/// no service: it ends with its terminal.
+pub(super) fn until_signal(config: Config, sockets: Option<Inherited>, ready: impl FnOnce(&mut Running)) -> Outcome {
     serve::start_logging(&config.log);
     // Every connection is a descriptor, and the usual soft limit of 1,024 is far below our own bound (rule N4).
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
@@ -82,43 +104,91 @@ pub(super) fn until_signal(config: Config, ready: impl FnOnce(&Running)) -> Outc
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
-        let running = serve::start(config).await.map_err(|error| Failure::Failed(error.exit_code(), error.into()))?;
+        let is_service = sockets.is_some();
+        let started = serve::start_on(config, &sockets.unwrap_or_default()).await;
+        let mut running = started.map_err(|error| Failure::Failed(error.exit_code(), error.into()))?;
         // Whoever reads that it is ready may end it at once, and that too is an orderly end.
-        let signals = Signals::listen()?;
-        ready(&running);
-        signals.wait().await;
-        running.stop().await;
-        Ok(())
+        let mut signals = Signals::listen()?;
+        ready(&mut running);
+        loop {
+            match signals.next().await {
+                Asked::End => {
+                    signals.end_at_once();
+                    running.stop().await;
+                    return Ok(());
+                }
+                Asked::Reload | Asked::Upgrade if !is_service => {
+                    running.stop().await;
+                    return Ok(());
+                }
+                Asked::Reload => {
+                    let live = running.live().clone();
+                    // The outcome is in the log, and nobody waits for it.
+                    tokio::spawn(async move { drop(live.reload().await) });
+                }
+                Asked::Upgrade if running.is_ephemeral => {
+                    tracing::error!("no other process can take over: the store is in the memory of this one");
+                }
+                Asked::Upgrade => match running.hand_over().await {
+                    Ok(successor) => {
+                        tracing::info!(successor, "another process has taken over; requests in flight end here");
+                        signals.end_at_once();
+                        running.leave().await;
+                        return Ok(());
+                    }
+                    Err(error) => {
+                        tracing::error!(error = %error, "no other process has taken over; this one goes on");
+                    }
+                },
+            }
+        }
     });
     // An RSA key may be in the making, which cannot be interrupted; the next start makes it.
     runtime.shutdown_timeout(LAST_WORDS);
     outcome
 }
 
-/// SIGTERM and SIGINT end the process after a drain; a second one ends it at once.
+/// SIGTERM and SIGINT end the process after a drain, a second one ends it at once. SIGHUP reads the configuration again,
+/// SIGUSR2 lets another process take over.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
+    upgrade: Signal,
+}
+
+/// What a signal asks for.
+enum Asked {
+    End,
+    Reload,
+    Upgrade,
 }
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            upgrade: signal(SignalKind::user_defined2())?,
+        })
     }
 
-    async fn wait(mut self) {
-        self.next().await;
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.hang_up.recv() => Asked::Reload,
+            _ = self.upgrade.recv() => Asked::Upgrade,
+        }
+    }
+
+    /// The process is ending: who asks for that now is in a hurry.
+    fn end_at_once(mut self) {
         tokio::spawn(async move {
-            self.next().await;
+            while !matches!(self.next().await, Asked::End) {}
             process::exit(i32::from(UNUSABLE));
         });
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }
 

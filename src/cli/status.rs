@@ -37,7 +37,9 @@ pub(super) fn admin_address(file: &ConfigurationFile, said: Option<&str>) -> Res
         return Ok(admin.to_owned());
     }
     let none = || Failure::Failed(FAILED, anyhow::anyhow!("the configuration has no admin listener (admin: false)"));
-    Ok(super::serve::load(file)?.admin.ok_or_else(none)?.to_string())
+    // A gateway may run while its file is broken.
+    let admin = config::admin_listener(&file.config, &config::Environment::process());
+    Ok(admin.map_err(|problem| super::serve::refused(&[problem]))?.ok_or_else(none)?.to_string())
 }
 
 async fn ask(admin: &str) -> Result<Value, reqwest::Error> {
@@ -55,16 +57,17 @@ fn text(status: &Value, file: &Path) -> String {
     // UX 12: the running configuration and the one on disk are two things.
     let on_disk = match config::load(file, &config::Environment::process()) {
         Ok(config) if config.hash == running => "the same",
-        Ok(_) => "different: restart to apply it",
+        Ok(_) => "different: apply it with `faregate reload`",
         Err(_) => "not readable or not valid",
     };
     format!(
-        "version      {}\nuptime       {} s\nrunning      {} ({})\non disk      {on_disk} ({})\nroutes       {}\nstore        {}\nconnections  {}\ntoken cache  {} tokens, {} hits, {} misses\n",
+        "version      {}\nuptime       {} s\nrunning      {} ({})\non disk      {on_disk} ({})\n{}routes       {}\nstore        {}\nconnections  {}\ntoken cache  {} tokens, {} hits, {} misses\n",
         show("/version"),
         show("/uptime_seconds"),
         show("/configuration/source"),
         running.get(..12).unwrap_or(&running),
         file.display(),
+        last_reload(&status["last_reload"]),
         show("/configuration/routes"),
         show("/store"),
         show("/connections"),
@@ -72,4 +75,17 @@ fn text(status: &Value, file: &Path) -> String {
         show("/token_cache/hits"),
         show("/token_cache/misses"),
     )
+}
+
+/// A line, or the line and everything that was wrong; nothing before the first reload.
+fn last_reload(reload: &Value) -> String {
+    let said = |name: &str| reload[name].as_str().unwrap_or_default();
+    match said("result") {
+        "" => String::new(),
+        "applied" => format!("last reload  {}, {}\n", said("at"), said("summary")),
+        result => {
+            let problem: String = said("problem").lines().map(|line| format!("  {line}\n")).collect();
+            format!("last reload  {result} {}; the configuration from before stays:\n{problem}", said("at"))
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::node::{Entry, Node, Scalar, Value};
+use super::parts::NamedFile;
 use super::problem::{Layer, Problem, Severity, Span};
 use super::scalar;
 use super::source::Source;
@@ -18,11 +19,13 @@ pub(super) struct Check<'s> {
     /// The folder that relative paths start from.
     base: &'s Path,
     pub problems: Vec<Problem>,
+    /// Files that values name and whose content matters.
+    pub files: Vec<NamedFile>,
 }
 
 impl<'s> Check<'s> {
     pub(super) fn new(source: &'s Source, base: &'s Path, problems: Vec<Problem>) -> Self {
-        Self { source, base, problems }
+        Self { source, base, problems, files: Vec::new() }
     }
 
     pub(super) fn refuse(&mut self, span: Span, message: impl Into<String>) {
@@ -60,6 +63,17 @@ impl<'s> Check<'s> {
     /// `written` as a path; a relative one starts from the configuration file's folder.
     pub(super) fn path(&self, written: &str) -> PathBuf {
         self.base.join(written)
+    }
+
+    /// The same for a file whose content is part of the configuration, such as a certificate.
+    pub(super) fn file(&mut self, written: &str) -> PathBuf {
+        let path = self.path(written);
+        self.files.push((written.to_owned(), path.clone()));
+        path
+    }
+
+    pub(super) fn base(&self) -> &Path {
+        self.base
     }
 
     /// The text of a scalar; anything else is a problem.

@@ -6,6 +6,7 @@ use super::binding::{self, Binding};
 use super::check::Check;
 use super::issuers::IssuerIndex;
 use super::live;
+use super::logins::LoginIndex;
 use super::node::Scalar;
 use super::problem::Span;
 use super::routes::{Context, Draft};
@@ -29,6 +30,7 @@ pub(super) struct Settled {
     pub forward_authorization: bool,
     pub websocket: bool,
     pub binding: Option<Binding>,
+    pub login: Option<LoginIndex>,
     pub live_permissions: bool,
 }
 
@@ -123,6 +125,7 @@ fn settle_one(
     let rules = rules(draft, parent, check);
     let tokens = if public { Some(Vec::new()) } else { tokens(draft, parent, context, check) };
     let audience = audience(draft, parent, check);
+    let login = draft.login.map(|(login, _)| login).or_else(|| parent.and_then(|parent| parent.login));
     Some(Settled {
         rules: rules?,
         public,
@@ -137,6 +140,8 @@ fn settle_one(
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
         binding: binding::settle(fields, parent.and_then(|parent| parent.binding), check),
+        // Nobody looks at tokens there.
+        login: login.filter(|_| !public),
         live_permissions: live::settled(draft, parent, check),
     })
 }

@@ -117,7 +117,7 @@ fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
 
 pub(super) fn path(node: &Node, check: &mut Check<'_>) -> Option<PathBuf> {
     let scalar = check.text(node)?;
-    Some(check.path(&scalar.text))
+    Some(check.file(&scalar.text))
 }
 
 /// Reads and parses a PEM file. The parser's own words are left out: they say nothing an operator can use.

@@ -11,6 +11,7 @@ mod directory;
 mod document;
 mod environment;
 mod extend;
+mod fixed;
 mod foreign;
 mod forward;
 mod free;
@@ -21,9 +22,11 @@ mod keys;
 mod limits;
 mod listen;
 mod live;
+mod logins;
 mod management;
 mod network;
 mod node;
+mod parts;
 mod problem;
 mod process;
 mod public_url;
@@ -43,6 +46,7 @@ mod values;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
@@ -58,8 +62,10 @@ pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
 pub use listen::{Listener, TlsFiles};
+pub use logins::{Login, LoginIndex};
 pub use management::{EventLogLimits, ManagementApi};
 pub use network::Network;
+pub use parts::{Changes, Fingerprint, Parts};
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
 pub use public_url::PublicUrl;
@@ -87,6 +93,7 @@ const SECTIONS: &[&str] = &[
     "store",
     "keys",
     "issuers",
+    "logins",
     "upstreams",
     "routes",
     "forward",
@@ -98,6 +105,7 @@ const SECTIONS: &[&str] = &[
     "token_cache",
     "directory",
     "tests",
+    "watch",
     binding::HEADER_KEY,
     "tracing",
 ];
@@ -117,6 +125,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("issuers.claims", foreign::CLAIM_KEYS),
         ("issuers.introspection", introspection::KEYS),
         ("issuers.logout", foreign::LOGOUT_KEYS),
+        ("logins", logins::KEYS),
         ("upstreams", upstreams::KEYS),
         ("upstreams.health", upstreams::HEALTH_KEYS),
         ("routes", routes::KEYS),
@@ -160,6 +169,23 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, Vec<Proble
 /// start from its folder.
 pub fn parse(name: &str, text: &str, environment: &Environment) -> Result<Config, Vec<Problem>> {
     inspect(name, text, environment).into_result()
+}
+
+/// Where the admin listener of the configuration at `path` is; `None` if it has none. Whatever else is wrong with the file
+/// does not matter.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn admin_listener(path: &Path, environment: &Environment) -> Result<Option<SocketAddr>, Problem> {
+    let text = text_of(path, "give the path of a configuration file, or the address of its admin listener")?;
+    let source = Source::new(&path.display().to_string(), &text);
+    let base = path.parent().unwrap_or(Path::new(""));
+    let document = document::read(&text, &source, environment, base);
+    let mut check = Check::new(&source, base, Vec::new());
+    let empty = Node { span: Span::default(), value: node::Value::Map(Vec::new()) };
+    let root = document.root.filter(|root| matches!(root.value, node::Value::Map(_))).unwrap_or(empty);
+    let admin = Fields::open(&root, SECTIONS, &mut check).and_then(|fields| fields.find("admin"));
+    Ok(admin::check(admin, &[], root.span, &mut check))
 }
 
 /// Everything that was found out about a configuration.
@@ -230,9 +256,10 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let store = store::check(fields.find("store"), check);
     let keys = keys::check(fields.find("keys"), check);
     let issuers = issuers::check(fields.find("issuers"), &public_url, check);
+    let logins = logins::check(fields.find("logins"), &issuers, &public_url, check);
     let upstreams = upstreams::check(fields.find("upstreams"), check);
     let limits = limits::check(fields.find("limits"), check);
-    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits };
+    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits, logins: &logins };
     let routes = routes::check(fields.find("routes"), &context, check);
     let trusted_proxies = process::trusted_proxies(fields.find("trusted_proxies"), check);
     let client_certificate_header = binding::header(&fields, &trusted_proxies, check);
@@ -249,6 +276,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         keys,
         routes,
         issuers,
+        logins,
         upstreams,
         forward: forward::check(fields.find("forward"), check),
         trusted_proxies,
@@ -260,6 +288,8 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         directory: directory::check(fields.find("directory"), check),
         client_certificate_header,
         tests: tests::check(fields.find("tests"), check),
+        watch: fields.boolean("watch", check).unwrap_or(false),
+        parts: Parts::of(root, &check.files, check.base()),
         tracing: traces::check(fields.find("tracing"), check),
         warnings: Vec::new(),
         source: source.clone(),

@@ -9,6 +9,7 @@ use super::extend::{self, Settled};
 use super::issuers::{self, Issuer, IssuerIndex};
 use super::limits::Limits;
 use super::live;
+use super::logins::{self, Login, LoginIndex};
 use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{SHOWN, Span};
 use super::require::{self, Requirement};
@@ -34,6 +35,7 @@ pub(super) const KEYS: &[&str] = &[
     "max_body",
     "forward_authorization",
     "websocket",
+    "login",
     "permissions",
     binding::KEY,
 ];
@@ -49,6 +51,7 @@ pub(super) struct Context<'c> {
     pub issuers: &'c [Issuer],
     pub upstreams: &'c [Upstream],
     pub limits: &'c Limits,
+    pub logins: &'c [Login],
 }
 
 /// One route as written: names looked up, nothing inherited yet.
@@ -66,6 +69,7 @@ pub(super) struct Draft<'n> {
     pub tokens: Option<Vec<(IssuerIndex, Span)>>,
     pub audience: Option<Vec<(String, Span)>>,
     pub extends: Option<(&'n Scalar, Span)>,
+    pub login: Option<(LoginIndex, Span)>,
 }
 
 /// In the order of the file.
@@ -102,7 +106,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         check.refuse_with_help(entry.key_span, "a public route requires nothing", "remove `public: true` or `require`");
     }
     let observes = observes(&fields, check);
-    for key in ["tokens", "audience", "enforce", "permissions", binding::KEY] {
+    for key in ["tokens", "audience", "enforce", "permissions", "login", binding::KEY] {
         if let Some(entry) = fields.entry(key).filter(|_| public) {
             check.refuse_with_help(
                 entry.key_span,
@@ -136,6 +140,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
             .find("audience")
             .map(|node| check.texts(node).into_iter().map(|(scalar, span)| (scalar.text.clone(), span)).collect()),
         extends,
+        login: logins::of_route(&fields, context.logins, check),
         fields,
     })
 }
@@ -272,6 +277,11 @@ fn route(
         let message = format!("the rules of {} use {{{name}}}, which this path does not have", parent.shown());
         check.refuse_with_help(span, message, format!("put `{{{name}}}` into the path, in the place it has there"));
     }
+    if let Some(login) = settled.login {
+        let span = draft.login.map_or(draft.span, |(_, span)| span);
+        let around = logins::Around { tokens: &settled.tokens, hosts: &settled.hosts, upstream: settled.upstream };
+        logins::check_route((login, span), &around, context, check);
+    }
     if settled.live_permissions && !settled.public {
         live::refuse_without_directory(draft, &settled.tokens, context.issuers, check);
     }
@@ -305,6 +315,7 @@ fn route(
         forward_authorization: settled.forward_authorization,
         websocket: settled.websocket,
         binding: settled.binding,
+        login: settled.login,
         line: draft.span.line,
     })
 }

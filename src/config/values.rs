@@ -14,8 +14,10 @@ use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
 use super::listen::Listener;
+use super::logins::{Login, LoginIndex};
 use super::management::ManagementApi;
 use super::network::Network;
+use super::parts::Parts;
 use super::problem::Problem;
 use super::process::{Log, Shutdown, TokenCache};
 use super::public_url::PublicUrl;
@@ -44,6 +46,8 @@ pub struct Config {
     pub keys: Keys,
     /// In the order of the file; [`IssuerIndex`] points into it.
     pub issuers: Vec<Issuer>,
+    /// In the order of the file; [`LoginIndex`] points into it.
+    pub logins: Vec<Login>,
     /// In the order of the file; [`UpstreamIndex`] points into it.
     pub upstreams: Vec<Upstream>,
     pub routes: Vec<Route>,
@@ -60,6 +64,10 @@ pub struct Config {
     /// The field in which trusted proxies tell the client certificate.
     pub client_certificate_header: Option<HeaderName>,
     pub tests: Vec<PolicyTest>,
+    /// Whether the file is read again by itself when it changes.
+    pub watch: bool,
+    /// For comparing it with another one.
+    pub parts: Parts,
     /// `None`: nothing is traced.
     pub tracing: Option<Tracing>,
     /// What is usable but not safe, and notes.
@@ -162,6 +170,8 @@ pub struct Route {
     pub websocket: bool,
     /// What tokens must be bound to; `None`: to nothing.
     pub binding: Option<Binding>,
+    /// Where people are sent who come without a token.
+    pub login: Option<LoginIndex>,
     /// Line of the route in the file, from 1.
     pub line: u32,
 }

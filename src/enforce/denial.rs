@@ -123,6 +123,11 @@ impl Denial {
         Some(challenge)
     }
 
+    /// Whether the token was good until its time was over.
+    pub fn is_expired(&self) -> bool {
+        matches!(self, Self::InvalidToken(TokenFault::Door(jose::Reason::Expired)))
+    }
+
     /// A sentence for the client's developer: constant, without anything that the token says.
     pub fn description(&self) -> &'static str {
         match self {

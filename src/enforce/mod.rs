@@ -161,6 +161,8 @@ pub struct Enforcer {
     possession: Option<Possession>,
     hits: AtomicU64,
     misses: AtomicU64,
+    /// By the caches of enforcers before this one.
+    evicted_before: u64,
 }
 
 impl Enforcer {
@@ -175,7 +177,13 @@ impl Enforcer {
             possession: None,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            evicted_before: 0,
         }
+    }
+
+    /// Counts on from an enforcer whose place it takes.
+    pub fn counting_from(self, before: CacheCounts) -> Self {
+        Self { hits: before.hits.into(), misses: before.misses.into(), evicted_before: before.evictions, ..self }
     }
 
     /// Refuses what these marks concern, from the next request on.
@@ -427,7 +435,7 @@ impl Enforcer {
         CacheCounts {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
-            evictions: self.cache.evictions(),
+            evictions: self.evicted_before + self.cache.evictions(),
             tokens: self.cache.len(),
         }
     }

@@ -23,6 +23,10 @@ pub struct Admin {
     /// Whether the store answered the last time it was asked.
     pub store_up: Arc<AtomicBool>,
     pub started: Instant,
+    /// How the last reload ended.
+    pub last_reload: Box<dyn Fn() -> Value + Send + Sync>,
+    /// Asked for `/reload`.
+    pub reload: Endpoints,
 }
 
 /// The part of a gateway that only this listener shows.
@@ -138,6 +142,7 @@ impl Admin {
             .collect();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
             "uptime_seconds": self.started.elapsed().as_secs(),
             "configuration": {
                 "source": configuration.source,
@@ -146,6 +151,7 @@ impl Admin {
                 "issuers": configuration.issuers,
                 "routes": configuration.routes,
             },
+            "last_reload": (self.last_reload)(),
             "store": if self.store_is_up() { "up" } else { "down" },
             "connections": self.census.open(),
             "token_cache": { "hits": counts.hits, "misses": counts.misses, "evictions": counts.evictions, "tokens": counts.tokens },
@@ -170,6 +176,9 @@ impl ServeHttp for Admin {
             let revocations = self.current.load().administered.revocations.clone();
             return Self::pass_on(&revocations, session).await;
         }
+        if session.req_header().uri.path() == "/reload" {
+            return Self::pass_on(&self.reload, session).await;
+        }
         let header = session.req_header();
         if header.method != Method::GET && header.method != Method::HEAD {
             return answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", b"only GET here\n".to_vec());
@@ -190,7 +199,8 @@ impl ServeHttp for Admin {
                 None => answer(
                     StatusCode::NOT_FOUND,
                     "text/plain",
-                    b"here are /metrics, /healthz, /readyz, /status, /decisions/REQUEST-ID and /revocations\n".to_vec(),
+                    b"here are /metrics, /healthz, /readyz, /status, /decisions/REQUEST-ID, /revocations and /reload\n"
+                        .to_vec(),
                 ),
             },
         }

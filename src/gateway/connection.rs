@@ -52,17 +52,18 @@ pub trait RefusalLog: Send + Sync {
 }
 
 /// Serves one connection until it ends: HTTP/2 when the preface or ALPN says so, HTTP/1 otherwise.
-pub async fn serve<A>(mut stream: Stream, service: &Service<A>)
+pub async fn serve<A>(mut stream: Stream, service: &Service<A>, limits: &ConnectionLimits)
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
-    let Service { app, limits, shutdown, .. } = service;
+    let Service { app, ending, .. } = service;
+    let shutdown = &ending.shutdown;
     let over_tls = stream.get_ssl_digest().is_some();
     if stream.selected_alpn_proto() == Some(pingora::protocols::ALPN::H2) {
         app.process_new(stream, shutdown).await;
         return;
     }
-    let mut shutdown_seen = shutdown.clone();
+    let mut idle_ends = ending.idle.clone();
     let mut settings = None;
     let mut first = true;
     loop {
@@ -70,7 +71,7 @@ where
             biased;
             block = read_header_block(&mut stream, limits) => block,
             // An idle connection ends with the server; one that is being answered is not in this select.
-            _ = shutdown_seen.wait_for(|&stopping| stopping) => return,
+            _ = idle_ends.wait_for(|&ends| ends) => return,
         };
         let block = match block {
             Ok(Some(block)) => block,

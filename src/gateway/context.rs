@@ -41,6 +41,8 @@ pub struct Context {
     pub asked_for: Option<http::Method>,
     /// Where requests are traced.
     pub trace: Option<Trace>,
+    /// Its token came out of a browser's session.
+    pub by_session: bool,
 }
 
 impl Context {
@@ -61,6 +63,7 @@ impl Context {
             certificate: None,
             asked_for: None,
             trace: None,
+            by_session: false,
         }
     }
 }

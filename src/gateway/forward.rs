@@ -11,10 +11,11 @@ use http::{HeaderMap, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::{ErrorType, OrErr as _};
 
+use crate::browsers::is_own_cookie;
 use crate::config::{Case, Forward};
 use crate::enforce::{Identity, Permit, bearer};
 
-/// Cookies that carry tokens in the systems we are compatible with (F-332).
+/// Cookies that carry tokens in the systems we are compatible with (F-332); our own are removed beside them.
 const TOKEN_COOKIES: [&str; 3] = ["access_token", "refresh_token", "id_token"];
 
 /// Fields that ask an upstream to treat the request as another one than was decided on (rule F20, CWE-551).
@@ -273,7 +274,7 @@ fn carries_token_cookie(headers: &HeaderMap) -> bool {
 /// Cookie names are case-sensitive, but not everybody's parser agrees.
 fn is_token_cookie(pair: &[u8]) -> bool {
     let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
-    TOKEN_COOKIES.iter().any(|token| name.eq_ignore_ascii_case(token.as_bytes()))
+    is_own_cookie(name) || TOKEN_COOKIES.iter().any(|token| name.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// Names in every spelling that some upstream takes for the same: CGI and its heirs turn every byte that is neither letter

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use pingora::apps::HttpServerApp;
 use pingora::protocols::{GetSocketDigest, SocketDigest, Stream, l4, tls};
 use pingora::server::ShutdownWatch;
@@ -19,6 +20,7 @@ use tokio::time::{sleep, timeout};
 
 use super::client_certificates;
 use super::connection::{self, Buffered, ConnectionLimits, RefusalLog};
+use super::handover::Inherited;
 use crate::config::ClientCertificates;
 
 /// A TLS handshake that takes longer is somebody holding a socket.
@@ -27,12 +29,16 @@ const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections waiting to be accepted.
 const BACKLOG: u32 = 4096;
 
-/// A bound socket that does not accept yet.
+/// A bound socket that does not accept yet. Its clones are the same socket.
+#[derive(Clone)]
 pub struct Listener {
-    socket: std::net::TcpListener,
+    pub(super) socket: Arc<TcpListener>,
     address: SocketAddr,
-    tls: Option<SslAcceptor>,
 }
+
+/// A certificate chain and its key, ready for handshakes.
+#[derive(Clone)]
+pub struct Certificate(SslAcceptor);
 
 /// Why a listener could not be made; each names the address or file and the fix.
 #[derive(Debug, thiserror::Error)]
@@ -58,30 +64,40 @@ pub enum ListenError {
 }
 
 impl Listener {
-    /// Binds `address` (port 0 takes a free one) for cleartext HTTP.
+    /// The socket for `address` that somebody else opened for this process, or one that is bound now (port 0 takes a free
+    /// one). To be called on a runtime.
     ///
     /// # Errors
     /// [`ListenError`] when the address is taken, forbidden or not this machine's.
-    pub fn bind(address: SocketAddr) -> Result<Self, ListenError> {
-        let socket = bind(address).map_err(|source| match source.kind() {
+    pub fn bind(address: SocketAddr, inherited: &Inherited) -> Result<Self, ListenError> {
+        let socket = match inherited.take(address) {
+            Some(socket) => Ok(socket),
+            None => bind(address),
+        };
+        let socket = socket.map_err(|source| match source.kind() {
             std::io::ErrorKind::AddrInUse => ListenError::InUse { address },
             std::io::ErrorKind::PermissionDenied => ListenError::NotPermitted { address },
             _ => ListenError::Other { address, source },
         })?;
-        let address = socket.local_addr().map_err(|source| ListenError::Other { address, source })?;
-        Ok(Self { socket, address, tls: None })
+        let other = |source| ListenError::Other { address, source };
+        socket.set_nonblocking(true).map_err(other)?;
+        let socket = TcpListener::from_std(socket).map_err(other)?;
+        let address = socket.local_addr().map_err(other)?;
+        Ok(Self { socket: Arc::new(socket), address })
     }
 
-    /// Speaks TLS 1.2 or later with this certificate chain and key, HTTP/2 first by ALPN, and asks `clients` for theirs.
+    /// The address in use, its port chosen when 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Certificate {
+    /// For TLS 1.2 or later, HTTP/2 first by ALPN, from PEM files; `clients` says whether they are asked for theirs.
     ///
     /// # Errors
     /// [`ListenError::Certificate`], [`ListenError::Key`] or [`ListenError::ClientAuthorities`], naming the file.
-    pub fn with_tls(
-        mut self,
-        certificate: &Path,
-        key: &Path,
-        clients: Option<&ClientCertificates>,
-    ) -> Result<Self, ListenError> {
+    pub fn load(certificate: &Path, key: &Path, clients: Option<&ClientCertificates>) -> Result<Self, ListenError> {
         let certificate_error = |reason: &dyn ToString| ListenError::Certificate {
             path: certificate.display().to_string(),
             reason: first_line(reason),
@@ -103,17 +119,7 @@ impl Listener {
         builder.set_alpn_select_callback(|_, offered| {
             select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK)
         });
-        self.tls = Some(builder.build());
-        Ok(self)
-    }
-
-    /// The address in use, its port chosen when 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    pub fn is_tls(&self) -> bool {
-        self.tls.is_some()
+        Ok(Self(builder.build()))
     }
 }
 
@@ -134,14 +140,25 @@ fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
 pub struct Census {
     open: AtomicUsize,
     per_address: Mutex<HashMap<IpAddr, usize>>,
-    most: usize,
-    most_per_address: usize,
+    most: AtomicUsize,
+    most_per_address: AtomicUsize,
 }
 
 impl Census {
     /// Admits at most `most` connections, `most_per_address` from one address. Rule N4.
     pub fn new(most: usize, most_per_address: usize) -> Arc<Self> {
-        Arc::new(Self { open: AtomicUsize::new(0), per_address: Mutex::default(), most, most_per_address })
+        Arc::new(Self {
+            open: AtomicUsize::new(0),
+            per_address: Mutex::default(),
+            most: most.into(),
+            most_per_address: most_per_address.into(),
+        })
+    }
+
+    /// Other limits for those who come from now on.
+    pub fn admit_at_most(&self, most: usize, most_per_address: usize) {
+        self.most.store(most, Ordering::Relaxed);
+        self.most_per_address.store(most_per_address, Ordering::Relaxed);
     }
 
     pub fn open(&self) -> usize {
@@ -150,13 +167,13 @@ impl Census {
 
     /// A place for a connection from `address`, given back when dropped; `None` when there is none left.
     fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.most {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.most.load(Ordering::Relaxed) {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
         let mut per_address = self.per_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = per_address.entry(address).or_default();
-        if *count >= self.most_per_address {
+        if *count >= self.most_per_address.load(Ordering::Relaxed) {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
@@ -195,13 +212,29 @@ impl Drop for Place {
     }
 }
 
+/// How a listener treats the connections that it accepts from now on.
+pub struct Manner {
+    pub limits: ConnectionLimits,
+    /// `None`: it speaks cleartext.
+    pub certificate: Option<Certificate>,
+}
+
 /// What the connections of one listener share.
 pub struct Service<A> {
     pub app: Arc<A>,
-    pub limits: ConnectionLimits,
+    pub manner: Arc<ArcSwap<Manner>>,
     pub census: Arc<Census>,
     pub refusals: Arc<dyn RefusalLog>,
+    pub ending: Ending,
+}
+
+/// How the end of the process is heard of.
+#[derive(Clone)]
+pub struct Ending {
+    /// Nothing is accepted any more, and every answer is the last one of its connection.
     pub shutdown: ShutdownWatch,
+    /// Connections that wait for a request are closed.
+    pub idle: ShutdownWatch,
 }
 
 impl<A> Service<A>
@@ -209,26 +242,21 @@ where
     A: HttpServerApp + Send + Sync + 'static,
 {
     /// Accepts connections until shutdown, each served by a task of its own.
-    ///
-    /// # Errors
-    /// When the socket cannot be given to the runtime.
-    pub async fn accept(self, listener: Listener) -> std::io::Result<()> {
-        listener.socket.set_nonblocking(true)?;
-        let socket = TcpListener::from_std(listener.socket)?;
+    pub async fn accept(self, listener: Listener) {
         let service = Arc::new(self);
-        let mut shutdown = service.shutdown.clone();
+        let mut shutdown = service.ending.shutdown.clone();
         loop {
             let accepted = tokio::select! {
-                accepted = socket.accept() => accepted,
-                _ = shutdown.wait_for(|&stopping| stopping) => return Ok(()),
+                accepted = listener.socket.accept() => accepted,
+                _ = shutdown.wait_for(|&stopping| stopping) => return,
             };
             match accepted {
                 Ok((stream, peer)) => {
                     let Some(place) = service.census.admit(peer.ip()) else { continue };
-                    let (service, tls) = (service.clone(), listener.tls.clone());
+                    let service = service.clone();
                     tokio::spawn(async move {
                         let _place = place;
-                        service.serve(stream, tls).await;
+                        service.serve(stream).await;
                     });
                 }
                 // Out of descriptors or memory: the connection stays in the backlog, so trying at once would spin.
@@ -240,22 +268,23 @@ where
         }
     }
 
-    async fn serve(&self, stream: TcpStream, tls_acceptor: Option<SslAcceptor>) {
+    async fn serve(&self, stream: TcpStream) {
+        let manner = self.manner.load_full();
         // Latency beats packet count for a proxy; a socket that refuses this is closed already.
         let _ = stream.set_nodelay(true);
         let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
         let mut stream = l4::stream::Stream::from(stream);
         stream.set_socket_digest(digest);
         let stream = Buffered::new(stream);
-        let stream: Stream = match tls_acceptor {
+        let stream: Stream = match &manner.certificate {
             None => Box::new(stream),
-            Some(acceptor) => match timeout(TLS_HANDSHAKE_TIMEOUT, tls::server::handshake(&acceptor, stream)).await {
+            Some(Certificate(own)) => match timeout(TLS_HANDSHAKE_TIMEOUT, tls::server::handshake(own, stream)).await {
                 Ok(Ok(stream)) => Box::new(stream),
                 Ok(Err(error)) => return tracing::debug!(error = %error, "TLS handshake failed"),
                 Err(_) => return tracing::debug!("TLS handshake took too long"),
             },
         };
-        connection::serve(stream, self).await;
+        connection::serve(stream, self, &manner.limits).await;
     }
 }
 
@@ -277,5 +306,8 @@ mod tests {
         drop(first);
         assert!(census.admit(a).is_some());
         assert_eq!(census.open(), 2);
+        census.admit_at_most(4, 3);
+        let _fourth = census.admit(a).unwrap();
+        assert_eq!(census.open(), 3);
     }
 }

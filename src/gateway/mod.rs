@@ -7,11 +7,14 @@ pub mod admin;
 mod client_certificates;
 mod connection;
 mod context;
+mod doors;
 pub mod echo;
 mod embed;
 mod forward;
+mod handover;
 pub mod header_block;
 mod listener;
+mod login;
 mod module;
 mod panic;
 mod proxy;
@@ -30,18 +33,21 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 pub use connection::{ConnectionLimits, RefusalLog};
+pub use doors::{Doors, Prepared, Wanted};
 pub use embed::{Answer, ClientCertificate, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
+pub use handover::{HandoverError, Inherited, Predecessor, hand_over};
 pub use header_block::HeaderLimits;
-pub use listener::{Census, ListenError, Listener, Service};
+pub use listener::{Census, Certificate, Ending, ListenError, Listener, Manner, Service};
 pub use module::{FaregateModule, FollowIssuers};
 pub use proxy::Proxy;
 pub use request_id::RequestId;
-pub use run::{H2Limits, start, start_admin};
+pub use run::{H2Limits, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
 
 use http::HeaderName;
 
+use crate::browsers::{Browsers, Entrance};
 use crate::config::Network;
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
@@ -69,6 +75,8 @@ pub struct Gateway {
     /// The handles for requests that no route is for.
     pub unmatched: RouteMetrics,
     pub decisions: Arc<DecisionLog>,
+    /// People who logged in.
+    pub browsers: Arc<Browsers>,
     /// What only the admin listener has.
     pub administered: admin::Administered,
     /// `None`: nothing is traced.
@@ -105,6 +113,8 @@ pub struct Route {
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,
+    /// Where people are led who come without a token.
+    pub login: Option<Entrance>,
 }
 
 impl Gateway {

@@ -18,8 +18,9 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::context::Context;
-use super::embed::{self, Outcome, Peer};
+use super::embed::{self, Peer};
 use super::forward::Forwarding;
+use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
 use super::respond::{self, Problem, REQUEST_ID};
 use super::sender::{self, sender};
@@ -28,7 +29,8 @@ use super::upgrade::Hold;
 use super::upstream::Upstream;
 use super::verify;
 use super::{Current, Gateway, RequestLimits};
-use crate::enforce::{Permit, Request};
+use crate::browsers::Begun;
+use crate::enforce::{Denial, Permit, Request};
 use crate::route;
 use crate::telemetry::{DecisionLine, TraceId, Verdict};
 
@@ -72,6 +74,11 @@ impl ProxyHttp for Proxy {
             Ok(Ok(Next::Permit(permit))) => {
                 let permit = ctx.permit.insert(permit);
                 verify::permit(session, &ctx.gateway.forwarder, permit, ctx.request_id.as_str()).await?;
+                return Ok(true);
+            }
+            Ok(Ok(Next::Lead(begun))) => {
+                ctx.refused = Some(Denial::NoToken.code());
+                login::redirect(session, &begun, ctx.request_id.as_str()).await?;
                 return Ok(true);
             }
             Ok(Err(problem)) => problem,
@@ -170,6 +177,9 @@ impl ProxyHttp for Proxy {
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
+        if ctx.by_session {
+            login::keep_private(answer)?;
+        }
         answer.insert_header(REQUEST_ID, ctx.request_id.as_str())
     }
 
@@ -253,6 +263,8 @@ enum Next {
     Answer,
     /// Another gateway asked, and the request may pass.
     Permit(Permit),
+    /// To a login.
+    Lead(Begun),
 }
 
 impl Proxy {
@@ -291,15 +303,31 @@ impl Proxy {
             sender: sender(&ctx.gateway, session, route, (host, &*path)),
         };
         let began = ctx.trace.as_ref().map(|_| Instant::now());
-        let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
-        if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
-            trace.checked(began, &outcome);
-        }
-        let permit = match outcome {
-            Ok(permit) => permit,
-            Err(refusal) => return Err(Problem::from(&*ctx.refusal.insert(refusal))),
+        let outcome = match &route.login {
+            None => match ctx.gateway.enforcer.check(&route.guard, request).await {
+                Ok(permit) => Outcome::Permit(permit),
+                Err(refusal) => Outcome::Deny(refusal),
+            },
+            Some(entrance) => {
+                let is_through_proxy = peer_address(session).is_some_and(|peer| ctx.gateway.trusts(peer));
+                let visit = Visit { request, host, path: &path, is_through_proxy };
+                Box::pin(ctx.gateway.receive(route, entrance, visit)).await
+            }
         };
+        if let (Some(trace), Some(began), Some(verdict)) = (&mut ctx.trace, began, outcome.verdict()) {
+            trace.checked(began, verdict);
+        }
         drop(found);
+        let permit = match outcome {
+            Outcome::Permit(permit) => permit,
+            Outcome::PermitSession(permit) => {
+                ctx.by_session = true;
+                permit
+            }
+            Outcome::Lead(begun) => return Ok(Next::Lead(begun)),
+            Outcome::Deny(refusal) => return Err(Problem::from(&*ctx.refusal.insert(refusal))),
+            Outcome::Refuse(problem) => return Err(problem),
+        };
         if !route.websocket && header.headers.contains_key(header::UPGRADE) {
             return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
         }
@@ -346,7 +374,7 @@ impl Proxy {
         let began = ctx.trace.as_ref().map(|_| Instant::now());
         let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
         if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
-            trace.checked(began, &outcome);
+            trace.checked(began, outcome.as_ref());
         }
         outcome.map_err(|refusal| Problem::from(&*ctx.refusal.insert(refusal)))
     }
@@ -357,8 +385,8 @@ impl Proxy {
         let most = ctx.gateway.limits.embedded_body;
         let outcome = embed::serve(session, &ctx.gateway.embedded, most, peer, ctx).await?;
         Ok(match outcome {
-            Outcome::Answered => Ok(()),
-            Outcome::BodyTooLarge => {
+            embed::Outcome::Answered => Ok(()),
+            embed::Outcome::BodyTooLarge => {
                 session.set_keepalive(None);
                 Err(BODY_TOO_LARGE)
             }

@@ -1,18 +1,19 @@
-//! Setting the gateway going: sockets that are bound already begin to accept.
+//! Setting the gateway going: what answers on the public listeners, and the admin listener.
 //!
 //! Owns Pingora's settings, all of them explicit: its defaults are one thread, 16 retries and no idle limit for HTTP/2.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::{HttpServerApp, HttpServerOptions};
+use arc_swap::ArcSwap;
+use pingora::apps::HttpServerOptions;
 use pingora::protocols::http::v2::server::default_h2_options;
-use pingora::proxy::http_proxy;
+use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
-use tokio::sync::watch;
 
 use super::admin::Admin;
-use super::{Census, ConnectionLimits, Current, Listener, Proxy, RefusalLog, Service};
+use super::listener::{Ending, Manner};
+use super::{Census, ConnectionLimits, Current, Listener, Proxy, Service};
 
 /// Bounds of HTTP/2 connections (rule N5).
 #[derive(Clone, Debug)]
@@ -30,14 +31,8 @@ const MOST_TRIES: usize = 3;
 /// Connections to upstreams that are kept for the next request, per thread.
 const KEPT_CONNECTIONS: usize = 512;
 
-/// Accepts connections for the current gateway on every listener until `shutdown` says so.
-pub fn start(
-    current: &Arc<Current>,
-    listeners: Vec<(Listener, ConnectionLimits)>,
-    h2: &H2Limits,
-    census: &Arc<Census>,
-    shutdown: &watch::Receiver<bool>,
-) {
+/// Pingora's part: what answers the requests of all public listeners, and keeps the connections to upstreams.
+pub(super) fn app(current: &Arc<Current>, h2: &H2Limits) -> HttpProxy<Proxy> {
     let conf = ServerConf {
         max_retries: MOST_TRIES,
         upstream_keepalive_pool_size: KEPT_CONNECTIONS,
@@ -54,38 +49,21 @@ pub fn start(
     h2_options.max_concurrent_streams(h2.streams);
     h2_options.max_header_list_size(h2.header_list);
     app.h2_options = Some(h2_options);
-    let app = Arc::new(app);
-    let refusals: Arc<dyn RefusalLog> = current.load().metrics.clone();
-    for (listener, limits) in listeners {
-        let service = Service {
-            app: app.clone(),
-            limits,
-            census: census.clone(),
-            refusals: refusals.clone(),
-            shutdown: shutdown.clone(),
-        };
-        spawn(service, listener);
-    }
+    app
 }
 
-/// Accepts connections for the admin listener. It has places of its own, so that it answers when the public ones are taken.
-pub fn start_admin(admin: Admin, listener: Listener, limits: ConnectionLimits, shutdown: &watch::Receiver<bool>) {
+/// Accepts connections for the admin listener. It has places of its own, so that it answers when the public ones are taken;
+/// the answer counts them.
+pub fn start_admin(admin: Admin, listener: &Listener, limits: ConnectionLimits, ending: &Ending) -> Arc<Census> {
     const PLACES: usize = 64;
+    let census = Census::new(PLACES, PLACES);
     let service = Service {
         refusals: admin.metrics(),
         app: Arc::new(admin.app()),
-        limits,
-        census: Census::new(PLACES, PLACES),
-        shutdown: shutdown.clone(),
+        manner: Arc::new(ArcSwap::from_pointee(Manner { limits, certificate: None })),
+        census: census.clone(),
+        ending: ending.clone(),
     };
-    spawn(service, listener);
-}
-
-fn spawn<A: HttpServerApp + Send + Sync + 'static>(service: Service<A>, listener: Listener) {
-    let address = listener.address();
-    tokio::spawn(async move {
-        if let Err(error) = service.accept(listener).await {
-            tracing::error!(listener.address = %address, error = %error, "a listener stopped");
-        }
-    });
+    tokio::spawn(service.accept(listener.clone()));
+    census
 }

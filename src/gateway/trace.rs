@@ -87,7 +87,7 @@ impl Trace {
     }
 
     /// Takes note of what the check of a token cost, unless the token was known.
-    pub fn checked(&mut self, began: Instant, outcome: &Result<Permit, Refusal>) {
+    pub fn checked(&mut self, began: Instant, outcome: Result<&Permit, &Refusal>) {
         let (trace_id, Some(recording)) = (self.trace_id, &mut self.recording) else { return };
         let (token, cache_hit, fault) = match outcome {
             Ok(permit) => (permit.token(), permit.cache_hit(), None),
@@ -102,10 +102,10 @@ impl Trace {
         if cache_hit || (token.is_none() && fault.is_none()) {
             return;
         }
-        let is_asked = token.is_some_and(VerifiedToken::is_introspected);
-        let mut attributes =
-            vec![("faregate.token.known_by", if is_asked { "introspection" } else { "signature" }.into())];
-        attributes.extend(token.map(|token| ("faregate.issuer", Attribute::from(&*token.facts.issuer))));
+        let known_by = |token: &VerifiedToken| if token.is_introspected() { "introspection" } else { "signature" };
+        let mut attributes: Vec<(&'static str, Attribute)> = Vec::new();
+        attributes.extend(token.map(|token| ("faregate.token.known_by", known_by(token).into())));
+        attributes.extend(token.map(|token| ("faregate.issuer", (*token.facts.issuer).into())));
         attributes.extend(fault.map(|fault| ("error.type", fault.into())));
         recording.ended.push(Span {
             trace_id,
@@ -123,7 +123,7 @@ impl Trace {
     /// A server of `upstream` is called; an earlier call has failed.
     pub fn called(&mut self, upstream: &str, peer: &HttpPeer, method: &Method) {
         let (trace_id, Some(recording)) = (self.trace_id, &mut self.recording) else { return };
-        recording.end_call(trace_id, Some("unreachable"));
+        recording.end_call(trace_id, Some("unreachable"), Instant::now());
         recording.call = Some(Call {
             id: next_span(),
             started: Instant::now(),
@@ -168,7 +168,8 @@ impl Trace {
     pub fn end(self, session: &Session, ctx: &Context, line: &DecisionLine<'_>) {
         let Some(mut recording) = self.recording else { return };
         let failure = (!line.reason.is_empty()).then_some(line.reason);
-        recording.end_call(self.trace_id, failure);
+        let ended = recording.started + line.latency;
+        recording.end_call(self.trace_id, failure, ended);
         let Recording { id, tracer, started_at, ended, .. } = *recording;
         tracer.record(ended.into_iter().chain([Span {
             trace_id: self.trace_id,
@@ -191,7 +192,7 @@ impl Recording {
         self.started_at + instant.saturating_duration_since(self.started)
     }
 
-    fn end_call(&mut self, trace_id: TraceId, failure: Option<&str>) {
+    fn end_call(&mut self, trace_id: TraceId, failure: Option<&str>, ended: Instant) {
         let Some(call) = self.call.take() else { return };
         let server = call.address.map(|address| address.ip().to_string());
         let name = if call.sni.is_empty() { server.as_deref().unwrap_or_default() } else { &*call.sni };
@@ -221,7 +222,7 @@ impl Recording {
             name: call.method.into(),
             kind: Kind::Client,
             started_at: self.at(call.started),
-            ended_at: self.at(Instant::now()),
+            ended_at: self.at(ended),
             attributes,
             failed,
         });

@@ -97,6 +97,17 @@ impl Metadata {
             false => Err(FetchError::Insecure),
         }
     }
+
+    /// The texts in the list called `name`; `None` if there is none.
+    pub(super) fn list(&self, name: &str) -> Option<Vec<&str>> {
+        let list = self.members.get(name)?.as_array()?;
+        Some(list.iter().filter_map(Value::as_str).collect())
+    }
+
+    /// Whether `name` is there and true.
+    pub(super) fn says(&self, name: &str) -> bool {
+        self.members.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
 }
 
 #[cfg(test)]

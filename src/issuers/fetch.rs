@@ -90,6 +90,31 @@ impl Fetcher {
         read(request.basic_auth(client_id, Some(client_secret.expose())).form(form)).await
     }
 
+    /// Status and text of what `url` answers to a form, within the time of whoever asks. A refusal has a text too.
+    pub(super) async fn answered_form(
+        &self,
+        url: &str,
+        form: &[(&str, &str)],
+        credentials: Option<&Credentials>,
+    ) -> Result<(u16, String), FetchError> {
+        let request = self.0.post(url).header(http::header::ACCEPT, "application/json").form(form);
+        let request = match credentials {
+            Some(Credentials { client_id, client_secret }) => {
+                request.basic_auth(client_id, Some(client_secret.expose()))
+            }
+            None => request,
+        };
+        let mut answer = request.send().await.map_err(|error| unreachable(&error))?;
+        let status = answer.status();
+        if status.is_redirection() {
+            return Err(FetchError::Redirect);
+        }
+        if status.is_server_error() {
+            return Err(FetchError::Status(status.as_u16()));
+        }
+        Ok((status.as_u16(), text(&mut answer).await?))
+    }
+
     /// The document at `url`, whole within `timeout`.
     pub(super) async fn document(&self, url: &str, timeout: Duration) -> Result<Document, FetchError> {
         answered(self.0.get(url).header(http::header::ACCEPT, "application/json"), timeout).await
@@ -139,9 +164,12 @@ async fn read(request: RequestBuilder) -> Result<Document, FetchError> {
         return Err(FetchError::Status(status.as_u16()));
     }
     let fresh_for = fresh_for(answer.headers());
-    let body = body(&mut answer).await?;
-    let text = String::from_utf8(body).map_err(|_| FetchError::Malformed("it is not UTF-8".to_owned()))?;
-    Ok(Document { text, fresh_for })
+    Ok(Document { text: text(&mut answer).await?, fresh_for })
+}
+
+async fn text(answer: &mut Response) -> Result<String, FetchError> {
+    let body = body(answer).await?;
+    String::from_utf8(body).map_err(|_| FetchError::Malformed("it is not UTF-8".to_owned()))
 }
 
 async fn body(answer: &mut Response) -> Result<Vec<u8>, FetchError> {

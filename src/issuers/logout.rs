@@ -102,7 +102,8 @@ impl Revoker {
 }
 
 impl ForeignIssuer {
-    async fn verify(
+    /// A token of its own that is no access token.
+    pub(super) async fn verify(
         &self,
         token: &str,
         expectations: &Expectations,

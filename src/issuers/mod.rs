@@ -12,6 +12,7 @@ pub(crate) mod fuzzing;
 mod introspection;
 mod key_source;
 mod logout;
+mod sign_in;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use introspection::Introspector;
 use key_source::KeySource;
 use logout::LogoutRules;
 pub use logout::Revoker;
+pub use sign_in::SignIn;
 
 use crate::clock::Clock;
 use crate::config;

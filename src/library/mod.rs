@@ -29,7 +29,7 @@ use crate::route::{self, RouteTable};
 /// Checks requests: who is asking, and may they?
 ///
 /// It believes the tokens of the issuers it was built with, and of nobody else. One per process is enough; share it in an
-/// [`Arc`](std::sync::Arc). A token that was verified once costs a lookup from then on, until it expires.
+/// [`Arc`]. A token that was verified once costs a lookup from then on, until it expires.
 ///
 /// Keys of issuers that are named by URL are fetched in the background, and somebody has to poll that work: see
 /// [`Enforcer::follow`].

@@ -7,6 +7,7 @@
 mod api_key;
 mod application;
 mod approval;
+mod browser_session;
 mod change;
 mod entity;
 mod key;
@@ -28,6 +29,7 @@ pub use application::{
 pub use approval::{
     Approval, AuthenticationType, AuthorizationCode, Confirmation, DeviceCode, DeviceState, RefreshToken,
 };
+pub use browser_session::BrowserSession;
 pub use change::{Change, ChangeKind};
 pub use entity::{
     ClientSecret, Data, Entity, EntityGrant, EntityType, Permission, UserGrant, is_client_id, is_permission_name,

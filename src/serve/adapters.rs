@@ -9,6 +9,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::api::{self, Management};
+use crate::browsers;
 use crate::directory::Directory;
 use crate::enforce::{Issuer, Trusted, Unknown};
 use crate::gateway::{Answer, ClientCertificate, Embedded, Endpoints, Peer, RequestId};
@@ -80,19 +81,22 @@ pub(super) fn management(api: Management) -> Endpoints {
 }
 
 /// The HTTP skins that are behind the public listeners, as the gateway calls them: the authorization server's, the
-/// management API's where it is public, and where other issuers tell of logouts.
+/// management API's where it is public, where other issuers tell of logouts, and where people come back from a login.
 pub(super) fn embedded(
     (service, in_use): (web::Service, Arc<InUse>),
-    (management, logouts): (Option<Endpoints>, Endpoints),
+    (management, logouts, people): (Option<Endpoints>, Endpoints, Endpoints),
     metrics: Arc<Metrics>,
 ) -> Embedded {
-    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([issuers::LOGOUT]);
+    let patterns = web::patterns().into_iter().chain(api::PATTERNS).chain([issuers::LOGOUT]).chain(browsers::PATTERNS);
     let durations = patterns.map(|pattern| (pattern, metrics.durations(pattern))).collect();
     let is_public = management.is_some();
     let pattern_of = move |path: &str| own_pattern_of(&in_use, is_public, path);
     let answer = move |mut request: http::Request<Bytes>| -> Answer {
         if let Some(management) = management.as_ref().filter(|_| api::pattern_of(request.uri().path()).is_some()) {
             return management(request);
+        }
+        if browsers::pattern_of(request.uri().path()).is_some() {
+            return people(request);
         }
         if issuers::pattern_of(request.uri().path()).is_some() {
             return logouts(request);
@@ -119,7 +123,10 @@ pub(super) fn embedded(
 /// The pattern of a path that is ours while these dialects are in use.
 pub(super) fn own_pattern_of(in_use: &InUse, management_is_public: bool, path: &str) -> Option<&'static str> {
     let managed = || if management_is_public { api::pattern_of(path) } else { None };
-    web::pattern_of(in_use, path).or_else(managed).or_else(|| issuers::pattern_of(path))
+    web::pattern_of(in_use, path)
+        .or_else(managed)
+        .or_else(|| issuers::pattern_of(path))
+        .or_else(|| browsers::pattern_of(path))
 }
 
 fn count(answer: &http::Response<Bytes>, metrics: &Metrics) {

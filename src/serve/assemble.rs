@@ -9,16 +9,17 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::issuers::{Believed, Foreign, Incoming};
+use super::issuers::{Believed, Foreign, Identity, Incoming};
+use super::logins::Logins;
 use super::proofs::StoredProofs;
 use super::{Opened, StartError, adapters, compile};
 use crate::api::Management;
-use crate::config::{Config, Target};
-use crate::enforce::{Enforcer, Possession, Pseudonyms, TokenCache};
+use crate::config::{Config, Fingerprint, Target};
+use crate::enforce::{Enforcer, Issuer, Possession, Pseudonyms, TokenCache};
 use crate::gateway::{self, Forwarder, Gateway, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
-use crate::telemetry::{self, DecisionLog, Exporting};
+use crate::telemetry::{self, DecisionLog, Exporting, Tracer};
 use crate::web;
 
 /// Makes the running gateway forget which tokens it verified.
@@ -36,26 +37,47 @@ pub(super) struct Standing {
     pub forget: Forget,
 }
 
-/// What keeps a gateway's upstreams and issuers up to date. It ends when this is dropped.
+/// What was made for a configuration, as far as the next one may go on with it. Dropping it ends what keeps it up to date.
 pub(super) struct Made {
-    _upstreams: Vec<JoinSet<()>>,
-    _foreign: JoinSet<()>,
-    exporting: Option<Exporting>,
+    upstreams: Vec<Watched>,
+    /// Where the built-in upstream listens, once one has asked for it.
+    echo: Option<SocketAddr>,
+    pub foreign: Vec<Foreign>,
+    identities: Vec<Identity>,
+    enforcer: Arc<Enforcer>,
+    traces: Option<Traces>,
+}
+
+/// Where spans go, and the work of sending them.
+#[derive(Clone)]
+struct Traces {
+    fingerprint: Option<Fingerprint>,
+    tracer: Tracer,
+    exporting: Arc<Exporting>,
 }
 
 /// How long the end waits for a collector.
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
 impl Made {
-    /// Ends it, after what waits for a collector was sent.
-    pub(super) async fn finish(mut self) {
-        if let Some(exporting) = self.exporting.take() {
+    /// Sends what waits for a collector; nothing is traced after that.
+    pub(super) async fn finish(&mut self) {
+        if let Some(exporting) = self.traces.take().and_then(|traces| Arc::into_inner(traces.exporting)) {
             exporting.finish(LAST_SPANS).await;
         }
     }
 }
 
-/// Makes the gateway of `config`, whose routes are taken out of it. `listening` says where it will be asked.
+/// An upstream with its connections, its health, and who looks after it.
+struct Watched {
+    fingerprint: Option<Fingerprint>,
+    is_insecure: bool,
+    upstream: Arc<Upstream>,
+    watching: Arc<JoinSet<()>>,
+}
+
+/// Makes the gateway of `config`, whose routes are taken out of it, from what was made `before` as far as that is the same.
+/// `listening` says where it will be asked.
 ///
 /// # Errors
 /// [`StartError`] when routes do not fit together or the system refuses a socket.
@@ -64,17 +86,16 @@ pub(super) async fn assemble(
     standing: &Standing,
     believed: Believed,
     listening: &[(SocketAddr, bool)],
+    before: Option<&Made>,
 ) -> Result<(Gateway, Made), StartError> {
     let Standing { opened, keys, metrics, .. } = standing;
-    let upstreams = upstreams(config, metrics).await?;
-    let pseudonyms = Pseudonyms::new(&keys.derived_key(b"faregate pseudonyms"));
-    let cache = TokenCache::new(config.token_cache.size);
-    let enforcer = Enforcer::new(believed.issuers, cache, opened.clock.clone(), pseudonyms)
-        .with_revocations(opened.revocations.clone());
-    let memory = Arc::new(StoredProofs(opened.store.clone()));
-    let enforcer = match Possession::new(&keys.settings().public_url, memory) {
-        Some(possession) => enforcer.with_possession(possession),
-        None => enforcer,
+    let mut echo = before.and_then(|before| before.echo);
+    let watched = upstreams(config, &mut echo, before.map_or(&[], |before| &before.upstreams)).await?;
+    let upstreams: Vec<_> = watched.iter().map(|watched| watched.upstream.clone()).collect();
+    let logins = Logins::new(config, standing, &believed, listening)?;
+    let enforcer = match before {
+        Some(before) if before.identities == believed.identities => before.enforcer.clone(),
+        Some(_) | None => Arc::new(enforcer(config, standing, believed.issuers, before)),
     };
     let incoming = Incoming::new(config, opened, (&believed.foreign, believed.tenants), (keys, metrics));
     let management = adapters::management(Management::new(
@@ -91,8 +112,7 @@ pub(super) async fn assemble(
         revocations: incoming.revocations,
     };
     let hosts = compile::known_hosts(config);
-    let traces = config.tracing.as_ref().map(|settings| telemetry::start_traces(settings, metrics)).transpose();
-    let (tracer, exporting) = traces.map_err(|error| StartError::Collector(error.to_string()))?.unzip();
+    let traces = traces(config, metrics, before.and_then(|before| before.traces.as_ref()))?;
     let gateway = Gateway {
         forwarder: Forwarder::new(&config.forward, config.client_certificate_header.as_ref()),
         certificate_field: config.client_certificate_header.clone(),
@@ -101,21 +121,69 @@ pub(super) async fn assemble(
         hosts,
         unmatched: metrics.route("-"),
         decisions: standing.decisions.clone(),
-        tracer,
+        tracer: traces.as_ref().map(|traces| traces.tracer.clone()),
         embedded: adapters::embedded(
             (standing.web.clone(), keys.dialects_in_use().clone()),
-            (public_management, incoming.logouts),
+            (public_management, incoming.logouts, logins.paths),
             metrics.clone(),
         ),
-        routes: compile::routes(mem::take(&mut config.routes), &upstreams, metrics)?,
-        enforcer: Arc::new(enforcer),
+        routes: compile::routes(mem::take(&mut config.routes), (&upstreams, &logins.logins), metrics)?,
+        browsers: logins.browsers,
+        enforcer: enforcer.clone(),
         metrics: metrics.clone(),
         administered,
     };
-    let mut foreign = JoinSet::new();
-    super::issuers::follow(believed.foreign, &standing.forget, &mut foreign);
-    let watched = upstreams.iter().map(Upstream::watch).collect();
-    Ok((gateway, Made { _upstreams: watched, _foreign: foreign, exporting }))
+    let Believed { foreign, identities, .. } = believed;
+    Ok((gateway, Made { upstreams: watched, echo, foreign, identities, enforcer, traces }))
+}
+
+impl Made {
+    /// Says in the metrics what is running, and nothing of what was only `before`.
+    pub(super) fn show(&self, metrics: &Metrics, before: Option<&Self>) {
+        let insecure = self.upstreams.iter().filter(|watched| watched.is_insecure).count();
+        metrics.insecure_upstreams.set(i64::try_from(insecure).unwrap_or(i64::MAX));
+        let Some(before) = before else { return };
+        let names: Vec<&str> = self.upstreams.iter().map(|watched| watched.upstream.name()).collect();
+        for gone in before.upstreams.iter().map(|watched| watched.upstream.name()) {
+            if !names.contains(&gone) {
+                // It may never have been shown.
+                let _ = metrics.healthy_servers.remove_label_values(&[gone]);
+            }
+        }
+        for gone in before.foreign.iter().filter(|gone| !self.foreign.iter().any(|own| own.name == gone.name)) {
+            let _ = metrics.jwks_age.remove_label_values(&[&gone.name]);
+        }
+    }
+}
+
+/// The same as `before` if that is configured in the same way.
+fn traces(config: &Config, metrics: &Metrics, before: Option<&Traces>) -> Result<Option<Traces>, StartError> {
+    let Some(settings) = &config.tracing else { return Ok(None) };
+    let fingerprint = config.parts.section("tracing");
+    if let Some(same) = before.filter(|before| before.fingerprint == fingerprint) {
+        return Ok(Some(same.clone()));
+    }
+    let started = telemetry::start_traces(settings, metrics);
+    let (tracer, exporting) = started.map_err(|error| StartError::Collector(error.to_string()))?;
+    Ok(Some(Traces { fingerprint, tracer, exporting: Arc::new(exporting) }))
+}
+
+/// With a cache of its own: what it remembers is filed under the places of its issuers.
+fn enforcer(config: &Config, standing: &Standing, issuers: Vec<Arc<dyn Issuer>>, before: Option<&Made>) -> Enforcer {
+    let pseudonyms = Pseudonyms::new(&standing.keys.derived_key(b"faregate pseudonyms"));
+    let cache = TokenCache::new(config.token_cache.size);
+    let opened = &standing.opened;
+    let enforcer = Enforcer::new(issuers, cache, opened.clock.clone(), pseudonyms);
+    let enforcer = enforcer.with_revocations(opened.revocations.clone());
+    let memory = Arc::new(StoredProofs(opened.store.clone()));
+    let enforcer = match Possession::new(&standing.keys.settings().public_url, memory) {
+        Some(possession) => enforcer.with_possession(possession),
+        None => enforcer,
+    };
+    match before {
+        Some(before) => enforcer.counting_from(before.enforcer.cache_counts()),
+        None => enforcer,
+    }
 }
 
 /// The issuers that routes may accept, the default tenant's first.
@@ -124,21 +192,45 @@ pub(super) fn issuers(keys: &KeyRing, foreign: &[Foreign]) -> Vec<String> {
     own.into_iter().chain(foreign.iter().map(|foreign| foreign.url.clone())).collect()
 }
 
-async fn upstreams(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Upstream>>, StartError> {
+/// In the order of the configuration.
+async fn upstreams(
+    config: &Config,
+    echo: &mut Option<SocketAddr>,
+    before: &[Watched],
+) -> Result<Vec<Watched>, StartError> {
     let wants_echo = config.upstreams.iter().any(|upstream| matches!(upstream.target, Target::Echo));
-    let echo = if wants_echo { Some(gateway::echo::start().await?) } else { None };
-    let upstreams = compile::upstreams(config, echo);
-    for (upstream, settings) in upstreams.iter().zip(&config.upstreams) {
+    if wants_echo && echo.is_none() {
+        *echo = Some(gateway::echo::start().await?);
+    }
+    let mut upstreams = Vec::with_capacity(config.upstreams.len());
+    for settings in &config.upstreams {
+        let fingerprint = config.parts.entry("upstreams", &settings.name);
+        let same = |watched: &&Watched| watched.upstream.name() == settings.name && watched.fingerprint == fingerprint;
+        if let Some(known) = before.iter().find(same) {
+            upstreams.push(known.again());
+            continue;
+        }
+        let upstream = compile::upstream(settings, *echo);
         upstream.resolve().await;
-        if matches!(&settings.target, Target::Servers { tls: Some(tls), .. } if !tls.verify) {
-            metrics.insecure_upstreams.inc();
+        let is_insecure = matches!(&settings.target, Target::Servers { tls: Some(tls), .. } if !tls.verify);
+        if is_insecure {
             tracing::warn!(
                 upstream.name = upstream.name(),
                 "the certificates of this upstream are not checked (insecure: true)"
             );
         }
+        let watching = Arc::new(upstream.watch());
+        upstreams.push(Watched { fingerprint, is_insecure, upstream, watching });
     }
     Ok(upstreams)
+}
+
+impl Watched {
+    /// The same upstream, for another gateway.
+    fn again(&self) -> Self {
+        let (upstream, watching) = (self.upstream.clone(), self.watching.clone());
+        Self { upstream, watching, ..*self }
+    }
 }
 
 fn described(config: &Config, listening: &[(SocketAddr, bool)], issuers: Vec<String>) -> admin::Configuration {

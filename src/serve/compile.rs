@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::StartError;
+use crate::browsers::{Entrance, Login};
 use crate::config::{self, Config, Target};
 use crate::enforce::{Accepted, Guard};
 use crate::gateway::{
@@ -15,9 +16,9 @@ use crate::library::demand;
 use crate::metrics::Metrics;
 use crate::route::{Host, RouteTable};
 
-/// The upstreams in the order of the configuration; `echo` is where the built-in one listens, if any wants it.
-pub(super) fn upstreams(config: &Config, echo: Option<SocketAddr>) -> Vec<Arc<Upstream>> {
-    config.upstreams.iter().map(|upstream| Arc::new(Upstream::new(settings(upstream, echo)))).collect()
+/// One upstream; `echo` is where the built-in one listens, if any wants it.
+pub(super) fn upstream(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Arc<Upstream> {
+    Arc::new(Upstream::new(settings(upstream, echo)))
 }
 
 fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSettings {
@@ -63,14 +64,14 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSe
 /// [`StartError::Routes`] when two routes match the same requests.
 pub(super) fn routes(
     config: Vec<config::Route>,
-    upstreams: &[Arc<Upstream>],
+    (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]),
     metrics: &Metrics,
 ) -> Result<RouteTable<Arc<Route>>, StartError> {
     let mut entries = Vec::new();
     for route in config {
         let hosts = hosts(&route);
         let pattern = route.pattern.clone();
-        let route = Arc::new(compiled(route, upstreams, metrics));
+        let route = Arc::new(compiled(route, (upstreams, logins), metrics));
         for host in hosts {
             entries.push((host, pattern.clone(), route.clone()));
         }
@@ -83,7 +84,8 @@ fn hosts(route: &config::Route) -> Vec<Option<Host>> {
     if route.hosts.is_empty() { vec![None] } else { route.hosts.iter().cloned().map(Some).collect() }
 }
 
-fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics) -> Route {
+fn compiled(route: config::Route, (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]), metrics: &Metrics) -> Route {
+    let login = route.login.map(|login| entrance(&route, &logins[login.0]));
     // One without servers is elsewhere.
     let upstream = Some(&upstreams[route.upstream.0]).filter(|upstream| upstream.servers() > 0);
     let accepts = route.tokens.into_iter().map(|accepted| Accepted {
@@ -91,6 +93,7 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
         audience: accepted.audience.into_iter().map(Into::into).collect(),
     });
     Route {
+        login,
         line: route.line,
         guard: Guard {
             policy: route.policy,
@@ -109,6 +112,15 @@ fn compiled(route: config::Route, upstreams: &[Arc<Upstream>], metrics: &Metrics
         upstream: upstream.cloned(),
         name: route.name.into(),
     }
+}
+
+fn entrance(route: &config::Route, login: &Arc<Login>) -> Entrance {
+    let name = |host: &Host| match host {
+        Host::Exact(name) => Some(name.clone()),
+        // Refused by the configuration.
+        Host::Suffix(_) => None,
+    };
+    Entrance { login: login.clone(), hosts: route.hosts.iter().filter_map(name).collect() }
 }
 
 /// The hosts that are served at all, when every route names its own (rule M6); the authorization server's is one of them.

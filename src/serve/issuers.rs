@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::assemble::Forget;
 use super::{Opened, StartError, adapters};
-use crate::config::{Config, IssuerKind};
+use crate::config::{self, Config, Fingerprint, IssuerKind};
 use crate::enforce::Issuer;
 use crate::gateway::Endpoints;
 use crate::issuers::{Fetcher, ForeignIssuer, LogoutEndpoint, OperatorEndpoint, Outbound, Revoker};
@@ -25,7 +25,12 @@ pub(super) struct Believed {
     pub foreign: Vec<Foreign>,
     /// Tenants of ours, by their names in the configuration.
     pub tenants: Vec<(String, Uuid)>,
+    /// Who they are. What was verified stays verified as long as this is the same.
+    pub identities: Vec<Identity>,
 }
+
+/// Which issuer stands at a place: its name, how it is configured, and its tenant if it is ours.
+pub(super) type Identity = (String, Option<Fingerprint>, Option<Uuid>);
 
 /// Somebody else.
 #[derive(Clone)]
@@ -35,6 +40,32 @@ pub(super) struct Foreign {
     /// In `iss`.
     pub url: String,
     pub issuer: Arc<ForeignIssuer>,
+    fingerprint: Option<Fingerprint>,
+    /// Keeps its keys as new as they should be, until the last of these is dropped.
+    _following: Arc<JoinSet<()>>,
+}
+
+impl Foreign {
+    /// Nobody waits for it.
+    fn follow(
+        name: &str,
+        fingerprint: Option<Fingerprint>,
+        settings: &config::ForeignIssuer,
+        asking: Asking<'_>,
+    ) -> Self {
+        let issuer = Arc::new(ForeignIssuer::new(name, settings, asking.outbound));
+        let mut following = JoinSet::new();
+        let (followed, forget) = (issuer.clone(), asking.forget.clone());
+        following.spawn(async move { followed.follow(move || forget()).await });
+        let (name, url) = (name.to_owned(), settings.issuer.clone());
+        Self { name, url, issuer, fingerprint, _following: Arc::new(following) }
+    }
+}
+
+/// How others are asked, and who is told when keys of theirs are gone.
+struct Asking<'a> {
+    outbound: &'a Outbound,
+    forget: &'a Forget,
 }
 
 /// Where revocations come in.
@@ -45,21 +76,28 @@ pub(super) struct Incoming {
     pub revocations: Endpoints,
 }
 
+/// Those of somebody else that are configured as `before` go on as they are, with all that is known of them.
+///
 /// # Errors
 /// [`StartError`] when the configuration names tenants that are not there, or nobody can be asked for keys.
 pub(super) async fn believed(
     config: &Config,
     opened: &Opened,
     (keys, metrics): (&Arc<KeyRing>, &Arc<Metrics>),
+    forget: &Forget,
+    before: &[Foreign],
 ) -> Result<Believed, StartError> {
     let tenants = opened.directory.tenants().await?;
-    let mut believed = Believed { issuers: Vec::new(), foreign: Vec::new(), tenants: Vec::new() };
+    let mut believed =
+        Believed { issuers: Vec::new(), foreign: Vec::new(), tenants: Vec::new(), identities: Vec::new() };
     let mut outbound = None;
     for issuer in &config.issuers {
+        let fingerprint = config.parts.entry("issuers", &issuer.name);
         match &issuer.kind {
             IssuerKind::Tenant(tenant) => {
                 let tenant_id = tenant_id((&issuer.name, tenant.as_deref()), &tenants, keys)?;
                 believed.tenants.push((issuer.name.clone(), tenant_id));
+                believed.identities.push((issuer.name.clone(), fingerprint, Some(tenant_id)));
                 believed.issuers.push(Arc::new(adapters::LocalTenant {
                     tenant_id,
                     keys: keys.clone(),
@@ -67,6 +105,8 @@ pub(super) async fn believed(
                 }));
             }
             IssuerKind::Foreign(settings) => {
+                let same = |foreign: &&Foreign| foreign.name == issuer.name && foreign.fingerprint == fingerprint;
+                let known = before.iter().find(same).cloned();
                 let outbound = match &outbound {
                     Some(outbound) => outbound,
                     None => outbound.insert(Outbound {
@@ -75,10 +115,11 @@ pub(super) async fn believed(
                         clock: opened.clock.clone(),
                     }),
                 };
-                let foreign = Arc::new(ForeignIssuer::new(&issuer.name, settings, outbound));
-                believed.issuers.push(foreign.clone());
-                let (name, url) = (issuer.name.clone(), settings.issuer.clone());
-                believed.foreign.push(Foreign { name, url, issuer: foreign });
+                let asking = Asking { outbound, forget };
+                let foreign = known.unwrap_or_else(|| Foreign::follow(&issuer.name, fingerprint, settings, asking));
+                believed.issuers.push(foreign.issuer.clone());
+                believed.foreign.push(foreign);
+                believed.identities.push((issuer.name.clone(), fingerprint, None));
             }
         }
     }
@@ -98,12 +139,17 @@ fn tenant_id((issuer, tenant): (&str, Option<&str>), tenants: &[Tenant], keys: &
     }
 }
 
-/// Keeps the keys of others as new as they should be. The start does not wait for them.
-pub(super) fn follow(foreign: Vec<Foreign>, forget: &Forget, background: &mut JoinSet<()>) {
-    for Foreign { issuer, .. } in foreign {
-        let forget = forget.clone();
-        background.spawn(async move { issuer.follow(move || forget()).await });
+/// The first tenant that the configuration names and that neither is there nor would be.
+pub(super) async fn check_tenants(config: &Config, opened: &Opened) -> Result<(), StartError> {
+    let tenants = opened.directory.tenants().await?;
+    for issuer in &config.issuers {
+        let IssuerKind::Tenant(Some(name)) = &issuer.kind else { continue };
+        let is_declared = config.directory.tenants.iter().any(|declared| declared.name == *name);
+        if !is_declared && !tenants.iter().any(|tenant| tenant.name == *name) {
+            return Err(StartError::UnknownTenant { issuer: issuer.name.clone(), tenant: name.clone() });
+        }
     }
+    Ok(())
 }
 
 impl Incoming {

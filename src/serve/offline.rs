@@ -7,9 +7,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
-use tokio::task::JoinSet;
 
 use super::assemble::Forget;
+use super::issuers::Foreign;
 use super::{Opened, StartError, compile, issuers};
 use crate::clock::Clock;
 use crate::config::{Config, StoreLocation};
@@ -30,7 +30,7 @@ struct Parts {
     enforcer: Arc<Enforcer>,
     issuers: Vec<Arc<dyn Issuer>>,
     /// Asks other issuers for their keys.
-    _background: JoinSet<()>,
+    _foreign: Vec<Foreign>,
 }
 
 /// Facts of a token, and how far they can be believed.
@@ -138,21 +138,18 @@ fn missing(config: &Config) -> Option<String> {
 async fn open(config: &Config) -> Result<Parts, StartError> {
     let opened = Opened::open(config).await?;
     let keys = super::key_ring(config, &opened, &config.public_url).await?;
-    let believed = issuers::believed(config, &opened, (&keys, &Arc::new(Metrics::new()))).await?;
+    // What is asked once has nothing to forget.
+    let forget: Forget = Arc::new(|| {});
+    let believed = issuers::believed(config, &opened, (&keys, &Arc::new(Metrics::new())), &forget, &[]).await?;
     let issuers = believed.issuers;
     super::revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
     let enforcer =
         Enforcer::new(issuers.clone(), TokenCache::new(1), opened.clock.clone(), Pseudonyms::new(b"offline"))
             .with_revocations(opened.revocations);
-    let enforcer = Arc::new(enforcer);
-    let mut background = JoinSet::new();
-    let forgetting = enforcer.clone();
-    let forget: Forget = Arc::new(move || forgetting.forget());
-    issuers::follow(believed.foreign, &forget, &mut background);
-    Ok(Parts { enforcer, issuers, _background: background })
+    Ok(Parts { enforcer: Arc::new(enforcer), issuers, _foreign: believed.foreign })
 }
 
-fn claims(token: &str) -> Option<Map<String, Value>> {
+pub(super) fn claims(token: &str) -> Option<Map<String, Value>> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&claims).ok()
 }

@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod applications;
+mod browser_sessions;
 mod codes;
 mod data;
 mod devices;
@@ -53,6 +54,7 @@ pub fn behaviours() -> impl Iterator<Item = Behaviour> {
         applications::BEHAVIOURS,
         users::BEHAVIOURS,
         sessions::BEHAVIOURS,
+        browser_sessions::BEHAVIOURS,
         codes::BEHAVIOURS,
         refresh_tokens::BEHAVIOURS,
         devices::BEHAVIOURS,

@@ -14,9 +14,9 @@ use uuid::Uuid;
 pub use error::{Object, OpenError, StoreError, Unique};
 
 use crate::model::{
-    ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
-    EventKind, LoggedEvent, NamedKey, Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant,
-    UntoldLogout, User, UserGrant,
+    ApiKey, Application, Approval, AuthorizationCode, BrowserSession, Change, Consent, DeviceCode, Entity, EntityGrant,
+    EntityType, EventKind, LoggedEvent, NamedKey, Permission, RefreshToken, Registration, Revocation, Session,
+    StoredKey, Tenant, UntoldLogout, User, UserGrant,
 };
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -261,6 +261,20 @@ pub trait Store: Send + Sync + 'static {
     async fn list_applied(&self, owner: &str) -> Result<Vec<(String, String)>>;
     /// Replaces all of the owner's, if anything differs. No node keeps them in memory: there is no change.
     async fn replace_applied(&self, owner: &str, applied: &[(String, String)]) -> Result<()>;
+
+    // Sessions of browsers with routes. No node is told of them: there is no change.
+
+    async fn insert_browser_session(&self, session: &BrowserSession) -> Result<()>;
+    /// By the hash of what the browser presents. Sessions that are over are found too, until `forget` deletes them.
+    async fn find_browser_session(&self, hash: &str) -> Result<Option<BrowserSession>>;
+    /// Moves `idle_expires_at` of a session that is not over; never backwards.
+    async fn touch_browser_session(&self, hash: &str, at: i64, idle_expires_at: i64) -> Result<bool>;
+    /// Whether the caller is the one who may renew the session: of any number of calls with the newest `version` one gets
+    /// `true`, until the lease is over or the session was renewed.
+    async fn lease_browser_session(&self, hash: &str, version: i64, lease: Lease) -> Result<bool>;
+    /// Replaces what is sealed, counts the version up and ends the lease, if `version` is still the newest.
+    async fn renew_browser_session(&self, hash: &str, version: i64, sealed: &str) -> Result<bool>;
+    async fn end_browser_session(&self, hash: &str) -> Result<bool>;
 
     // The feed.
 

@@ -10,6 +10,7 @@ mod cookies;
 mod cross_origin;
 mod device;
 mod forgery;
+mod gate;
 mod introspect;
 mod key_set;
 mod logout;
@@ -37,6 +38,7 @@ use tower::Layer as _;
 use uuid::Uuid;
 
 pub use back_channel::deliver;
+pub use gate::gate;
 pub use respond::{Issued, Outcome, Reuse};
 pub use service::Service;
 

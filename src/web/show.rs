@@ -173,6 +173,7 @@ fn explain(browser: &Browser, context: &Context, kind: ErrorKind, error: &OAuthE
         description: error.description,
         detail: None,
         request_id: browser.request_id(),
+        again: None,
     };
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     respond_with(browser, context, status.into(), &page)

@@ -8,5 +8,9 @@ mod axe;
 mod behaviour;
 mod driver;
 mod flows;
+#[path = "../it/support/foreign_issuer.rs"]
+#[expect(dead_code, reason = "other tests ask more of it")]
+mod foreign_issuer;
+mod login_redirect;
 mod samples;
 mod world;

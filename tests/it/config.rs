@@ -24,6 +24,9 @@ fn environment() -> Environment {
         ("MASTER_KEY", SECRET),
         ("DATABASE_PASSWORD", SECRET),
         ("RULE", SECRET),
+        ("REPORTING_SECRET", SECRET),
+        ("WIKI_SECRET", SECRET),
+        ("ANN_PASSWORD", SECRET),
         ("FAREGATE_PUBLIC_URL", "https://gate.example.com"),
     ])
     .with_file("/run/secrets/faregate-master-key", format!("{SECRET}\n"))
@@ -126,6 +129,16 @@ fn shipped_configurations_pass_a_strict_check() {
     let cluster = shipped("cluster.yaml");
     let several = |target: &Target| matches!(target, Target::Servers { servers, .. } if servers.len() > 1);
     assert!(cluster.upstreams.iter().any(|upstream| several(&upstream.target)));
+}
+
+// UX 2
+#[test]
+fn examples_are_good_configurations() {
+    for name in ["behind-another-gateway", "browser-login"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name).join("faregate.yaml");
+        let loaded = config::load(&path, &environment());
+        loaded.unwrap_or_else(|problems| panic!("{name}\n{}", render_all(&problems, false)));
+    }
 }
 
 /// The lines of one top-level section, comments before it included.

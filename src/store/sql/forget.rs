@@ -14,7 +14,7 @@ const KEPT_FOR: i64 = 3_600;
 /// Everything that expires by itself; `$1` is the last instant that is forgotten, `$2` the size of a batch.
 const REMEMBERED: &str = "DELETE FROM remembered WHERE (kind, key_hash) IN
     (SELECT kind, key_hash FROM remembered WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-const OVER: [&str; 7] = [
+const OVER: [&str; 8] = [
     "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE over_at <= $1 ORDER BY over_at LIMIT $2)",
     "DELETE FROM authorization_code WHERE hash IN
      (SELECT hash FROM authorization_code WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
@@ -28,6 +28,7 @@ const OVER: [&str; 7] = [
      (SELECT kind, object_key FROM revocation WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
     "DELETE FROM untold_logout WHERE (session_id, application_id) IN
      (SELECT session_id, application_id FROM untold_logout WHERE ended_at <= $1 ORDER BY ended_at LIMIT $2)",
+    "DELETE FROM browser_session WHERE hash IN (SELECT hash FROM browser_session WHERE over_at <= $1 ORDER BY over_at LIMIT $2)",
 ];
 /// The newest change stays, so that a node that slept notices the gap before it.
 const CHANGES: &str = "DELETE FROM change WHERE seq IN

@@ -5,6 +5,7 @@
 mod api_keys;
 mod applications;
 mod applied;
+mod browser_sessions;
 mod codes;
 mod columns;
 mod device_codes;
@@ -46,9 +47,9 @@ use search::Followed;
 
 use super::{Brought, EventSearch, GrantFilter, Lease, Result, Search, Store, StoreError};
 use crate::model::{
-    ApiKey, Application, Approval, AuthorizationCode, Change, Consent, DeviceCode, Entity, EntityGrant, EntityType,
-    EventKind, LoggedEvent, NamedKey, Permission, RefreshToken, Registration, Revocation, Session, StoredKey, Tenant,
-    UntoldLogout, User, UserGrant,
+    ApiKey, Application, Approval, AuthorizationCode, BrowserSession, Change, Consent, DeviceCode, Entity, EntityGrant,
+    EntityType, EventKind, LoggedEvent, NamedKey, Permission, RefreshToken, Registration, Revocation, Session,
+    StoredKey, Tenant, UntoldLogout, User, UserGrant,
 };
 
 /// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
@@ -506,6 +507,30 @@ impl Store for SqlStore {
 
     async fn replace_applied(&self, owner: &str, applied: &[(String, String)]) -> Result<()> {
         self.within(applied::replace(self, owner, applied)).await
+    }
+
+    async fn insert_browser_session(&self, session: &BrowserSession) -> Result<()> {
+        self.within(browser_sessions::insert(self, session)).await
+    }
+
+    async fn find_browser_session(&self, hash: &str) -> Result<Option<BrowserSession>> {
+        self.within(browser_sessions::find(self, hash)).await
+    }
+
+    async fn touch_browser_session(&self, hash: &str, at: i64, idle_expires_at: i64) -> Result<bool> {
+        self.within(browser_sessions::touch(self, hash, at, idle_expires_at)).await
+    }
+
+    async fn lease_browser_session(&self, hash: &str, version: i64, lease: Lease) -> Result<bool> {
+        self.within(browser_sessions::lease(self, hash, version, lease)).await
+    }
+
+    async fn renew_browser_session(&self, hash: &str, version: i64, sealed: &str) -> Result<bool> {
+        self.within(browser_sessions::renew(self, hash, version, sealed)).await
+    }
+
+    async fn end_browser_session(&self, hash: &str) -> Result<bool> {
+        self.within(browser_sessions::end(self, hash)).await
     }
 
     async fn changes_since(&self, seq: i64, limit: u32) -> Result<Vec<Change>> {

@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Throttled,
     /// The same way, again and again: cookies blocked, a wrong clock, another host name.
     Loop,
+    /// An issuer sent the person back, and that is not a login.
+    Login,
     /// We cannot at the moment.
     Unavailable,
 }
@@ -32,6 +34,8 @@ pub struct ErrorPage<'a> {
     pub detail: Option<&'a str>,
     /// Finds the request in the log.
     pub request_id: Option<&'a str>,
+    /// An address of ours where it can be tried again.
+    pub again: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -52,6 +56,7 @@ impl Html<'_> {
             ErrorKind::Request => (t.error_request_title, t.error_request_text),
             ErrorKind::Throttled => (t.error_throttled_title, t.error_throttled_text),
             ErrorKind::Loop => (t.error_loop_title, t.error_loop_text),
+            ErrorKind::Login => (t.error_login_title, t.error_login_text),
             ErrorKind::Unavailable => (t.error_unavailable_title, t.error_unavailable_text),
         }
     }
@@ -78,6 +83,7 @@ impl ErrorPage<'static> {
             description: "The redirect_uri is not registered for this client.",
             detail: Some(r#"redirect_uri does not match: registered "https://a/cb", received "https://a/cb/""#),
             request_id: Some("018f3a7e5b7c"),
+            again: None,
         }
     }
 }

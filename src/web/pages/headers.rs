@@ -25,6 +25,8 @@ pub enum FormAction<'a> {
     Here,
     /// To us, and from there to this URI of a client.
     HereAnd(&'a str),
+    /// To us, and from there to any of these.
+    HereAndAll(&'a [String]),
 }
 
 /// The whole answer with a page in it.
@@ -92,6 +94,10 @@ fn policy(needs: &Needs<'_>, form_action: FormAction<'_>, shows_data: bool) -> S
         (None, FormAction::Nowhere) => "'none'".to_owned(),
         (None, FormAction::Here) => "'self'".to_owned(),
         (None, FormAction::HereAnd(uri)) => format!("'self' {}", source(uri).unwrap_or_default()),
+        (None, FormAction::HereAndAll(uris)) => {
+            let sources: Vec<String> = uris.iter().filter_map(|uri| source(uri)).collect();
+            format!("'self' {}", sources.join(" "))
+        }
     };
     let mut frames: Vec<String> = needs.frames.iter().filter_map(|uri| source(uri)).collect();
     frames.sort();

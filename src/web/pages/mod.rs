@@ -156,5 +156,7 @@ pub fn samples() -> Vec<(&'static str, Box<dyn Page>)> {
     pages.push(("device_denied", Box::new(DeviceDone { approved: false })));
     pages.push(("signed_out_here", Box::new(SignedOut { frames: &[], next: None })));
     pages.push(("error_loop", Box::new(ErrorPage { kind: ErrorKind::Loop, ..ErrorPage::sample() })));
+    let again = Some("/app?page=2");
+    pages.push(("error_login", Box::new(ErrorPage { kind: ErrorKind::Login, again, ..ErrorPage::sample() })));
     pages
 }

@@ -9,11 +9,14 @@ mod explain;
 mod import;
 mod keys;
 mod kickstart;
+mod listeners;
 mod logouts;
 mod people;
+mod reload;
 mod secrecy;
 mod serve;
 mod token;
+mod upgrade;
 
 use std::fs;
 use std::path::PathBuf;

@@ -2,16 +2,19 @@
 
 mod admin;
 mod binding;
+mod browser_login;
 mod certificates;
 mod embedded;
 mod enforcement;
 mod framing;
 mod hygiene;
 mod limits;
+mod module;
 mod paths;
 mod protocols;
 mod revocation;
 mod tokens;
+mod traces;
 mod tunnels;
 mod upstreams;
 mod verify;

@@ -17,6 +17,9 @@ pub const METADATA: &str = "/.well-known/openid-configuration";
 pub const METADATA_8414: &str = "/.well-known/oauth-authorization-server";
 pub const JWKS: &str = "/jwks";
 pub const INTROSPECT: &str = "/introspect";
+pub const AUTHORIZE: &str = "/authorize";
+pub const TOKEN: &str = "/token";
+pub const END_SESSION: &str = "/end-session";
 
 /// What the server does with a request for a path.
 #[derive(Clone)]
@@ -31,6 +34,8 @@ pub enum Reply {
     Endless,
     /// Closes without an answer.
     Close,
+    /// What this makes of the request.
+    Made(Arc<dyn Fn(&Asked) -> Self + Send + Sync>),
 }
 
 impl Reply {
@@ -113,6 +118,65 @@ impl ForeignIssuer {
         self.publish(&[&self.key]);
     }
 
+    /// Lets everybody in, as `ann`, who is sent here by the client `gate`: no questions asked. Access tokens, for `api`, live
+    /// for `life` seconds. Refresh tokens are good once, and using one twice ends them all.
+    pub fn let_people_in(&self, life: i64) {
+        let url = self.url();
+        let metadata = json!({
+            "issuer": url,
+            "jwks_uri": format!("{url}{JWKS}"),
+            "authorization_endpoint": format!("{url}{AUTHORIZE}"),
+            "token_endpoint": format!("{url}{TOKEN}"),
+            "end_session_endpoint": format!("{url}{END_SESSION}"),
+            "authorization_response_iss_parameter_supported": true,
+        });
+        self.reply(METADATA, Reply::json(&metadata));
+        let issuer = url.clone();
+        let authorize = move |asked: &Asked| {
+            let sent = |name: &str| parameter(asked.path.split_once('?').unwrap_or_default().1, name);
+            // The code is the nonce, so that nothing has to be remembered.
+            let answer = [("code", sent("nonce")), ("state", sent("state")), ("iss", encoded(&issuer))];
+            let answer = answer.map(|(name, value)| format!("{name}={value}")).join("&");
+            let to = format!("{}?{answer}", decoded(&sent("redirect_uri")));
+            Reply::Raw(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"))
+        };
+        self.reply(AUTHORIZE, Reply::Made(Arc::new(authorize)));
+        let (key, newest) = (self.key.clone(), Mutex::new(0_u32));
+        let token = move |asked: &Asked| {
+            let mut newest = newest.lock().unwrap();
+            let code = parameter(&asked.body, "code");
+            let presented = parameter(&asked.body, "refresh_token");
+            if code.is_empty() && presented != format!("refresh-{newest}") {
+                *newest += 1000;
+                let body = r#"{"error":"invalid_grant"}"#;
+                let head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length:";
+                return Reply::Raw(format!("{head} {}\r\n\r\n{body}", body.len()));
+            }
+            *newest += 1;
+            let usual = json!({ "iss": url, "sub": "ann", "sid": "s1", "iat": now() });
+            let signed = |kind, more: Value| {
+                let mut claims = usual.clone();
+                claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                key.sign(kind, &claims).unwrap()
+            };
+            let mut identity = json!({ "aud": "gate", "exp": now() + 300 });
+            if !code.is_empty() {
+                identity["nonce"] = code.into();
+            }
+            let access = json!({ "aud": "api", "exp": now() + life, "scope": "read", "jti": format!("t{newest}") });
+            Reply::json(&json!({
+                "token_type": "Bearer",
+                "expires_in": life,
+                "access_token": signed(TokenType::AccessToken, access),
+                "id_token": signed(TokenType::Jwt, identity),
+                "refresh_token": format!("refresh-{newest}"),
+            }))
+        };
+        self.reply(TOKEN, Reply::Made(Arc::new(token)));
+        let bye = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 26\r\n\r\n<!DOCTYPE html><h1>Bye</h1>";
+        self.reply(END_SESSION, Reply::Raw(bye.to_owned()));
+    }
+
     pub fn key(&self) -> Arc<SigningKey> {
         self.key.clone()
     }
@@ -145,6 +209,27 @@ impl ForeignIssuer {
         all.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         all
     }
+}
+
+/// The value of a parameter as it was sent, empty if it was not.
+fn parameter(text: &str, name: &str) -> String {
+    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(other, _)| *other == name).map(|(_, value)| value.to_owned()).next().unwrap_or_default()
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn decoded(text: &str) -> String {
+    let mut pieces = text.split('%');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| {
+        let byte = u8::from_str_radix(&piece[..2], 16).unwrap();
+        format!("{text}{}{}", char::from(byte), &piece[2..])
+    })
 }
 
 impl Drop for ForeignIssuer {
@@ -199,9 +284,14 @@ async fn converse(mut stream: TcpStream, state: Arc<Mutex<State>>) {
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let reply = {
             let mut state = state.lock().unwrap();
-            let reply = state.replies.get(&path).cloned().unwrap_or(Reply::status(404));
-            state.asked.push(Asked { path, head, body });
-            reply
+            let alone = path.split('?').next().unwrap_or_default();
+            let reply = state.replies.get(&path).or_else(|| state.replies.get(alone)).cloned();
+            let asked = Asked { path, head, body };
+            state.asked.push(asked.clone());
+            match reply.unwrap_or(Reply::status(404)) {
+                Reply::Made(make) => make(&asked),
+                reply => reply,
+            }
         };
         if !answer(&mut stream, reply).await {
             return;
@@ -231,6 +321,6 @@ async fn answer(stream: &mut TcpStream, mut reply: Reply) -> bool {
             }
             false
         }
-        Reply::Close | Reply::Late(..) => false,
+        Reply::Close | Reply::Late(..) | Reply::Made(_) => false,
     }
 }

@@ -2,17 +2,20 @@
 
 pub mod authorization_server;
 pub mod browser;
+pub mod collector;
 pub mod database;
 pub mod dpop;
 pub mod files;
 pub mod foreign_issuer;
 pub mod gateway;
 pub mod gateway_people;
+pub mod load;
 pub mod log;
 pub mod people;
 pub mod person;
 pub mod process;
 pub mod tls;
 pub mod upstream;
+pub mod visitor;
 pub mod wire;
 pub mod world;

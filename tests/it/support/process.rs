@@ -4,6 +4,7 @@
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -108,8 +109,19 @@ impl Gateway {
 
     /// Waits until standard output contains `sign`.
     pub fn start_until(command: &mut Command, sign: &str) -> Self {
+        Self::start_on(command.stdin(Stdio::null()), sign)
+    }
+
+    /// The same as [`Gateway::start`], with this descriptor as its standard input.
+    pub fn start_with_input(command: &mut Command, input: OwnedFd) -> Self {
+        let mut gateway = Self::start_on(command.stdin(input), "}\n");
+        gateway.ready = serde_json::from_str(&gateway.stdout()).expect("one line of JSON");
+        gateway
+    }
+
+    fn start_on(command: &mut Command, sign: &str) -> Self {
         let started = Instant::now();
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program runs");
         let stdout = Written::of(child.stdout.take().expect("a pipe"));
         let stderr = Written::of(child.stderr.take().expect("a pipe"));

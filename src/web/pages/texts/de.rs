@@ -104,6 +104,11 @@ pub(in crate::web::pages) const GERMAN: Texts = Texts {
     error_loop_text: "Wir haben angehalten, weil Ihr Browser mehrmals hintereinander hierher zurückkam. Vermutlich blockiert \
                       er Cookies für diese Seite, seine Uhr geht falsch, oder die Adresse dieser Seite hat sich unterwegs \
                       geändert. Prüfen Sie das und beginnen Sie dann in der Anwendung von vorn.",
+    error_login_title: "Die Anmeldung hat nicht funktioniert",
+    error_login_text: "Sie sind nicht angemeldet, und sonst ist nichts geschehen. Beginnen Sie in der Anwendung von vorn. \
+                       Hilft das nicht, erlauben Sie Cookies für diese Seite und nennen Sie den Betreibern die Referenz \
+                       unten.",
+    error_again: "Noch einmal versuchen",
     error_unavailable_title: "Zurzeit nicht möglich",
     error_unavailable_text: "Bei uns funktioniert gerade etwas nicht. Mit Ihrem Konto ist alles in Ordnung. \
                              Warten Sie einen Moment und versuchen Sie es noch einmal.",

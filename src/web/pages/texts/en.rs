@@ -100,6 +100,10 @@ pub(in crate::web::pages) const ENGLISH: Texts = Texts {
     error_loop_text: "We stopped because your browser came back here several times in a row. Most likely it blocks \
                       cookies for this site, its clock is wrong, or the address of this site changed on the way. \
                       Check that, then start again from the application.",
+    error_login_title: "Signing in did not work",
+    error_login_text: "You are not signed in, and nothing else happened. Start again from the application. If that does not \
+                       help, allow cookies for this site, and tell the people who run it the reference below.",
+    error_again: "Try again",
     error_unavailable_title: "Not possible at the moment",
     error_unavailable_text: "Something does not work on our side. Nothing is wrong with your account. \
                              Wait a moment and try again.",

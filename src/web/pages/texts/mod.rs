@@ -69,7 +69,7 @@ texts! {
     // Where a way ends.
     not_registered_title, not_registered_text,
     error_request_title, error_request_text, error_throttled_title,
-    error_throttled_text, error_loop_title, error_loop_text,
+    error_throttled_text, error_loop_title, error_loop_text, error_login_title, error_login_text, error_again,
     error_unavailable_title, error_unavailable_text, error_developer, error_reference,
     // A form on its way to the client.
     form_post_title, form_post_text,

@@ -1,0 +1,64 @@
+use super::super::tests::{World, cookie, logged_in, world};
+use super::*;
+
+async fn answer(world: &World, is_post: bool, (session, fields): (&str, &[(&'static str, &str)]), body: &str) -> Reply {
+    let mut headers = cookie(&[session]);
+    headers.insert("host", "gate.example".parse().unwrap());
+    for (name, value) in fields {
+        headers.insert(*name, value.parse().unwrap());
+    }
+    world.browsers.sign_out(&SignOutRequest { is_post, headers: &headers, body: body.as_bytes() }).await
+}
+
+fn word(reply: &Reply) -> &'static str {
+    match &reply.next {
+        Next::Redirect(_) => "redirect",
+        Next::Failed(_) => "failed",
+        Next::ConfirmSignOut { .. } => "confirm",
+        Next::SignedOut => "signed out",
+    }
+}
+
+// K5, K10: nobody is signed out by a link or by another site
+#[tokio::test]
+async fn only_who_means_it_signs_out() {
+    let world = world(&["people"]).await;
+    let session = logged_in(&world).await;
+    let reply = answer(&world, false, (&session, &[]), "").await;
+    let Next::ConfirmSignOut { forgery, leads_to } = &reply.next else { panic!("{reply:?}") };
+    assert_eq!(leads_to[..], ["https://issuer.example/logout"]);
+    let form = format!("forgery={forgery}");
+    let other = logged_in(&world).await;
+    for (session, fields, body, expected) in [
+        (&session, &[][..], "", "confirm"),
+        (&session, &[], "forgery=x", "confirm"),
+        (&session, &[("origin", "https://evil.example")], "", "confirm"),
+        (&session, &[("sec-fetch-site", "cross-site")], &form, "confirm"),
+        (&session, &[("sec-fetch-site", "same-site")], &form, "confirm"),
+        (&other, &[], &form, "confirm"),
+        (&session, &[], &form, "redirect"),
+        // It is over: there is nobody whom the issuer could be told of.
+        (&session, &[], &form, "signed out"),
+        (&other, &[("sec-fetch-site", "same-origin")], "", "redirect"),
+    ] {
+        let reply = answer(&world, true, (session, fields), body).await;
+        assert_eq!(word(&reply), expected, "{fields:?} {body}");
+        assert_eq!(reply.cookies.len(), usize::from(expected != "confirm"));
+    }
+    assert_eq!(word(&answer(&world, true, ("a=b", &[]), "").await), "signed out");
+}
+
+// OpenID Connect RP-Initiated Logout 1.0, 2
+#[tokio::test]
+async fn the_issuer_is_told_who_leaves() {
+    let world = world(&["people"]).await;
+    let session = logged_in(&world).await;
+    let reply = answer(&world, true, (&session, &[("origin", "https://gate.example")]), "").await;
+    let Next::Redirect(to) = &reply.next else { panic!("{reply:?}") };
+    let (endpoint, query) = to.split_once('?').unwrap();
+    assert_eq!(endpoint, "https://issuer.example/logout");
+    assert_eq!(query::find(query, "client_id").as_deref(), Some("gate"));
+    assert!(query::find(query, "id_token_hint").unwrap().contains("\"sub\":\"ann\""));
+    let found = world.browsers.find(&world.entrance.login, &cookie(&[&session])).await;
+    assert!(matches!(found, super::super::Found::Nobody));
+}

@@ -1,0 +1,188 @@
+//! Requests to routes that lead people to a login: with a session, without one, and with a credential of their own.
+//!
+//! Owns which of these a request is. Sessions are `browsers`' business, and whether a token suffices is decided by the same
+//! enforcer as ever.
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, CACHE_CONTROL, LOCATION, VARY};
+use http::{HeaderMap, HeaderValue};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use super::respond::{Problem, REQUEST_ID};
+use super::{Gateway, Route};
+use crate::browsers::{Arrival, Begun, Entrance, Found, Live, is_navigation, is_same_origin};
+use crate::enforce::{Denial, Permit, Refusal, Request, TokenFault};
+
+/// Seconds after a login within which nobody is led to another one: it would end the same way.
+const SETTLED_AFTER: i64 = 10;
+
+/// Rule K5.
+const CROSS_SITE: Problem = Problem::new(
+    403,
+    "cross_site_request",
+    "A request that is made with a session and changes something must come from a page of this origin",
+);
+
+/// What becomes of a request.
+pub(super) enum Outcome {
+    Permit(Permit),
+    /// With what a session holds.
+    PermitSession(Permit),
+    Lead(Begun),
+    Deny(Refusal),
+    Refuse(Problem),
+}
+
+impl Outcome {
+    /// What the enforcer said; `None` where it was not asked.
+    pub(super) fn verdict(&self) -> Option<Result<&Permit, &Refusal>> {
+        match self {
+            Self::Permit(permit) | Self::PermitSession(permit) => Some(Ok(permit)),
+            Self::Deny(refusal) => Some(Err(refusal)),
+            Self::Lead(_) | Self::Refuse(_) => None,
+        }
+    }
+}
+
+/// A request to such a route.
+#[derive(Clone, Copy)]
+pub(super) struct Visit<'a> {
+    pub request: Request<'a>,
+    /// Without port.
+    pub host: &'a str,
+    /// Canonical.
+    pub path: &'a str,
+    /// The peer is a proxy that is trusted.
+    pub is_through_proxy: bool,
+}
+
+impl Gateway {
+    pub(super) async fn receive(&self, route: &Route, entrance: &Entrance, visit: Visit<'_>) -> Outcome {
+        let Visit { request, .. } = visit;
+        // A client's own credential always counts before a cookie.
+        if request.headers.contains_key(AUTHORIZATION) || route.guard.policy.is_public(request.method) {
+            return match self.enforcer.check(&route.guard, request).await {
+                Ok(permit) => Outcome::Permit(permit),
+                Err(refusal) => Outcome::Deny(refusal),
+            };
+        }
+        match self.browsers.find(&entrance.login, request.headers).await {
+            Found::Session(live) => self.receive_session(route, entrance, (visit, &live)).await,
+            Found::Nobody => match self.enforcer.check(&route.guard, request).await {
+                Ok(permit) => Outcome::Permit(permit),
+                Err(refusal) => self.lead(entrance, visit, refusal).await,
+            },
+            Found::Unavailable => undecidable("session_unavailable"),
+        }
+    }
+
+    async fn receive_session(
+        &self,
+        route: &Route,
+        entrance: &Entrance,
+        (visit, live): (Visit<'_>, &Arc<Live>),
+    ) -> Outcome {
+        let Visit { request, .. } = visit;
+        if !is_same_origin(request.method, request.headers, self.browsers.is_https()) {
+            return Outcome::Refuse(CROSS_SITE);
+        }
+        let refusal = match self.check_as(route, request, live.bearer()).await {
+            Ok(permit) => return Outcome::PermitSession(permit),
+            Err(refusal) => refusal,
+        };
+        // Somebody ended it, here or at the issuer.
+        if matches!(refusal.denial, Denial::InvalidToken(TokenFault::Revoked | TokenFault::Inactive)) {
+            self.browsers.end(live).await;
+            return match self.browsers.age(live) < SETTLED_AFTER {
+                true => Outcome::Deny(refusal),
+                false => self.lead(entrance, visit, refusal).await,
+            };
+        }
+        match refusal.denial.is_expired() {
+            true => self.receive_late(route, entrance, (visit, live), refusal).await,
+            false => Outcome::Deny(refusal),
+        }
+    }
+
+    /// The token ended before its issuer had said.
+    async fn receive_late(
+        &self,
+        route: &Route,
+        entrance: &Entrance,
+        (visit, live): (Visit<'_>, &Arc<Live>),
+        refusal: Refusal,
+    ) -> Outcome {
+        let request = visit.request;
+        match self.browsers.renewed(&entrance.login, live).await {
+            Found::Session(newer) => match self.check_as(route, request, newer.bearer()).await {
+                Ok(permit) => Outcome::PermitSession(permit),
+                Err(refusal) => Outcome::Deny(refusal),
+            },
+            Found::Nobody => self.lead(entrance, visit, refusal).await,
+            Found::Unavailable => undecidable("session_unavailable"),
+        }
+    }
+
+    /// The same decision as on a client's request that carries the session's token.
+    async fn check_as(&self, route: &Route, request: Request<'_>, bearer: &HeaderValue) -> Result<Permit, Refusal> {
+        let mut headers: HeaderMap = request.headers.clone();
+        headers.insert(AUTHORIZATION, bearer.clone());
+        self.enforcer.check(&route.guard, Request { headers: &headers, ..request }).await
+    }
+
+    /// A person is led to a login; a program is told that it needs a token.
+    async fn lead(&self, entrance: &Entrance, visit: Visit<'_>, refusal: Refusal) -> Outcome {
+        let Visit { request, .. } = visit;
+        if !is_navigation(request.method, request.headers) {
+            return Outcome::Deny(refusal);
+        }
+        let query = request.query.map(|query| {
+            let cleaned = crate::enforce::bearer::without_token(query);
+            cleaned.unwrap_or_else(|| query.to_owned())
+        });
+        let arrival = Arrival {
+            host: visit.host,
+            is_through_proxy: visit.is_through_proxy,
+            path: visit.path,
+            query: query.as_deref().filter(|query| !query.is_empty()),
+            headers: request.headers,
+        };
+        match self.browsers.begin(entrance, arrival).await {
+            Ok(begun) => Outcome::Lead(begun),
+            Err(_) => undecidable("login_unavailable"),
+        }
+    }
+}
+
+fn undecidable(what: &'static str) -> Outcome {
+    Outcome::Deny(Denial::Undecidable(what).into())
+}
+
+/// Sends the browser to a login.
+///
+/// # Errors
+/// When the connection breaks on the way.
+pub(super) async fn redirect(session: &mut Session, begun: &Begun, request_id: &str) -> pingora::Result<()> {
+    let mut answer = ResponseHeader::build(302, Some(8))?;
+    answer.insert_header(LOCATION, begun.to.as_str())?;
+    for cookie in &begun.cookies {
+        answer.append_header(http::header::SET_COOKIE, cookie.clone())?;
+    }
+    answer.insert_header(CACHE_CONTROL, "no-store")?;
+    answer.insert_header(http::header::REFERRER_POLICY, "no-referrer")?;
+    answer.insert_header(REQUEST_ID, request_id)?;
+    answer.set_content_length(0)?;
+    session.write_response_header(Box::new(answer), true).await
+}
+
+/// What was answered to a session is for nobody else. With a token in `Authorization` caches know that (RFC 9111 3.5); what
+/// a cookie means they have to be told.
+pub(super) fn keep_private(answer: &mut ResponseHeader) -> pingora::Result<()> {
+    answer.append_header(VARY, "Cookie")?;
+    if !answer.headers.contains_key(CACHE_CONTROL) {
+        answer.insert_header(CACHE_CONTROL, "private")?;
+    }
+    Ok(())
+}

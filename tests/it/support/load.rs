@@ -1,0 +1,121 @@
+//! Steady load on a gateway, with a ledger: what was asked, what was answered, and what was lost.
+//!
+//! Owns its threads. A request counts as lost when it was sent and no whole answer came, on whatever connection.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A request of one of the clients: its head without the empty line, and which statuses are right.
+#[derive(Clone)]
+pub struct Asked {
+    pub head: String,
+    pub right: &'static [u16],
+}
+
+impl Asked {
+    pub fn new(target: &str, token: &str, right: &'static [u16]) -> Self {
+        Self { head: format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"), right }
+    }
+}
+
+/// What became of the requests.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    pub answered: u64,
+    /// Why, for each that was lost or answered wrongly.
+    pub lost: Vec<String>,
+}
+
+/// Clients that ask one request after the other, each on a connection that it keeps as long as it may.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<Ledger>>,
+}
+
+impl Load {
+    pub fn start(address: SocketAddr, requests: &[Asked]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let client = |asked: &Asked| {
+            let (stop, asked) = (stop.clone(), asked.clone());
+            std::thread::spawn(move || ask_until(&stop, address, &asked))
+        };
+        Self { clients: requests.iter().map(client).collect(), stop }
+    }
+
+    pub fn stop(self) -> Ledger {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut all = Ledger::default();
+        for client in self.clients {
+            let ledger = client.join().expect("no panic");
+            all.answered += ledger.answered;
+            all.lost.extend(ledger.lost);
+        }
+        all
+    }
+
+    /// Ends, and finds that nothing was lost of a load worth the name.
+    #[track_caller]
+    pub fn stop_unharmed(self) -> u64 {
+        let ledger = self.stop();
+        assert!(ledger.lost.is_empty(), "{} of {} lost: {:?}", ledger.lost.len(), ledger.answered, &ledger.lost[..1]);
+        assert!(ledger.answered > 100, "{ledger:?}");
+        ledger.answered
+    }
+}
+
+fn ask_until(stop: &AtomicBool, address: SocketAddr, asked: &Asked) -> Ledger {
+    let mut ledger = Ledger::default();
+    let mut kept: Option<BufReader<TcpStream>> = None;
+    while !stop.load(Ordering::Relaxed) && ledger.lost.len() < 10 {
+        let connection = match kept.take() {
+            Some(connection) => Ok(connection),
+            None => connect(address),
+        };
+        match connection.and_then(|connection| ask(connection, asked)) {
+            Ok((status, connection)) if asked.right.contains(&status) => {
+                ledger.answered += 1;
+                kept = connection;
+            }
+            Ok((status, _)) => ledger.lost.push(format!("status {status} for {}", asked.head)),
+            Err(error) => ledger.lost.push(error.to_string()),
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    ledger
+}
+
+fn connect(address: SocketAddr) -> std::io::Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    Ok(BufReader::new(stream))
+}
+
+/// The status, and the connection if it may be used again.
+fn ask(mut connection: BufReader<TcpStream>, asked: &Asked) -> std::io::Result<(u16, Option<BufReader<TcpStream>>)> {
+    connection.get_mut().write_all(format!("{}\r\n", asked.head).as_bytes())?;
+    let (mut status, mut length, mut closes) = (0, 0, false);
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if connection.read_line(&mut line)? == 0 {
+            return Err(std::io::Error::other("closed before the answer's end"));
+        }
+        let lower = line.trim_end().to_ascii_lowercase();
+        if let Some(rest) = lower.strip_prefix("http/1.1 ") {
+            status = rest[..3].parse().unwrap_or(0);
+        } else if let Some(value) = lower.strip_prefix("content-length: ") {
+            length = value.parse().unwrap_or(0);
+        } else if lower == "connection: close" {
+            closes = true;
+        } else if lower.is_empty() {
+            break;
+        }
+    }
+    connection.read_exact(&mut vec![0; length])?;
+    Ok((status, (!closes).then_some(connection)))
+}
