@@ -55,8 +55,9 @@ impl AuthorizationServer {
             return Ok(Some(describe_shortly(&issuer).to_string().into()));
         }
         let enabled = self.enabled_grants(issuer.tenant.id).await;
-        let mut document = describe(&issuer, &enabled);
-        if self.keys.settings().knows_certificates {
+        let knows_certificates = self.keys.settings().knows_certificates;
+        let mut document = describe(&issuer, &enabled, knows_certificates);
+        if knows_certificates {
             // RFC 8705 3.3
             document["tls_client_certificate_bound_access_tokens"] = true.into();
         }
@@ -107,11 +108,20 @@ impl AuthorizationServer {
 }
 
 /// Every URL derives from the issuer. Members in alphabetical order.
-fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant]) -> Value {
+fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant], knows_certificates: bool) -> Value {
     let dialect = issuer.dialect();
     let url = |endpoint| format!("{}{}", issuer.base_url, dialect.path(endpoint));
     let algorithms = [&*issuer.tenant.id_token_algorithm];
-    let proofs: Vec<_> = AuthenticationMethod::ALL.map(AuthenticationMethod::as_str).into();
+    let is_possible = |method: &AuthenticationMethod| match method {
+        AuthenticationMethod::SelfSignedTlsClientAuth => knows_certificates,
+        AuthenticationMethod::ClientSecretBasic
+        | AuthenticationMethod::ClientSecretJwt
+        | AuthenticationMethod::ClientSecretPost
+        | AuthenticationMethod::None
+        | AuthenticationMethod::PrivateKeyJwt => true,
+    };
+    let proofs: Vec<_> =
+        AuthenticationMethod::ALL.into_iter().filter(is_possible).map(AuthenticationMethod::as_str).collect();
     let real_proofs: Vec<_> = proofs.iter().filter(|method| **method != "none").collect();
     let signed_by: Vec<_> = Algorithm::ALL.into_iter().map(Algorithm::as_str).collect();
     let mut claims: Vec<_> = TOKEN_CLAIMS.into_iter().chain(user_claims::ALL).collect();

@@ -2,6 +2,9 @@
 //!
 //! Owns who has to prove what, and that a proof counts once. What a proof must say is `jose::dpop`'s business.
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::AuthorizationServer;
@@ -12,6 +15,7 @@ use super::keys::LocalIssuer;
 use crate::jose::dpop::{self, BoundToken, Expected, HttpUri, Proof, ProofFault};
 use crate::model::{Application, Confirmation};
 use crate::profile::Endpoint;
+use crate::secret::equal;
 use crate::store::Lease;
 
 /// `token_type` of what needs a proof whenever it is used (RFC 9449 5).
@@ -230,6 +234,22 @@ fn invalid_proof(description: &'static str) -> OAuthError {
 fn other_key_of_token() -> OAuthError {
     let description = "The access token is bound to another key.";
     OAuthError::invalid_token(ErrorReason::AccessTokenInvalid, description)
+}
+
+/// Whether the sender shows a certificate that the client registered in its key set (RFC 8705 2.2). TLS has made sure that
+/// whoever shows it has its key.
+pub(super) fn shows_own_certificate(client: &Client, sender: &Sender<'_>) -> bool {
+    let (Client::Application(application), Some(shown)) = (client, sender.certificate) else { return false };
+    let key_set = application.settings.jwks.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let keys = key_set.as_ref().and_then(|set| set.get("keys")).and_then(Value::as_array);
+    keys.into_iter().flatten().filter_map(own_thumbprint).any(|own| equal(own.as_bytes(), shown.as_bytes()))
+}
+
+/// Of the first certificate of `x5c`, which is the key's own (RFC 7517 4.7).
+fn own_thumbprint(key: &Value) -> Option<String> {
+    let certificate = key.get("x5c")?.get(0)?.as_str()?;
+    let der = STANDARD.decode(certificate).ok()?;
+    Some(URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &der)))
 }
 
 /// H5, H6

@@ -33,9 +33,11 @@ pub(super) async fn preflight(headers: HeaderMap) -> Response {
 
 /// Lets the script read the answer, refusals too: it has to know why.
 pub(super) async fn open(mut response: Response) -> Response {
-    const READABLE: HeaderValue = HeaderValue::from_static("www-authenticate, retry-after, dpop-nonce");
+    const READABLE: HeaderValue = HeaderValue::from_static("www-authenticate, retry-after");
+    const WITH_NONCE: HeaderValue = HeaderValue::from_static("www-authenticate, retry-after, dpop-nonce");
     let headers = response.headers_mut();
+    let readable = if headers.contains_key("dpop-nonce") { WITH_NONCE } else { READABLE };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, EVERY_ORIGIN);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, READABLE);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, readable);
     response
 }

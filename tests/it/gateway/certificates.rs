@@ -150,7 +150,10 @@ async fn our_own_tokens_are_bound_to_the_certificate_of_the_connection() {
     assert_eq!(claims["cnf"], json!({ "x5t#S256": own.thumbprint() }));
     let metadata = format!("https://localhost:{}/.well-known/openid-configuration", gateway.address.port());
     let metadata = client(&root, None, true).get(metadata).send().await.unwrap().json::<serde_json::Value>().await;
-    assert_eq!(metadata.unwrap()["tls_client_certificate_bound_access_tokens"], true, "RFC 8705 3.3");
+    let metadata = metadata.unwrap();
+    assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], true, "RFC 8705 3.3");
+    let methods = metadata["token_endpoint_auth_methods_supported"].as_array().unwrap();
+    assert!(methods.contains(&json!("self_signed_tls_client_auth")), "{methods:?}");
 }
 
 // RFC 8705 2.1: with client_ca only what it signed is accepted, and with `required` nothing else connects

@@ -1,5 +1,9 @@
 //! RFC 8705 3 at the authorization server: tokens that are bound to the client's certificate.
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use faregate::jose::{Algorithm, SigningKey};
 use faregate::web::ClientCertificate;
 use http::StatusCode;
 use serde_json::json;
@@ -70,4 +74,31 @@ async fn userinfo_wants_the_certificate() {
         };
         assert_eq!(answer.status.as_u16(), status, "{certificate:?}");
     }
+}
+
+// RFC 8705 2.2: a certificate that the client registered is as good as a secret
+#[tokio::test]
+async fn a_registered_certificate_authenticates() {
+    let server = TestServer::with_people().await;
+    let der = b"what stands for a certificate: only its digest is compared";
+    let thumbprint = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, der));
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let mut jwk = key.verifying_key().public_jwk().unwrap().clone();
+    jwk.insert("x5c".to_owned(), json!([STANDARD.encode(der)]));
+    server.change(WEB, |settings| settings.jwks = Some(json!({ "keys": [jwk] }).to_string())).await;
+    let openly = async |form: &str, certificate: Option<&str>| {
+        let call = server.post("/oauth2/token").body(format!("client_id={WEB}&{form}"));
+        match certificate {
+            Some(certificate) => call.extension(ClientCertificate(certificate.to_owned())).send().await.status,
+            None => call.send().await.status,
+        }
+    };
+    let form = redemption(&server.code(WEB, "").await);
+    assert_eq!(openly(&form, None).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(openly(&form, Some(THUMBPRINT)).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(openly(&form, Some(&thumbprint)).await, StatusCode::OK);
+    // D5: a wrong secret is wrong whatever the connection shows.
+    let form = redemption(&server.code(WEB, "").await);
+    let wrong = format!("{form}&client_secret=wrong");
+    assert_eq!(openly(&wrong, Some(&thumbprint)).await, StatusCode::UNAUTHORIZED);
 }
