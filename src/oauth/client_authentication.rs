@@ -35,7 +35,7 @@ pub enum AuthenticationMethod {
     None,
     PrivateKeyJwt,
     /// With a certificate of its own on the connection (RFC 8705 2.2).
-    SelfSignedTlsClientAuth,
+    SelfSignedCertificate,
 }
 
 impl AuthenticationMethod {
@@ -45,7 +45,7 @@ impl AuthenticationMethod {
         Self::ClientSecretPost,
         Self::None,
         Self::PrivateKeyJwt,
-        Self::SelfSignedTlsClientAuth,
+        Self::SelfSignedCertificate,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -55,7 +55,7 @@ impl AuthenticationMethod {
             Self::ClientSecretPost => "client_secret_post",
             Self::None => "none",
             Self::PrivateKeyJwt => "private_key_jwt",
-            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
+            Self::SelfSignedCertificate => "self_signed_tls_client_auth",
         }
     }
 }
@@ -255,7 +255,7 @@ impl AuthorizationServer {
             return match client {
                 Some(client @ Client::Application(_)) => {
                     let method = match possession::shows_own_certificate(&client, &request.sender) {
-                        true => AuthenticationMethod::SelfSignedTlsClientAuth,
+                        true => AuthenticationMethod::SelfSignedCertificate,
                         false => AuthenticationMethod::None,
                     };
                     Ok(Identified { client, method })

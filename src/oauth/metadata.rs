@@ -113,7 +113,7 @@ fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant], knows_certificat
     let url = |endpoint| format!("{}{}", issuer.base_url, dialect.path(endpoint));
     let algorithms = [&*issuer.tenant.id_token_algorithm];
     let is_possible = |method: &AuthenticationMethod| match method {
-        AuthenticationMethod::SelfSignedTlsClientAuth => knows_certificates,
+        AuthenticationMethod::SelfSignedCertificate => knows_certificates,
         AuthenticationMethod::ClientSecretBasic
         | AuthenticationMethod::ClientSecretJwt
         | AuthenticationMethod::ClientSecretPost
