@@ -315,6 +315,10 @@ impl Running {
     }
 }
 
+fn asks_for_certificates(listener: &config::Listener) -> bool {
+    listener.tls.as_ref().is_some_and(|tls| tls.client_certificates.is_some())
+}
+
 /// The public URL, with the port that a listener on port 0 was given.
 fn public_url(config: &Config, listening: &[(SocketAddr, bool)]) -> PublicUrl {
     match (config.public_url.port(), listening.first()) {
@@ -334,6 +338,8 @@ pub(crate) async fn key_ring(
         keep_for: open::seconds(config.keys.keep_after_for),
         // Tenants that are declared together are of the same age.
         default_tenant: tenants.iter().find(|tenant| tenant.name == Directory::DEFAULT_TENANT).map(|tenant| tenant.id),
+        knows_certificates: config.client_certificate_header.is_some()
+            || config.listen.iter().any(asks_for_certificates),
         ..Settings::new(public_url.as_str())
     };
     let master_key = open::master_key(config, &opened.entropy)?;

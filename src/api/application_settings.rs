@@ -27,7 +27,10 @@ pub(super) fn shown(application: &Application) -> Value {
         "clientId": application.client_id,
         "consentMode": settings.consent.as_str(),
         "debug": settings.debug,
+        "certificateBoundAccessTokens": settings.certificate_bound_access_tokens.then_some(true),
         "deviceVerificationURL": settings.device_verification_uri,
+        "dpopBoundAccessTokens": settings.dpop_bound_access_tokens.then_some(true),
+        "dpopNonce": settings.dpop_nonce.then_some(true),
         "enabledGrants": grants,
         "generateRefreshTokens": settings.generates_refresh_tokens,
         "logoutBehavior": settings.logout_behavior.as_str(),
@@ -87,7 +90,10 @@ pub(super) fn read(members: &mut Members<'_>, before: ApplicationSettings) -> Ap
     for (name, switch) in [
         ("loginConfiguration.allowTokenRefresh", &mut settings.login_api.allows_refresh),
         ("loginConfiguration.generateRefreshTokens", &mut settings.login_api.generates_refresh_tokens),
+        ("oauthConfiguration.certificateBoundAccessTokens", &mut settings.certificate_bound_access_tokens),
         ("oauthConfiguration.debug", &mut settings.debug),
+        ("oauthConfiguration.dpopBoundAccessTokens", &mut settings.dpop_bound_access_tokens),
+        ("oauthConfiguration.dpopNonce", &mut settings.dpop_nonce),
         ("oauthConfiguration.generateRefreshTokens", &mut settings.generates_refresh_tokens),
         ("oauthConfiguration.requireRegistration", &mut settings.requires_registration),
     ] {

@@ -57,6 +57,8 @@ pub struct Context {
     pub embedded: Option<&'static str>,
     /// The token of our own that tells the upstream who calls.
     pub carried: Option<Carried>,
+    /// The client's certificate, for our own paths: its SHA-256 in base64url.
+    pub certificate: Option<String>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
     /// It is the question of a browser whether a script may ask.
@@ -94,6 +96,7 @@ impl Context {
             ends_with_token: false,
             embedded: None,
             carried: None,
+            certificate: None,
             asked_for: None,
             preflight: false,
             pauses: false,

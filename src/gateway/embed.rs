@@ -43,6 +43,10 @@ pub struct Embedded {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub Option<IpAddr>);
 
+/// The certificate that the sender of an embedded request showed, as SHA-256 in base64url: an extension of the request.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate(pub String);
+
 /// What became of an embedded request.
 pub enum Outcome {
     Answered,
@@ -72,6 +76,9 @@ pub async fn serve(session: &mut Session, peer: Peer, ctx: &Context) -> pingora:
     *request.headers_mut() = head.headers.clone();
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(ctx.request_id);
+    if let Some(certificate) = &ctx.certificate {
+        request.extensions_mut().insert(ClientCertificate(certificate.clone()));
+    }
 
     let answer = (ctx.gateway.embedded.answer)(request).await;
     let (parts, body) = answer.into_parts();

@@ -48,7 +48,7 @@ pub use body_pace::PaceLimits;
 pub use connection::{ConnectionLimits, RefusalLog};
 pub use cors::Cors;
 pub use doors::{Doors, Prepared, Wanted};
-pub use embed::{Answer, Embedded, Endpoints, Peer};
+pub use embed::{Answer, ClientCertificate, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
 pub use handover::{HandoverError, Inherited, Predecessor, hand_over};
 pub use header_block::HeaderLimits;

@@ -26,7 +26,7 @@ use super::rate_limits::Asker;
 use super::received::{client_address, host, is_stream_of_messages, over_tls, peer_address};
 use super::resources;
 use super::respond::{self, Problem, REQUEST_ID};
-use super::sender::sender;
+use super::sender::{self, sender};
 use super::trace::Trace;
 use super::tunnel;
 use super::upgrade::Hold;
@@ -364,6 +364,7 @@ impl Proxy {
         if let Some(pattern) = (ctx.gateway.embedded.pattern_of)(&path) {
             ctx.embedded = Some(pattern);
             ctx.gateway.overload.admit()?;
+            ctx.certificate = sender::certificate(&ctx.gateway, session).thumbprint();
             ctx.canonical_path = owned(path);
             return Ok(Next::Answer);
         }

@@ -107,6 +107,12 @@ pub struct ApplicationSettings {
     /// Response modes that may be asked for (A15).
     pub response_modes: Vec<ResponseMode>,
     pub login_api: LoginApi,
+    /// Whether it gets no token without a DPoP proof (RFC 9449 5.2).
+    pub dpop_bound_access_tokens: bool,
+    /// Whether its proofs need a nonce of ours (RFC 9449 8).
+    pub dpop_nonce: bool,
+    /// Whether its tokens are bound to the certificate that it shows, and it gets none without (RFC 8705 3.4).
+    pub certificate_bound_access_tokens: bool,
     /// Who registered the application, for people who are asked for consent (K7).
     pub owner: Option<String>,
     pub data: Data,
@@ -142,6 +148,9 @@ impl Default for ApplicationSettings {
             refresh_tokens: None,
             response_modes: ResponseMode::ALL.to_vec(),
             login_api: LoginApi::default(),
+            dpop_bound_access_tokens: false,
+            dpop_nonce: false,
+            certificate_bound_access_tokens: false,
             owner: None,
             data: Data::new(),
         }

@@ -31,6 +31,28 @@ pub struct Approval {
     /// The `claims` parameter (OpenID Connect Core 5.5).
     pub claims: Option<Value>,
     pub authentication_type: AuthenticationType,
+    /// What the client has to prove that it has whenever it uses this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_to: Option<Confirmation>,
+}
+
+/// What a client proved that it has: `cnf` of the tokens that are bound to it (RFC 7800).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The thumbprint of a key (RFC 9449 6.1).
+    #[serde(rename = "jkt", default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// SHA-256 of a certificate, in base64url (RFC 8705 3.1).
+    #[serde(rename = "x5t#S256", default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+}
+
+impl Confirmation {
+    /// Whether everything that `bound_to` names was shown.
+    pub fn covers(&self, bound_to: &Self) -> bool {
+        let same = |bound: &Option<String>, shown: &Option<String>| bound.is_none() || bound == shown;
+        same(&bound_to.key, &self.key) && same(&bound_to.certificate, &self.certificate)
+    }
 }
 
 impl Approval {

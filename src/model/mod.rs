@@ -26,7 +26,9 @@ pub use application::{
 pub use application::{
     RefreshTokenUsage, Relationship, ResponseMode, Role, ScopeHandling, UnknownScopes, UrlValidation,
 };
-pub use approval::{Approval, AuthenticationType, AuthorizationCode, DeviceCode, DeviceState, RefreshToken};
+pub use approval::{
+    Approval, AuthenticationType, AuthorizationCode, Confirmation, DeviceCode, DeviceState, RefreshToken,
+};
 pub use browser_session::BrowserSession;
 pub use change::{Change, ChangeKind};
 pub use entity::{

@@ -86,13 +86,23 @@ impl AuthorizationServer {
         Ok(Believed { claims: verified.claims, expires_at: verified.expires_at })
     }
 
+    /// The same for a token that nobody has to prove anything for: one that is bound to a key or certificate is no bearer token
+    /// (rule H2).
+    ///
+    /// # Errors
+    /// `invalid_token`, as above and for a token that is bound.
+    pub(super) fn verify_bearer_token(&self, issuer: &LocalIssuer, token: &str) -> Result<Believed, OAuthError> {
+        let believed = self.verify_access_token(issuer, token)?;
+        if believed.bound_to().is_some() { Err(invalid()) } else { Ok(believed) }
+    }
+
     /// The claims of an access token of any tenant of ours.
     ///
     /// # Errors
     /// `invalid_token` if none of them issued it, it has expired, or it was revoked.
     pub fn claims_of(&self, token: &str) -> Result<Map<String, Value>, OAuthError> {
         let issuer = self.issuer_of_token(token).ok_or_else(invalid)?;
-        Ok(self.verify_access_token(&issuer, token)?.claims)
+        Ok(self.verify_bearer_token(&issuer, token)?.claims)
     }
 
     /// The tenant that a token says it is from, whether that is true or not.

@@ -15,7 +15,7 @@ use super::client_assertion::{self, Assertion};
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::keys::LocalIssuer;
 use super::parameters::{Parameters, decode};
-use super::{AuthorizationServer, TokenRequest};
+use super::{AuthorizationServer, TokenRequest, possession};
 use crate::model::{Application, ClientAuthenticationPolicy, ClientSecret};
 use crate::profile::Dialect;
 use crate::secret::{Secret, equal};
@@ -34,11 +34,19 @@ pub enum AuthenticationMethod {
     ClientSecretPost,
     None,
     PrivateKeyJwt,
+    /// With a certificate of its own on the connection (RFC 8705 2.2).
+    SelfSignedCertificate,
 }
 
 impl AuthenticationMethod {
-    pub const ALL: [Self; 5] =
-        [Self::ClientSecretBasic, Self::ClientSecretJwt, Self::ClientSecretPost, Self::None, Self::PrivateKeyJwt];
+    pub const ALL: [Self; 6] = [
+        Self::ClientSecretBasic,
+        Self::ClientSecretJwt,
+        Self::ClientSecretPost,
+        Self::None,
+        Self::PrivateKeyJwt,
+        Self::SelfSignedCertificate,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,6 +55,7 @@ impl AuthenticationMethod {
             Self::ClientSecretPost => "client_secret_post",
             Self::None => "none",
             Self::PrivateKeyJwt => "private_key_jwt",
+            Self::SelfSignedCertificate => "self_signed_tls_client_auth",
         }
     }
 }
@@ -244,7 +253,13 @@ impl AuthorizationServer {
         if let Presented::Nothing = credentials.presented {
             // Nobody learns whether a client exists that has to authenticate anyway.
             return match client {
-                Some(client @ Client::Application(_)) => Ok(Identified { client, method: AuthenticationMethod::None }),
+                Some(client @ Client::Application(_)) => {
+                    let method = match possession::shows_own_certificate(&client, &request.sender) {
+                        true => AuthenticationMethod::SelfSignedCertificate,
+                        false => AuthenticationMethod::None,
+                    };
+                    Ok(Identified { client, method })
+                }
                 Some(Client::Entity(_)) | None => Err(missing()),
             };
         }

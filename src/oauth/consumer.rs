@@ -71,7 +71,7 @@ impl AuthorizationServer {
         peer: Option<IpAddr>,
     ) -> Result<ConsumerTokens, OAuthError> {
         let (consumer, application) = self.consumer_of(issuer).await?;
-        let asking = Asking { issuer, application: &application, is_proven: false, peer };
+        let asking = Asking { issuer, application: &application, is_proven: false, peer, confirmation: None };
         let request = PasswordRequest::of_password(login_id, password, scopes);
         let grant = self.redeem_password(&asking, &request).await?;
         self.consumer_tokens(issuer, consumer, grant)
@@ -88,7 +88,7 @@ impl AuthorizationServer {
         peer: Option<IpAddr>,
     ) -> Result<ConsumerTokens, OAuthError> {
         let (consumer, application) = self.consumer_of(issuer).await?;
-        let asking = Asking { issuer, application: &application, is_proven: false, peer };
+        let asking = Asking { issuer, application: &application, is_proven: false, peer, confirmation: None };
         let form = encode(&[("refresh_token", refresh_token)]);
         let form = Parameters::parse(form.as_bytes())?;
         let request = RefreshRequest::parse(&form)?;
@@ -155,7 +155,8 @@ impl AuthorizationServer {
         }
         // Where nobody can log in so, there is only an unknown client.
         let Ok((_, application)) = self.consumer_of(issuer).await else { return Ok(None) };
-        let asking = Asking { issuer, application: &application, is_proven: false, peer: request.peer };
+        let asking =
+            Asking { issuer, application: &application, is_proven: false, peer: request.peer, confirmation: None };
         let asked = PasswordRequest::of_password(&credentials.client_id, password, form.find("scope"));
         let grant = self.redeem_password(&asking, &asked).await.map_err(|error| match error.reason {
             Some(ErrorReason::InvalidUserCredentials) => {
@@ -165,7 +166,7 @@ impl AuthorizationServer {
             Some(_) | None => error,
         })?;
         let grant = UserGrant { grant_type: GrantType::ClientCredentials, ..grant };
-        self.issue(issuer, &Proof::User(Box::new(grant))).map(Some)
+        self.issue(issuer, &Proof::User(Box::new(grant)), None).map(Some)
     }
 
     async fn consumer_of(&self, issuer: &LocalIssuer) -> Result<(Consumer, Arc<Application>), OAuthError> {
@@ -191,7 +192,7 @@ impl AuthorizationServer {
         grant: UserGrant,
     ) -> Result<ConsumerTokens, OAuthError> {
         let grant = UserGrant { at_most_for: Some(consumer.access_token_for), ..grant };
-        let issued = self.issue(issuer, &Proof::User(Box::new(grant)))?;
+        let issued = self.issue(issuer, &Proof::User(Box::new(grant)), None)?;
         Ok(ConsumerTokens {
             expires_in: issued.expiry(),
             token: issued.access_token,
@@ -207,6 +208,6 @@ impl AuthorizationServer {
         let token = super::tenant::bearer(request).ok_or_else(|| {
             OAuthError::invalid_token(ErrorReason::AccessTokenRequired, "The request has no access token.")
         })?;
-        self.verify_access_token(issuer, token)
+        self.verify_bearer_token(issuer, token)
     }
 }

@@ -23,6 +23,8 @@ pub struct OAuthError {
     pub change_password_id: Option<Secret<String>>,
     /// What was presented a second time, if that is why (B6, C5).
     pub reused: Option<Reused>,
+    /// For the client's next proof (RFC 9449 8).
+    pub dpop_nonce: Option<String>,
     /// How it is said: as the RFCs do, while nobody knows which tenant's client is to be told.
     pub dialect: &'static Dialect,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -57,6 +59,8 @@ pub enum ErrorCode {
     InsufficientScope,
     InteractionRequired,
     InvalidClient,
+    /// RFC 9449 5
+    InvalidDpopProof,
     InvalidGrant,
     InvalidRequest,
     InvalidScope,
@@ -76,6 +80,8 @@ pub enum ErrorCode {
     UnsupportedGrantType,
     UnsupportedResponseType,
     UnsupportedTokenType,
+    /// RFC 9449 8
+    UseDpopNonce,
 }
 
 /// FusionAuth's `error_reason` (CONTRACT section 6): the same story in finer words.
@@ -149,7 +155,7 @@ pub enum ErrorReason {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::AccessDenied,
         Self::AuthorizationPending,
         Self::ChangePasswordRequired,
@@ -158,6 +164,7 @@ impl ErrorCode {
         Self::InsufficientScope,
         Self::InteractionRequired,
         Self::InvalidClient,
+        Self::InvalidDpopProof,
         Self::InvalidGrant,
         Self::InvalidRequest,
         Self::InvalidScope,
@@ -175,6 +182,7 @@ impl ErrorCode {
         Self::UnsupportedGrantType,
         Self::UnsupportedResponseType,
         Self::UnsupportedTokenType,
+        Self::UseDpopNonce,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -187,6 +195,7 @@ impl ErrorCode {
             Self::InsufficientScope => "insufficient_scope",
             Self::InteractionRequired => "interaction_required",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
@@ -203,6 +212,7 @@ impl ErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::UnsupportedTokenType => "unsupported_token_type",
+            Self::UseDpopNonce => "use_dpop_nonce",
         }
     }
 
@@ -222,6 +232,7 @@ impl ErrorCode {
             Self::ChangePasswordRequired
             | Self::ConsentRequired
             | Self::InteractionRequired
+            | Self::InvalidDpopProof
             | Self::InvalidGrant
             | Self::InvalidRequest
             | Self::InvalidScope
@@ -232,7 +243,8 @@ impl ErrorCode {
             | Self::TwoFactorRequired
             | Self::UnsupportedGrantType
             | Self::UnsupportedResponseType
-            | Self::UnsupportedTokenType => 400,
+            | Self::UnsupportedTokenType
+            | Self::UseDpopNonce => 400,
         }
     }
 }
@@ -319,6 +331,7 @@ impl OAuthError {
             two_factor_id: None,
             change_password_id: None,
             reused: None,
+            dpop_nonce: None,
             dialect: Dialect::of(Profile::Standard),
             source: None,
         }

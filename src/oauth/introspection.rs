@@ -10,7 +10,7 @@ use super::client_authentication::{Authenticated, Credentials};
 use super::error::{ErrorReason, OAuthError};
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
-use super::{AuthorizationServer, TokenRequest};
+use super::{AuthorizationServer, TokenRequest, possession};
 use crate::model::{ClientSecret, RefreshToken};
 use crate::profile::Dialect;
 use crate::revocations::Bearings;
@@ -169,11 +169,14 @@ impl Asker {
 fn describe(believed: Believed) -> Introspection {
     // RFC 7662 2.2: a string, whatever the token has.
     let scope = Some(believed.scope().into_owned()).filter(|scope| !scope.is_empty());
+    let is_dpop = believed.bound_to().is_some_and(|bound_to| bound_to.key.is_some());
     let mut members = believed.claims;
     if let (Some(said), Some(scope)) = (members.get_mut("scope"), scope) {
         *said = scope.into();
     }
     members.shift_remove("userinfo");
-    members.insert("token_type".to_owned(), "Bearer".into());
+    // RFC 9449 6.2
+    let token_type = if is_dpop { possession::DPOP } else { "Bearer" };
+    members.insert("token_type".to_owned(), token_type.into());
     Introspection::active(members)
 }

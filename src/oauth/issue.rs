@@ -15,9 +15,9 @@ use super::error::OAuthError;
 use super::grant::GrantType;
 use super::id_token::IdTokenBinding;
 use super::keys::LocalIssuer;
-use super::{AuthorizationServer, scopes, user_claims};
+use super::{AuthorizationServer, possession, scopes, user_claims};
 use crate::clock::UnixSeconds;
-use crate::model::{Application, Approval, KeyPurpose, Profile, ScopeHandling};
+use crate::model::{Application, Approval, Confirmation, KeyPurpose, Profile, ScopeHandling};
 use crate::profile::{Dialect, ExpiresIn, ScopeSeparator, TokenMember};
 use crate::revocations::Bearings;
 
@@ -95,6 +95,10 @@ pub struct TokenResponse {
     pub scope: Option<String>,
     pub user_id: Option<Uuid>,
     pub issued_at: UnixSeconds,
+    /// Whether the access token needs a proof whenever it is used (RFC 9449 5).
+    pub is_dpop: bool,
+    /// For the client's next proof, if its proofs need one (RFC 9449 8.2).
+    pub dpop_nonce: Option<String>,
     /// For those who count, too.
     pub grant_type: GrantType,
     pub profile: Profile,
@@ -135,7 +139,10 @@ impl Serialize for TokenResponse {
                     });
                     entry(&mut members, "scope", scope)?;
                 }
-                TokenMember::TokenType => members.serialize_entry("token_type", dialect.token_type)?,
+                TokenMember::TokenType => {
+                    let token_type = if self.is_dpop { possession::DPOP } else { dialect.token_type };
+                    members.serialize_entry("token_type", token_type)?;
+                }
                 TokenMember::UserId => entry(&mut members, "userId", self.user_id)?,
             }
         }
@@ -156,6 +163,8 @@ struct Claims<'a> {
     #[serde(skip_serializing_if = "is_empty")]
     aud: Audience<'a>,
     client_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<&'a Confirmation>,
     exp: i64,
     iat: i64,
     iss: &'a str,
@@ -192,6 +201,8 @@ struct UserClaims<'a> {
     authentication_type: &'static str,
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<&'a Confirmation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     email_verified: Option<bool>,
@@ -224,6 +235,8 @@ struct UserClaims<'a> {
 #[derive(serde::Serialize)]
 struct OwnClaims<'a> {
     client_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<&'a Confirmation>,
     exp: UnixSeconds,
     /// The grant: revoking it ends every token of the family.
     gid: Uuid,
@@ -264,25 +277,35 @@ impl AuthorizationServer {
     }
 
     /// # Errors
-    /// `temporarily_unavailable` while the tenant's first key is still being made.
-    pub(super) fn issue(&self, issuer: &LocalIssuer, proof: &Proof) -> Result<TokenResponse, OAuthError> {
-        match proof {
-            Proof::Entity(entitlement) => self.issue_to_entity(issuer, entitlement),
+    /// `temporarily_unavailable` while the tenant's first key is still being made; `invalid_dpop_proof` if the application gets no
+    /// tokens that are good for whoever has them.
+    pub(super) fn issue(
+        &self,
+        issuer: &LocalIssuer,
+        proof: &Proof,
+        confirmation: Option<&Confirmation>,
+    ) -> Result<TokenResponse, OAuthError> {
+        let response = match proof {
+            Proof::Entity(entitlement) => self.issue_to_entity(issuer, entitlement, confirmation),
             Proof::User(grant) => match &grant.subject {
-                Holder::User(subject) => self.issue_to_user(issuer, grant, subject),
-                Holder::Application(application) => self.issue_to_application(issuer, grant, application),
+                Holder::User(subject) => self.issue_to_user(issuer, grant, (subject, confirmation)),
+                Holder::Application(application) => {
+                    self.issue_to_application(issuer, grant, (application, confirmation))
+                }
             },
-        }
+        }?;
+        let is_dpop = confirmation.is_some_and(|confirmation| confirmation.key.is_some());
+        Ok(TokenResponse { is_dpop, ..response })
     }
 
     fn issue_to_user(
         &self,
         issuer: &LocalIssuer,
         grant: &UserGrant,
-        subject: &Subject,
+        (subject, confirmation): (&Subject, Option<&Confirmation>),
     ) -> Result<TokenResponse, OAuthError> {
         let approval = &grant.approval;
-        let access_token = self.access_token_for(issuer, approval, subject, grant.at_most_for)?;
+        let access_token = self.access_token_for(issuer, approval, (subject, confirmation), grant.at_most_for)?;
         let id_token = if approval.has_scope(scopes::OPENID) {
             let nonce = grant.grant_type == GrantType::AuthorizationCode;
             let with = IdTokenBinding { access_token: Some(&access_token.text), code: None, nonce };
@@ -300,6 +323,8 @@ impl AuthorizationServer {
             scope: Some(approval.scopes.join(" ")).filter(|scope| !scope.is_empty()),
             user_id: Some(subject.user.id),
             issued_at: access_token.issued_at,
+            is_dpop: false,
+            dpop_nonce: None,
             grant_type: grant.grant_type,
             profile: issuer.tenant.profile,
         })
@@ -315,16 +340,17 @@ impl AuthorizationServer {
         approval: &Approval,
         subject: &Subject,
     ) -> Result<AccessToken, OAuthError> {
-        self.access_token_for(issuer, approval, subject, None)
+        self.access_token_for(issuer, approval, (subject, None), None)
     }
 
     fn access_token_for(
         &self,
         issuer: &LocalIssuer,
         approval: &Approval,
-        subject: &Subject,
+        (subject, confirmation): (&Subject, Option<&Confirmation>),
         at_most_for: Option<i64>,
     ) -> Result<AccessToken, OAuthError> {
+        possession::Demands::of_application(&subject.application).check(confirmation)?;
         let now = self.clock.now();
         let (tenant, user, application) = (&issuer.tenant, &subject.user, &subject.application);
         let dialect = issuer.dialect();
@@ -352,6 +378,7 @@ impl AuthorizationServer {
             auth_time: approval.authenticated_at,
             authentication_type: approval.authentication_type.as_str(),
             client_id: &application.client_id,
+            cnf: confirmation,
             email,
             email_verified: email.map(|_| user.email_verified),
             exp: now + at_most_for.map_or(lives_for, |at_most_for| at_most_for.min(lives_for)),
@@ -380,8 +407,9 @@ impl AuthorizationServer {
         &self,
         issuer: &LocalIssuer,
         grant: &UserGrant,
-        application: &Application,
+        (application, confirmation): (&Application, Option<&Confirmation>),
     ) -> Result<TokenResponse, OAuthError> {
+        possession::Demands::of_application(application).check(confirmation)?;
         let now = self.clock.now();
         let (tenant, dialect, approval) = (&issuer.tenant, issuer.dialect(), &grant.approval);
         let key = issuer
@@ -393,6 +421,7 @@ impl AuthorizationServer {
             Bearings { tenant_id: Some(tenant.id), client_id: Some(&application.client_id), ..Bearings::default() };
         let claims = OwnClaims {
             client_id: &application.client_id,
+            cnf: confirmation,
             exp: now + lives_for,
             gid: approval.grant_id,
             iat: self.revocations.earliest(now, &bearings),
@@ -414,12 +443,19 @@ impl AuthorizationServer {
             scope: Some(approval.scopes.join(" ")).filter(|scope| !scope.is_empty()),
             user_id: None,
             issued_at: now,
+            is_dpop: false,
+            dpop_nonce: None,
             grant_type: grant.grant_type,
             profile: tenant.profile,
         })
     }
 
-    fn issue_to_entity(&self, issuer: &LocalIssuer, entitlement: &Entitlement) -> Result<TokenResponse, OAuthError> {
+    fn issue_to_entity(
+        &self,
+        issuer: &LocalIssuer,
+        entitlement: &Entitlement,
+        confirmation: Option<&Confirmation>,
+    ) -> Result<TokenResponse, OAuthError> {
         let now = self.clock.now();
         let tenant = &issuer.tenant;
         let key = issuer
@@ -430,6 +466,7 @@ impl AuthorizationServer {
         let claims = Claims {
             aud: Audience(&entitlement.targets),
             client_id: &entitlement.client_id,
+            cnf: confirmation,
             exp: now + tenant.access_token_for,
             iat: self.revocations.earliest(now, &bearings),
             iss: &issuer.issuer,
@@ -449,6 +486,8 @@ impl AuthorizationServer {
             scope: entitlement.scope.clone(),
             user_id: None,
             issued_at: now,
+            is_dpop: false,
+            dpop_nonce: None,
             grant_type: entitlement.grant_type,
             profile: tenant.profile,
         })

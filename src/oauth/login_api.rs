@@ -228,7 +228,7 @@ impl AuthorizationServer {
             is_registered = self.directory.registration(user.id, application.id).await?.is_some();
             // F-034
             if login.wants_tokens && (is_registered || !application.settings.requires_registration) {
-                let asking = Asking { issuer, application, is_proven: false, peer: login.peer };
+                let asking = Asking { issuer, application, is_proven: false, peer: login.peer, confirmation: None };
                 tokens = Some(self.issue_to_login(&asking, &user, methods, login.device_name.as_deref()).await?);
             }
         }
@@ -258,6 +258,7 @@ impl AuthorizationServer {
             nonce: None,
             claims: None,
             audience: None,
+            bound_to: None,
             authentication_type: AuthenticationType::Password,
         };
         self.check_can_issue(asking.issuer, &approval)?;
@@ -275,7 +276,7 @@ impl AuthorizationServer {
         let grant_type = GrantType::Password;
         let subject = Holder::User(subject);
         let grant = UserGrant { grant_type, approval, subject, refresh_token, at_most_for: None };
-        let tokens = self.issue(asking.issuer, &Proof::User(Box::new(grant)))?;
+        let tokens = self.issue(asking.issuer, &Proof::User(Box::new(grant)), None)?;
         Event::TokenIssued.tell_of(&grant_id, &asking.application.client_id);
         Ok(tokens)
     }

@@ -15,7 +15,7 @@ use super::grant::GrantType;
 use super::keys::LocalIssuer;
 use super::{AuthorizationServer, scopes, user_claims};
 use crate::clock::UnixSeconds;
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, dpop};
 use crate::model::{ApplicationGrant, ResponseMode};
 use crate::profile::{Dialect, Endpoint};
 
@@ -55,7 +55,13 @@ impl AuthorizationServer {
             return Ok(Some(describe_shortly(&issuer).to_string().into()));
         }
         let enabled = self.enabled_grants(issuer.tenant.id).await;
-        Ok(Some(describe(&issuer, &enabled).to_string().into()))
+        let knows_certificates = self.keys.settings().knows_certificates;
+        let mut document = describe(&issuer, &enabled, knows_certificates);
+        if knows_certificates {
+            // RFC 8705 3.3
+            document["tls_client_certificate_bound_access_tokens"] = true.into();
+        }
+        Ok(Some(document.to_string().into()))
     }
 
     /// The key set of a tenant, or of the default one (RFC 7517). `None` for tenants that do not exist.
@@ -102,11 +108,20 @@ impl AuthorizationServer {
 }
 
 /// Every URL derives from the issuer. Members in alphabetical order.
-fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant]) -> Value {
+fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant], knows_certificates: bool) -> Value {
     let dialect = issuer.dialect();
     let url = |endpoint| format!("{}{}", issuer.base_url, dialect.path(endpoint));
     let algorithms = [&*issuer.tenant.id_token_algorithm];
-    let proofs: Vec<_> = AuthenticationMethod::ALL.map(AuthenticationMethod::as_str).into();
+    let is_possible = |method: &AuthenticationMethod| match method {
+        AuthenticationMethod::SelfSignedCertificate => knows_certificates,
+        AuthenticationMethod::ClientSecretBasic
+        | AuthenticationMethod::ClientSecretJwt
+        | AuthenticationMethod::ClientSecretPost
+        | AuthenticationMethod::None
+        | AuthenticationMethod::PrivateKeyJwt => true,
+    };
+    let proofs: Vec<_> =
+        AuthenticationMethod::ALL.into_iter().filter(is_possible).map(AuthenticationMethod::as_str).collect();
     let real_proofs: Vec<_> = proofs.iter().filter(|method| **method != "none").collect();
     let signed_by: Vec<_> = Algorithm::ALL.into_iter().map(Algorithm::as_str).collect();
     let mut claims: Vec<_> = TOKEN_CLAIMS.into_iter().chain(user_claims::ALL).collect();
@@ -124,6 +139,7 @@ fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant]) -> Value {
         "code_challenge_methods_supported": ["S256"],
         "device_authorization_endpoint": url(Endpoint::DeviceAuthorization),
         "display_values_supported": ["page"],
+        "dpop_signing_alg_values_supported": dpop::algorithms().collect::<Vec<_>>(),
         "end_session_endpoint": url(Endpoint::Logout),
         "frontchannel_logout_session_supported": true,
         "frontchannel_logout_supported": true,

@@ -25,6 +25,7 @@
 //! | RFC 8628 device grant | `device` |
 //! | RFC 8628 3.4 polling | `grant/device_code` |
 //! | RFC 9068 access tokens | `issue` |
+//! | RFC 9449 proofs of a key, RFC 8705 3 certificates | `possession` |
 //! | RFC 9700 2.1.1 constant nonces and challenges | `repetitions` |
 //! | OpenID Connect Core 2 ID tokens | `id_token` |
 //! | OpenID Connect Core 5.3 UserInfo | `userinfo` |
@@ -57,6 +58,7 @@ mod logout;
 mod metadata;
 mod own_account;
 mod parameters;
+mod possession;
 mod public_keys;
 mod refresh_tokens;
 mod repetitions;
@@ -77,6 +79,7 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use uuid::Uuid;
 
+pub use crate::jose::dpop::algorithms as dpop_algorithms;
 pub use client::Client;
 pub use consumer::{ConsumerTokens, WhoAmI};
 pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
@@ -93,6 +96,7 @@ pub use login_api::{ApiLogin, LoggedIn, LoginDetails, LoginRefusal, LoginStep};
 pub use logout::LogoutToTell;
 pub use own_account::{OwnAccount, PasswordRefusal};
 pub(crate) use parameters::{decode as form_decoded, encode as form_encoded};
+pub use possession::Sender;
 pub use tenant::Speaker;
 pub use token_api::{ApiRefresh, TokenRefusal, Voucher};
 pub use userinfo::UserInfo;
@@ -100,6 +104,7 @@ pub use userinfo::UserInfo;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::entropy::Entropy;
+use crate::jose::dpop::Nonces;
 use crate::revocations::Revocations;
 use crate::store::Store;
 
@@ -115,6 +120,8 @@ pub struct AuthorizationServer {
     repetitions: repetitions::Repetitions,
     /// Which grants the metadata lists.
     enabled: metadata::Enabled,
+    /// For proofs that need them.
+    dpop_nonces: Nonces,
     /// Makes refresh tokens follow one another.
     succession: hmac::Key,
     device_limits: device::DeviceLimits,
@@ -141,6 +148,8 @@ pub struct Settings {
     pub publish_for: i64,
     /// Seconds for which an old key stays published after its last use; never less than its last token lives.
     pub keep_for: i64,
+    /// Whether somebody tells of clients' certificates, so that tokens can be bound to them (RFC 8705).
+    pub knows_certificates: bool,
 }
 
 impl Settings {
@@ -150,6 +159,7 @@ impl Settings {
             default_tenant: None,
             publish_for: 600,
             keep_for: 0,
+            knows_certificates: false,
         }
     }
 
@@ -172,6 +182,7 @@ pub struct TokenRequest<'a> {
     pub body: &'a [u8],
     /// Who is connected, for counting wrong guesses.
     pub peer: Option<IpAddr>,
+    pub sender: Sender<'a>,
 }
 
 impl AuthorizationServer {
@@ -179,6 +190,7 @@ impl AuthorizationServer {
         Self {
             directory: on.directory,
             store: on.store,
+            dpop_nonces: Nonces::new(&on.keys.derived_key(b"faregate dpop nonces")),
             succession: hmac::Key::new(hmac::HMAC_SHA512, &on.keys.derived_key(b"faregate refresh tokens")),
             keys: on.keys,
             revocations: on.revocations,

@@ -63,7 +63,7 @@ impl AuthorizationServer {
     /// If the store does not answer.
     pub async fn account_of(&self, token: &str) -> Result<Option<OwnAccount>, OAuthError> {
         let Some(issuer) = self.issuer_of_token(token) else { return Ok(None) };
-        let Ok(believed) = self.verify_access_token(&issuer, token) else { return Ok(None) };
+        let Ok(believed) = self.verify_bearer_token(&issuer, token) else { return Ok(None) };
         let Some(user_id) = believed.user_id() else { return Ok(None) };
         let client = self.find_client(issuer.tenant.id, believed.text("client_id").unwrap_or_default()).await?;
         let is_own = match client {

@@ -57,7 +57,7 @@ impl AuthorizationServer {
         let stored = RefreshToken {
             id: new.id,
             hash: ClientSecret::hash(&new.text),
-            approval: approval.clone(),
+            approval: Approval { bound_to: asking.binds(), ..approval.clone() },
             created_at: now,
             last_used_at: now,
             expires_at,

@@ -12,7 +12,7 @@ use super::interaction::{BrowserRequest, Step};
 use super::keys::LocalIssuer;
 use super::login::Endpoint;
 use super::parameters::Parameters;
-use super::{AuthorizationServer, TokenRequest};
+use super::{AuthorizationServer, Sender, TokenRequest};
 use crate::directory::redirect_uri::is_configured_origin;
 use crate::profile::{Dialect, Endpoint as Called, Spoken};
 
@@ -173,6 +173,7 @@ impl AuthorizationServer {
             tenant_path: request.tenant_path,
             body: &[],
             peer: request.peer,
+            sender: Sender::default(),
         };
         self.resolve_tenant(&named, parameters, parameters.find("client_id")).await
     }
@@ -226,7 +227,7 @@ impl AuthorizationServer {
 pub(super) fn bearer<'a>(request: &TokenRequest<'a>) -> Option<&'a str> {
     let [header] = request.authorization else { return None };
     let (scheme, token) = std::str::from_utf8(header).ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Bearer").then_some(token)
+    (scheme.eq_ignore_ascii_case("Bearer") || scheme.eq_ignore_ascii_case("DPoP")).then_some(token)
 }
 
 fn no_tenant() -> OAuthError {

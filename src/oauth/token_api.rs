@@ -94,11 +94,12 @@ impl AuthorizationServer {
         if refresh.access_token.is_some_and(|token| !belongs(&issuer, token, approval, &application.client_id)) {
             return Err(TokenRefusal::AccessToken);
         }
-        let asking = Asking { issuer: &issuer, application: &application, is_proven, peer: refresh.peer };
+        let asking =
+            Asking { issuer: &issuer, application: &application, is_proven, peer: refresh.peer, confirmation: None };
         let mut grant = self.redeem_bare_refresh_token(&asking, refresh.refresh_token, refresh.at_most_for).await?;
         let kept = || NewRefreshToken { id: stored.id, text: refresh.refresh_token.to_owned() };
         grant.refresh_token.get_or_insert_with(kept);
-        let tokens = self.issue(&issuer, &Proof::User(Box::new(grant)))?;
+        let tokens = self.issue(&issuer, &Proof::User(Box::new(grant)), None)?;
         Event::TokenRefreshed.tell_of(&approval.grant_id.to_string(), &application.client_id);
         Ok(tokens)
     }
@@ -116,7 +117,7 @@ impl AuthorizationServer {
         refresh_token: Option<&str>,
     ) -> Result<TokenResponse, TokenRefusal> {
         let issuer = self.issuer_of_token(token).ok_or(TokenRefusal::NotAllowed)?;
-        let believed = self.verify_access_token(&issuer, token).map_err(|_| TokenRefusal::NotAllowed)?;
+        let believed = self.verify_bearer_token(&issuer, token).map_err(|_| TokenRefusal::NotAllowed)?;
         let user_id = believed.user_id().ok_or(TokenRefusal::NotAllowed)?;
         let first = self.find_client(issuer.tenant.id, believed.text("client_id").unwrap_or_default()).await?;
         let Some(Client::Application(first)) = first else { return Err(TokenRefusal::NotAllowed) };
@@ -132,7 +133,7 @@ impl AuthorizationServer {
         if subject.registration.is_none() {
             return Err(TokenRefusal::NoPlace);
         }
-        let asking = Asking { issuer: &issuer, application: &second, is_proven: false, peer: None };
+        let asking = Asking { issuer: &issuer, application: &second, is_proven: false, peer: None, confirmation: None };
         let refresh_token = match refresh_token {
             None => None,
             Some(text) => {
@@ -147,7 +148,7 @@ impl AuthorizationServer {
         let grant_type = GrantType::Password;
         let subject = Holder::User(subject);
         let grant = UserGrant { grant_type, approval, subject, refresh_token, at_most_for };
-        let tokens = self.issue(&issuer, &Proof::User(Box::new(grant)))?;
+        let tokens = self.issue(&issuer, &Proof::User(Box::new(grant)), None)?;
         Event::TokenIssued.tell_of(&grant_id, &second.client_id);
         Ok(tokens)
     }
@@ -244,6 +245,7 @@ fn approval_of(believed: &Believed, user_id: Uuid, application: &Arc<Application
         nonce: None,
         claims: None,
         audience: None,
+        bound_to: None,
         authentication_type: AuthenticationType::SingleSignOn,
     })
 }

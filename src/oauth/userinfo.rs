@@ -11,10 +11,10 @@ use super::client::{Client, Subject};
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
-use super::{AuthorizationServer, TokenRequest, scopes, user_claims};
+use super::{AuthorizationServer, TokenRequest, possession, scopes, user_claims};
 use crate::jose::TokenType;
 use crate::model::{KeyPurpose, ScopeHandling};
-use crate::profile::Dialect;
+use crate::profile::{Dialect, Endpoint};
 
 /// The claims, or a JWT that says them if the client registered for that.
 pub enum UserInfo {
@@ -30,7 +30,7 @@ impl AuthorizationServer {
     /// `invalid_token` without a good token (RFC 6750 3.1), `insufficient_scope` if it is none of OpenID Connect's.
     pub async fn userinfo(&self, request: &TokenRequest<'_>) -> Result<UserInfo, OAuthError> {
         let form = Parameters::parse(request.body)?;
-        let token = find_token(request, &form)?;
+        let (token, is_dpop) = find_token(request, &form)?;
         let issuer = match self.issuer_of_token(&token) {
             Some(issuer) => issuer,
             None => self.resolve_tenant(request, &form, None).await?,
@@ -39,6 +39,8 @@ impl AuthorizationServer {
             return Err(access_tokens::invalid());
         }
         let believed = self.verify_access_token(&issuer, &token)?;
+        let presented = (&believed, &*token, is_dpop);
+        self.check_holder(&issuer, Endpoint::UserInfo, &request.sender, presented).await?;
         let subject = self.subject_of_token(&issuer, &believed).await?;
         let claims = claims(&subject, &believed, issuer.dialect());
         if subject.application.settings.userinfo_algorithm.is_none() {
@@ -85,11 +87,12 @@ impl AuthorizationServer {
     }
 }
 
-/// RFC 6750 2.1 and 2.2: from the header or the form, and not from both.
-fn find_token<'a>(request: &TokenRequest<'a>, form: &'a Parameters<'a>) -> Result<Cow<'a, str>, OAuthError> {
+/// RFC 6750 2.1 and 2.2: from the header or the form, and not from both; and whether it is said to be bound to a key
+/// (RFC 9449 7.1).
+fn find_token<'a>(request: &TokenRequest<'a>, form: &'a Parameters<'a>) -> Result<(Cow<'a, str>, bool), OAuthError> {
     let in_body = form.find("access_token");
     match (request.authorization, in_body) {
-        ([], Some(token)) => Ok(token.into()),
+        ([], Some(token)) => Ok((token.into(), false)),
         ([], None) => {
             Err(OAuthError::invalid_token(ErrorReason::AccessTokenRequired, "The request has no access token."))
         }
@@ -100,8 +103,9 @@ fn find_token<'a>(request: &TokenRequest<'a>, form: &'a Parameters<'a>) -> Resul
         ([header], None) => {
             let text = std::str::from_utf8(header).map_err(|_| access_tokens::malformed())?;
             let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-            let is_bearer = scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty();
-            if is_bearer { Ok(token.to_owned().into()) } else { Err(access_tokens::malformed()) }
+            let is_dpop = scheme.eq_ignore_ascii_case(possession::DPOP);
+            let is_known = (is_dpop || scheme.eq_ignore_ascii_case("Bearer")) && !token.is_empty();
+            if is_known { Ok((token.to_owned().into(), is_dpop)) } else { Err(access_tokens::malformed()) }
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::directory::Directory;
 use crate::enforce::{Issuer, Minter, Signer, Trusted, Unknown};
 use crate::gateway::forwarded::{self, ForwardedKeys};
 use crate::gateway::resources::{self, Resources};
-use crate::gateway::{Answer, Embedded, Endpoints, Peer, RequestId};
+use crate::gateway::{Answer, ClientCertificate, Embedded, Endpoints, Peer, RequestId};
 use crate::issuers;
 use crate::jose::Algorithm;
 use crate::metrics::Metrics;
@@ -120,6 +120,9 @@ pub(super) fn embedded(
         Box::pin(async move {
             if let Some(Peer(Some(address))) = request.extensions_mut().remove::<Peer>() {
                 request.extensions_mut().insert(web::PeerAddress(address));
+            }
+            if let Some(ClientCertificate(thumbprint)) = request.extensions_mut().remove() {
+                request.extensions_mut().insert(web::ClientCertificate(thumbprint));
             }
             if let Some(id) = request.extensions_mut().remove::<RequestId>() {
                 request.extensions_mut().insert(web::RequestId(id.as_str().to_owned()));

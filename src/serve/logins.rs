@@ -22,7 +22,7 @@ use crate::gateway::{Answer, Endpoints as OwnPaths, RequestId};
 use crate::issuers::{Fetcher, Outbound, SignIn};
 use crate::jose::Sealing;
 use crate::metrics::Metrics;
-use crate::oauth::{AuthorizationServer, TokenRequest, form_encoded};
+use crate::oauth::{AuthorizationServer, Sender, TokenRequest, form_encoded};
 use crate::secret::Secret;
 use crate::web;
 
@@ -135,6 +135,7 @@ impl OwnTenant {
             tenant_path: Some(&tenant),
             body: body.expose().as_bytes(),
             peer: None,
+            sender: Sender::default(),
         };
         let answer = self.server.token(&request).await.map_err(|error| {
             let code = error.code.as_str();

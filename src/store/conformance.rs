@@ -216,6 +216,7 @@ fn approval(grant: u8) -> Approval {
         acr: None,
         nonce: None,
         claims: None,
+        bound_to: None,
         authentication_type: AuthenticationType::Password,
     }
 }

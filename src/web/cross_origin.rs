@@ -19,7 +19,7 @@ pub(super) async fn preflight(headers: HeaderMap) -> Response {
         (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("authorization, content-type, x-fusionauth-tenantid"),
+            HeaderValue::from_static("authorization, content-type, dpop, x-fusionauth-tenantid"),
         ),
         (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE),
     ];
@@ -34,8 +34,10 @@ pub(super) async fn preflight(headers: HeaderMap) -> Response {
 /// Lets the script read the answer, refusals too: it has to know why.
 pub(super) async fn open(mut response: Response) -> Response {
     const READABLE: HeaderValue = HeaderValue::from_static("www-authenticate, retry-after");
+    const WITH_NONCE: HeaderValue = HeaderValue::from_static("www-authenticate, retry-after, dpop-nonce");
     let headers = response.headers_mut();
+    let readable = if headers.contains_key("dpop-nonce") { WITH_NONCE } else { READABLE };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, EVERY_ORIGIN);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, READABLE);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, readable);
     response
 }

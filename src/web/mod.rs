@@ -79,6 +79,17 @@ const TENANT_REST: &str = "/{tenant}/oauth2/**";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub IpAddr);
 
+/// The certificate that the sender of a request showed, as whoever accepted the connection knows it: SHA-256 in base64url.
+/// An extension of the request (rule H8).
+#[derive(Clone, Debug)]
+pub struct ClientCertificate(pub String);
+
+impl ClientCertificate {
+    fn of(extensions: &axum::http::Extensions) -> Option<&str> {
+        extensions.get::<Self>().map(|certificate| certificate.0.as_str())
+    }
+}
+
 /// What the gateway calls the request, for the person who reads an error page: a request extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);

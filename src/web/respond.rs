@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::oauth::{ErrorCode, ErrorReason, OAuthError, Reused, TokenResponse, UserInfo};
+use crate::oauth::{self, ErrorCode, ErrorReason, OAuthError, Reused, TokenResponse, UserInfo};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -66,8 +66,10 @@ pub(super) fn token(result: Result<TokenResponse, OAuthError>) -> Response {
         Err(error) => return refuse(ENDPOINT, &error),
     };
     let issued = Issued { grant_type: token.grant_type.as_str(), profile: token.profile.as_str() };
+    let nonce = token.dpop_nonce.clone();
     let mut response = Json(token).into_response();
     forbid_storing(response.headers_mut());
+    set_nonce(response.headers_mut(), nonce.as_deref());
     response.extensions_mut().insert(Outcome { endpoint: ENDPOINT, error: None, issued: Some(issued) });
     response
 }
@@ -112,6 +114,10 @@ pub(super) fn userinfo(result: Result<UserInfo, OAuthError>) -> Response {
         Err(error) => error,
     };
     let mut response = refuse(ENDPOINT, &error);
+    // Where a token is used a bad proof is a bad credential (RFC 9449 7.1).
+    if error.code == ErrorCode::InvalidDpopProof {
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+    }
     if let Some(challenge) = bearer_challenge(&error) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
@@ -122,6 +128,15 @@ pub(super) fn userinfo(result: Result<UserInfo, OAuthError>) -> Response {
 fn bearer_challenge(error: &OAuthError) -> Option<HeaderValue> {
     let realm = r#"Bearer realm="userinfo""#;
     let challenge = match (error.code, error.reason) {
+        // RFC 9449 7.1
+        (ErrorCode::InvalidDpopProof, _) => {
+            let algorithms = oauth::dpop_algorithms().collect::<Vec<_>>().join(" ");
+            format!(
+                r#"DPoP realm="userinfo", error="{}", error_description="{}", algs="{algorithms}""#,
+                error.code.as_str(),
+                error.description
+            )
+        }
         (ErrorCode::InvalidToken, Some(ErrorReason::AccessTokenRequired)) => realm.to_owned(),
         (ErrorCode::InvalidToken | ErrorCode::InvalidRequest, _) => {
             format!(r#"{realm}, error="{}", error_description="{}""#, error.code.as_str(), error.description)
@@ -182,6 +197,7 @@ pub(super) fn refuse(endpoint: &'static str, error: &OAuthError) -> Response {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     forbid_storing(headers);
+    set_nonce(headers, error.dpop_nonce.as_deref());
     let outcome = Outcome { endpoint, error: Some(error.code.as_str()), issued: None };
     response.extensions_mut().insert(outcome);
     if let Some(reused) = error.reused {
@@ -259,6 +275,13 @@ pub(super) async fn harden(mut response: Response) -> Response {
     ];
     response.headers_mut().extend(FIELDS);
     response
+}
+
+/// RFC 9449 8.1
+fn set_nonce(headers: &mut HeaderMap, nonce: Option<&str>) {
+    if let Some(nonce) = nonce.and_then(|nonce| HeaderValue::from_str(nonce).ok()) {
+        headers.insert(HeaderName::from_static("dpop-nonce"), nonce);
+    }
 }
 
 fn forbid_storing(headers: &mut HeaderMap) {

@@ -4,19 +4,21 @@ use std::net::IpAddr;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::{MAX_BODY_BYTES, PeerAddress, respond};
-use crate::oauth::{ErrorCode, ErrorReason, OAuthError, TokenRequest};
+use super::{ClientCertificate, MAX_BODY_BYTES, PeerAddress, respond};
+use crate::oauth::{ErrorCode, ErrorReason, OAuthError, Sender, TokenRequest};
 
 /// What was sent.
 pub(super) struct Sent {
+    method: Method,
     headers: HeaderMap,
     tenant_path: Option<String>,
     parameters: Bytes,
     peer: Option<IpAddr>,
+    certificate: Option<ClientCertificate>,
 }
 
 impl Sent {
@@ -36,7 +38,9 @@ impl Sent {
             return Err(respond::plain(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description));
         };
         let peer = head.extensions.get::<PeerAddress>().map(|peer| peer.0);
-        Ok(Self { headers: head.headers, tenant_path: tenant.map(|Path(tenant)| tenant), parameters, peer })
+        let tenant_path = tenant.map(|Path(tenant)| tenant);
+        let certificate = head.extensions.get().cloned();
+        Ok(Self { method: head.method, headers: head.headers, tenant_path, parameters, peer, certificate })
     }
 
     /// The parameters of a GET.
@@ -47,6 +51,8 @@ impl Sent {
             parameters: Bytes::copy_from_slice(query.as_bytes()),
             tenant_path: tenant.map(|Path(tenant)| tenant),
             peer: head.extensions.get::<PeerAddress>().map(|peer| peer.0),
+            certificate: head.extensions.get().cloned(),
+            method: head.method,
             headers: head.headers,
         }
     }
@@ -74,6 +80,11 @@ impl Sent {
         fields
     }
 
+    /// Every proof of a key.
+    pub(super) fn proofs(&self) -> Vec<&[u8]> {
+        self.headers.get_all("dpop").iter().map(AsRef::as_ref).collect()
+    }
+
     pub(super) fn request<'a>(&'a self, authorization: &'a [&'a [u8]]) -> TokenRequest<'a> {
         TokenRequest {
             authorization,
@@ -81,6 +92,11 @@ impl Sent {
             tenant_path: self.tenant_path.as_deref(),
             body: &self.parameters,
             peer: self.peer,
+            sender: Sender {
+                method: self.method.as_str(),
+                proofs: &[],
+                certificate: self.certificate.as_ref().map(|certificate| certificate.0.as_str()),
+            },
         }
     }
 }

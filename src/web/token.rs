@@ -7,8 +7,8 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::{MAX_BODY_BYTES, PeerAddress, respond};
-use crate::oauth::{AuthorizationServer, ErrorCode, ErrorReason, OAuthError, TokenRequest};
+use super::{ClientCertificate, MAX_BODY_BYTES, PeerAddress, respond};
+use crate::oauth::{AuthorizationServer, ErrorCode, ErrorReason, OAuthError, Sender, TokenRequest};
 
 pub(super) async fn post(
     State(server): State<Arc<AuthorizationServer>>,
@@ -26,12 +26,14 @@ pub(super) async fn post(
         return respond::plain(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description);
     };
     let authorization: Vec<_> = head.headers.get_all(header::AUTHORIZATION).iter().map(AsRef::as_ref).collect();
+    let proofs: Vec<_> = head.headers.get_all("dpop").iter().map(AsRef::as_ref).collect();
     let request = TokenRequest {
         authorization: &authorization,
         tenant_header: head.headers.get("x-fusionauth-tenantid").map(AsRef::as_ref),
         tenant_path: tenant.as_ref().map(|Path(tenant)| tenant.as_str()),
         body: &body,
         peer: head.extensions.get::<PeerAddress>().map(|peer| peer.0),
+        sender: Sender { proofs: &proofs, certificate: ClientCertificate::of(&head.extensions), ..Sender::default() },
     };
     respond::token(server.token(&request).await)
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{MAX_BODY_BYTES, PeerAddress, respond, sent};
 use crate::oauth::{
-    AuthorizationServer, ErrorCode, ErrorReason, OAuthError, Speaker, TokenRequest, form_decoded, form_encoded,
+    AuthorizationServer, ErrorCode, ErrorReason, OAuthError, Sender, Speaker, TokenRequest, form_decoded, form_encoded,
 };
 use crate::profile::{Dialect, ScopeSeparator, Spoken, is_spoken_somewhere};
 
@@ -100,6 +100,7 @@ async fn translated(
             tenant_path: None,
             body: &parameters,
             peer: head.extensions.get::<PeerAddress>().map(|peer: &PeerAddress| -> IpAddr { peer.0 }),
+            sender: Sender::default(),
         };
         server.speaker(spoken, &asked).await
     };

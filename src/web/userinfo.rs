@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::respond;
 use super::sent::Sent;
-use crate::oauth::AuthorizationServer;
+use crate::oauth::{AuthorizationServer, Sender, TokenRequest};
 
 /// Nothing is taken from the query (F12).
 pub(super) async fn get(
@@ -36,5 +36,8 @@ pub(super) async fn post(
 
 async fn answer(server: &AuthorizationServer, sent: &Sent) -> Response {
     let authorization = sent.authorization();
-    respond::userinfo(server.userinfo(&sent.request(&authorization)).await)
+    let proofs = sent.proofs();
+    let request = sent.request(&authorization);
+    let sender = Sender { proofs: &proofs, ..request.sender };
+    respond::userinfo(server.userinfo(&TokenRequest { sender, ..request }).await)
 }

@@ -28,6 +28,7 @@ fn approval(number: u32) -> Approval {
         acr: None,
         nonce: Some("n-0S6_WzA2Mj".to_owned()),
         claims: None,
+        bound_to: None,
         authentication_type: AuthenticationType::Password,
     }
 }

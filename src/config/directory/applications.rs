@@ -53,6 +53,9 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "response_modes",
     "owner",
     "roles",
+    "dpop_bound_access_tokens",
+    "dpop_nonce",
+    "certificate_bound_access_tokens",
 ];
 pub(in crate::config) const ROLE_KEYS: &[&str] = &["description", "default"];
 pub(in crate::config) const SCOPE_KEYS: &[&str] = &["description", "required", "consent_message", "consent_detail"];
@@ -152,6 +155,9 @@ fn settings(fields: &Fields<'_>, is_public: bool, check: &mut Check<'_>) -> Appl
         ("generate_refresh_tokens", &mut settings.generates_refresh_tokens),
         ("require_registration", &mut settings.requires_registration),
         ("debug", &mut settings.debug),
+        ("dpop_bound_access_tokens", &mut settings.dpop_bound_access_tokens),
+        ("dpop_nonce", &mut settings.dpop_nonce),
+        ("certificate_bound_access_tokens", &mut settings.certificate_bound_access_tokens),
     ] {
         if let Some(value) = fields.boolean(key, check) {
             *field = value;

@@ -70,6 +70,7 @@ async fn world() -> World {
             acr: None,
             nonce: None,
             claims: None,
+            bound_to: None,
             authentication_type: AuthenticationType::Password,
         };
         let token = RefreshToken {

@@ -50,6 +50,7 @@ impl AuthorizationServer {
             acr: Some(person.acr().to_owned()),
             nonce: asked.nonce,
             claims: asked.claims,
+            bound_to: asked.bound_to,
             authentication_type: match person.is_fresh {
                 true => AuthenticationType::Password,
                 false => AuthenticationType::SingleSignOn,

@@ -6,6 +6,7 @@
 mod answer;
 mod client;
 mod device;
+mod dpop;
 mod openid;
 mod pkce;
 mod prompt;
@@ -28,13 +29,13 @@ use super::keys::LocalIssuer;
 use super::login::{Endpoint, Entered, Freshness, MOST_ADDRESS_BYTES, Place};
 use super::parameters::{Parameters, encode};
 use super::session::SignedIn;
-use crate::model::{Application, Relationship, ResponseMode};
+use crate::model::{Application, Confirmation, Relationship, ResponseMode};
 use crate::profile::Dialect;
 use prompt::Prompt;
 use response::ResponseType;
 
 /// The parameters that belong to a request: our pages send them again, and nothing else.
-const PARAMETERS: [&str; 29] = [
+const PARAMETERS: [&str; 30] = [
     "client_id",
     "tenantId",
     "redirect_uri",
@@ -46,6 +47,7 @@ const PARAMETERS: [&str; 29] = [
     "nonce",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
     "prompt",
     "max_age",
     "display",
@@ -81,6 +83,8 @@ pub(super) struct Party {
 struct Asked {
     response_type: ResponseType,
     code_challenge: Option<String>,
+    /// The key that the code is bound to.
+    bound_to: Option<Confirmation>,
     nonce: Option<String>,
     prompt: Prompt,
     max_age: Option<i64>,
@@ -194,6 +198,7 @@ impl AuthorizationServer {
         response::check_grant(response_type, &party.application)?; //                      RFC 6749 4.1.2.1, A8
         response::check_mode(parameters, response_type, settings)?; //                     Multiple Response Types 2.1
         let code_challenge = pkce::check(parameters, response_type, &party.application)?; // RFC 7636 4.3, 4.4.1
+        let bound_to = dpop::check(parameters, response_type, &party.application)?; //     RFC 9449 10, H5
         let prompt = prompt::check(parameters)?; //                                        OpenID Connect Core 3.1.2.1
         let max_age = prompt::check_max_age(parameters)?; //                               OpenID Connect Core 3.1.2.1
         let second_factor = prompt::asks_for_second_factor(parameters, dialect); //        RFC 9470 4, 5
@@ -207,6 +212,7 @@ impl AuthorizationServer {
         Ok(Asked {
             response_type,
             code_challenge,
+            bound_to,
             nonce,
             prompt,
             max_age,

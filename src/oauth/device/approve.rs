@@ -61,7 +61,7 @@ impl AuthorizationServer {
             peer: request.peer,
             session_id: None,
         };
-        let token = self.verify_access_token(&issuer, token)?;
+        let token = self.verify_bearer_token(&issuer, token)?;
         let user = self.holder(&token, application).await?;
         let code = self.find_by_user_code(issuer.tenant.id, Some(application.id), typed).await?;
         check_consent(&token, &code, application)?;
@@ -117,6 +117,7 @@ impl AuthorizationServer {
             acr: token.text("acr").map(str::to_owned),
             nonce: None,
             claims: None,
+            bound_to: None,
             authentication_type: AuthenticationType::SingleSignOn,
         }
     }

@@ -168,6 +168,7 @@ impl AuthorizationServer {
             acr: Some(person.acr().to_owned()),
             nonce: None,
             claims: None,
+            bound_to: None,
             authentication_type: match &person.session {
                 Some(session) if session.created_at < code.created_at => AuthenticationType::SingleSignOn,
                 Some(_) | None => AuthenticationType::Password,

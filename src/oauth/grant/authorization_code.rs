@@ -53,6 +53,7 @@ impl AuthorizationServer {
             presented => check_redirect_uri(&code, presented)?,
         }
         pkce::check(code.code_challenge.as_deref(), request.code_verifier)?;
+        asking.check_holds(code.approval.bound_to.as_ref())?;
         if code.redeemed_at.is_some() {
             return Err(self.refuse_replay(asking, &code).await?);
         }

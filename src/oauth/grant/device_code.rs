@@ -104,6 +104,7 @@ impl AuthorizationServer {
             audience: device.audience.clone(),
             nonce: None,
             claims: None,
+            bound_to: None,
             ..by.clone()
         };
         self.approve_device_code(device.id, &approval).await

@@ -23,10 +23,10 @@ use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::issue::{Proof, TokenResponse};
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
-use super::{AuthorizationServer, TokenRequest};
+use super::{AuthorizationServer, TokenRequest, possession};
 use crate::events::{self, Event};
-use crate::model::{Application, ApplicationGrant};
-use crate::profile::Dialect;
+use crate::model::{Application, ApplicationGrant, Confirmation};
+use crate::profile::{Dialect, Endpoint};
 
 pub use client_credentials::{Granted, granted_now};
 
@@ -83,6 +83,27 @@ pub(super) struct Asking<'a> {
     /// Whether the client authenticated.
     pub is_proven: bool,
     pub peer: Option<IpAddr>,
+    /// What it proved that it has, beside what it authenticates with.
+    pub confirmation: Option<&'a Confirmation>,
+}
+
+impl Asking<'_> {
+    /// What the refresh tokens of this grant are bound to: those of clients that authenticate are bound to that already
+    /// (RFC 9449 5, rule H6).
+    pub(super) fn binds(&self) -> Option<Confirmation> {
+        self.confirmation.filter(|_| !self.is_proven).cloned()
+    }
+
+    /// # Errors
+    /// `invalid_grant` unless the client proved that it has what the grant is bound to (rules H5, H6).
+    pub(super) fn check_holds(&self, bound_to: Option<&Confirmation>) -> Result<(), OAuthError> {
+        let holds = match (bound_to, self.confirmation) {
+            (None, _) => true,
+            (Some(bound_to), Some(shown)) => shown.covers(bound_to),
+            (Some(_), None) => false,
+        };
+        if holds { Ok(()) } else { Err(possession::other_key()) }
+    }
 }
 
 impl AuthorizationServer {
@@ -115,23 +136,32 @@ impl AuthorizationServer {
         let client = identified.require(uses_pkce)?;
         // 3. May this client use the grant?
         check_allowed(&client, grant_type, issuer.dialect())?;
-        // 4. What does the grant entitle to?
+        // 4. What does it have?
+        let demands = possession::Demands::of(&client.client);
+        let confirmation = self.confirm(issuer, Endpoint::Token, (&request.sender, demands)).await?;
+        // 5. What does the grant entitle to?
         let proof = match &client.client {
             Client::Entity(entity) => {
                 let request = client_credentials::Request::parse(form)?;
                 Proof::Entity(self.redeem_client_credentials(entity, request).await?)
             }
             Client::Application(application) => {
-                let asking = Asking { issuer, application, is_proven: client.is_proven(), peer: request.peer };
+                let asking = Asking {
+                    issuer,
+                    application,
+                    is_proven: client.is_proven(),
+                    peer: request.peer,
+                    confirmation: confirmation.as_ref(),
+                };
                 let outcome = self.redeem(grant_type, &asking, form).await;
                 let outcome = outcome.inspect_err(|error| tell_lost_device(&asking, grant_type, error));
                 outcome.inspect_err(|error| tell_debugger(application, grant_type, error))?
             }
         };
-        // 5. The tokens.
-        let response = self.issue(issuer, &proof)?;
+        // 6. The tokens.
+        let response = self.issue(issuer, &proof, confirmation.as_ref())?;
         tell(&proof, client.client.client_id(), issuer.dialect());
-        Ok(response)
+        Ok(TokenResponse { dpop_nonce: demands.nonce.then(|| self.dpop_nonce()), ..response })
     }
 
     async fn redeem(

@@ -49,6 +49,7 @@ impl AuthorizationServer {
             acr: None,
             nonce: None,
             claims: None,
+            bound_to: None,
             authentication_type: AuthenticationType::ClientCredentials,
         };
         self.check_can_issue(asking.issuer, &approval)?;

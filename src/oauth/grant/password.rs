@@ -109,6 +109,7 @@ impl AuthorizationServer {
             acr: Some(if has_second_factor { "2" } else { "1" }.to_owned()),
             nonce: None,
             claims: None,
+            bound_to: None,
             authentication_type: AuthenticationType::Password,
         };
         let ended = || OAuthError::invalid_grant(ErrorReason::LoginPrevented, "The login ended meanwhile.");

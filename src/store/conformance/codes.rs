@@ -31,6 +31,7 @@ async fn a_code_survives_the_trip(store: Shared) {
             acr: Some("urn:x".to_owned()),
             nonce: Some("n ü \" '".to_owned()),
             claims: Some(json!({"userinfo": {"email": null}, "id_token": {"acr": {"values": ["a"]}}})),
+            bound_to: None,
             authentication_type: AuthenticationType::SingleSignOn,
             ..code(50).approval
         },

@@ -3,6 +3,7 @@
 mod admin;
 mod binding;
 mod browser_login;
+mod certificates;
 mod cors;
 mod embedded;
 mod enforcement;

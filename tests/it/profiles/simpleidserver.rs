@@ -446,7 +446,7 @@ async fn the_metadata_lists_what_exists() {
         }
     }
     let text = metadata.to_string();
-    for absent in ["ciba", "uma", "par", "pushed_authorization", "token-exchange", "dpop", "registration_endpoint"] {
+    for absent in ["ciba", "uma", "par", "pushed_authorization", "token-exchange", "registration_endpoint"] {
         assert!(!text.contains(&format!("\"{absent}")), "{absent}: {text}");
     }
     assert_eq!(metadata["authorization_response_iss_parameter_supported"], Value::Bool(false));

@@ -123,6 +123,7 @@ async fn decide_of(server: &TestServer, application_id: Uuid, user_code: &str, a
         acr: None,
         nonce: None,
         claims: None,
+        bound_to: None,
         authentication_type: AuthenticationType::Password,
     };
     let approval = approves.then_some(&approval);

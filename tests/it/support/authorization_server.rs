@@ -247,6 +247,12 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// With what whoever accepted the connection knows.
+    pub fn extension<T: Clone + Send + Sync + 'static>(mut self, extension: T) -> Self {
+        self.request = self.request.extension(extension);
+        self
+    }
+
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self

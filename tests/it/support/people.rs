@@ -198,6 +198,7 @@ pub fn approval(client_id: &str, scope: &str) -> Approval {
         acr: Some("1".to_owned()),
         nonce: Some("n-0S6_WzA2Mj".to_owned()),
         claims: None,
+        bound_to: None,
         authentication_type: AuthenticationType::Password,
     }
 }
