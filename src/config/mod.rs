@@ -199,10 +199,13 @@ pub fn admin_listener(path: &Path, environment: &Environment) -> Result<Option<S
     let text = text_of(path, "give the path of a configuration file, or the address of its admin listener")?;
     let source = Source::new(&path.display().to_string(), &text);
     let base = path.parent().unwrap_or(Path::new(""));
-    let document = document::read(&text, &source, environment, base);
+    let read = |text: &str| document::read(text, &source, environment, base).root;
+    // Where the rest is no YAML, the line may still be one.
+    let alone = || read(text.lines().find(|line| line.starts_with("admin:"))?);
+    let root = read(&text).or_else(alone);
     let mut check = Check::new(&source, base, Vec::new());
     let empty = Node { span: Span::default(), value: node::Value::Map(Vec::new()) };
-    let root = document.root.filter(|root| matches!(root.value, node::Value::Map(_))).unwrap_or(empty);
+    let root = root.filter(|root| matches!(root.value, node::Value::Map(_))).unwrap_or(empty);
     let admin = Fields::open(&root, SECTIONS, &mut check).and_then(|fields| fields.find("admin"));
     Ok(admin::check(admin, &[], root.span, &mut check))
 }
