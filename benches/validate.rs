@@ -3,9 +3,11 @@
 
 use std::future::Future as _;
 use std::hint::black_box;
+use std::net::Ipv4Addr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
@@ -20,6 +22,7 @@ use faregate::enforce::{
     Accepted, Demand, Enforcer, Guard, Issuer, Permit, Pseudonyms, Refusal, Request, Sender, TokenCache, Trusted,
     Unknown,
 };
+use faregate::gateway::{Quotas, Rate};
 use faregate::jose::{Algorithm, Expectations, KeySet, SigningKey, TokenType, verify};
 use faregate::policy::{NoParameters, Policy, Rule, RuleSet, parse_rule};
 use http::{HeaderMap, HeaderValue, Method};
@@ -250,5 +253,30 @@ fn refused(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, cold, cached, refused);
+/// What a rate limit adds to a request: its key, and the count of it.
+fn limited(criterion: &mut Criterion) {
+    let quotas = Quotas::default();
+    let rate = Rate::new(1_000_000_000, Duration::from_secs(1), 1_000_000_000);
+    let seed = quotas.key("/api/**");
+    let mut group = criterion.benchmark_group("limited");
+    group.bench_function("one client", |bencher| {
+        let now = Instant::now();
+        bencher.iter(|| {
+            let key = quotas.key((seed, "client", black_box(ISSUER), black_box("reporting")));
+            quotas.take(key, &rate, now).unwrap()
+        });
+    });
+    let slow = Rate::new(1, Duration::from_secs(1), 10);
+    let mut address = 0_u32;
+    group.bench_function("a million addresses", |bencher| {
+        let now = Instant::now();
+        bencher.iter(|| {
+            address = (address + 7919) % 1_000_000;
+            quotas.take(quotas.key((seed, Ipv4Addr::from_bits(address))), &slow, now).is_ok()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, cold, cached, refused, limited);
 criterion_main!(benches);

@@ -10,8 +10,8 @@ use std::time::SystemTime;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
 pub use upstreams::UpstreamMetrics;
@@ -42,6 +42,10 @@ pub struct Metrics {
     pub introspections_coalesced: IntCounterVec,
     pub logout_tokens: IntCounterVec,
     pub revocation_lag: Histogram,
+    pub rate_limited: IntCounterVec,
+    pub rate_limit_evictions: IntCounter,
+    pub shed: IntCounterVec,
+    pub scheduling_delay: Gauge,
     pub browser_logins: IntCounterVec,
     pub session_renewals: IntCounterVec,
     pub open_connections: IntGauge,
@@ -238,6 +242,20 @@ impl Metrics {
             ),
             revocation_lag: register
                 .histogram("revocation_lag_seconds", "From a revocation elsewhere to its being known here."),
+            rate_limited: register.counters(
+                "rate_limited_total",
+                "Requests beyond a rate limit of a route.",
+                &["route", "limit"],
+            ),
+            rate_limit_evictions: register
+                .counter("rate_limit_evictions_total", "Counters of rate limits dropped for lack of room."),
+            shed: register.counters(
+                "shed_total",
+                "Requests and connections refused because the process is short of something.",
+                &["what", "reason"],
+            ),
+            scheduling_delay: register
+                .register(Gauge::new("scheduling_delay_seconds", "How long what could go on waits for a processor.")),
             browser_logins: register.counters(
                 "browser_logins_total",
                 "Logins of people at routes, as far as they came.",

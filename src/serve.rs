@@ -38,8 +38,8 @@ pub use open::Opened;
 use crate::config::{self, Config, PublicUrl, StoreLocation};
 use crate::directory::{Directory, News};
 use crate::gateway::{
-    self, Census, Certificate, Current, Doors, Ending, H2Limits, HandoverError, Inherited, Listener, Manner, Prepared,
-    Wanted, admin,
+    self, Capacity, Census, Certificate, Current, Doors, Ending, H2Limits, HandoverError, Inherited, Listener, Manner,
+    Overload, Prepared, Wanted, admin,
 };
 use crate::metrics::Metrics;
 use crate::model::{Change, ChangeKind};
@@ -158,6 +158,8 @@ pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Runni
         web: web::Service::new(web::router(server.clone())),
         decisions: Arc::new(DecisionLog::start(config.log.decisions)?),
         forget: forget.clone(),
+        quotas: Arc::default(),
+        overload: Overload::new(metrics.shed.clone(), metrics.scheduling_delay.clone()),
         server: server.clone(),
     };
     let (gateway, made) = assemble(&mut config, &standing, believed, &listening, None).await?;
@@ -173,15 +175,18 @@ pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Runni
     let h2 = H2Limits { streams: limits.h2_streams, header_list: limits.h2_header_list, idle: limits.h2_idle_for };
     let (shutdown, idle) = (watch::Sender::new(false), watch::Sender::new(false));
     let ending = Ending { shutdown: shutdown.subscribe(), idle: idle.subscribe() };
+    let capacity = Capacity::of_process(limits.memory);
+    standing.overload.watch(capacity, limits.scheduling_delay_for, &ending.shutdown);
     let open_doors = Doors::new(&current, &h2, &census, &ending);
     open_doors.open(doors);
     let live = Arc::new(Live::new(standing, current.clone(), open_doors, census.clone(), State { config, made }));
-    let admin_census = admin_listener.as_ref().map(|(_, listener)| {
+    let serve_admin = |(_, listener): &(_, Listener)| {
         let admin = admin::Admin {
             current,
             census,
             store_up,
             started: Instant::now(),
+            runtime: tokio::runtime::Handle::current(),
             last_reload: {
                 let live = live.clone();
                 Box::new(move || live.last_reload())
@@ -189,7 +194,8 @@ pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Runni
             reload: live.endpoint(),
         };
         gateway::start_admin(admin, listener, compile::connection_limits(&limits, false), &ending)
-    });
+    };
+    let admin_census = admin_listener.as_ref().map(serve_admin).transpose()?;
     Ok(Running {
         listeners: listening,
         admin: admin_listener.as_ref().map(|(_, listener)| listener.address()),

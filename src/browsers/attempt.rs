@@ -46,7 +46,7 @@ pub struct Arrival<'a> {
 }
 
 /// What is remembered.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Attempt {
     pub login: String,
     pub state: String,

@@ -159,6 +159,11 @@ impl Browsers {
         })
     }
 
+    /// Whether there is any login.
+    pub fn knows_people(&self) -> bool {
+        !self.logins.is_empty()
+    }
+
     /// Where people log in at this login's issuer come back to.
     fn redirect_uri(&self, origin: &str, login: &Login) -> String {
         match &*self.logins {

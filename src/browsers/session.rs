@@ -62,7 +62,7 @@ pub struct Live {
 }
 
 /// What is sealed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub issuer: String,
     pub client_id: String,

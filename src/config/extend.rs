@@ -4,14 +4,17 @@
 
 use super::binding::{self, Binding};
 use super::check::Check;
+use super::cors::{self, Cors};
 use super::issuers::IssuerIndex;
 use super::live;
 use super::logins::LoginIndex;
 use super::node::Scalar;
 use super::problem::Span;
+use super::rate_limit::{self, RateLimit};
 use super::routes::{Context, Draft};
 use super::upstreams;
 use super::values::{Timeouts, UpstreamIndex};
+use super::websocket::{self, WebSocket};
 use crate::policy::{Rule, RuleSet};
 use crate::route::Host;
 
@@ -28,11 +31,13 @@ pub(super) struct Settled {
     pub timeouts: Timeouts,
     pub max_body: u64,
     pub forward_authorization: bool,
-    pub websocket: bool,
+    pub websocket: WebSocket,
     pub close_at_expiry: bool,
     pub login: Option<LoginIndex>,
     pub binding: Option<Binding>,
     pub live_permissions: bool,
+    pub cors: Option<Cors>,
+    pub limits: Vec<RateLimit>,
 }
 
 enum State {
@@ -121,9 +126,11 @@ fn settle_one(
     let timeouts = upstreams::timeouts(fields, timeouts.unwrap_or_default(), check);
     let max_body = fields.size("max_body", check).or_else(|| parent.map(|parent| parent.max_body));
     let forward_authorization = fields.boolean("forward_authorization", check);
-    let websocket = fields.boolean("websocket", check);
+    let websocket = fields.find("websocket").and_then(|node| websocket::check(node, check));
     let close_at_expiry = fields.boolean("close_at_expiry", check);
     let public = draft.public || (draft.requirement.is_none() && parent.is_some_and(|parent| parent.public));
+    let cors = cors::check(fields, parent.and_then(|parent| parent.cors.as_ref()), check);
+    let limits = rate_limit::check(fields, parent.map_or(&[], |parent| parent.limits.as_slice()), check);
     let rules = rules(draft, parent, check);
     let tokens = if public { Some(Vec::new()) } else { tokens(draft, parent, context, check) };
     let audience = audience(draft, parent, check);
@@ -140,12 +147,14 @@ fn settle_one(
         forward_authorization: forward_authorization
             .or_else(|| parent.map(|parent| parent.forward_authorization))
             .unwrap_or(false),
-        websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
+        websocket: websocket.or_else(|| parent.map(|parent| parent.websocket.clone())).unwrap_or_default(),
         close_at_expiry: close_at_expiry.or_else(|| parent.map(|parent| parent.close_at_expiry)).unwrap_or(true),
         // Nobody looks at tokens there.
         login: login.filter(|_| !public),
         binding: binding::settle(fields, parent.and_then(|parent| parent.binding), check),
         live_permissions: live::settled(draft, parent, check),
+        cors,
+        limits,
     })
 }
 

@@ -33,6 +33,16 @@ pub struct Limits {
     pub h2_idle_for: Duration,
     /// Bytes of a token.
     pub token_size: usize,
+    /// Between two pieces of a body.
+    pub body_for: Duration,
+    /// Bytes per second of a body that arrives in pieces.
+    pub body_rate: u64,
+    /// For a client that does not take its answer.
+    pub send_for: Duration,
+    /// Bytes of resident memory; `None`: what the control group allows.
+    pub memory: Option<u64>,
+    /// How long a request may wait for a processor, whenever it could go on, before others are refused.
+    pub scheduling_delay_for: Duration,
 }
 
 pub(super) const KEYS: &[&str] = &[
@@ -50,12 +60,18 @@ pub(super) const KEYS: &[&str] = &[
     "h2_header_list",
     "h2_idle",
     "token_size",
+    "body_timeout",
+    "body_rate",
+    "send_timeout",
+    "memory",
+    "scheduling_delay",
 ];
 
 const KIB: u64 = 1024;
 /// F3
 const MOST_TOKEN_SIZE: u64 = 16 * KIB;
 const MOST_CONNECTIONS: u64 = 1_000_000;
+const LEAST_MEMORY: u64 = 64 * KIB * KIB;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -74,6 +90,11 @@ impl Default for Limits {
             h2_header_list: 64 * 1024,
             h2_idle_for: Duration::from_secs(300),
             token_size: 8 * 1024,
+            body_for: Duration::from_secs(10),
+            body_rate: 100,
+            send_for: Duration::from_secs(30),
+            memory: None,
+            scheduling_delay_for: Duration::from_millis(50),
         }
     }
 }
@@ -98,6 +119,14 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Limits {
     set(&mut limits.connections, fields.count("connections", MOST_CONNECTIONS, check));
     let default = limits.connections_per_ip.min(limits.connections);
     limits.connections_per_ip = default;
+    limits.body_for = fields.duration("body_timeout", check).unwrap_or(limits.body_for);
+    limits.body_rate = fields.size("body_rate", check).unwrap_or(limits.body_rate);
+    limits.send_for = fields.duration("send_timeout", check).unwrap_or(limits.send_for);
+    limits.scheduling_delay_for = fields.duration("scheduling_delay", check).unwrap_or(limits.scheduling_delay_for);
+    limits.memory = fields.size("memory", check);
+    if let (Some(node), Some(_)) = (fields.find("memory"), limits.memory.filter(|memory| *memory < LEAST_MEMORY)) {
+        check.refuse(node.span, "no gateway runs in less than 64MiB");
+    }
     set(&mut limits.connections_per_ip, fields.count("connections_per_ip", limits.connections as u64, check));
     limits
 }

@@ -95,9 +95,10 @@ fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
     let fields = Fields::open(node, TLS_KEYS, check)?;
     let certificate = fields.require("certificate", "certificate: /etc/faregate/tls.crt", check);
     let key = fields.require("key", "key: /etc/faregate/tls.key", check);
+    let client_certificates = client_certificates::check(&fields, check);
     if let (Some(certificate), Some(key)) = (certificate, key) {
-        let client_certificates = client_certificates::check(&fields, check);
-        return key_pair(certificate, key, check).map(|files| TlsFiles { client_certificates, ..files });
+        let KeyPair { certificate, key } = key_pair(certificate, key, check)?;
+        return Some(TlsFiles { certificate, key, client_certificates });
     }
     // What is there is looked at all the same.
     if let Some(node) = certificate {
@@ -109,11 +110,19 @@ fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
     None
 }
 
+/// Two PEM files; they were readable and belonged together when the configuration was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPair {
+    /// The certificate and its chain, leaf first.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
 /// A certificate chain and the key that belongs to it.
-pub(super) fn key_pair(certificate: &Node, key: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
+pub(super) fn key_pair(certificate: &Node, key: &Node, check: &mut Check<'_>) -> Option<KeyPair> {
     let chain = pem(certificate, check, "certificate chain", X509::stack_from_pem);
     let private = pem(key, check, "private key", PKey::private_key_from_pem);
-    let files = TlsFiles { certificate: path(certificate, check)?, key: path(key, check)?, client_certificates: None };
+    let files = KeyPair { certificate: path(certificate, check)?, key: path(key, check)? };
     match chain.as_deref() {
         Some([]) => check.refuse(certificate.span, "there is no PEM certificate in this file"),
         Some([leaf, ..]) => {

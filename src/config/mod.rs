@@ -6,6 +6,7 @@ mod admin;
 mod binding;
 mod check;
 mod client_certificates;
+mod cors;
 mod declaration;
 mod directory;
 mod document;
@@ -30,6 +31,7 @@ mod parts;
 mod problem;
 mod process;
 mod public_url;
+mod rate_limit;
 mod report;
 mod require;
 mod resilience;
@@ -45,6 +47,7 @@ mod upstream_tls;
 mod upstreams;
 mod url;
 mod values;
+mod websocket;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -55,6 +58,7 @@ use aws_lc_rs::digest;
 
 pub use binding::Binding;
 pub use client_certificates::ClientCertificates;
+pub use cors::{Cors, OriginPattern, Origins};
 pub use declaration::{Declared, declared};
 pub use environment::Environment;
 pub use foreign::{ForeignIssuer, KeyLocation, Logout};
@@ -63,7 +67,7 @@ pub use introspection::Introspection;
 pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
-pub use listen::{Listener, TlsFiles};
+pub use listen::{KeyPair, Listener, TlsFiles};
 pub use logins::{Login, LoginIndex};
 pub use management::{EventLogLimits, ManagementApi};
 pub use network::Network;
@@ -71,6 +75,7 @@ pub use parts::{Changes, Fingerprint, Parts};
 pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
 pub use public_url::PublicUrl;
+pub use rate_limit::{CountedBy, RateLimit};
 pub use report::{LayerReport, Outcome, Report, report};
 pub use resilience::{Balance, Eject, Hashed, Resilience};
 pub use routes::{RESERVED, table as route_table};
@@ -81,6 +86,7 @@ pub use traces::Tracing;
 pub use values::{
     AcceptedIssuer, Config, HealthCheck, Route, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls,
 };
+pub use websocket::WebSocket;
 
 use check::{Check, Fields};
 use node::Node;
@@ -136,6 +142,9 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("upstreams.tls", upstream_tls::KEYS),
         ("routes", routes::KEYS),
         ("routes.require", require::COMBINING_KEYS),
+        ("routes.websocket", websocket::KEYS),
+        ("routes.cors", cors::KEYS),
+        ("routes.limit", rate_limit::KEYS),
         ("forward", forward::KEYS),
         ("limits", limits::KEYS),
         ("log", process::LOG_KEYS),

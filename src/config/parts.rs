@@ -13,7 +13,8 @@ use aws_lc_rs::digest::{self, SHA256};
 use super::node::{Node, Scalar, Value};
 
 /// Sections whose entries are told apart, and what one entry is called.
-const NAMED: [(&str, &str); 3] = [("routes", "route"), ("upstreams", "upstream"), ("issuers", "issuer")];
+const NAMED: [(&str, &str); 4] =
+    [("routes", "route"), ("upstreams", "upstream"), ("issuers", "issuer"), ("logins", "login")];
 
 /// Names in one summary; more are counted.
 const MOST_NAMES: usize = 3;

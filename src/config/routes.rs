@@ -12,6 +12,7 @@ use super::live;
 use super::logins::{self, Login, LoginIndex};
 use super::node::{Entry, Node, Scalar, Value};
 use super::problem::{SHOWN, Span};
+use super::rate_limit;
 use super::require::{self, Requirement};
 use super::scalar::Refusal;
 use super::upstreams;
@@ -40,6 +41,8 @@ pub(super) const KEYS: &[&str] = &[
     "login",
     "permissions",
     binding::KEY,
+    "cors",
+    "limit",
 ];
 
 /// First segments of the gateway's own paths, which no route can have.
@@ -287,6 +290,8 @@ fn route(
     if settled.live_permissions && !settled.public {
         live::refuse_without_directory(draft, &settled.tokens, context.issuers, check);
     }
+    rate_limit::check_use(&settled.limits, settled.public, &known, check);
+    let cors = settled.cors.map(|cors| cors.with_methods_of(&settled.rules));
     let tokens: Vec<AcceptedIssuer> = settled
         .tokens
         .into_iter()
@@ -319,6 +324,8 @@ fn route(
         close_at_expiry: settled.close_at_expiry,
         login: settled.login,
         binding: settled.binding,
+        cors,
+        limits: settled.limits,
         line: draft.span.line,
     })
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use openssl::x509::X509;
 
 use super::check::{Check, Fields};
-use super::listen::{self, TlsFiles};
+use super::listen::{self, KeyPair};
 use super::node::{Node, Value};
 use super::problem::Span;
 use super::scalar;
@@ -20,7 +20,7 @@ pub(super) struct Draft {
     /// What `tls` says; `None` leaves it to the servers' schemes.
     pub wanted: Option<bool>,
     ca: Option<PathBuf>,
-    client: Option<TlsFiles>,
+    client: Option<KeyPair>,
     server_name: Option<String>,
     insecure: bool,
 }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::binding::Binding;
+use super::cors::Cors;
 use super::forward::Forward;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
-use super::listen::{Listener, TlsFiles};
+use super::listen::{KeyPair, Listener};
 use super::logins::{Login, LoginIndex};
 use super::management::ManagementApi;
 use super::network::Network;
@@ -21,11 +22,13 @@ use super::parts::Parts;
 use super::problem::Problem;
 use super::process::{Log, Shutdown, TokenCache};
 use super::public_url::PublicUrl;
+use super::rate_limit::RateLimit;
 use super::resilience::Resilience;
 use super::source::Source;
 use super::store::StoreLocation;
 use super::tests::PolicyTest;
 use super::traces::Tracing;
+use super::websocket::WebSocket;
 use crate::directory::declare::Declaration;
 use crate::policy::Policy;
 use crate::route::{Host, Pattern};
@@ -124,7 +127,7 @@ pub struct UpstreamTls {
     /// Whose certificates are believed, in PEM; `None`: those whom the system believes.
     pub ca: Option<PathBuf>,
     /// What the gateway shows to servers that ask.
-    pub client: Option<TlsFiles>,
+    pub client: Option<KeyPair>,
 }
 
 /// Limits of time towards one upstream; a route may override them.
@@ -177,13 +180,17 @@ pub struct Route {
     /// The client's `Authorization` field is passed on to the upstream.
     pub forward_authorization: bool,
     /// `Upgrade: websocket` is passed on.
-    pub websocket: bool,
+    pub websocket: WebSocket,
     /// Tunnels and event streams end with the token that they were opened with.
     pub close_at_expiry: bool,
     /// Where people are sent who come without a token.
     pub login: Option<LoginIndex>,
     /// What tokens must be bound to; `None`: to nothing.
     pub binding: Option<Binding>,
+    /// Pages of other origins that may call it.
+    pub cors: Option<Cors>,
+    /// How often it may be called, and by whom.
+    pub limits: Vec<RateLimit>,
     /// Line of the route in the file, from 1.
     pub line: u32,
 }

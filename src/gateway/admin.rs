@@ -12,6 +12,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use pingora::apps::http_app::{HttpServer, ServeHttp};
 use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use super::upstream::ServerStatus;
 use super::{Census, Current, Endpoints, Upstream};
@@ -24,6 +25,8 @@ pub struct Admin {
     /// Whether the store answered the last time it was asked.
     pub store_up: Arc<AtomicBool>,
     pub started: Instant,
+    /// Where endpoints run: the store's connections belong to it. The listener has a runtime of its own.
+    pub runtime: Handle,
     /// How the last reload ended.
     pub last_reload: Box<dyn Fn() -> Value + Send + Sync>,
     /// Asked for `/reload`.
@@ -73,10 +76,14 @@ impl Admin {
         catch_up(&metrics.token_cache_evictions, counts.evictions);
         metrics.token_cache_entries.set(i64::try_from(counts.tokens).unwrap_or(i64::MAX));
         metrics.open_connections.set(i64::try_from(self.census.open()).unwrap_or(i64::MAX));
+        catch_up(&metrics.rate_limit_evictions, gateway.quotas.evictions());
         metrics.store_up.set(i64::from(self.store_is_up()));
         for (issuer, age) in gateway.enforcer.ages_of_keys() {
             metrics.jwks_age.with_label_values(&[issuer]).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         }
+        // Servers of an earlier configuration disappear.
+        metrics.healthy_server.reset();
+        metrics.upstream_requests.reset();
         for upstream in &gateway.administered.upstreams {
             let name = upstream.name();
             let healthy = i64::try_from(upstream.healthy()).unwrap_or(i64::MAX);
@@ -89,7 +96,7 @@ impl Admin {
         }
     }
 
-    async fn pass_on(endpoints: &Endpoints, session: &mut ServerSession) -> Response<Vec<u8>> {
+    async fn pass_on(&self, endpoints: &Endpoints, session: &mut ServerSession) -> Response<Vec<u8>> {
         let mut body = BytesMut::new();
         loop {
             match session.read_request_body().await {
@@ -114,7 +121,10 @@ impl Admin {
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = head.uri.clone();
         *request.headers_mut() = head.headers.clone();
-        let (mut parts, body) = endpoints(request).await.into_parts();
+        let Ok(answered) = self.runtime.spawn(endpoints(request)).await else {
+            return answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", b"the request failed\n".to_vec());
+        };
+        let (mut parts, body) = answered.into_parts();
         parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
         Response::from_parts(parts, body.to_vec())
     }
@@ -194,14 +204,14 @@ impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         if session.req_header().uri.path().starts_with("/api/") {
             let management = self.current.load().administered.management.clone();
-            return Self::pass_on(&management, session).await;
+            return self.pass_on(&management, session).await;
         }
         if session.req_header().uri.path() == "/revocations" {
             let revocations = self.current.load().administered.revocations.clone();
-            return Self::pass_on(&revocations, session).await;
+            return self.pass_on(&revocations, session).await;
         }
         if session.req_header().uri.path() == "/reload" {
-            return Self::pass_on(&self.reload, session).await;
+            return self.pass_on(&self.reload, session).await;
         }
         let header = session.req_header();
         if header.method != Method::GET && header.method != Method::HEAD {

@@ -124,7 +124,9 @@ pub fn not_connected(ctx: &mut Context, peer: &HttpPeer, error: &mut Error) {
     error.set_retry(false);
     if let Some(visit) = &mut ctx.visit {
         visit.unreachable(peer);
-        error.set_retry(visit.has_alternative() && visit.spend_retry());
+        // A kept HTTP/2 connection may refuse one more stream; a new one will not.
+        let other_connection = *error.etype() == ErrorType::H2Error;
+        error.set_retry((visit.has_alternative() || other_connection) && visit.spend_retry());
     }
 }
 

@@ -3,6 +3,8 @@
 //! Owns the deadline for a whole header block and the strict check of it (rules M3, N1, N2), which Pingora does not have.
 //! What a request means is `proxy`'s business; nothing here knows a route.
 
+use std::future::Future as _;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,7 +20,8 @@ use pingora::protocols::{
     UniqueID, UniqueIDType, l4,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::header_block::{self, HeaderLimits, Refusal};
 use super::listener::Service;
@@ -42,6 +45,8 @@ pub struct ConnectionLimits {
     pub keep_alive: Duration,
     /// Requests on one HTTP/1 connection.
     pub requests: u32,
+    /// For whatever the peer does not take.
+    pub send_timeout: Duration,
     /// Whether cleartext HTTP/2 with prior knowledge is understood.
     pub h2c: bool,
 }
@@ -140,6 +145,22 @@ async fn read_header_block(stream: &mut Stream, limits: &ConnectionLimits) -> Re
     timeout(limits.header_timeout, rest).await.unwrap_or(Err(Refusal::Timeout))
 }
 
+/// Tells a connection that there is no room for it: once it has asked something, since what is sent before is lost to many
+/// clients, but not for long.
+pub async fn turn_away(mut stream: TcpStream, log: &dyn RefusalLog) {
+    let request_id = RequestId::next();
+    log.refused(Refusal::NoRoom, request_id.as_str());
+    let answer = respond::raw_refusal(Refusal::NoRoom, request_id.as_str());
+    let mut asked = [0; 4096];
+    // The peer may say nothing, or be gone: the answer is a courtesy.
+    let _ = timeout(Duration::from_secs(1), async {
+        stream.read(&mut asked).await?;
+        stream.write_all(&answer).await?;
+        stream.shutdown().await
+    })
+    .await;
+}
+
 async fn refuse(mut stream: Stream, refusal: Refusal, log: &dyn RefusalLog) {
     let request_id = RequestId::next();
     log.refused(refusal, request_id.as_str());
@@ -154,12 +175,31 @@ async fn refuse(mut stream: Stream, refusal: Refusal, log: &dyn RefusalLog) {
 }
 
 /// A TCP stream with the buffers above. Pingora's own are sized only by its own listeners.
+///
+/// It fails when the peer takes nothing for too long, whatever is being written: Pingora bounds only the bodies of answers.
 #[derive(Debug)]
-pub struct Buffered(BufStream<l4::stream::Stream>);
+pub struct Buffered {
+    stream: BufStream<l4::stream::Stream>,
+    send_timeout: Duration,
+    /// While the peer takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
 
 impl Buffered {
-    pub fn new(stream: l4::stream::Stream) -> Self {
-        Self(BufStream::with_capacity(READ_BUFFER, WRITE_BUFFER, stream))
+    pub fn new(stream: l4::stream::Stream, send_timeout: Duration) -> Self {
+        Self { stream: BufStream::with_capacity(READ_BUFFER, WRITE_BUFFER, stream), send_timeout, stalled: None }
+    }
+
+    /// What becomes of an attempt to write.
+    fn bounded<T>(&mut self, attempt: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if attempt.is_ready() {
+            self.stalled = None;
+            return attempt;
+        }
+        let send_timeout = self.send_timeout;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(send_timeout)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")))
     }
 }
 
@@ -171,13 +211,47 @@ struct Unread {
 }
 
 impl AsyncRead for Buffered {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Buffered {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let attempt = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.bounded(attempt, cx)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let attempt = Pin::new(&mut this.stream).poll_flush(cx);
+        this.bounded(attempt, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let attempt = Pin::new(&mut this.stream).poll_shutdown(cx);
+        this.bounded(attempt, cx)
+    }
+}
+
+impl AsyncWrite for Unread {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 impl AsyncRead for Unread {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.unread.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, buf);
         }
@@ -193,7 +267,7 @@ impl Peek for Buffered {}
 #[async_trait]
 impl Peek for Unread {
     /// Fills `buf` from the bytes put back and, where those are too few, from the stream.
-    async fn try_peek(&mut self, buf: &mut [u8]) -> std::io::Result<bool> {
+    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
         if self.unread.len() < buf.len() {
             let mut joined = BytesMut::from(&self.unread[..]);
             let have = joined.len();
@@ -208,25 +282,7 @@ impl Peek for Unread {
 
 /// The parts of Pingora's stream contract that only pass through.
 macro_rules! pass_through {
-    ($type:ty, $inner:ident => $reach:expr, $reach_mut:expr) => {
-        impl AsyncWrite for $type {
-            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-                let $inner = self.get_mut();
-                Pin::new($reach_mut).poll_write(cx, buf)
-            }
-
-            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-                let $inner = self.get_mut();
-                Pin::new($reach_mut).poll_flush(cx)
-            }
-
-            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-                let $inner = self.get_mut();
-                ready!(Pin::new(&mut *$reach_mut).poll_flush(cx))?;
-                Pin::new($reach_mut).poll_shutdown(cx)
-            }
-        }
-
+    ($type:ty, $inner:ident => $reach:expr) => {
         impl GetTimingDigest for $type {
             fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
                 let $inner = self;
@@ -267,5 +323,5 @@ macro_rules! pass_through {
     };
 }
 
-pass_through!(Buffered, this => this.0.get_ref(), &mut this.0);
-pass_through!(Unread, this => this.stream, &mut this.stream);
+pass_through!(Buffered, this => this.stream.get_ref());
+pass_through!(Unread, this => this.stream);

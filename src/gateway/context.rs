@@ -5,6 +5,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::{HeaderName, HeaderValue};
+use pingora::http::RequestHeader;
+
+use super::body_pace::BodyPace;
+use super::rate_limits::Counting;
 use super::request_id::RequestId;
 use super::trace::Trace;
 use super::tunnel::Frames;
@@ -31,6 +36,8 @@ pub struct Context {
     pub refused: Option<&'static str>,
     /// Bytes of request body forwarded so far.
     pub body_received: u64,
+    /// How fast the body comes.
+    pub pace: BodyPace,
     /// When the request went to the upstream, the last time.
     pub forwarded: Option<Instant>,
     /// Its place at the upstream.
@@ -49,6 +56,12 @@ pub struct Context {
     pub embedded: Option<&'static str>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
+    /// It is the question of a browser whether a script may ask.
+    pub preflight: bool,
+    /// It was refused because of what the process is short of: the connection waits before its next request.
+    pub pauses: bool,
+    /// What the route's rate limits said.
+    pub counting: Counting,
     /// Where requests are traced.
     pub trace: Option<Trace>,
     /// Its token came out of a browser's session.
@@ -57,16 +70,18 @@ pub struct Context {
 
 impl Context {
     pub fn new(gateway: Arc<Gateway>) -> Self {
+        let started = Instant::now();
         Self {
             gateway,
             request_id: RequestId::next(),
-            started: Instant::now(),
+            started,
             route: None,
             canonical_path: None,
             permit: None,
             refusal: None,
             refused: None,
             body_received: 0,
+            pace: BodyPace::new(started),
             forwarded: None,
             visit: None,
             deadline: None,
@@ -76,8 +91,25 @@ impl Context {
             ends_with_token: false,
             embedded: None,
             asked_for: None,
+            preflight: false,
+            pauses: false,
+            counting: Counting::default(),
             trace: None,
             by_session: false,
         }
+    }
+
+    /// Fields that every answer to the request has, whoever answers.
+    pub fn fields(&self, request: &RequestHeader) -> Vec<(HeaderName, HeaderValue)> {
+        let Some(route) = &self.route else { return Vec::new() };
+        let mut fields = route.cors.as_ref().map(|cors| cors.fields(&request.headers)).unwrap_or_default();
+        fields.extend(self.quota_fields().into_iter().flatten());
+        fields
+    }
+
+    /// What answers tell of the route's rate limits.
+    pub fn quota_fields(&self) -> Option<[(HeaderName, HeaderValue); 2]> {
+        let limits = self.route.as_ref().and_then(|route| route.limits.as_ref())?;
+        self.counting.quota.map(|quota| limits.fields(quota))
     }
 }

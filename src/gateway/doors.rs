@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use super::connection::RefusalLog;
 use super::handover::Inherited;
 use super::listener::{Ending, Manner};
-use super::{Census, Current, H2Limits, ListenError, Listener, Proxy, Service, run};
+use super::{Census, Current, H2Limits, ListenError, Listener, Overload, Proxy, Service, run};
 
 /// A listener as a configuration asks for it.
 pub struct Wanted {
@@ -52,6 +52,7 @@ pub struct Doors {
     census: Arc<Census>,
     refusals: Arc<dyn RefusalLog>,
     ending: Ending,
+    overload: Arc<Overload>,
     open: Mutex<Vec<Door>>,
 }
 
@@ -72,6 +73,7 @@ impl Doors {
             census: census.clone(),
             refusals: current.load().metrics.clone(),
             ending: ending.clone(),
+            overload: current.load().overload.clone(),
             open: Mutex::default(),
         }
     }
@@ -127,6 +129,8 @@ impl Doors {
             census: self.census.clone(),
             refusals: self.refusals.clone(),
             ending: self.ending.clone(),
+            overload: Some(self.overload.clone()),
+            turned_away: Arc::default(),
         };
         let accepting = tokio::spawn(service.accept(listener.clone())).abort_handle();
         Door { configured: wanted.address, listener, manner, accepting }

@@ -15,6 +15,7 @@ use http::{Request, Response, Uri};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::{ErrorType, OrErr as _};
+use tokio::time::timeout;
 
 use super::context::Context;
 use crate::metrics::Durations;
@@ -46,21 +47,22 @@ pub struct Peer(pub Option<IpAddr>);
 pub enum Outcome {
     Answered,
     BodyTooLarge,
+    BodyTooSlow,
 }
 
 /// Reads the body, calls the service and writes its answer.
 ///
 /// # Errors
 /// When the connection breaks on the way.
-pub async fn serve(
-    session: &mut Session,
-    service: &Embedded,
-    most_body: usize,
-    peer: Peer,
-    ctx: &Context,
-) -> pingora::Result<Outcome> {
-    let Some(body) = read_body(session, most_body).await? else {
-        return Ok(Outcome::BodyTooLarge);
+pub async fn serve(session: &mut Session, peer: Peer, ctx: &Context) -> pingora::Result<Outcome> {
+    let limits = &ctx.gateway.limits;
+    // It is small: all of it has to come in the time that others have between two pieces.
+    let body = match timeout(limits.pace.pause, read_body(session, limits.embedded_body)).await {
+        Ok(Ok(Some(body))) => body,
+        Ok(Ok(None)) => return Ok(Outcome::BodyTooLarge),
+        Ok(Err(error)) if *error.etype() == ErrorType::ReadTimedout => return Ok(Outcome::BodyTooSlow),
+        Ok(Err(error)) => return Err(error),
+        Err(_) => return Ok(Outcome::BodyTooSlow),
     };
     let head = session.req_header();
     let mut request = Request::new(body);
@@ -71,7 +73,7 @@ pub async fn serve(
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(ctx.request_id);
 
-    let answer = (service.answer)(request).await;
+    let answer = (ctx.gateway.embedded.answer)(request).await;
     let (parts, body) = answer.into_parts();
     let mut header = ResponseHeader::build(parts.status, Some(parts.headers.len() + 2))?;
     for (name, value) in &parts.headers {

@@ -34,6 +34,8 @@ pub enum Refusal {
     TooLarge,
     TooManyFields,
     Timeout,
+    /// Not the block's fault: the process is short of descriptors.
+    NoRoom,
 }
 
 impl Refusal {
@@ -44,6 +46,7 @@ impl Refusal {
             Self::TooLarge | Self::TooManyFields => 431,
             Self::Method => 405,
             Self::Timeout => 408,
+            Self::NoRoom => 503,
             Self::Version => 505,
             Self::RequestLine
             | Self::LineEnd
@@ -71,6 +74,7 @@ impl Refusal {
             Self::TooLarge => "header_too_large",
             Self::TooManyFields => "too_many_fields",
             Self::Timeout => "header_timeout",
+            Self::NoRoom => "no_room",
         }
     }
 }

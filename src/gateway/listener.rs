@@ -21,10 +21,14 @@ use tokio::time::{sleep, timeout};
 use super::client_certificates;
 use super::connection::{self, Buffered, ConnectionLimits, RefusalLog};
 use super::handover::Inherited;
+use super::overload::Overload;
 use crate::config::ClientCertificates;
 
 /// A TLS handshake that takes longer is somebody holding a socket.
 const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections that are told at one time that there is no room for them; others are closed.
+const MOST_TURNED_AWAY: usize = 32;
 
 /// Connections waiting to be accepted.
 const BACKLOG: u32 = 4096;
@@ -226,6 +230,10 @@ pub struct Service<A> {
     pub census: Arc<Census>,
     pub refusals: Arc<dyn RefusalLog>,
     pub ending: Ending,
+    /// `None`: it answers whatever the process is short of.
+    pub overload: Option<Arc<Overload>>,
+    /// Held by each connection that is told that there is no room.
+    pub turned_away: Arc<()>,
 }
 
 /// How the end of the process is heard of.
@@ -245,13 +253,25 @@ where
     pub async fn accept(self, listener: Listener) {
         let service = Arc::new(self);
         let mut shutdown = service.ending.shutdown.clone();
+        let mut warned: Option<Instant> = None;
         loop {
+            let next = async {
+                if let Some(overload) = &service.overload {
+                    overload.room().await;
+                }
+                listener.socket.accept().await
+            };
             let accepted = tokio::select! {
-                accepted = listener.socket.accept() => accepted,
+                accepted = next => accepted,
                 _ = shutdown.wait_for(|&stopping| stopping) => return,
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let descriptor = u64::try_from(stream.as_raw_fd()).unwrap_or(0);
+                    if service.overload.as_ref().is_some_and(|overload| !overload.has_descriptors(descriptor)) {
+                        service.turn_away(stream);
+                        continue;
+                    }
                     let Some(place) = service.census.admit(peer.ip()) else { continue };
                     let service = service.clone();
                     tokio::spawn(async move {
@@ -261,11 +281,27 @@ where
                 }
                 // Out of descriptors or memory: the connection stays in the backlog, so trying at once would spin.
                 Err(error) => {
-                    tracing::warn!(error = %error, "cannot accept a connection");
+                    if warned.is_none_or(|warned| warned.elapsed() >= Duration::from_secs(1)) {
+                        warned = Some(Instant::now());
+                        tracing::warn!(error = %error, "cannot accept a connection");
+                    }
                     sleep(Duration::from_millis(100)).await;
                 }
             }
         }
+    }
+
+    /// Says why, where that needs no handshake and not too many are being told already.
+    fn turn_away(self: &Arc<Self>, stream: TcpStream) {
+        let is_tls = self.manner.load().certificate.is_some();
+        if is_tls || Arc::strong_count(&self.turned_away) > MOST_TURNED_AWAY {
+            return;
+        }
+        let (service, place) = (self.clone(), self.turned_away.clone());
+        tokio::spawn(async move {
+            connection::turn_away(stream, service.refusals.as_ref()).await;
+            drop(place);
+        });
     }
 
     async fn serve(&self, stream: TcpStream) {
@@ -275,7 +311,7 @@ where
         let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
         let mut stream = l4::stream::Stream::from(stream);
         stream.set_socket_digest(digest);
-        let stream = Buffered::new(stream);
+        let stream = Buffered::new(stream, manner.limits.send_timeout);
         let stream: Stream = match &manner.certificate {
             None => Box::new(stream),
             Some(Certificate(own)) => match timeout(TLS_HANDSHAKE_TIMEOUT, tls::server::handshake(own, stream)).await {

@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, LOCATION, VARY};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, LOCATION, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderValue};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::respond::{Problem, REQUEST_ID};
 use super::{Gateway, Route};
-use crate::browsers::{Arrival, Begun, Entrance, Found, Live, is_navigation, is_same_origin};
+use crate::browsers::{Arrival, Begun, Entrance, Found, Live, is_navigation, is_own_cookie, is_same_origin};
 use crate::enforce::{Denial, Permit, Refusal, Request, TokenFault};
 
 /// Seconds after a login within which nobody is led to another one: it would end the same way.
@@ -168,13 +168,32 @@ pub(super) async fn redirect(session: &mut Session, begun: &Begun, request_id: &
     let mut answer = ResponseHeader::build(302, Some(8))?;
     answer.insert_header(LOCATION, begun.to.as_str())?;
     for cookie in &begun.cookies {
-        answer.append_header(http::header::SET_COOKIE, cookie.clone())?;
+        answer.append_header(SET_COOKIE, cookie.clone())?;
     }
     answer.insert_header(CACHE_CONTROL, "no-store")?;
     answer.insert_header(http::header::REFERRER_POLICY, "no-referrer")?;
     answer.insert_header(REQUEST_ID, request_id)?;
     answer.set_content_length(0)?;
     session.write_response_header(Box::new(answer), true).await
+}
+
+/// An upstream sets its own cookies, and none of those by which we know people: it could make somebody be somebody else, on
+/// every route of the host.
+pub(super) fn refuse_own_cookies(answer: &mut ResponseHeader) -> pingora::Result<()> {
+    let is_own = |field: &HeaderValue| {
+        let name = field.as_bytes().split(|&byte| byte == b'=').next().unwrap_or_default();
+        is_own_cookie(name.trim_ascii())
+    };
+    if !answer.headers.get_all(SET_COOKIE).iter().any(is_own) {
+        return Ok(());
+    }
+    let kept: Vec<HeaderValue> =
+        answer.headers.get_all(SET_COOKIE).iter().filter(|field| !is_own(field)).cloned().collect();
+    answer.remove_header(&SET_COOKIE);
+    for field in kept {
+        answer.append_header(SET_COOKIE, field)?;
+    }
+    Ok(())
 }
 
 /// What was answered to a session is for nobody else. With a token in `Authorization` caches know that (RFC 9111 3.5); what

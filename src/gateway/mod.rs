@@ -5,9 +5,12 @@
 
 pub mod admin;
 mod attempt;
+mod body_pace;
 mod client_certificates;
 mod connection;
 mod context;
+mod cors;
+mod decision;
 mod doors;
 pub mod echo;
 mod embed;
@@ -18,8 +21,12 @@ pub mod header_block;
 mod listener;
 mod login;
 mod module;
+mod overload;
 mod panic;
 mod proxy;
+mod quotas;
+mod rate_limits;
+mod received;
 mod request_id;
 mod respond;
 mod run;
@@ -32,9 +39,12 @@ mod verify;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+pub use body_pace::PaceLimits;
 pub use connection::{ConnectionLimits, RefusalLog};
+pub use cors::Cors;
 pub use doors::{Doors, Prepared, Wanted};
 pub use embed::{Answer, Embedded, Endpoints, Peer};
 pub use forward::Forwarder;
@@ -42,7 +52,10 @@ pub use handover::{HandoverError, Inherited, Predecessor, hand_over};
 pub use header_block::HeaderLimits;
 pub use listener::{Census, Certificate, Ending, ListenError, Listener, Manner, Service};
 pub use module::{FaregateModule, FollowIssuers};
+pub use overload::{Capacity, Overload};
 pub use proxy::Proxy;
+pub use quotas::{Left, Quotas, Rate, UsedUp};
+pub use rate_limits::RateLimits;
 pub use request_id::RequestId;
 pub use run::{H2Limits, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, TlsFileError, TlsSettings, Upstream, UpstreamSettings};
@@ -50,7 +63,7 @@ pub use upstream::{HealthSettings, ServerSettings, TlsFileError, TlsSettings, Up
 use http::HeaderName;
 
 use crate::browsers::{Browsers, Entrance};
-use crate::config::{Network, Timeouts};
+use crate::config::{Network, Timeouts, WebSocket};
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
@@ -79,6 +92,8 @@ pub struct Gateway {
     pub decisions: Arc<DecisionLog>,
     /// People who logged in.
     pub browsers: Arc<Browsers>,
+    pub quotas: Arc<Quotas>,
+    pub overload: Arc<Overload>,
     /// What only the admin listener has.
     pub administered: admin::Administered,
     /// `None`: nothing is traced.
@@ -93,6 +108,9 @@ pub struct RequestLimits {
     pub header_fields: usize,
     /// Bytes of a body for the embedded service.
     pub embedded_body: usize,
+    pub pace: PaceLimits,
+    /// For an answer that the client does not take.
+    pub send_timeout: Duration,
 }
 
 /// A guarded way to an upstream.
@@ -111,9 +129,13 @@ pub struct Route {
     /// Bytes of a request body.
     pub max_body: u64,
     pub forward_authorization: bool,
-    pub websocket: bool,
+    pub websocket: WebSocket,
     /// Whether tunnels and event streams end with the token that they were opened with (rule M11).
     pub ends_with_token: bool,
+    /// Pages of other origins that may call it.
+    pub cors: Option<Cors>,
+    /// How often it may be called, and by whom.
+    pub limits: Option<RateLimits>,
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,

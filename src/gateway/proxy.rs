@@ -3,37 +3,37 @@
 //! Owns the sequence. It holds no rule: each phase asks the module that owns the question.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, header};
+use http::{Method, StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
-use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::context::Context;
+use super::decision::{decision_line, verdict, would_be_refused};
 use super::embed::{self, Peer};
 use super::forward::Forwarding;
 use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
+use super::rate_limits::Asker;
+use super::received::{client_address, host, is_stream_of_messages, over_tls, peer_address};
 use super::respond::{self, Problem, REQUEST_ID};
 use super::sender::sender;
 use super::trace::Trace;
 use super::tunnel;
-use super::upgrade::{Hold, Watched};
+use super::upgrade::Hold;
 use super::upstream::Upstream;
-use super::verify;
-use super::{Current, Gateway, RequestLimits, attempt};
+use super::{Current, Gateway, Overload, RequestLimits, Route, attempt, cors, overload, verify};
 use crate::browsers::Begun;
 use crate::enforce::{Denial, Permit, Request};
 use crate::route;
-use crate::telemetry::{DecisionLine, TraceId, Verdict};
+use crate::telemetry::{DecisionLine, TraceId};
 
 /// The gateway as Pingora drives it. Each request goes through all phases with the gateway that it began with.
 pub struct Proxy(pub Arc<Current>);
@@ -41,12 +41,14 @@ pub struct Proxy(pub Arc<Current>);
 const BODY_TOO_LARGE: Problem =
     Problem::new(413, "body_too_large", "The body of the request is larger than is accepted here");
 
+const BODY_TOO_SLOW: Problem = Problem::new(408, "body_timeout", "The body of the request took too long");
+
 const BAD_HOST: Problem = Problem::new(400, "bad_host", "The request names no host, or two");
 const UNKNOWN_HOST: Problem = Problem::new(421, "unknown_host", "This host is not served here");
-/// Error type of an answer that ends with the token that it was given for.
-const TOKEN_OVER: ErrorType = ErrorType::new("TokenOver");
-
 const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
+
+/// How long a tunnel may be silent.
+const TUNNEL_IDLE: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl ProxyHttp for Proxy {
@@ -63,7 +65,8 @@ impl ProxyHttp for Proxy {
         if let Some(tracer) = &ctx.gateway.tracer {
             ctx.trace = Some(Trace::begin(tracer, session.req_header(), &ctx.request_id, ctx.started));
         }
-        let problem = match caught(Self::decide(session, ctx)).await {
+        bound(&ctx.gateway, session);
+        let mut problem = match caught(Self::decide(session, ctx)).await {
             Ok(Ok(Next::Forward)) => return Ok(false),
             Ok(Ok(Next::Answer)) => match caught(Self::answer(session, ctx)).await {
                 Ok(answered) => match answered? {
@@ -82,9 +85,15 @@ impl ProxyHttp for Proxy {
                 login::redirect(session, &begun, ctx.request_id.as_str()).await?;
                 return Ok(true);
             }
+            Ok(Ok(Next::Preflight)) => {
+                cors::answer_preflight(session, ctx).await?;
+                return Ok(true);
+            }
             Ok(Err(problem)) => problem,
             Err(Panicked) => panicked(&ctx.gateway),
         };
+        problem.fields.extend(ctx.fields(session.req_header()));
+        ctx.pauses = Overload::is_pausing(&problem);
         ctx.refused = Some(problem.code);
         respond::respond(session, &problem, ctx.request_id.as_str()).await?;
         Ok(true)
@@ -96,7 +105,7 @@ impl ProxyHttp for Proxy {
             return Error::e_explain(ErrorType::InternalError, "a request without a permit");
         }
         let mut peer = attempt::next_peer(session, ctx, |gateway| client_address(gateway, session)).await?;
-        ctx.upgrade = Hold::on(&mut peer, session.req_header(), || watched(ctx));
+        ctx.upgrade = Hold::on(&mut peer, session.req_header(), || tunnel::watched(ctx));
         ctx.forwarded = Some(Instant::now());
         let upstream = ctx.route.as_ref().and_then(|route| route.upstream.as_ref());
         if let (Some(trace), Some(upstream)) = (&mut ctx.trace, upstream) {
@@ -139,15 +148,26 @@ impl ProxyHttp for Proxy {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        end_of_stream: bool,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
+        // What passes through a tunnel is no body.
+        if session.was_upgraded() {
+            return Ok(());
+        }
         if let (Some(body), Some(route)) = (body, &ctx.route) {
             ctx.body_received += body.len() as u64;
             if ctx.body_received > route.max_body {
                 return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
+            }
+            // The last piece may be short, and streams of messages pause as they like.
+            if ctx.pace.is_too_slow(body.len(), Instant::now(), &ctx.gateway.limits.pace)
+                && !end_of_stream
+                && !is_stream_of_messages(session.req_header())
+            {
+                return Err(Error::explain(ErrorType::ReadTimedout, "body too slow").into_down());
             }
         }
         Ok(())
@@ -172,13 +192,25 @@ impl ProxyHttp for Proxy {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
-        ctx.ends_with_token = watches(ctx) && tunnel::is_event_stream(answer);
+        ctx.ends_with_token = tunnel::watches(ctx) && tunnel::is_event_stream(answer);
+        if let Some(cors) = ctx.route.as_ref().and_then(|route| route.cors.as_ref()) {
+            cors.set(&session.req_header().headers, answer)?;
+        }
+        for (name, value) in ctx.quota_fields().into_iter().flatten() {
+            answer.insert_header(name, value)?;
+        }
+        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+            session.as_downstream_mut().set_read_timeout(Some(TUNNEL_IDLE));
+        }
         if ctx.by_session {
             login::keep_private(answer)?;
+        }
+        if ctx.gateway.browsers.knows_people() {
+            login::refuse_own_cookies(answer)?;
         }
         answer.insert_header(REQUEST_ID, ctx.request_id.as_str())
     }
@@ -194,7 +226,7 @@ impl ProxyHttp for Proxy {
             frames.pass(bytes);
         }
         if ctx.ends_with_token && !ctx.permit.as_ref().is_some_and(|permit| ctx.gateway.enforcer.still_holds(permit)) {
-            return Err(Error::new_in(TOKEN_OVER));
+            return Err(Error::new_in(tunnel::OVER));
         }
         if ctx.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(Error::new_up(ErrorType::ReadTimedout));
@@ -228,27 +260,27 @@ impl ProxyHttp for Proxy {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
         let tunnel_is_over = ctx.upgrade.as_ref().is_some_and(Hold::is_over);
-        if tunnel_is_over || *error.etype() == TOKEN_OVER {
+        if tunnel_is_over || *error.etype() == tunnel::OVER {
             tracing::info!(request.id = ctx.request_id.as_str(), "a connection ended with its token");
             if let Some(frames) = &ctx.frames {
                 tunnel::say_goodbye(session, frames).await;
             }
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
-        let Some(problem) = problem_of(error) else {
+        let Some(mut problem) = problem_of(error) else {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
         ctx.refused = Some(problem.code);
         if let Some(upstream) = upstream(ctx).filter(|_| problem.code.starts_with("upstream_")) {
             let upstream = upstream.name();
             ctx.gateway.metrics.upstream_errors.with_label_values(&[upstream, problem.code]).inc();
-        }
-        if let (Some(upstream), ErrorSource::Upstream) = (upstream(ctx), error.esource()) {
-            let upstream = upstream.name();
-            tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
+            if *error.esource() == ErrorSource::Upstream {
+                tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
+            }
         }
         if session.response_written().is_none() {
             session.set_keepalive(None);
+            problem.fields.extend(ctx.fields(session.req_header()));
             // The client may be gone; the log line has been written either way.
             let _ = respond::respond(session, &problem, ctx.request_id.as_str()).await;
         }
@@ -268,7 +300,7 @@ impl ProxyHttp for Proxy {
                 let metrics = ctx.route.as_ref().map_or(&ctx.gateway.unmatched, |route| &route.metrics);
                 match (&ctx.permit, ctx.refused) {
                     // An upstream's failure is no decision: the request had its permit.
-                    (Some(permit), _) => match permit.would_be_refused() {
+                    (Some(permit), _) => match would_be_refused(permit, ctx) {
                         None => metrics.permitted(),
                         Some(reason) => metrics.observed(reason),
                     },
@@ -294,6 +326,9 @@ impl ProxyHttp for Proxy {
                 trace.end(session, ctx, &line);
             }
         }
+        if ctx.pauses {
+            tokio::time::sleep(overload::PAUSE).await;
+        }
     }
 }
 
@@ -303,6 +338,8 @@ enum Next {
     Answer,
     /// Another gateway asked, and the request may pass.
     Permit(Permit),
+    /// A browser asks whether a script may ask, and it may.
+    Preflight,
     /// To a login.
     Lead(Begun),
 }
@@ -322,6 +359,7 @@ impl Proxy {
         let path = route::canonical(header.uri.path()).map_err(refused_path)?;
         if let Some(pattern) = (ctx.gateway.embedded.pattern_of)(&path) {
             ctx.embedded = Some(pattern);
+            ctx.gateway.overload.admit()?;
             ctx.canonical_path = owned(path);
             return Ok(Next::Answer);
         }
@@ -333,6 +371,11 @@ impl Proxy {
         if route.upstream.is_none() {
             return Err(verify::ELSEWHERE);
         }
+        if let Some(cors) = route.cors.as_ref().filter(|_| cors::is_preflight(header)) {
+            ctx.preflight = cors.allows(&header.headers);
+            return if ctx.preflight { Ok(Next::Preflight) } else { Err(cors::ORIGIN_REFUSED) };
+        }
+        ctx.gateway.overload.admit_proxied()?;
         let parameters = found.parameters.as_slice();
         let request = Request {
             method: &header.method,
@@ -341,6 +384,8 @@ impl Proxy {
             parameters: &parameters,
             sender: sender(&ctx.gateway, session, route, (host, &*path)),
         };
+        let asker = asker(&ctx.gateway, session, route, request);
+        ctx.counting.before(route, &asker, ctx.started)?;
         let began = ctx.trace.as_ref().map(|_| Instant::now());
         let outcome = match &route.login {
             None => match ctx.gateway.enforcer.check(&route.guard, request).await {
@@ -356,7 +401,6 @@ impl Proxy {
         if let (Some(trace), Some(began), Some(verdict)) = (&mut ctx.trace, began, outcome.verdict()) {
             trace.checked(began, verdict);
         }
-        drop(found);
         let permit = match outcome {
             Outcome::Permit(permit) => permit,
             Outcome::PermitSession(permit) => {
@@ -367,8 +411,10 @@ impl Proxy {
             Outcome::Deny(refusal) => return Err(Problem::from(&*ctx.refusal.insert(refusal))),
             Outcome::Refuse(problem) => return Err(problem),
         };
-        if !route.websocket && header.headers.contains_key(header::UPGRADE) {
-            return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
+        ctx.counting.after(route, &asker, (&permit, ctx.started))?;
+        drop(found);
+        if header.headers.contains_key(header::UPGRADE) {
+            tunnel::check_asked(&route.websocket, header)?;
         }
         let length =
             header.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -402,6 +448,7 @@ impl Proxy {
         }
         let found = ctx.gateway.routes.find(Some(&original.host), &path).ok_or(NO_ROUTE)?;
         let route = ctx.route.insert(found.value.clone());
+        ctx.gateway.overload.admit()?;
         let parameters = found.parameters.as_slice();
         let request = Request {
             method: &original.method,
@@ -410,27 +457,50 @@ impl Proxy {
             parameters: &parameters,
             sender: sender(&ctx.gateway, session, route, (&*original.host, &*path)),
         };
+        let asker = asker(&ctx.gateway, session, route, request);
+        ctx.counting.before(route, &asker, ctx.started)?;
         let began = ctx.trace.as_ref().map(|_| Instant::now());
         let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
         if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
             trace.checked(began, outcome.as_ref());
         }
-        outcome.map_err(|refusal| Problem::from(&*ctx.refusal.insert(refusal)))
+        let permit = outcome.map_err(|refusal| Problem::from(&*ctx.refusal.insert(refusal)))?;
+        ctx.counting.after(route, &asker, (&permit, ctx.started))?;
+        Ok(permit)
     }
 
     /// Answers a request for one of our own paths.
     async fn answer(session: &mut Session, ctx: &Context) -> pingora::Result<Result<(), Problem>> {
         let peer = Peer(client_address(&ctx.gateway, session));
-        let most = ctx.gateway.limits.embedded_body;
-        let outcome = embed::serve(session, &ctx.gateway.embedded, most, peer, ctx).await?;
+        let outcome = embed::serve(session, peer, ctx).await?;
         Ok(match outcome {
             embed::Outcome::Answered => Ok(()),
             embed::Outcome::BodyTooLarge => {
                 session.set_keepalive(None);
                 Err(BODY_TOO_LARGE)
             }
+            embed::Outcome::BodyTooSlow => {
+                session.set_keepalive(None);
+                Err(BODY_TOO_SLOW)
+            }
         })
     }
+}
+
+/// Sets how long this request may keep its connection waiting.
+fn bound(gateway: &Gateway, session: &mut Session) {
+    if gateway.overload.ends_connections() {
+        session.set_keepalive(None);
+    }
+    let (session, limits) = (session.as_downstream_mut(), &gateway.limits);
+    session.set_read_timeout(Some(limits.pace.pause));
+    session.set_total_drain_timeout(Some(limits.pace.pause));
+    session.set_write_timeout(Some(limits.send_timeout));
+}
+
+/// Whose request it is, as far as `route` wants to know.
+fn asker<'a>(gateway: &Gateway, session: &Session, route: &Route, request: Request<'a>) -> Asker<'a> {
+    Asker { address: route.limits.as_ref().and_then(|_| client_address(gateway, session)), request }
 }
 
 /// A bug of ours: the request is refused and the bug is counted.
@@ -457,18 +527,6 @@ fn check_request_line(limits: &RequestLimits, header: &RequestHeader) -> Result<
     Ok(())
 }
 
-/// The address that limits and logs go by: the socket's, or the last that a trusted proxy vouches for (rule M12).
-fn client_address(gateway: &Gateway, session: &Session) -> Option<IpAddr> {
-    let peer = peer_address(session)?;
-    if !gateway.trusts(peer) {
-        return Some(peer);
-    }
-    let chain = session.req_header().headers.get_all("x-forwarded-for").iter().filter_map(|field| field.to_str().ok());
-    let addresses: Vec<IpAddr> =
-        chain.flat_map(|field| field.split(',')).filter_map(|address| address.trim().parse().ok()).collect();
-    Some(addresses.into_iter().rev().find(|address| !gateway.trusts(*address)).unwrap_or(peer))
-}
-
 fn refused_path(error: route::PathError) -> Problem {
     Problem::new(400, error.as_str(), "The path is ambiguous or malformed")
 }
@@ -479,36 +537,6 @@ fn owned(path: Cow<'_, str>) -> Option<Box<str>> {
         Cow::Borrowed(_) => None,
         Cow::Owned(path) => Some(path.into()),
     }
-}
-
-/// The host that the request is for, without its port. `None` when an absolute target and the field disagree: an upstream
-/// would believe the one or the other (RFC 9112 3.2.2).
-fn host(header: &RequestHeader) -> Option<&str> {
-    let field = header.headers.get(header::HOST).map_or(Some(""), |host| host.to_str().ok())?;
-    let target = header.raw_path();
-    if !target.starts_with(b"/") && target != b"*" {
-        let target = std::str::from_utf8(target).ok()?;
-        let (_, rest) = target.split_once("://")?;
-        let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
-        if !authority.eq_ignore_ascii_case(field) {
-            return None;
-        }
-    }
-    Some(without_port(field))
-}
-
-/// `[::1]:80` has colons inside its brackets.
-pub(super) fn without_port(host: &str) -> &str {
-    let after = host.rfind(']').unwrap_or(0);
-    host[after..].find(':').map_or(host, |colon| &host[..after + colon])
-}
-
-pub(super) fn peer_address(session: &Session) -> Option<IpAddr> {
-    session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
-}
-
-fn over_tls(digest: &Digest) -> bool {
-    digest.ssl_digest.is_some()
 }
 
 /// What the client is told when proxying failed; `None` when there is nobody to tell.
@@ -543,9 +571,7 @@ pub(super) fn problem_of(error: &Error) -> Option<Problem> {
         (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => {
             return None;
         }
-        (ErrorSource::Downstream, ErrorType::ReadTimedout) => {
-            Problem::new(408, "body_timeout", "The body of the request took too long")
-        }
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => BODY_TOO_SLOW,
         (ErrorSource::Downstream, _) => Problem::new(400, "bad_request", "The request is malformed"),
         (ErrorSource::Internal | ErrorSource::Unset, _) => {
             Problem::new(500, "internal", "The gateway failed; the request was not forwarded")
@@ -554,60 +580,6 @@ pub(super) fn problem_of(error: &Error) -> Option<Problem> {
     Some(problem)
 }
 
-/// Whether what a request begins ends with its token (rule M11).
-fn watches(ctx: &Context) -> bool {
-    let has_token = ctx.permit.as_ref().is_some_and(|permit| permit.token().is_some());
-    has_token && ctx.route.as_ref().is_some_and(|route| route.ends_with_token)
-}
-
-fn watched(ctx: &Context) -> Option<Watched> {
-    let permit = ctx.permit.clone().filter(|_| watches(ctx))?;
-    Some(Watched { enforcer: ctx.gateway.enforcer.clone(), permit })
-}
-
 fn upstream(ctx: &Context) -> Option<&Arc<Upstream>> {
     ctx.route.as_ref().and_then(|route| route.upstream.as_ref())
-}
-
-fn verdict(ctx: &Context) -> Verdict {
-    match &ctx.permit {
-        Some(permit) if permit.would_be_refused().is_some() => Verdict::Observe,
-        Some(_) => Verdict::Permit,
-        None if ctx.embedded.is_some() && ctx.refused.is_none() => Verdict::Permit,
-        None => Verdict::Deny,
-    }
-}
-
-fn decision_line<'a>(
-    (session, ctx): (&'a Session, &'a Context),
-    verdict: Verdict,
-    (status, latency): (u16, Duration),
-) -> DecisionLine<'a> {
-    let permitted = ctx.permit.as_ref().map(|permit| (permit.token(), permit.cache_hit()));
-    let refused = ctx.refusal.as_ref().map(|refusal| (refusal.token(), refusal.cache_hit()));
-    let (token, cache_hit) = permitted.or(refused).unwrap_or_default();
-    let route = ctx.route.as_ref().map(|route| &*route.name).or(ctx.embedded);
-    let policy = ctx.route.as_ref().map(|route| &route.guard.policy);
-    let rule = match (&ctx.permit, &ctx.refusal) {
-        (Some(permit), _) => permit.rule(),
-        (None, Some(refusal)) => refusal.rule(),
-        (None, None) => None,
-    };
-    let place = policy.zip(rule).and_then(|(policy, rule)| policy.source(rule)).map(|source| source.line);
-    DecisionLine {
-        request_id: ctx.request_id.as_str(),
-        trace_id: None,
-        method: ctx.asked_for.as_ref().unwrap_or(&session.req_header().method).as_str(),
-        route: route.unwrap_or("-"),
-        rule: policy.zip(rule).map(|(policy, rule)| policy.text(rule)),
-        line: place.or(ctx.route.as_ref().map(|route| route.line)).unwrap_or_default(),
-        verdict,
-        reason: ctx.permit.as_ref().and_then(Permit::would_be_refused).or(ctx.refused).unwrap_or_default(),
-        issuer: token.map(|token| &*token.facts.issuer),
-        client_id: token.and_then(|token| token.facts.client_id.as_deref()),
-        subject: token.map(|token| &*token.pseudonym),
-        cache_hit,
-        status,
-        latency,
-    }
 }

@@ -3,7 +3,7 @@
 //! Owns their shape (RFC 9457). Which status a refusal has is decided where the refusal is.
 
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use serde_json::json;
@@ -18,7 +18,7 @@ pub const REQUEST_ID: &str = "X-Request-Id";
 pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Seconds after which a request that could not be decided may be tried again.
-const RETRY_AFTER: &str = "5";
+const RETRY_AFTER: u64 = 5;
 
 /// One answer of our own.
 #[derive(Debug)]
@@ -33,11 +33,15 @@ pub struct Problem {
     pub challenge: Option<String>,
     /// `Allow`, owed by every 405 (RFC 9110 15.5.6).
     pub allow: Option<&'static str>,
+    /// Seconds of `Retry-After`; a 503 has some in any case.
+    pub retry_after: Option<u64>,
+    /// Whatever else goes into the answer.
+    pub fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
     pub const fn new(status: u16, code: &'static str, detail: &'static str) -> Self {
-        Self { status, code, detail, error: None, challenge: None, allow: None }
+        Self { status, code, detail, error: None, challenge: None, allow: None, retry_after: None, fields: Vec::new() }
     }
 
     fn title(&self) -> &'static str {
@@ -80,13 +84,30 @@ impl From<&Refused> for Problem {
             error: denial.error(),
             challenge: refusal.challenge(),
             allow: None,
+            retry_after: None,
+            fields: Vec::new(),
         }
     }
 }
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let detail = "The header of the request is malformed, too large or too slow";
+        let detail = match refusal {
+            Refusal::NoRoom => "The gateway has no room for another connection; try again",
+            Refusal::RequestLine
+            | Refusal::Method
+            | Refusal::Version
+            | Refusal::LineEnd
+            | Refusal::FieldName
+            | Refusal::FoldedLine
+            | Refusal::ContentLength
+            | Refusal::TransferEncoding
+            | Refusal::Host
+            | Refusal::UriTooLong
+            | Refusal::TooLarge
+            | Refusal::TooManyFields
+            | Refusal::Timeout => "The header of the request is malformed, too large or too slow",
+        };
         let allow = (refusal == Refusal::Method).then_some(METHODS);
         Self { allow, ..Self::new(refusal.status(), refusal.as_str(), detail) }
     }
@@ -125,8 +146,11 @@ pub async fn respond(session: &mut Session, problem: &Problem, request_id: &str)
     if let Some(allow) = problem.allow {
         answer.insert_header(header::ALLOW, allow)?;
     }
-    if problem.status == 503 {
-        answer.insert_header(header::RETRY_AFTER, RETRY_AFTER)?;
+    if let Some(seconds) = problem.retry_after.or((problem.status == 503).then_some(RETRY_AFTER)) {
+        answer.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds))?;
+    }
+    for (name, value) in &problem.fields {
+        answer.append_header(name.clone(), value.clone())?;
     }
     answer.set_content_length(body.len())?;
     let bodiless = session.req_header().method == http::Method::HEAD;
@@ -142,9 +166,10 @@ pub fn raw_refusal(refusal: Refusal, request_id: &str) -> Vec<u8> {
     let problem = Problem::from(refusal);
     let body = problem.json(request_id);
     let allow = problem.allow.map(|methods| format!("Allow: {methods}\r\n")).unwrap_or_default();
+    let retry = if problem.status == 503 { format!("Retry-After: {RETRY_AFTER}\r\n") } else { String::new() };
     format!(
         "HTTP/1.1 {} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\nX-Request-Id: {request_id}\r\n\
-         Cache-Control: no-store\r\n{allow}Connection: close\r\n\r\n{body}",
+         Cache-Control: no-store\r\n{allow}{retry}Connection: close\r\n\r\n{body}",
         problem.status,
         problem.title(),
         body.len(),

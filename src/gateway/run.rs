@@ -52,9 +52,20 @@ pub(super) fn app(current: &Arc<Current>, h2: &H2Limits) -> HttpProxy<Proxy> {
     app
 }
 
-/// Accepts connections for the admin listener. It has places of its own, so that it answers when the public ones are taken;
-/// the answer counts them.
-pub fn start_admin(admin: Admin, listener: &Listener, limits: ConnectionLimits, ending: &Ending) -> Arc<Census> {
+/// How long the admin listener's thread waits for its last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(60);
+
+/// Accepts connections for the admin listener. It has places and a thread of its own, so that it answers when the public
+/// places are taken and the processors have more to do than they can; the answer counts them.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start_admin(
+    admin: Admin,
+    listener: &Listener,
+    limits: ConnectionLimits,
+    ending: &Ending,
+) -> std::io::Result<Arc<Census>> {
     const PLACES: usize = 64;
     let census = Census::new(PLACES, PLACES);
     let service = Service {
@@ -63,7 +74,17 @@ pub fn start_admin(admin: Admin, listener: &Listener, limits: ConnectionLimits, 
         manner: Arc::new(ArcSwap::from_pointee(Manner { limits, certificate: None })),
         census: census.clone(),
         ending: ending.clone(),
+        overload: None,
+        turned_away: Arc::default(),
     };
-    tokio::spawn(service.accept(listener.clone()));
-    census
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (listener, places) = (listener.clone(), census.clone());
+    let serve = move || {
+        runtime.block_on(async {
+            service.accept(listener).await;
+            places.drained(LAST_ANSWERS).await;
+        });
+    };
+    std::thread::Builder::new().name("faregate-admin".to_owned()).spawn(serve)?;
+    Ok(census)
 }

@@ -4,7 +4,7 @@
 
 use pingora::proxy::Session;
 
-use super::proxy::peer_address;
+use super::received::peer_address;
 use super::{Gateway, Route};
 use crate::enforce::{Certificate, Sender};
 

@@ -13,7 +13,7 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::{HttpPeer, Peer as _};
 
 use super::context::Context;
-use super::proxy::without_port;
+use super::received::without_port;
 use super::request_id::RequestId;
 use super::verify;
 use crate::enforce::{Denial, Permit, Refusal, VerifiedToken};

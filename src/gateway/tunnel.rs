@@ -1,17 +1,25 @@
 //! Tunnels and event streams end with the token that they were opened with (rule M11).
 //!
-//! Owns noticing that, and the last frame that a WebSocket's client hears. How a tunnel begins is `upgrade`'s.
+//! Owns who may open a tunnel, noticing its end, and the last frame that a WebSocket's client hears. How one begins is
+//! `upgrade`'s.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header;
-use pingora::http::ResponseHeader;
+use pingora::ErrorType;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use tokio::time::{sleep, timeout};
 
+use super::context::Context;
+use super::respond::Problem;
 use super::upgrade::Watched;
+use crate::config::WebSocket;
+
+/// Error type of an answer that ends with the token that it was given for.
+pub const OVER: ErrorType = ErrorType::new("TokenOver");
 
 /// How often a tunnel's token is looked at. Two numbers are compared, unless there is news.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -21,6 +29,29 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A Close frame with the code 1008, a violated policy (RFC 6455 5.5.1, 7.4.1): a server's frames are not masked.
 const CLOSE: &[u8] = &[0x88, 0x02, 0x03, 0xf0];
+
+/// Rule M11. A page of another origin has this browser's cookies all the same.
+pub fn check_asked(websocket: &WebSocket, header: &RequestHeader) -> Result<(), Problem> {
+    if !websocket.is_allowed {
+        return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
+    }
+    if !header.headers.get_all(header::ORIGIN).iter().all(|origin| websocket.admits(Some(origin.as_bytes()))) {
+        return Err(Problem::new(403, "origin_refused", "Pages of this origin cannot open a WebSocket here"));
+    }
+    Ok(())
+}
+
+/// Whether what a request begins ends with its token (rule M11).
+pub fn watches(ctx: &Context) -> bool {
+    let has_token = ctx.permit.as_ref().is_some_and(|permit| permit.token().is_some());
+    has_token && ctx.route.as_ref().is_some_and(|route| route.ends_with_token)
+}
+
+/// What a tunnel that a request opens has to be watched for.
+pub fn watched(ctx: &Context) -> Option<Watched> {
+    let permit = ctx.permit.clone().filter(|_| watches(ctx))?;
+    Some(Watched { enforcer: ctx.gateway.enforcer.clone(), permit })
+}
 
 /// Ends when the token of a permit is over or revoked; never where there is none.
 pub async fn over(watched: Arc<Watched>) {

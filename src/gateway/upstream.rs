@@ -156,6 +156,11 @@ impl Upstream {
         self.hashed.as_ref()
     }
 
+    /// Whether it speaks TLS so: the same files with the same content.
+    pub fn has_tls(&self, tls: Option<&TlsSettings>) -> bool {
+        self.tls.as_ref().map(|own| own.group) == tls.map(|other| other.group)
+    }
+
     /// How many servers there are, healthy or not.
     pub fn servers(&self) -> usize {
         self.servers.len()

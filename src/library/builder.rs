@@ -195,6 +195,12 @@ impl Parts {
         }
         let mut routes = Vec::new();
         for route in config.routes {
+            if route.binding.is_some() {
+                let name = route.name;
+                return Err(BuildError(format!(
+                    "route {name:?} asks for tokens that are bound to their owner, which only the gateway can check"
+                )));
+            }
             let (hosts, pattern) = (route.hosts.clone(), route.pattern.clone());
             let routed = Arc::new(Routed::of(route));
             if hosts.is_empty() {

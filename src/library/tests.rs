@@ -159,6 +159,12 @@ fn what_cannot_be_meant_is_refused_with_the_reason() {
     assert!(twice.is_err_and(|error| error.to_string().contains("there twice")));
     let own = Enforcer::from_config("listen: 127.0.0.1:1\n").err().unwrap();
     assert!(own.to_string().contains("authorization server of the gateway"), "{own}");
+    let bound = format!(
+        "issuers: {{ idp: {{ issuer: {URL}, any_audience: true }} }}\nupstreams: {{ a: builtin:elsewhere }}\n\
+         routes: {{ /a: {{ upstream: a, require: scope a, binding: dpop }} }}\n"
+    );
+    let bound = Enforcer::from_config(&bound).err().unwrap().to_string();
+    assert!(bound.contains("bound to their owner"), "{bound}");
     let broken = Enforcer::from_config("routes: { a: 1 }\nissuer: 2\n").err().unwrap().to_string();
     assert!(broken.contains("faregate.yaml:1:") && broken.contains("faregate.yaml:2:"), "{broken}");
 }

@@ -16,7 +16,7 @@ use super::{Opened, StartError, adapters, compile};
 use crate::api::Management;
 use crate::config::{Config, Fingerprint, Target};
 use crate::enforce::{Enforcer, Issuer, Possession, Pseudonyms, TokenCache};
-use crate::gateway::{self, Forwarder, Gateway, Upstream, admin};
+use crate::gateway::{self, Forwarder, Gateway, Overload, Quotas, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
 use crate::telemetry::{self, DecisionLog, Exporting, Tracer};
@@ -35,6 +35,9 @@ pub(super) struct Standing {
     pub web: web::Service,
     pub decisions: Arc<DecisionLog>,
     pub forget: Forget,
+    /// Whoever has used up a limit has so after a change of the configuration too.
+    pub quotas: Arc<Quotas>,
+    pub overload: Arc<Overload>,
 }
 
 /// What was made for a configuration, as far as the next one may go on with it. Dropping it ends what keeps it up to date.
@@ -90,7 +93,7 @@ pub(super) async fn assemble(
 ) -> Result<(Gateway, Made), StartError> {
     let Standing { opened, keys, metrics, .. } = standing;
     let mut echo = before.and_then(|before| before.echo);
-    let watched = upstreams(config, metrics, &mut echo, before.map_or(&[], |before| &before.upstreams)).await?;
+    let watched = upstreams(config, &mut echo, before.map_or(&[], |before| &before.upstreams), metrics).await?;
     let upstreams: Vec<_> = watched.iter().map(|watched| watched.upstream.clone()).collect();
     let logins = Logins::new(config, standing, &believed, listening)?;
     let enforcer = match before {
@@ -127,10 +130,16 @@ pub(super) async fn assemble(
             (public_management, incoming.logouts, logins.paths),
             metrics.clone(),
         ),
-        routes: compile::routes(mem::take(&mut config.routes), (&upstreams, &logins.logins), metrics)?,
+        routes: compile::routes(
+            mem::take(&mut config.routes),
+            (&upstreams, &logins.logins),
+            (metrics, &standing.quotas),
+        )?,
         browsers: logins.browsers,
         enforcer: enforcer.clone(),
         metrics: metrics.clone(),
+        quotas: standing.quotas.clone(),
+        overload: standing.overload.clone(),
         administered,
     };
     let Believed { foreign, identities, .. } = believed;
@@ -195,9 +204,9 @@ pub(super) fn issuers(keys: &KeyRing, foreign: &[Foreign]) -> Vec<String> {
 /// In the order of the configuration.
 async fn upstreams(
     config: &Config,
-    metrics: &Metrics,
     echo: &mut Option<SocketAddr>,
     before: &[Watched],
+    metrics: &Metrics,
 ) -> Result<Vec<Watched>, StartError> {
     let wants_echo = config.upstreams.iter().any(|upstream| matches!(upstream.target, Target::Echo));
     if wants_echo && echo.is_none() {
@@ -206,12 +215,16 @@ async fn upstreams(
     let mut upstreams = Vec::with_capacity(config.upstreams.len());
     for settings in &config.upstreams {
         let fingerprint = config.parts.entry("upstreams", &settings.name);
-        let same = |watched: &&Watched| watched.upstream.name() == settings.name && watched.fingerprint == fingerprint;
+        let tls = compile::tls(settings)?;
+        let same = |watched: &&Watched| {
+            let upstream = &watched.upstream;
+            upstream.name() == settings.name && watched.fingerprint == fingerprint && upstream.has_tls(tls.as_ref())
+        };
         if let Some(known) = before.iter().find(same) {
             upstreams.push(known.again());
             continue;
         }
-        let upstream = compile::upstream(settings, *echo, metrics)?;
+        let upstream = compile::upstream(settings, tls, *echo, metrics);
         upstream.resolve().await;
         let is_insecure = matches!(&settings.target, Target::Servers { tls: Some(tls), .. } if !tls.verify);
         if is_insecure {

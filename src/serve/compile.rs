@@ -10,30 +10,39 @@ use crate::browsers::{Entrance, Login};
 use crate::config::{self, Config, Target};
 use crate::enforce::{Accepted, Guard};
 use crate::gateway::{
-    ConnectionLimits, HeaderLimits, HealthSettings, RequestLimits, Route, ServerSettings, TlsSettings, Upstream,
-    UpstreamSettings,
+    ConnectionLimits, Cors, HeaderLimits, HealthSettings, PaceLimits, Quotas, RateLimits, RequestLimits, Route,
+    ServerSettings, TlsSettings, Upstream, UpstreamSettings,
 };
 use crate::library::demand;
 use crate::metrics::Metrics;
 use crate::route::{Host, RouteTable};
 
-/// One upstream; `echo` is where the built-in one listens, if any wants it.
-///
-/// # Errors
-/// [`StartError::UpstreamTls`] when a file that was there for the check is not any more.
+/// One upstream; `echo` is where the built-in one listens, if any wants it. `tls` is what [`tls`] read.
 pub(super) fn upstream(
     upstream: &config::Upstream,
+    tls: Option<TlsSettings>,
     echo: Option<SocketAddr>,
     metrics: &Metrics,
-) -> Result<Arc<Upstream>, StartError> {
-    let settings = settings(upstream, echo)?;
+) -> Arc<Upstream> {
+    let settings = settings(upstream, tls, echo);
     let servers: Vec<String> = settings.servers.iter().map(ServerSettings::label).collect();
     let metrics = metrics.servers(&settings.name, servers.iter().map(String::as_str));
-    Ok(Arc::new(Upstream::new(settings, metrics)))
+    Arc::new(Upstream::new(settings, metrics))
 }
 
-fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Result<UpstreamSettings, StartError> {
-    let (servers, tls) = match &upstream.target {
+/// The files that an upstream's TLS needs, as they are now.
+///
+/// # Errors
+/// [`StartError::UpstreamTls`] when one that was there for the check is not any more.
+pub(super) fn tls(upstream: &config::Upstream) -> Result<Option<TlsSettings>, StartError> {
+    match &upstream.target {
+        Target::Servers { tls, .. } => Ok(tls.as_ref().map(TlsSettings::read).transpose()?),
+        Target::Echo | Target::Elsewhere => Ok(None),
+    }
+}
+
+fn settings(upstream: &config::Upstream, tls: Option<TlsSettings>, echo: Option<SocketAddr>) -> UpstreamSettings {
+    let servers = match &upstream.target {
         Target::Servers { servers, tls } => {
             let servers = servers.iter().map(|server| ServerSettings {
                 host: server.host.clone(),
@@ -41,7 +50,7 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Result<Ups
                 tls: tls.as_ref().map(|tls| tls.sni.clone().unwrap_or_else(|| server.host.clone())),
                 weight: server.weight,
             });
-            (servers.collect(), tls.as_ref().map(TlsSettings::read).transpose()?)
+            servers.collect()
         }
         Target::Echo => {
             let server = |echo: SocketAddr| ServerSettings {
@@ -50,11 +59,11 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Result<Ups
                 tls: None,
                 weight: 1,
             };
-            (echo.map(server).into_iter().collect(), None)
+            echo.map(server).into_iter().collect()
         }
-        Target::Elsewhere => (Vec::new(), None),
+        Target::Elsewhere => Vec::new(),
     };
-    Ok(UpstreamSettings {
+    UpstreamSettings {
         name: upstream.name.clone(),
         servers,
         timeouts: upstream.timeouts,
@@ -69,7 +78,7 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Result<Ups
             unhealthy_after: health.unhealthy_after,
             expect: Some(health.expect),
         }),
-    })
+    }
 }
 
 /// The route table of the configuration.
@@ -79,13 +88,13 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Result<Ups
 pub(super) fn routes(
     config: Vec<config::Route>,
     (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]),
-    metrics: &Metrics,
+    (metrics, quotas): (&Metrics, &Arc<Quotas>),
 ) -> Result<RouteTable<Arc<Route>>, StartError> {
     let mut entries = Vec::new();
     for route in config {
         let hosts = hosts(&route);
         let pattern = route.pattern.clone();
-        let route = Arc::new(compiled(route, (upstreams, logins), metrics));
+        let route = Arc::new(compiled(route, (upstreams, logins), (metrics, quotas)));
         for host in hosts {
             entries.push((host, pattern.clone(), route.clone()));
         }
@@ -98,7 +107,14 @@ fn hosts(route: &config::Route) -> Vec<Option<Host>> {
     if route.hosts.is_empty() { vec![None] } else { route.hosts.iter().cloned().map(Some).collect() }
 }
 
-fn compiled(route: config::Route, (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]), metrics: &Metrics) -> Route {
+fn compiled(
+    route: config::Route,
+    (upstreams, logins): (&[Arc<Upstream>], &[Arc<Login>]),
+    (metrics, quotas): (&Metrics, &Arc<Quotas>),
+) -> Route {
+    // Who is where keeps what it has used when the configuration changes.
+    let place = format!("{:?} {}", route.hosts, route.name);
+    let exceeded = |limit: &str| metrics.rate_limited.with_label_values(&[route.name.as_str(), limit]);
     let login = route.login.map(|login| entrance(&route, &logins[login.0]));
     // One without servers is elsewhere.
     let upstream = Some(&upstreams[route.upstream.0]).filter(|upstream| upstream.servers() > 0);
@@ -122,6 +138,8 @@ fn compiled(route: config::Route, (upstreams, logins): (&[Arc<Upstream>], &[Arc<
         forward_authorization: route.forward_authorization,
         websocket: route.websocket,
         ends_with_token: route.close_at_expiry,
+        cors: route.cors.as_ref().map(Cors::new),
+        limits: RateLimits::new(&route.limits, &place, quotas, exceeded),
         metrics: metrics.route(&route.name),
         upstream_duration: upstream.map(|upstream| metrics.upstream(upstream.name())),
         upstream: upstream.cloned(),
@@ -157,6 +175,7 @@ pub(super) fn connection_limits(limits: &config::Limits, h2c: bool) -> Connectio
         header_timeout: limits.header_for,
         keep_alive: limits.keep_alive_for,
         requests: limits.requests_per_connection,
+        send_timeout: limits.send_for,
         h2c,
     }
 }
@@ -166,5 +185,7 @@ pub(super) fn request_limits(limits: &config::Limits) -> RequestLimits {
         uri_size: limits.uri_size,
         header_fields: limits.header_fields,
         embedded_body: usize::try_from(limits.oauth_body).unwrap_or(usize::MAX),
+        pace: PaceLimits { pause: limits.body_for, rate: limits.body_rate },
+        send_timeout: limits.send_for,
     }
 }

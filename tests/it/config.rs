@@ -354,7 +354,8 @@ fn the_reference_shows_the_defaults() {
     assert!(shown.upstreams.iter().all(|upstream| upstream.resilience == config::Resilience::default()));
     let timeouts = shown.upstreams.iter().map(|upstream| upstream.timeouts);
     assert!(timeouts.chain([echo.timeouts]).all(|timeouts| timeouts == config::Timeouts::default()));
-    assert_eq!((echo.max_body, echo.forward_authorization, echo.websocket), (defaults.limits.body, false, true));
+    assert_eq!((echo.max_body, echo.forward_authorization), (defaults.limits.body, false));
+    assert_eq!(echo.websocket, config::WebSocket::default());
 }
 
 #[test]

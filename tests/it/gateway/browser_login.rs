@@ -372,6 +372,22 @@ async fn tokens_that_do_not_suffice_lead_nobody_in_circles() {
     assert_eq!(issuer.count(TOKEN), 1);
 }
 
+// K4: whoever is behind the gate sets no cookie by which the gate knows people
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upstream_cannot_make_anybody_somebody_else() {
+    let (gateway, _issuer) = corp(300).await;
+    let fields =
+        "Set-Cookie: theme=dark\r\nSet-Cookie: faregate_at_corp=x; Path=/\r\nset-cookie: __Host-Faregate_session=y\r\n";
+    let answer = format!("HTTP/1.1 200 OK\r\n{fields}Set-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok");
+    gateway.upstream.behave(Behaviour::Answer(answer));
+    let mut ann = Visitor::new();
+    for _ in 0..2 {
+        let seen = ann.go(&gateway.url("/corp/x")).await;
+        assert_eq!((seen.status, seen.all("set-cookie")), (200, vec!["theme=dark", "a=b"]));
+    }
+    assert_eq!(ann.cookies.len(), 3, "{:?}", ann.cookies.keys());
+}
+
 // RFC 9111: an upstream that says who may keep its answer is left alone
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_upstream_says_of_caching_stays() {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::gateway::{Gateway, ROUTES};
+use crate::support::upstream::Behaviour;
 
 async fn limited(limits: &str) -> Gateway {
     Gateway::with(&format!("{ROUTES}limits: {limits}\n"), &[]).await
@@ -194,4 +195,65 @@ async fn http_2_has_the_same_bounds() {
     assert_eq!(client.current_max_send_streams(), 5, "SETTINGS_MAX_CONCURRENT_STREAMS");
     driver.abort();
     assert_eq!(gateway.upstream.count(), 1);
+}
+
+// N3, T50: a body that drips, one that stops, and one that is merely slow
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_bodies_are_cut_off() {
+    let gateway = limited("{ body_timeout: 1s, body_rate: 100 }").await;
+    let head = |target: &str, length: usize| {
+        format!(
+            "POST {target} HTTP/1.1\r\nHost: gate.test\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    for (target, drips) in
+        [("/public/x", true), ("/public/x", false), ("/oauth2/token", true), ("/oauth2/token", false)]
+    {
+        let mut wire = gateway.connect().await;
+        let started = Instant::now();
+        wire.send(head(target, 1000)).await;
+        while drips && started.elapsed() < Duration::from_secs(6) && wire.try_send("x").await {
+            if wire.closes_within(Duration::from_millis(200)).await {
+                break;
+            }
+        }
+        let answer = wire.answer().await;
+        assert_eq!(
+            (answer.status(), answer.json()["code"].as_str()),
+            (408, Some("body_timeout")),
+            "{target} {drips}: {}",
+            answer.text
+        );
+        assert!(wire.closes_within(Duration::from_secs(1)).await, "{target} {drips}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{target} {drips}: {:?}", started.elapsed());
+    }
+    assert_eq!(gateway.upstream.count(), 0, "none of them was whole");
+    let mut wire = gateway.connect().await;
+    wire.send(head("/public/x", 500)).await;
+    for _ in 0..10 {
+        wire.send("x".repeat(50)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(wire.answer().await.status(), 200, "250 bytes per second are enough");
+}
+
+// T50: an answer that nobody takes
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_do_not_read_are_cut_off() {
+    let gateway = limited("{ send_timeout: 1s }").await;
+    let body = "x".repeat(64 * 1024 * 1024);
+    gateway
+        .upstream
+        .behave(Behaviour::Answer(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())));
+    let mut wire = gateway.connect().await;
+    wire.send("GET /public/x HTTP/1.1\r\nHost: gate.test\r\n\r\n").await;
+    let mut open = String::new();
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        open = gateway.metrics().await;
+        if gateway.upstream.count() == 1 && open.contains("faregate_open_connections 0\n") {
+            return;
+        }
+    }
+    panic!("still open: {}", open.lines().filter(|line| line.contains("open_connections")).collect::<String>());
 }

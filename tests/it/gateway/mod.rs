@@ -3,6 +3,7 @@
 mod admin;
 mod binding;
 mod browser_login;
+mod cors;
 mod embedded;
 mod enforcement;
 mod expiry;
@@ -11,8 +12,10 @@ mod grpc;
 mod hygiene;
 mod limits;
 mod module;
+mod overload;
 mod paths;
 mod protocols;
+mod rate_limits;
 mod resilience;
 mod revocation;
 mod tokens;

@@ -229,6 +229,7 @@ upstreams: { app: "${SOCKETS}" }
 routes:
   /ws: { upstream: app, require: authenticated }
   /no-ws: { upstream: app, require: authenticated, websocket: false }
+  /page: { upstream: app, public: true, websocket: { origins: ["https://app.example.com"] } }
 "#;
 
 // F-343, M11: a WebSocket is a request like any other, until it is allowed
@@ -284,6 +285,24 @@ async fn websockets_are_guarded() {
     assert_eq!(run("/ws", Some("garbage".into())).await, Err(401));
     assert_eq!(run("/no-ws", Some(token.clone())).await, Err(400));
     assert_eq!(ACCEPTED.load(Ordering::SeqCst), 0, "nothing reached the upstream");
+    // M11: a page of somebody else's has the browser's cookies, but not its origin.
+    let ask = async |origin: &str| {
+        let fields = format!(
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{origin}"
+        );
+        let answer = gateway.raw(format!("GET /page HTTP/1.1\r\nHost: gate.test\r\n{fields}\r\n")).await;
+        (answer.status(), answer.json()["code"].as_str().map(str::to_owned))
+    };
+    for origin in ["https://evil.test", "null", "http://app.example.com", "https://app.example.com\r\nOrigin: null"] {
+        let refused = (403, Some("origin_refused".to_owned()));
+        assert_eq!(ask(&format!("Origin: {origin}\r\n")).await, refused, "{origin}");
+    }
+    assert_eq!(ACCEPTED.load(Ordering::SeqCst), 0, "nothing reached the upstream");
+    for origin in ["", "Origin: https://app.example.com\r\n"] {
+        assert_eq!(ask(origin).await.0, 101, "{origin}");
+    }
+    ACCEPTED.store(0, Ordering::SeqCst);
     let echoed = run("/ws", Some(token)).await.unwrap();
     assert_eq!((&*echoed[0], &*echoed[1], echoed[2].len()), ("one", "two", 150_000));
     assert_eq!(ACCEPTED.load(Ordering::SeqCst), 1);
