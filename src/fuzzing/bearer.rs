@@ -1,4 +1,4 @@
-//! The `Authorization` field, beside a second reading of RFC 6750 2.1. Owns no rule of its own.
+//! The `Authorization` field, beside a second reading of RFC 6750 2.1 and RFC 9449 7.1. Owns no rule of its own.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
@@ -27,7 +27,7 @@ pub fn bearer(input: &[u8]) {
     };
     assert_eq!(find(&headers, query), expected);
 
-    if let Ok(Presented::Bearer(token)) = expected {
+    if let Ok(Presented::Bearer(token) | Presented::Dpop(token)) = expected {
         let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
         let is_token = token.iter().all(legal);
         assert_eq!(check_characters(token).ok().map(str::as_bytes), Some(token).filter(|_| is_token));
@@ -45,15 +45,18 @@ pub fn bearer(input: &[u8]) {
 /// Scheme, one space, token; read from text in which case does not matter.
 fn by_the_letter(field: &[u8], in_query: bool) -> Result<Presented<'_>, Ambiguity> {
     let lower = field.to_ascii_lowercase();
-    if lower == b"bearer" || lower.starts_with(b"bearer\t") {
+    if [&b"bearer"[..], b"dpop"].contains(&&lower[..]) || lower.starts_with(b"bearer\t") || lower.starts_with(b"dpop\t")
+    {
         return Err(Ambiguity::MalformedBearer);
     }
-    if !lower.starts_with(b"bearer ") {
-        return Ok(Presented::Nothing);
-    }
-    match (in_query, &field[7..]) {
+    let presented = match (lower.starts_with(b"bearer "), lower.starts_with(b"dpop ")) {
+        (true, _) => Presented::Bearer(&field[7..]),
+        (_, true) => Presented::Dpop(&field[5..]),
+        (false, false) => return Ok(Presented::Nothing),
+    };
+    match (in_query, presented) {
         (true, _) => Err(Ambiguity::SeveralCredentials),
-        (false, b"") => Err(Ambiguity::MalformedBearer),
-        (false, token) => Ok(Presented::Bearer(token)),
+        (false, Presented::Bearer(b"") | Presented::Dpop(b"")) => Err(Ambiguity::MalformedBearer),
+        (false, presented) => Ok(presented),
     }
 }
