@@ -24,6 +24,7 @@ mod request_id;
 mod respond;
 mod run;
 mod sender;
+mod told;
 mod trace;
 mod tunnel;
 mod upgrade;
