@@ -30,6 +30,7 @@ pub(super) struct Settled {
     pub forward_authorization: bool,
     pub websocket: bool,
     pub resource_metadata: bool,
+    pub close_at_expiry: bool,
     pub login: Option<LoginIndex>,
     pub binding: Option<Binding>,
     pub live_permissions: bool,
@@ -123,6 +124,7 @@ fn settle_one(
     let forward_authorization = fields.boolean("forward_authorization", check);
     let websocket = fields.boolean("websocket", check);
     let resource_metadata = fields.boolean("resource_metadata", check);
+    let close_at_expiry = fields.boolean("close_at_expiry", check);
     let public = draft.public || (draft.requirement.is_none() && parent.is_some_and(|parent| parent.public));
     let rules = rules(draft, parent, check);
     let tokens = if public { Some(Vec::new()) } else { tokens(draft, parent, context, check) };
@@ -142,6 +144,7 @@ fn settle_one(
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
         resource_metadata: resource_metadata.or_else(|| parent.map(|parent| parent.resource_metadata)).unwrap_or(true),
+        close_at_expiry: close_at_expiry.or_else(|| parent.map(|parent| parent.close_at_expiry)).unwrap_or(true),
         // Nobody looks at tokens there.
         login: login.filter(|_| !public),
         binding: binding::settle(fields, parent.and_then(|parent| parent.binding), check),

@@ -95,11 +95,25 @@ fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
     let fields = Fields::open(node, TLS_KEYS, check)?;
     let certificate = fields.require("certificate", "certificate: /etc/faregate/tls.crt", check);
     let key = fields.require("key", "key: /etc/faregate/tls.key", check);
-    let chain = certificate.and_then(|node| pem(node, check, "certificate chain", X509::stack_from_pem));
-    let private = key.and_then(|node| pem(node, check, "private key", PKey::private_key_from_pem));
-    let (certificate, key) = (certificate?, key?);
-    let client_certificates = client_certificates::check(&fields, check);
-    let files = TlsFiles { certificate: path(certificate, check)?, key: path(key, check)?, client_certificates };
+    if let (Some(certificate), Some(key)) = (certificate, key) {
+        let client_certificates = client_certificates::check(&fields, check);
+        return key_pair(certificate, key, check).map(|files| TlsFiles { client_certificates, ..files });
+    }
+    // What is there is looked at all the same.
+    if let Some(node) = certificate {
+        pem(node, check, "certificate chain", X509::stack_from_pem);
+    }
+    if let Some(node) = key {
+        pem(node, check, "private key", PKey::private_key_from_pem);
+    }
+    None
+}
+
+/// A certificate chain and the key that belongs to it.
+pub(super) fn key_pair(certificate: &Node, key: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
+    let chain = pem(certificate, check, "certificate chain", X509::stack_from_pem);
+    let private = pem(key, check, "private key", PKey::private_key_from_pem);
+    let files = TlsFiles { certificate: path(certificate, check)?, key: path(key, check)?, client_certificates: None };
     match chain.as_deref() {
         Some([]) => check.refuse(certificate.span, "there is no PEM certificate in this file"),
         Some([leaf, ..]) => {

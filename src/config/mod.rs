@@ -33,6 +33,7 @@ mod process;
 mod public_url;
 mod report;
 mod require;
+mod resilience;
 mod routes;
 mod scalar;
 mod source;
@@ -41,6 +42,7 @@ mod suggest;
 mod syntax;
 pub mod tests;
 mod traces;
+mod upstream_tls;
 mod upstreams;
 mod url;
 mod values;
@@ -72,6 +74,7 @@ pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
 pub use public_url::PublicUrl;
 pub use report::{LayerReport, Outcome, Report, report};
+pub use resilience::{Balance, Eject, Hashed, Resilience};
 pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
 pub use store::StoreLocation;
@@ -131,6 +134,9 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("upstreams", upstreams::KEYS),
         ("upstreams.health", upstreams::HEALTH_KEYS),
         ("upstreams.jwt", forwarded_jwt::UPSTREAM_KEYS),
+        ("upstreams.servers", upstreams::SERVER_KEYS),
+        ("upstreams.eject", resilience::EJECT_KEYS),
+        ("upstreams.tls", upstream_tls::KEYS),
         ("routes", routes::KEYS),
         ("routes.require", require::COMBINING_KEYS),
         ("forward", forward::KEYS),

@@ -14,7 +14,7 @@ use super::forwarded_jwt::JwtWish;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
-use super::listen::Listener;
+use super::listen::{Listener, TlsFiles};
 use super::logins::{Login, LoginIndex};
 use super::management::ManagementApi;
 use super::network::Network;
@@ -22,6 +22,7 @@ use super::parts::Parts;
 use super::problem::Problem;
 use super::process::{Log, Shutdown, TokenCache};
 use super::public_url::PublicUrl;
+use super::resilience::Resilience;
 use super::source::Source;
 use super::store::StoreLocation;
 use super::tests::PolicyTest;
@@ -92,6 +93,7 @@ pub struct Upstream {
     pub health: Option<HealthCheck>,
     /// What it says of the token of our own that it gets.
     pub jwt: JwtWish,
+    pub resilience: Resilience,
 }
 
 /// What answers behind an upstream.
@@ -111,6 +113,8 @@ pub struct Server {
     /// Without brackets if it is an IPv6 address.
     pub host: String,
     pub port: u16,
+    /// How many requests it gets for one that a server of weight 1 gets.
+    pub weight: u32,
 }
 
 /// TLS towards an upstream.
@@ -120,6 +124,10 @@ pub struct UpstreamTls {
     pub sni: Option<String>,
     /// False only with `insecure: true`: neither chain nor name are verified.
     pub verify: bool,
+    /// Whose certificates are believed, in PEM; `None`: those whom the system believes.
+    pub ca: Option<PathBuf>,
+    /// What the gateway shows to servers that ask.
+    pub client: Option<TlsFiles>,
 }
 
 /// Limits of time towards one upstream; a route may override them.
@@ -130,6 +138,8 @@ pub struct Timeouts {
     pub write_for: Duration,
     /// How long an unused connection is kept.
     pub idle_for: Duration,
+    /// From the first attempt to the end of the answer; `None`: as long as something comes.
+    pub total_for: Option<Duration>,
 }
 
 /// How servers are probed.
@@ -173,6 +183,8 @@ pub struct Route {
     pub websocket: bool,
     /// Clients are told who issues tokens for it (RFC 9728).
     pub resource_metadata: bool,
+    /// Tunnels and event streams end with the token that they were opened with.
+    pub close_at_expiry: bool,
     /// Where people are sent who come without a token.
     pub login: Option<LoginIndex>,
     /// What tokens must be bound to; `None`: to nothing.

@@ -421,6 +421,11 @@ impl Enforcer {
         known.ok_or(Denial::InvalidToken(TokenFault::IssuerNotAccepted))
     }
 
+    /// Whether the token of a permit is still good: neither over nor revoked. For what goes on after the request was decided.
+    pub fn still_holds(&self, permit: &Permit) -> bool {
+        permit.token().is_none_or(|token| self.clock.now() < token.expires_at && !token.is_revoked(&self.revocations))
+    }
+
     fn count(&self, cache_hit: bool) {
         let counter = if cache_hit { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);

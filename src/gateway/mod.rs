@@ -4,6 +4,7 @@
 //! judged by `enforce`, and our own paths are answered by a service that it is given.
 
 pub mod admin;
+mod attempt;
 mod client_certificates;
 mod connection;
 mod context;
@@ -12,6 +13,7 @@ pub mod echo;
 mod embed;
 mod forward;
 pub mod forwarded;
+mod grpc;
 mod handover;
 pub mod header_block;
 mod listener;
@@ -25,13 +27,13 @@ mod respond;
 mod run;
 mod sender;
 mod trace;
+mod tunnel;
 mod upgrade;
 mod upstream;
 mod verify;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 pub use connection::{ConnectionLimits, RefusalLog};
@@ -45,12 +47,12 @@ pub use module::{FaregateModule, FollowIssuers};
 pub use proxy::Proxy;
 pub use request_id::RequestId;
 pub use run::{H2Limits, start_admin};
-pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
+pub use upstream::{HealthSettings, ServerSettings, TlsFileError, TlsSettings, Upstream, UpstreamSettings};
 
 use http::HeaderName;
 
 use crate::browsers::{Browsers, Entrance};
-use crate::config::{Network, PublicUrl};
+use crate::config::{Network, PublicUrl, Timeouts};
 use crate::enforce::{Destination, Enforcer, Guard, Minter};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
@@ -114,14 +116,16 @@ pub struct Route {
     pub names_hosts: bool,
     /// `None`: another gateway serves what is decided on here.
     pub upstream: Option<Arc<Upstream>>,
-    /// Replaces the upstream's own read timeout.
-    pub read_timeout: Option<Duration>,
+    /// Replace the upstream's own.
+    pub timeouts: Timeouts,
     /// Bytes of a request body.
     pub max_body: u64,
     pub forward_authorization: bool,
     /// For whom a token of our own is made; `None` where the upstream gets none.
     pub destination: Option<Arc<Destination>>,
     pub websocket: bool,
+    /// Whether tunnels and event streams end with the token that they were opened with (rule M11).
+    pub ends_with_token: bool,
     pub metrics: RouteMetrics,
     /// `None` as the upstream.
     pub upstream_duration: Option<prometheus::Histogram>,

@@ -8,6 +8,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use serde_json::json;
 
+use super::grpc;
 use super::header_block::Refusal;
 use crate::enforce::Refusal as Refused;
 
@@ -97,6 +98,9 @@ impl From<Refusal> for Problem {
 /// # Errors
 /// When the connection breaks on the way.
 pub async fn respond(session: &mut Session, problem: &Problem, request_id: &str) -> pingora::Result<()> {
+    if grpc::is_call(session.req_header()) {
+        return grpc::respond(session, problem, request_id).await;
+    }
     let wants_html = session
         .req_header()
         .headers

@@ -95,7 +95,7 @@ pub(super) async fn assemble(
     keys.provide().await.map_err(StartError::from)?;
     let public_url = super::public_url(config, listening);
     let mut echo = before.and_then(|before| before.echo);
-    let watched = upstreams(config, &mut echo, before.map_or(&[], |before| &before.upstreams)).await?;
+    let watched = upstreams(config, metrics, &mut echo, before.map_or(&[], |before| &before.upstreams)).await?;
     let upstreams: Vec<_> = watched.iter().map(|watched| watched.upstream.clone()).collect();
     let logins = Logins::new(config, standing, &believed, listening)?;
     let enforcer = match before {
@@ -212,6 +212,7 @@ pub(super) fn issuers(keys: &KeyRing, foreign: &[Foreign]) -> Vec<String> {
 /// In the order of the configuration.
 async fn upstreams(
     config: &Config,
+    metrics: &Metrics,
     echo: &mut Option<SocketAddr>,
     before: &[Watched],
 ) -> Result<Vec<Watched>, StartError> {
@@ -227,7 +228,7 @@ async fn upstreams(
             upstreams.push(known.again());
             continue;
         }
-        let upstream = compile::upstream(settings, *echo);
+        let upstream = compile::upstream(settings, *echo, metrics)?;
         upstream.resolve().await;
         let is_insecure = matches!(&settings.target, Target::Servers { tls: Some(tls), .. } if !tls.verify);
         if is_insecure {

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod collector;
 pub mod database;
 pub mod dpop;
+pub mod faulty;
 pub mod files;
 pub mod foreign_issuer;
 pub mod gateway;
