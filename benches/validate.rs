@@ -19,7 +19,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::{Criterion, criterion_group, criterion_main};
 use faregate::clock::Clock;
 use faregate::enforce::{
-    Accepted, Enforcer, Guard, Issuer, Permit, Pseudonyms, Refusal, Request, TokenCache, Trusted, Unknown,
+    Accepted, Demand, Enforcer, Guard, Issuer, Permit, Pseudonyms, Refusal, Request, Sender, TokenCache, Trusted,
+    Unknown,
 };
 use faregate::gateway::{Quotas, Rate};
 use faregate::jose::{Algorithm, Expectations, KeySet, SigningKey, TokenType, verify};
@@ -162,7 +163,13 @@ impl Gate {
     }
 
     fn check(&self, guard: &Guard, headers: &HeaderMap) -> Result<Permit, Refusal> {
-        let request = Request { method: &Method::GET, headers, query: None, parameters: &NoParameters };
+        let request = Request {
+            method: &Method::GET,
+            headers,
+            query: None,
+            parameters: &NoParameters,
+            sender: Sender::default(),
+        };
         let mut check = pin!(self.enforcer.check(guard, request));
         match check.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => outcome,
@@ -191,6 +198,7 @@ fn guard_of(rule: Rule) -> Guard {
         accepts: [Accepted { issuer: 0, audience: Box::default() }].into(),
         observes: false,
         live_permissions: false,
+        demand: Demand::Nothing,
     }
 }
 

@@ -3,6 +3,8 @@
 //! Owns names and labels; every label is bounded by the configuration or by an enum (rule O7). Nobody's name, token or
 //! path is ever a label.
 
+mod upstreams;
+
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
@@ -11,6 +13,8 @@ use prometheus::{
     Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
+
+pub use upstreams::UpstreamMetrics;
 
 /// Seconds; a proxied request takes milliseconds, a stuck one the timeout of its route.
 const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -46,6 +50,10 @@ pub struct Metrics {
     pub session_renewals: IntCounterVec,
     pub open_connections: IntGauge,
     pub healthy_servers: IntGaugeVec,
+    pub healthy_server: IntGaugeVec,
+    pub upstream_requests: IntGaugeVec,
+    ejections: IntCounterVec,
+    retries: IntCounterVec,
     pub insecure_upstreams: IntGauge,
     pub store_up: IntGauge,
     pub spans: IntCounterVec,
@@ -264,6 +272,22 @@ impl Metrics {
                 "Servers of an upstream that requests may go to.",
                 &["upstream"],
             ),
+            healthy_server: register.gauges(
+                "upstream_healthy",
+                "1 for a server that requests may go to.",
+                &["upstream", "server"],
+            ),
+            upstream_requests: register.gauges(
+                "upstream_in_flight",
+                "Requests that an upstream has now.",
+                &["upstream"],
+            ),
+            ejections: register.counters(
+                "upstream_ejections_total",
+                "Servers that failed too many requests in a row and got none for a while.",
+                &["upstream", "server"],
+            ),
+            retries: register.counters("upstream_retries_total", "Requests that were sent once more.", &["upstream"]),
             insecure_upstreams: register.gauge("insecure_upstreams", "Upstreams whose certificates are not checked."),
             spans: register.counters("spans_total", "Spans of traced requests, by what became of them.", &["result"]),
             store_up: register.gauge("store_up", "1 when the store answered the last time it was asked."),
@@ -298,6 +322,13 @@ impl Metrics {
 
     pub fn upstream(&self, name: &str) -> Histogram {
         self.upstream_duration.with_label_values(&[name])
+    }
+
+    /// The handles of an upstream with these servers, for what is counted where it happens.
+    pub fn servers<'a>(&self, upstream: &str, servers: impl Iterator<Item = &'a str>) -> UpstreamMetrics {
+        let ejections: Vec<_> = servers.map(|server| self.ejections.with_label_values(&[upstream, server])).collect();
+        let retries = (!ejections.is_empty()).then(|| self.retries.with_label_values(&[upstream]));
+        UpstreamMetrics::new(ejections, retries)
     }
 
     /// Names the configuration that runs since `at`; an earlier one disappears.

@@ -13,6 +13,7 @@ mod logins;
 mod logouts;
 mod offline;
 mod open;
+mod proofs;
 mod revocations;
 mod watching;
 
@@ -218,8 +219,10 @@ pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Runni
 /// The listeners of a configuration, with their certificates.
 fn wanted(config: &Config) -> Result<Vec<Wanted>, StartError> {
     let wanted = |listener: &config::Listener| {
-        let files = listener.tls.as_ref();
-        let certificate = files.map(|files| Certificate::load(&files.certificate, &files.key)).transpose()?;
+        let load = |files: &config::TlsFiles| {
+            Certificate::load(&files.certificate, &files.key, files.client_certificates.as_ref())
+        };
+        let certificate = listener.tls.as_ref().map(load).transpose()?;
         let limits = compile::connection_limits(&config.limits, listener.h2c);
         Ok(Wanted { address: listener.address, manner: Manner { limits, certificate } })
     };

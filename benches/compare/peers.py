@@ -67,7 +67,7 @@ class BarePingora(Peer):
 
     def version(self):
         with open(os.path.join(ROOT, "Cargo.lock")) as file:
-            return "pingora " + file.read().split('name = "pingora"\nversion = "')[1].split('"')[0]
+            return "Pingora " + file.read().split('name = "pingora"\nversion = "')[1].split('"')[0]
 
 
 class Faregate(Peer):
@@ -75,8 +75,9 @@ class Faregate(Peer):
 
     def command(self):
         keys = json.dumps(self.world.read("jwks.json"))
-        path = self.world.write("faregate.yaml", f"""
+        path = self.world.write(f"{self.file}.yaml", f"""
             listen: 127.0.0.1:{self.port}
+            admin: 127.0.0.1:{free_port()}
             store: "sqlite::memory:"
             keys: {{ master_key: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= }}
             log: {{ level: error }}
@@ -106,7 +107,7 @@ class Faregate(Peer):
         return [FAREGATE, "serve", "--config", path]
 
     def version(self):
-        return said(FAREGATE, "--version")
+        return said(FAREGATE, "--version").replace("faregate", "Faregate")
 
 
 class Nginx(Peer):
@@ -177,7 +178,7 @@ class HaProxy(Peer):
         return [program("haproxy"), "-db", "-f", path]
 
     def version(self):
-        return "HAProxy " + said(program("haproxy"), "-v").split("version ")[1].split(" ")[0].split("+")[0]
+        return "HAProxy " + said(program("haproxy"), "-v").split("version ")[1].split("-")[0]
 
 
 class Apache(Peer):

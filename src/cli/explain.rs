@@ -183,7 +183,9 @@ impl Explanation {
                     Denial::BadRequest(_) | Denial::NoToken | Denial::InvalidToken(_) => {
                         "the token were a good one of an issuer of this configuration"
                     }
-                    Denial::InsufficientScope { .. } | Denial::Undecidable(_) => "the store answered",
+                    Denial::InvalidProof(_) | Denial::InsufficientScope { .. } | Denial::Undecidable(_) => {
+                        "the store answered"
+                    }
                 };
                 self.fail("token is verified", wish);
                 return Err((denial.status(), denial.code()));

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 use std::{io, process};
 
@@ -132,8 +133,15 @@ pub(super) fn until_signal(config: Config, sockets: Option<Inherited>, ready: im
                 Asked::Upgrade => match running.hand_over().await {
                     Ok(successor) => {
                         tracing::info!(successor, "another process has taken over; requests in flight end here");
-                        signals.end_at_once();
-                        running.leave().await;
+                        let mut leaving = pin!(running.leave());
+                        tokio::select! {
+                            () = &mut leaving => {}
+                            // It is on its way already, and the next one is in a hurry.
+                            () = signals.until_end() => {
+                                signals.end_at_once();
+                                leaving.await;
+                            }
+                        }
                         return Ok(());
                     }
                     Err(error) => {
@@ -183,10 +191,14 @@ impl Signals {
         }
     }
 
+    async fn until_end(&mut self) {
+        while !matches!(self.next().await, Asked::End) {}
+    }
+
     /// The process is ending: who asks for that now is in a hurry.
     fn end_at_once(mut self) {
         tokio::spawn(async move {
-            while !matches!(self.next().await, Asked::End) {}
+            self.until_end().await;
             process::exit(i32::from(UNUSABLE));
         });
     }

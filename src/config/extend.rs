@@ -2,6 +2,7 @@
 //!
 //! Owns inheritance: extending adds checks and never drops one. It reads no key that is not inherited.
 
+use super::binding::{self, Binding};
 use super::check::Check;
 use super::cors::{self, Cors};
 use super::issuers::IssuerIndex;
@@ -30,7 +31,9 @@ pub(super) struct Settled {
     pub max_body: u64,
     pub forward_authorization: bool,
     pub websocket: bool,
+    pub close_at_expiry: bool,
     pub login: Option<LoginIndex>,
+    pub binding: Option<Binding>,
     pub live_permissions: bool,
     pub cors: Option<Cors>,
     pub limits: Vec<RateLimit>,
@@ -123,6 +126,7 @@ fn settle_one(
     let max_body = fields.size("max_body", check).or_else(|| parent.map(|parent| parent.max_body));
     let forward_authorization = fields.boolean("forward_authorization", check);
     let websocket = fields.boolean("websocket", check);
+    let close_at_expiry = fields.boolean("close_at_expiry", check);
     let public = draft.public || (draft.requirement.is_none() && parent.is_some_and(|parent| parent.public));
     let cors = cors::check(fields, parent.and_then(|parent| parent.cors.as_ref()), check);
     let limits = rate_limit::check(fields, parent.map_or(&[], |parent| parent.limits.as_slice()), check);
@@ -143,8 +147,10 @@ fn settle_one(
             .or_else(|| parent.map(|parent| parent.forward_authorization))
             .unwrap_or(false),
         websocket: websocket.or_else(|| parent.map(|parent| parent.websocket)).unwrap_or(true),
+        close_at_expiry: close_at_expiry.or_else(|| parent.map(|parent| parent.close_at_expiry)).unwrap_or(true),
         // Nobody looks at tokens there.
         login: login.filter(|_| !public),
+        binding: binding::settle(fields, parent.and_then(|parent| parent.binding), check),
         live_permissions: live::settled(draft, parent, check),
         cors,
         limits,

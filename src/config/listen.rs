@@ -10,6 +10,7 @@ use openssl::pkey::PKey;
 use openssl::x509::X509;
 
 use super::check::{Check, Fields};
+use super::client_certificates::{self, ClientCertificates};
 use super::node::{Node, Value};
 use super::problem::Span;
 use super::scalar;
@@ -30,10 +31,12 @@ pub struct TlsFiles {
     /// The certificate and its chain, leaf first.
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// `None`: clients are not asked for theirs.
+    pub client_certificates: Option<ClientCertificates>,
 }
 
 pub(super) const KEYS: &[&str] = &["address", "tls", "h2c"];
-pub(super) const TLS_KEYS: &[&str] = &["certificate", "key"];
+pub(super) const TLS_KEYS: &[&str] = &["certificate", "key", "client_certificates", "client_ca"];
 
 /// At least one listener; the default is one on this machine only.
 pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Vec<Listener> {
@@ -92,10 +95,25 @@ fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
     let fields = Fields::open(node, TLS_KEYS, check)?;
     let certificate = fields.require("certificate", "certificate: /etc/faregate/tls.crt", check);
     let key = fields.require("key", "key: /etc/faregate/tls.key", check);
-    let chain = certificate.and_then(|node| pem(node, check, "certificate chain", X509::stack_from_pem));
-    let private = key.and_then(|node| pem(node, check, "private key", PKey::private_key_from_pem));
-    let (certificate, key) = (certificate?, key?);
-    let files = TlsFiles { certificate: path(certificate, check)?, key: path(key, check)? };
+    if let (Some(certificate), Some(key)) = (certificate, key) {
+        let client_certificates = client_certificates::check(&fields, check);
+        return key_pair(certificate, key, check).map(|files| TlsFiles { client_certificates, ..files });
+    }
+    // What is there is looked at all the same.
+    if let Some(node) = certificate {
+        pem(node, check, "certificate chain", X509::stack_from_pem);
+    }
+    if let Some(node) = key {
+        pem(node, check, "private key", PKey::private_key_from_pem);
+    }
+    None
+}
+
+/// A certificate chain and the key that belongs to it.
+pub(super) fn key_pair(certificate: &Node, key: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
+    let chain = pem(certificate, check, "certificate chain", X509::stack_from_pem);
+    let private = pem(key, check, "private key", PKey::private_key_from_pem);
+    let files = TlsFiles { certificate: path(certificate, check)?, key: path(key, check)?, client_certificates: None };
     match chain.as_deref() {
         Some([]) => check.refuse(certificate.span, "there is no PEM certificate in this file"),
         Some([leaf, ..]) => {
@@ -111,13 +129,18 @@ fn tls_files(node: &Node, check: &mut Check<'_>) -> Option<TlsFiles> {
     Some(files)
 }
 
-fn path(node: &Node, check: &mut Check<'_>) -> Option<PathBuf> {
+pub(super) fn path(node: &Node, check: &mut Check<'_>) -> Option<PathBuf> {
     let scalar = check.text(node)?;
     Some(check.file(&scalar.text))
 }
 
 /// Reads and parses a PEM file. The parser's own words are left out: they say nothing an operator can use.
-fn pem<T, E>(node: &Node, check: &mut Check<'_>, what: &str, parse: impl FnOnce(&[u8]) -> Result<T, E>) -> Option<T> {
+pub(super) fn pem<T, E>(
+    node: &Node,
+    check: &mut Check<'_>,
+    what: &str,
+    parse: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Option<T> {
     let scalar = check.text(node)?;
     let read: io::Result<Vec<u8>> = fs::read(check.path(&scalar.text));
     match read {

@@ -3,7 +3,9 @@
 //! Owns the syntax of the file and the meaning of every key. It opens no socket and no store.
 
 mod admin;
+mod binding;
 mod check;
+mod client_certificates;
 mod cors;
 mod declaration;
 mod directory;
@@ -32,6 +34,7 @@ mod public_url;
 mod rate_limit;
 mod report;
 mod require;
+mod resilience;
 mod routes;
 mod scalar;
 mod source;
@@ -40,6 +43,7 @@ mod suggest;
 mod syntax;
 pub mod tests;
 mod traces;
+mod upstream_tls;
 mod upstreams;
 mod url;
 mod values;
@@ -51,6 +55,8 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 
+pub use binding::Binding;
+pub use client_certificates::ClientCertificates;
 pub use cors::{Cors, OriginPattern, Origins};
 pub use declaration::{Declared, declared};
 pub use environment::Environment;
@@ -70,6 +76,7 @@ pub use process::{Log, LogFormat, Shutdown, TokenCache};
 pub use public_url::PublicUrl;
 pub use rate_limit::{CountedBy, RateLimit};
 pub use report::{LayerReport, Outcome, Report, report};
+pub use resilience::{Balance, Eject, Hashed, Resilience};
 pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
 pub use store::StoreLocation;
@@ -106,6 +113,7 @@ const SECTIONS: &[&str] = &[
     "directory",
     "tests",
     "watch",
+    binding::HEADER_KEY,
     "tracing",
 ];
 
@@ -127,6 +135,9 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("logins", logins::KEYS),
         ("upstreams", upstreams::KEYS),
         ("upstreams.health", upstreams::HEALTH_KEYS),
+        ("upstreams.servers", upstreams::SERVER_KEYS),
+        ("upstreams.eject", resilience::EJECT_KEYS),
+        ("upstreams.tls", upstream_tls::KEYS),
         ("routes", routes::KEYS),
         ("routes.require", require::COMBINING_KEYS),
         ("routes.cors", cors::KEYS),
@@ -262,6 +273,9 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let limits = limits::check(fields.find("limits"), check);
     let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits, logins: &logins };
     let routes = routes::check(fields.find("routes"), &context, check);
+    let trusted_proxies = process::trusted_proxies(fields.find("trusted_proxies"), check);
+    let client_certificate_header = binding::header(&fields, &trusted_proxies, check);
+    binding::check_reachable(&routes, (&listen, client_certificate_header.as_ref()), span("routes"), check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
     Some(Config {
         path: PathBuf::from(&*source.name()),
@@ -277,13 +291,14 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         logins,
         upstreams,
         forward: forward::check(fields.find("forward"), check),
-        trusted_proxies: process::trusted_proxies(fields.find("trusted_proxies"), check),
+        trusted_proxies,
         limits,
         log: process::log(fields.find("log"), check),
         threads: process::threads(&fields, check),
         shutdown: process::shutdown(fields.find("shutdown"), check),
         token_cache: process::token_cache(fields.find("token_cache"), check),
         directory: directory::check(fields.find("directory"), check),
+        client_certificate_header,
         tests: tests::check(fields.find("tests"), check),
         watch: fields.boolean("watch", check).unwrap_or(false),
         parts: Parts::of(root, &check.files, check.base()),

@@ -3,6 +3,7 @@
 //! Owns the syntax of one route and the checks between routes. How one route extends another is in `extend`; matching is
 //! `route`'s and deciding `policy`'s.
 
+use super::binding;
 use super::check::{Check, Fields};
 use super::extend::{self, Settled};
 use super::issuers::{self, Issuer, IssuerIndex};
@@ -35,8 +36,11 @@ pub(super) const KEYS: &[&str] = &[
     "max_body",
     "forward_authorization",
     "websocket",
+    "timeout",
+    "close_at_expiry",
     "login",
     "permissions",
+    binding::KEY,
     "cors",
     "limit",
 ];
@@ -107,7 +111,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         check.refuse_with_help(entry.key_span, "a public route requires nothing", "remove `public: true` or `require`");
     }
     let observes = observes(&fields, check);
-    for key in ["tokens", "audience", "enforce", "permissions", "login"] {
+    for key in ["tokens", "audience", "enforce", "permissions", "login", binding::KEY] {
         if let Some(entry) = fields.entry(key).filter(|_| public) {
             check.refuse_with_help(
                 entry.key_span,
@@ -317,7 +321,9 @@ fn route(
         max_body: settled.max_body,
         forward_authorization: settled.forward_authorization,
         websocket: settled.websocket,
+        close_at_expiry: settled.close_at_expiry,
         login: settled.login,
+        binding: settled.binding,
         cors,
         limits: settled.limits,
         line: draft.span.line,

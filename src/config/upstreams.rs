@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::check::{Check, Fields};
 use super::node::{Entry, Node, Value};
-use super::problem::Span;
+use super::resilience::{self, Resilience};
 use super::scalar::Refusal;
+use super::upstream_tls;
 use super::url::{self, Origin};
 use super::values::{HealthCheck, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls};
 
@@ -21,8 +22,19 @@ pub(super) const KEYS: &[&str] = &[
     "read_timeout",
     "write_timeout",
     "idle_timeout",
+    "timeout",
     "health",
+    "balance",
+    "eject",
+    "retry_budget",
+    "max_requests",
+    "max_pending",
 ];
+pub(super) const SERVER_KEYS: &[&str] = &["server", "weight"];
+/// Weights are turns in a list that is walked round.
+const MOST_WEIGHT: u64 = 100;
+/// Servers of one upstream.
+const MOST_SERVERS: usize = 256;
 pub(super) const HEALTH_KEYS: &[&str] = &["path", "interval", "timeout", "healthy_after", "unhealthy_after", "expect"];
 
 /// The upstream that needs no server.
@@ -38,6 +50,7 @@ impl Default for Timeouts {
             read_for: Duration::from_secs(30),
             write_for: Duration::from_secs(30),
             idle_for: Duration::from_secs(60),
+            total_for: None,
         }
     }
 }
@@ -60,6 +73,7 @@ fn upstream(entry: &Entry, check: &mut Check<'_>) -> Upstream {
         timeouts: Timeouts::default(),
         http2: false,
         health: None,
+        resilience: Resilience::default(),
     };
     let node = &entry.value;
     match &node.value {
@@ -67,9 +81,10 @@ fn upstream(entry: &Entry, check: &mut Check<'_>) -> Upstream {
         Value::Scalar(scalar) if scalar.text == ELSEWHERE => upstream.target = Target::Elsewhere,
         Value::Scalar(_) => {
             if let Some(origin) = check.parsed(node, url::origin) {
-                let tls = origin.https.then_some(UpstreamTls { sni: None, verify: true });
-                upstream.target = Target::Servers { servers: vec![server(origin)], tls };
-                refuse_unnamed(&upstream.target, node.span, check);
+                let tls = origin.https.then_some(UpstreamTls { sni: None, verify: true, ca: None, client: None });
+                let servers = vec![server(origin, 1)];
+                upstream_tls::refuse_unnamed(&servers, tls.as_ref(), node.span, check);
+                upstream.target = Target::Servers { servers, tls };
             }
         }
         Value::Null => check.refuse_with_help(
@@ -93,52 +108,29 @@ fn detailed(upstream: &mut Upstream, node: &Node, check: &mut Check<'_>) {
     };
     upstream.timeouts = timeouts(&fields, upstream.timeouts, check);
     upstream.http2 = fields.boolean("http2", check).unwrap_or(false);
+    upstream.resilience = resilience::resilience(&fields, check);
     upstream.health = fields.find("health").and_then(|node| health(node, check));
     let Some(list) = fields.require("servers", "servers: [10.0.0.1:80, 10.0.0.2:80]", check) else {
         return;
     };
-    let wanted = fields.boolean("tls", check);
-    let servers = servers(list, wanted, check);
-    let insecure = fields.boolean("insecure", check).unwrap_or(false);
-    let tls = wanted.unwrap_or_else(|| servers.first().is_some_and(|server| server.https));
-    let sni = sni(&fields, check);
-    if let Some(entry) = ["sni", "insecure"].iter().find_map(|key| fields.entry(key)).filter(|_| !tls) {
-        check.refuse_with_help(entry.key_span, format!("{} means nothing without TLS", entry.key), "add `tls: true`");
-    }
-    if let Some(entry) = fields.entry("insecure").filter(|_| insecure && tls) {
-        check.warn(
-            entry.value.span,
-            format!("upstream {:?} is not verified: whoever answers is trusted", upstream.name),
-            "remove `insecure`, and give the servers certificates that can be verified",
-        );
-    }
-    upstream.target = Target::Servers {
-        servers: servers.into_iter().map(server).collect(),
-        tls: tls.then_some(UpstreamTls { sni, verify: !insecure }),
-    };
-    refuse_unnamed(&upstream.target, list.span, check);
+    let draft = upstream_tls::draft(&fields, check);
+    let servers = servers(list, draft.wanted, check);
+    let tls = draft.wanted.unwrap_or_else(|| servers.first().is_some_and(|(server, _)| server.https));
+    let tls = draft.settle(&upstream.name, tls, &fields, check);
+    let servers: Vec<Server> = servers.into_iter().map(|(origin, weight)| server(origin, weight)).collect();
+    upstream_tls::refuse_unnamed(&servers, tls.as_ref(), list.span, check);
+    upstream.target = Target::Servers { servers, tls };
 }
 
-/// M8: the name in a certificate is compared with a name, and an address is none.
-fn refuse_unnamed(target: &Target, span: Span, check: &mut Check<'_>) {
-    let Target::Servers { servers, tls: Some(UpstreamTls { sni: None, verify: true }) } = target else {
-        return;
-    };
-    if let Some(server) = servers.iter().find(|server| server.host.parse::<std::net::IpAddr>().is_ok()) {
-        let message = format!("no certificate can be verified for the address {}", server.host);
-        check.refuse_with_help(span, message, "name the server in `sni: orders.example.com`");
-    }
-}
-
-fn sni(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<String> {
-    fields.find("sni").and_then(|node| check.parsed(node, super::scalar::host))
-}
-
-/// `host:port` or a URL, all with or all without TLS.
-fn servers(node: &Node, wanted: Option<bool>, check: &mut Check<'_>) -> Vec<Origin> {
-    let mut servers: Vec<Origin> = Vec::new();
+/// `host:port` or a URL, or a mapping with one; all with or all without TLS. With their weights.
+fn servers(node: &Node, wanted: Option<bool>, check: &mut Check<'_>) -> Vec<(Origin, u32)> {
+    let mut servers: Vec<(Origin, u32)> = Vec::new();
     let items = check.items(node);
+    if items.len() > MOST_SERVERS {
+        check.refuse(node.span, format!("an upstream has at most {MOST_SERVERS} servers"));
+    }
     for item in items {
+        let Some((item, weight)) = weighted(item, check) else { continue };
         let has_scheme = |text: &str| text.contains("://");
         let parse = |text: &str| -> Result<(Origin, bool), Refusal> {
             if has_scheme(text) {
@@ -152,7 +144,7 @@ fn servers(node: &Node, wanted: Option<bool>, check: &mut Check<'_>) -> Vec<Orig
         if origin.port.is_none() && !is_url {
             check.refuse_with_help(item.span, "the port is missing", "write `host:port`");
         }
-        let first = servers.first().map_or(wanted, |first| Some(first.https));
+        let first = servers.first().map_or(wanted, |(first, _)| Some(first.https));
         if first.is_some_and(|https| https != origin.https) {
             check.refuse_with_help(
                 item.span,
@@ -160,7 +152,7 @@ fn servers(node: &Node, wanted: Option<bool>, check: &mut Check<'_>) -> Vec<Orig
                 "make two upstreams, or write every server with the same scheme",
             );
         }
-        servers.push(origin);
+        servers.push((origin, weight));
     }
     if items.is_empty() && matches!(node.value, Value::List(_)) {
         check.refuse(node.span, "an upstream without servers");
@@ -168,8 +160,18 @@ fn servers(node: &Node, wanted: Option<bool>, check: &mut Check<'_>) -> Vec<Orig
     servers
 }
 
-fn server(origin: Origin) -> Server {
-    Server { port: origin.port_or_default(), host: origin.host }
+/// Where the server stands, and its weight.
+fn weighted<'n>(item: &'n Node, check: &mut Check<'_>) -> Option<(&'n Node, u32)> {
+    if !matches!(item.value, Value::Map(_)) {
+        return Some((item, 1));
+    }
+    let fields = Fields::open(item, SERVER_KEYS, check)?;
+    let weight = fields.count("weight", MOST_WEIGHT, check).and_then(|weight| u32::try_from(weight).ok());
+    Some((fields.require("server", "server: 10.0.0.1:80", check)?, weight.unwrap_or(1)))
+}
+
+fn server(origin: Origin, weight: u32) -> Server {
+    Server { port: origin.port_or_default(), host: origin.host, weight }
 }
 
 /// `fallback` with what the keys say.
@@ -179,6 +181,7 @@ pub(super) fn timeouts(fields: &Fields<'_>, fallback: Timeouts, check: &mut Chec
         read_for: fields.duration("read_timeout", check).unwrap_or(fallback.read_for),
         write_for: fields.duration("write_timeout", check).unwrap_or(fallback.write_for),
         idle_for: fields.duration("idle_timeout", check).unwrap_or(fallback.idle_for),
+        total_for: fields.duration("timeout", check).or(fallback.total_for),
     }
 }
 

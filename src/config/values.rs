@@ -6,12 +6,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
+use super::binding::Binding;
 use super::cors::Cors;
 use super::forward::Forward;
 use super::issuers::{Issuer, IssuerIndex};
 use super::keys::Keys;
 use super::limits::Limits;
-use super::listen::Listener;
+use super::listen::{Listener, TlsFiles};
 use super::logins::{Login, LoginIndex};
 use super::management::ManagementApi;
 use super::network::Network;
@@ -20,6 +23,7 @@ use super::problem::Problem;
 use super::process::{Log, Shutdown, TokenCache};
 use super::public_url::PublicUrl;
 use super::rate_limit::RateLimit;
+use super::resilience::Resilience;
 use super::source::Source;
 use super::store::StoreLocation;
 use super::tests::PolicyTest;
@@ -60,6 +64,8 @@ pub struct Config {
     pub token_cache: TokenCache,
     /// What the store shall hold.
     pub directory: Declaration,
+    /// The field in which trusted proxies tell the client certificate.
+    pub client_certificate_header: Option<HeaderName>,
     pub tests: Vec<PolicyTest>,
     /// Whether the file is read again by itself when it changes.
     pub watch: bool,
@@ -86,6 +92,7 @@ pub struct Upstream {
     /// Speak HTTP/2 to the servers.
     pub http2: bool,
     pub health: Option<HealthCheck>,
+    pub resilience: Resilience,
 }
 
 /// What answers behind an upstream.
@@ -105,6 +112,8 @@ pub struct Server {
     /// Without brackets if it is an IPv6 address.
     pub host: String,
     pub port: u16,
+    /// How many requests it gets for one that a server of weight 1 gets.
+    pub weight: u32,
 }
 
 /// TLS towards an upstream.
@@ -114,6 +123,10 @@ pub struct UpstreamTls {
     pub sni: Option<String>,
     /// False only with `insecure: true`: neither chain nor name are verified.
     pub verify: bool,
+    /// Whose certificates are believed, in PEM; `None`: those whom the system believes.
+    pub ca: Option<PathBuf>,
+    /// What the gateway shows to servers that ask.
+    pub client: Option<TlsFiles>,
 }
 
 /// Limits of time towards one upstream; a route may override them.
@@ -124,6 +137,8 @@ pub struct Timeouts {
     pub write_for: Duration,
     /// How long an unused connection is kept.
     pub idle_for: Duration,
+    /// From the first attempt to the end of the answer; `None`: as long as something comes.
+    pub total_for: Option<Duration>,
 }
 
 /// How servers are probed.
@@ -165,8 +180,12 @@ pub struct Route {
     pub forward_authorization: bool,
     /// `Upgrade: websocket` is passed on.
     pub websocket: bool,
+    /// Tunnels and event streams end with the token that they were opened with.
+    pub close_at_expiry: bool,
     /// Where people are sent who come without a token.
     pub login: Option<LoginIndex>,
+    /// What tokens must be bound to; `None`: to nothing.
+    pub binding: Option<Binding>,
     /// Pages of other origins that may call it.
     pub cors: Option<Cors>,
     /// How often it may be called, and by whom.

@@ -11,6 +11,8 @@ pub enum Presented<'a> {
     Nothing,
     /// Not looked into yet: see [`check_characters`].
     Bearer(&'a [u8]),
+    /// The same with a proof beside it (RFC 9449 7.1).
+    Dpop(&'a [u8]),
 }
 
 /// Why a request's credentials cannot be read at all; each is a 400 (RFC 6750 3.1).
@@ -18,7 +20,7 @@ pub enum Presented<'a> {
 pub enum Ambiguity {
     /// Two `Authorization` fields, or a field and an `access_token` parameter.
     SeveralCredentials,
-    /// `Bearer` without exactly one space and one token after it.
+    /// `Bearer` or `DPoP` without exactly one space and one token after it.
     MalformedBearer,
 }
 
@@ -31,13 +33,13 @@ impl Ambiguity {
     }
 }
 
-/// The one bearer token of a request, from its `Authorization` field.
+/// The one token of a request, from its `Authorization` field.
 ///
 /// A token in the query or in a cookie is never accepted, but in the query it is a second credential (F-331). Another
 /// authentication scheme is no credential of ours.
 ///
 /// # Errors
-/// [`Ambiguity`] when there is more than one credential, or a `Bearer` that does not obey RFC 6750 2.1.
+/// [`Ambiguity`] when there is more than one credential, or a `Bearer` or `DPoP` that does not obey RFC 6750 2.1.
 pub fn find<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Presented<'a>, Ambiguity> {
     let mut fields = headers.get_all(AUTHORIZATION).iter();
     let Some(field) = fields.next() else {
@@ -47,12 +49,13 @@ pub fn find<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Presented
         return Err(Ambiguity::SeveralCredentials);
     }
     let field = field.as_bytes();
-    let Some((scheme, rest)) = field.split_at_checked(6) else {
-        return Ok(Presented::Nothing);
+    let (rest, presented): (_, fn(&'a [u8]) -> Presented<'a>) = match after(field, b"bearer") {
+        Some(rest) => (rest, Presented::Bearer),
+        None => match after(field, b"dpop") {
+            Some(rest) => (rest, Presented::Dpop),
+            None => return Ok(Presented::Nothing),
+        },
     };
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Ok(Presented::Nothing);
-    }
     let token = match rest.split_first() {
         Some((b' ', token)) => token,
         // `BearerX ...` is another scheme; `Bearer<tab>` and a bare `Bearer` are mistakes.
@@ -62,7 +65,13 @@ pub fn find<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Presented
     if query.is_some_and(carries_token) {
         return Err(Ambiguity::SeveralCredentials);
     }
-    if token.is_empty() { Err(Ambiguity::MalformedBearer) } else { Ok(Presented::Bearer(token)) }
+    if token.is_empty() { Err(Ambiguity::MalformedBearer) } else { Ok(presented(token)) }
+}
+
+/// What follows the name of a scheme, in whatever case it is written.
+fn after<'a>(field: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
+    let (own, rest) = field.split_at_checked(scheme.len())?;
+    own.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
 /// The token as text, if the whole credential is one `b64token` (RFC 6750 2.1). Asked of tokens that are seen for the first time: looking
@@ -164,10 +173,17 @@ mod tests {
             (b"Bearer abc,def", Err(Ambiguity::MalformedBearer)),
             (b"Bearer \"abc\"", Err(Ambiguity::MalformedBearer)),
             (b"Bearer abc\xff", Err(Ambiguity::MalformedBearer)),
+            // RFC 9449 7.1
+            (b"DPoP abc.def-_~+/=", Ok(Presented::Dpop(b"abc.def-_~+/="))),
+            (b"dpop abc", Ok(Presented::Dpop(b"abc"))),
+            (b"DPoP", Err(Ambiguity::MalformedBearer)),
+            (b"DPoP\tabc", Err(Ambiguity::MalformedBearer)),
+            (b"DPoP  abc", Err(Ambiguity::MalformedBearer)),
+            (b"DPoPs abc", Ok(Presented::Nothing)),
         ] {
             let headers = headers(&[field]);
             let found = find(&headers, None).and_then(|found| match found {
-                Presented::Bearer(token) => check_characters(token).map(|_| found),
+                Presented::Bearer(token) | Presented::Dpop(token) => check_characters(token).map(|_| found),
                 Presented::Nothing => Ok(found),
             });
             assert_eq!(found, presented, "{:?}", String::from_utf8_lossy(field));

@@ -174,6 +174,7 @@ mod tests {
             token_id: None,
             key_id: "k".into(),
             pseudonym: "p".into(),
+            binding: None,
             cleared: Cleared::default(),
             live: Live::default(),
         })

@@ -5,8 +5,10 @@
 
 use std::fmt::Write as _;
 
+use super::Scheme;
 use super::bearer::Ambiguity;
 use crate::jose;
+use crate::jose::dpop::{self, ProofFault};
 
 /// Why a request did not get a [`super::Permit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum Denial {
     NoToken,
     /// A token that is not good here: 401.
     InvalidToken(TokenFault),
+    /// A token that is bound to a key, without a proof that whoever sends it has the key: 401 (RFC 9449 7.1).
+    InvalidProof(ProofFault),
     /// A good token without what the rule asks for: 403. `reason` is the policy's, `scope` what to ask
     /// for, empty when no scope would help.
     InsufficientScope { reason: &'static str, scope: String },
@@ -37,6 +41,14 @@ pub enum TokenFault {
     Inactive,
     /// It was good until somebody revoked it.
     Revoked,
+    /// It is bound to a key and came without a proof, as if it were anybody's (rule H2).
+    BoundToKey,
+    /// It is not bound to what is asked for.
+    NotBound,
+    /// It is bound to something that cannot be checked here.
+    StrangeBinding,
+    /// It is bound to a client certificate, and this is not it.
+    WrongCertificate,
 }
 
 impl TokenFault {
@@ -47,6 +59,10 @@ impl TokenFault {
             Self::AudienceNotAccepted => "wrong_audience",
             Self::Inactive => "inactive",
             Self::Revoked => "revoked",
+            Self::BoundToKey => "bound_to_key",
+            Self::NotBound => "not_bound",
+            Self::StrangeBinding => "strange_binding",
+            Self::WrongCertificate => "wrong_certificate",
         }
     }
 }
@@ -56,7 +72,7 @@ impl Denial {
     pub fn status(&self) -> u16 {
         match self {
             Self::BadRequest(_) => 400,
-            Self::NoToken | Self::InvalidToken(_) => 401,
+            Self::NoToken | Self::InvalidToken(_) | Self::InvalidProof(_) => 401,
             Self::InsufficientScope { .. } => 403,
             Self::Undecidable(_) => 503,
         }
@@ -68,27 +84,29 @@ impl Denial {
             Self::BadRequest(ambiguity) => ambiguity.as_str(),
             Self::NoToken => "no_token",
             Self::InvalidToken(fault) => fault.as_str(),
+            Self::InvalidProof(fault) => fault.as_str(),
             Self::InsufficientScope { reason, .. } => reason,
             Self::Undecidable(what) => what,
         }
     }
 
-    /// The error code of RFC 6750 3.1; a request without credentials gets none.
+    /// The error code of RFC 6750 3.1 or RFC 9449 7.1; a request without credentials gets none.
     pub fn error(&self) -> Option<&'static str> {
         match self {
             Self::BadRequest(_) => Some("invalid_request"),
             Self::NoToken | Self::Undecidable(_) => None,
             Self::InvalidToken(_) => Some("invalid_token"),
+            Self::InvalidProof(_) => Some("invalid_dpop_proof"),
             Self::InsufficientScope { .. } => Some("insufficient_scope"),
         }
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750 3); `None` when asking again with a token would not help.
-    pub fn challenge(&self) -> Option<String> {
+    /// The value of `WWW-Authenticate` (RFC 6750 3, RFC 9449 7.1); `None` when asking again with a token would not help.
+    pub fn challenge(&self, scheme: Scheme) -> Option<String> {
         if matches!(self, Self::Undecidable(_)) {
             return None;
         }
-        let mut challenge = String::from("Bearer realm=\"faregate\"");
+        let mut challenge = format!("{} realm=\"faregate\"", scheme.as_str());
         if let Some(error) = self.error() {
             // Writing to a string cannot fail.
             let _ = write!(challenge, ", error=\"{error}\", error_description=\"{}\"", self.description());
@@ -97,6 +115,10 @@ impl Denial {
             && is_scope(scope)
         {
             let _ = write!(challenge, ", scope=\"{scope}\"");
+        }
+        if scheme == Scheme::Dpop {
+            let algorithms = dpop::algorithms().collect::<Vec<_>>().join(" ");
+            let _ = write!(challenge, ", algs=\"{algorithms}\"");
         }
         Some(challenge)
     }
@@ -111,12 +133,24 @@ impl Denial {
         match self {
             Self::BadRequest(Ambiguity::SeveralCredentials) => "The request carries more than one credential",
             Self::BadRequest(Ambiguity::MalformedBearer) => {
-                "The Authorization field is not one space and one token after Bearer"
+                "The Authorization field is not one space and one token after its scheme"
             }
             Self::NoToken => "This resource needs an access token",
             Self::InvalidToken(TokenFault::Door(jose::Reason::Expired)) => "The access token expired",
             Self::InvalidToken(TokenFault::Revoked) => "The access token was revoked",
+            Self::InvalidToken(TokenFault::BoundToKey) => "The access token is bound to a key and needs a DPoP proof",
+            Self::InvalidToken(TokenFault::NotBound) => {
+                "This resource needs an access token that is bound to its owner"
+            }
+            Self::InvalidToken(TokenFault::WrongCertificate) => {
+                "The access token is bound to another client certificate"
+            }
             Self::InvalidToken(_) => "The access token is not valid here",
+            Self::InvalidProof(ProofFault::Replayed) => "The DPoP proof was used before",
+            Self::InvalidProof(ProofFault::TooOld | ProofFault::FromFuture) => {
+                "The DPoP proof was not made just now; compare the clocks"
+            }
+            Self::InvalidProof(_) => "The DPoP proof is missing or not for this request",
             Self::InsufficientScope { .. } => "The access token does not permit this request",
             Self::Undecidable(_) => "The request cannot be decided now",
         }
@@ -136,27 +170,47 @@ mod tests {
     #[test]
     fn challenges_follow_the_table() {
         let no_token = Denial::NoToken;
-        assert_eq!((no_token.status(), no_token.challenge().as_deref()), (401, Some("Bearer realm=\"faregate\"")));
+        assert_eq!(
+            (no_token.status(), no_token.challenge(Scheme::Bearer).as_deref()),
+            (401, Some("Bearer realm=\"faregate\""))
+        );
 
         let expired = Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired));
         assert_eq!((expired.status(), expired.code()), (401, "expired"));
-        assert!(expired.challenge().is_some_and(|challenge| challenge.contains("error=\"invalid_token\"")));
+        assert!(
+            expired.challenge(Scheme::Bearer).is_some_and(|challenge| challenge.contains("error=\"invalid_token\""))
+        );
 
         let ambiguous = Denial::BadRequest(Ambiguity::SeveralCredentials);
         assert_eq!((ambiguous.status(), ambiguous.error()), (400, Some("invalid_request")));
 
+        // RFC 9449 7.1
+        let unproven = Denial::InvalidProof(ProofFault::WrongMethod);
+        assert_eq!((unproven.status(), unproven.error()), (401, Some("invalid_dpop_proof")));
+        let challenge = unproven.challenge(Scheme::Dpop).unwrap();
+        assert!(challenge.starts_with("DPoP realm=\"faregate\", error=\"invalid_dpop_proof\""), "{challenge}");
+        assert!(challenge.contains(", algs=\"RS256 ") && challenge.ends_with("EdDSA\""), "{challenge}");
+        let nothing = no_token.challenge(Scheme::Dpop).unwrap();
+        assert!(nothing.starts_with("DPoP realm=\"faregate\", algs=\""), "{nothing}");
+
         let undecidable = Denial::Undecidable("store_unavailable");
-        assert_eq!((undecidable.status(), undecidable.challenge()), (503, None));
+        assert_eq!((undecidable.status(), undecidable.challenge(Scheme::Bearer)), (503, None));
     }
 
     // RFC 6750 3: a scope cannot end the quoted string
     #[test]
     fn only_legal_scopes_are_named() {
         let denial = |scope: &str| Denial::InsufficientScope { reason: "missing_scope", scope: scope.into() };
-        assert!(denial("orders:write a").challenge().is_some_and(|text| text.ends_with(", scope=\"orders:write a\"")));
+        assert!(
+            denial("orders:write a")
+                .challenge(Scheme::Bearer)
+                .is_some_and(|text| text.ends_with(", scope=\"orders:write a\""))
+        );
         for scope in ["", "a\"b", "a\\b", "é"] {
             assert!(
-                denial(scope).challenge().is_some_and(|text| !text.contains("scope=\"a") && !text.contains(", scope=")),
+                denial(scope)
+                    .challenge(Scheme::Bearer)
+                    .is_some_and(|text| !text.contains("scope=\"a") && !text.contains(", scope=")),
                 "{scope}"
             );
         }

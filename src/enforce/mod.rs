@@ -4,7 +4,9 @@
 //! arrive through [`Issuer`].
 
 pub mod bearer;
+mod binding;
 mod cache;
+mod certificate;
 mod denial;
 mod identity;
 mod known;
@@ -23,7 +25,9 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 
 pub use bearer::{Ambiguity, Presented};
+pub use binding::{Binding, Demand, Possession, ProofMemory, Scheme, Sender};
 pub use cache::TokenCache;
+pub use certificate::Certificate;
 pub use denial::{Denial, TokenFault};
 pub use identity::Identity;
 use known::{INACTIVE, Known};
@@ -118,6 +122,8 @@ pub struct Guard {
     pub accepts: Box<[Accepted]>,
     /// Whether what would be refused is only noted, while a policy is tried out.
     pub observes: bool,
+    /// Whether tokens must be bound to whoever sends them.
+    pub demand: Demand,
     /// Whether permissions count as they are granted now, and not as the token has them.
     pub live_permissions: bool,
 }
@@ -136,6 +142,7 @@ pub struct Request<'a> {
     pub headers: &'a HeaderMap,
     pub query: Option<&'a str>,
     pub parameters: &'a (dyn Parameters + Sync),
+    pub sender: Sender<'a>,
 }
 
 impl Guard {
@@ -151,6 +158,7 @@ pub struct Enforcer {
     clock: Clock,
     pseudonyms: Pseudonyms,
     revocations: Arc<Revocations>,
+    possession: Option<Possession>,
     hits: AtomicU64,
     misses: AtomicU64,
     /// By the caches of enforcers before this one.
@@ -158,7 +166,7 @@ pub struct Enforcer {
 }
 
 impl Enforcer {
-    /// An enforcer that knows of no revocations.
+    /// An enforcer that knows of no revocations, and cannot say whose bound tokens are.
     pub fn new(issuers: Vec<Arc<dyn Issuer>>, cache: TokenCache, clock: Clock, pseudonyms: Pseudonyms) -> Self {
         Self {
             issuers: issuers.into(),
@@ -166,6 +174,7 @@ impl Enforcer {
             clock,
             pseudonyms,
             revocations: Arc::default(),
+            possession: None,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             evicted_before: 0,
@@ -182,6 +191,11 @@ impl Enforcer {
         Self { revocations, ..self }
     }
 
+    /// Checks that bound tokens come from whom they were issued to.
+    pub fn with_possession(self, possession: Possession) -> Self {
+        Self { possession: Some(possession), ..self }
+    }
+
     /// Decides on one request. It waits only when a token is seen for the first time and
     /// somebody has to be asked about it: the directory or its issuer.
     ///
@@ -189,8 +203,12 @@ impl Enforcer {
     /// The [`Refusal`] with what to answer; `Undecidable` when the directory is needed and does not answer.
     pub async fn check(&self, guard: &Guard, request: Request<'_>) -> Result<Permit, Refusal> {
         match self.judge(guard, request).await {
+            Ok(permit) => Ok(permit),
             Err(refusal) if guard.observes => Ok(Permit::observed(refusal)),
-            verdict => verdict,
+            Err(refusal) => {
+                let scheme = Scheme::of_refusal(guard.demand, request.headers, &refusal.denial);
+                Err(refusal.told_in(scheme))
+            }
         }
     }
 
@@ -199,8 +217,9 @@ impl Enforcer {
             return Ok(Permit::public());
         }
         // 1. Find the bearer.
-        let token = match bearer::find(request.headers, request.query).map_err(Denial::BadRequest)? {
-            Presented::Bearer(token) => token,
+        let (scheme, token) = match bearer::find(request.headers, request.query).map_err(Denial::BadRequest)? {
+            Presented::Bearer(token) => (Scheme::Bearer, token),
+            Presented::Dpop(token) => (Scheme::Dpop, token),
             Presented::Nothing => return Err(Denial::NoToken.into()),
         };
         if token.len() > jose::MAX_TOKEN_BYTES {
@@ -230,7 +249,16 @@ impl Enforcer {
         if verified.is_revoked(&self.revocations) {
             return Err(Refusal::of_token(Denial::InvalidToken(TokenFault::Revoked), verified, cache_hit));
         }
-        // 5. Decide, on what is granted now where the route goes by that.
+        // 5. In the hands of whom it is for?
+        let is_bare = verified.binding.is_none() && scheme == Scheme::Bearer && guard.demand == Demand::Nothing;
+        if !is_bare {
+            // In a box of its own, for few requests need the room.
+            let check = Box::pin(self.check_possession(guard, &request, (scheme, token), &verified));
+            if let Err(denial) = check.await {
+                return Err(Refusal::of_token(denial, verified, cache_hit));
+            }
+        }
+        // 6. Decide, on what is granted now where the route goes by that.
         let verified = match guard.live_permissions {
             true => self.as_granted_now(verified).await?,
             false => verified,
@@ -239,6 +267,17 @@ impl Enforcer {
             Ok(rule) => Ok(Permit::of_token(verified, cache_hit, rule)),
             Err((denial, rule)) => Err(Refusal::of_token(denial, verified, cache_hit).by(rule)),
         }
+    }
+
+    async fn check_possession(
+        &self,
+        guard: &Guard,
+        request: &Request<'_>,
+        presented: (Scheme, &[u8]),
+        token: &VerifiedToken,
+    ) -> Result<(), Denial> {
+        let possession = self.possession.as_ref().ok_or(Denial::Undecidable("binding_unchecked"))?;
+        possession.check(guard.demand, request, presented, token, self.clock.now()).await
     }
 
     /// Finds out about a token that was not seen before, or not lately. What kind of token it is shows in its form, and is
@@ -317,6 +356,7 @@ impl Enforcer {
     async fn compile(&self, token: &str, known: Known, generation: u64) -> Result<Arc<VerifiedToken>, Denial> {
         let issuer = &self.issuers[known.issuer];
         let token_id = known.claims.get("jti").and_then(Value::as_str).map(Box::from);
+        let binding = Binding::of_claims(&known.claims);
         let mut facts = TokenFacts::of_named_claims(known.claims, issuer.claim_names());
         if !facts.permissions.is_empty() {
             let ids: Vec<&str> = facts.permissions.iter().map(|target| &*target.id).collect();
@@ -336,6 +376,7 @@ impl Enforcer {
             token_id,
             key_id: known.key_id,
             pseudonym,
+            binding,
             cleared: Cleared::default(),
             live: Live::default(),
         });
@@ -372,6 +413,11 @@ impl Enforcer {
             jose::peek_issuer(token).ok_or(Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed)))?;
         let known = self.issuers.iter().position(|issuer| issuer.is_called(&claimed));
         known.ok_or(Denial::InvalidToken(TokenFault::IssuerNotAccepted))
+    }
+
+    /// Whether the token of a permit is still good: neither over nor revoked. For what goes on after the request was decided.
+    pub fn still_holds(&self, permit: &Permit) -> bool {
+        permit.token().is_none_or(|token| self.clock.now() < token.expires_at && !token.is_revoked(&self.revocations))
     }
 
     fn count(&self, cache_hit: bool) {

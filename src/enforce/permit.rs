@@ -33,7 +33,11 @@ impl Permit {
         let (cache_hit, rule) = (refusal.cache_hit(), refusal.rule());
         let token = match &refusal.denial {
             Denial::InsufficientScope { .. } => refusal.into_token(),
-            Denial::BadRequest(_) | Denial::NoToken | Denial::InvalidToken(_) | Denial::Undecidable(_) => None,
+            Denial::BadRequest(_)
+            | Denial::NoToken
+            | Denial::InvalidToken(_)
+            | Denial::InvalidProof(_)
+            | Denial::Undecidable(_) => None,
         };
         Self { token, cache_hit, rule, observed }
     }

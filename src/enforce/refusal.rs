@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::Denial;
 use super::token::VerifiedToken;
+use super::{Denial, Scheme};
 use crate::policy::RuleId;
 
 /// A request that may not go to its upstream.
@@ -15,16 +15,27 @@ pub struct Refusal {
     token: Option<Arc<VerifiedToken>>,
     cache_hit: bool,
     rule: Option<RuleId>,
+    scheme: Scheme,
 }
 
 impl Refusal {
     pub(super) fn of_token(denial: Denial, token: Arc<VerifiedToken>, cache_hit: bool) -> Self {
-        Self { denial, token: Some(token), cache_hit, rule: None }
+        Self { denial, token: Some(token), cache_hit, rule: None, scheme: Scheme::Bearer }
     }
 
     /// The same refusal, made by `rule` of the route's policy.
     pub(super) fn by(self, rule: Option<RuleId>) -> Self {
         Self { rule, ..self }
+    }
+
+    /// The same refusal, told in the words of a scheme.
+    pub(super) fn told_in(self, scheme: Scheme) -> Self {
+        Self { scheme, ..self }
+    }
+
+    /// The value of `WWW-Authenticate`, if asking again with a token may help.
+    pub fn challenge(&self) -> Option<String> {
+        self.denial.challenge(self.scheme)
     }
 
     /// The rule of the route's policy that the request failed; `None` when it did not get that far.
@@ -49,6 +60,6 @@ impl Refusal {
 
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
-        Self { denial, token: None, cache_hit: false, rule: None }
+        Self { denial, token: None, cache_hit: false, rule: None, scheme: Scheme::Bearer }
     }
 }

@@ -57,13 +57,19 @@ fn enforcer(issuers: &[&Arc<Switchable>]) -> (Enforcer, Clock) {
 fn guard(rule: &str, issuers: &[usize]) -> Guard {
     let policy = Policy::compile(&RuleSet::every_method(parse_rule(rule).unwrap())).unwrap();
     let accepts = issuers.iter().map(|&issuer| Accepted { issuer, audience: Box::default() });
-    Guard { policy, accepts: accepts.collect(), observes: false, live_permissions: false }
+    Guard { policy, accepts: accepts.collect(), observes: false, live_permissions: false, demand: Demand::Nothing }
 }
 
 async fn outcome(enforcer: &Enforcer, guard: &Guard, token: &str) -> Result<(), (u16, &'static str)> {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let request = Request { method: &Method::GET, headers: &headers, query: None, parameters: &NoParameters };
+    let request = Request {
+        method: &Method::GET,
+        headers: &headers,
+        query: None,
+        parameters: &NoParameters,
+        sender: Sender::default(),
+    };
     let outcome = enforcer.check(guard, request).await;
     outcome.map(|_| ()).map_err(|refusal| (refusal.denial.status(), refusal.denial.code()))
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::Value;
 
 use super::live::Live;
-use super::{Guard, Identity};
+use super::{Binding, Guard, Identity};
 use crate::clock::UnixSeconds;
 use crate::policy::{Permissions, TokenFacts};
 use crate::revocations::{Bearings, Revocations};
@@ -34,6 +34,8 @@ pub struct VerifiedToken {
     pub key_id: Arc<str>,
     /// What log lines call the subject.
     pub pseudonym: Box<str>,
+    /// Whom it is good for, if not for whoever has it.
+    pub binding: Option<Box<Binding>>,
     pub(super) cleared: Cleared,
     pub(super) live: Live,
 }
@@ -79,6 +81,7 @@ impl VerifiedToken {
             key_id: self.key_id.clone(),
             pseudonym: self.pseudonym.clone(),
             cleared: Cleared::default(),
+            binding: self.binding.clone(),
             live: Live::default(),
         }
     }

@@ -14,6 +14,7 @@ use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
+use super::upstream::ServerStatus;
 use super::{Census, Current, Endpoints, Upstream};
 use crate::metrics::Metrics;
 
@@ -81,8 +82,14 @@ impl Admin {
             metrics.jwks_age.with_label_values(&[issuer]).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         }
         for upstream in &gateway.administered.upstreams {
+            let name = upstream.name();
             let healthy = i64::try_from(upstream.healthy()).unwrap_or(i64::MAX);
-            metrics.healthy_servers.with_label_values(&[upstream.name()]).set(healthy);
+            metrics.healthy_servers.with_label_values(&[name]).set(healthy);
+            metrics.upstream_requests.with_label_values(&[name]).set(i64::from(upstream.in_flight()));
+            for server in upstream.status() {
+                let gauge = metrics.healthy_server.with_label_values(&[name, server.server]);
+                gauge.set(i64::from(server.is_healthy && !server.is_ejected));
+            }
         }
     }
 
@@ -145,7 +152,15 @@ impl Admin {
         let counts = gateway.enforcer.cache_counts();
         let upstreams: Vec<Value> = upstreams
             .iter()
-            .map(|upstream| json!({ "name": upstream.name(), "servers": upstream.servers(), "healthy": upstream.healthy() }))
+            .map(|upstream| {
+                let servers: Vec<Value> = upstream.status().map(|server| described(&server)).collect();
+                json!({
+                    "name": upstream.name(),
+                    "servers": servers,
+                    "healthy": upstream.healthy(),
+                    "in_flight": upstream.in_flight(),
+                })
+            })
             .collect();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -165,6 +180,15 @@ impl Admin {
             "upstreams": upstreams,
         })
     }
+}
+
+fn described(server: &ServerStatus<'_>) -> Value {
+    let state = match (server.is_healthy, server.is_ejected) {
+        (true, false) => "healthy",
+        (true, true) => "ejected",
+        (false, _) => "unhealthy",
+    };
+    json!({ "server": server.server, "state": state, "in_flight": server.in_flight })
 }
 
 /// The hot path counts in plain atomics; Prometheus learns of it when it asks.

@@ -12,7 +12,9 @@ use super::body_pace::BodyPace;
 use super::rate_limits::Counting;
 use super::request_id::RequestId;
 use super::trace::Trace;
+use super::tunnel::Frames;
 use super::upgrade::Hold;
+use super::upstream::Visit;
 use super::{Gateway, Route};
 use crate::enforce::{Permit, Refusal};
 
@@ -36,10 +38,20 @@ pub struct Context {
     pub body_received: u64,
     /// How fast the body comes.
     pub pace: BodyPace,
-    /// When the request went to the upstream.
+    /// When the request went to the upstream, the last time.
     pub forwarded: Option<Instant>,
+    /// Its place at the upstream.
+    pub visit: Option<Visit>,
+    /// When its answer must be over.
+    pub deadline: Option<Instant>,
+    /// Something of an answer was seen.
+    pub is_answered: bool,
     /// The upstream's side of a tunnel that is asked for.
     pub upgrade: Option<Hold>,
+    /// What passes through a tunnel to a client that may have to be told of its end.
+    pub frames: Option<Frames>,
+    /// It is an event stream, which ends with its token.
+    pub ends_with_token: bool,
     /// The pattern of our own path, if the request is for one.
     pub embedded: Option<&'static str>,
     /// The method of the request that another gateway asks about.
@@ -71,7 +83,12 @@ impl Context {
             body_received: 0,
             pace: BodyPace::new(started),
             forwarded: None,
+            visit: None,
+            deadline: None,
+            is_answered: false,
             upgrade: None,
+            frames: None,
+            ends_with_token: false,
             embedded: None,
             asked_for: None,
             preflight: false,

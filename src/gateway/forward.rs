@@ -28,10 +28,21 @@ const OVERRIDES: [&str; 6] = [
     "x-original-uri",
 ];
 
-/// Fields that tell of earlier proxies; believed only from trusted ones.
-const FORWARDED: [&str; 6] =
-    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip"];
+/// Fields that tell of earlier proxies and of what these were told; believed only from trusted ones (rules M12, H8).
+const FORWARDED: [&str; 10] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-real-ip",
+    "client-cert",
+    "client-cert-chain",
+    "x-forwarded-client-cert",
+    "x-forwarded-tls-client-cert",
+];
 
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -61,10 +72,12 @@ pub struct Forwarding<'a> {
 }
 
 impl Forwarder {
-    pub fn new(fields: &Forward) -> Self {
+    /// `certificate_field` is where trusted proxies tell of client certificates, if they do.
+    pub fn new(fields: &Forward, certificate_field: Option<&HeaderName>) -> Self {
         let reserved = fields.reserved();
         let removed = reserved.iter().chain(&fields.request_id).map(HeaderName::as_str).chain(OVERRIDES);
-        Self { removed: NameSet::new(removed), forwarded: NameSet::new(FORWARDED), fields: fields.clone() }
+        let forwarded = FORWARDED.into_iter().chain(certificate_field.map(HeaderName::as_str));
+        Self { removed: NameSet::new(removed), forwarded: NameSet::new(forwarded), fields: fields.clone() }
     }
 
     /// Makes `request` what the upstream shall see. Called after Pingora removed hop-by-hop fields, so that a client's
@@ -85,7 +98,9 @@ impl Forwarder {
         let empty = http::Request::new(()).into_parts().0;
         let mut parts = http::request::Parts::from(std::mem::replace(request, RequestHeader::from(empty)));
         let headers = &mut parts.headers;
-        self.remove_untrusted(headers, forwarding);
+        // A proof belongs to the token that it came with.
+        let is_bound = permit.token().is_some_and(|token| token.binding.is_some());
+        self.remove_untrusted(headers, forwarding, is_bound);
         headers.reserve(FIELDS_ADDED);
         if let Some(identity) = permit.identity() {
             self.set_identity(headers, identity);
@@ -100,9 +115,12 @@ impl Forwarder {
         if self.fields.case == Case::Preserve { self.respell(request, forwarding.received) } else { Ok(()) }
     }
 
-    fn remove_untrusted(&self, headers: &mut HeaderMap, forwarding: &Forwarding<'_>) {
+    fn remove_untrusted(&self, headers: &mut HeaderMap, forwarding: &Forwarding<'_>, is_bound: bool) {
         if !forwarding.keep_authorization {
             headers.remove(header::AUTHORIZATION);
+            if is_bound {
+                headers.remove(DPOP);
+            }
         }
         let is_unwanted = |name: &&HeaderName| {
             let name = name.as_str();

@@ -18,9 +18,11 @@ use pingora::tls::ssl::{AlpnError, SslAcceptor, SslFiletype, SslMethod, select_n
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
+use super::client_certificates;
 use super::connection::{self, Buffered, ConnectionLimits, RefusalLog};
 use super::handover::Inherited;
 use super::overload::Overload;
+use crate::config::ClientCertificates;
 
 /// A TLS handshake that takes longer is somebody holding a socket.
 const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,6 +61,10 @@ pub enum ListenError {
         "cannot use private key {path}: {reason}; it must be an unencrypted PEM key that belongs to the certificate"
     )]
     Key { path: String, reason: String },
+    #[error(
+        "cannot use client_ca {path}: {reason}; it must be PEM certificates of those who sign clients' certificates"
+    )]
+    ClientAuthorities { path: String, reason: String },
 }
 
 impl Listener {
@@ -91,11 +97,11 @@ impl Listener {
 }
 
 impl Certificate {
-    /// For TLS 1.2 or later, HTTP/2 first by ALPN, from PEM files.
+    /// For TLS 1.2 or later, HTTP/2 first by ALPN, from PEM files. `clients` are asked for theirs.
     ///
     /// # Errors
-    /// [`ListenError::Certificate`] or [`ListenError::Key`], naming the file.
-    pub fn load(certificate: &Path, key: &Path) -> Result<Self, ListenError> {
+    /// [`ListenError::Certificate`], [`ListenError::Key`] or [`ListenError::ClientAuthorities`], naming the file.
+    pub fn load(certificate: &Path, key: &Path, clients: Option<&ClientCertificates>) -> Result<Self, ListenError> {
         let certificate_error = |reason: &dyn ToString| ListenError::Certificate {
             path: certificate.display().to_string(),
             reason: first_line(reason),
@@ -109,6 +115,11 @@ impl Certificate {
         builder.set_certificate_chain_file(certificate).map_err(|error| certificate_error(&error))?;
         builder.set_private_key_file(key, SslFiletype::PEM).map_err(|error| key_error(&error))?;
         builder.check_private_key().map_err(|error| key_error(&error))?;
+        if let Some(clients) = clients {
+            client_certificates::ask(&mut builder, clients).map_err(|(path, reason)| {
+                ListenError::ClientAuthorities { path: path.display().to_string(), reason: first_line(&reason) }
+            })?;
+        }
         builder.set_alpn_select_callback(|_, offered| {
             select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK)
         });

@@ -4,7 +4,9 @@
 //! judged by `enforce`, and our own paths are answered by a service that it is given.
 
 pub mod admin;
+mod attempt;
 mod body_pace;
+mod client_certificates;
 mod connection;
 mod context;
 mod cors;
@@ -13,6 +15,7 @@ mod doors;
 pub mod echo;
 mod embed;
 mod forward;
+mod grpc;
 mod handover;
 pub mod header_block;
 mod listener;
@@ -27,7 +30,9 @@ mod received;
 mod request_id;
 mod respond;
 mod run;
+mod sender;
 mod trace;
+mod tunnel;
 mod upgrade;
 mod upstream;
 mod verify;
@@ -53,10 +58,12 @@ pub use quotas::{Left, Quotas, Rate, UsedUp};
 pub use rate_limits::RateLimits;
 pub use request_id::RequestId;
 pub use run::{H2Limits, start_admin};
-pub use upstream::{HealthSettings, ServerSettings, Upstream, UpstreamSettings};
+pub use upstream::{HealthSettings, ServerSettings, TlsFileError, TlsSettings, Upstream, UpstreamSettings};
+
+use http::HeaderName;
 
 use crate::browsers::{Browsers, Entrance};
-use crate::config::Network;
+use crate::config::{Network, Timeouts};
 use crate::enforce::{Enforcer, Guard};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::route::{Host, RouteTable};
@@ -75,6 +82,8 @@ pub struct Gateway {
     pub embedded: Embedded,
     pub limits: RequestLimits,
     pub trusted_proxies: Vec<Network>,
+    /// In which field trusted proxies tell the client certificate, if they do (rule H8).
+    pub certificate_field: Option<HeaderName>,
     /// The only hosts that are served, when every route names its hosts (rule M6).
     pub hosts: Option<Vec<Host>>,
     pub metrics: Arc<Metrics>,
@@ -111,14 +120,18 @@ pub struct Route {
     /// Where it stands in the configuration.
     pub line: u32,
     pub guard: Guard,
+    /// Whether the route is for some hosts only.
+    pub names_hosts: bool,
     /// `None`: another gateway serves what is decided on here.
     pub upstream: Option<Arc<Upstream>>,
-    /// Replaces the upstream's own read timeout.
-    pub read_timeout: Option<Duration>,
+    /// Replace the upstream's own.
+    pub timeouts: Timeouts,
     /// Bytes of a request body.
     pub max_body: u64,
     pub forward_authorization: bool,
     pub websocket: bool,
+    /// Whether tunnels and event streams end with the token that they were opened with (rule M11).
+    pub ends_with_token: bool,
     /// Pages of other origins that may call it.
     pub cors: Option<Cors>,
     /// How often it may be called, and by whom.

@@ -66,7 +66,7 @@ impl FaregateModule {
 
     fn of(enforcer: Arc<Enforcer>, guard: Option<Guard>) -> Self {
         // The proxy has its own way of naming requests.
-        let forwarder = Forwarder::new(&Forward { request_id: None, ..enforcer.forward().clone() });
+        let forwarder = Forwarder::new(&Forward { request_id: None, ..enforcer.forward().clone() }, None);
         Self(Arc::new(Door { enforcer, guard, forwarder }))
     }
 

@@ -24,10 +24,12 @@ use super::panic::{Panicked, caught};
 use super::rate_limits::Asker;
 use super::received::{client_address, host, is_stream_of_messages, over_tls, peer_address};
 use super::respond::{self, Problem, REQUEST_ID};
+use super::sender::sender;
 use super::trace::Trace;
-use super::upgrade::Hold;
+use super::tunnel;
+use super::upgrade::{Hold, Watched};
 use super::upstream::Upstream;
-use super::{Current, Gateway, Overload, RequestLimits, Route, cors, overload, verify};
+use super::{Current, Gateway, Overload, RequestLimits, Route, attempt, cors, overload, verify};
 use crate::browsers::Begun;
 use crate::enforce::{Denial, Permit, Request};
 use crate::route;
@@ -43,13 +45,13 @@ const BODY_TOO_SLOW: Problem = Problem::new(408, "body_timeout", "The body of th
 
 const BAD_HOST: Problem = Problem::new(400, "bad_host", "The request names no host, or two");
 const UNKNOWN_HOST: Problem = Problem::new(421, "unknown_host", "This host is not served here");
+/// Error type of an answer that ends with the token that it was given for.
+const TOKEN_OVER: ErrorType = ErrorType::new("TokenOver");
+
 const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
 
 /// How long a tunnel may be silent.
 const TUNNEL_IDLE: Duration = Duration::from_secs(60);
-
-/// Error type of a request that no server of the upstream can take.
-const NO_SERVER: ErrorType = ErrorType::new("NoServer");
 
 #[async_trait]
 impl ProxyHttp for Proxy {
@@ -102,17 +104,14 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> pingora::Result<Box<HttpPeer>> {
         // Without a permit there is no upstream, whatever an earlier phase did.
-        let (Some(route), Some(_)) = (&ctx.route, &ctx.permit) else {
+        if ctx.permit.is_none() {
             return Error::e_explain(ErrorType::InternalError, "a request without a permit");
-        };
-        let mut peer =
-            route.upstream.as_ref().and_then(|upstream| upstream.pick()).ok_or_else(|| Error::new(NO_SERVER))?;
-        if route.read_timeout.is_some() {
-            peer.options.read_timeout = route.read_timeout;
         }
-        ctx.upgrade = Hold::on(&mut peer, session.req_header());
+        let mut peer = attempt::next_peer(session, ctx, |gateway| client_address(gateway, session)).await?;
+        ctx.upgrade = Hold::on(&mut peer, session.req_header(), || watched(ctx));
         ctx.forwarded = Some(Instant::now());
-        if let (Some(trace), Some(upstream)) = (&mut ctx.trace, &route.upstream) {
+        let upstream = ctx.route.as_ref().and_then(|route| route.upstream.as_ref());
+        if let (Some(trace), Some(upstream)) = (&mut ctx.trace, upstream) {
             trace.called(upstream.name(), &peer, &session.req_header().method);
         }
         Ok(peer)
@@ -183,6 +182,7 @@ impl ProxyHttp for Proxy {
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
+        attempt::answered(ctx, answer.status.as_u16());
         if let Some(trace) = &mut ctx.trace {
             trace.answered(answer.status.as_u16());
         }
@@ -208,34 +208,75 @@ impl ProxyHttp for Proxy {
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             session.as_downstream_mut().set_read_timeout(Some(TUNNEL_IDLE));
         }
+        ctx.ends_with_token = watches(ctx) && tunnel::is_event_stream(answer);
         if ctx.by_session {
             login::keep_private(answer)?;
         }
         answer.insert_header(REQUEST_ID, ctx.request_id.as_str())
     }
 
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut Context,
+    ) -> pingora::Result<Option<Duration>> {
+        if let (Some(frames), Some(bytes)) = (&mut ctx.frames, body) {
+            frames.pass(bytes);
+        }
+        if ctx.ends_with_token && !ctx.permit.as_ref().is_some_and(|permit| ctx.gateway.enforcer.still_holds(permit)) {
+            return Err(Error::new_in(TOKEN_OVER));
+        }
+        if ctx.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Error::new_up(ErrorType::ReadTimedout));
+        }
+        Ok(None)
+    }
+
     fn fail_to_connect(
         &self,
         _session: &mut Session,
-        _peer: &HttpPeer,
+        peer: &HttpPeer,
         ctx: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        // Nothing was sent, so another server may be tried, whatever the method (rule M10).
-        if upstream(ctx).is_some_and(|upstream| upstream.servers() > 1) {
-            error.set_retry(true);
-        }
+        attempt::not_connected(ctx, peer, &mut error);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        ctx: &mut Context,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("Peer: {peer}"));
+        attempt::broken(session, ctx, &mut error, client_reused);
         error
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+        let tunnel_is_over = ctx.upgrade.as_ref().is_some_and(Hold::is_over);
+        if tunnel_is_over || *error.etype() == TOKEN_OVER {
+            tracing::info!(request.id = ctx.request_id.as_str(), "a connection ended with its token");
+            if let Some(frames) = &ctx.frames {
+                tunnel::say_goodbye(session, frames).await;
+            }
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
         let Some(mut problem) = problem_of(error) else {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
         ctx.refused = Some(problem.code);
-        if let (Some(upstream), ErrorSource::Upstream) = (upstream(ctx), error.esource()) {
+        if let Some(upstream) = upstream(ctx).filter(|_| problem.code.starts_with("upstream_")) {
             let upstream = upstream.name();
             ctx.gateway.metrics.upstream_errors.with_label_values(&[upstream, problem.code]).inc();
+        }
+        if let (Some(upstream), ErrorSource::Upstream) = (upstream(ctx), error.esource()) {
+            let upstream = upstream.name();
             tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
         }
         if session.response_written().is_none() {
@@ -342,6 +383,7 @@ impl Proxy {
             headers: &header.headers,
             query: header.uri.query(),
             parameters: &parameters,
+            sender: sender(&ctx.gateway, session, route, (host, &*path)),
         };
         let asker = asker(&ctx.gateway, session, route, request);
         ctx.counting.before(route, &asker, ctx.started)?;
@@ -367,7 +409,7 @@ impl Proxy {
                 permit
             }
             Outcome::Lead(begun) => return Ok(Next::Lead(begun)),
-            Outcome::Deny(refusal) => return Err(Problem::from(&ctx.refusal.insert(refusal).denial)),
+            Outcome::Deny(refusal) => return Err(Problem::from(&*ctx.refusal.insert(refusal))),
             Outcome::Refuse(problem) => return Err(problem),
         };
         ctx.counting.after(route, &asker, (&permit, ctx.started))?;
@@ -414,6 +456,7 @@ impl Proxy {
             headers: &header.headers,
             query: original.query,
             parameters: &parameters,
+            sender: sender(&ctx.gateway, session, route, (&*original.host, &*path)),
         };
         let asker = asker(&ctx.gateway, session, route, request);
         ctx.counting.before(route, &asker, ctx.started)?;
@@ -422,7 +465,7 @@ impl Proxy {
         if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
             trace.checked(began, outcome.as_ref());
         }
-        let permit = outcome.map_err(|refusal| Problem::from(&ctx.refusal.insert(refusal).denial))?;
+        let permit = outcome.map_err(|refusal| Problem::from(&*ctx.refusal.insert(refusal)))?;
         ctx.counting.after(route, &asker, (&permit, ctx.started))?;
         Ok(permit)
     }
@@ -499,11 +542,11 @@ fn owned(path: Cow<'_, str>) -> Option<Box<str>> {
 
 /// What the client is told when proxying failed; `None` when there is nobody to tell.
 pub(super) fn problem_of(error: &Error) -> Option<Problem> {
+    if let Some(problem) = attempt::problem_of(error.etype()) {
+        return Some(problem);
+    }
     let problem = match (error.esource(), error.etype()) {
         (_, ErrorType::HTTPStatus(413)) => BODY_TOO_LARGE,
-        (_, kind) if *kind == NO_SERVER => {
-            Problem::new(503, "upstream_dns", "No server of the upstream has an address")
-        }
         (
             ErrorSource::Upstream,
             ErrorType::ConnectTimedout
@@ -536,6 +579,17 @@ pub(super) fn problem_of(error: &Error) -> Option<Problem> {
         }
     };
     Some(problem)
+}
+
+/// Whether what a request begins ends with its token (rule M11).
+fn watches(ctx: &Context) -> bool {
+    let has_token = ctx.permit.as_ref().is_some_and(|permit| permit.token().is_some());
+    has_token && ctx.route.as_ref().is_some_and(|route| route.ends_with_token)
+}
+
+fn watched(ctx: &Context) -> Option<Watched> {
+    let permit = ctx.permit.clone().filter(|_| watches(ctx))?;
+    Some(Watched { enforcer: ctx.gateway.enforcer.clone(), permit })
 }
 
 fn upstream(ctx: &Context) -> Option<&Arc<Upstream>> {

@@ -271,6 +271,7 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::enforce::Sender;
     use crate::policy::NoParameters;
 
     fn limits(by: &[CountedBy]) -> RateLimits {
@@ -281,7 +282,13 @@ mod tests {
     }
 
     fn asker<'a>(headers: &'a http::HeaderMap, address: &str) -> Asker<'a> {
-        let request = Request { method: &http::Method::GET, headers, query: None, parameters: &NoParameters };
+        let request = Request {
+            method: &http::Method::GET,
+            headers,
+            query: None,
+            parameters: &NoParameters,
+            sender: Sender::default(),
+        };
         Asker { address: Some(address.parse().unwrap()), request }
     }
 

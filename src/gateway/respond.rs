@@ -8,8 +8,9 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use serde_json::json;
 
+use super::grpc;
 use super::header_block::Refusal;
-use crate::enforce::Denial;
+use crate::enforce::Refusal as Refused;
 
 pub const REQUEST_ID: &str = "X-Request-Id";
 
@@ -73,14 +74,15 @@ impl Problem {
     }
 }
 
-impl From<&Denial> for Problem {
-    fn from(denial: &Denial) -> Self {
+impl From<&Refused> for Problem {
+    fn from(refusal: &Refused) -> Self {
+        let denial = &refusal.denial;
         Self {
             status: denial.status(),
             code: denial.code(),
             detail: denial.description(),
             error: denial.error(),
-            challenge: denial.challenge(),
+            challenge: refusal.challenge(),
             allow: None,
             retry_after: None,
             fields: Vec::new(),
@@ -116,6 +118,9 @@ impl From<Refusal> for Problem {
 /// # Errors
 /// When the connection breaks on the way.
 pub async fn respond(session: &mut Session, problem: &Problem, request_id: &str) -> pingora::Result<()> {
+    if grpc::is_call(session.req_header()) {
+        return grpc::respond(session, problem, request_id).await;
+    }
     let wants_html = session
         .req_header()
         .headers
@@ -175,11 +180,13 @@ pub fn raw_refusal(refusal: Refusal, request_id: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::enforce::Denial;
 
     // UX 8, F-344
     #[test]
     fn a_problem_names_its_code_and_request() {
-        let document: serde_json::Value = serde_json::from_str(&Problem::from(&Denial::NoToken).json("r1")).unwrap();
+        let document: serde_json::Value =
+            serde_json::from_str(&Problem::from(&Refused::from(Denial::NoToken)).json("r1")).unwrap();
         assert_eq!(document["status"], 401);
         assert_eq!(document["code"], "no_token");
         assert_eq!(document["request_id"], "r1");

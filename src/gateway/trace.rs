@@ -93,7 +93,9 @@ impl Trace {
             Ok(permit) => (permit.token(), permit.cache_hit(), None),
             Err(refusal) => {
                 let denial = &refusal.denial;
-                let fault = matches!(denial, Denial::InvalidToken(_) | Denial::Undecidable(_)).then(|| denial.code());
+                let fault =
+                    matches!(denial, Denial::InvalidToken(_) | Denial::InvalidProof(_) | Denial::Undecidable(_))
+                        .then(|| denial.code());
                 (refusal.token(), refusal.cache_hit(), fault)
             }
         };

@@ -1,15 +1,17 @@
 //! The connection to an upstream for a request that asks for an upgrade.
 //!
-//! Owns one thing: the answer is not read before the request has ended. What passes through a tunnel is Pingora's business.
+//! Owns two things: the answer is not read before the request has ended, and nothing is read when its token has. What passes
+//! through a tunnel is Pingora's business.
 //!
 //! Pingora reports the end of a request's body, also of one that is empty, to the half that speaks with the upstream. When
 //! that half has read the 101 first, it takes this end for the end of the tunnel and closes it, which happened to one tunnel
 //! in a hundred before a near upstream (<https://github.com/cloudflare/pingora/issues/946>, with 0.9.1). Nothing that we may
 //! decide lies between the two, but both touch the socket: the end of a body is a flush.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -28,6 +30,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::tunnel;
+use crate::enforce::{Enforcer, Permit};
+
 /// Flushes from the first byte of a request without a body to its end: one after its head, one after its body.
 const FLUSHES: u8 = 2;
 
@@ -39,11 +44,25 @@ const GROUP: u64 = 1;
 pub struct Hold {
     /// Flushes that are awaited; at 0 reads pass.
     flushes: Arc<AtomicU8>,
+    /// Nothing more passes: what the tunnel was opened with is over.
+    over: Arc<AtomicBool>,
+}
+
+/// What a tunnel lasts as long as.
+pub struct Watched {
+    pub enforcer: Arc<Enforcer>,
+    pub permit: Permit,
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").finish_non_exhaustive()
+    }
 }
 
 impl Hold {
     /// Lets `request` have a connection to `peer` of its own that can be held; `None` where there will be no tunnel.
-    pub fn on(peer: &mut HttpPeer, request: &RequestHeader) -> Option<Self> {
+    pub fn on(peer: &mut HttpPeer, request: &RequestHeader, watched: impl FnOnce() -> Option<Watched>) -> Option<Self> {
         // The upgrade that Pingora passes on.
         let asked = request.version == Version::HTTP_11
             && request.headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
@@ -51,9 +70,13 @@ impl Hold {
             return None;
         }
         let hold = Self::default();
-        let connector = Connector { hold: hold.clone(), timeout: peer.options.connection_timeout };
+        let connector = Connector {
+            hold: hold.clone(),
+            timeout: peer.options.connection_timeout,
+            watched: watched().map(Arc::new),
+        };
         peer.options.custom_l4 = Some(Arc::new(connector));
-        peer.group_key = GROUP;
+        peer.group_key |= GROUP;
         // Where the upgrade is refused there is no next request for it.
         peer.options.idle_timeout = Some(Duration::ZERO);
         Some(hold)
@@ -63,6 +86,11 @@ impl Hold {
     /// than its answer may come (RFC 9110 10.1.1), so it must not be held.
     pub fn until_request_ends(&self) {
         self.flushes.store(FLUSHES, Ordering::Relaxed);
+    }
+
+    /// Whether the tunnel was ended because what it was opened with is over.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     fn holds(&self) -> bool {
@@ -80,6 +108,7 @@ impl Hold {
 struct Connector {
     hold: Hold,
     timeout: Option<Duration>,
+    watched: Option<Arc<Watched>>,
 }
 
 #[async_trait]
@@ -94,17 +123,27 @@ impl L4Connect for Connector {
             },
             None => connecting.await?,
         };
-        let held = Held { socket, hold: self.hold.clone(), reader: None };
+        let over: Option<Over> = self.watched.clone().map(|watched| -> Over { Box::pin(tunnel::over(watched)) });
+        let held = Held { socket, hold: self.hold.clone(), reader: None, over };
         Ok(VirtualSocketStream::new(Box::new(held)).into())
     }
 }
 
-#[derive(Debug)]
+/// Ends when the tunnel has to.
+type Over = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
 struct Held {
     socket: TcpStream,
     hold: Hold,
     /// Who wanted to read too early.
     reader: Option<Waker>,
+    over: Option<Over>,
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("socket", &self.socket).finish_non_exhaustive()
+    }
 }
 
 impl AsyncRead for Held {
@@ -112,6 +151,16 @@ impl AsyncRead for Held {
         if self.hold.holds() {
             self.reader = Some(cx.waker().clone());
             return Poll::Pending;
+        }
+        if let Some(over) = &mut self.over
+            && over.as_mut().poll(cx).is_ready()
+        {
+            // Not asked again: it has answered.
+            self.over = None;
+            self.hold.over.store(true, Ordering::Relaxed);
+        }
+        if self.hold.is_over() {
+            return Poll::Ready(Err(std::io::ErrorKind::ConnectionAborted.into()));
         }
         Pin::new(&mut self.socket).poll_read(cx, buf)
     }

@@ -1,41 +1,50 @@
-//! Where requests go: the servers of one upstream, which of them are healthy, and whose turn it is.
+//! Where requests go: the servers of one upstream, which of them may be taken, and whose turn it is.
 //!
-//! Owns selection, name resolution and active health checks. It does not see requests.
+//! Owns selection and what is known of the servers. It does not see requests: it is told what became of them.
 
-use std::net::SocketAddr;
+mod balance;
+mod capacity;
+mod health;
+mod resolve;
+mod retries;
+mod server;
+mod tls;
+mod visit;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
-use pingora::lb::Backend;
-use pingora::lb::health_check::{HealthCheck as _, HttpHealthCheck, TcpHealthCheck};
 use pingora::protocols::ALPN;
-use pingora::upstreams::peer::{HttpPeer, PeerOptions};
+use pingora::upstreams::peer::PeerOptions;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 
-/// How often names of servers are resolved again.
-const RESOLVE_INTERVAL: Duration = Duration::from_secs(30);
+pub use balance::key_of;
+pub use capacity::Busy;
+pub use tls::{TlsFileError, TlsSettings};
+pub use visit::{Nobody, Visit};
 
-/// How soon after a failed resolution.
-const RESOLVE_RETRY: Duration = Duration::from_secs(2);
+use crate::config::{self, Eject, Hashed, Resilience};
+use crate::metrics::UpstreamMetrics;
+use balance::Balance;
+use capacity::Capacity;
+use retries::RetryBudget;
+use server::{Server, Standing};
+
+/// Requests at a time on one HTTP/2 connection to a server; it may allow fewer.
+const H2_STREAMS: usize = 100;
 
 /// What the configuration says of an upstream.
 #[derive(Clone, Debug)]
 pub struct UpstreamSettings {
     pub name: String,
     pub servers: Vec<ServerSettings>,
-    pub connect_timeout: Duration,
-    /// Between two reads of an answer; a streaming upstream may take as long as it likes in all.
-    pub read_timeout: Duration,
-    pub write_timeout: Duration,
-    /// How long an unused connection to a server is kept.
-    pub idle_timeout: Duration,
+    pub timeouts: config::Timeouts,
     pub http2: bool,
-    /// Accepts any certificate. Rule M8: warned of at each start.
-    pub insecure: bool,
+    /// `None`: TLS is not spoken.
+    pub tls: Option<TlsSettings>,
     pub health: Option<HealthSettings>,
+    pub resilience: Resilience,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +53,16 @@ pub struct ServerSettings {
     pub port: u16,
     /// The name for SNI and certificate checks when TLS is spoken.
     pub tls: Option<String>,
+    /// How many requests it gets for one that a server of weight 1 gets.
+    pub weight: u32,
+}
+
+impl ServerSettings {
+    /// `host:port`, for metrics and log lines.
+    pub fn label(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
 }
 
 /// An active check: a GET that must answer, or a connection that must open when there is no path.
@@ -64,42 +83,67 @@ pub struct HealthSettings {
 pub struct Upstream {
     name: Box<str>,
     servers: Box<[Server]>,
-    next: AtomicUsize,
+    balance: Balance,
+    hashed: Option<Hashed>,
+    capacity: Capacity,
+    budget: RetryBudget,
+    eject: Option<Eject>,
+    /// How many servers are ejected.
+    ejected: AtomicUsize,
     options: PeerOptions,
+    tls: Option<TlsSettings>,
     health: Option<HealthSettings>,
+    metrics: UpstreamMetrics,
+    started: Instant,
 }
 
-struct Server {
-    settings: ServerSettings,
-    peer: ArcSwapOption<HttpPeer>,
-    healthy: AtomicBool,
-    /// Checks in a row that contradict `healthy`.
-    contradictions: AtomicU32,
+/// One server, as the status shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerStatus<'a> {
+    /// `host:port`
+    pub server: &'a str,
+    pub is_healthy: bool,
+    pub is_ejected: bool,
+    /// Requests that are there now.
+    pub in_flight: u32,
 }
 
 impl Upstream {
-    pub fn new(settings: UpstreamSettings) -> Self {
+    pub fn new(settings: UpstreamSettings, metrics: UpstreamMetrics) -> Self {
+        let UpstreamSettings { name, servers, timeouts, http2, tls, health, resilience } = settings;
         let mut options = PeerOptions::new();
-        options.connection_timeout = Some(settings.connect_timeout);
-        options.total_connection_timeout = Some(settings.connect_timeout * 2);
-        options.read_timeout = Some(settings.read_timeout);
-        options.write_timeout = Some(settings.write_timeout);
-        options.idle_timeout = Some(settings.idle_timeout);
-        options.verify_cert = !settings.insecure;
-        options.verify_hostname = !settings.insecure;
-        options.alpn = if settings.http2 { ALPN::H2 } else { ALPN::H1 };
-        let servers = settings.servers.into_iter().map(|settings| Server {
-            settings,
-            peer: ArcSwapOption::empty(),
-            healthy: AtomicBool::new(true),
-            contradictions: AtomicU32::new(0),
-        });
+        options.connection_timeout = Some(timeouts.connect_for);
+        options.total_connection_timeout = Some(timeouts.connect_for * 2);
+        options.read_timeout = Some(timeouts.read_for);
+        options.write_timeout = Some(timeouts.write_for);
+        options.idle_timeout = Some(timeouts.idle_for);
+        options.alpn = if http2 { ALPN::H2 } else { ALPN::H1 };
+        options.max_h2_streams = if http2 { H2_STREAMS } else { 1 };
+        if let Some(tls) = &tls {
+            options.verify_cert = tls.verify;
+            options.verify_hostname = tls.verify;
+            options.ca = tls.authorities.clone();
+        }
+        let servers: Box<[Server]> = servers.into_iter().map(Server::new).collect();
+        let weights: Vec<(&str, u32)> = servers.iter().map(|server| (&*server.label, server.settings.weight)).collect();
+        let hashed = match &resilience.balance {
+            config::Balance::Hash(hashed) => Some(hashed.clone()),
+            config::Balance::RoundRobin | config::Balance::LeastConnections => None,
+        };
         Self {
-            name: settings.name.into(),
-            servers: servers.collect(),
-            next: AtomicUsize::new(0),
+            name: name.into(),
+            balance: Balance::new(&resilience.balance, &weights),
+            hashed,
+            servers,
+            capacity: Capacity::new(resilience.max_requests, resilience.max_pending, timeouts.connect_for),
+            budget: RetryBudget::new(resilience.retry_budget),
+            eject: resilience.eject,
+            ejected: AtomicUsize::new(0),
             options,
-            health: settings.health,
+            tls,
+            health,
+            metrics,
+            started: Instant::now(),
         }
     }
 
@@ -107,54 +151,34 @@ impl Upstream {
         &self.name
     }
 
+    /// What of a request decides its server, if anything does.
+    pub fn hashed(&self) -> Option<&Hashed> {
+        self.hashed.as_ref()
+    }
+
     /// How many servers there are, healthy or not.
     pub fn servers(&self) -> usize {
         self.servers.len()
     }
 
-    /// The server whose turn it is among the healthy ones; among all that have an address when none is healthy, since a
-    /// failed check may be the check's fault and a refusal would then be ours. `None` when no name could be resolved.
-    pub fn pick(&self) -> Option<Box<HttpPeer>> {
-        let start = if self.servers.len() == 1 { 0 } else { self.next.fetch_add(1, Ordering::Relaxed) };
-        let turn = |offset: usize| &self.servers[(start.wrapping_add(offset)) % self.servers.len()];
-        let healthy = (0..self.servers.len()).map(turn).filter(|server| server.healthy.load(Ordering::Relaxed));
-        let any = (0..self.servers.len()).map(turn);
-        healthy.chain(any).find_map(|server| server.peer.load().as_deref().cloned()).map(Box::new)
-    }
-
-    /// How many servers pass their health check and have an address.
+    /// How many servers requests may go to.
     pub fn healthy(&self) -> usize {
-        self.servers
-            .iter()
-            .filter(|server| server.healthy.load(Ordering::Relaxed) && server.peer.load().is_some())
-            .count()
+        self.servers.iter().filter(|server| server.is_in()).count()
     }
 
-    /// Resolves every server once, so that the first request finds an address. Failures are retried by [`Upstream::watch`].
-    pub async fn resolve(&self) {
-        for server in &self.servers {
-            self.resolve_server(server).await;
-        }
+    /// Requests that are there now.
+    pub fn in_flight(&self) -> u32 {
+        self.capacity.in_flight()
     }
 
-    async fn resolve_server(&self, server: &Server) -> bool {
-        let ServerSettings { host, port, tls } = &server.settings;
-        let found = match timeout(Duration::from_secs(5), tokio::net::lookup_host((host.as_str(), *port))).await {
-            Ok(Ok(mut addresses)) => addresses.next(),
-            Ok(Err(_)) | Err(_) => None,
-        };
-        // The last good address stays in use when a name stops resolving (fault T38).
-        let Some(address) = found else {
-            tracing::warn!(upstream.name = %self.name, server.host = %host, "the name of an upstream server does not resolve");
-            return false;
-        };
-        let known = server.peer.load().as_ref().is_some_and(|peer| peer_address(peer) == Some(address));
-        if !known {
-            let mut peer = HttpPeer::new(address, tls.is_some(), tls.clone().unwrap_or_default());
-            peer.options = self.options.clone();
-            server.peer.store(Some(Arc::new(peer)));
-        }
-        true
+    /// Every server in the order of the configuration.
+    pub fn status(&self) -> impl Iterator<Item = ServerStatus<'_>> {
+        self.servers.iter().map(|server| ServerStatus {
+            server: &server.label,
+            is_healthy: server.healthy.load(Ordering::Relaxed) && server.has_address(),
+            is_ejected: server.ejected_until.load(Ordering::Relaxed) != 0,
+            in_flight: server.active.load(Ordering::Relaxed),
+        })
     }
 
     /// Keeps addresses and health up to date until the answer is dropped.
@@ -172,146 +196,111 @@ impl Upstream {
         watching
     }
 
-    async fn watch_address(&self, server: &Server) {
-        if server.settings.host.parse::<std::net::IpAddr>().is_ok() {
+    /// Milliseconds since the upstream was made; never 0, which stands for no instant.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    /// The server to take: one in good standing that was not `tried`; else, rather than nobody, one that was ejected or tried.
+    /// One on probation that is chosen is marked as probed, which the second part says. Every attempt of a request has the
+    /// same `turn`: if each took one of its own, all first attempts could come to the server that fails.
+    fn choose(&self, turn: usize, key: Option<u64>, tried: Tried) -> Option<(usize, bool)> {
+        let active = |server: usize| self.servers[server].active.load(Ordering::Relaxed);
+        let standing = |server: usize| self.servers[server].standing(|| self.now());
+        let choose = |may: &dyn Fn(usize) -> bool| self.balance.choose(turn, key, active, may);
+        let good =
+            |server: usize| !tried.contains(server) && matches!(standing(server), Standing::In | Standing::OnProbation);
+        if let Some(server) = choose(&good) {
+            match standing(server) {
+                Standing::In => return Some((server, false)),
+                Standing::OnProbation if !self.servers[server].probed.swap(true, Ordering::Relaxed) => {
+                    return Some((server, true));
+                }
+                // Somebody else was quicker.
+                Standing::OnProbation | Standing::Ejected | Standing::Out => {}
+            }
+        }
+        let steady = |server: usize| !tried.contains(server) && standing(server) == Standing::In;
+        let possible = |server: usize| standing(server) != Standing::Out;
+        let other = choose(&steady).or_else(|| choose(&|server| !tried.contains(server) && possible(server)));
+        other.or_else(|| choose(&possible)).map(|server| (server, false))
+    }
+
+    /// A server did what could be asked of it: failures before do not count any more.
+    fn succeeded(&self, index: usize) {
+        let failures = &self.servers[index].failures;
+        if failures.load(Ordering::Relaxed) != 0 {
+            failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// A server that was ejected answers.
+    fn came_back(&self, index: usize) {
+        let server = &self.servers[index];
+        server.failures.store(0, Ordering::Relaxed);
+        if server.ejected_until.swap(0, Ordering::Relaxed) != 0 {
+            server.back_at.store(self.now(), Ordering::Relaxed);
+            self.ejected.fetch_sub(1, Ordering::Relaxed);
+            tracing::info!(upstream.name = %self.name, server = %server.label, "an ejected upstream server works again");
+        }
+    }
+
+    /// A server failed a request, which is held against it.
+    fn failed(&self, index: usize, was_probe: bool) {
+        let server = &self.servers[index];
+        let Some(eject) = self.eject else { return };
+        let failures = server.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let until = server.ejected_until.load(Ordering::Relaxed);
+        if until != 0 {
+            if was_probe {
+                server.ejected_until.store(self.next_ejection(server, eject), Ordering::Relaxed);
+            }
             return;
         }
-        let mut wait = if server.peer.load().is_some() { RESOLVE_INTERVAL } else { RESOLVE_RETRY };
-        loop {
-            sleep(wait).await;
-            wait = if self.resolve_server(server).await { RESOLVE_INTERVAL } else { RESOLVE_RETRY };
-        }
-    }
-
-    async fn watch_health(&self, server: &Server, health: &HealthSettings) {
-        loop {
-            if let Some(address) = server.peer.load().as_ref().and_then(|peer| peer_address(peer)) {
-                let healthy = self.check(server, address, health).await;
-                self.observe(server, healthy, health);
-            }
-            sleep(health.interval).await;
-        }
-    }
-
-    async fn check(&self, server: &Server, address: SocketAddr, health: &HealthSettings) -> bool {
-        let Ok(backend) = Backend::new(&address.to_string()) else { return false };
-        let tls = server.settings.tls.as_deref();
-        let outcome = match &health.path {
-            Some(path) => {
-                let mut check = HttpHealthCheck::<()>::new(tls.unwrap_or(&server.settings.host), tls.is_some());
-                let Ok(path) = path.parse() else { return false };
-                check.req.set_uri(path);
-                check.peer_template.options.connection_timeout = Some(health.timeout);
-                check.peer_template.options.read_timeout = Some(health.timeout);
-                check.peer_template.options.verify_cert = self.options.verify_cert;
-                check.peer_template.options.verify_hostname = self.options.verify_hostname;
-                let expect = health.expect;
-                check.validator = Some(Box::new(move |answer| {
-                    let healthy = match expect {
-                        Some(status) => answer.status.as_u16() == status,
-                        None => answer.status.is_success(),
-                    };
-                    if healthy {
-                        Ok(())
-                    } else {
-                        pingora::Error::e_explain(
-                            pingora::ErrorType::HTTPStatus(answer.status.as_u16()),
-                            "health check",
-                        )
-                    }
-                }));
-                timeout(health.timeout, check.check(&backend)).await
-            }
-            None => {
-                let mut check = TcpHealthCheck::new();
-                check.peer_template.options.connection_timeout = Some(health.timeout);
-                timeout(health.timeout, check.check(&backend)).await
-            }
-        };
-        matches!(outcome, Ok(Ok(())))
-    }
-
-    fn observe(&self, server: &Server, healthy: bool, health: &HealthSettings) {
-        if server.healthy.load(Ordering::Relaxed) == healthy {
-            server.contradictions.store(0, Ordering::Relaxed);
+        if failures < eject.after || !self.may_eject_one_more() {
             return;
         }
-        let needed = if healthy { health.healthy_after } else { health.unhealthy_after };
-        if server.contradictions.fetch_add(1, Ordering::Relaxed) + 1 >= needed {
-            server.contradictions.store(0, Ordering::Relaxed);
-            server.healthy.store(healthy, Ordering::Relaxed);
-            let host = &server.settings.host;
-            let port = server.settings.port;
-            if healthy {
-                tracing::info!(upstream.name = %self.name, server.host = %host, server.port = port, "an upstream server is healthy again");
-            } else {
-                tracing::warn!(upstream.name = %self.name, server.host = %host, server.port = port, "an upstream server fails its health check");
-            }
+        let next = self.next_ejection(server, eject);
+        if server.ejected_until.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            self.ejected.fetch_sub(1, Ordering::Relaxed);
+            return;
         }
+        self.metrics.ejected(index);
+        tracing::warn!(upstream.name = %self.name, server = %server.label, failures, "an upstream server is ejected for a while");
+    }
+
+    /// At most half of the servers are ejected: when all of them fail, it is hardly the servers.
+    fn may_eject_one_more(&self) -> bool {
+        let one_more = |ejected: usize| ((ejected + 1) * 2 <= self.servers.len()).then_some(ejected + 1);
+        self.ejected.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// Until when: twice as long each time, unless the last time is long ago.
+    fn next_ejection(&self, server: &Server, eject: Eject) -> u64 {
+        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let (first, most) = (milliseconds(eject.eject_for), milliseconds(eject.at_most_for));
+        let (now, back_at) = (self.now(), server.back_at.swap(0, Ordering::Relaxed));
+        if back_at != 0 && now.saturating_sub(back_at) > most {
+            server.ejections.store(0, Ordering::Relaxed);
+        }
+        let earlier = server.ejections.fetch_add(1, Ordering::Relaxed).min(32);
+        now.saturating_add(first.saturating_mul(1 << earlier).min(most))
     }
 }
 
-fn peer_address(peer: &HttpPeer) -> Option<SocketAddr> {
-    use pingora::upstreams::peer::Peer as _;
-    peer.address().as_inet().copied()
+/// Servers that a request was sent to, by index. Those that share a bit are merely taken later.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tried(u64);
+
+impl Tried {
+    fn contains(self, server: usize) -> bool {
+        self.0 & (1 << (server % 64)) != 0
+    }
+
+    fn add(&mut self, server: usize) {
+        self.0 |= 1 << (server % 64);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn upstream(servers: usize) -> Upstream {
-        let server = |n| ServerSettings { host: format!("127.0.0.{n}"), port: 80, tls: None };
-        Upstream::new(UpstreamSettings {
-            name: "test".into(),
-            servers: (1..=servers).map(server).collect(),
-            connect_timeout: Duration::from_secs(1),
-            read_timeout: Duration::from_secs(1),
-            write_timeout: Duration::from_secs(1),
-            idle_timeout: Duration::from_secs(1),
-            http2: false,
-            insecure: false,
-            health: None,
-        })
-    }
-
-    const HEALTH: HealthSettings = HealthSettings {
-        path: None,
-        interval: Duration::from_secs(1),
-        timeout: Duration::from_secs(1),
-        healthy_after: 1,
-        unhealthy_after: 2,
-        expect: None,
-    };
-
-    fn picked(upstream: &Upstream) -> String {
-        upstream.pick().and_then(|peer| peer_address(&peer)).map(|address| address.to_string()).unwrap_or_default()
-    }
-
-    #[tokio::test]
-    async fn healthy_servers_take_turns() {
-        let upstream = upstream(3);
-        assert!(upstream.pick().is_none(), "nothing is resolved yet");
-        upstream.resolve().await;
-        assert_eq!((picked(&upstream), picked(&upstream)), ("127.0.0.2:80".into(), "127.0.0.3:80".into()));
-
-        let second = &upstream.servers[1];
-        upstream.observe(second, false, &HEALTH);
-        assert_eq!(upstream.healthy(), 3, "one failure is not enough");
-        upstream.observe(second, false, &HEALTH);
-        assert_eq!(upstream.healthy(), 2);
-        assert!((0..6).all(|_| picked(&upstream) != "127.0.0.2:80"));
-        upstream.observe(second, true, &HEALTH);
-        assert_eq!(upstream.healthy(), 3);
-    }
-
-    #[tokio::test]
-    async fn with_no_healthy_server_all_are_tried() {
-        let upstream = upstream(2);
-        upstream.resolve().await;
-        for server in &upstream.servers {
-            server.healthy.store(false, Ordering::Relaxed);
-        }
-        assert!(upstream.pick().is_some());
-    }
-}
+mod tests;

@@ -1,9 +1,10 @@
 //! JSON Object Signing: keys, key sets, signing, and the one door through which a token is believed.
 //!
-//! Owns what RFC 7515, 7517, 7518, 7519 and 7638 say. It does not know who issues tokens, where keys are stored or
+//! Owns what RFC 7515, 7517, 7518, 7519 and 7638 say, and the proofs of RFC 9449. It does not know who issues tokens, where keys are stored or
 //! what a claim means to a policy.
 
 mod algorithm;
+pub mod dpop;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod json;

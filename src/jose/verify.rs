@@ -86,7 +86,7 @@ impl TypeSet {
         Self { optional: true, ..self }
     }
 
-    fn contains(&self, typ: Option<&str>) -> bool {
+    pub(super) fn contains(&self, typ: Option<&str>) -> bool {
         let Some(typ) = typ else { return self.optional };
         let name = match typ.split_at_checked("application/".len()) {
             Some((prefix, name)) if prefix.eq_ignore_ascii_case("application/") => name,
@@ -177,16 +177,16 @@ fn peek(token: &str) -> Option<Peeked> {
     serde_json::from_slice(&claims).ok()
 }
 
-struct Parts<'a> {
-    header: &'a str,
-    claims: &'a str,
-    signature: &'a str,
+pub(super) struct Parts<'a> {
+    pub header: &'a str,
+    pub claims: &'a str,
+    pub signature: &'a str,
     /// What is signed: header, dot, claims.
-    message: &'a str,
+    pub message: &'a str,
 }
 
 /// Exactly three parts, none empty (rule F3); [`decode`] sees to their characters.
-fn split(token: &str) -> Option<Parts<'_>> {
+pub(super) fn split(token: &str) -> Option<Parts<'_>> {
     let (message, signature) = token.rsplit_once('.')?;
     let (header, claims) = message.split_once('.')?;
     let three = !claims.contains('.') && !header.is_empty() && !claims.is_empty() && !signature.is_empty();
@@ -194,7 +194,7 @@ fn split(token: &str) -> Option<Parts<'_>> {
 }
 
 /// Base64url without padding, white space or spare bits, so that one token has one spelling.
-fn decode(part: &str) -> Result<Vec<u8>, Reason> {
+pub(super) fn decode(part: &str) -> Result<Vec<u8>, Reason> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Reason::Malformed)
 }
 
@@ -251,7 +251,7 @@ fn check_audience(claims: &Map<String, Value>, expectations: &Expectations) -> R
 }
 
 /// A NumericDate (RFC 7519 section 2) in whole seconds; a fraction is cut off. Text that looks like a number is not one.
-fn instant(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Reason> {
+pub(super) fn instant(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Reason> {
     match claims.get(name) {
         None => Ok(None),
         Some(Value::Number(number)) => match number.as_f64() {

@@ -3,7 +3,7 @@
 //! Owns how rules and issuers become one. What a rule means is `policy`'s business.
 
 use crate::config;
-use crate::enforce::{self, Accepted};
+use crate::enforce::{self, Accepted, Demand};
 use crate::policy::{Policy, RuleSet};
 
 use super::BuildError;
@@ -25,7 +25,15 @@ impl Guard {
         let policy = Policy::compile(rules).map_err(|error| BuildError::new(error.to_string()))?;
         let accepts = audiences.iter().enumerate();
         let accepts = accepts.map(|(issuer, audience)| Accepted { issuer, audience: audience.clone() }).collect();
-        Ok(Self { inner: enforce::Guard { policy, accepts, observes: false, live_permissions: false } })
+        Ok(Self {
+            inner: enforce::Guard {
+                policy,
+                accepts,
+                observes: false,
+                live_permissions: false,
+                demand: Demand::Nothing,
+            },
+        })
     }
 }
 
@@ -42,7 +50,18 @@ impl Routed {
             observes: route.observes,
             // Those of others are granted elsewhere.
             live_permissions: false,
+            demand: demand(route.binding),
         };
         Self { guard, forwards_authorization: route.forward_authorization }
+    }
+}
+
+/// What a route demands of its tokens, as the enforcer calls it.
+pub(crate) fn demand(binding: Option<config::Binding>) -> Demand {
+    match binding {
+        None => Demand::Nothing,
+        Some(config::Binding::Any) => Demand::Anything,
+        Some(config::Binding::Dpop) => Demand::Key,
+        Some(config::Binding::Certificate) => Demand::Certificate,
     }
 }

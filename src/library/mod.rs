@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 pub use builder::{BuildError, EnforcerBuilder, Issuer};
 pub use guard::Guard;
+pub(crate) use guard::demand;
 pub use request::Request;
 pub use verdict::{Identity, Permit, Refusal};
 
@@ -111,7 +112,7 @@ impl Enforcer {
 
     async fn judge(&self, guard: &enforce::Guard, request: Request<'_>) -> Result<Permit, Refusal> {
         let outcome = self.inner.check(guard, request.to_enforcer(&request.parameters)).await;
-        outcome.map(Permit::new).map_err(|refusal| Refusal::of(&refusal.denial))
+        outcome.map(Permit::new).map_err(|refusal| Refusal::of(&refusal))
     }
 
     /// Keeps the keys of the issuers as new as they should be, for as long as it is polled: spawn it once, on a runtime

@@ -41,7 +41,13 @@ impl<'a> Request<'a> {
     where
         'a: 'b,
     {
-        enforce::Request { method: self.method, headers: self.headers, query: self.query, parameters }
+        enforce::Request {
+            method: self.method,
+            headers: self.headers,
+            query: self.query,
+            parameters,
+            sender: enforce::Sender::default(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::enforce::{self, Denial, VerifiedToken};
+use crate::enforce::{self, VerifiedToken};
 use crate::route::PathError;
 
 /// The proof that a request was checked.
@@ -105,13 +105,14 @@ impl<'p> Identity<'p> {
 }
 
 impl Refusal {
-    pub(super) fn of(denial: &Denial) -> Self {
+    pub(super) fn of(refusal: &enforce::Refusal) -> Self {
+        let denial = &refusal.denial;
         Self {
             status: StatusCode::from_u16(denial.status()).unwrap_or(StatusCode::FORBIDDEN),
             code: denial.code(),
             description: denial.description(),
             error: denial.error(),
-            challenge: denial.challenge(),
+            challenge: refusal.challenge(),
         }
     }
 

@@ -11,10 +11,11 @@ use tokio::task::JoinSet;
 
 use super::issuers::{Believed, Foreign, Identity, Incoming};
 use super::logins::Logins;
+use super::proofs::StoredProofs;
 use super::{Opened, StartError, adapters, compile};
 use crate::api::Management;
 use crate::config::{Config, Fingerprint, Target};
-use crate::enforce::{Enforcer, Issuer, Pseudonyms, TokenCache};
+use crate::enforce::{Enforcer, Issuer, Possession, Pseudonyms, TokenCache};
 use crate::gateway::{self, Forwarder, Gateway, Overload, Quotas, Upstream, admin};
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
@@ -92,7 +93,7 @@ pub(super) async fn assemble(
 ) -> Result<(Gateway, Made), StartError> {
     let Standing { opened, keys, metrics, .. } = standing;
     let mut echo = before.and_then(|before| before.echo);
-    let watched = upstreams(config, &mut echo, before.map_or(&[], |before| &before.upstreams)).await?;
+    let watched = upstreams(config, metrics, &mut echo, before.map_or(&[], |before| &before.upstreams)).await?;
     let upstreams: Vec<_> = watched.iter().map(|watched| watched.upstream.clone()).collect();
     let logins = Logins::new(config, standing, &believed, listening)?;
     let enforcer = match before {
@@ -116,7 +117,8 @@ pub(super) async fn assemble(
     let hosts = compile::known_hosts(config);
     let traces = traces(config, metrics, before.and_then(|before| before.traces.as_ref()))?;
     let gateway = Gateway {
-        forwarder: Forwarder::new(&config.forward),
+        forwarder: Forwarder::new(&config.forward, config.client_certificate_header.as_ref()),
+        certificate_field: config.client_certificate_header.clone(),
         limits: compile::request_limits(&config.limits),
         trusted_proxies: config.trusted_proxies.clone(),
         hosts,
@@ -182,6 +184,11 @@ fn enforcer(config: &Config, standing: &Standing, issuers: Vec<Arc<dyn Issuer>>,
     let opened = &standing.opened;
     let enforcer = Enforcer::new(issuers, cache, opened.clock.clone(), pseudonyms);
     let enforcer = enforcer.with_revocations(opened.revocations.clone());
+    let memory = Arc::new(StoredProofs(opened.store.clone()));
+    let enforcer = match Possession::new(&standing.keys.settings().public_url, memory) {
+        Some(possession) => enforcer.with_possession(possession),
+        None => enforcer,
+    };
     match before {
         Some(before) => enforcer.counting_from(before.enforcer.cache_counts()),
         None => enforcer,
@@ -197,6 +204,7 @@ pub(super) fn issuers(keys: &KeyRing, foreign: &[Foreign]) -> Vec<String> {
 /// In the order of the configuration.
 async fn upstreams(
     config: &Config,
+    metrics: &Metrics,
     echo: &mut Option<SocketAddr>,
     before: &[Watched],
 ) -> Result<Vec<Watched>, StartError> {
@@ -212,7 +220,7 @@ async fn upstreams(
             upstreams.push(known.again());
             continue;
         }
-        let upstream = compile::upstream(settings, *echo);
+        let upstream = compile::upstream(settings, *echo, metrics)?;
         upstream.resolve().await;
         let is_insecure = matches!(&settings.target, Target::Servers { tls: Some(tls), .. } if !tls.verify);
         if is_insecure {

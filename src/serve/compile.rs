@@ -11,42 +11,56 @@ use crate::config::{self, Config, Target};
 use crate::enforce::{Accepted, Guard};
 use crate::gateway::{
     ConnectionLimits, Cors, HeaderLimits, HealthSettings, PaceLimits, Quotas, RateLimits, RequestLimits, Route,
-    ServerSettings, Upstream, UpstreamSettings,
+    ServerSettings, TlsSettings, Upstream, UpstreamSettings,
 };
+use crate::library::demand;
 use crate::metrics::Metrics;
 use crate::route::{Host, RouteTable};
 
 /// One upstream; `echo` is where the built-in one listens, if any wants it.
-pub(super) fn upstream(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Arc<Upstream> {
-    Arc::new(Upstream::new(settings(upstream, echo)))
+///
+/// # Errors
+/// [`StartError::UpstreamTls`] when a file that was there for the check is not any more.
+pub(super) fn upstream(
+    upstream: &config::Upstream,
+    echo: Option<SocketAddr>,
+    metrics: &Metrics,
+) -> Result<Arc<Upstream>, StartError> {
+    let settings = settings(upstream, echo)?;
+    let servers: Vec<String> = settings.servers.iter().map(ServerSettings::label).collect();
+    let metrics = metrics.servers(&settings.name, servers.iter().map(String::as_str));
+    Ok(Arc::new(Upstream::new(settings, metrics)))
 }
 
-fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSettings {
-    let (servers, insecure) = match &upstream.target {
+fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> Result<UpstreamSettings, StartError> {
+    let (servers, tls) = match &upstream.target {
         Target::Servers { servers, tls } => {
             let servers = servers.iter().map(|server| ServerSettings {
                 host: server.host.clone(),
                 port: server.port,
                 tls: tls.as_ref().map(|tls| tls.sni.clone().unwrap_or_else(|| server.host.clone())),
+                weight: server.weight,
             });
-            (servers.collect(), tls.as_ref().is_some_and(|tls| !tls.verify))
+            (servers.collect(), tls.as_ref().map(TlsSettings::read).transpose()?)
         }
         Target::Echo => {
-            let server =
-                |echo: SocketAddr| ServerSettings { host: echo.ip().to_string(), port: echo.port(), tls: None };
-            (echo.map(server).into_iter().collect(), false)
+            let server = |echo: SocketAddr| ServerSettings {
+                host: echo.ip().to_string(),
+                port: echo.port(),
+                tls: None,
+                weight: 1,
+            };
+            (echo.map(server).into_iter().collect(), None)
         }
-        Target::Elsewhere => (Vec::new(), false),
+        Target::Elsewhere => (Vec::new(), None),
     };
-    UpstreamSettings {
+    Ok(UpstreamSettings {
         name: upstream.name.clone(),
         servers,
-        connect_timeout: upstream.timeouts.connect_for,
-        read_timeout: upstream.timeouts.read_for,
-        write_timeout: upstream.timeouts.write_for,
-        idle_timeout: upstream.timeouts.idle_for,
+        timeouts: upstream.timeouts,
         http2: upstream.http2,
-        insecure,
+        tls,
+        resilience: upstream.resilience.clone(),
         health: upstream.health.as_ref().map(|health| HealthSettings {
             path: Some(health.path.clone()),
             interval: health.interval_for,
@@ -55,7 +69,7 @@ fn settings(upstream: &config::Upstream, echo: Option<SocketAddr>) -> UpstreamSe
             unhealthy_after: health.unhealthy_after,
             expect: Some(health.expect),
         }),
-    }
+    })
 }
 
 /// The route table of the configuration.
@@ -107,11 +121,14 @@ fn compiled(
             accepts: accepts.collect(),
             observes: route.observes,
             live_permissions: route.live_permissions,
+            demand: demand(route.binding),
         },
-        read_timeout: Some(route.timeouts.read_for),
+        names_hosts: !route.hosts.is_empty(),
+        timeouts: route.timeouts,
         max_body: route.max_body,
         forward_authorization: route.forward_authorization,
         websocket: route.websocket,
+        ends_with_token: route.close_at_expiry,
         cors: route.cors.as_ref().map(Cors::new),
         limits: RateLimits::new(&route.limits, &place, quotas, exceeded),
         metrics: metrics.route(&route.name),

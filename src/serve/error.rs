@@ -1,7 +1,7 @@
 //! Why a gateway does not start: one line each, naming the thing and the fix.
 
 use crate::directory::DirectoryError;
-use crate::gateway::ListenError;
+use crate::gateway::{ListenError, TlsFileError};
 use crate::jose::MasterKeyError;
 use crate::oauth::KeyRingError;
 use crate::store::{OpenError, StoreError};
@@ -33,6 +33,8 @@ pub enum StartError {
     Outbound(String),
     #[error("spans cannot be sent to a collector: {0}")]
     Collector(String),
+    #[error(transparent)]
+    UpstreamTls(#[from] TlsFileError),
     #[error("the system refuses a thread or socket: {0}")]
     System(#[from] std::io::Error),
 }
@@ -49,6 +51,7 @@ impl StartError {
             | Self::Keys(_)
             | Self::Outbound(_)
             | Self::Collector(_)
+            | Self::UpstreamTls(_)
             | Self::System(_) => 3,
         }
     }

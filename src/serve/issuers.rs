@@ -63,6 +63,7 @@ impl Foreign {
 }
 
 /// How others are asked, and who is told when keys of theirs are gone.
+#[derive(Clone, Copy)]
 struct Asking<'a> {
     outbound: &'a Outbound,
     forget: &'a Forget,

@@ -351,6 +351,7 @@ fn the_reference_shows_the_defaults() {
     let rotation = |config: &config::Config| (config.keys.publish_before_for, config.keys.keep_after_for);
     assert_eq!(rotation(&shown), rotation(&defaults));
     let echo = shown.routes.iter().find(|route| route.name == "/echo/**").expect("the route is there");
+    assert!(shown.upstreams.iter().all(|upstream| upstream.resilience == config::Resilience::default()));
     let timeouts = shown.upstreams.iter().map(|upstream| upstream.timeouts);
     assert!(timeouts.chain([echo.timeouts]).all(|timeouts| timeouts == config::Timeouts::default()));
     assert_eq!((echo.max_body, echo.forward_authorization, echo.websocket), (defaults.limits.body, false, true));
@@ -371,9 +372,9 @@ fn values_become_types() {
         ("/healthz", Duration::from_secs(2), 3)
     );
     let Target::Servers { servers, tls } = &config.upstreams[1].target else { panic!("payments has servers") };
-    assert_eq!(servers[0], config::Server { host: "payments-a.internal".to_owned(), port: 443 });
+    assert_eq!(servers[0], config::Server { host: "payments-a.internal".to_owned(), port: 443, weight: 1 });
     // M8
-    assert_eq!(*tls, Some(config::UpstreamTls { sni: None, verify: true }));
+    assert_eq!(*tls, Some(config::UpstreamTls { sni: None, verify: true, ca: None, client: None }));
     let payments = config.routes.iter().find(|route| route.name == "/api/payments/**").expect("the route is there");
     assert_eq!(payments.upstream, config::UpstreamIndex(1));
     assert_eq!(

@@ -14,7 +14,7 @@ const IMPORTS: [(&str, &[&str]); 23] = [
     ("library", &["config", "enforce", "issuers", "jose", "metrics", "policy", "route"]),
     ("gateway", &["library", "browsers", "enforce", "policy", "route", "config", "metrics", "telemetry"]),
     ("route", &[]),
-    ("enforce", &["policy", "jose", "metrics", "revocations"]),
+    ("enforce", &["policy", "route", "jose", "metrics", "revocations"]),
     ("browsers", &["jose", "metrics", "model", "revocations", "store"]),
     (
         "issuers",

@@ -189,3 +189,18 @@ async fn nobody_becomes_somebody_else() {
     world.issuer.say(json!({ "sub": "bob" }));
     assert_eq!(found(&world, &session).await, "nobody");
 }
+
+// O1: those who are known go on from memory while the store is silent, and of the others nobody says that they are nobody
+#[tokio::test]
+async fn while_the_store_is_silent_memory_goes_on() {
+    let world = world(&["people"]).await;
+    let (session, other) = (logged_in(&world).await, logged_in(&world).await);
+    assert_eq!(found(&world, &session).await, "Bearer access-0");
+    world.store.close().await;
+    world.clock.advance(KNOWN_FOR);
+    assert_eq!(found(&world, &session).await, "Bearer access-0");
+    assert_eq!(found(&world, &other).await, "unavailable");
+    // Without a turn nobody uses a refresh token up.
+    world.clock.advance(LIFE);
+    assert_eq!((found(&world, &session).await.as_str(), world.issuer.count()), ("unavailable", 0));
+}

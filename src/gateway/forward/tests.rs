@@ -2,7 +2,7 @@ use super::*;
 
 fn forwarder() -> Forwarder {
     let name = |name: &'static str| Some(HeaderName::from_static(name));
-    Forwarder::new(&Forward {
+    let fields = Forward {
         subject: name("x-user-id"),
         roles: name("x-auth-roles"),
         request_id: name("x-request-id"),
@@ -12,7 +12,8 @@ fn forwarder() -> Forwarder {
         scope: None,
         permissions: None,
         case: Case::Lower,
-    })
+    };
+    Forwarder::new(&fields, None)
 }
 
 fn request(target: &str, fields: &[(&'static str, &str)]) -> RequestHeader {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use faregate::clock::Clock;
 use faregate::config::{self, Environment, IssuerKind};
-use faregate::enforce::{Accepted, Enforcer, Guard, Issuer, Pseudonyms, Request, TokenCache};
+use faregate::enforce::{Accepted, Demand, Enforcer, Guard, Issuer, Pseudonyms, Request, Sender, TokenCache};
 use faregate::issuers::{Fetcher, ForeignIssuer as Believed, Outbound};
 use faregate::metrics::Metrics;
 use faregate::policy::{NoParameters, Policy, RuleSet, parse_rule};
@@ -101,12 +101,24 @@ impl World {
 fn guard(issuers: usize) -> Arc<Guard> {
     let policy = Policy::compile(&RuleSet::every_method(parse_rule("authenticated").unwrap())).unwrap();
     let accepts = (0..issuers).map(|issuer| Accepted { issuer, audience: ["api".into()].into() });
-    Arc::new(Guard { policy, accepts: accepts.collect(), observes: false, live_permissions: false })
+    Arc::new(Guard {
+        policy,
+        accepts: accepts.collect(),
+        observes: false,
+        live_permissions: false,
+        demand: Demand::Nothing,
+    })
 }
 
 async fn status(enforcer: &Enforcer, guard: &Guard, token: &str) -> u16 {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let request = Request { method: &Method::GET, headers: &headers, query: None, parameters: &NoParameters };
+    let request = Request {
+        method: &Method::GET,
+        headers: &headers,
+        query: None,
+        parameters: &NoParameters,
+        sender: Sender::default(),
+    };
     enforcer.check(guard, request).await.map_or_else(|refusal| refusal.denial.status(), |_| 200)
 }

@@ -5,9 +5,12 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Longer than a busy machine takes for a hundred requests.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request of one of the clients: its head without the empty line, and which statuses are right.
 #[derive(Clone)]
@@ -33,17 +36,18 @@ pub struct Ledger {
 /// Clients that ask one request after the other, each on a connection that it keeps as long as it may.
 pub struct Load {
     stop: Arc<AtomicBool>,
+    answered: Arc<AtomicU64>,
     clients: Vec<JoinHandle<Ledger>>,
 }
 
 impl Load {
     pub fn start(address: SocketAddr, requests: &[Asked]) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let client = |asked: &Asked| {
-            let (stop, asked) = (stop.clone(), asked.clone());
-            std::thread::spawn(move || ask_until(&stop, address, &asked))
+            let (stop, answered, asked) = (stop.clone(), answered.clone(), asked.clone());
+            std::thread::spawn(move || ask_until(&stop, &answered, address, &asked))
         };
-        Self { clients: requests.iter().map(client).collect(), stop }
+        Self { clients: requests.iter().map(client).collect(), stop, answered }
     }
 
     pub fn stop(self) -> Ledger {
@@ -57,9 +61,13 @@ impl Load {
         all
     }
 
-    /// Ends, and finds that nothing was lost of a load worth the name.
+    /// Ends when there was a load worth the name, and finds that nothing of it was lost.
     #[track_caller]
     pub fn stop_unharmed(self) -> u64 {
+        let began = Instant::now();
+        while self.answered.load(Ordering::Relaxed) <= 100 && began.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let ledger = self.stop();
         assert!(ledger.lost.is_empty(), "{} of {} lost: {:?}", ledger.lost.len(), ledger.answered, &ledger.lost[..1]);
         assert!(ledger.answered > 100, "{ledger:?}");
@@ -67,7 +75,7 @@ impl Load {
     }
 }
 
-fn ask_until(stop: &AtomicBool, address: SocketAddr, asked: &Asked) -> Ledger {
+fn ask_until(stop: &AtomicBool, answered: &AtomicU64, address: SocketAddr, asked: &Asked) -> Ledger {
     let mut ledger = Ledger::default();
     let mut kept: Option<BufReader<TcpStream>> = None;
     while !stop.load(Ordering::Relaxed) && ledger.lost.len() < 10 {
@@ -78,6 +86,7 @@ fn ask_until(stop: &AtomicBool, address: SocketAddr, asked: &Asked) -> Ledger {
         match connection.and_then(|connection| ask(connection, asked)) {
             Ok((status, connection)) if asked.right.contains(&status) => {
                 ledger.answered += 1;
+                answered.fetch_add(1, Ordering::Relaxed);
                 kept = connection;
             }
             Ok((status, _)) => ledger.lost.push(format!("status {status} for {}", asked.head)),

@@ -4,6 +4,8 @@ pub mod authorization_server;
 pub mod browser;
 pub mod collector;
 pub mod database;
+pub mod dpop;
+pub mod faulty;
 pub mod files;
 pub mod foreign_issuer;
 pub mod gateway;
