@@ -193,7 +193,7 @@ impl RateLimits {
             },
             (CountedBy::Subject, Some(facts)) => self.key(limit, ("subject", &facts.issuer, &facts.subject)),
             (CountedBy::Token, Some(facts)) => match bearer::find(asker.request.headers, asker.request.query) {
-                Ok(Presented::Bearer(token)) => self.key(limit, ("token", token)),
+                Ok(Presented::Bearer(token) | Presented::Dpop(token)) => self.key(limit, ("token", token)),
                 // A browser's session has one for it.
                 Ok(Presented::Nothing) | Err(_) => self.key(limit, ("subject", &facts.issuer, &facts.subject)),
             },
