@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod attempt;
+mod authority;
 mod client_certificates;
 mod connection;
 mod context;

@@ -17,6 +17,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
+use super::authority::{authority, without_port};
 use super::context::Context;
 use super::embed::{self, Peer};
 use super::forward::Forwarding;
@@ -318,7 +319,8 @@ impl Proxy {
         if verify::is_asked(header) {
             return Self::verify(session, ctx).await.map(Next::Permit).map_err(verify::understood);
         }
-        let host = host(header).ok_or(BAD_HOST)?;
+        let authority = authority(header).ok_or(BAD_HOST)?;
+        let host = without_port(authority);
         if !ctx.gateway.serves(host) {
             return Err(UNKNOWN_HOST);
         }
@@ -352,7 +354,7 @@ impl Proxy {
             },
             Some(entrance) => {
                 let is_through_proxy = peer_address(session).is_some_and(|peer| ctx.gateway.trusts(peer));
-                let visit = Visit { request, host, path: &path, is_through_proxy };
+                let visit = Visit { request, authority, path: &path, is_through_proxy };
                 Box::pin(ctx.gateway.receive(route, entrance, visit)).await
             }
         };
@@ -482,28 +484,6 @@ fn owned(path: Cow<'_, str>) -> Option<Box<str>> {
         Cow::Borrowed(_) => None,
         Cow::Owned(path) => Some(path.into()),
     }
-}
-
-/// The host that the request is for, without its port. `None` when an absolute target and the field disagree: an upstream
-/// would believe the one or the other (RFC 9112 3.2.2).
-fn host(header: &RequestHeader) -> Option<&str> {
-    let field = header.headers.get(header::HOST).map_or(Some(""), |host| host.to_str().ok())?;
-    let target = header.raw_path();
-    if !target.starts_with(b"/") && target != b"*" {
-        let target = std::str::from_utf8(target).ok()?;
-        let (_, rest) = target.split_once("://")?;
-        let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
-        if !authority.eq_ignore_ascii_case(field) {
-            return None;
-        }
-    }
-    Some(without_port(field))
-}
-
-/// `[::1]:80` has colons inside its brackets.
-pub(super) fn without_port(host: &str) -> &str {
-    let after = host.rfind(']').unwrap_or(0);
-    host[after..].find(':').map_or(host, |colon| &host[..after + colon])
 }
 
 pub(super) fn peer_address(session: &Session) -> Option<IpAddr> {
