@@ -2,7 +2,7 @@
 //!
 //! Owns the reading of these header fields. What follows from them is decided elsewhere.
 
-use http::header::{ACCEPT, HOST, ORIGIN, UPGRADE};
+use http::header::{ACCEPT, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method};
 
 /// Whether a person goes to a page, who can be led elsewhere. A script, a picture, a frame or a program cannot.
@@ -21,24 +21,24 @@ pub(super) fn is_safe(method: &Method, headers: &HeaderMap) -> bool {
     method.is_safe() && !headers.contains_key(UPGRADE)
 }
 
-/// Whether a request with a cookie comes from this origin, which anything that changes something has to (rule K5): other
-/// sites' pages send our cookies too.
-pub fn is_same_origin(method: &Method, headers: &HeaderMap, is_https: bool) -> bool {
+/// Whether a request with a cookie comes from the origin that it is for (its authority, and whether with `https`), which
+/// anything that changes something has to (rule K5): other sites' pages send our cookies too.
+pub fn is_same_origin(method: &Method, headers: &HeaderMap, origin: (&str, bool)) -> bool {
     if is_safe(method, headers) {
         return true;
     }
-    is_proven(headers, is_https)
+    is_proven(headers, origin)
 }
 
 /// Whether the browser says that a page of this origin asks, or the person themselves. Saying nothing is no proof.
-pub(super) fn is_proven(headers: &HeaderMap, is_https: bool) -> bool {
-    match (text(headers, "sec-fetch-site"), text(headers, ORIGIN.as_str()), text(headers, HOST.as_str())) {
-        (Some(site), _, _) => matches!(site, "same-origin" | "none"),
-        (None, Some(origin), Some(host)) => {
+pub(super) fn is_proven(headers: &HeaderMap, (authority, is_https): (&str, bool)) -> bool {
+    match (text(headers, "sec-fetch-site"), text(headers, ORIGIN.as_str())) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
             let scheme = if is_https { "https://" } else { "http://" };
-            origin.strip_prefix(scheme).is_some_and(|own| own.eq_ignore_ascii_case(host))
+            origin.strip_prefix(scheme).is_some_and(|own| !own.is_empty() && own.eq_ignore_ascii_case(authority))
         }
-        (None, _, _) => false,
+        (None, None) => false,
     }
 }
 
@@ -77,31 +77,27 @@ mod tests {
     // K5
     #[test]
     fn what_changes_something_comes_from_here() {
-        let host = ("host", "app.example:8443");
+        let here = "app.example:8443";
         for (method, fields, expected) in [
-            (Method::GET, vec![host, ("sec-fetch-site", "cross-site")], true),
-            (Method::POST, vec![host, ("sec-fetch-site", "same-origin")], true),
-            (Method::POST, vec![host, ("sec-fetch-site", "none")], true),
-            (Method::POST, vec![host, ("sec-fetch-site", "same-site")], false),
-            (Method::POST, vec![host, ("sec-fetch-site", "cross-site")], false),
-            (
-                Method::DELETE,
-                vec![host, ("sec-fetch-site", "cross-site"), ("origin", "https://app.example:8443")],
-                false,
-            ),
-            (Method::POST, vec![host, ("origin", "https://app.example:8443")], true),
-            (Method::POST, vec![host, ("origin", "https://App.Example:8443")], true),
-            (Method::POST, vec![host, ("origin", "http://app.example:8443")], false),
-            (Method::POST, vec![host, ("origin", "https://app.example")], false),
-            (Method::POST, vec![host, ("origin", "https://evil.example")], false),
-            (Method::POST, vec![host, ("origin", "null")], false),
-            (Method::PUT, vec![host], false),
+            (Method::GET, vec![("sec-fetch-site", "cross-site")], true),
+            (Method::POST, vec![("sec-fetch-site", "same-origin")], true),
+            (Method::POST, vec![("sec-fetch-site", "none")], true),
+            (Method::POST, vec![("sec-fetch-site", "same-site")], false),
+            (Method::POST, vec![("sec-fetch-site", "cross-site")], false),
+            (Method::DELETE, vec![("sec-fetch-site", "cross-site"), ("origin", "https://app.example:8443")], false),
+            (Method::POST, vec![("origin", "https://app.example:8443")], true),
+            (Method::POST, vec![("origin", "https://App.Example:8443")], true),
+            (Method::POST, vec![("origin", "http://app.example:8443")], false),
             (Method::POST, vec![("origin", "https://app.example")], false),
+            (Method::POST, vec![("origin", "https://")], false),
+            (Method::POST, vec![("origin", "https://evil.example")], false),
+            (Method::POST, vec![("origin", "null")], false),
+            (Method::PUT, vec![], false),
             // A page of another site can begin a WebSocket with our cookies (CWE-1385).
-            (Method::GET, vec![host, ("upgrade", "websocket"), ("origin", "https://evil.example")], false),
-            (Method::GET, vec![host, ("upgrade", "websocket"), ("origin", "https://app.example:8443")], true),
+            (Method::GET, vec![("upgrade", "websocket"), ("origin", "https://evil.example")], false),
+            (Method::GET, vec![("upgrade", "websocket"), ("origin", "https://app.example:8443")], true),
         ] {
-            assert_eq!(is_same_origin(&method, &headers(&fields), true), expected, "{method} {fields:?}");
+            assert_eq!(is_same_origin(&method, &headers(&fields), (here, true)), expected, "{method} {fields:?}");
         }
     }
 }

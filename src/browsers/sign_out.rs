@@ -16,6 +16,8 @@ const FORGERY: &str = "forgery";
 #[derive(Clone, Copy)]
 pub struct SignOutRequest<'a> {
     pub is_post: bool,
+    /// The host that it is for, with its port if it has one.
+    pub authority: &'a str,
     pub headers: &'a HeaderMap,
     /// The form.
     pub body: &'a [u8],
@@ -50,7 +52,7 @@ impl Browsers {
 
     /// Whether the person wants this: a page of this origin asks, or our own form does.
     fn is_meant(&self, asked: &SignOutRequest<'_>, presented: &[(&Login, String)]) -> bool {
-        if request::is_proven(asked.headers, self.origins.is_https()) {
+        if request::is_proven(asked.headers, (asked.authority, self.origins.is_https())) {
             return true;
         }
         // A browser that says nothing of where a request comes from. One that says it comes from elsewhere is believed.

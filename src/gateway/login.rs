@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
+use super::authority::without_port;
 use super::respond::{Problem, REQUEST_ID};
 use super::{Gateway, Route};
 use crate::browsers::{Arrival, Begun, Entrance, Found, Live, is_navigation, is_own_cookie, is_same_origin};
@@ -50,8 +51,8 @@ impl Outcome {
 #[derive(Clone, Copy)]
 pub(super) struct Visit<'a> {
     pub request: Request<'a>,
-    /// Without port.
-    pub host: &'a str,
+    /// The host that it is for, with its port if it has one.
+    pub authority: &'a str,
     /// Canonical.
     pub path: &'a str,
     /// The peer is a proxy that is trusted.
@@ -85,7 +86,7 @@ impl Gateway {
         (visit, live): (Visit<'_>, &Arc<Live>),
     ) -> Outcome {
         let Visit { request, .. } = visit;
-        if !is_same_origin(request.method, request.headers, self.browsers.is_https()) {
+        if !is_same_origin(request.method, request.headers, (visit.authority, self.browsers.is_https())) {
             return Outcome::Refuse(CROSS_SITE);
         }
         let refusal = match self.check_as(route, request, live.bearer()).await {
@@ -143,7 +144,7 @@ impl Gateway {
             cleaned.unwrap_or_else(|| query.to_owned())
         });
         let arrival = Arrival {
-            host: visit.host,
+            host: without_port(visit.authority),
             is_through_proxy: visit.is_through_proxy,
             path: visit.path,
             query: query.as_deref().filter(|query| !query.is_empty()),

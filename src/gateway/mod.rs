@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod attempt;
+mod authority;
 mod body_pace;
 mod client_certificates;
 mod connection;

@@ -17,10 +17,10 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 
 use super::RequestId;
+use super::authority::without_port;
 use super::forward::{Forwarder, Forwarding};
 use super::panic::caught;
 use super::proxy::problem_of;
-use super::received::without_port;
 use super::respond::{self, Problem};
 use crate::config::Forward;
 use crate::library::{Enforcer, Guard, Permit, Refusal, Request};

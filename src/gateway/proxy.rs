@@ -15,6 +15,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
+use super::authority::{authority, without_port};
 use super::context::Context;
 use super::decision::{decision_line, verdict, would_be_refused};
 use super::embed::{self, Peer};
@@ -23,7 +24,7 @@ use super::forwarded;
 use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
 use super::rate_limits::Asker;
-use super::received::{client_address, host, is_stream_of_messages, over_tls, peer_address};
+use super::received::{client_address, is_stream_of_messages, over_tls, peer_address};
 use super::resources;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::sender::{self, sender};
@@ -356,7 +357,8 @@ impl Proxy {
         if verify::is_asked(header) {
             return Self::verify(session, ctx).await.map(Next::Permit).map_err(verify::understood);
         }
-        let host = host(header).ok_or(BAD_HOST)?;
+        let authority = authority(header).ok_or(BAD_HOST)?;
+        let host = without_port(authority);
         if !ctx.gateway.serves(host) {
             return Err(UNKNOWN_HOST);
         }
@@ -399,7 +401,7 @@ impl Proxy {
             },
             Some(entrance) => {
                 let is_through_proxy = peer_address(session).is_some_and(|peer| ctx.gateway.trusts(peer));
-                let visit = Visit { request, host, path: &path, is_through_proxy };
+                let visit = Visit { request, authority, path: &path, is_through_proxy };
                 Box::pin(ctx.gateway.receive(route, entrance, visit)).await
             }
         };

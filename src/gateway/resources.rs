@@ -56,7 +56,7 @@ pub fn metadata_url(route: &Route, public_url: &PublicUrl, (host, path): (&str, 
 
 /// The start of a resource's URL. Clients are told hosts of the configuration only, and never one that they made up.
 fn origin(resource: &Resource, public_url: &PublicUrl, host: &str) -> String {
-    let name = super::received::without_port(host).trim_matches(['[', ']']);
+    let name = super::authority::without_port(host).trim_matches(['[', ']']);
     if !resource.has_hosts || name.eq_ignore_ascii_case(public_url.host()) {
         return public_url.as_str().to_owned();
     }

@@ -12,8 +12,8 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::{HttpPeer, Peer as _};
 
+use super::authority::without_port;
 use super::context::Context;
-use super::received::without_port;
 use super::request_id::RequestId;
 use super::verify;
 use crate::enforce::{Denial, Permit, Refusal, VerifiedToken};

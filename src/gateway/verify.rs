@@ -89,7 +89,7 @@ impl<'a> Original<'a> {
         if !path.starts_with('/') || !is_plain(target) || !is_plain(host) || host.contains(['/', '@', ',']) {
             return Err(MALFORMED);
         }
-        Ok(Self { method, host: super::received::without_port(host).into(), path, query })
+        Ok(Self { method, host: super::authority::without_port(host).into(), path, query })
     }
 }
 

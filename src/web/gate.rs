@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::Response;
@@ -52,7 +53,11 @@ async fn callback(State(gate): State<Arc<Gate>>, name: Option<Path<String>>, req
 async fn sign_out(State(gate): State<Arc<Gate>>, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else { return respond::not_found().await };
-    let asked = SignOutRequest { is_post: head.method == Method::POST, headers: &head.headers, body: &body };
+    // HTTP/2 has it beside the fields.
+    let field = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority = field.or(head.uri.authority().map(Authority::as_str)).unwrap_or_default();
+    let is_post = head.method == Method::POST;
+    let asked = SignOutRequest { is_post, authority, headers: &head.headers, body: &body };
     let reply = gate.browsers.sign_out(&asked).await;
     gate.answer(reply, &head.headers, head.extensions.get())
 }

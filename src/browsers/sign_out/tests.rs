@@ -3,11 +3,13 @@ use super::*;
 
 async fn answer(world: &World, is_post: bool, (session, fields): (&str, &[(&'static str, &str)]), body: &str) -> Reply {
     let mut headers = cookie(&[session]);
-    headers.insert("host", "gate.example".parse().unwrap());
     for (name, value) in fields {
         headers.insert(*name, value.parse().unwrap());
     }
-    world.browsers.sign_out(&SignOutRequest { is_post, headers: &headers, body: body.as_bytes() }).await
+    world
+        .browsers
+        .sign_out(&SignOutRequest { is_post, authority: "gate.example", headers: &headers, body: body.as_bytes() })
+        .await
 }
 
 fn word(reply: &Reply) -> &'static str {

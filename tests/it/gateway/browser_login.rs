@@ -388,6 +388,33 @@ async fn an_upstream_cannot_make_anybody_somebody_else() {
     assert_eq!(ann.cookies.len(), 3, "{:?}", ann.cookies.keys());
 }
 
+// M6, RFC 9113 8.3.1: over HTTP/2 the host is not among the fields
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_come_over_http_2_too() {
+    let issuer = ForeignIssuer::start().await;
+    issuer.let_people_in(300);
+    let listen = r#"listen: { address: "${LISTEN}", h2c: true }"#;
+    let sections =
+        CORP.replace(r#"listen: "${LISTEN}""#, listen).replace("require: scope", "hosts: 127.0.0.1, require: scope");
+    let gateway = Gateway::of(&sections, &[("CORP", &issuer.url())]).await;
+    let mut ann = Visitor::new();
+    assert_eq!(ann.go(&gateway.url("/corp/x")).await.status, 200);
+    let (name, value) = ann.cookies.first_key_value().unwrap();
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let http_2 = builder.http2_prior_knowledge().build().unwrap();
+    let url = gateway.url("/corp/x");
+    let led = http_2.get(&url).header("accept", "text/html").send().await.unwrap();
+    assert!(led.headers()["location"].to_str().unwrap().starts_with(&issuer.url()), "{led:?}");
+    let cookie = format!("{name}={value}");
+    for (origin, expected) in [(gateway.url(""), 200), ("http://evil.example".to_owned(), 403)] {
+        let sent = http_2.post(&url).header("cookie", &cookie).header("origin", origin).send().await.unwrap();
+        assert_eq!(sent.status(), expected);
+    }
+    // Where hosts are named, others are not served.
+    let other = gateway.url("/corp/x").replace("127.0.0.1", "localhost");
+    assert_eq!(http_2.get(other).send().await.unwrap().status(), 421);
+}
+
 // RFC 9111: an upstream that says who may keep its answer is left alone
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_upstream_says_of_caching_stays() {
