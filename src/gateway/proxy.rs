@@ -416,8 +416,7 @@ impl Proxy {
             }
             Outcome::Lead(begun) => return Ok(Next::Lead(begun)),
             Outcome::Deny(refusal) => {
-                let named = header.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(host);
-                let place = resources::metadata_url(route, &ctx.gateway.public_url, (named, &path));
+                let place = resources::metadata_url(route, &ctx.gateway.public_url, (authority, &path));
                 return Err(Problem::refused(ctx.refusal.insert(refusal), place.as_deref()));
             }
             Outcome::Refuse(problem) => return Err(problem),
