@@ -205,6 +205,7 @@ impl Gateway {
                 nonce: None,
                 claims: None,
                 authentication_type: AuthenticationType::Password,
+                bound_to: None,
             };
             let mut numbers = 1..;
             let mut number = move || numbers.next().expect("no end");
