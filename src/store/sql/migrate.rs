@@ -20,7 +20,7 @@ const MIGRATIONS: [Migration; 9] = [
     Migration { version: 6, text: include_str!("migrations/0006_named_keys.sql") },
     Migration { version: 7, text: include_str!("migrations/0007_event_log.sql") },
     Migration { version: 8, text: include_str!("migrations/0008_data.sql") },
-    Migration { version: 9, text: include_str!("migrations/0010_browser_sessions.sql") },
+    Migration { version: 9, text: include_str!("migrations/0009_browser_sessions.sql") },
 ];
 
 /// How two nodes that start at once are kept apart.
