@@ -142,10 +142,9 @@ impl Possession {
     pub(super) async fn check(
         &self,
         demand: Demand,
-        request: &Request<'_>,
+        (request, now): (&Request<'_>, UnixSeconds),
         (scheme, text): (Scheme, &[u8]),
         token: &VerifiedToken,
-        now: UnixSeconds,
     ) -> Result<(), Denial> {
         let binding = token.binding.as_deref();
         check_presented(binding, scheme)?;

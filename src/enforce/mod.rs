@@ -282,7 +282,7 @@ impl Enforcer {
         token: &VerifiedToken,
     ) -> Result<(), Denial> {
         let possession = self.possession.as_ref().ok_or(Denial::Undecidable("binding_unchecked"))?;
-        possession.check(guard.demand, request, presented, token, self.clock.now()).await
+        possession.check(guard.demand, (request, self.clock.now()), presented, token).await
     }
 
     /// Finds out about a token that was not seen before, or not lately. What kind of token it is shows in its form, and is

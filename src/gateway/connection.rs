@@ -154,7 +154,7 @@ pub async fn turn_away(mut stream: TcpStream, log: &dyn RefusalLog) {
     let mut asked = [0; 4096];
     // The peer may say nothing, or be gone: the answer is a courtesy.
     let _ = timeout(Duration::from_secs(1), async {
-        stream.read(&mut asked).await?;
+        let _ = stream.read(&mut asked).await?;
         stream.write_all(&answer).await?;
         stream.shutdown().await
     })

@@ -101,7 +101,7 @@ impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
         Self {
             error: refusal.error(),
-            challenge: refusal.challenge().map(str::to_owned),
+            challenge: refusal.challenge().map(Into::into),
             ..Self::new(refusal.status().as_u16(), refusal.code(), refusal.description())
         }
     }

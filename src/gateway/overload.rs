@@ -31,7 +31,7 @@ const PRESSURE_INTERVAL: Duration = Duration::from_millis(250);
 const TURN: u32 = 0x9E37_79B9;
 
 /// Seconds.
-const RETRY_AFTER: u64 = 1;
+const RETRY_AFTER: u32 = 1;
 
 const OVERLOADED: Problem = Problem::new(503, "overloaded", "The gateway has more to do than it can; try again");
 const SHORT: Problem = Problem::new(503, "resources_short", "The gateway is short of memory or descriptors; try again");

@@ -256,8 +256,8 @@ impl Exceeded {
 }
 
 /// Seconds, the last one begun counted.
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_nanos().div_ceil(1_000_000_000).try_into().unwrap_or(u64::MAX)
+fn whole_seconds(duration: Duration) -> u32 {
+    duration.as_nanos().div_ceil(1_000_000_000).try_into().unwrap_or(u32::MAX)
 }
 
 /// An IPv6 host owns a /64, so its other addresses are no other peer.

@@ -18,7 +18,7 @@ pub const REQUEST_ID: &str = "X-Request-Id";
 pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Seconds after which a request that could not be decided may be tried again.
-const RETRY_AFTER: u64 = 5;
+const RETRY_AFTER: u32 = 5;
 
 /// One answer of our own.
 #[derive(Debug)]
@@ -30,11 +30,11 @@ pub struct Problem {
     /// The error code of RFC 6750, where there is one.
     pub error: Option<&'static str>,
     /// `WWW-Authenticate`.
-    pub challenge: Option<String>,
+    pub challenge: Option<Box<str>>,
     /// `Allow`, owed by every 405 (RFC 9110 15.5.6).
     pub allow: Option<&'static str>,
     /// Seconds of `Retry-After`; a 503 has some in any case.
-    pub retry_after: Option<u64>,
+    pub retry_after: Option<u32>,
     /// Whatever else goes into the answer.
     pub fields: Vec<(HeaderName, HeaderValue)>,
 }
@@ -83,7 +83,7 @@ impl Problem {
             code: denial.code(),
             detail: denial.description(),
             error: denial.error(),
-            challenge: refusal.challenge(resource_metadata),
+            challenge: refusal.challenge(resource_metadata).map(Into::into),
             allow: None,
             retry_after: None,
             fields: Vec::new(),

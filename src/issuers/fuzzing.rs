@@ -20,7 +20,7 @@ const CONFIGURATION: &str = "issuers: { a: { issuer: https://a.example, audience
 
 static INTROSPECTOR: LazyLock<Introspector> = LazyLock::new(|| {
     let config = config::parse("fuzz.yaml", CONFIGURATION, &Environment::of::<&str, &str>([]));
-    let config = config.ok().expect("a configuration");
+    let config = config.unwrap_or_else(|_| panic!("no configuration"));
     let foreign = config.issuers.iter().find_map(|issuer| match &issuer.kind {
         IssuerKind::Foreign(foreign) => Some(foreign),
         IssuerKind::Tenant(_) => None,

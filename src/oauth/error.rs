@@ -20,11 +20,11 @@ pub struct OAuthError {
     /// With `two_factor_required`: what to send back beside the code (F-113).
     pub two_factor_id: Option<Secret<String>>,
     /// With `change_password_required`: what opens the choice of a new password (F-055).
-    pub change_password_id: Option<Secret<String>>,
+    pub change_password_id: Option<Box<Secret<String>>>,
     /// What was presented a second time, if that is why (B6, C5).
     pub reused: Option<Reused>,
     /// For the client's next proof (RFC 9449 8).
-    pub dpop_nonce: Option<String>,
+    pub dpop_nonce: Option<Box<str>>,
     /// How it is said: as the RFCs do, while nobody knows which tenant's client is to be told.
     pub dialect: &'static Dialect,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,

@@ -192,7 +192,7 @@ impl AuthorizationServer {
             ProofFault::WrongNonce => {
                 let description = "The DPoP proof must have the nonce of the DPoP-Nonce field.";
                 let error = OAuthError::without_reason(ErrorCode::UseDpopNonce, description);
-                OAuthError { dpop_nonce: Some(self.dpop_nonce()), ..error }
+                OAuthError { dpop_nonce: Some(self.dpop_nonce().into()), ..error }
             }
             ProofFault::Missing => invalid_proof("The access token is bound to a key: the DPoP proof is missing."),
             ProofFault::Replayed => invalid_proof("The DPoP proof was used before."),

@@ -18,6 +18,9 @@ use crate::library::demand;
 use crate::metrics::Metrics;
 use crate::route::{Host, RouteTable};
 
+/// An upstream, and for whom a token of our own is made if it gets one.
+type Leading = (Arc<Upstream>, Option<Arc<Destination>>);
+
 /// One upstream; `echo` is where the built-in one listens, if any wants it. `tls` is what [`tls`] read.
 pub(super) fn upstream(
     upstream: &config::Upstream,
@@ -88,7 +91,7 @@ fn settings(upstream: &config::Upstream, tls: Option<TlsSettings>, echo: Option<
 /// [`StartError::Routes`] when two routes match the same requests.
 pub(super) fn routes(
     config: Vec<config::Route>,
-    (upstreams, logins): (&[(Arc<Upstream>, Option<Arc<Destination>>)], &[Arc<Login>]),
+    (upstreams, logins): (&[Leading], &[Arc<Login>]),
     (metrics, quotas): (&Metrics, &Arc<Quotas>),
 ) -> Result<RouteTable<Arc<Route>>, StartError> {
     let mut entries = Vec::new();
@@ -110,7 +113,7 @@ fn hosts(route: &config::Route) -> Vec<Option<Host>> {
 
 fn compiled(
     route: config::Route,
-    (upstreams, logins): (&[(Arc<Upstream>, Option<Arc<Destination>>)], &[Arc<Login>]),
+    (upstreams, logins): (&[Leading], &[Arc<Login>]),
     (metrics, quotas): (&Metrics, &Arc<Quotas>),
 ) -> Route {
     // Who is where keeps what it has used when the configuration changes.

@@ -43,7 +43,7 @@ impl Upstream {
         self.prepare(&mut check.peer_template, health.timeout);
         if self.options.alpn == ALPN::H2 {
             let scheme = if name.is_some() { "https" } else { "http" };
-            let authority = host.contains(':').then(|| format!("[{host}]")).unwrap_or_else(|| host.to_owned());
+            let authority = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
             check.req.set_uri(format!("{scheme}://{authority}{path}").parse().ok()?);
             check.req.set_version(Version::HTTP_2);
             check.req.remove_header(&http::header::HOST);

@@ -180,7 +180,7 @@ impl AuthorizationServer {
         };
         let description = "The user is required to change their password.";
         let error = OAuthError::new(ErrorCode::ChangePasswordRequired, reason, description);
-        Err(OAuthError { change_password_id: Some(Secret::new(self.change_password_id(user))), ..error })
+        Err(OAuthError { change_password_id: Some(Box::new(Secret::new(self.change_password_id(user)))), ..error })
     }
 }
 
