@@ -172,7 +172,7 @@ async fn nobody_ends_up_on_another_host() {
         assert_eq!((seen.status, seen.url), (200, gateway.url(expected)), "{path}");
     }
     // M6: whatever the request says, people come back to the public URL.
-    let raw = format!("GET /corp/x HTTP/1.1\r\nHost: evil.example\r\nAccept: text/html\r\nConnection: close\r\n\r\n");
+    let raw = "GET /corp/x HTTP/1.1\r\nHost: evil.example\r\nAccept: text/html\r\nConnection: close\r\n\r\n";
     let answer = gateway.raw(raw).await;
     assert_eq!((answer.status(), answer.field("location")), (302, Some(&*gateway.url("/corp/x"))), "{answer:?}");
     assert_eq!(answer.field("set-cookie"), None);

@@ -39,8 +39,7 @@ async fn answers(gateway: &Gateway, count: usize) -> BTreeMap<String, usize> {
 
 async fn metric(gateway: &Gateway, line: &str) -> Option<f64> {
     let metrics = gateway.metrics().await;
-    let found = metrics.lines().find_map(|own| own.strip_prefix(line)?.trim().parse().ok());
-    found
+    metrics.lines().find_map(|own| own.strip_prefix(line)?.trim().parse().ok())
 }
 
 async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
