@@ -155,7 +155,7 @@ impl RateLimits {
     /// Counts a request before anything of its token is looked at.
     ///
     /// # Errors
-    /// [`Exceeded`] for a request too many.
+    /// `Exceeded` for a request too many.
     pub fn before(&self, asker: &Asker<'_>, now: Instant) -> Result<Option<Quota>, Exceeded> {
         self.take(now, None, |limit| match limit.by {
             CountedBy::Address => Some(self.key(limit, asker.address.map(network))),
@@ -166,7 +166,7 @@ impl RateLimits {
     /// Counts a request that may pass; `quota` is what [`RateLimits::before`] said.
     ///
     /// # Errors
-    /// [`Exceeded`] for a request too many.
+    /// `Exceeded` for a request too many.
     pub fn after(
         &self,
         asker: &Asker<'_>,
