@@ -121,6 +121,7 @@ pub mod web;
 // Protected upstreams: who is asking, and may they?
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod browsers;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod enforce;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod issuers;
@@ -146,6 +147,7 @@ pub mod events;
 #[cfg_attr(not(internals), doc(hidden))]
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod metrics;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod revocations;
