@@ -19,27 +19,30 @@ use super::authority::{authority, without_port};
 use super::context::Context;
 use super::decision::{decision_line, verdict, would_be_refused};
 use super::embed::{self, Peer};
-use super::forward::Forwarding;
 use super::forwarded;
 use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
 use super::rate_limits::Asker;
-use super::received::{client_address, is_stream_of_messages, over_tls, peer_address};
+use super::received::{client_address, is_stream_of_messages, peer_address};
+use super::relay::Relay;
 use super::resources;
-use super::respond::{self, Problem, REQUEST_ID};
+use super::respond::{self, Problem};
 use super::sender::{self, sender};
 use super::trace::Trace;
 use super::tunnel;
 use super::upgrade::Hold;
 use super::upstream::Upstream;
-use super::{Current, Gateway, Overload, RequestLimits, Route, attempt, cors, overload, verify};
+use super::{Current, Gateway, Overload, RequestLimits, Route, attempt, cors, exchange, overload, verify};
 use crate::browsers::Begun;
 use crate::enforce::{Denial, Permit, Request};
 use crate::route;
 use crate::telemetry::{DecisionLine, TraceId};
 
 /// The gateway as Pingora drives it. Each request goes through all phases with the gateway that it began with.
-pub struct Proxy(pub Arc<Current>);
+pub struct Proxy {
+    pub current: Arc<Current>,
+    pub relay: Relay,
+}
 
 const BODY_TOO_LARGE: Problem =
     Problem::new(413, "body_too_large", "The body of the request is larger than is accepted here");
@@ -58,7 +61,7 @@ impl ProxyHttp for Proxy {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::new(self.0.load_full())
+        Context::new(self.current.load_full())
     }
 
     /// None: Pingora would add a compression module to every request.
@@ -70,6 +73,11 @@ impl ProxyHttp for Proxy {
         }
         bound(&ctx.gateway, session);
         let mut problem = match caught(Self::decide(session, ctx)).await {
+            Ok(Ok(Next::Forward)) if Relay::takes(session, ctx) => {
+                // Of its own: it is large, and refusals do not need it.
+                Box::pin(self.relay.carry(session, ctx)).await?;
+                return Ok(true);
+            }
             Ok(Ok(Next::Forward)) => return Ok(false),
             Ok(Ok(Next::Answer)) => match caught(Self::answer(session, ctx)).await {
                 Ok(answered) => match answered? {
@@ -104,18 +112,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> pingora::Result<Box<HttpPeer>> {
-        // Without a permit there is no upstream, whatever an earlier phase did.
-        if ctx.permit.is_none() {
-            return Error::e_explain(ErrorType::InternalError, "a request without a permit");
-        }
-        let mut peer = attempt::next_peer(session, ctx, |gateway| client_address(gateway, session)).await?;
-        ctx.upgrade = Hold::on(&mut peer, session.req_header(), || tunnel::watched(ctx));
-        ctx.forwarded = Some(Instant::now());
-        let upstream = ctx.route.as_ref().and_then(|route| route.upstream.as_ref());
-        if let (Some(trace), Some(upstream)) = (&mut ctx.trace, upstream) {
-            trace.called(upstream.name(), &peer, &session.req_header().method);
-        }
-        Ok(peer)
+        exchange::next_peer(session, ctx).await
     }
 
     async fn upstream_request_filter(
@@ -124,25 +121,7 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
-        let (Some(route), Some(permit)) = (&ctx.route, &ctx.permit) else {
-            return Error::e_explain(ErrorType::InternalError, "a request without a permit");
-        };
-        let received = session.req_header();
-        let peer = peer_address(session);
-        let forwarding = Forwarding {
-            received,
-            path: ctx.canonical_path.as_deref().unwrap_or(received.uri.path()),
-            peer,
-            peer_is_trusted: peer.is_some_and(|peer| ctx.gateway.trusts(peer)),
-            over_tls: session.digest().is_some_and(over_tls),
-            request_id: ctx.request_id.as_str(),
-            keep_authorization: route.forward_authorization,
-            jwt: forwarded::field(ctx.carried.as_ref()),
-        };
-        ctx.gateway.forwarder.rewrite(permit, request, &forwarding)?;
-        if let Some(trace) = &ctx.trace {
-            trace.propagate(request)?;
-        }
+        exchange::rewrite_request(session, request, ctx)?;
         if let Some(hold) = &ctx.upgrade
             && session.as_downstream_mut().is_body_empty()
         {
@@ -184,14 +163,7 @@ impl ProxyHttp for Proxy {
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
-        attempt::answered(ctx, answer.status.as_u16());
-        if let Some(trace) = &mut ctx.trace {
-            trace.answered(answer.status.as_u16());
-        }
-        let duration = ctx.route.as_ref().and_then(|route| route.upstream_duration.as_ref());
-        if let (Some(duration), Some(forwarded)) = (duration, ctx.forwarded) {
-            duration.observe(forwarded.elapsed().as_secs_f64());
-        }
+        exchange::answered(ctx, answer.status);
         Ok(())
     }
 
@@ -201,23 +173,10 @@ impl ProxyHttp for Proxy {
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
-        ctx.ends_with_token = tunnel::watches(ctx) && tunnel::is_event_stream(answer);
-        if let Some(cors) = ctx.route.as_ref().and_then(|route| route.cors.as_ref()) {
-            cors.set(&session.req_header().headers, answer)?;
-        }
-        for (name, value) in ctx.quota_fields().into_iter().flatten() {
-            answer.insert_header(name, value)?;
-        }
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             session.as_downstream_mut().set_read_timeout(Some(TUNNEL_IDLE));
         }
-        if ctx.by_session {
-            login::keep_private(answer)?;
-        }
-        if ctx.gateway.browsers.knows_people() {
-            login::refuse_own_cookies(answer)?;
-        }
-        answer.insert_header(REQUEST_ID, ctx.request_id.as_str())
+        exchange::rewrite_answer(session.req_header(), answer, ctx)
     }
 
     fn response_body_filter(
@@ -230,12 +189,7 @@ impl ProxyHttp for Proxy {
         if let (Some(frames), Some(bytes)) = (&mut ctx.frames, body) {
             frames.pass(bytes);
         }
-        if ctx.ends_with_token && !ctx.permit.as_ref().is_some_and(|permit| ctx.gateway.enforcer.still_holds(permit)) {
-            return Err(Error::new_in(tunnel::OVER));
-        }
-        if ctx.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(Error::new_up(ErrorType::ReadTimedout));
-        }
+        exchange::may_go_on(ctx)?;
         Ok(None)
     }
 

@@ -13,6 +13,7 @@ use pingora::server::configuration::ServerConf;
 
 use super::admin::Admin;
 use super::listener::{Ending, Manner};
+use super::relay::Relay;
 use super::{Census, ConnectionLimits, Current, Listener, Proxy, Service};
 
 /// Bounds of HTTP/2 connections (rule N5).
@@ -40,7 +41,8 @@ pub(super) fn app(current: &Arc<Current>, h2: &H2Limits) -> HttpProxy<Proxy> {
         ca_file: openssl_probe::probe().cert_file.map(|path| path.to_string_lossy().into_owned()),
         ..ServerConf::default()
     };
-    let mut app = http_proxy(&Arc::new(conf), Proxy(current.clone()));
+    let relay = Relay::new(&conf);
+    let mut app = http_proxy(&Arc::new(conf), Proxy { current: current.clone(), relay });
     let mut options = HttpServerOptions::default();
     options.h2c = true;
     options.h2_idle_timeout = Some(h2.idle);

@@ -151,6 +151,10 @@ impl Upstream {
         &self.name
     }
 
+    pub fn speaks_http2(&self) -> bool {
+        self.options.alpn == ALPN::H2
+    }
+
     /// What of a request decides its server, if anything does.
     pub fn hashed(&self) -> Option<&Hashed> {
         self.hashed.as_ref()
