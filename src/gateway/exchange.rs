@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use http::StatusCode;
+use http::{StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
@@ -67,7 +67,13 @@ pub fn rewrite_request(session: &Session, request: &mut RequestHeader, ctx: &Con
 }
 
 /// The upstream answered with this status, which may be an interim one.
-pub fn answered(ctx: &mut Context, status: StatusCode) {
+///
+/// # Errors
+/// When it changes to a protocol that `request` did not ask for (RFC 9110 15.2.2).
+pub fn answered(request: &RequestHeader, ctx: &mut Context, status: StatusCode) -> pingora::Result<()> {
+    if status == StatusCode::SWITCHING_PROTOCOLS && !request.headers.contains_key(header::UPGRADE) {
+        return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an upgrade that nobody asked for").into_up());
+    }
     attempt::answered(ctx, status.as_u16());
     if let Some(trace) = &mut ctx.trace {
         trace.answered(status.as_u16());
@@ -76,6 +82,7 @@ pub fn answered(ctx: &mut Context, status: StatusCode) {
     if let (Some(duration), Some(forwarded)) = (duration, ctx.forwarded) {
         duration.observe(forwarded.elapsed().as_secs_f64());
     }
+    Ok(())
 }
 
 /// Makes `answer` what the client shall see.

@@ -159,12 +159,11 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
-        exchange::answered(ctx, answer.status);
-        Ok(())
+        exchange::answered(session.req_header(), ctx, answer.status)
     }
 
     async fn response_filter(

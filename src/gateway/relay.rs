@@ -9,7 +9,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use http::header::{self, HeaderName};
-use http::{HeaderMap, StatusCode, Version};
+use http::{HeaderMap, Version};
 use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::v1::client::HttpSession as UpstreamSession;
@@ -151,10 +151,7 @@ async fn answer(session: &mut Session, upstream: &mut UpstreamSession, ctx: &mut
         return Error::e_explain(ErrorType::InternalError, "an answer without a head");
     };
     let mut head = Box::new(head.clone());
-    exchange::answered(ctx, head.status);
-    if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an upgrade that nobody asked for").into_up());
-    }
+    exchange::answered(session.req_header(), ctx, head.status)?;
     let is_final = !head.status.is_informational();
     let has_length =
         head.headers.contains_key(header::CONTENT_LENGTH) || head.headers.contains_key(header::TRANSFER_ENCODING);

@@ -13,7 +13,7 @@ use super::{HEAD, ROUTES, Site};
 use crate::support::process::{Gateway, faregate, soon};
 
 /// Writes a pair that nobody signed, and answers the certificate's digest.
-fn make_pair(site: &Site, certificate: &str, key: &str) -> Vec<u8> {
+pub(super) fn make_pair(site: &Site, certificate: &str, key: &str) -> Vec<u8> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(site.file(certificate), made.cert.pem()).unwrap();
     fs::write(site.file(key), made.signing_key.serialize_pem()).unwrap();
@@ -21,10 +21,10 @@ fn make_pair(site: &Site, certificate: &str, key: &str) -> Vec<u8> {
     made.cert.der().to_vec()
 }
 
-struct Client(SslStream<TcpStream>);
+pub(super) struct Client(SslStream<TcpStream>);
 
 impl Client {
-    fn connect(address: SocketAddr) -> Self {
+    pub(super) fn connect(address: SocketAddr) -> Self {
         let mut builder = SslConnector::builder(SslMethod::tls()).unwrap();
         builder.set_verify(SslVerifyMode::NONE);
         let stream = TcpStream::connect(address).unwrap();
@@ -37,7 +37,7 @@ impl Client {
         self.0.ssl().peer_certificate().unwrap().to_der().unwrap()
     }
 
-    fn ask(&mut self) -> bool {
+    pub(super) fn ask(&mut self) -> bool {
         self.0.write_all(b"GET /public/x HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         let mut piece = [0; 4096];

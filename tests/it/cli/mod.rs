@@ -5,6 +5,7 @@ mod check;
 mod decisions;
 mod dev;
 mod directory;
+mod endurance;
 mod explain;
 mod import;
 mod keys;

@@ -10,7 +10,13 @@ use crate::support::load::{Asked, Load};
 use crate::support::process::{Gateway, faregate, soon};
 
 /// A process that this test's gateway started, ended with it.
-struct Successor(String);
+pub(super) struct Successor(String);
+
+impl Successor {
+    pub(super) fn of(pid: String) -> Self {
+        Self(pid)
+    }
+}
 
 impl Drop for Successor {
     fn drop(&mut self) {
@@ -19,7 +25,7 @@ impl Drop for Successor {
     }
 }
 
-fn pid(gateway: &Gateway) -> String {
+pub(super) fn pid(gateway: &Gateway) -> String {
     // Whoever is leaving may close the connection before it has read what is asked.
     soon(Duration::from_secs(10), || gateway.admin_page("/status").json()["pid"].as_u64()).to_string()
 }
@@ -29,7 +35,7 @@ fn serve(site: &Site) -> Gateway {
 }
 
 /// Lets another process take over and waits until only that one answers.
-fn upgrade(gateway: &mut Gateway) -> Successor {
+pub(super) fn upgrade(gateway: &mut Gateway) -> Successor {
     let before = pid(gateway);
     gateway.signal("USR2");
     let successor = Successor(soon(Duration::from_secs(30), || Some(pid(gateway)).filter(|now| *now != before)));

@@ -18,6 +18,7 @@ mod overload;
 mod paths;
 mod protocols;
 mod rate_limits;
+mod relay;
 mod resilience;
 mod revocation;
 mod tokens;

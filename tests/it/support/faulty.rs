@@ -23,6 +23,8 @@ pub enum Fault {
     Reset,
     /// These bytes, and the connection stays open.
     Bytes(Vec<u8>),
+    /// These bytes, and then the end of the connection.
+    BytesAndClose(Vec<u8>),
     /// These bytes, and then a reset.
     BytesAndReset(Vec<u8>),
     /// 200, and the connection is closed after it although nothing said so.
@@ -141,6 +143,10 @@ impl Faulty {
                 Fault::Bytes(bytes) => {
                     let _ = stream.write_all(&bytes).await;
                     continue;
+                }
+                Fault::BytesAndClose(bytes) => {
+                    let _ = stream.write_all(&bytes).await;
+                    return;
                 }
                 Fault::BytesAndReset(bytes) => {
                     let _ = stream.write_all(&bytes).await;

@@ -41,13 +41,29 @@ pub struct Load {
 }
 
 impl Load {
+    /// Each client waits a moment after every answer.
     pub fn start(address: SocketAddr, requests: &[Asked]) -> Self {
+        Self::start_paced(address, requests, None)
+    }
+
+    /// All clients together ask so many times a second; who was late catches up.
+    pub fn start_at(address: SocketAddr, requests: &[Asked], per_second: u32) -> Self {
+        let each = Duration::from_secs(1) * u32::try_from(requests.len()).expect("a few") / per_second;
+        Self::start_paced(address, requests, Some(each))
+    }
+
+    fn start_paced(address: SocketAddr, requests: &[Asked], each: Option<Duration>) -> Self {
         let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let client = |asked: &Asked| {
             let (stop, answered, asked) = (stop.clone(), answered.clone(), asked.clone());
-            std::thread::spawn(move || ask_until(&stop, &answered, address, &asked))
+            std::thread::spawn(move || ask_until(&stop, &answered, address, (&asked, each)))
         };
         Self { clients: requests.iter().map(client).collect(), stop, answered }
+    }
+
+    /// Requests that were answered rightly so far.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
     }
 
     pub fn stop(self) -> Ledger {
@@ -75,7 +91,13 @@ impl Load {
     }
 }
 
-fn ask_until(stop: &AtomicBool, answered: &AtomicU64, address: SocketAddr, asked: &Asked) -> Ledger {
+fn ask_until(
+    stop: &AtomicBool,
+    answered: &AtomicU64,
+    address: SocketAddr,
+    (asked, each): (&Asked, Option<Duration>),
+) -> Ledger {
+    let mut due = Instant::now();
     let mut ledger = Ledger::default();
     let mut kept: Option<BufReader<TcpStream>> = None;
     while !stop.load(Ordering::Relaxed) && ledger.lost.len() < 10 {
@@ -92,7 +114,13 @@ fn ask_until(stop: &AtomicBool, answered: &AtomicU64, address: SocketAddr, asked
             Ok((status, _)) => ledger.lost.push(format!("status {status} for {}", asked.head)),
             Err(error) => ledger.lost.push(error.to_string()),
         }
-        std::thread::sleep(Duration::from_millis(1));
+        match each {
+            None => std::thread::sleep(Duration::from_millis(1)),
+            Some(each) => {
+                due += each;
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+        }
     }
     ledger
 }
