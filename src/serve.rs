@@ -93,12 +93,20 @@ pub struct Running {
 }
 
 /// Starts logging as the configuration says; only the first call in a process counts.
-pub fn start_logging(log: &config::Log) {
+///
+/// # Errors
+/// When the system gives no thread for it.
+pub fn start_logging(log: &config::Log) -> std::io::Result<()> {
     let format = match log.format {
         config::LogFormat::Json => telemetry::Format::Json,
         config::LogFormat::Pretty => telemetry::Format::Pretty,
     };
-    telemetry::start(format, log.level);
+    telemetry::start(format, log.level)
+}
+
+/// Waits until what was logged is written, but not for long: to be called before the process ends.
+pub fn finish_logging() {
+    telemetry::finish();
 }
 
 /// Starts the gateway of `config` on the current runtime. When it returns, requests are answered.

@@ -3,13 +3,14 @@
 //! Owns where lines go (standard error, never standard output) and their encoding; traces are in the files below. What is worth a line is decided where
 //! it happens; no line ever holds a token, code, secret, cookie or body (rule O2).
 
+mod lines;
 mod otlp;
 mod spans;
 mod trace_context;
 
 use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +20,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use lines::Lines;
 pub use otlp::{Exporting, start as start_traces};
 pub use spans::{Attribute, Kind, Span, Tracer};
 pub use trace_context::{Parent, SpanId, TraceId};
@@ -32,18 +34,42 @@ pub enum Format {
     Pretty,
 }
 
+/// Where log lines go once logging has started.
+static LINES: OnceLock<Lines> = OnceLock::new();
+
+/// How long lines may take at the end of a process whose standard error is read slowly.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Waits until everything that was logged is written, but not for long.
+pub fn finish() {
+    if let Some(lines) = LINES.get() {
+        lines.finish(LAST_LINES);
+    }
+}
+
 /// Starts logging at `level`; `RUST_LOG` overrides it. Only the first call in a process counts.
-pub fn start(format: Format, level: Level) {
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start(format: Format, level: Level) -> std::io::Result<()> {
+    if LINES.get().is_some() {
+        return Ok(());
+    }
+    let lines = Lines::start()?;
     // Pingora reports every broken client connection as an error; they are the Internet's normal weather.
     let default = format!("{level},pingora_core=error,pingora_proxy=off,sqlx=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(shows_colours());
+    let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone()).with_ansi(shows_colours());
     let registry = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_written));
     // A second start (tests make several gateways in one process) keeps the first one's subscriber.
-    let _ = match format {
+    let started = match format {
         Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
         Format::Pretty => registry.with(layer.compact().with_target(false)).try_init(),
     };
+    if started.is_ok() {
+        let _ = LINES.set(lines);
+    }
+    Ok(())
 }
 
 /// A terminal that can show them, and nobody asked for none.

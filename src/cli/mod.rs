@@ -19,7 +19,7 @@ mod status;
 mod token;
 mod user;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -158,8 +158,13 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Said(code)) => ExitCode::from(code),
         Err(Failure::Failed(code, error)) => {
-            eprintln!("faregate: {error:#}");
+            say(format_args!("faregate: {error:#}\n"));
             ExitCode::from(code)
         }
     }
+}
+
+/// Writes to standard error, if that takes it: a gateway starts and runs where the disk of its log is full. `eprint!` panics.
+fn say(text: std::fmt::Arguments<'_>) {
+    let _ = io::stderr().write_fmt(text);
 }

@@ -9,7 +9,7 @@ use std::{io, process};
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, WRONG, notify};
+use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, WRONG, notify, say};
 use crate::config::{self, Config, Environment, LogFormat, Problem};
 use crate::gateway::{Inherited, Predecessor};
 use crate::secret::Secret;
@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         None => (None, Inherited::from_service_manager()),
     };
     let config = load(&arguments.file)?;
-    eprint!("{}", config::render_all(&config.warnings, super::colour(&io::stderr())));
+    say(format_args!("{}", config::render_all(&config.warnings, super::colour(&io::stderr()))));
     let (format, log) = (arguments.format, config.log.format);
     let watches = arguments.watch || config.watch;
     until_signal(config, Some(sockets), move |running| {
@@ -59,9 +59,9 @@ fn say_ready(running: &Running, (format, log): (Format, LogFormat)) {
         (Format::Json, _) => println!("{}", running.description()),
         (Format::Text, _) if io::stderr().is_terminal() => banner(running),
         // Among log lines one line, in their form (UX 3).
-        (Format::Text, LogFormat::Json) => eprintln!("{}", ready_event(running)),
+        (Format::Text, LogFormat::Json) => say(format_args!("{}\n", ready_event(running))),
         (Format::Text, LogFormat::Pretty) => {
-            eprintln!("faregate is ready: {}", facts(running).join(", ").replace("  ", ""))
+            say(format_args!("faregate is ready: {}\n", facts(running).join(", ").replace("  ", "")));
         }
     }
 }
@@ -71,9 +71,9 @@ fn invite(link: &Secret<String>, log: LogFormat) {
     let (message, url) = ("nobody can manage this yet; open this link within 15 minutes, it works once", link.expose());
     match log {
         LogFormat::Json if !io::stderr().is_terminal() => {
-            eprintln!("{}", json!({ "event": "setup", "message": message, "url": url }));
+            say(format_args!("{}\n", json!({ "event": "setup", "message": message, "url": url })));
         }
-        LogFormat::Json | LogFormat::Pretty => eprintln!("{message}:\n  {url}"),
+        LogFormat::Json | LogFormat::Pretty => say(format_args!("{message}:\n  {url}\n")),
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) fn load(file: &ConfigurationFile) -> Result<Config, Failure> {
 
 /// Says what is wrong with a configuration.
 pub(super) fn refused(problems: &[Problem]) -> Failure {
-    eprint!("{}", config::render_all(problems, super::colour(&io::stderr())));
+    say(format_args!("{}", config::render_all(problems, super::colour(&io::stderr()))));
     Failure::Said(WRONG)
 }
 
@@ -94,7 +94,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Runs the gateway of `config` on a runtime of its own; `ready` is called once requests are answered. Without `sockets` it is
 /// no service: it ends with its terminal.
 pub(super) fn until_signal(config: Config, sockets: Option<Inherited>, ready: impl FnOnce(&mut Running)) -> Outcome {
-    serve::start_logging(&config.log);
+    serve::start_logging(&config.log)?;
     // Every connection is a descriptor, and the usual soft limit of 1,024 is far below our own bound (rule N4).
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(error = %error, "the limit of open files cannot be raised");
@@ -153,6 +153,7 @@ pub(super) fn until_signal(config: Config, sockets: Option<Inherited>, ready: im
     });
     // An RSA key may be in the making, which cannot be interrupted; the next start makes it.
     runtime.shutdown_timeout(LAST_WORDS);
+    serve::finish_logging();
     outcome
 }
 
@@ -199,6 +200,7 @@ impl Signals {
     fn end_at_once(mut self) {
         tokio::spawn(async move {
             self.until_end().await;
+            serve::finish_logging();
             process::exit(i32::from(UNUSABLE));
         });
     }
@@ -206,9 +208,9 @@ impl Signals {
 
 /// At most twelve lines for a person, unless there are many listeners (UX 3).
 fn banner(running: &Running) {
-    eprintln!("faregate {} is ready", env!("CARGO_PKG_VERSION"));
+    say(format_args!("faregate {} is ready\n", env!("CARGO_PKG_VERSION")));
     for fact in facts(running) {
-        eprintln!("  {fact}");
+        say(format_args!("  {fact}\n"));
     }
 }
 

@@ -63,7 +63,7 @@ fn mentions(text: &str) -> Vec<(usize, u32)> {
 }
 
 /// The function that a place in a file of tests belongs to: the one that follows a comment above it, or the one around.
-fn function_at(text: &str, at: usize) -> Option<&str> {
+pub(super) fn function_at(text: &str, at: usize) -> Option<&str> {
     let name = |line: &str| {
         let rest = line.trim_start().trim_start_matches("pub ").trim_start_matches("async ").strip_prefix("fn ")?;
         let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_')?;

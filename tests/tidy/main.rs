@@ -3,6 +3,7 @@
 //! Owns what a reviewer would otherwise have to remember. It judges no style that rustfmt or clippy already judge.
 
 mod contract;
+mod faults;
 mod imports;
 mod rust;
 

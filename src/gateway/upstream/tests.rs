@@ -14,8 +14,11 @@ const HEALTH: HealthSettings = HealthSettings {
 };
 
 fn upstream(servers: usize, health: Option<HealthSettings>) -> Arc<Upstream> {
-    let server = |n| ServerSettings { host: format!("127.0.0.{n}"), port: 80, tls: None, weight: 1 };
-    let servers: Vec<_> = (1..=servers).map(server).collect();
+    upstream_of((1..=servers).map(|n| format!("127.0.0.{n}")), health)
+}
+
+fn upstream_of(hosts: impl Iterator<Item = String>, health: Option<HealthSettings>) -> Arc<Upstream> {
+    let servers: Vec<_> = hosts.map(|host| ServerSettings { host, port: 80, tls: None, weight: 1 }).collect();
     let labels: Vec<String> = servers.iter().map(|server| format!("{}:80", server.host)).collect();
     let metrics = Metrics::new().servers("test", labels.iter().map(String::as_str));
     let eject = Eject { after: 3, eject_for: Duration::from_millis(20), at_most_for: Duration::from_millis(60) };
@@ -234,4 +237,14 @@ async fn names_move() {
     assert_eq!(server.address(), Some(at(9)), "kept");
     upstream.adopt(server, &[at(7)]);
     assert_eq!(server.address(), Some(at(7)));
+}
+
+// T38: a name that leads nowhere any more
+#[tokio::test]
+async fn addresses_outlive_their_name() {
+    // RFC 6761: it leads nowhere for good.
+    let upstream = upstream_of(["nowhere.invalid".to_owned()].into_iter(), None);
+    upstream.adopt(&upstream.servers[0], &[std::net::SocketAddr::from(([127, 0, 0, 8], 80))]);
+    upstream.resolve().await;
+    assert_eq!(picked(&mut visit(&upstream).await), Ok(8));
 }

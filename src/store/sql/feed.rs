@@ -8,6 +8,7 @@ use super::{Engine, Lease, Result, SqlStore};
 use crate::model::{Change, ChangeKind};
 
 pub(super) async fn changes_since(store: &SqlStore, seq: i64, limit: u32) -> Result<Vec<Change>> {
+    check_file(store).await?;
     changes_in(&store.readers, seq, limit).await
 }
 
@@ -17,6 +18,7 @@ pub(super) async fn changes_in(readers: &AnyPool, seq: i64, limit: u32) -> Resul
 }
 
 pub(super) async fn latest_change(store: &SqlStore) -> Result<i64> {
+    check_file(store).await?;
     latest_in(&store.readers).await
 }
 
@@ -40,11 +42,15 @@ pub(super) async fn remember_once(store: &SqlStore, kind: &str, key_hash: &str, 
 }
 
 pub(super) async fn ping(store: &SqlStore) -> Result<()> {
-    match &store.engine {
-        Engine::Sqlite { file, .. } => file.check(&store.writers).await?,
-        Engine::Memory | Engine::Postgres => {}
-    }
     latest_change(store).await.map(drop)
+}
+
+/// A file that was taken away can still be read, and every write would be lost: whoever follows the feed hears of it (T20).
+async fn check_file(store: &SqlStore) -> Result<()> {
+    match &store.engine {
+        Engine::Sqlite { file, .. } => file.check(&store.writers).await,
+        Engine::Memory | Engine::Postgres => Ok(()),
+    }
 }
 
 fn read(row: &AnyRow) -> Result<Change> {

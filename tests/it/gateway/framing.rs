@@ -97,7 +97,7 @@ fn bad_heads() -> Vec<(&'static str, String)> {
     ]
 }
 
-// M3, RFC 9112 2.2, 5, 6.1, 6.3
+// M3, T46, RFC 9112 2.2, 5, 6.1, 6.3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ambiguous_heads_are_refused_once_and_the_connection_closed() {
     let gateway = Arc::new(Gateway::start().await);
@@ -135,7 +135,7 @@ async fn ambiguous_heads_are_refused_once_and_the_connection_closed() {
     assert!(gateway.metrics().await.contains("faregate_refused_headers_total{reason=\"bad_transfer_encoding\"}"));
 }
 
-// M3, RFC 9112 7.1: the body is where the second parser would disagree
+// M3, T46, RFC 9112 7.1: the body is where the second parser would disagree
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_chunks_end_the_connection() {
     let gateway = Arc::new(Gateway::start().await);
@@ -245,7 +245,7 @@ async fn forgiven_chunks_smuggle_nothing() {
     }
 }
 
-// M3, RFC 9112 9.3.2: what was sent before its turn is dropped with the connection; no request hides behind another
+// M3, T46, RFC 9112 9.3.2: what was sent before its turn is dropped with the connection; no request hides behind another
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipelined_requests_are_not_smuggled() {
     let gateway = Gateway::start().await;
@@ -328,7 +328,7 @@ async fn bodies_of_refused_requests_are_no_requests() {
     assert!(seen.iter().all(|request| request.request_line() == "GET /public/after HTTP/1.1"), "{seen:?}");
 }
 
-// M4: an upgrade is no tunnel before the upstream says so
+// M4, T48: an upgrade is no tunnel before the upstream says so
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_passes_before_the_upgrade_is_accepted() {
     let gateway = Gateway::start().await;

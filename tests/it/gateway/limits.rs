@@ -9,7 +9,7 @@ async fn limited(limits: &str) -> Gateway {
     Gateway::with(&format!("{ROUTES}limits: {limits}\n"), &[]).await
 }
 
-// N1: the whole header block counts, not the pause between two bytes
+// N1, T49: the whole header block counts, not the pause between two bytes
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_headers_are_cut_off() {
     let gateway = limited("{ header_timeout: 1s, keep_alive: 1s }").await;
@@ -35,7 +35,7 @@ async fn slow_headers_are_cut_off() {
     assert_eq!(gateway.upstream.count(), 1);
 }
 
-// N2
+// N2, T52
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_headers_are_refused() {
     let gateway = Gateway::start().await;
@@ -68,7 +68,7 @@ async fn large_headers_are_refused() {
     assert_eq!(wire.answer().await.status(), 431);
 }
 
-// N3: by what is announced, and by what arrives
+// N3, T53: by what is announced, and by what arrives
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_bodies_are_refused() {
     let sections =

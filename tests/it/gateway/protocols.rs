@@ -60,7 +60,7 @@ async fn cleartext_http_2() {
     assert_eq!(gateway.upstream.count(), 2);
 }
 
-// M5, RFC 9113 8.2: what has no place in HTTP/2 ends its stream and reaches nobody
+// M5, T47, RFC 9113 8.2: what has no place in HTTP/2 ends its stream and reaches nobody
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn http_2_requests_cannot_carry_http_1_framing() {
     let gateway = Gateway::start().await;

@@ -69,7 +69,7 @@ async fn an_opaque_token_is_asked_about_once() {
     assert!(!metrics.contains("2YotnFZF"), "F-341");
 }
 
-// F-337: 1,000 at once are one question, and one that was revoked is refused when its answer is old
+// F-337, T30: 1,000 at once are one question, and one that was revoked is refused when its answer is old
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_requests_are_one_question() {
     let corp = ForeignIssuer::start().await;

@@ -265,7 +265,7 @@ async fn a_page_of_ones_own_can_check_a_code() {
     assert_eq!(check(&server, &user_code).await.verdict(), error(400, "invalid_request", "user_code_expired"));
 }
 
-// RFC 8628 5.1, J3
+// RFC 8628 5.1, J3, T58
 #[tokio::test]
 async fn five_wrong_codes_and_the_guesser_waits() {
     let server = start().await;

@@ -1,4 +1,4 @@
-//! Steady load on a gateway, with a ledger: what was asked, what was answered, and what was lost.
+//! Load on a gateway that is as fast as its answers, and a tally: what was answered, and what was lost.
 //!
 //! Owns its threads. A request counts as lost when it was sent and no whole answer came, on whatever connection.
 
@@ -27,7 +27,7 @@ impl Asked {
 
 /// What became of the requests.
 #[derive(Clone, Debug, Default)]
-pub struct Ledger {
+pub struct Tally {
     pub answered: u64,
     /// Why, for each that was lost or answered wrongly.
     pub lost: Vec<String>,
@@ -37,7 +37,7 @@ pub struct Ledger {
 pub struct Load {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicU64>,
-    clients: Vec<JoinHandle<Ledger>>,
+    clients: Vec<JoinHandle<Tally>>,
 }
 
 impl Load {
@@ -66,13 +66,13 @@ impl Load {
         self.answered.load(Ordering::Relaxed)
     }
 
-    pub fn stop(self) -> Ledger {
+    pub fn stop(self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
-        let mut all = Ledger::default();
+        let mut all = Tally::default();
         for client in self.clients {
-            let ledger = client.join().expect("no panic");
-            all.answered += ledger.answered;
-            all.lost.extend(ledger.lost);
+            let tally = client.join().expect("no panic");
+            all.answered += tally.answered;
+            all.lost.extend(tally.lost);
         }
         all
     }
@@ -84,10 +84,10 @@ impl Load {
         while self.answered.load(Ordering::Relaxed) <= 100 && began.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(10));
         }
-        let ledger = self.stop();
-        assert!(ledger.lost.is_empty(), "{} of {} lost: {:?}", ledger.lost.len(), ledger.answered, &ledger.lost[..1]);
-        assert!(ledger.answered > 100, "{ledger:?}");
-        ledger.answered
+        let tally = self.stop();
+        assert!(tally.lost.is_empty(), "{} of {} lost: {:?}", tally.lost.len(), tally.answered, &tally.lost[..1]);
+        assert!(tally.answered > 100, "{tally:?}");
+        tally.answered
     }
 }
 
@@ -96,23 +96,23 @@ fn ask_until(
     answered: &AtomicU64,
     address: SocketAddr,
     (asked, each): (&Asked, Option<Duration>),
-) -> Ledger {
+) -> Tally {
     let mut due = Instant::now();
-    let mut ledger = Ledger::default();
+    let mut tally = Tally::default();
     let mut kept: Option<BufReader<TcpStream>> = None;
-    while !stop.load(Ordering::Relaxed) && ledger.lost.len() < 10 {
+    while !stop.load(Ordering::Relaxed) && tally.lost.len() < 10 {
         let connection = match kept.take() {
             Some(connection) => Ok(connection),
             None => connect(address),
         };
         match connection.and_then(|connection| ask(connection, asked)) {
             Ok((status, connection)) if asked.right.contains(&status) => {
-                ledger.answered += 1;
+                tally.answered += 1;
                 answered.fetch_add(1, Ordering::Relaxed);
                 kept = connection;
             }
-            Ok((status, _)) => ledger.lost.push(format!("status {status} for {}", asked.head)),
-            Err(error) => ledger.lost.push(error.to_string()),
+            Ok((status, _)) => tally.lost.push(format!("status {status} for {}", asked.head)),
+            Err(error) => tally.lost.push(error.to_string()),
         }
         match each {
             None => std::thread::sleep(Duration::from_millis(1)),
@@ -122,7 +122,7 @@ fn ask_until(
             }
         }
     }
-    ledger
+    tally
 }
 
 fn connect(address: SocketAddr) -> std::io::Result<BufReader<TcpStream>> {

@@ -212,6 +212,11 @@ impl Gateway {
         keys.iter().map(|key| key["kid"].as_str().expect("a kid").to_owned()).collect()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn admin_page(&self, target: &str) -> Raw {
         send(self.admin(), &format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"))
     }
@@ -238,6 +243,15 @@ impl Gateway {
     pub fn stop_and_read(mut self) -> String {
         self.signal("TERM");
         assert_eq!(self.wait(), 0, "{}", self.stderr());
+        // What was in the pipe is being read still.
+        std::thread::sleep(Duration::from_millis(50));
+        self.stderr()
+    }
+
+    /// Kills it without a word (SIGKILL), and answers everything that it wrote on standard error.
+    pub fn kill_and_read(mut self) -> String {
+        self.child.kill().expect("a child");
+        self.child.wait().expect("it ends");
         // What was in the pipe is being read still.
         std::thread::sleep(Duration::from_millis(50));
         self.stderr()
