@@ -1,12 +1,19 @@
-//! What a guarded request costs beside a public one, on the same binary in the same run, under load from wrk.
+//! What a guarded request costs beside a public one, on the same binary in the same run, under load from wrk: with tokens of our
+//! own, with those of another issuer, with introspected ones, and among fifty issuers and a thousand rules.
 //!
 //! It measures CPU time of the gateway's process (user and system, from /proc) over requests answered, which is steadier
 //! than requests per second when the load generator shares the machine. Needs Linux and wrk (`scripts/deps bench`).
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use faregate::jose::{Algorithm, KeySet, SigningKey, TokenType};
+use serde_json::json;
 
 /// Rounds over all cases, each beginning with another one. What is reported is the median over the rounds, and of ratios
 /// the median of the ratios within a round, because machines get faster and slower while they are measured.
@@ -24,11 +31,16 @@ keys: { master_key: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= }
 log: { decisions: DECISIONS, format: json, level: error }
 threads: 1
 limits: { connections_per_ip: 20000 }
-issuers: { self: {} }
+issuers:
+  self: {}
+  corp: { issuer: "CORP", audience: api, introspection: { client_id: gate, client_secret: bench, cache: 1h } }
+MORE_ISSUERS
 upstreams: { app: "UPSTREAM" }
 routes:
   /public/**: { upstream: app, public: true }
-  /api/**: { upstream: app, require: permission read on orders }
+  /api/**: { upstream: app, tokens: [self], require: permission read on orders }
+  /corp/**: { upstream: app, tokens: [corp], require: RULE }
+MORE_ROUTES
 directory:
   entity_types: { api: { permissions: [read] }, service: {} }
   entities:
@@ -47,8 +59,10 @@ fn main() {
         std::process::exit(1);
     }
     let upstream = start_upstream();
-    let quiet = Gateway::start(&upstream, false);
-    let logging = Gateway::start(&upstream, true);
+    let corp = Corp::start();
+    let quiet = Gateway::start(&upstream, &corp, Kind::Quiet);
+    let logging = Gateway::start(&upstream, &corp, Kind::Logging);
+    let crowded = Gateway::start(&upstream, &corp, Kind::Crowded);
     let token = quiet.token();
     // The first RSA key is made in the background; it is not idle before.
     std::thread::sleep(Duration::from_secs(5));
@@ -61,15 +75,31 @@ fn main() {
     let logged = format!("Authorization: Bearer {}", logging.token());
     let bad = format!("Authorization: Bearer {}x", &token[..token.len() - 1]);
     let script = script.display().to_string();
-    let cases: [Case<'_>; 7] = [
-        ("public route, no token sent", &quiet, "/public/x", vec![]),
-        ("public route, token sent", &quiet, "/public/x", vec!["-H", &authorization]),
-        ("guarded, one token", &quiet, "/api/x", vec!["-H", &authorization]),
-        ("guarded, 20,000 tokens", &quiet, "/api/x", vec!["-s", &script]),
-        ("public, decision lines", &logging, "/public/x", vec![]),
-        ("guarded, decision lines", &logging, "/api/x", vec!["-H", &logged]),
-        ("refused, bad signature", &quiet, "/api/x", vec!["-H", &bad]),
+    let foreign = format!("Authorization: Bearer {}", corp.token());
+    let opaque = "Authorization: Bearer 2YotnFZFEjr1zCsicMWpAA2YotnFZFEjr1zCsicMWpAA";
+    let last = format!("/{}/things/x", service(MANY_ROUTES - 1));
+    // Each beside the one that it is to be compared with.
+    let cases: [Case<'_>; 14] = [
+        ("public route, no token sent", &quiet, "/public/x", vec![], 0),
+        ("public route, token sent", &quiet, "/public/x", vec!["-H", &authorization], 0),
+        ("guarded, one token", &quiet, "/api/x", vec!["-H", &authorization], 1),
+        ("guarded, 20,000 tokens", &quiet, "/api/x", vec!["-s", &script], 1),
+        ("public, decision lines", &logging, "/public/x", vec![], 0),
+        ("guarded, decision lines", &logging, "/api/x", vec!["-H", &logged], 1),
+        ("refused, bad signature", &quiet, "/api/x", vec!["-H", &bad], 1),
+        ("public, foreign JWT sent", &quiet, "/public/x", vec!["-H", &foreign], 0),
+        ("guarded, foreign JWT", &quiet, "/corp/x", vec!["-H", &foreign], 7),
+        ("public, opaque token sent", &quiet, "/public/x", vec!["-H", opaque], 0),
+        ("guarded, introspected", &quiet, "/corp/x", vec!["-H", opaque], 9),
+        ("public, among a crowd", &crowded, "/public/x", vec!["-H", &foreign], 7),
+        ("guarded, among a crowd", &crowded, "/corp/x", vec!["-H", &foreign], 8),
+        ("last route of a crowd", &crowded, &last, vec!["-H", &foreign], 8),
     ];
+    for case in &cases {
+        // Verified, or introspected, before it is measured.
+        measure(case);
+    }
+    let asked = corp.asked();
     let mut rounds: Vec<Vec<Measured>> = Vec::new();
     for round in 0..ROUNDS {
         let mut measured = vec![Measured { per_second: 0.0, cpu_us: 0.0 }; cases.len()];
@@ -79,21 +109,120 @@ fn main() {
         }
         rounds.push(measured);
     }
-    println!("{:27} {:>10} {:>12} {:>8} {:>8}", "case", "req/s", "CPU us/req", "ratio", "same");
-    for (at, (name, ..)) in cases.iter().enumerate() {
+    assert_eq!(corp.asked(), asked, "answers of the issuer are remembered while it is measured");
+    println!("{:27} {:>10} {:>12} {:>8} {:>8}", "case", "req/s", "CPU us/req", "ratio", "beside");
+    for (at, (name, _, _, _, beside)) in cases.iter().enumerate() {
         let column = |value: &dyn Fn(&[Measured]) -> f64| median(rounds.iter().map(|round| value(round)));
-        // Beside the public route, and beside the public route when the same bytes are sent to it.
+        // Beside the public route, and beside the case with the same bytes that differs in one thing.
         let ratio = column(&|round| round[at].cpu_us / round[0].cpu_us);
-        let same = column(&|round| round[at].cpu_us / round[1].cpu_us);
+        let same = column(&|round| round[at].cpu_us / round[*beside].cpu_us);
         let (per_second, cpu_us) = (column(&|round| round[at].per_second), column(&|round| round[at].cpu_us));
-        println!("{name:27} {per_second:>10.0} {cpu_us:>12.2} {ratio:>8.3} {same:>8.3}");
+        println!("{name:27} {per_second:>10.0} {cpu_us:>12.2} {ratio:>8.3} {same:>8.3}  {}", cases[*beside].0);
     }
     token_endpoint(&quiet);
     idle_connections();
     let _ = std::fs::remove_file(script);
 }
 
-type Case<'a> = (&'a str, &'a Gateway, &'a str, Vec<&'a str>);
+/// Name, gateway, path, what wrk is told beside, and the place of the case that it is compared with.
+type Case<'a> = (&'a str, &'a Gateway, &'a str, Vec<&'a str>, usize);
+
+/// What a gateway is configured with, beside what all have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Quiet,
+    Logging,
+    /// [`MANY_ISSUERS`], as many routes as [`MANY_ROUTES`] with a rule each, and a rule of a thousand.
+    Crowded,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Quiet => "quiet",
+            Self::Logging => "logging",
+            Self::Crowded => "crowded",
+        }
+    }
+}
+
+const MANY_ISSUERS: usize = 50;
+const MANY_ROUTES: usize = 1000;
+
+fn service(number: usize) -> String {
+    format!("service-{number}")
+}
+
+/// Somebody else's issuer, as far as it is asked: metadata, keys, introspection.
+struct Corp {
+    url: String,
+    key: SigningKey,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Corp {
+    fn start() -> Self {
+        let key = SigningKey::generate(Algorithm::Es256).expect("a key");
+        let keys = KeySet::new([Arc::clone(key.verifying_key())]);
+        let keys = String::from_utf8(keys.document().to_vec()).expect("UTF-8");
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", socket.local_addr().expect("an address"));
+        let metadata = json!({
+            "issuer": url, "jwks_uri": format!("{url}/keys"), "introspection_endpoint": format!("{url}/introspect"),
+        });
+        let active = json!({ "active": true, "sub": "someone", "aud": "api", "scope": "read", "exp": now() + 3600 });
+        let documents = [("/.well-known/openid-configuration", metadata.to_string()), ("/keys", keys)];
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for mut stream in socket.incoming().flatten() {
+                let mut head = Vec::new();
+                let mut buffer = [0; 4096];
+                while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+                    match stream.read(&mut buffer) {
+                        Ok(read) if read > 0 => head.extend_from_slice(&buffer[..read]),
+                        Ok(_) | Err(_) => break,
+                    }
+                }
+                let head = String::from_utf8_lossy(&head).into_owned();
+                // A connection that is closed with something unread is reset.
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+                let read = head.split_once("\r\n\r\n").map_or(0, |(_, body)| body.len());
+                let mut rest = vec![0; length.unwrap_or(0).saturating_sub(read)];
+                let _ = stream.read_exact(&mut rest);
+                let path = head.split(' ').nth(1).unwrap_or_default();
+                if path == "/introspect" {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+                let document = documents.iter().find(|(own, _)| *own == path).map(|(_, document)| document.clone());
+                let document = document.unwrap_or_else(|| active.to_string());
+                let length = document.len();
+                let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+                let _ = stream.write_all((head + &document).as_bytes());
+            }
+        });
+        Self { url, key, asked }
+    }
+
+    /// How often it was asked about tokens.
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// As long as our own, so that both cost the same to read.
+    fn token(&self) -> String {
+        let claims = json!({
+            "iss": self.url, "sub": "2934f41f-d277-4a32-b0d5-16e47dad9721", "aud": "api", "exp": now() + 3600, "iat": now(),
+            "jti": "0b02f509-bcf3-4b8d-a3db-03f98ace9d9f", "client_id": "2934f41f-d277-4a32-b0d5-16e47dad9721",
+            "scope": "read", "roles": ["reader"], "sid": "30663132-6464-6665-3032-326466613934",
+        });
+        self.key.sign(TokenType::AccessToken, &claims).expect("a token")
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
 
 #[derive(Clone, Copy)]
 struct Measured {
@@ -107,7 +236,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn measure((name, gateway, path, extra): &Case<'_>) -> Measured {
+fn measure((name, gateway, path, extra, _): &Case<'_>) -> Measured {
     let url = format!("{}{path}", gateway.url);
     let (cpu, started) = (gateway.cpu(), Instant::now());
     let requests = wrk(&url, extra, name);
@@ -139,7 +268,7 @@ fn token_endpoint(gateway: &Gateway) {
     );
     std::fs::write(&script, lua).expect("a temporary file");
     let path = script.display().to_string();
-    let case = ("token endpoint, ES256", gateway, "/oauth2/token", vec!["-s", path.as_str()]);
+    let case = ("token endpoint, ES256", gateway, "/oauth2/token", vec!["-s", path.as_str()], 0);
     let runs: Vec<Measured> = (0..5).map(|_| measure(&case)).collect();
     let per_second = median(runs.iter().map(|run| run.per_second));
     println!("{:27} {per_second:>10.0} {:>12.2}", case.0, median(runs.iter().map(|run| run.cpu_us)));
@@ -149,7 +278,7 @@ fn token_endpoint(gateway: &Gateway) {
 /// What keep-alive connections cost that were used once and wait for their next request.
 fn idle_connections() {
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    let gateway = Gateway::start(&start_upstream(), false);
+    let gateway = Gateway::start(&start_upstream(), &Corp::start(), Kind::Quiet);
     let host = gateway.url.trim_start_matches("http://").to_owned();
     let before = gateway.resident();
     let request = format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\n\r\n");
@@ -191,11 +320,40 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn start(upstream: &str, decisions: bool) -> Self {
-        let folder = std::env::temp_dir().join(format!("faregate-bench-{}-{decisions}", std::process::id()));
+    fn start(upstream: &str, corp: &Corp, kind: Kind) -> Self {
+        let folder = std::env::temp_dir().join(format!(
+            "faregate-bench-{}-{}",
+            std::process::id(),
+            upstream.replace(['/', ':'], "-") + kind.name()
+        ));
         std::fs::create_dir_all(&folder).expect("a temporary folder");
         let file = folder.join("faregate.yaml");
-        let text = CONFIGURATION.replace("UPSTREAM", upstream).replace("DECISIONS", &decisions.to_string());
+        let (mut issuers, mut routes, mut rule) = (String::new(), String::new(), "scope read".to_owned());
+        if kind == Kind::Crowded {
+            // Two are there already.
+            for number in 2..MANY_ISSUERS {
+                let keys = format!("https://issuer-{number}.example");
+                let jwks = KeySet::new([Arc::clone(corp.key.verifying_key())]);
+                let jwks = String::from_utf8_lossy(&jwks.document()).into_owned();
+                let _ = writeln!(issuers, "  other-{number}: {{ issuer: {keys}, audience: api, jwks: '{jwks}' }}");
+            }
+            for number in 0..MANY_ROUTES {
+                let name = service(number);
+                let _ = writeln!(
+                    routes,
+                    "  /{name}/things/**: {{ upstream: app, tokens: [corp], require: \"any: [scope read, role {name}]\" }}"
+                );
+            }
+            let scopes: Vec<String> = (0..MANY_ROUTES - 1).map(|number| format!("scope {}", service(number))).collect();
+            rule = format!("\"any: [{}, scope read]\"", scopes.join(", "));
+        }
+        let text = CONFIGURATION
+            .replace("UPSTREAM", upstream)
+            .replace("DECISIONS", &(kind == Kind::Logging).to_string())
+            .replace("CORP", &corp.url)
+            .replace("MORE_ISSUERS\n", &issuers)
+            .replace("MORE_ROUTES\n", &routes)
+            .replace("RULE", &rule);
         std::fs::write(&file, text).expect("a temporary file");
         let started = Instant::now();
         let mut process = Command::new(env!("CARGO_BIN_EXE_faregate"))

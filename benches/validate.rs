@@ -1,5 +1,5 @@
 //! What believing a token costs: the whole door beside the bare signature check over the same bytes, then the check of
-//! tokens seen before, and refusals.
+//! tokens seen before, alone and among many issuers and rules, and refusals.
 
 use std::future::Future as _;
 use std::hint::black_box;
@@ -25,6 +25,7 @@ use faregate::enforce::{
 use faregate::gateway::{Quotas, Rate};
 use faregate::jose::{Algorithm, Expectations, KeySet, SigningKey, TokenType, verify};
 use faregate::policy::{NoParameters, Policy, Rule, RuleSet, parse_rule};
+use faregate::route::{Pattern, RouteTable};
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::json;
 
@@ -123,17 +124,18 @@ struct Gate {
 
 /// An issuer whose keys never change and whose entities have names.
 struct Fixed {
+    name: String,
     keys: Arc<KeySet>,
 }
 
 #[async_trait]
 impl Issuer for Fixed {
     fn is_called(&self, iss: &str) -> bool {
-        iss == ISSUER
+        iss == self.name
     }
 
     fn trusted(&self) -> Option<Trusted> {
-        Some(Trusted { expectations: Expectations::new(ISSUER), keys: self.keys.clone() })
+        Some(Trusted { expectations: Expectations::new(&self.name), keys: self.keys.clone() })
     }
 
     async fn names_of(&self, ids: &[&str]) -> Result<Vec<(Box<str>, Box<str>)>, Unknown> {
@@ -144,9 +146,18 @@ impl Issuer for Fixed {
 impl Gate {
     /// A gate that has seen `tokens` distinct tokens.
     fn new(tokens: usize) -> Self {
+        Self::among(1, tokens)
+    }
+
+    /// The same with so many issuers, of which the last one's tokens are used.
+    fn among(issuers: usize, tokens: usize) -> Self {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         let keys = Arc::new(KeySet::new([Arc::clone(key.verifying_key())]));
-        let issuers: Vec<Arc<dyn Issuer>> = vec![Arc::new(Fixed { keys })];
+        let name =
+            |number| if number + 1 == issuers { ISSUER.to_owned() } else { format!("https://issuer-{number}.example") };
+        let believed = |number| -> Arc<dyn Issuer> { Arc::new(Fixed { name: name(number), keys: keys.clone() }) };
+        let last = issuers - 1;
+        let issuers: Vec<Arc<dyn Issuer>> = (0..issuers).map(believed).collect();
         let cache = TokenCache::new(256 * 1024 * 1024);
         let enforcer = Enforcer::new(issuers, cache, Clock::fixed(NOW), Pseudonyms::new(b"bench"));
         let header = |number: usize| {
@@ -155,7 +166,7 @@ impl Gate {
             bearer(&key.sign(TokenType::AccessToken, &claims).unwrap())
         };
         let gate = Self { enforcer, headers: (0..tokens).map(header).collect() };
-        let guard = guard("permission read on orders");
+        let guard = guard_at(parse_rule("permission read on orders").unwrap(), last);
         for headers in &gate.headers {
             gate.check(&guard, headers).unwrap();
         }
@@ -192,13 +203,19 @@ fn guard(rule: &str) -> Guard {
 }
 
 fn guard_of(rule: Rule) -> Guard {
+    guard_at(rule, 0)
+}
+
+/// For tokens of the issuer at that place.
+fn guard_at(rule: Rule, issuer: usize) -> Guard {
     let policy = Policy::compile(&RuleSet::every_method(rule)).unwrap();
     Guard {
         policy,
-        accepts: [Accepted { issuer: 0, audience: Box::default() }].into(),
+        accepts: [Accepted { issuer, audience: Box::default() }].into(),
         observes: false,
         live_permissions: false,
         demand: Demand::Nothing,
+        dpop_nonce: false,
     }
 }
 
@@ -226,6 +243,84 @@ fn cached(criterion: &mut Criterion) {
             many.check(black_box(&permission), black_box(&many.headers[at])).unwrap()
         });
     });
+    group.finish();
+}
+
+/// Routes with a rule each, and the issuers whose tokens they take.
+struct Crowd {
+    gate: Gate,
+    routes: RouteTable<Guard>,
+    /// Of the last route.
+    path: String,
+}
+
+impl Crowd {
+    fn new(issuers: usize, rules: usize) -> Self {
+        // As long in a crowd of one as in any.
+        let name = |number: usize| format!("service-{:04}", number + 1000 - rules);
+        let entry = |number: usize| {
+            let rule = Rule::any([Rule::scopes([name(number)]), Rule::permission("read", "orders")]);
+            let pattern = Pattern::parse(&format!("/{}/things/**", name(number))).unwrap();
+            (None, pattern, guard_at(rule, issuers - 1))
+        };
+        let routes = RouteTable::compile((0..rules).map(entry)).unwrap();
+        Self { gate: Gate::among(issuers, 1), routes, path: format!("/{}/things/17", name(rules - 1)) }
+    }
+
+    /// What the gateway does with a request: finds its route, and checks it.
+    fn check(&self) -> Permit {
+        let found = self.routes.find(Some("gate.example.com"), black_box(&self.path)).unwrap();
+        self.gate.check(found.value, black_box(&self.gate.headers[0])).unwrap()
+    }
+
+    /// The same with a token that was not seen before.
+    fn check_first(&self) -> Permit {
+        self.gate.enforcer.forget();
+        self.check()
+    }
+}
+
+/// Fifty issuers and a thousand rules beside one of each, in turns, because machines get faster and slower.
+fn crowd(criterion: &mut Criterion) {
+    let (alone, many) = (Crowd::new(1, 1), Crowd::new(50, 1000));
+    let mut group = criterion.benchmark_group("crowd");
+    group.bench_function("known token, 1 issuer, 1 rule", |bencher| bencher.iter(|| alone.check()));
+    group.bench_function("known token, 50 issuers, 1,000 rules", |bencher| bencher.iter(|| many.check()));
+    group.bench_function("new token, 1 issuer, 1 rule", |bencher| bencher.iter(|| alone.check_first()));
+    group.bench_function("new token, 50 issuers, 1,000 rules", |bencher| bencher.iter(|| many.check_first()));
+    group.finish();
+    for (what, times, check) in [
+        ("a known token", 100_000, Crowd::check as fn(&Crowd) -> Permit),
+        ("a new token", 500, Crowd::check_first as fn(&Crowd) -> Permit),
+    ] {
+        let nanoseconds = |crowd: &Crowd| {
+            let began = Instant::now();
+            for _ in 0..times {
+                black_box(check(crowd));
+            }
+            began.elapsed().as_secs_f64() * 1e9 / f64::from(times)
+        };
+        let mut rounds: Vec<(f64, f64)> = (0..21).map(|_| (nanoseconds(&alone), nanoseconds(&many))).collect();
+        rounds.sort_by(|one, other| (one.1 / one.0).total_cmp(&(other.1 / other.0)));
+        let (one, fifty) = rounds[rounds.len() / 2];
+        println!(
+            "crowd: {what} among 50 issuers and 1,000 rules costs {:.3} x one of each ({fifty:.0} ns and {one:.0} ns)",
+            fifty / one
+        );
+    }
+}
+
+/// What finding a route costs, however many there are.
+fn routes(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("routes");
+    for count in [1, 10, 100, 1_000, 10_000] {
+        let entry = |number: usize| (None, Pattern::parse(&format!("/service-{number:05}/{{id}}/**")).unwrap(), number);
+        let table = RouteTable::compile((0..count).map(entry)).unwrap();
+        let path = format!("/service-{:05}/17/things", count - 1);
+        group.bench_function(format!("one of {count}"), |bencher| {
+            bencher.iter(|| *table.find(None, black_box(&path)).unwrap().value);
+        });
+    }
     group.finish();
 }
 
@@ -278,5 +373,5 @@ fn limited(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, cold, cached, refused, limited);
+criterion_group!(benches, cold, cached, crowd, routes, refused, limited);
 criterion_main!(benches);

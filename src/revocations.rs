@@ -59,6 +59,8 @@ pub struct ForeignBearings<'a> {
     pub session_id: Option<&'a str>,
     pub subject: Option<&'a str>,
     pub client_id: Option<&'a str>,
+    /// `kid` of the key that it is signed with.
+    pub key_id: Option<&'a str>,
 }
 
 impl<'a> Bearings<'a> {
@@ -83,9 +85,16 @@ impl<'a> Bearings<'a> {
     /// What a token of `issuer`, which is not ours, says; its client is named where its issuer names clients.
     pub fn of_foreign_claims(issuer: &'a str, client_id: Option<&'a str>, claims: &'a Map<String, Value>) -> Self {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        let foreign =
-            ForeignBearings { issuer, token_id: text("jti"), session_id: text("sid"), subject: text("sub"), client_id };
+        let (token_id, session_id, subject) = (text("jti"), text("sid"), text("sub"));
+        let foreign = ForeignBearings { issuer, token_id, session_id, subject, client_id, key_id: None };
         Self { issued_at: issued_at(claims), foreign: Some(foreign), ..Self::default() }
+    }
+
+    /// The same of somebody else's token, which is signed with this key.
+    #[must_use]
+    pub fn signed_with(self, key_id: &'a str) -> Self {
+        let foreign = self.foreign.map(|foreign| ForeignBearings { key_id: Some(key_id), ..foreign });
+        Self { foreign, ..self }
     }
 }
 
@@ -165,6 +174,7 @@ impl Marks {
         };
         marked(ForeignMark::Token, token.token_id).is_some()
             || marked(ForeignMark::Session, token.session_id).is_some()
+            || marked(ForeignMark::Key, token.key_id).is_some()
             || marked(ForeignMark::Subject, token.subject).is_some_and(|at| issued_at <= at)
             || marked(ForeignMark::Client, token.client_id).is_some_and(|at| issued_at <= at)
     }
@@ -247,9 +257,9 @@ mod tests {
     fn an_issuer_is_revoked_from_by_itself() {
         let claims = serde_json::json!({ "jti": "t", "sid": "s", "sub": "u", "iat": 100 });
         let claims = claims.as_object().unwrap();
-        let of = Bearings::of_foreign_claims("https://a", Some("c"), claims);
+        let of = Bearings::of_foreign_claims("https://a", Some("c"), claims).signed_with("k");
         let foreign = |mark: ForeignMark, issuer: &str, id: &str| Revoked::Foreign { mark, key: mark.key(issuer, id) };
-        for (mark, id) in ForeignMark::ALL.into_iter().zip(["t", "s", "u", "c"]) {
+        for (mark, id) in ForeignMark::ALL.into_iter().zip(["t", "s", "u", "c", "k"]) {
             for (issuer, id, expected) in [("https://a", id, true), ("https://b", id, false), ("https://a", "x", false)]
             {
                 let revocations = Revocations::default();

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::{Browsers, Entrance, Login, Unanswered, cookies, query};
+use super::{Browsers, Demands, Entrance, Login, Unanswered, cookies, query};
 use crate::clock::UnixSeconds;
 use crate::secret::Secret;
 
@@ -43,6 +43,8 @@ pub struct Arrival<'a> {
     pub path: &'a str,
     pub query: Option<&'a str>,
     pub headers: &'a HeaderMap,
+    /// What the login has to be; `None`: whatever the issuer makes of it.
+    pub demands: Option<&'a Demands>,
 }
 
 /// What is remembered.
@@ -57,6 +59,8 @@ pub(super) struct Attempt {
     /// Where it goes in the end: path and query.
     pub back: String,
     pub at: UnixSeconds,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demands: Option<Demands>,
 }
 
 impl Attempt {
@@ -88,6 +92,7 @@ impl Browsers {
             back,
             at: self.clock.now(),
             origin,
+            demands: arrival.demands.cloned(),
         };
         let redirect_uri = self.redirect_uri(&attempt.origin, login);
         let challenge = challenge(&attempt.verifier);
@@ -101,7 +106,11 @@ impl Browsers {
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ];
-        parameters.extend(login.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let demanded = attempt.demands.as_ref().map(Demands::parameters).unwrap_or_default();
+        let is_other = |name: &str| demanded.iter().all(|(own, _)| *own != name);
+        let usual = login.parameters.iter().filter(|(name, _)| is_other(name));
+        parameters.extend(usual.map(|(name, value)| (name.as_str(), value.as_str())));
+        parameters.extend(demanded.iter().map(|(name, value)| (*name, value.as_str())));
         let to = query::with(&endpoints.authorization, &parameters);
         let mut cookies = self.stale_attempts(login, arrival.headers);
         let is_https = self.origins.is_https();
@@ -179,14 +188,12 @@ fn challenge(verifier: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http::header::COOKIE;
 
     use super::*;
-    use crate::browsers::tests::{World, world};
-
-    fn arrival<'a>(headers: &'a HeaderMap, path: &'a str, query: Option<&'a str>) -> Arrival<'a> {
-        Arrival { host: "gate.example", is_through_proxy: false, path, query, headers }
-    }
+    use crate::browsers::tests::{self, World, arrival, world};
 
     fn pair(cookie: &HeaderValue) -> &str {
         cookie.to_str().unwrap().split(';').next().unwrap()
@@ -240,6 +247,26 @@ mod tests {
                 assert!(!cookie.contains(&value), "{name} is sealed");
                 assert!(seen.insert(value));
             }
+        }
+    }
+
+    // RFC 9470 4: what the route wants is asked for once, in the place of what is usual
+    #[tokio::test]
+    async fn a_login_is_asked_to_be_what_it_has_to_be() {
+        let world = world(&["people"]).await;
+        let parameters =
+            [("acr_values", "bronze"), ("prompt", "login")].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+        let login = Login { parameters, ..Arc::into_inner(tests::login("people")).unwrap() };
+        let entrance = Entrance { login: login.into(), hosts: Box::default() };
+        let headers = HeaderMap::new();
+        let demands = Demands::new(&["gold".into(), "silver".into()], Some(300)).unwrap();
+        for (demands, expected) in [(None, ["bronze", ""]), (Some(&demands), ["gold silver", "300"])] {
+            let arrival = Arrival { demands, ..arrival(&headers, "/app", None) };
+            let begun = world.browsers.begin(&entrance, arrival).await.unwrap();
+            let (_, sent) = begun.to.split_once('?').unwrap();
+            let found = ["acr_values", "max_age"].map(|name| query::find(sent, name).unwrap_or_default());
+            assert_eq!(found, expected, "{sent}");
+            assert_eq!(query::find(sent, "prompt").as_deref(), Some("login"));
         }
     }
 

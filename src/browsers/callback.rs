@@ -90,7 +90,7 @@ impl Browsers {
         let claims = self.check_id_token(login, attempt, &tokens).await?;
         // 7. The session; the one that was there before ends (K6).
         self.end_presented(login, headers).await;
-        match self.start(login, tokens, &claims).await {
+        match self.start(login, tokens, &claims, attempt.demands.clone()).await {
             Ok(presented) => {
                 let name = cookies::of_session(&login.name, self.origins.is_https());
                 Ok(cookies::set(&name, &presented, None))

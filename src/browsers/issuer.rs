@@ -32,6 +32,10 @@ pub trait Issuer: Send + Sync {
     /// [`TokenRefusal`]; what is not clearly an answer is none.
     async fn tokens(&self, client: &Client, form: Form) -> Result<Tokens, TokenRefusal>;
 
+    /// Gives a refresh token back, and everything that it could be used for (RFC 7009): nobody needs it any more. If that
+    /// does not work, it ends as it would have without.
+    async fn revoke(&self, client: &Client, refresh_token: Secret<String>);
+
     /// The claims of an ID token that is its own, for `client`, and in force: signature, `iss`, `aud`, `exp` (OpenID Connect
     /// Core 3.1.3.7). The nonce is the caller's.
     ///

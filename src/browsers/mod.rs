@@ -10,7 +10,8 @@
 //! | what a browser keeps | `cookies` |
 //! | what browsers say of where a request comes from | `request` |
 //! | sessions, and the tokens in them | `session`, `renewal` |
-//! | OpenID Connect RP-Initiated Logout 1.0 | `sign_out` |
+//! | RFC 9470: logins that have to be made again | `step_up` |
+//! | OpenID Connect RP-Initiated Logout 1.0, RFC 7009 | `sign_out` |
 
 mod attempt;
 mod callback;
@@ -22,6 +23,7 @@ mod renewal;
 mod request;
 mod session;
 mod sign_out;
+mod step_up;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +42,7 @@ pub use login::{Client, Entrance, Login, Origins};
 pub use request::{is_navigation, is_same_origin};
 pub use session::{Found, Live};
 pub use sign_out::SignOutRequest;
+pub use step_up::Demands;
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;

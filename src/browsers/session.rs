@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Browsers, Login, Tokens, cookies};
+use super::{Browsers, Demands, Login, Tokens, cookies};
 use crate::clock::UnixSeconds;
 use crate::model::{BrowserSession, ClientSecret};
 use crate::revocations::Bearings;
@@ -73,12 +73,20 @@ pub(super) struct Kept {
     pub id_token: String,
     /// Of the first ID token: what was revoked since then concerns this session.
     pub bearings: Map<String, Value>,
+    /// What the login was asked to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demands: Option<Demands>,
 }
 
 impl Live {
     /// What the request would carry if it were a client's.
     pub fn bearer(&self) -> &HeaderValue {
         &self.bearer
+    }
+
+    /// Whether the login was asked to be this. Whether it was, its token says.
+    pub fn was_asked_for(&self, demands: &Demands) -> bool {
+        self.kept.demands.as_ref() == Some(demands)
     }
 
     /// Seconds since the login.
@@ -203,6 +211,7 @@ impl Browsers {
         login: &Login,
         tokens: Tokens,
         claims: &Map<String, Value>,
+        demands: Option<Demands>,
     ) -> Result<Secret<String>, StoreError> {
         let now = self.clock.now();
         let presented = Secret::new(self.entropy.token(32));
@@ -217,6 +226,7 @@ impl Browsers {
             refresh_token: tokens.refresh_token.map(|token| token.expose().clone()),
             id_token: tokens.id_token.map(|token| token.expose().clone()).unwrap_or_default(),
             bearings: bearings.collect(),
+            demands,
         };
         let session = BrowserSession {
             sealed: self.seal(&login.name, &hash, &kept)?,

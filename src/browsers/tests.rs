@@ -33,6 +33,7 @@ pub(super) struct Told {
     pub claims: Mutex<Value>,
     pub names_itself: AtomicBool,
     pub asked: Mutex<Vec<Vec<(&'static str, String)>>>,
+    pub revoked: Mutex<Vec<String>>,
     issued: AtomicUsize,
 }
 
@@ -100,6 +101,11 @@ impl Issuer for Told {
         }
     }
 
+    async fn revoke(&self, client: &Client, refresh_token: Secret<String>) {
+        assert_eq!(client.id, "gate");
+        self.revoked.lock().unwrap().push(refresh_token.expose().clone());
+    }
+
     async fn read_id_token(&self, _client: &Client, id_token: &str) -> Result<Map<String, Value>, TokenRefusal> {
         let claims: Map<String, Value> = serde_json::from_str(id_token).map_err(|_| TokenRefusal::Refused)?;
         if claims["iss"] == ISSUER { Ok(claims) } else { Err(TokenRefusal::Refused) }
@@ -150,6 +156,7 @@ fn told(clock: &Clock) -> Arc<Told> {
         claims: Mutex::new(json!({})),
         names_itself: AtomicBool::new(true),
         asked: Mutex::default(),
+        revoked: Mutex::default(),
         issued: AtomicUsize::new(0),
     })
 }
@@ -185,12 +192,15 @@ pub(super) fn pair(set: &HeaderValue) -> &str {
     set.to_str().unwrap().split(';').next().unwrap()
 }
 
+/// Somebody who comes to a page of `gate.example`.
+pub(super) fn arrival<'a>(headers: &'a HeaderMap, path: &'a str, query: Option<&'a str>) -> Arrival<'a> {
+    Arrival { host: "gate.example", is_through_proxy: false, path, query, headers, demands: None }
+}
+
 /// A login that is under way: `state`, and the cookie of the attempt.
 pub(super) async fn begun(world: &World) -> (String, String) {
     let headers = HeaderMap::new();
-    let arrival =
-        Arrival { host: "gate.example", is_through_proxy: false, path: "/app", query: Some("q=1"), headers: &headers };
-    let begun = world.browsers.begin(&world.entrance, arrival).await.unwrap();
+    let begun = world.browsers.begin(&world.entrance, arrival(&headers, "/app", Some("q=1"))).await.unwrap();
     let (_, query) = begun.to.split_once('?').unwrap();
     world.issuer.say(json!({ "nonce": query::find(query, "nonce").unwrap() }));
     (query::find(query, "state").unwrap(), pair(&begun.cookies[0]).to_owned())

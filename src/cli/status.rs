@@ -61,7 +61,7 @@ fn text(status: &Value, file: &Path) -> String {
         Err(_) => "not readable or not valid",
     };
     format!(
-        "version      {}\nuptime       {} s\nrunning      {} ({})\non disk      {on_disk} ({})\n{}routes       {}\nstore        {}\nconnections  {}\ntoken cache  {} tokens, {} hits, {} misses\n",
+        "version      {}\nuptime       {} s\nrunning      {} ({})\non disk      {on_disk} ({})\n{}routes       {}\nstore        {}\nconnections  {}\ntoken cache  {} tokens, {} hits, {} misses\n{}",
         show("/version"),
         show("/uptime_seconds"),
         show("/configuration/source"),
@@ -74,7 +74,37 @@ fn text(status: &Value, file: &Path) -> String {
         show("/token_cache/tokens"),
         show("/token_cache/hits"),
         show("/token_cache/misses"),
+        key_sets(&status["key_sets"]),
     )
+}
+
+/// A line for each issuer that is somebody else; nothing without any.
+fn key_sets(key_sets: &Value) -> String {
+    let lines = key_sets.as_array().into_iter().flatten().enumerate().map(|(at, key_set)| {
+        let title = if at == 0 { "keys of" } else { "" };
+        format!("{title:13}{}\n", key_set_line(key_set))
+    });
+    lines.collect()
+}
+
+fn key_set_line(key_set: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("?").escape_debug().to_string();
+    let seconds = |name: &str| key_set[name].as_u64();
+    let kids: Vec<String> = key_set["kids"].as_array().into_iter().flatten().map(text).collect();
+    let mut line = format!("{}: {}", text(&key_set["issuer"]), text(&key_set["state"]));
+    if !kids.is_empty() {
+        line.push_str(&format!(" ({})", kids.join(", ")));
+    }
+    if let Some(ago) = seconds("fetched_seconds_ago") {
+        line.push_str(&format!(", fetched {ago} s ago"));
+    }
+    if let Some(wait) = seconds("next_fetch_in_seconds") {
+        line.push_str(&format!(", again in {wait} s"));
+    }
+    if let Some(ago) = key_set["last_error"]["seconds_ago"].as_u64() {
+        line.push_str(&format!("; {ago} s ago: {}", text(&key_set["last_error"]["problem"])));
+    }
+    line
 }
 
 /// A line, or the line and everything that was wrong; nothing before the first reload.

@@ -1,12 +1,14 @@
 //! `binding:` of a route - whether its tokens must be bound to whoever sends them; and `client_certificate_header:`.
 //!
-//! Owns the syntax, and that somebody can tell of certificates where they are demanded.
+//! Owns the syntax, that somebody can tell of certificates where they are demanded, and that nobody logs in where a login is
+//! of no use.
 
 use http::HeaderName;
 
 use super::check::{Check, Fields};
 use super::listen::Listener;
 use super::network::Network;
+use super::node::{Node, Value};
 use super::problem::Span;
 use super::scalar;
 use super::values::Route;
@@ -22,7 +24,17 @@ pub enum Binding {
     Certificate,
 }
 
+/// A binding, and what proofs of it must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Demanded {
+    pub binding: Binding,
+    /// Proofs bring a nonce of ours (RFC 9449 9).
+    pub nonce: bool,
+}
+
 pub(super) const KEY: &str = "binding";
+/// Of a binding that says more than its name.
+pub(super) const KEYS: &[&str] = &["to", "nonce"];
 pub(super) const HEADER_KEY: &str = "client_certificate_header";
 
 const WORDS: [&str; 3] = ["any", "certificate", "dpop"];
@@ -42,24 +54,62 @@ impl Binding {
 }
 
 /// The route's own demand or the one that it inherits, which it may only raise.
-pub(super) fn settle(fields: &Fields<'_>, inherited: Option<Binding>, check: &mut Check<'_>) -> Option<Binding> {
+pub(super) fn settle(fields: &Fields<'_>, inherited: Option<Demanded>, check: &mut Check<'_>) -> Option<Demanded> {
     let Some(node) = fields.find(KEY) else { return inherited };
-    let scalar = check.text(node)?;
-    let Some(own) = Binding::parse(&scalar.text) else {
-        let message = format!("unknown binding {}", scalar.shown());
-        check.refuse_word(node.span, message, &scalar.text, &WORDS);
-        return inherited;
-    };
-    match inherited {
+    let Some(own) = written(node, inherited, check) else { return inherited };
+    match inherited.map(|inherited| inherited.binding) {
         None | Some(Binding::Any) => Some(own),
-        Some(inherited) if inherited == own => Some(own),
-        Some(inherited) => {
+        Some(inherited) if inherited == own.binding => Some(own),
+        Some(binding) => {
             let message =
-                format!("extending adds and never drops: the extended route demands `binding: {}`", inherited.as_str());
+                format!("extending adds and never drops: the extended route demands `binding: {}`", binding.as_str());
             check.refuse(node.span, message);
-            Some(inherited)
+            inherited
         }
     }
+}
+
+/// `dpop`, or `{ to: dpop, nonce: true }`.
+fn written(node: &Node, inherited: Option<Demanded>, check: &mut Check<'_>) -> Option<Demanded> {
+    let nonce = inherited.is_some_and(|inherited| inherited.nonce);
+    if !matches!(node.value, Value::Map(_)) {
+        return Some(Demanded { binding: named(node, check)?, nonce });
+    }
+    let fields = Fields::open(node, KEYS, check)?;
+    let binding =
+        fields.require("to", "binding: { to: dpop, nonce: true }", check).and_then(|node| named(node, check))?;
+    let own = fields.boolean("nonce", check);
+    let span = fields.entry("nonce").map_or(node.span, |entry| entry.key_span);
+    if own == Some(true) && binding == Binding::Certificate {
+        check.refuse_with_help(span, "a nonce belongs to a DPoP proof, and a certificate has none", "remove `nonce`");
+    }
+    if own == Some(false) && nonce {
+        check.refuse(span, "extending adds and never drops: proofs for the extended route need a nonce");
+    }
+    Some(Demanded { binding, nonce: nonce || own == Some(true) })
+}
+
+fn named(node: &Node, check: &mut Check<'_>) -> Option<Binding> {
+    let scalar = check.text(node)?;
+    let binding = Binding::parse(&scalar.text);
+    if binding.is_none() {
+        let message = format!("unknown binding {}", scalar.shown());
+        check.refuse_word(node.span, message, &scalar.text, &WORDS);
+    }
+    binding
+}
+
+/// The tokens behind a login are bearer tokens, whoever issued them: a route that demands more refuses every session.
+pub(super) fn refuse_login(binding: Binding, span: Span, check: &mut Check<'_>) {
+    check.refuse_with_help(
+        span,
+        format!(
+            "`login` and `binding: {}` exclude each other: the token of a person who logged in is bound to nothing, so that \
+             every session would be refused",
+            binding.as_str()
+        ),
+        "remove one of them, or make two routes: one with `login` for people, one with `binding` for clients",
+    );
 }
 
 /// The field in which trusted proxies tell of certificates.

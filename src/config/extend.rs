@@ -2,7 +2,7 @@
 //!
 //! Owns inheritance: extending adds checks and never drops one. It reads no key that is not inherited.
 
-use super::binding::{self, Binding};
+use super::binding::{self, Demanded};
 use super::check::Check;
 use super::cors::{self, Cors};
 use super::issuers::IssuerIndex;
@@ -35,7 +35,7 @@ pub(super) struct Settled {
     pub close_at_expiry: bool,
     pub resource_metadata: bool,
     pub login: Option<LoginIndex>,
-    pub binding: Option<Binding>,
+    pub binding: Option<Demanded>,
     pub live_permissions: bool,
     pub cors: Option<Cors>,
     pub limits: Vec<RateLimit>,

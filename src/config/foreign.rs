@@ -2,11 +2,15 @@
 //!
 //! Owns the syntax and the defaults. It asks nobody; what is fetched later, and how often, is `crate::issuers`' business.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openssl::x509::X509;
+
 use super::check::{Check, Fields};
 use super::introspection::{self, Introspection};
+use super::listen;
 use super::node::{Entry, Node};
 use super::public_url::PublicUrl;
 use super::url;
@@ -35,6 +39,8 @@ pub struct ForeignIssuer {
     pub timeout_for: Duration,
     /// Whether its documents may come over plain HTTP: it is on this machine, or the operator says so.
     pub allows_http: bool,
+    /// Whose certificates its servers may have, in PEM; `None`: those whom the system believes.
+    pub ca_file: Option<PathBuf>,
     pub introspection: Option<Introspection>,
     pub logout: Option<Logout>,
 }
@@ -63,6 +69,7 @@ impl ForeignIssuer {
             cooldown_for: USUAL_COOLDOWN,
             timeout_for: USUAL_TIMEOUT,
             allows_http: web.allows_http(),
+            ca_file: None,
             introspection: None,
             logout: None,
         })
@@ -108,6 +115,7 @@ pub(super) const KEYS: &[&str] = &[
     "cooldown",
     "timeout",
     "insecure",
+    "ca_file",
     "introspection",
     "logout",
 ];
@@ -195,6 +203,7 @@ pub(super) fn check(
         timeout_for: bounded("timeout", fields, check, (Duration::from_millis(100), 30 * SECOND))
             .unwrap_or(USUAL_TIMEOUT),
         allows_http: web.allows_http(),
+        ca_file: fields.find("ca_file").and_then(|node| ca_file(node, check)),
         introspection,
         logout,
     };
@@ -257,6 +266,15 @@ impl Web {
         }
         Some(text.text.clone())
     }
+}
+
+/// Its content is part of the configuration: another one makes another issuer of it.
+fn ca_file(node: &Node, check: &mut Check<'_>) -> Option<PathBuf> {
+    let authorities = listen::pem(node, check, "certificate", X509::stack_from_pem)?;
+    if authorities.is_empty() {
+        check.refuse(node.span, "there is no PEM certificate in this file");
+    }
+    listen::path(node, check)
 }
 
 fn logout(node: &Node, check: &mut Check<'_>) -> Option<Logout> {

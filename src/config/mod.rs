@@ -65,7 +65,7 @@ pub use environment::Environment;
 pub use foreign::{ForeignIssuer, KeyLocation, Logout};
 pub use forward::{Case, Forward};
 pub use forwarded_jwt::{ForwardedJwt, JwtDefaults, JwtWish};
-pub use introspection::Introspection;
+pub use introspection::{ClientAuthentication, Introspection};
 pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
@@ -145,6 +145,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("upstreams.jwt", forwarded_jwt::UPSTREAM_KEYS),
         ("routes", routes::KEYS),
         ("routes.require", require::COMBINING_KEYS),
+        ("routes.binding", binding::KEYS),
         ("routes.websocket", websocket::KEYS),
         ("routes.cors", cors::KEYS),
         ("routes.limit", rate_limit::KEYS),

@@ -287,6 +287,11 @@ fn route(
         let span = draft.login.map_or(draft.span, |(_, span)| span);
         let around = logins::Around { tokens: &settled.tokens, hosts: &settled.hosts, upstream: settled.upstream };
         logins::check_route((login, span), &around, context, check);
+        let own = draft.fields.entry(binding::KEY).map(|entry| entry.value.span);
+        // Where both are inherited, the other route has the problem.
+        if let Some(demanded) = settled.binding.filter(|_| own.is_some() || draft.login.is_some()) {
+            binding::refuse_login(demanded.binding, own.unwrap_or(span), check);
+        }
     }
     if settled.live_permissions && !settled.public {
         live::refuse_without_directory(draft, &settled.tokens, context.issuers, check);
@@ -325,7 +330,8 @@ fn route(
         close_at_expiry: settled.close_at_expiry,
         resource_metadata: settled.resource_metadata,
         login: settled.login,
-        binding: settled.binding,
+        binding: settled.binding.map(|demanded| demanded.binding),
+        dpop_nonce: settled.binding.is_some_and(|demanded| demanded.nonce),
         cors,
         limits: settled.limits,
         line: draft.span.line,

@@ -8,8 +8,17 @@ use std::sync::Arc;
 use super::problem::Span;
 
 /// Keys whose literal values are never shown.
-pub(super) const SECRET_KEYS: [&str; 8] =
-    ["master_key", "client_secret", "secret", "password", "password_hash", "token_secret", "authorization", "api-key"];
+pub(super) const SECRET_KEYS: [&str; 9] = [
+    "master_key",
+    "private_key",
+    "client_secret",
+    "secret",
+    "password",
+    "password_hash",
+    "token_secret",
+    "authorization",
+    "api-key",
+];
 
 const MASK: &str = "••••";
 
@@ -193,6 +202,7 @@ mod tests {
         assert_eq!(shown("e: { client_secret: hunter2, name: x }"), "e: { client_secret: ••••, name: x }");
         assert_eq!(shown("password_hash: $argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"), "password_hash: ••••");
         assert_eq!(shown("password: hunter,2}"), "password: ••••");
+        assert_eq!(shown("i: { private_key: \"hunter2\" }"), "i: { private_key: \"••••\" }");
         assert_eq!(shown("store: postgres://gate:hunter2@db/gate"), "store: postgres://gate:••••@db/gate");
         assert_eq!(shown("store: postgres://gate:a@b/c@db/gate"), "store: postgres://gate:••••@db/gate");
         assert_eq!(shown("servers: [gate:hunt,er2@10.0.0.1:80]"), "servers: [gate:••••@10.0.0.1:80]");

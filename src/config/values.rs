@@ -192,6 +192,8 @@ pub struct Route {
     pub login: Option<LoginIndex>,
     /// What tokens must be bound to; `None`: to nothing.
     pub binding: Option<Binding>,
+    /// DPoP proofs must have a nonce of ours.
+    pub dpop_nonce: bool,
     /// Pages of other origins that may call it.
     pub cors: Option<Cors>,
     /// How often it may be called, and by whom.

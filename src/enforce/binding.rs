@@ -4,6 +4,7 @@
 //! Owns what a request must show for such a token, and what routes may demand. What a proof must say is `jose::dpop`'s
 //! business; where the certificate of a connection comes from, `gateway`'s.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use moka::sync::Cache;
 use serde_json::{Map, Value};
 
 use super::certificate::Certificate;
-use super::{Denial, Presented, Request, TokenFault, Unknown, VerifiedToken};
+use super::{Denial, Guard, Presented, Request, TokenFault, Unknown, VerifiedToken};
 use crate::clock::UnixSeconds;
-use crate::jose::dpop::{self, BoundToken, Expected, HttpUri, Origin, Proof, ProofFault};
+use crate::jose::dpop::{self, BoundToken, Expected, HttpUri, Nonces, Origin, Proof, ProofFault};
 use crate::secret::equal;
 
 /// The field that carries a proof.
@@ -52,8 +53,10 @@ pub enum Demand {
 pub struct Sender<'a> {
     /// The host, where the route names its hosts; the public URL's counts elsewhere (rule H4).
     pub host: Option<&'a str>,
-    /// The canonical path.
+    /// The canonical path; empty where nobody knows it.
     pub path: &'a str,
+    /// The whole URL, from somebody who knows it better than host and path say.
+    pub url: Option<&'a str>,
     pub certificate: Certificate<'a>,
 }
 
@@ -69,9 +72,11 @@ pub trait ProofMemory: Send + Sync {
 
 /// What proofs are checked with.
 pub struct Possession {
-    /// Scheme, host and port under which clients know us.
-    public: Origin,
+    /// Scheme, host and port under which clients know us; `None` if nobody said them.
+    public: Option<Origin>,
     memory: Arc<dyn ProofMemory>,
+    /// Of those routes that want some.
+    nonces: Nonces,
     /// Proofs that were used here need not be asked for anywhere else.
     used: Cache<String, ()>,
 }
@@ -128,27 +133,33 @@ impl Scheme {
 }
 
 impl Possession {
-    /// `None` if `public_url` is no URL.
-    pub fn new(public_url: &str, memory: Arc<dyn ProofMemory>) -> Option<Self> {
+    /// What the same key gives as nonces, every node takes. Without a `public_url`, a request has to say its own.
+    pub fn new(public_url: Option<&str>, memory: Arc<dyn ProofMemory>, nonces: Nonces) -> Self {
         let kept_for = Duration::from_secs(2 * dpop::LIVES_FOR.unsigned_abs());
         let used = Cache::builder().max_capacity(REMEMBERED).time_to_live(kept_for).build();
-        Some(Self { public: HttpUri::parse(public_url)?.origin, memory, used })
+        Self { public: public_url.and_then(HttpUri::parse).map(|url| url.origin), memory, nonces, used }
+    }
+
+    /// What the next proof for a route that wants one has to bring (RFC 9449 9).
+    pub(super) fn nonce(&self, now: UnixSeconds) -> String {
+        self.nonces.current(now)
     }
 
     /// Whether the request comes from whom the token is bound to, and the route is content with that.
     ///
     /// # Errors
-    /// [`Denial::InvalidToken`] or [`Denial::InvalidProof`]; `Undecidable` when nobody can say whether a proof is new.
+    /// [`Denial::InvalidToken`] or [`Denial::InvalidProof`]; `Undecidable` when nobody can say whether a proof is new, or
+    /// which URL it should be for.
     pub(super) async fn check(
         &self,
-        demand: Demand,
+        guard: &Guard,
         (request, now): (&Request<'_>, UnixSeconds),
         (scheme, text): (Scheme, &[u8]),
         token: &VerifiedToken,
     ) -> Result<(), Denial> {
         let binding = token.binding.as_deref();
         check_presented(binding, scheme)?;
-        if !demand.is_met_by(binding) {
+        if !guard.demand.is_met_by(binding) {
             return Err(Denial::InvalidToken(TokenFault::NotBound));
         }
         let Some(binding) = binding else { return Ok(()) };
@@ -157,25 +168,38 @@ impl Possession {
         }
         match &binding.key {
             Some(thumbprint) => {
-                let proof = self.verify(request, BoundToken { text, thumbprint }, now);
+                let target = self.target(&request.sender).ok_or(Denial::Undecidable("binding_unchecked"))?;
+                let proof = self.verify((guard, request), &target, BoundToken { text, thumbprint }, now);
                 self.spend(&proof.map_err(Denial::InvalidProof)?, now).await
             }
             None => Ok(()),
         }
     }
 
-    fn verify(&self, request: &Request<'_>, token: BoundToken<'_>, now: UnixSeconds) -> Result<Proof, ProofFault> {
+    /// What a proof of this sender has to be for; `None` when nobody knows.
+    fn target<'s>(&self, sender: &Sender<'s>) -> Option<Target<'s>> {
+        if let Some(url) = sender.url.and_then(HttpUri::parse) {
+            return Some(Target { origin: url.origin, path: crate::route::canonical(url.path).ok()? });
+        }
+        let public = self.public.as_ref().filter(|_| !sender.path.is_empty())?;
+        let origin = sender.host.map_or_else(|| public.clone(), |host| public.at_host(host));
+        Some(Target { origin, path: Cow::Borrowed(sender.path) })
+    }
+
+    fn verify(
+        &self,
+        (guard, request): (&Guard, &Request<'_>),
+        target: &Target<'_>,
+        token: BoundToken<'_>,
+        now: UnixSeconds,
+    ) -> Result<Proof, ProofFault> {
         let proof = dpop::only(request.headers.get_all(DPOP).iter().map(AsRef::as_ref))?;
-        let sender = &request.sender;
-        let is_here = |origin: &Origin| match sender.host {
-            Some(host) => *origin == self.public.at_host(host),
-            None => *origin == self.public,
-        };
         let is_target = |named: &HttpUri<'_>| {
-            is_here(&named.origin) && crate::route::canonical(named.path).is_ok_and(|path| path == sender.path)
+            named.origin == target.origin && crate::route::canonical(named.path).is_ok_and(|path| path == target.path)
         };
+        let nonces = guard.dpop_nonce.then_some(&self.nonces);
         let (method, token) = (request.method.as_str(), Some(token));
-        dpop::verify(proof, &Expected { method, is_target: &is_target, token, nonces: None, now })
+        dpop::verify(proof, &Expected { method, is_target: &is_target, token, nonces, now })
     }
 
     /// A proof is used once, on whichever node (rule H3).
@@ -190,6 +214,17 @@ impl Possession {
         self.used.insert(proof.id.clone(), ());
         if is_first { Ok(()) } else { Err(REPLAYED) }
     }
+}
+
+/// The URL of a request, with its path in its one spelling.
+struct Target<'a> {
+    origin: Origin,
+    path: Cow<'a, str>,
+}
+
+/// The algorithms that a proof may be signed with, for documents (RFC 9728 2).
+pub fn proof_algorithms() -> impl Iterator<Item = &'static str> {
+    dpop::algorithms()
 }
 
 /// RFC 9449 7.1, 7.2: tokens that are bound to a key come as `DPoP`, all others do not. What a token is bound to beyond

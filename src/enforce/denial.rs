@@ -129,6 +129,8 @@ impl Denial {
             Self::BadRequest(_) => Some("invalid_request"),
             Self::NoToken | Self::Undecidable(_) => None,
             Self::InvalidToken(_) => Some("invalid_token"),
+            // RFC 9449 9
+            Self::InvalidProof(ProofFault::WrongNonce) => Some("use_dpop_nonce"),
             Self::InvalidProof(_) => Some("invalid_dpop_proof"),
             Self::InsufficientScope { .. } => Some("insufficient_scope"),
             Self::InsufficientAuthentication { .. } => Some("insufficient_user_authentication"),
@@ -205,6 +207,7 @@ impl Denial {
             Self::InvalidProof(ProofFault::TooOld | ProofFault::FromFuture) => {
                 "The DPoP proof was not made just now; compare the clocks"
             }
+            Self::InvalidProof(ProofFault::WrongNonce) => "The DPoP proof must have the nonce of the DPoP-Nonce field",
             Self::InvalidProof(_) => "The DPoP proof is missing or not for this request",
             Self::InsufficientScope { .. } => "The access token does not permit this request",
             Self::InsufficientAuthentication { wanted, .. } if wanted.acr_values.is_empty() => {

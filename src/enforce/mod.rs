@@ -10,6 +10,7 @@ mod certificate;
 mod denial;
 mod forwarded;
 mod identity;
+mod key_report;
 mod known;
 mod live;
 mod permit;
@@ -27,13 +28,14 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 
 pub use bearer::{Ambiguity, Presented};
-pub use binding::{Binding, Demand, Possession, ProofMemory, Scheme, Sender};
+pub use binding::{Binding, Demand, Possession, ProofMemory, Scheme, Sender, proof_algorithms};
 pub use cache::TokenCache;
 pub use certificate::Certificate;
 pub use denial::{Denial, Hints, TokenFault};
 use forwarded::Minted;
 pub use forwarded::{Destination, Minter, Signer};
 pub use identity::Identity;
+pub use key_report::{KeyFetching, KeyReport};
 use known::{INACTIVE, Known};
 pub use known::{Introspected, Introspection, TokensAsked};
 use live::Live;
@@ -109,6 +111,11 @@ pub trait Issuer: Send + Sync {
     fn age_of_keys(&self) -> Option<(&str, Duration)> {
         None
     }
+
+    /// What operators are told of its keys; `None` if they are ours.
+    fn key_report(&self) -> Option<KeyReport> {
+        None
+    }
 }
 
 /// What makes a token believable.
@@ -129,6 +136,8 @@ pub struct Guard {
     pub observes: bool,
     /// Whether tokens must be bound to whoever sends them.
     pub demand: Demand,
+    /// Whether proofs must bring a nonce of ours.
+    pub dpop_nonce: bool,
     /// Whether permissions count as they are granted now, and not as the token has them.
     pub live_permissions: bool,
 }
@@ -212,7 +221,11 @@ impl Enforcer {
             Err(refusal) if guard.observes => Ok(Permit::observed(refusal)),
             Err(refusal) => {
                 let scheme = Scheme::of_refusal(guard.demand, request.headers, &refusal.denial);
-                Err(refusal.told_in(scheme).of_request(guard, &request))
+                let refusal = refusal.told_in(scheme).of_request(guard, &request);
+                match self.possession.as_ref().filter(|_| guard.dpop_nonce) {
+                    Some(possession) => Err(refusal.with_nonce(possession.nonce(self.clock.now()))),
+                    None => Err(refusal),
+                }
             }
         }
     }
@@ -282,7 +295,7 @@ impl Enforcer {
         token: &VerifiedToken,
     ) -> Result<(), Denial> {
         let possession = self.possession.as_ref().ok_or(Denial::Undecidable("binding_unchecked"))?;
-        possession.check(guard.demand, (request, self.clock.now()), presented, token).await
+        possession.check(guard, (request, self.clock.now()), presented, token).await
     }
 
     /// Finds out about a token that was not seen before, or not lately. What kind of token it is shows in its form, and is
@@ -439,6 +452,11 @@ impl Enforcer {
     /// What metrics call each issuer whose keys are fetched, and how old these are.
     pub fn ages_of_keys(&self) -> impl Iterator<Item = (&str, Duration)> {
         self.issuers.iter().filter_map(|issuer| issuer.age_of_keys())
+    }
+
+    /// What is known of the keys of others, in the order of the issuers.
+    pub fn key_reports(&self) -> impl Iterator<Item = KeyReport> {
+        self.issuers.iter().filter_map(|issuer| issuer.key_report())
     }
 
     /// The token cache in numbers, since the start.

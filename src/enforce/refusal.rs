@@ -18,11 +18,13 @@ pub struct Refusal {
     /// What to ask a token for, where another one would help.
     scope: String,
     scheme: Scheme,
+    /// What the next proof has to bring.
+    nonce: Option<Box<str>>,
 }
 
 impl Refusal {
     pub(super) fn of_token(denial: Denial, token: Arc<VerifiedToken>, cache_hit: bool) -> Self {
-        Self { denial, token: Some(token), cache_hit, rule: None, scope: String::new(), scheme: Scheme::Bearer }
+        Self { token: Some(token), cache_hit, ..Self::from(denial) }
     }
 
     /// The same refusal, made by `rule` of the route's policy.
@@ -33,6 +35,17 @@ impl Refusal {
     /// The same refusal, told in the words of a scheme.
     pub(super) fn told_in(self, scheme: Scheme) -> Self {
         Self { scheme, ..self }
+    }
+
+    /// The same refusal, with the nonce that a proof needs on this route, if a proof could help.
+    pub(super) fn with_nonce(self, nonce: String) -> Self {
+        let nonce = (self.denial.status() == 401).then(|| nonce.into());
+        Self { nonce, ..self }
+    }
+
+    /// The value of `DPoP-Nonce` (RFC 9449 9), where proofs need one.
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
     }
 
     /// The same refusal, with what a token for this request has to be asked for with (RFC 6750 3).
@@ -71,6 +84,7 @@ impl Refusal {
 
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
-        Self { denial, token: None, cache_hit: false, rule: None, scope: String::new(), scheme: Scheme::Bearer }
+        let (scope, scheme) = (String::new(), Scheme::Bearer);
+        Self { denial, token: None, cache_hit: false, rule: None, scope, scheme, nonce: None }
     }
 }

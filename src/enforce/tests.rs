@@ -57,7 +57,14 @@ fn enforcer(issuers: &[&Arc<Switchable>]) -> (Enforcer, Clock) {
 fn guard(rule: &str, issuers: &[usize]) -> Guard {
     let policy = Policy::compile(&RuleSet::every_method(parse_rule(rule).unwrap())).unwrap();
     let accepts = issuers.iter().map(|&issuer| Accepted { issuer, audience: Box::default() });
-    Guard { policy, accepts: accepts.collect(), observes: false, live_permissions: false, demand: Demand::Nothing }
+    Guard {
+        policy,
+        accepts: accepts.collect(),
+        observes: false,
+        live_permissions: false,
+        demand: Demand::Nothing,
+        dpop_nonce: false,
+    }
 }
 
 async fn outcome(enforcer: &Enforcer, guard: &Guard, token: &str) -> Result<(), (u16, &'static str)> {

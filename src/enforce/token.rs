@@ -105,7 +105,8 @@ impl VerifiedToken {
         }
         let facts = &self.facts;
         let bearings = match self.is_foreign {
-            true => Bearings::of_foreign_claims(&facts.issuer, facts.client_id.as_deref(), &facts.claims),
+            true => Bearings::of_foreign_claims(&facts.issuer, facts.client_id.as_deref(), &facts.claims)
+                .signed_with(&self.key_id),
             false => Bearings::of_claims(&facts.claims),
         };
         if revocations.concern(&bearings) {

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 
 use super::upstream::ServerStatus;
 use super::{Census, Current, Endpoints, Upstream};
+use crate::enforce::KeyReport;
 use crate::metrics::Metrics;
 
 /// What the admin listener tells of.
@@ -180,9 +181,24 @@ impl Admin {
             "store": if self.store_is_up() { "up" } else { "down" },
             "connections": self.census.open(),
             "token_cache": { "hits": counts.hits, "misses": counts.misses, "evictions": counts.evictions, "tokens": counts.tokens },
+            "key_sets": gateway.enforcer.key_reports().map(key_set).collect::<Vec<_>>(),
             "upstreams": upstreams,
         })
     }
+}
+
+/// Of somebody else's issuer.
+fn key_set(report: KeyReport) -> Value {
+    let mut document = json!({ "issuer": report.issuer, "state": report.state(), "kids": report.kids });
+    if let Some(fetching) = report.fetching {
+        document["fetched_seconds_ago"] = fetching.fetched.map(|ago| ago.as_secs()).into();
+        document["next_fetch_in_seconds"] = fetching.next.map(|wait| wait.as_secs()).into();
+        document["last_error"] = fetching
+            .last_error
+            .map(|(ago, problem)| json!({ "seconds_ago": ago.as_secs(), "problem": problem }))
+            .into();
+    }
+    document
 }
 
 fn described(server: &ServerStatus<'_>) -> Value {

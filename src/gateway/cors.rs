@@ -16,7 +16,8 @@ use crate::config::{self, Origins};
 pub const ORIGIN_REFUSED: Problem = Problem::new(403, "origin_refused", "Pages of this origin may not call this route");
 
 /// What a script has to see to understand a refusal.
-const EXPOSED: [&str; 5] = ["www-authenticate", "retry-after", "ratelimit", "ratelimit-policy", "x-request-id"];
+const EXPOSED: [&str; 6] =
+    ["www-authenticate", "dpop-nonce", "retry-after", "ratelimit", "ratelimit-policy", "x-request-id"];
 
 /// Fields of the kind that an upstream may send too.
 const OWN: [HeaderName; 6] = [

@@ -13,7 +13,7 @@ use pingora::proxy::Session;
 use super::authority::without_port;
 use super::respond::{Problem, REQUEST_ID};
 use super::{Gateway, Route};
-use crate::browsers::{Arrival, Begun, Entrance, Found, Live, is_navigation, is_own_cookie, is_same_origin};
+use crate::browsers::{Arrival, Begun, Demands, Entrance, Found, Live, is_navigation, is_own_cookie, is_same_origin};
 use crate::enforce::{Denial, Permit, Refusal, Request, TokenFault};
 
 /// Seconds after a login within which nobody is led to another one: it would end the same way.
@@ -26,14 +26,30 @@ const CROSS_SITE: Problem = Problem::new(
     "A request that is made with a session and changes something must come from a page of this origin",
 );
 
+const LOGGED_IN_AGAIN: &str = "You have logged in again, and this page still asks for a login that is stronger or more recent: \
+                               whoever you logged in with does not confirm one. Ask those who run this site, or sign out \
+                               and log in in another way";
+
 /// What becomes of a request.
 pub(super) enum Outcome {
     Permit(Permit),
     /// With what a session holds.
     PermitSession(Permit),
-    Lead(Begun),
+    /// To a login, for this reason.
+    Lead(Begun, Refusal),
     Deny(Refusal),
+    /// A login that was asked to be what the route wants, just now, and is not.
+    DenyAgain(Refusal),
     Refuse(Problem),
+}
+
+impl From<Result<Permit, Refusal>> for Outcome {
+    fn from(checked: Result<Permit, Refusal>) -> Self {
+        match checked {
+            Ok(permit) => Self::Permit(permit),
+            Err(refusal) => Self::Deny(refusal),
+        }
+    }
 }
 
 impl Outcome {
@@ -41,8 +57,8 @@ impl Outcome {
     pub(super) fn verdict(&self) -> Option<Result<&Permit, &Refusal>> {
         match self {
             Self::Permit(permit) | Self::PermitSession(permit) => Some(Ok(permit)),
-            Self::Deny(refusal) => Some(Err(refusal)),
-            Self::Lead(_) | Self::Refuse(_) => None,
+            Self::Deny(refusal) | Self::DenyAgain(refusal) => Some(Err(refusal)),
+            Self::Lead(..) | Self::Refuse(_) => None,
         }
     }
 }
@@ -64,16 +80,13 @@ impl Gateway {
         let Visit { request, .. } = visit;
         // A client's own credential always counts before a cookie.
         if request.headers.contains_key(AUTHORIZATION) || route.guard.policy.is_public(request.method) {
-            return match self.enforcer.check(&route.guard, request).await {
-                Ok(permit) => Outcome::Permit(permit),
-                Err(refusal) => Outcome::Deny(refusal),
-            };
+            return self.enforcer.check(&route.guard, request).await.into();
         }
         match self.browsers.find(&entrance.login, request.headers).await {
             Found::Session(live) => self.receive_session(route, entrance, (visit, &live)).await,
             Found::Nobody => match self.enforcer.check(&route.guard, request).await {
                 Ok(permit) => Outcome::Permit(permit),
-                Err(refusal) => self.lead(entrance, visit, refusal).await,
+                Err(refusal) => self.lead(entrance, visit, (refusal, None)).await,
             },
             Found::Unavailable => undecidable("session_unavailable"),
         }
@@ -98,12 +111,27 @@ impl Gateway {
             self.browsers.end(live).await;
             return match self.browsers.age(live) < SETTLED_AFTER {
                 true => Outcome::Deny(refusal),
-                false => self.lead(entrance, visit, refusal).await,
+                false => self.lead(entrance, visit, (refusal, None)).await,
             };
         }
         match refusal.denial.is_expired() {
             true => self.receive_late(route, entrance, (visit, live), refusal).await,
-            false => Outcome::Deny(refusal),
+            false => self.step_up(entrance, (visit, live), refusal).await,
+        }
+    }
+
+    /// A person whose login does not suffice is led to another one that is asked to (RFC 9470), and not a second time if it
+    /// does not help. A program is told, as ever, what it needs.
+    async fn step_up(&self, entrance: &Entrance, (visit, live): (Visit<'_>, &Arc<Live>), refusal: Refusal) -> Outcome {
+        let Denial::InsufficientAuthentication { wanted, .. } = &refusal.denial else { return Outcome::Deny(refusal) };
+        let demands = Demands::new(&wanted.acr_values, wanted.max_age);
+        let is_person = is_navigation(visit.request.method, visit.request.headers);
+        match demands.filter(|_| is_person) {
+            None => Outcome::Deny(refusal),
+            Some(demands) if live.was_asked_for(&demands) && self.browsers.age(live) < SETTLED_AFTER => {
+                Outcome::DenyAgain(refusal)
+            }
+            Some(demands) => self.lead(entrance, visit, (refusal, Some(&demands))).await,
         }
     }
 
@@ -119,9 +147,9 @@ impl Gateway {
         match self.browsers.renewed(&entrance.login, live).await {
             Found::Session(newer) => match self.check_as(route, request, newer.bearer()).await {
                 Ok(permit) => Outcome::PermitSession(permit),
-                Err(refusal) => Outcome::Deny(refusal),
+                Err(refusal) => self.step_up(entrance, (visit, &newer), refusal).await,
             },
-            Found::Nobody => self.lead(entrance, visit, refusal).await,
+            Found::Nobody => self.lead(entrance, visit, (refusal, None)).await,
             Found::Unavailable => undecidable("session_unavailable"),
         }
     }
@@ -133,8 +161,13 @@ impl Gateway {
         self.enforcer.check(&route.guard, Request { headers: &headers, ..request }).await
     }
 
-    /// A person is led to a login; a program is told that it needs a token.
-    async fn lead(&self, entrance: &Entrance, visit: Visit<'_>, refusal: Refusal) -> Outcome {
+    /// A person is led to a login, which may have to be more than any; a program is told that it needs a token.
+    async fn lead(
+        &self,
+        entrance: &Entrance,
+        visit: Visit<'_>,
+        (refusal, demands): (Refusal, Option<&Demands>),
+    ) -> Outcome {
         let Visit { request, .. } = visit;
         if !is_navigation(request.method, request.headers) {
             return Outcome::Deny(refusal);
@@ -149,9 +182,10 @@ impl Gateway {
             path: visit.path,
             query: query.as_deref().filter(|query| !query.is_empty()),
             headers: request.headers,
+            demands,
         };
         match self.browsers.begin(entrance, arrival).await {
-            Ok(begun) => Outcome::Lead(begun),
+            Ok(begun) => Outcome::Lead(begun, refusal),
             Err(_) => undecidable("login_unavailable"),
         }
     }
@@ -159,6 +193,11 @@ impl Gateway {
 
 fn undecidable(what: &'static str) -> Outcome {
     Outcome::Deny(Denial::Undecidable(what).into())
+}
+
+/// The page for somebody who logged in again in vain.
+pub(super) fn insufficient(refusal: &Refusal) -> Problem {
+    Problem { detail: LOGGED_IN_AGAIN, ..Problem::refused(refusal, None) }
 }
 
 /// Sends the browser to a login.

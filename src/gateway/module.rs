@@ -24,6 +24,7 @@ use super::proxy::problem_of;
 use super::respond::{self, Problem};
 use crate::config::Forward;
 use crate::library::{Enforcer, Guard, Permit, Refusal, Request};
+use crate::route;
 
 /// A module for Pingora's proxies that lets nothing pass without a permit.
 ///
@@ -102,6 +103,7 @@ impl From<&Refusal> for Problem {
         Self {
             error: refusal.error(),
             challenge: refusal.challenge().map(Into::into),
+            fields: respond::nonce(refusal.dpop_nonce()).into_iter().collect(),
             ..Self::new(refusal.status().as_u16(), refusal.code(), refusal.description())
         }
     }
@@ -146,7 +148,10 @@ impl Door {
         }
         let request = Request::new(&header.method, &header.headers).with_query(header.uri.query());
         match &self.guard {
-            Some(guard) => self.enforcer.check(guard, request).await,
+            Some(guard) => {
+                let path = route::canonical(header.uri.path()).unwrap_or_default();
+                self.enforcer.check(guard, request.at(&path)).await
+            }
             None => self.enforcer.check_route(host(header)?, header.uri.path(), request).await,
         }
     }

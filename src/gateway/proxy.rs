@@ -29,12 +29,11 @@ use super::resources;
 use super::respond::{self, Problem};
 use super::sender::{self, sender};
 use super::trace::Trace;
-use super::tunnel;
 use super::upgrade::Hold;
 use super::upstream::Upstream;
-use super::{Current, Gateway, Overload, RequestLimits, Route, attempt, cors, exchange, overload, verify};
+use super::{Current, Gateway, Overload, RequestLimits, Route, attempt, cors, exchange, overload, tunnel, verify};
 use crate::browsers::Begun;
-use crate::enforce::{Denial, Permit, Request};
+use crate::enforce::{Permit, Request};
 use crate::route;
 use crate::telemetry::{DecisionLine, TraceId};
 
@@ -93,7 +92,7 @@ impl ProxyHttp for Proxy {
                 return Ok(true);
             }
             Ok(Ok(Next::Lead(begun))) => {
-                ctx.refused = Some(Denial::NoToken.code());
+                ctx.refused = ctx.refusal.as_ref().map(|refusal| refusal.denial.code());
                 login::redirect(session, &begun, ctx.request_id.as_str()).await?;
                 return Ok(true);
             }
@@ -348,10 +347,7 @@ impl Proxy {
         ctx.counting.before(route, &asker, ctx.started)?;
         let began = ctx.trace.as_ref().map(|_| Instant::now());
         let outcome = match &route.login {
-            None => match ctx.gateway.enforcer.check(&route.guard, request).await {
-                Ok(permit) => Outcome::Permit(permit),
-                Err(refusal) => Outcome::Deny(refusal),
-            },
+            None => ctx.gateway.enforcer.check(&route.guard, request).await.into(),
             Some(entrance) => {
                 let is_through_proxy = peer_address(session).is_some_and(|peer| ctx.gateway.trusts(peer));
                 let visit = Visit { request, authority, path: &path, is_through_proxy };
@@ -367,11 +363,15 @@ impl Proxy {
                 ctx.by_session = true;
                 permit
             }
-            Outcome::Lead(begun) => return Ok(Next::Lead(begun)),
+            Outcome::Lead(begun, refusal) => {
+                ctx.refusal = Some(refusal);
+                return Ok(Next::Lead(begun));
+            }
             Outcome::Deny(refusal) => {
                 let place = resources::metadata_url(route, &ctx.gateway.public_url, (authority, &path));
                 return Err(Problem::refused(ctx.refusal.insert(refusal), place.as_deref()));
             }
+            Outcome::DenyAgain(refusal) => return Err(login::insufficient(ctx.refusal.insert(refusal))),
             Outcome::Refuse(problem) => return Err(problem),
         };
         ctx.counting.after(route, &asker, (&permit, ctx.started))?;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::Route;
 use crate::config::{Binding, PublicUrl};
+use crate::enforce::proof_algorithms;
 use crate::route::RouteTable;
 
 /// Where the documents are, as a label.
@@ -130,6 +131,9 @@ impl Resources {
             Some(Binding::Dpop) => document["dpop_bound_access_tokens_required"] = true.into(),
             Some(Binding::Certificate) => document["tls_client_certificate_bound_access_tokens"] = true.into(),
             Some(Binding::Any) | None => {}
+        }
+        if matches!(resource.binding, Some(Binding::Dpop | Binding::Any)) {
+            document["dpop_signing_alg_values_supported"] = proof_algorithms().collect::<Vec<_>>().into();
         }
         document
     }

@@ -86,9 +86,14 @@ impl Problem {
             challenge: refusal.challenge(resource_metadata).map(Into::into),
             allow: None,
             retry_after: None,
-            fields: Vec::new(),
+            fields: nonce(refusal.nonce()).into_iter().collect(),
         }
     }
+}
+
+/// `DPoP-Nonce` (RFC 9449 9).
+pub(super) fn nonce(nonce: Option<&str>) -> Option<(HeaderName, HeaderValue)> {
+    Some((HeaderName::from_static("dpop-nonce"), HeaderValue::from_str(nonce?).ok()?))
 }
 
 impl From<Refusal> for Problem {

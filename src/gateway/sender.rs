@@ -18,7 +18,8 @@ pub fn sender<'a>(
     route: &Route,
     (host, path): (&'a str, &'a str),
 ) -> Sender<'a> {
-    Sender { host: route.names_hosts.then_some(host), path, certificate: certificate(gateway, session) }
+    let certificate = certificate(gateway, session);
+    Sender { host: route.names_hosts.then_some(host), path, url: None, certificate }
 }
 
 /// The certificate that the client showed to us; behind a trusted proxy that tells of certificates, the one that it was

@@ -104,6 +104,15 @@ impl Metadata {
         Some(list.iter().filter_map(Value::as_str).collect())
     }
 
+    /// Whether an endpoint says that it takes a client's secret in the form and not in the header. One that says nothing does
+    /// as the token endpoint (RFC 8414 2).
+    pub(super) fn takes_post_only(&self, endpoint: &str) -> bool {
+        let of = |endpoint: &str| self.list(&format!("{endpoint}_auth_methods_supported"));
+        of(endpoint)
+            .or_else(|| of("token_endpoint"))
+            .is_some_and(|methods| methods.contains(&"client_secret_post") && !methods.contains(&"client_secret_basic"))
+    }
+
     /// Whether `name` is there and true.
     pub(super) fn says(&self, name: &str) -> bool {
         self.members.get(name).and_then(Value::as_bool).unwrap_or(false)

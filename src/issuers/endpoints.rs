@@ -96,7 +96,7 @@ pub struct OperatorEndpoint {
     pub tenant_of: TenantOf,
 }
 
-/// One of `jti`, `sid`, `sub` and `client_id` of an issuer.
+/// One of `jti`, `sid`, `sub` and `client_id` of an issuer, or the `kid` of one that is not ours.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
@@ -105,6 +105,7 @@ struct Asked {
     sid: Option<String>,
     sub: Option<String>,
     client_id: Option<String>,
+    kid: Option<String>,
     expires_at: Option<UnixSeconds>,
 }
 
@@ -152,13 +153,14 @@ impl OperatorEndpoint {
         if !key.allows(request.method().as_str(), request.uri().path()) {
             return Err(Refused::Unauthorized);
         }
-        let malformed = "JSON with issuer and one of jti, sid, sub and client_id is needed";
+        let malformed = "JSON with issuer and one of jti, sid, sub, client_id and kid is needed";
         let asked: Asked = serde_json::from_slice(request.body()).map_err(|_| Refused::Because(malformed))?;
         let given = [
             (ForeignMark::Token, &asked.jti),
             (ForeignMark::Session, &asked.sid),
             (ForeignMark::Subject, &asked.sub),
             (ForeignMark::Client, &asked.client_id),
+            (ForeignMark::Key, &asked.kid),
         ];
         let mut given = given.into_iter().filter_map(|(mark, id)| Some((mark, id.as_deref()?)));
         let (Some((mark, id)), None) = (given.next(), given.next()) else { return Err(Refused::Because(malformed)) };
@@ -188,6 +190,7 @@ impl OperatorEndpoint {
                 return Ok(self.directory.revoke_user(user.id).await?);
             }
             ForeignMark::Client => Revoked::Client { tenant_id, client_id: id.to_owned() },
+            ForeignMark::Key => return Err(Refused::Because("keys of our own are replaced by: faregate key rotate")),
         };
         Ok(self.directory.revoke(revoked).await?)
     }

@@ -3,11 +3,12 @@
 //! Owns the limits of one request. When to ask and what the answer means is the business of those who ask.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::{Certificate, Client, RequestBuilder, Response, redirect};
 
 use crate::secret::Secret;
 
@@ -15,9 +16,18 @@ use crate::secret::Secret;
 const MOST_BYTES: usize = 256 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A client for all issuers; clones share its connections.
+/// A client for all issuers whose certificates the same authorities sign; clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Fetcher(Client);
+
+/// Why nobody can be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum FetcherError {
+    #[error("the system's certificates cannot be used: {0}")]
+    System(#[source] reqwest::Error),
+    #[error("the certificates in {0} cannot be read")]
+    Authorities(String, #[source] Option<std::io::Error>),
+}
 
 /// What an issuer's server answered with 200.
 #[derive(Debug)]
@@ -65,17 +75,32 @@ impl FetchError {
 }
 
 impl Fetcher {
+    /// One that believes the authorities that the system believes.
+    ///
     /// # Errors
     /// When the system's certificates cannot be used.
-    pub fn new() -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
+    pub fn new() -> Result<Self, FetcherError> {
+        Self::believing(None)
+    }
+
+    /// One that believes the authorities in a PEM file, as it is now, and no others; without a file, those of the system.
+    ///
+    /// # Errors
+    /// When the file, or the system's certificates, cannot be used.
+    pub fn believing(authorities: Option<&Path>) -> Result<Self, FetcherError> {
+        let mut client = Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(Duration::from_secs(30))
             .user_agent(concat!("faregate/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .build()?;
-        Ok(Self(client))
+            .no_proxy();
+        if let Some(path) = authorities {
+            let of_file = |source| FetcherError::Authorities(path.display().to_string(), source);
+            let pem = std::fs::read(path).map_err(|error| of_file(Some(error)))?;
+            let authorities = Certificate::from_pem_bundle(&pem).map_err(|_| of_file(None))?;
+            client = client.tls_certs_only(authorities);
+        }
+        client.build().map(Self).map_err(FetcherError::System)
     }
 
     /// What `url` answers to a form, within the time of whoever asks.
@@ -83,11 +108,19 @@ impl Fetcher {
         &self,
         url: &str,
         form: &[(&str, &str)],
-        credentials: &Credentials,
+        credentials: Option<&Credentials>,
     ) -> Result<Document, FetchError> {
-        let Credentials { client_id, client_secret } = credentials;
-        let request = self.0.post(url).header(http::header::ACCEPT, "application/json");
-        read(request.basic_auth(client_id, Some(client_secret.expose())).form(form)).await
+        read(self.post(url, form, credentials)).await
+    }
+
+    fn post(&self, url: &str, form: &[(&str, &str)], credentials: Option<&Credentials>) -> RequestBuilder {
+        let request = self.0.post(url).header(http::header::ACCEPT, "application/json").form(form);
+        match credentials {
+            Some(Credentials { client_id, client_secret }) => {
+                request.basic_auth(client_id, Some(client_secret.expose()))
+            }
+            None => request,
+        }
     }
 
     /// Status and text of what `url` answers to a form, within the time of whoever asks. A refusal has a text too.
@@ -97,14 +130,7 @@ impl Fetcher {
         form: &[(&str, &str)],
         credentials: Option<&Credentials>,
     ) -> Result<(u16, String), FetchError> {
-        let request = self.0.post(url).header(http::header::ACCEPT, "application/json").form(form);
-        let request = match credentials {
-            Some(Credentials { client_id, client_secret }) => {
-                request.basic_auth(client_id, Some(client_secret.expose()))
-            }
-            None => request,
-        };
-        let mut answer = request.send().await.map_err(|error| unreachable(&error))?;
+        let mut answer = self.post(url, form, credentials).send().await.map_err(|error| unreachable(&error))?;
         let status = answer.status();
         if status.is_redirection() {
             return Err(FetchError::Redirect);

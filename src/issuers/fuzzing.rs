@@ -10,6 +10,7 @@ use super::introspection::Introspector;
 use super::{Fetcher, Outbound};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{self, Environment, IssuerKind};
+use crate::entropy::Entropy;
 use crate::fuzzing::text;
 use crate::metrics::Metrics;
 
@@ -27,7 +28,8 @@ static INTROSPECTOR: LazyLock<Introspector> = LazyLock::new(|| {
     });
     let foreign = foreign.expect("a foreign issuer");
     let fetcher = Fetcher::new().expect("a client");
-    let outbound = Outbound { fetcher, metrics: Arc::new(Metrics::new()), clock: Clock::fixed(NOW) };
+    let (metrics, entropy) = (Arc::new(Metrics::new()), Entropy::system());
+    let outbound = Outbound { fetcher, metrics, clock: Clock::fixed(NOW), entropy };
     Introspector::new("a", foreign, foreign.introspection.as_ref().expect("an endpoint"), &outbound)
 });
 

@@ -15,8 +15,9 @@ use tokio::sync::{OnceCell, Semaphore, watch};
 
 use super::Outbound;
 use super::breaker::Breaker;
+use super::client::Proof;
 use super::discovery::Place;
-use super::fetch::{Credentials, FetchError};
+use super::fetch::FetchError;
 use crate::clock::UnixSeconds;
 use crate::config;
 use crate::enforce::{Introspected, Introspection, TokensAsked, Unknown};
@@ -46,8 +47,8 @@ struct Asking {
     issuer: Box<str>,
     tokens: TokensAsked,
     place: Place,
-    endpoint: OnceCell<String>,
-    credentials: Credentials,
+    endpoint: OnceCell<Endpoint>,
+    proof: Proof,
     cache_for: UnixSeconds,
     negative_cache_for: UnixSeconds,
     stale_for: UnixSeconds,
@@ -59,6 +60,13 @@ struct Asking {
     under_way: Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>,
     calls: Semaphore,
     breaker: Breaker,
+}
+
+/// Where to ask, and how.
+struct Endpoint {
+    url: String,
+    /// It says that it takes no secret in the header, but in the form.
+    takes_post_only: bool,
 }
 
 /// The answer that a token is active.
@@ -98,8 +106,8 @@ impl Introspector {
             issuer: foreign.issuer.as_str().into(),
             tokens,
             place: Place::of(foreign, settings.timeout_for),
-            endpoint: OnceCell::new_with(settings.endpoint.clone()),
-            credentials: Credentials::new(&settings.client_id, &settings.client_secret),
+            endpoint: OnceCell::new_with(settings.endpoint.clone().map(|url| Endpoint { url, takes_post_only: false })),
+            proof: Proof::new(&settings.client_id, &settings.authentication),
             cache_for: seconds(settings.cache_for),
             negative_cache_for: seconds(settings.negative_cache_for),
             stale_for: seconds(settings.stale_for),
@@ -262,11 +270,14 @@ impl Asking {
         let Ok(_place) = self.calls.acquire().await else { return Err(FetchError::Timeout) };
         let endpoint = self.endpoint.get_or_try_init(|| async {
             let metadata = self.place.ask(&self.outbound.fetcher).await?;
-            metadata.url("introspection_endpoint").map(str::to_owned)
+            let url = metadata.url("introspection_endpoint")?.to_owned();
+            Ok::<_, FetchError>(Endpoint { url, takes_post_only: metadata.takes_post_only("introspection_endpoint") })
         });
-        let endpoint = endpoint.await?;
-        let form = [("token", token.expose().as_str()), ("token_type_hint", "access_token")];
-        let document = self.outbound.fetcher.posted(endpoint, &form, &self.credentials).await?;
+        let Endpoint { url, takes_post_only } = endpoint.await?;
+        let shown = self.proof.shown((&self.issuer, *takes_post_only), &self.outbound)?;
+        let mut form = vec![("token", token.expose().as_str()), ("token_type_hint", "access_token")];
+        form.extend(shown.fields.iter().map(|(name, value)| (*name, value.expose().as_str())));
+        let document = self.outbound.fetcher.posted(url, &form, shown.credentials).await?;
         self.read(&document.text)
     }
 

@@ -13,7 +13,7 @@ use super::Outbound;
 use super::discovery::Place;
 use super::fetch::FetchError;
 use crate::config::{self, KeyLocation};
-use crate::enforce::Unknown;
+use crate::enforce::{KeyFetching, KeyReport, Unknown};
 use crate::jose::KeySet;
 
 /// How long a request waits for keys that are being fetched.
@@ -37,6 +37,7 @@ pub(super) struct KeySource {
     timeout_for: Duration,
     outbound: Outbound,
     fetched: ArcSwapOption<Fetched>,
+    failed: ArcSwapOption<Failed>,
     progress: watch::Sender<Progress>,
     wanted: Notify,
     waiting: Semaphore,
@@ -47,10 +48,18 @@ enum Location {
     Url(String),
     /// There is nothing to ask for.
     Settled,
+    /// There are no keys at all.
+    Nowhere,
 }
 
 struct Fetched {
     keys: Arc<KeySet>,
+    at: Instant,
+}
+
+/// The last time that there was no answer.
+struct Failed {
+    problem: String,
     at: Instant,
 }
 
@@ -61,6 +70,8 @@ struct Progress {
     attempts: u64,
     is_under_way: bool,
     ended_at: Option<Instant>,
+    /// When the next one is due.
+    next_at: Option<Instant>,
     succeeded: bool,
 }
 
@@ -73,7 +84,8 @@ impl KeySource {
         let location = match &settings.keys {
             KeyLocation::Metadata(_) => Location::Metadata(Place::of(settings, settings.timeout_for)),
             KeyLocation::Url(url) => Location::Url(url.clone()),
-            KeyLocation::Known(_) | KeyLocation::Nowhere => Location::Settled,
+            KeyLocation::Known(_) => Location::Settled,
+            KeyLocation::Nowhere => Location::Nowhere,
         };
         Self {
             name: name.into(),
@@ -84,6 +96,7 @@ impl KeySource {
             timeout_for: settings.timeout_for,
             outbound,
             fetched: ArcSwapOption::new(known.map(|keys| Arc::new(Fetched { keys, at: Instant::now() }))),
+            failed: ArcSwapOption::empty(),
             progress: watch::Sender::default(),
             wanted: Notify::new(),
             waiting: Semaphore::new(MOST_WAITING),
@@ -96,10 +109,43 @@ impl KeySource {
 
     /// The issuer's name in metrics, and since when its keys are known; `None` if they are not fetched at all.
     pub(super) fn age(&self) -> Option<(&str, Duration)> {
-        if matches!(self.location, Location::Settled) {
+        if !self.is_asked() {
             return None;
         }
         self.fetched.load().as_ref().map(|fetched| (&*self.name, fetched.at.elapsed()))
+    }
+
+    /// Whether there is anybody to ask.
+    fn is_asked(&self) -> bool {
+        match self.location {
+            Location::Metadata(_) | Location::Url(_) => true,
+            Location::Settled | Location::Nowhere => false,
+        }
+    }
+
+    /// `None` for an issuer without keys.
+    pub(super) fn report(&self) -> Option<KeyReport> {
+        if matches!(self.location, Location::Nowhere) {
+            return None;
+        }
+        let fetched = self.fetched.load_full();
+        // A shared secret has a name too, and that is a digest of it.
+        let public = |keys: &KeySet| -> Vec<String> {
+            keys.keys().filter(|key| key.public_jwk().is_some()).map(|key| key.kid().to_string()).collect()
+        };
+        let mut kids = fetched.as_ref().map(|fetched| public(&fetched.keys)).unwrap_or_default();
+        kids.sort_unstable();
+        let progress = *self.progress.borrow();
+        let fetching = self.is_asked().then(|| KeyFetching {
+            fetched: fetched.map(|fetched| fetched.at.elapsed()),
+            next: progress
+                .next_at
+                .filter(|_| !progress.is_under_way)
+                .map(|at| at.saturating_duration_since(Instant::now())),
+            is_failing: progress.attempts > 0 && !progress.succeeded,
+            last_error: self.failed.load().as_ref().map(|failed| (failed.at.elapsed(), failed.problem.clone())),
+        });
+        Some(KeyReport { issuer: self.name.to_string(), kids, fetching })
     }
 
     /// Keys other than those that the caller has `seen`, after asking for them if that may be done now; `None` if there are
@@ -109,7 +155,7 @@ impl KeySource {
     /// [`Unknown`] when it cannot be said what keys there are: the issuer was asked and did not answer.
     pub(super) async fn newer(&self, seen: Option<&Arc<KeySet>>) -> Result<Option<Arc<KeySet>>, Unknown> {
         let is_known = match self.location {
-            Location::Settled => true,
+            Location::Settled | Location::Nowhere => true,
             Location::Metadata(_) | Location::Url(_) => self.asked(seen.is_none()).await,
         };
         match (self.current(), seen) {
@@ -143,7 +189,7 @@ impl KeySource {
 
     /// Asks, waits, asks again, as long as it is polled.
     pub(super) async fn follow(&self, forget: impl Fn() + Send) {
-        if matches!(self.location, Location::Settled) {
+        if !self.is_asked() {
             return;
         }
         let mut failures = 0;
@@ -168,6 +214,7 @@ impl KeySource {
                     attempts: progress.attempts + 1,
                     is_under_way: false,
                     ended_at: Some(Instant::now()),
+                    next_at: Instant::now().checked_add(wait),
                     succeeded,
                 };
             });
@@ -207,7 +254,7 @@ impl KeySource {
         let url = match &self.location {
             Location::Metadata(place) => place.ask(&self.outbound.fetcher).await?.url("jwks_uri")?.to_owned(),
             Location::Url(url) => url.clone(),
-            Location::Settled => return Err(FetchError::Malformed("it has no keys".to_owned())),
+            Location::Settled | Location::Nowhere => return Err(FetchError::Malformed("it has no keys".to_owned())),
         };
         let document = self.outbound.fetcher.document(&url, self.timeout_for).await?;
         let keys = KeySet::parse(&document.text).map_err(|error| FetchError::Malformed(error.to_string()))?;
@@ -237,6 +284,7 @@ impl KeySource {
 
     fn failed(&self, error: &FetchError, forget: &impl Fn()) {
         self.count(error.as_str());
+        self.failed.store(Some(Arc::new(Failed { problem: error.to_string(), at: Instant::now() })));
         let age = self.fetched.load().as_ref().map(|fetched| fetched.at.elapsed());
         match age {
             Some(age) if age > self.stale_for => {

@@ -4,6 +4,7 @@
 //! what it may do `policy`'s business; who may be believed at all, the configuration says.
 
 mod breaker;
+mod client;
 mod discovery;
 mod endpoints;
 mod fetch;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use endpoints::{LOGOUT, LogoutEndpoint, OperatorEndpoint, pattern_of};
-pub use fetch::{FetchError, Fetcher};
+pub use fetch::{FetchError, Fetcher, FetcherError};
 use introspection::Introspector;
 use key_source::KeySource;
 use logout::LogoutRules;
@@ -29,7 +30,8 @@ pub use sign_in::SignIn;
 
 use crate::clock::Clock;
 use crate::config;
-use crate::enforce::{Introspection, Issuer, Trusted, Unknown};
+use crate::enforce::{Introspection, Issuer, KeyReport, Trusted, Unknown};
+use crate::entropy::Entropy;
 use crate::jose::{Expectations, KeySet};
 use crate::metrics::Metrics;
 use crate::policy::ClaimNames;
@@ -40,6 +42,20 @@ pub struct Outbound {
     pub fetcher: Fetcher,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
+    pub entropy: Entropy,
+}
+
+impl Outbound {
+    /// The same for an issuer whose certificates are signed by authorities of its own, if they are.
+    ///
+    /// # Errors
+    /// When its file cannot be read any more.
+    pub fn to(&self, issuer: &config::ForeignIssuer) -> Result<Self, FetcherError> {
+        match &issuer.ca_file {
+            Some(path) => Ok(Self { fetcher: Fetcher::believing(Some(path))?, ..self.clone() }),
+            None => Ok(self.clone()),
+        }
+    }
 }
 
 /// Somebody else's issuer, as `enforce` sees it.
@@ -116,5 +132,9 @@ impl Issuer for ForeignIssuer {
 
     fn age_of_keys(&self) -> Option<(&str, Duration)> {
         self.keys.age()
+    }
+
+    fn key_report(&self) -> Option<KeyReport> {
+        self.keys.report()
     }
 }

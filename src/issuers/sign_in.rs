@@ -52,6 +52,8 @@ struct Asked {
 struct Known {
     endpoints: Arc<Endpoints>,
     token_endpoint: Arc<str>,
+    /// Where tokens are given back, if anywhere (RFC 7009).
+    revocation_endpoint: Option<Arc<str>>,
     /// The client's secret goes into the form, because the issuer takes it nowhere else.
     secret_in_form: bool,
     at: Instant,
@@ -95,8 +97,6 @@ impl SignIn {
     }
 
     fn read(&self, metadata: &Metadata) -> Result<Known, FetchError> {
-        let methods = metadata.list("token_endpoint_auth_methods_supported");
-        let takes = |method: &str| methods.as_ref().is_none_or(|methods| methods.contains(&method));
         Ok(Known {
             endpoints: Arc::new(Endpoints {
                 issuer: self.place.issuer.clone(),
@@ -105,12 +105,18 @@ impl SignIn {
                 names_itself: metadata.says("authorization_response_iss_parameter_supported"),
             }),
             token_endpoint: metadata.url("token_endpoint")?.into(),
-            secret_in_form: !takes("client_secret_basic") && takes("client_secret_post"),
+            secret_in_form: metadata.takes_post_only("token_endpoint"),
+            revocation_endpoint: metadata.url("revocation_endpoint").ok().map(Into::into),
             at: Instant::now(),
         })
     }
 
-    async fn ask(&self, known: &Known, client: &Client, form: &Form) -> Result<(u16, String), FetchError> {
+    async fn ask(
+        &self,
+        (known, url): (&Known, &str),
+        client: &Client,
+        form: &Form,
+    ) -> Result<(u16, String), FetchError> {
         let mut fields: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.expose().as_str())).collect();
         let credentials = match &client.secret {
             Some(secret) if !known.secret_in_form => Some(Credentials::new(&client.id, secret)),
@@ -123,7 +129,7 @@ impl SignIn {
                 None
             }
         };
-        let asked = self.outbound.fetcher.answered_form(&known.token_endpoint, &fields, credentials.as_ref());
+        let asked = self.outbound.fetcher.answered_form(url, &fields, credentials.as_ref());
         tokio::time::timeout(self.timeout_for, asked).await.unwrap_or(Err(FetchError::Timeout))
     }
 }
@@ -144,7 +150,8 @@ impl Issuer for SignIn {
             return Err(TokenRefusal::Unanswered);
         }
         let now = self.outbound.clock.now();
-        let outcome = self.ask(&known, client, &form).await.and_then(|(status, text)| read_answer(status, &text, now));
+        let asked = self.ask((&known, &*known.token_endpoint), client, &form).await;
+        let outcome = asked.and_then(|(status, text)| read_answer(status, &text, now));
         match outcome {
             Ok(answer) => {
                 self.breaker.succeeded();
@@ -157,6 +164,25 @@ impl Issuer for SignIn {
                 tracing::warn!(issuer.name = &*self.name, error = %error, "an issuer gives no tokens");
                 self.breaker.failed();
                 Err(TokenRefusal::Unanswered)
+            }
+        }
+    }
+
+    async fn revoke(&self, client: &Client, refresh_token: Secret<String>) {
+        let Ok(known) = self.known().await else { return };
+        let Some(url) = known.revocation_endpoint.clone() else { return };
+        let form = vec![("token", refresh_token), ("token_type_hint", Secret::new("refresh_token".to_owned()))];
+        match self.ask((&known, &*url), client, &form).await {
+            Ok((200, _)) => {}
+            Ok((status, _)) => {
+                tracing::warn!(
+                    issuer.name = &*self.name,
+                    status,
+                    "an issuer did not take back the tokens of a session"
+                );
+            }
+            Err(error) => {
+                tracing::warn!(issuer.name = &*self.name, error = %error, "the tokens of a session stay good at an issuer");
             }
         }
     }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use super::Enforcer;
 use super::guard::{Guard, Routed};
+use super::proofs::OwnProofs;
 use crate::clock::Clock;
 use crate::config::{self, Config, Forward, IssuerKind, KeyLocation};
-use crate::enforce::{self, Pseudonyms, TokenCache};
+use crate::enforce::{self, Possession, Pseudonyms, TokenCache};
 use crate::entropy::Entropy;
-use crate::issuers::{Fetcher, ForeignIssuer, Outbound};
+use crate::issuers::{Fetcher, FetcherError, ForeignIssuer, Outbound};
 use crate::jose::KeySet;
+use crate::jose::dpop::{HttpUri, Nonces};
 use crate::metrics::Metrics;
 use crate::policy::{RuleError, RuleSet, parse_rule};
 use crate::route::{Host, Pattern};
@@ -31,6 +33,7 @@ pub struct EnforcerBuilder {
     /// Pattern, method or `*`, rule.
     routes: Vec<(String, String, String)>,
     token_cache: Option<u64>,
+    public_url: Option<String>,
 }
 
 /// Somebody whose tokens are believed, for a [`EnforcerBuilder`]. Configurations can say more of one.
@@ -117,6 +120,14 @@ impl EnforcerBuilder {
         self
     }
 
+    /// Says under which URL clients know this service: `https://orders.example.com`. Tokens that are bound to a key (RFC
+    /// 9449) are good for a URL, and without this or [`Request::with_url`](super::Request::with_url) nobody can tell whether
+    /// it is the right one: they are answered 503.
+    #[must_use]
+    pub fn public_url(self, url: &str) -> Self {
+        Self { public_url: Some(url.to_owned()), ..self }
+    }
+
     /// Bytes of verified tokens that are remembered; 64 MiB unless it is called.
     #[must_use]
     pub fn token_cache(self, bytes: u64) -> Self {
@@ -155,10 +166,15 @@ impl EnforcerBuilder {
             {
                 return Err(of_route(format!("the path has no parameter {name:?}")));
             }
-            routes.push((None, parsed, Arc::new(Routed { guard, forwards_authorization: false })));
+            let routed = Routed { guard, forwards_authorization: false, names_hosts: false };
+            routes.push((None, parsed, Arc::new(routed)));
+        }
+        if let Some(url) = self.public_url.as_deref().filter(|url| HttpUri::parse(url).is_none()) {
+            return Err(BuildError(format!("{url:?} is no http or https URL")));
         }
         let token_cache = self.token_cache.unwrap_or(TOKEN_CACHE);
-        Enforcer::of(Parts { issuers, routes, token_cache, forward: Forward::default() })
+        let (forward, public_url) = (Forward::default(), self.public_url);
+        Enforcer::of(Parts { issuers, routes, token_cache, forward, public_url })
     }
 }
 
@@ -176,6 +192,7 @@ pub(super) struct Parts {
     /// Bytes.
     pub token_cache: u64,
     pub forward: Forward,
+    pub public_url: Option<String>,
 }
 
 impl Parts {
@@ -195,12 +212,6 @@ impl Parts {
         }
         let mut routes = Vec::new();
         for route in config.routes {
-            if route.binding.is_some() {
-                let name = route.name;
-                return Err(BuildError(format!(
-                    "route {name:?} asks for tokens that are bound to their owner, which only the gateway can check"
-                )));
-            }
             let (hosts, pattern) = (route.hosts.clone(), route.pattern.clone());
             let routed = Arc::new(Routed::of(route));
             if hosts.is_empty() {
@@ -209,20 +220,28 @@ impl Parts {
                 routes.extend(hosts.into_iter().map(|host| (Some(host), pattern.clone(), routed.clone())));
             }
         }
-        Ok(Self { issuers, routes, token_cache: config.token_cache.size, forward: config.forward })
+        let public_url = Some(config.public_url.as_str().to_owned());
+        Ok(Self { issuers, routes, token_cache: config.token_cache.size, forward: config.forward, public_url })
     }
 
     pub(super) fn enforcer(&self) -> Result<(Arc<enforce::Enforcer>, Vec<Arc<ForeignIssuer>>), BuildError> {
         let clock = Clock::system();
-        let fetcher = Fetcher::new().map_err(|error| BuildError(format!("issuers cannot be asked: {error}")))?;
-        let outbound = Outbound { fetcher, metrics: Arc::new(Metrics::new()), clock: clock.clone() };
-        let believed = |issuer: &Named| Arc::new(ForeignIssuer::new(&issuer.name, &issuer.settings, &outbound));
-        let foreign: Vec<_> = self.issuers.iter().map(believed).collect();
+        let unaskable = |error: FetcherError| BuildError(format!("issuers cannot be asked: {error}"));
+        let fetcher = Fetcher::new().map_err(unaskable)?;
+        let (metrics, entropy) = (Arc::new(Metrics::new()), Entropy::system());
+        let outbound = Outbound { fetcher, metrics, clock: clock.clone(), entropy };
+        let believed = |issuer: &Named| -> Result<_, BuildError> {
+            let outbound = outbound.to(&issuer.settings).map_err(unaskable)?;
+            Ok(Arc::new(ForeignIssuer::new(&issuer.name, &issuer.settings, &outbound)))
+        };
+        let foreign: Vec<_> = self.issuers.iter().map(believed).collect::<Result<_, _>>()?;
         let issuers = foreign.iter().map(|issuer| issuer.clone() as Arc<dyn enforce::Issuer>).collect();
         let mut key = [0; 32];
         Entropy::system().fill(&mut key);
         let cache = TokenCache::new(self.token_cache);
         let enforcer = enforce::Enforcer::new(issuers, cache, clock, Pseudonyms::new(&key));
+        let (proofs, nonces) = (Arc::new(OwnProofs::default()), Nonces::new(&[key.as_slice(), b"nonces"].concat()));
+        let enforcer = enforcer.with_possession(Possession::new(self.public_url.as_deref(), proofs, nonces));
         Ok((Arc::new(enforcer), foreign))
     }
 }

@@ -18,6 +18,8 @@ pub struct Guard {
 pub(super) struct Routed {
     pub guard: enforce::Guard,
     pub forwards_authorization: bool,
+    /// Whether the route is for some hosts only; the one that is asked for is part of what a proof names.
+    pub names_hosts: bool,
 }
 
 impl Guard {
@@ -32,6 +34,7 @@ impl Guard {
                 observes: false,
                 live_permissions: false,
                 demand: Demand::Nothing,
+                dpop_nonce: false,
             },
         })
     }
@@ -51,8 +54,10 @@ impl Routed {
             // Those of others are granted elsewhere.
             live_permissions: false,
             demand: demand(route.binding),
+            dpop_nonce: route.dpop_nonce,
         };
-        Self { guard, forwards_authorization: route.forward_authorization }
+        let names_hosts = !route.hosts.is_empty();
+        Self { guard, forwards_authorization: route.forward_authorization, names_hosts }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod builder;
 mod guard;
+mod proofs;
 mod request;
 mod verdict;
 
@@ -48,8 +49,8 @@ impl Enforcer {
         EnforcerBuilder::default()
     }
 
-    /// Builds one from the text of a configuration: its `issuers:` (other than `self`), its `routes:`, `forward:` and
-    /// `token_cache:`; its `tests:` are run. Everything else may be there and means nothing here. `${NAME}` and
+    /// Builds one from the text of a configuration: its `issuers:` (other than `self`), its `routes:`, `forward:`,
+    /// `public_url:` and `token_cache:`; its `tests:` are run. Everything else may be there and means nothing here. `${NAME}` and
     /// `${file:...}` are looked up as the gateway does.
     ///
     /// # Errors
@@ -92,7 +93,7 @@ impl Enforcer {
     /// The [`Refusal`] with what to answer. What cannot be decided, because an issuer does not answer, is a refusal with
     /// status 503: never a permit.
     pub async fn check(&self, guard: &Guard, request: Request<'_>) -> Result<Permit, Refusal> {
-        self.judge(&guard.inner, request).await
+        self.judge(&guard.inner, request, None).await
     }
 
     /// Decides by the routes that the enforcer was built with: finds the one for `path` on `host` (as it stands in the
@@ -106,12 +107,14 @@ impl Enforcer {
         let found = self.routes.find(host, &canonical).ok_or_else(Refusal::no_route)?;
         let captured: Vec<(&str, &str)> =
             found.parameters.as_slice().iter().map(|(name, value)| (*name, &**value)).collect();
-        let permit = self.judge(&found.value.guard, request.with_parameters(&captured)).await?;
+        let named = host.map(without_port).filter(|_| found.value.names_hosts);
+        let request = request.with_parameters(&captured).at(&canonical);
+        let permit = self.judge(&found.value.guard, request, named).await?;
         Ok(permit.to(&canonical, found.value.forwards_authorization))
     }
 
-    async fn judge(&self, guard: &enforce::Guard, request: Request<'_>) -> Result<Permit, Refusal> {
-        let outcome = self.inner.check(guard, request.to_enforcer(&request.parameters)).await;
+    async fn judge(&self, guard: &enforce::Guard, request: Request<'_>, host: Option<&str>) -> Result<Permit, Refusal> {
+        let outcome = self.inner.check(guard, request.to_enforcer(&request.parameters, host)).await;
         outcome.map(Permit::new).map_err(|refusal| Refusal::of(&refusal))
     }
 
@@ -136,6 +139,12 @@ impl Enforcer {
     pub(crate) fn forward(&self) -> &Forward {
         &self.forward
     }
+}
+
+/// An IPv6 address keeps its brackets.
+fn without_port(host: &str) -> &str {
+    let bracket = host.rfind(']').unwrap_or(0);
+    host[bracket..].find(':').map_or(host, |colon| &host[..bracket + colon])
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::json;
 
@@ -159,12 +161,150 @@ fn what_cannot_be_meant_is_refused_with_the_reason() {
     assert!(twice.is_err_and(|error| error.to_string().contains("there twice")));
     let own = Enforcer::from_config("listen: 127.0.0.1:1\n").err().unwrap();
     assert!(own.to_string().contains("authorization server of the gateway"), "{own}");
-    let bound = format!(
-        "issuers: {{ idp: {{ issuer: {URL}, any_audience: true }} }}\nupstreams: {{ a: builtin:elsewhere }}\n\
-         routes: {{ /a: {{ upstream: a, require: scope a, binding: dpop }} }}\n"
-    );
-    let bound = Enforcer::from_config(&bound).err().unwrap().to_string();
-    assert!(bound.contains("bound to their owner"), "{bound}");
     let broken = Enforcer::from_config("routes: { a: 1 }\nissuer: 2\n").err().unwrap().to_string();
     assert!(broken.contains("faregate.yaml:1:") && broken.contains("faregate.yaml:2:"), "{broken}");
+}
+
+/// A client's key pair with its proofs (RFC 9449 4.2), and the name of the key in tokens.
+struct Prover(SigningKey);
+
+impl Prover {
+    fn new() -> Self {
+        Self(SigningKey::generate(Algorithm::Es256).unwrap())
+    }
+
+    /// `cnf.jkt`
+    fn thumbprint(&self) -> &str {
+        self.0.kid()
+    }
+
+    /// A proof for a GET of `url` with `token`.
+    fn proof(&self, url: &str, token: &str, nonce: Option<&str>) -> String {
+        let encoded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let mut jwk = self.0.verifying_key().public_jwk().unwrap().clone();
+        jwk.remove("kid");
+        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": jwk });
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
+        let mut claims = json!({
+            "jti": uuid::Uuid::new_v4(), "htm": "GET", "htu": url, "iat": Clock::system().now(),
+            "ath": encoded(digest.as_ref()),
+        });
+        if let Some(nonce) = nonce {
+            claims["nonce"] = nonce.into();
+        }
+        let message = [header, claims].map(|part| encoded(part.to_string().as_bytes())).join(".");
+        let pair = aws_lc_rs::signature::EcdsaKeyPair::from_pkcs8(
+            &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+            self.0.private_key().unwrap().expose(),
+        );
+        let signature = pair.unwrap().sign(&aws_lc_rs::rand::SystemRandom::new(), message.as_bytes()).unwrap();
+        format!("{message}.{}", encoded(signature.as_ref()))
+    }
+}
+
+fn bound(token: &str, proof: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, format!("DPoP {token}").parse().unwrap());
+    headers.insert("dpop", proof.parse().unwrap());
+    headers
+}
+
+// RFC 9449 4.3, 7.1: whoever says the URL has bound tokens checked, and a proof is good once
+#[tokio::test]
+async fn bound_tokens_are_good_for_a_url_that_is_known() {
+    let ((key, jwks), prover) = (key(), Prover::new());
+    let token = bound_token(&key, json!({ "jkt": prover.thumbprint() }));
+    let issuer = || Issuer::with_keys(URL, &jwks).audience("orders");
+    let unsaid = Enforcer::builder().issuer(issuer()).route("/orders/{id}", "authenticated").build().unwrap();
+    let said = Enforcer::builder().issuer(issuer()).route("/orders/{id}", "authenticated");
+    let said = said.public_url("https://shop.example/base").build().unwrap();
+    let url = "https://shop.example/orders/1";
+    let outcome = |checked: Result<Permit, Refusal>| match checked {
+        Ok(_) => (200, ""),
+        Err(refusal) => (refusal.status().as_u16(), refusal.code()),
+    };
+    // Nobody can tell: neither a permit nor a word against the token.
+    let headers = bound(&token, &prover.proof(url, &token, None));
+    let request = Request::new(&Method::GET, &headers);
+    let guard = unsaid.guard("authenticated").unwrap();
+    assert_eq!(outcome(unsaid.check(&guard, request).await), (503, "binding_unchecked"));
+    assert_eq!(outcome(unsaid.check_route(None, "/orders/1", request).await), (503, "binding_unchecked"));
+    // The caller says it, and a query means nothing.
+    assert_eq!(outcome(unsaid.check(&guard, request.with_url(&format!("{url}?a=b"))).await), (200, ""));
+    assert_eq!(outcome(unsaid.check(&guard, request.with_url(url)).await), (401, "proof_replayed"));
+    let fresh = |target: &str| bound(&token, &prover.proof(target, &token, None));
+    let headers = fresh(url);
+    let request = Request::new(&Method::GET, &headers);
+    for other in ["https://shop.example/orders/2", "http://shop.example/orders/1", "https://other.example/orders/1"] {
+        let refused = unsaid.check(&guard, request.with_url(other)).await;
+        assert_eq!(outcome(refused), (401, "proof_wrong_target"), "{other}");
+    }
+    // The enforcer knows it.
+    for (target, path, expected) in [
+        (url, "/orders/1", (200, "")),
+        (url, "/orders//1", (200, "")),
+        ("https://shop.example/orders/2", "/orders/1", (401, "proof_wrong_target")),
+        ("https://evil.example/orders/1", "/orders/1", (401, "proof_wrong_target")),
+    ] {
+        let headers = fresh(target);
+        let checked = said.check_route(Some("evil.example"), path, Request::new(&Method::GET, &headers)).await;
+        assert_eq!(outcome(checked), expected, "{target} {path}");
+    }
+    // As the module of a Pingora proxy asks that holds every path to one rule.
+    let (headers, guard) = (fresh(url), said.guard("authenticated").unwrap());
+    assert_eq!(outcome(said.check(&guard, Request::new(&Method::GET, &headers).at("/orders/1")).await), (200, ""));
+    // H2: without a proof it is nobody's.
+    let refusal = said.check_route(None, "/orders/1", Request::new(&Method::GET, &bearing(&token))).await.unwrap_err();
+    assert_eq!(refusal.code(), "bound_to_key");
+    assert!(refusal.challenge().is_some_and(|challenge| challenge.starts_with("DPoP ")), "{refusal:?}");
+    assert!(Enforcer::builder().issuer(issuer()).public_url("shop.example").build().is_err());
+}
+
+// RFC 9449 9, RFC 8705 3: routes of a configuration demand what those of the gateway do
+#[tokio::test]
+async fn a_configuration_may_demand_bound_tokens() {
+    let ((key, jwks), prover, certificate) = (key(), Prover::new(), [7_u8; 32]);
+    let text = format!(
+        r#"
+public_url: https://shop.example
+client_certificate_header: X-Cert
+trusted_proxies: [127.0.0.1]
+issuers: {{ idp: {{ issuer: "{URL}", audience: orders, jwks: '{jwks}' }} }}
+upstreams: {{ app: "builtin:elsewhere" }}
+routes:
+  /fresh: {{ upstream: app, require: authenticated, binding: {{ to: dpop, nonce: true }} }}
+  /hosted: {{ upstream: app, require: authenticated, binding: dpop, hosts: [api.example] }}
+  /certified: {{ upstream: app, require: authenticated, binding: certificate }}
+"#
+    );
+    let enforcer = Enforcer::from_config(&text).unwrap_or_else(|error| panic!("{error}"));
+    let token = bound_token(&key, json!({ "jkt": prover.thumbprint() }));
+    let check = async |host: Option<&str>, path: &str, headers: &HeaderMap| {
+        enforcer.check_route(host, path, Request::new(&Method::GET, headers)).await.map(|_| ())
+    };
+    let url = "https://shop.example/fresh";
+    let refusal = check(None, "/fresh", &bound(&token, &prover.proof(url, &token, None))).await.unwrap_err();
+    assert_eq!(refusal.code(), "proof_wrong_nonce");
+    let nonce = refusal.dpop_nonce().unwrap();
+    check(None, "/fresh", &bound(&token, &prover.proof(url, &token, Some(nonce)))).await.unwrap();
+    let refusal = check(None, "/fresh", &bearing(&self::token(&key, "orders"))).await.unwrap_err();
+    assert_eq!(refusal.code(), "not_bound");
+
+    let hosted = prover.proof("https://api.example/hosted", &token, None);
+    check(Some("api.example:8443"), "/hosted", &bound(&token, &hosted)).await.unwrap();
+
+    let thumbprint = URL_SAFE_NO_PAD.encode(certificate);
+    let headers = bearing(&bound_token(&key, json!({ "x5t#S256": thumbprint })));
+    let request = Request::new(&Method::GET, &headers);
+    assert_eq!(enforcer.check_route(None, "/certified", request).await.unwrap_err().code(), "wrong_certificate");
+    let shown = request.with_certificate(&certificate);
+    enforcer.check_route(None, "/certified", shown).await.unwrap();
+}
+
+fn bound_token(key: &SigningKey, confirmation: serde_json::Value) -> String {
+    let now = Clock::system().now();
+    let claims = json!({
+        "iss": URL, "sub": "ann", "aud": "orders", "exp": now + 300, "iat": now, "cnf": confirmation,
+    });
+    key.sign(TokenType::AccessToken, &claims).unwrap()
 }

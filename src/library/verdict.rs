@@ -30,6 +30,7 @@ pub struct Refusal {
     description: &'static str,
     error: Option<&'static str>,
     challenge: Option<String>,
+    nonce: Option<Box<str>>,
 }
 
 impl Permit {
@@ -113,6 +114,7 @@ impl Refusal {
             description: denial.description(),
             error: denial.error(),
             challenge: refusal.challenge(None),
+            nonce: refusal.nonce().map(Into::into),
         }
     }
 
@@ -125,7 +127,7 @@ impl Refusal {
     }
 
     pub(crate) fn plain(status: StatusCode, code: &'static str, description: &'static str) -> Self {
-        Self { status, code, description, error: None, challenge: None }
+        Self { status, code, description, error: None, challenge: None, nonce: None }
     }
 
     /// 401 when a token, or a better one, may help; 403 when it is good and does not suffice; 400 for a request that cannot
@@ -147,6 +149,11 @@ impl Refusal {
     /// The value of `WWW-Authenticate` (RFC 6750 3), which every 401 owes.
     pub fn challenge(&self) -> Option<&str> {
         self.challenge.as_deref()
+    }
+
+    /// The value of `DPoP-Nonce` (RFC 9449 9), where proofs need a nonce: the client sends the request again with it.
+    pub fn dpop_nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
     }
 
     /// The error code of RFC 6750 3.1.

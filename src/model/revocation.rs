@@ -48,10 +48,12 @@ pub enum ForeignMark {
     Subject,
     /// `client_id`: what was issued until the mark.
     Client,
+    /// `kid`: whatever was signed with it.
+    Key,
 }
 
 impl ForeignMark {
-    pub const ALL: [Self; 4] = [Self::Token, Self::Session, Self::Subject, Self::Client];
+    pub const ALL: [Self; 5] = [Self::Token, Self::Session, Self::Subject, Self::Client, Self::Key];
 
     /// The name of the kind, as it is stored.
     pub const fn as_str(self) -> &'static str {
@@ -60,6 +62,7 @@ impl ForeignMark {
             Self::Session => "foreign_session",
             Self::Subject => "foreign_subject",
             Self::Client => "foreign_client",
+            Self::Key => "foreign_key",
         }
     }
 

@@ -18,6 +18,7 @@ use crate::config::{Config, Fingerprint, Target};
 use crate::enforce::{Enforcer, Issuer, Possession, Pseudonyms, TokenCache};
 use crate::gateway::resources::Resources;
 use crate::gateway::{self, Forwarder, Gateway, Overload, Quotas, Upstream, admin};
+use crate::jose::dpop::Nonces;
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
 use crate::telemetry::{self, DecisionLog, Exporting, Tracer};
@@ -210,10 +211,9 @@ fn enforcer(config: &Config, standing: &Standing, issuers: Vec<Arc<dyn Issuer>>,
     let enforcer = Enforcer::new(issuers, cache, opened.clock.clone(), pseudonyms);
     let enforcer = enforcer.with_revocations(opened.revocations.clone());
     let memory = Arc::new(StoredProofs(opened.store.clone()));
-    let enforcer = match Possession::new(&standing.keys.settings().public_url, memory) {
-        Some(possession) => enforcer.with_possession(possession),
-        None => enforcer,
-    };
+    let nonces = Nonces::new(&standing.keys.derived_key(b"faregate gate nonces"));
+    let enforcer =
+        enforcer.with_possession(Possession::new(Some(standing.keys.settings().public_url.as_str()), memory, nonces));
     match before {
         Some(before) => enforcer.counting_from(before.enforcer.cache_counts()),
         None => enforcer,

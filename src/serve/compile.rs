@@ -137,6 +137,7 @@ fn compiled(
             observes: route.observes,
             live_permissions: route.live_permissions,
             demand: demand(route.binding),
+            dpop_nonce: route.dpop_nonce,
         },
         names_hosts: !route.hosts.is_empty(),
         timeouts: route.timeouts,

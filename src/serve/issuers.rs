@@ -13,7 +13,7 @@ use crate::config::{self, Config, Fingerprint, IssuerKind};
 use crate::enforce::Issuer;
 use crate::gateway::Endpoints;
 use crate::gateway::resources::IssuerAt;
-use crate::issuers::{Fetcher, ForeignIssuer, LogoutEndpoint, OperatorEndpoint, Outbound, Revoker};
+use crate::issuers::{Fetcher, FetcherError, ForeignIssuer, LogoutEndpoint, OperatorEndpoint, Outbound, Revoker};
 use crate::metrics::Metrics;
 use crate::model::Tenant;
 use crate::oauth::KeyRing;
@@ -126,14 +126,15 @@ pub(super) async fn believed(
                 let known = before.iter().find(same).cloned();
                 let outbound = match &outbound {
                     Some(outbound) => outbound,
-                    None => outbound.insert(Outbound {
-                        fetcher: Fetcher::new().map_err(|error| StartError::Outbound(error.to_string()))?,
-                        metrics: metrics.clone(),
-                        clock: opened.clock.clone(),
-                    }),
+                    None => outbound.insert(outbound_of(opened, metrics)?),
                 };
-                let asking = Asking { outbound, forget };
-                let foreign = known.unwrap_or_else(|| Foreign::follow(&issuer.name, fingerprint, settings, asking));
+                let foreign = match known {
+                    Some(known) => known,
+                    None => {
+                        let outbound = &outbound.to(settings).map_err(unaskable)?;
+                        Foreign::follow(&issuer.name, fingerprint, settings, Asking { outbound, forget })
+                    }
+                };
                 believed.issuers.push(foreign.issuer.clone());
                 believed.names.push(Named::Foreign(settings.issuer.clone()));
                 believed.foreign.push(foreign);
@@ -142,6 +143,23 @@ pub(super) async fn believed(
         }
     }
     Ok(believed)
+}
+
+/// How others are asked.
+///
+/// # Errors
+/// [`StartError::Outbound`] when the system's certificates cannot be used.
+pub(super) fn outbound_of(opened: &Opened, metrics: &Arc<Metrics>) -> Result<Outbound, StartError> {
+    Ok(Outbound {
+        fetcher: Fetcher::new().map_err(unaskable)?,
+        metrics: metrics.clone(),
+        clock: opened.clock.clone(),
+        entropy: opened.entropy.clone(),
+    })
+}
+
+pub(super) fn unaskable(error: FetcherError) -> StartError {
+    StartError::Outbound(error.to_string())
 }
 
 /// What clients are told who ask where tokens come from: issuers whose metadata can be found (RFC 9728 2).

@@ -12,14 +12,14 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::assemble::Standing;
-use super::issuers::Believed;
+use super::issuers::{Believed, outbound_of, unaskable};
 use super::{StartError, offline, open};
 use crate::browsers::{
     Browsers, Client, Dependencies, Endpoints, Form, Issuer, Login, Origins, TokenRefusal, Tokens, Unanswered,
 };
 use crate::config::{self, Config, IssuerKind};
 use crate::gateway::{Answer, Endpoints as OwnPaths, RequestId};
-use crate::issuers::{Fetcher, Outbound, SignIn};
+use crate::issuers::SignIn;
 use crate::jose::Sealing;
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, Sender, TokenRequest, form_encoded};
@@ -54,11 +54,7 @@ impl Logins {
                     Arc::new(OwnTenant { tenant_id, server: server.clone(), metrics: metrics.clone() })
                 }
                 IssuerKind::Foreign(settings) => {
-                    let outbound = Outbound {
-                        fetcher: Fetcher::new().map_err(|error| StartError::Outbound(error.to_string()))?,
-                        metrics: metrics.clone(),
-                        clock: opened.clock.clone(),
-                    };
+                    let outbound = outbound_of(opened, metrics)?.to(settings).map_err(unaskable)?;
                     let unknown = || StartError::Outbound(format!("issuer {} is not known", issuer.name));
                     let known = believed.foreign.iter().find(|known| known.name == issuer.name).ok_or_else(unknown)?;
                     Arc::new(SignIn::new(&issuer.name, known.issuer.clone(), settings, outbound))
@@ -124,20 +120,8 @@ struct OwnTenant {
 impl OwnTenant {
     /// The token endpoint, as the client would call it.
     async fn ask(&self, client: &Client, form: &Form) -> Result<Tokens, TokenRefusal> {
-        let mut fields: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.expose().as_str())).collect();
-        fields.push(("client_id", &client.id));
-        fields.extend(client.secret.as_ref().map(|secret| ("client_secret", secret.expose().as_str())));
-        let body = Secret::new(form_encoded(&fields));
-        let tenant = self.tenant_id.to_string();
-        let request = TokenRequest {
-            authorization: &[],
-            tenant_header: None,
-            tenant_path: Some(&tenant),
-            body: body.expose().as_bytes(),
-            peer: None,
-            sender: Sender::default(),
-        };
-        let answer = self.server.token(&request).await.map_err(|error| {
+        let (tenant, body) = (self.tenant_id.to_string(), body(client, form));
+        let answer = self.server.token(&request(&tenant, &body)).await.map_err(|error| {
             let code = error.code.as_str();
             tracing::info!(client.id = client.id, oauth.error = code, "a login or a session got no tokens");
             if error.status() >= 429 { TokenRefusal::Unanswered } else { TokenRefusal::Refused }
@@ -150,6 +134,25 @@ impl OwnTenant {
             refresh_token: answer.refresh_token.map(Secret::new),
             id_token: answer.id_token.map(Secret::new),
         })
+    }
+}
+
+/// The form with what proves the client.
+fn body(client: &Client, form: &Form) -> Secret<String> {
+    let mut fields: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.expose().as_str())).collect();
+    fields.push(("client_id", &client.id));
+    fields.extend(client.secret.as_ref().map(|secret| ("client_secret", secret.expose().as_str())));
+    Secret::new(form_encoded(&fields))
+}
+
+fn request<'a>(tenant: &'a str, body: &'a Secret<String>) -> TokenRequest<'a> {
+    TokenRequest {
+        authorization: &[],
+        tenant_header: None,
+        tenant_path: Some(tenant),
+        body: body.expose().as_bytes(),
+        peer: None,
+        sender: Sender::default(),
     }
 }
 
@@ -174,6 +177,15 @@ impl Issuer for OwnTenant {
 
     async fn tokens(&self, client: &Client, form: Form) -> Result<Tokens, TokenRefusal> {
         self.ask(client, &form).await
+    }
+
+    async fn revoke(&self, client: &Client, refresh_token: Secret<String>) {
+        let form = vec![("token", refresh_token), ("token_type_hint", Secret::new("refresh_token".to_owned()))];
+        let (tenant, body) = (self.tenant_id.to_string(), body(client, &form));
+        if let Err(error) = self.server.revoke_token(&request(&tenant, &body)).await {
+            let code = error.code.as_str();
+            tracing::warn!(client.id = client.id, oauth.error = code, "the refresh token of a session stays good");
+        }
     }
 
     /// It never left this process, so that its signature says nothing that is not known.

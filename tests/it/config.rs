@@ -27,6 +27,7 @@ fn environment() -> Environment {
         ("REPORTING_SECRET", SECRET),
         ("WIKI_SECRET", SECRET),
         ("ANN_PASSWORD", SECRET),
+        ("ISSUER", "https://idp.example.com"),
         ("FAREGATE_PUBLIC_URL", "https://gate.example.com"),
     ])
     .with_file("/run/secrets/faregate-master-key", format!("{SECRET}\n"))
@@ -134,7 +135,7 @@ fn shipped_configurations_pass_a_strict_check() {
 // UX 2
 #[test]
 fn examples_are_good_configurations() {
-    for name in ["behind-another-gateway", "browser-login"] {
+    for name in ["behind-another-gateway", "browser-login", "in-front-of-services"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name).join("faregate.yaml");
         let loaded = config::load(&path, &environment());
         loaded.unwrap_or_else(|problems| panic!("{name}\n{}", render_all(&problems, false)));

@@ -2,8 +2,8 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
-use super::super::tests::{Behaviour, ISSUER, World, begun, cookie, pair, world};
-use super::super::{Arrival, CALLBACK};
+use super::super::CALLBACK;
+use super::super::tests::{Behaviour, ISSUER, World, arrival, begun, cookie, pair, world};
 use super::*;
 
 const ISS: &str = "iss=https%3A%2F%2Fissuer.example";
@@ -137,9 +137,7 @@ async fn every_login_has_its_address() {
     let world = world(&["one", "other"]).await;
     let World { browsers, entrance, .. } = &world;
     let headers = HeaderMap::new();
-    let arrival =
-        Arrival { host: "gate.example", is_through_proxy: false, path: "/app", query: None, headers: &headers };
-    let begun = browsers.begin(entrance, arrival).await.unwrap();
+    let begun = browsers.begin(entrance, arrival(&headers, "/app", None)).await.unwrap();
     assert!(begun.to.contains("redirect_uri=https%3A%2F%2Fgate.example%2F_faregate%2Fcallback%2Fone&"), "{}", begun.to);
     let attempt = cookie(&[pair(&begun.cookies[0])]);
     let (_, sent) = begun.to.split_once('?').unwrap();

@@ -54,6 +54,7 @@ async fn a_session_is_of_one_login() {
         refresh_token: None,
         id_token: String::new(),
         bearings: Map::new(),
+        demands: None,
     };
     let session = |login: &str, kept: &Kept| BrowserSession {
         hash: hash.clone(),

@@ -1,4 +1,4 @@
-use super::super::tests::{World, cookie, logged_in, world};
+use super::super::tests::{Behaviour, World, cookie, logged_in, world};
 use super::*;
 
 async fn answer(world: &World, is_post: bool, (session, fields): (&str, &[(&'static str, &str)]), body: &str) -> Reply {
@@ -63,4 +63,21 @@ async fn the_issuer_is_told_who_leaves() {
     assert!(query::find(query, "id_token_hint").unwrap().contains("\"sub\":\"ann\""));
     let found = world.browsers.find(&world.entrance.login, &cookie(&[&session])).await;
     assert!(matches!(found, super::super::Found::Nobody));
+}
+
+// RFC 7009 2.1: whoever leaves, a copy of the refresh token is of no use
+#[tokio::test]
+async fn the_refresh_token_is_given_back() {
+    let world = world(&["people"]).await;
+    for behaviour in [Behaviour::Tokens, Behaviour::WithoutRefreshToken] {
+        world.issuer.behave(behaviour);
+        let session = logged_in(&world).await;
+        answer(&world, false, (&session, &[]), "").await;
+        let expected = world.issuer.revoked.lock().unwrap().len() + usize::from(behaviour == Behaviour::Tokens);
+        answer(&world, true, (&session, &[("origin", "https://gate.example")]), "").await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let revoked = world.issuer.revoked.lock().unwrap();
+        assert_eq!(revoked.len(), expected, "{revoked:?}");
+        assert!(revoked.iter().all(|token| token.starts_with("refresh-")), "{revoked:?}");
+    }
 }

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::clock::Clock;
+use crate::entropy::Entropy;
 use crate::issuers::Fetcher;
 use crate::metrics::Metrics;
 
@@ -12,8 +13,8 @@ fn introspector() -> Introspector {
                 { endpoint: https://a.example/i, client_id: gate, client_secret: s, cache: 30s } } }";
     let config = config::parse("test.yaml", text, &config::Environment::of::<&str, &str>([])).unwrap();
     let config::IssuerKind::Foreign(foreign) = &config.issuers[0].kind else { panic!("it is somebody else") };
-    let outbound =
-        Outbound { fetcher: Fetcher::new().unwrap(), metrics: Arc::new(Metrics::new()), clock: Clock::fixed(NOW) };
+    let (clock, entropy) = (Clock::fixed(NOW), Entropy::system());
+    let outbound = Outbound { fetcher: Fetcher::new().unwrap(), metrics: Arc::new(Metrics::new()), clock, entropy };
     Introspector::new("a", foreign, foreign.introspection.as_ref().unwrap(), &outbound)
 }
 

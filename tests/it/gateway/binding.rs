@@ -18,6 +18,7 @@ routes:
   /bound/**: { upstream: app, require: authenticated, binding: dpop }
   /bound/more/**: { extends: /bound/**, require: scope read }
   /any/**: { upstream: app, require: authenticated, binding: any }
+  /fresh/**: { upstream: app, require: authenticated, binding: { to: dpop, nonce: true } }
   /tried/**: { upstream: app, require: authenticated, binding: dpop, enforce: observe }
   /hosted/**: { upstream: app, require: authenticated, hosts: [app.example.com, "*.wild.example.com"] }
   /public/**: { upstream: app, public: true }
@@ -268,4 +269,73 @@ async fn an_introspected_token_is_held_to_its_binding() {
         assert_eq!(outcome("DPoP", &[&proof()]).await.0, 200);
     }
     assert_eq!(world.corp.count(INTROSPECT), 1, "known by then");
+}
+
+// H7, RFC 9449 8, 9: where a route wants it, a proof has a nonce of ours, which the refusal tells
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_may_want_a_nonce_in_proofs() {
+    let world = World::start().await;
+    let proof = |nonce: Option<&str>| {
+        let nonce = nonce.map(str::to_owned);
+        world.key.proof_with("GET", &world.gateway.url("/fresh/a"), Some(&world.token), |_, claims| {
+            if let Some(nonce) = nonce {
+                claims["nonce"] = nonce.into();
+            }
+        })
+    };
+    let first = world.ask("/fresh/a", &[&proof(None)]).await;
+    let (status, code, challenge) = refusal(&first);
+    assert_eq!((status, code.as_str()), (401, "proof_wrong_nonce"));
+    assert!(challenge.starts_with("DPoP realm=\"faregate\", error=\"use_dpop_nonce\""), "{challenge}");
+    let nonce = first.field("dpop-nonce").unwrap().to_owned();
+    for other in ["", "x", &nonce[1..]] {
+        let (status, code, _) = refusal(&world.ask("/fresh/a", &[&proof(Some(other))]).await);
+        assert_eq!((status, code.as_str()), (401, "proof_wrong_nonce"), "{other}");
+    }
+    let passed = world.ask("/fresh/a", &[&proof(Some(&nonce))]).await;
+    assert_eq!(passed.status(), 200, "{}", passed.text);
+    // The same nonce again, in another proof; the same proof again never.
+    let again = proof(Some(&nonce));
+    assert_eq!(world.ask("/fresh/a", &[&again]).await.status(), 200);
+    assert_eq!(refusal(&world.ask("/fresh/a", &[&again]).await).1, "proof_replayed");
+    // Whoever has no token learns it beforehand; other routes neither give nor want one.
+    let nobody = world.gateway.request("GET", "/fresh/a", "").await;
+    assert_eq!((nobody.status(), nobody.field("dpop-nonce")), (401, Some(nonce.as_str())));
+    let other = world.gateway.request("GET", "/bound/a", "").await;
+    assert_eq!((other.status(), other.field("dpop-nonce")), (401, None));
+    assert_eq!(world.ask("/bound/a", &[&world.proof("/bound/a")]).await.status(), 200);
+    // It is of this gateway: that of the token endpoint is another one (RFC 9449 9).
+    assert!(!passed.text.contains(&nonce));
+}
+
+// RFC 9728 2: what tokens must be bound to, and what proofs may be signed with
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn protected_resources_say_what_tokens_must_be_bound_to() {
+    let corp = ForeignIssuer::start().await;
+    let sections = format!("client_certificate_header: X-Cert\ntrusted_proxies: [127.0.0.1]\n{SECTIONS}").replace(
+        "  /public/**",
+        "  /certified/**: { upstream: app, require: authenticated, binding: certificate }\n  /public/**",
+    );
+    let gateway = Gateway::of(&sections, &[("CORP", &corp.url())]).await;
+    let algorithms: Vec<&str> = faregate::enforce::proof_algorithms().collect();
+    assert!(algorithms.contains(&"ES256") && !algorithms.contains(&"HS256"), "RFC 9449 4.3: {algorithms:?}");
+    let (yes, listed) = (Value::Bool(true), json!(algorithms));
+    for (path, dpop, certificate, signed_with) in [
+        ("/corp/a", &Value::Null, &Value::Null, &Value::Null),
+        ("/bound/a", &yes, &Value::Null, &listed),
+        ("/bound/more/a", &yes, &Value::Null, &listed),
+        ("/fresh/a", &yes, &Value::Null, &listed),
+        ("/any/a", &Value::Null, &Value::Null, &listed),
+        ("/certified/a", &Value::Null, &yes, &Value::Null),
+    ] {
+        let answer = gateway.request("GET", &format!("/.well-known/oauth-protected-resource{path}"), "").await;
+        let document = answer.json();
+        assert_eq!(document["resource"], gateway.url(path));
+        let found = [
+            &document["dpop_bound_access_tokens_required"],
+            &document["tls_client_certificate_bound_access_tokens"],
+            &document["dpop_signing_alg_values_supported"],
+        ];
+        assert_eq!(found, [dpop, certificate, signed_with], "{path}: {document}");
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::authorization_server::part;
 use crate::support::foreign_issuer::{ForeignIssuer, INTROSPECT, Reply, now};
-use crate::support::gateway::{Gateway, RECIPIENT_ID, TARGET_ID, client};
+use crate::support::gateway::{Gateway, RECIPIENT_ID, Reloadable, TARGET_ID, client};
 use crate::support::gateway_people::{BRIEF, BRIEF_WEB, WEB, text};
 
 const KEY_SET: &str = "/_faregate/jwks.json";
@@ -208,4 +208,47 @@ async fn its_keys_are_published_apart() {
     let without = Gateway::start().await;
     let answer = without.request("GET", KEY_SET, "").await;
     assert_eq!(answer.status(), 404, "{}", answer.text);
+}
+
+// UX 13: it comes, changes and goes with a configuration, for tokens that were verified before; a key stays what it is
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_follows_a_change_of_the_configuration() {
+    let corp = ForeignIssuer::start().await;
+    let sections = |forward: &str| {
+        format!(
+            "issuers: {{ corp: {{ issuer: \"{}\", audience: api }} }}\n{forward}\nupstreams: {{ app: \"${{UPSTREAM}}\" }}\n\
+             routes: {{ /api/**: {{ upstream: app, require: authenticated }} }}\n",
+            corp.url()
+        )
+    };
+    let site = Reloadable::start(&sections("")).await;
+    let gateway = &site.gateway;
+    let client_token = bearer(&corp.token(json!({})));
+    let received = async |name: &str| {
+        ask(gateway, "GET", "/api/x", &client_token).await;
+        gateway.upstream.last().field(name)
+    };
+    assert_eq!(received("x-auth-jwt").await, None);
+    assert_eq!(gateway.request("GET", KEY_SET, "").await.status(), 404);
+
+    site.reload(&sections("forward: { jwt: true }")).await.unwrap();
+    let first = received("x-auth-jwt").await.expect("a token");
+    assert_eq!(verified(gateway, "app", &first).await["sub"], "someone");
+    let keys = document(gateway, KEY_SET).await;
+    // Nothing that concerns it changed: it is the same one.
+    site.reload(&sections("forward: { jwt: true }\nwatch: false")).await.unwrap();
+    assert_eq!(document(gateway, KEY_SET).await, keys);
+
+    site.reload(&sections("forward: { jwt: { header: X-Gate, lifetime: 1m } }")).await.unwrap();
+    let second = received("x-gate").await.expect("a token");
+    let claims = verified(gateway, "app", &second).await;
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
+    assert_eq!(part(&second, 0)["kid"], part(&first, 0)["kid"]);
+    assert_eq!(received("x-auth-jwt").await, None);
+
+    site.reload(&sections("")).await.unwrap();
+    assert_eq!(received("x-gate").await, None);
+    // Upstreams that verify what they got before still can, or find no key set: never another key.
+    let after = gateway.request("GET", KEY_SET, "").await;
+    assert!(after.status() == 404 || after.json() == keys, "{}", after.text);
 }

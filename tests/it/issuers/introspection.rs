@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use faregate::clock::Clock;
+use faregate::jose::{self, Algorithm, Expectations, KeySet, SigningKey, TypeSet};
 use serde_json::{Value, json};
 
 use super::{World, eventually, guard, outcome, passed, refused, status};
@@ -281,4 +282,75 @@ async fn jwts_can_be_asked_about_too() {
 
     assert_eq!(outcome(&gateway, "/both/a", &alone.token(json!({}))).await, passed());
     assert_eq!((alone.count(METADATA), alone.count(INTROSPECT)), (0, 1));
+}
+
+// RFC 6749 2.3.1, RFC 7523 2.2, RFC 8414 2: the gateway proves who it is as the issuer wants it
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_issuer_hears_who_asks() {
+    const BASIC: &str = "authorization: Basic Z2F0ZTpzJTJCJTJGJTNE\r\n";
+    let post = json!({ "introspection_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"] });
+    let both =
+        json!({ "introspection_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"] });
+    let of_tokens = json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
+    for (metadata, configured, in_form) in [
+        (json!({}), "", false),
+        (both, "", false),
+        (post.clone(), "", true),
+        (of_tokens, "", true),
+        (json!({}), ", client_authentication: client_secret_post", true),
+        (post, ", client_authentication: client_secret_basic", false),
+    ] {
+        let corp = ForeignIssuer::start().await;
+        corp.describe(metadata);
+        corp.reply(INTROSPECT, active(json!({})));
+        let gateway = gateway(&issuer("corp", &corp, "", configured), &[("a", "corp")]).await;
+        assert_eq!(outcome(&gateway, "/a/1", TOKEN).await, passed());
+        let asked = &corp.asked(INTROSPECT)[0];
+        assert_eq!(asked.head.to_ascii_lowercase().contains(&BASIC.to_ascii_lowercase()), !in_form, "{asked:?}");
+        assert_eq!(asked.body.contains("client_id=gate&client_secret=s%2B%2F%3D"), in_form, "{asked:?}");
+    }
+}
+
+// RFC 7523 2.2, 3: a signed assertion for this issuer, once and for a minute; the key stays here
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_can_prove_who_asks() {
+    let corp = ForeignIssuer::start().await;
+    corp.reply(INTROSPECT, active(json!({})));
+    let key = rcgen::KeyPair::generate().unwrap();
+    let folder = crate::support::files::Folder::new();
+    let path = folder.write("key.pem", &key.serialize_pem());
+    let sections = format!(
+        "issuers:\n  corp: {{ issuer: {}, audience: api, introspection: {{ client_id: gate, client_authentication: \
+         private_key_jwt, private_key: \"${{file:{path}}}\" }} }}\nupstreams: {{ app: \"${{UPSTREAM}}\" }}\nroutes: {{ /a/**: \
+         {{ upstream: app, require: authenticated }} }}\n",
+        corp.url()
+    );
+    let site = crate::support::gateway::Reloadable::start(&sections).await;
+    for number in 0..2 {
+        assert_eq!(outcome(&site.gateway, "/a/1", &format!("token-{number}")).await, passed());
+    }
+    let public = SigningKey::from_pem(Algorithm::Es256, &key.serialize_pem()).unwrap();
+    let keys = KeySet::new([public.verifying_key().clone()]);
+    let mut ids = Vec::new();
+    for asked in corp.asked(INTROSPECT) {
+        assert!(!asked.head.to_ascii_lowercase().contains("authorization:"), "{}", asked.head);
+        let sent = |name: &str| {
+            let pairs = asked.body.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.filter(|(own, _)| *own == name).map(|(_, value)| value.to_owned()).next().unwrap_or_default()
+        };
+        assert_eq!(
+            (sent("client_id").as_str(), sent("client_assertion_type").as_str()),
+            ("gate", "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer")
+        );
+        let expectations = Expectations {
+            audiences: [corp.url().into()].into(),
+            types: TypeSet::new(["JWT"]),
+            ..Expectations::new("gate")
+        };
+        let verified = jose::verify(&sent("client_assertion"), &expectations, &keys, now()).unwrap();
+        assert_eq!(verified.claims["sub"], "gate");
+        assert!(verified.expires_at <= now() + 60);
+        ids.push(verified.claims["jti"].clone());
+    }
+    assert!(ids.len() == 2 && ids[0] != ids[1], "{ids:?}");
 }

@@ -1,16 +1,19 @@
 //! Keys that come and go, and how often they are asked for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use faregate::clock::Clock;
 use faregate::enforce::Enforcer;
 use faregate::issuers::ForeignIssuer as Believed;
-use serde_json::json;
+use faregate::jose::KeySet;
+use serde_json::{Value, json};
 
 use super::{World, eventually, gateway, guard, outcome, passed, refused, status};
 use crate::support::foreign_issuer::{ForeignIssuer, JWKS, Reply, forged};
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, client};
+use crate::support::process::{Run, faregate};
 
 // G4, T21, F-349: a new key is learned of by the first token that names it; the old one is gone, and all it verified
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,6 +38,86 @@ async fn an_issuer_changes_its_keys() {
     {
         assert!(metrics.contains(line), "{metrics}");
     }
+}
+
+// UX 12, O4: operators see whose keys are known, since when, and what went wrong
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_tells_of_key_sets() {
+    let (corp, silent) = (ForeignIssuer::start().await, ForeignIssuer::start().await);
+    silent.stop();
+    let keys = String::from_utf8(KeySet::new([corp.key().verifying_key().clone()]).document().to_vec()).unwrap();
+    let sections = format!(
+        r#"
+listen: "${{LISTEN}}"
+issuers:
+  self: {{}}
+  corp: {{ issuer: {}, audience: api, refresh: 4m, cooldown: 1s }}
+  silent: {{ issuer: {}, audience: api }}
+  written: {{ issuer: https://written.example, audience: api, jwks: '{keys}' }}
+  shared: {{ issuer: https://shared.example, audience: api, secret: "a-shared-secret-of-at-least-32-characters" }}
+  opaque: {{ issuer: {}, audience: api, discovery: false, introspection: {{ endpoint: {}/i, client_id: gate, client_secret: s }} }}
+upstreams: {{ app: "${{UPSTREAM}}" }}
+routes: {{ /corp/**: {{ upstream: app, tokens: [corp], require: authenticated }} }}
+"#,
+        corp.url(),
+        silent.url(),
+        corp.url().replace("127.0.0.1", "localhost"),
+        corp.url()
+    );
+    let gateway = Gateway::of(&sections, &[]).await;
+    eventually(&gateway, "/corp/a", &corp.token(json!({})), &passed()).await;
+    let status = async || {
+        let url = format!("http://{}/status", gateway.running.admin.unwrap());
+        let status: Value = client().get(url).send().await.unwrap().json().await.unwrap();
+        let sets = status["key_sets"].as_array().unwrap().clone();
+        sets.into_iter().map(|set| (set["issuer"].as_str().unwrap().to_owned(), set)).collect::<BTreeMap<_, _>>()
+    };
+    let began = Instant::now();
+    let sets = loop {
+        let sets = status().await;
+        if !sets["silent"]["last_error"].is_null() {
+            break sets;
+        }
+        assert!(began.elapsed() < Duration::from_secs(5), "{sets:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(
+        sets.keys().collect::<Vec<_>>(),
+        ["corp", "shared", "silent", "written"],
+        "ours and those without are not there"
+    );
+    let kid = corp.key().kid().to_owned();
+    assert_eq!((&sets["corp"]["state"], &sets["corp"]["kids"]), (&json!("fresh"), &json!([kid])));
+    assert!(sets["corp"]["fetched_seconds_ago"].as_u64().unwrap() < 10);
+    let next = sets["corp"]["next_fetch_in_seconds"].as_u64().unwrap();
+    assert!((150..=192).contains(&next), "a fifth before they are old: {next}");
+    assert_eq!((&sets["silent"]["state"], &sets["silent"]["fetched_seconds_ago"]), (&json!("missing"), &Value::Null));
+    let problem = sets["silent"]["last_error"]["problem"].as_str().unwrap();
+    assert!(problem.starts_with("it cannot be reached"), "{problem}");
+    assert_eq!((&sets["written"]["state"], &sets["written"]["kids"]), (&json!("configured"), &json!([kid])));
+    // A digest of a secret is nobody's business.
+    assert_eq!((&sets["shared"]["state"], &sets["shared"]["kids"]), (&json!("configured"), &json!([])));
+
+    // Keys that cannot be asked for any more.
+    corp.reply(JWKS, Reply::status(500));
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    outcome(&gateway, "/corp/a", &forged(&corp.url(), "other")).await;
+    let corp_set = status().await.remove("corp").unwrap();
+    assert_eq!((&corp_set["state"], &corp_set["kids"]), (&json!("stale"), &json!([kid])), "{corp_set}");
+    assert_eq!(corp_set["last_error"]["problem"], "it answered with status 500");
+    // The command shows the same.
+    let text = tokio::task::spawn_blocking({
+        let admin = gateway.running.admin.unwrap().to_string();
+        move || Run::of(&mut faregate(&std::env::temp_dir(), &["status", "--admin", &admin]))
+    });
+    let run = text.await.unwrap();
+    assert_eq!(run.code, 0, "{run:?}");
+    for line in
+        [format!("keys of      corp: stale ({kid}), fetched "), format!("             written: configured ({kid})\n")]
+    {
+        assert!(run.stdout.contains(&line), "{line} in {}", run.stdout);
+    }
+    assert!(run.stdout.contains("s ago: it answered with status 500"), "{}", run.stdout);
 }
 
 // Keys are asked for ahead of time, by what the issuer says and by what the operator says, whichever is sooner

@@ -210,6 +210,39 @@ async fn an_operator_revokes_what_is_known_to_be_bad() {
     assert_eq!(public.status(), 404, "not on the public listener");
 }
 
+// T27: a key of somebody else's that was stolen counts no longer, at once and on every node, whatever its issuer publishes
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_drops_a_key() {
+    let folder = Folder::new();
+    let store = format!("sqlite://{}", folder.path().join("faregate.db").display());
+    let mut corp = ForeignIssuer::start().await;
+    let (stolen, old) = (corp.key(), corp.token(json!({})));
+    corp.rotate();
+    corp.publish(&[&stolen, &corp.key()]);
+    let new = corp.token(json!({}));
+    let (here, there) = (gateway(&corp, &store).await, gateway(&corp, &store).await);
+    for gateway in [&here, &there] {
+        assert_eq!(outcome(gateway, "/any/a", &old).await, passed());
+        assert_eq!(outcome(gateway, "/any/a", &new).await, passed());
+    }
+    let admin = here.running.admin.unwrap();
+    let ask = async |document: Value| {
+        let request = client().post(format!("http://{admin}/revocations")).header("authorization", API_KEY);
+        request.json(&document).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask(json!({ "issuer": "corp", "kid": stolen.kid() })).await, 204);
+    assert_eq!(outcome(&here, "/any/a", &old).await, revoked());
+    eventually(&there, "/any/a", &old, &revoked()).await;
+    // Whoever stole it makes tokens of any date.
+    let claims = corp.claims(json!({ "jti": "made up", "iat": now() + 5 }));
+    let made_up = stolen.sign(TokenType::AccessToken, &claims).unwrap();
+    for gateway in [&here, &there] {
+        assert_eq!(outcome(gateway, "/any/a", &made_up).await, revoked());
+        assert_eq!(outcome(gateway, "/any/a", &new).await, passed());
+    }
+    assert_eq!(ask(json!({ "issuer": "self", "kid": stolen.kid() })).await, 400);
+}
+
 // A tenant's own key speaks for that tenant, and for nobody else
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenants_key_revokes_what_is_its_tenants() {

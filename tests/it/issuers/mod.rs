@@ -1,5 +1,6 @@
 //! Tokens of others, through the real gateway and from real servers. One file per topic.
 
+mod certificates;
 mod faults;
 mod introspection;
 mod keys;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use faregate::clock::Clock;
 use faregate::config::{self, Environment, IssuerKind};
 use faregate::enforce::{Accepted, Demand, Enforcer, Guard, Issuer, Pseudonyms, Request, Sender, TokenCache};
+use faregate::entropy::Entropy;
 use faregate::issuers::{Fetcher, ForeignIssuer as Believed, Outbound};
 use faregate::metrics::Metrics;
 use faregate::policy::{NoParameters, Policy, RuleSet, parse_rule};
@@ -81,7 +83,8 @@ impl World {
         let config = config::parse("test.yaml", &format!("issuers:\n{issuers}"), &environment)
             .unwrap_or_else(|problems| panic!("{}", config::render_all(&problems, false)));
         let metrics = Arc::new(Metrics::new());
-        let outbound = Outbound { fetcher: Fetcher::new().unwrap(), metrics: metrics.clone(), clock: clock.clone() };
+        let (fetcher, entropy) = (Fetcher::new().unwrap(), Entropy::system());
+        let outbound = Outbound { fetcher, metrics: metrics.clone(), clock: clock.clone(), entropy };
         let believed = config.issuers.iter().map(|issuer| match &issuer.kind {
             IssuerKind::Foreign(settings) => Arc::new(Believed::new(&issuer.name, settings, &outbound)),
             IssuerKind::Tenant(_) => unreachable!("none is ours"),
@@ -107,6 +110,7 @@ fn guard(issuers: usize) -> Arc<Guard> {
         observes: false,
         live_permissions: false,
         demand: Demand::Nothing,
+        dpop_nonce: false,
     })
 }
 

@@ -65,6 +65,48 @@ async fn whatever_is_not_promised_is_refused() {
     assert_eq!(outcome(&gateway, "/corp/a", &other).await, refused(401, "unsupported_algorithm"));
 }
 
+// The configuration of `examples/in-front-of-services`, with an issuer that exists
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_in_front_of_services_works() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/in-front-of-services/faregate.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let text: String =
+        text.lines().filter(|line| !line.starts_with("store:")).map(|line| format!("{line}\n")).collect();
+    let text = text
+        .replace("listen: 127.0.0.1:8080", "listen: \"${LISTEN}\"")
+        .replace("${ORDERS:-http://127.0.0.1:3000}", "${UPSTREAM}");
+    let corp = ForeignIssuer::start().await;
+    let gateway = Gateway::of(&text, &[("ISSUER", &corp.url())]).await;
+    let token = |scope: &str| corp.token(json!({ "aud": "orders", "scope": scope, "roles": ["clerk"] }));
+    assert_eq!(gateway.request("GET", "/health", "").await.status(), 200);
+    assert_eq!(outcome(&gateway, "/api/orders", "x.y.z").await.0, 401);
+    assert_eq!(outcome(&gateway, "/api/orders", &token("profile")).await, refused(403, "missing_scope"));
+    assert_eq!(outcome(&gateway, "/api/orders", &token("orders:read")).await, passed());
+    let received = gateway.upstream.last();
+    assert_eq!(received.field("x-auth-subject").as_deref(), Some("someone"));
+    assert_eq!((received.field("authorization"), received.request_line()), (None, "GET /api/orders HTTP/1.1"));
+    let fields = |scope: &str| format!("Authorization: Bearer {}\r\nContent-Length: 0\r\n", token(scope));
+    for (scope, status) in [("orders:read", 403), ("orders:write", 200)] {
+        assert_eq!(gateway.request("POST", "/api/orders/1", &fields(scope)).await.status(), status, "{scope}");
+    }
+}
+
+// G7, RFC 7517 5: what of a key set is of no use does no harm to the rest
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_that_are_of_no_use_are_skipped() {
+    let corp = ForeignIssuer::start().await;
+    let good = serde_json::to_value(corp.key().verifying_key().public_jwk().unwrap()).unwrap();
+    let mut broken = good.clone();
+    (broken["y"], broken["kid"]) = (good["x"].clone(), "broken".into());
+    let mut encrypting = good.clone();
+    (encrypting["use"], encrypting["kid"]) = ("enc".into(), "encrypting".into());
+    let keys = json!([{ "kty": "XYZ", "kid": "a" }, { "kty": "AKP", "alg": "ML-DSA-44", "kid": "b" }, broken, encrypting, good]);
+    corp.reply(JWKS, Reply::json(&json!({ "keys": keys })));
+    let gateway = gateway(&corp, "").await;
+    assert_eq!(outcome(&gateway, "/corp/a", &corp.token(json!({}))).await, passed());
+    assert_eq!(outcome(&gateway, "/corp/a", &forged(&corp.url(), "broken")).await, refused(401, "unknown_key"));
+}
+
 // F7: two trusted issuers, tokens of one in the name of the other
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_speaks_for_another_issuer() {

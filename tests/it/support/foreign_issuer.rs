@@ -20,6 +20,7 @@ pub const INTROSPECT: &str = "/introspect";
 pub const AUTHORIZE: &str = "/authorize";
 pub const TOKEN: &str = "/token";
 pub const END_SESSION: &str = "/end-session";
+pub const REVOKE: &str = "/revoke";
 
 /// What the server does with a request for a path.
 #[derive(Clone)]
@@ -67,6 +68,8 @@ pub struct ForeignIssuer {
     state: Arc<Mutex<State>>,
     key: Arc<SigningKey>,
     serving: JoinHandle<()>,
+    /// Where others find it.
+    origin: String,
 }
 
 impl ForeignIssuer {
@@ -77,15 +80,27 @@ impl ForeignIssuer {
         let state = Arc::new(Mutex::new(State::default()));
         let serving = tokio::spawn(serve(socket, state.clone()));
         let key = Arc::new(SigningKey::generate(Algorithm::Es256).unwrap());
-        let issuer = Self { address, state, key, serving };
-        let metadata = json!({
-            "issuer": issuer.url(),
-            "jwks_uri": format!("{}{JWKS}", issuer.url()),
-            "introspection_endpoint": format!("{}{INTROSPECT}", issuer.url()),
-        });
-        issuer.reply(METADATA, Reply::json(&metadata));
+        let issuer = Self { address, state, key, serving, origin: format!("http://{address}") };
+        issuer.describe(json!({}));
         issuer.publish(&[&issuer.key]);
         issuer
+    }
+
+    /// Is found there from now on, where somebody passes on what comes.
+    pub fn move_to(&mut self, origin: String) {
+        self.origin = origin;
+        self.describe(json!({}));
+    }
+
+    /// Publishes the usual metadata with these members.
+    pub fn describe(&self, more: Value) {
+        let mut metadata = json!({
+            "issuer": self.url(),
+            "jwks_uri": format!("{}{JWKS}", self.url()),
+            "introspection_endpoint": format!("{}{INTROSPECT}", self.url()),
+        });
+        metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.reply(METADATA, Reply::json(&metadata));
     }
 
     /// Stops listening, at once and for everybody.
@@ -100,7 +115,7 @@ impl ForeignIssuer {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.origin.clone()
     }
 
     pub fn reply(&self, path: &str, reply: Reply) {
@@ -128,6 +143,7 @@ impl ForeignIssuer {
             "authorization_endpoint": format!("{url}{AUTHORIZE}"),
             "token_endpoint": format!("{url}{TOKEN}"),
             "end_session_endpoint": format!("{url}{END_SESSION}"),
+            "revocation_endpoint": format!("{url}{REVOKE}"),
             "authorization_response_iss_parameter_supported": true,
         });
         self.reply(METADATA, Reply::json(&metadata));
@@ -175,6 +191,7 @@ impl ForeignIssuer {
         self.reply(TOKEN, Reply::Made(Arc::new(token)));
         let bye = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 26\r\n\r\n<!DOCTYPE html><h1>Bye</h1>";
         self.reply(END_SESSION, Reply::Raw(bye.to_owned()));
+        self.reply(REVOKE, Reply::Document(String::new(), ""));
     }
 
     pub fn key(&self) -> Arc<SigningKey> {
@@ -187,6 +204,13 @@ impl ForeignIssuer {
 
     pub fn count(&self, path: &str) -> usize {
         self.asked(path).len()
+    }
+
+    /// The queries with which browsers came to log in.
+    pub fn logins(&self) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let queries = state.asked.iter().filter_map(|asked| asked.path.strip_prefix(AUTHORIZE)?.strip_prefix('?'));
+        queries.map(str::to_owned).collect()
     }
 
     /// A token for `api` with these claims, which take the place of the usual ones; null removes one.

@@ -1,6 +1,7 @@
 //! The real gateway on free ports, with its real store, in front of a recording upstream.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use faregate::config::{self, Environment};
@@ -8,6 +9,7 @@ use faregate::serve::{self, Running};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::files::Folder;
 use super::upstream::Upstream;
 use super::wire::Wire;
 
@@ -141,6 +143,38 @@ impl Gateway {
     pub async fn metrics(&self) -> String {
         let admin = self.running.admin.expect("an admin listener");
         client().get(format!("http://{admin}/metrics")).send().await.unwrap().text().await.unwrap()
+    }
+}
+
+/// A gateway whose configuration is a file, which can be another one while it runs.
+pub struct Reloadable {
+    pub gateway: Gateway,
+    folder: Folder,
+    head: String,
+}
+
+impl Reloadable {
+    /// With these sections, as [`Gateway::of`] has them; `${UPSTREAM}` is all that is filled in.
+    pub async fn start(sections: &str) -> Self {
+        let (folder, upstream) = (Folder::new(), Upstream::start().await);
+        let head = HEAD.replace("${STORE}", "sqlite::memory:").replace("${MASTER_KEY}", MASTER_KEY);
+        let head = format!("listen: 127.0.0.1:0\nlimits: {{ scheduling_delay: 10s }}\n{head}");
+        let path =
+            folder.write("faregate.yaml", &format!("{head}{}", sections.replace("${UPSTREAM}", &upstream.url())));
+        let config = config::load(Path::new(&path), &Environment::process()).unwrap_or_else(|problems| {
+            panic!("{}", config::render_all(&problems, false));
+        });
+        let running = serve::start(config).await.unwrap_or_else(|error| panic!("{error}"));
+        let address = running.listeners[0].0;
+        Self { gateway: Gateway { running, upstream, address }, folder, head }
+    }
+
+    /// What changed, or why everything stays as it was.
+    pub async fn reload(&self, sections: &str) -> Result<String, String> {
+        let sections = sections.replace("${UPSTREAM}", &self.gateway.upstream.url());
+        self.folder.write("faregate.yaml", &format!("{}{sections}", self.head));
+        let applied = self.gateway.running.live().reload().await;
+        applied.map(|applied| applied.summary).map_err(|error| error.to_string())
     }
 }
 
