@@ -17,6 +17,7 @@ mod module;
 mod overload;
 mod paths;
 mod protocols;
+mod pushed;
 mod rate_limits;
 mod resilience;
 mod revocation;
