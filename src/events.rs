@@ -63,6 +63,8 @@ pub enum Event {
     ConsentDenied,
     ConsentWithdrawn,
     CodeIssued,
+    /// A client said what it will ask a person for.
+    RequestPushed,
     CodeChallengeRepeated,
     NonceRepeated,
     SessionStarted,
@@ -133,6 +135,7 @@ impl Event {
             Self::ConsentDenied => "consent.denied",
             Self::ConsentWithdrawn => "consent.withdrawn",
             Self::CodeIssued => "authorization_code.issued",
+            Self::RequestPushed => "authorization_request.pushed",
             Self::CodeChallengeRepeated => "client.code_challenge_repeated",
             Self::NonceRepeated => "client.nonce_repeated",
             Self::SessionStarted => "session.started",
@@ -154,6 +157,7 @@ impl Event {
             | Self::TokenRefreshed
             | Self::TokenRevoked
             | Self::CodeIssued
+            | Self::RequestPushed
             | Self::SessionStarted
             | Self::SessionEnded
             | Self::LoginSucceeded

@@ -327,6 +327,11 @@ fn asks_for_certificates(listener: &config::Listener) -> bool {
     listener.tls.as_ref().is_some_and(|tls| tls.client_certificates.is_some())
 }
 
+fn knows_authorities(listener: &config::Listener) -> bool {
+    let asked = listener.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref());
+    asked.is_some_and(|asked| asked.authorities.is_some())
+}
+
 /// The public URL, with the port that a listener on port 0 was given.
 fn public_url(config: &Config, listening: &[(SocketAddr, bool)]) -> PublicUrl {
     match (config.public_url.port(), listening.first()) {
@@ -348,6 +353,9 @@ pub(crate) async fn key_ring(
         default_tenant: tenants.iter().find(|tenant| tenant.name == Directory::DEFAULT_TENANT).map(|tenant| tenant.id),
         knows_certificates: config.client_certificate_header.is_some()
             || config.listen.iter().any(asks_for_certificates),
+        mtls_url: config.mtls_url.as_ref().map(|url| url.as_str().to_owned()),
+        knows_vouched_certificates: config.client_certificate_ca.is_some()
+            || config.listen.iter().any(knows_authorities),
         ..Settings::new(public_url.as_str())
     };
     let master_key = open::master_key(config, &opened.entropy)?;

@@ -7,8 +7,9 @@ use super::answer::present;
 use super::members::Members;
 use crate::directory::FieldCode;
 use crate::model::{
-    Application, ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, ConsentMode, LogoutBehavior,
-    PkcePolicy, ProvidedScope, RefreshTokenUsage, Relationship, ScopeHandling, UnknownScopes, UrlValidation,
+    Application, ApplicationGrant, ApplicationSettings, CertificateSubject, ClientAuthenticationPolicy, ConsentMode,
+    DeviceGrantLimits, LogoutBehavior, PkcePolicy, ProvidedScope, RefreshTokenUsage, Relationship, ScopeHandling,
+    UnknownScopes, UrlValidation,
 };
 
 const MINUTE: i64 = 60;
@@ -28,6 +29,7 @@ pub(super) fn shown(application: &Application) -> Value {
         "consentMode": settings.consent.as_str(),
         "debug": settings.debug,
         "certificateBoundAccessTokens": settings.certificate_bound_access_tokens.then_some(true),
+        "deviceGrant": device_grant(&settings.device_grant),
         "deviceVerificationURL": settings.device_verification_uri,
         "dpopBoundAccessTokens": settings.dpop_bound_access_tokens.then_some(true),
         "dpopNonce": settings.dpop_nonce.then_some(true),
@@ -44,10 +46,24 @@ pub(super) fn shown(application: &Application) -> Value {
         },
         "relationship": settings.relationship.as_str(),
         "requireClientAuthentication": settings.client_authentication == ClientAuthenticationPolicy::Required,
+        "requirePushedAuthorizationRequests": settings.requires_pushed_requests.then_some(true),
         "requireRegistration": settings.requires_registration,
         "scopeHandlingPolicy": settings.scope_handling.as_str(),
+        "tlsClientAuth": settings.certificate_subject.as_ref().map(|subject| {
+            let (kind, name) = subject.parts();
+            json!({ "kind": kind, "name": name })
+        }),
         "unknownScopePolicy": settings.unknown_scopes.as_str(),
     }))
+}
+
+/// Nothing where nothing is limited.
+fn device_grant(limits: &DeviceGrantLimits) -> Option<Value> {
+    let shown = || {
+        let life = limits.refresh_tokens_for;
+        present(json!({ "refreshTokenTimeToLiveInSeconds": life, "scopes": limits.scopes }))
+    };
+    (*limits != DeviceGrantLimits::default()).then(shown)
 }
 
 /// `loginConfiguration`: logging in through this API always takes an API key.
@@ -95,14 +111,38 @@ pub(super) fn read(members: &mut Members<'_>, before: ApplicationSettings) -> Ap
         ("oauthConfiguration.dpopBoundAccessTokens", &mut settings.dpop_bound_access_tokens),
         ("oauthConfiguration.dpopNonce", &mut settings.dpop_nonce),
         ("oauthConfiguration.generateRefreshTokens", &mut settings.generates_refresh_tokens),
+        ("oauthConfiguration.requirePushedAuthorizationRequests", &mut settings.requires_pushed_requests),
         ("oauthConfiguration.requireRegistration", &mut settings.requires_registration),
     ] {
         *switch = members.flag(name).unwrap_or(*switch);
     }
+    read_limits(members, &mut settings);
     read_policies(members, &mut settings);
     read_provided_scopes(members, &mut settings);
     read_tokens(members, &mut settings);
     settings
+}
+
+/// What is ours and not FusionAuth's. An object that is there is all that counts.
+fn read_limits(members: &mut Members<'_>, settings: &mut ApplicationSettings) {
+    if members.has("oauthConfiguration.deviceGrant") {
+        let has_scopes = members.has("oauthConfiguration.deviceGrant.scopes");
+        let scopes = members.texts("oauthConfiguration.deviceGrant.scopes");
+        settings.device_grant = DeviceGrantLimits {
+            scopes: has_scopes.then_some(scopes),
+            refresh_tokens_for: members.integer("oauthConfiguration.deviceGrant.refreshTokenTimeToLiveInSeconds"),
+        };
+    }
+    if members.has("oauthConfiguration.tlsClientAuth") {
+        let kind = members.text("oauthConfiguration.tlsClientAuth.kind");
+        let name = members.text("oauthConfiguration.tlsClientAuth.name");
+        let (is_said, subject) = (kind.is_some() || name.is_some(), kind.zip(name));
+        settings.certificate_subject = subject.and_then(|(kind, name)| CertificateSubject::of(&kind, name));
+        if is_said && settings.certificate_subject.is_none() {
+            let message = format!("must have a name, and as its kind one of: {}", CertificateSubject::KINDS.join(", "));
+            members.refuse("oauthConfiguration.tlsClientAuth", FieldCode::Invalid, message);
+        }
+    }
 }
 
 fn read_policies(members: &mut Members<'_>, settings: &mut ApplicationSettings) {

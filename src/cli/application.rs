@@ -10,8 +10,8 @@ use super::directory::{Common, on_directory, tenant_called};
 use super::{Failure, Outcome};
 use crate::directory::{Directory, NewApplication, NewRole, NewSecret};
 use crate::model::{
-    Application, ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, PkcePolicy, Relationship, Role,
-    UrlValidation,
+    Application, ApplicationGrant, ApplicationSettings, CertificateSubject, ClientAuthenticationPolicy, PkcePolicy,
+    Relationship, Role, UrlValidation,
 };
 use crate::secret::Secret;
 
@@ -120,6 +120,23 @@ struct Changes {
     /// Only registered users may log in
     #[arg(long, value_name = "BOOLEAN")]
     require_registration: Option<bool>,
+    /// Authorization requests have to be pushed (RFC 9126)
+    #[arg(long, value_name = "BOOLEAN")]
+    require_pushed_authorization_requests: Option<bool>,
+    /// The only scopes that devices get; may be repeated
+    #[arg(long = "device-scope", value_name = "SCOPE")]
+    device_scopes: Vec<String>,
+    /// After how long the refresh tokens of devices end at the latest
+    #[arg(long, value_name = "SECONDS")]
+    device_refresh_life: Option<i64>,
+    /// Whose certificates are its own: subject_dn, san_dns, san_uri, san_ip or san_email, and the name
+    #[arg(long = "tls-client-auth", value_name = "KIND:NAME", value_parser = certificate_subject)]
+    certificate_subject: Option<CertificateSubject>,
+}
+
+fn certificate_subject(text: &str) -> Result<CertificateSubject, String> {
+    let (kind, name) = text.split_once(':').unwrap_or((text, ""));
+    named(CertificateSubject::of(kind, name.to_owned()), &CertificateSubject::KINDS)
 }
 
 fn named<T>(found: Option<T>, known: &[&str]) -> Result<T, String> {
@@ -169,6 +186,14 @@ impl Changes {
         let back_channel = self.back_channel_logout_uri.clone();
         settings.back_channel_logout_uri = back_channel.or(settings.back_channel_logout_uri.take());
         settings.requires_registration = self.require_registration.unwrap_or(settings.requires_registration);
+        let pushed = self.require_pushed_authorization_requests;
+        settings.requires_pushed_requests = pushed.unwrap_or(settings.requires_pushed_requests);
+        let devices = &mut settings.device_grant;
+        if !self.device_scopes.is_empty() {
+            devices.scopes = Some(self.device_scopes.clone());
+        }
+        devices.refresh_tokens_for = self.device_refresh_life.or(devices.refresh_tokens_for);
+        settings.certificate_subject = self.certificate_subject.clone().or(settings.certificate_subject.take());
     }
 
     fn new_roles(&self) -> impl Iterator<Item = NewRole> {
@@ -271,6 +296,9 @@ fn shown(application: &Application) -> Value {
         "origins": settings.origins,
         "relationship": settings.relationship.as_str(),
         "require_registration": settings.requires_registration,
+        "require_pushed_authorization_requests": settings.requires_pushed_requests,
+        "device_grant": { "scopes": settings.device_grant.scopes, "refresh_token_life": settings.device_grant.refresh_tokens_for },
+        "tls_client_auth": settings.certificate_subject,
         "logout_uri": settings.logout_uri,
         "back_channel_logout_uri": settings.back_channel_logout_uri,
         "roles": roles,

@@ -99,6 +99,7 @@ use crate::route::Host;
 const SECTIONS: &[&str] = &[
     "listen",
     "public_url",
+    "mtls_url",
     "admin",
     "management",
     "store",
@@ -118,6 +119,7 @@ const SECTIONS: &[&str] = &[
     "tests",
     "watch",
     binding::HEADER_KEY,
+    client_certificates::TOLD_AUTHORITIES_KEY,
     "tracing",
 ];
 
@@ -170,6 +172,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("directory.applications.roles", directory::applications::ROLE_KEYS),
         ("directory.applications.scopes", directory::applications::SCOPE_KEYS),
         ("directory.applications.login_api", directory::applications::LOGIN_API_KEYS),
+        ("directory.applications.device_grant", directory::applications::DEVICE_GRANT_KEYS),
         ("directory.applications.provided_scopes", directory::applications::PROVIDED_KEYS),
         ("directory.applications.provided_scopes.email", directory::applications::PROVIDED_SCOPE_KEYS),
         ("directory.users", directory::users::KEYS),
@@ -286,6 +289,10 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let routes = routes::check(fields.find("routes"), &context, check);
     let trusted_proxies = process::trusted_proxies(fields.find("trusted_proxies"), check);
     let client_certificate_header = binding::header(&fields, &trusted_proxies, check);
+    let client_certificate_ca = client_certificates::told(&fields, client_certificate_header.as_ref(), check);
+    let asks = |listener: &Listener| listener.tls.as_ref().is_some_and(|tls| tls.client_certificates.is_some());
+    let is_asked_for = client_certificate_header.is_some() || listen.iter().any(asks);
+    let mtls_url = public_url::check_mtls(fields.find("mtls_url"), is_asked_for, check);
     binding::check_reachable(&routes, (&listen, client_certificate_header.as_ref()), span("routes"), check);
     let mut forward = forward::check(fields.find("forward"), check);
     forwarded_jwt::settle(&mut forward, (&upstreams, &routes), check);
@@ -295,6 +302,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         hash,
         listen,
         public_url,
+        mtls_url,
         admin,
         management: management::check(fields.find("management"), check),
         store,
@@ -312,6 +320,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         token_cache: process::token_cache(fields.find("token_cache"), check),
         directory: directory::check(fields.find("directory"), check),
         client_certificate_header,
+        client_certificate_ca,
         tests: tests::check(fields.find("tests"), check),
         watch: fields.boolean("watch", check).unwrap_or(false),
         parts: Parts::of(root, &check.files, check.base()),

@@ -1,4 +1,4 @@
-//! `public_url:` - what clients see.
+//! `public_url:` and `mtls_url:` - what clients see.
 //!
 //! Owns its syntax and its default. What is derived from it is the authorization server's business.
 
@@ -85,4 +85,21 @@ pub(super) fn check(node: Option<&Node>, listeners: &[Listener], listen: Span, c
         );
     }
     PublicUrl::new(origin.https, &origin.host, origin.port)
+}
+
+/// Where clients are asked for certificates, if that is elsewhere (RFC 8705 5).
+pub(super) fn check_mtls(node: Option<&Node>, is_asked_for: bool, check: &mut Check<'_>) -> Option<PublicUrl> {
+    let node = node?;
+    let origin = check.parsed(node, url::origin)?;
+    if !origin.https {
+        check.refuse(node.span, "`mtls_url` is http: nobody shows a certificate there");
+    }
+    if !is_asked_for {
+        check.refuse_with_help(
+            node.span,
+            "nobody asks for certificates at `mtls_url`",
+            "add `client_certificates: optional` to a listener's `tls`, or `client_certificate_header`",
+        );
+    }
+    Some(PublicUrl::new(origin.https, &origin.host, origin.port))
 }

@@ -44,6 +44,8 @@ pub struct Config {
     /// At least one.
     pub listen: Vec<Listener>,
     pub public_url: PublicUrl,
+    /// Where clients are asked for certificates, if not there.
+    pub mtls_url: Option<PublicUrl>,
     /// `None`: no admin listener.
     pub admin: Option<SocketAddr>,
     pub management: ManagementApi,
@@ -68,6 +70,8 @@ pub struct Config {
     pub directory: Declaration,
     /// The field in which trusted proxies tell the client certificate.
     pub client_certificate_header: Option<HeaderName>,
+    /// PEM file of those who sign the certificates that are told of there.
+    pub client_certificate_ca: Option<PathBuf>,
     pub tests: Vec<PolicyTest>,
     /// Whether the file is read again by itself when it changes.
     pub watch: bool,

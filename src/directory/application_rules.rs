@@ -2,14 +2,15 @@
 
 use super::redirect_uri::{check_link, check_origin, check_pattern};
 use super::rules::{
-    LONGEST_ACCESS_TOKEN_FOR, check_client_id, check_name, check_refresh_tokens, check_text, is_signature_algorithm,
+    LONGEST_ACCESS_TOKEN_FOR, LONGEST_REFRESH_TOKEN_FOR, check_client_id, check_name, check_refresh_tokens, check_text,
+    is_signature_algorithm,
 };
 use super::user_rules::check_data;
 use super::{FieldCode, FieldError};
-use crate::jose::VerifyingKey;
+use crate::jose::{CertificateName, VerifyingKey};
 use crate::model::{
-    Application, ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, CustomScope, Profile, Role,
-    UrlValidation, is_permission_name,
+    Application, ApplicationGrant, ApplicationSettings, CertificateSubject, ClientAuthenticationPolicy, CustomScope,
+    DeviceGrantLimits, Profile, Role, UrlValidation, is_permission_name,
 };
 
 const MOST_URIS: usize = 200;
@@ -35,13 +36,15 @@ pub(super) fn check_application(application: &Application, profile: Profile) -> 
     let settings = &application.settings;
     errors.extend(check_urls(settings, profile));
     errors.extend(check_keys(settings));
+    errors.extend(check_certificate_subject(settings));
+    errors.extend(check_device_grant(&settings.device_grant));
     errors.extend(check_scopes(&settings.scopes));
     errors.extend(check_data("application.data", &settings.data));
     let mut refuse = |field: &'static str, message: &str| {
         errors.push(FieldError::new(field, FieldCode::Invalid, message));
     };
     if settings.client_authentication == ClientAuthenticationPolicy::Required && application.is_public() {
-        let message = "an application without a secret and without keys cannot authenticate; it must be NotRequired or \
+        let message = "an application without a secret, keys and certificates cannot authenticate; it must be NotRequired or \
                        NotRequiredWhenUsingPKCE";
         refuse("application.oauthConfiguration.clientAuthenticationPolicy", message);
     }
@@ -68,12 +71,6 @@ pub(super) fn check_application(application: &Application, profile: Profile) -> 
     }
     errors.extend(settings.owner.as_deref().and_then(|owner| check_text("application.owner", owner, LONGEST_TEXT)));
     errors
-}
-
-impl ApplicationSettings {
-    fn allows_browsers(&self) -> bool {
-        self.grants.contains(&ApplicationGrant::AuthorizationCode) || self.grants.contains(&ApplicationGrant::Implicit)
-    }
 }
 
 fn check_roles(roles: &[Role]) -> Vec<FieldError> {
@@ -169,6 +166,51 @@ fn check_keys(settings: &ApplicationSettings) -> Option<FieldError> {
     None
 }
 
+/// RFC 8705 2.1.2
+fn check_certificate_subject(settings: &ApplicationSettings) -> Option<FieldError> {
+    let subject = settings.certificate_subject.as_ref()?;
+    let field = "application.oauthConfiguration.tlsClientAuth";
+    if subject.parts().1.len() > LONGEST_TEXT {
+        return Some(FieldError::new(field, FieldCode::TooLong, format!("must have at most {LONGEST_TEXT} bytes")));
+    }
+    let wrong = certificate_name(subject).check().err()?;
+    Some(FieldError::new(field, FieldCode::Invalid, wrong))
+}
+
+/// The name as certificates have it.
+pub fn certificate_name(subject: &CertificateSubject) -> CertificateName<'_> {
+    match subject {
+        CertificateSubject::SubjectDn(name) => CertificateName::SubjectDn(name),
+        CertificateSubject::SanDns(name) => CertificateName::SanDns(name),
+        CertificateSubject::SanUri(name) => CertificateName::SanUri(name),
+        CertificateSubject::SanIp(name) => CertificateName::SanIp(name),
+        CertificateSubject::SanEmail(name) => CertificateName::SanEmail(name),
+    }
+}
+
+/// J9
+fn check_device_grant(limits: &DeviceGrantLimits) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let scopes = limits.scopes.as_deref().unwrap_or_default();
+    if scopes.len() > MOST_SCOPES {
+        let message = format!("there may be {MOST_SCOPES} scopes");
+        errors.push(FieldError::new("application.deviceGrant.scopes", FieldCode::TooLong, message));
+    }
+    for (index, scope) in scopes.iter().enumerate() {
+        if !is_permission_name(scope) || scopes[..index].contains(scope) {
+            let message = format!("{scope:?} is no scope, or is there twice");
+            errors.push(FieldError::new("application.deviceGrant.scopes", FieldCode::Invalid, message));
+        }
+    }
+    let life = limits.refresh_tokens_for;
+    if life.is_some_and(|life| !(1..=LONGEST_REFRESH_TOKEN_FOR).contains(&life)) {
+        let message = format!("must be between 1 and {LONGEST_REFRESH_TOKEN_FOR} seconds");
+        let field = "application.deviceGrant.refreshTokenTimeToLiveInSeconds";
+        errors.push(FieldError::new(field, FieldCode::Invalid, message));
+    }
+    errors
+}
+
 fn check_scopes(scopes: &[CustomScope]) -> Vec<FieldError> {
     let field = "application.scopes";
     let mut errors = Vec::new();
@@ -232,7 +274,7 @@ mod tests {
         }
     }
 
-    // D-10
+    // D-10, J9, RFC 8705 2.1.2
     #[test]
     fn every_wrong_field_of_an_application_is_listed() {
         assert_eq!(codes(ApplicationSettings::default(), Profile::Standard), [""; 0]);
@@ -248,6 +290,11 @@ mod tests {
             response_modes: Vec::new(),
             refresh_tokens: Some(RefreshTokenPolicy { retry_for: 61, ..RefreshTokenPolicy::default() }),
             owner: Some("a\u{202e}b".to_owned()),
+            certificate_subject: Some(CertificateSubject::SanIp("localhost".to_owned())),
+            device_grant: DeviceGrantLimits {
+                scopes: Some(vec!["a".to_owned(), "a".to_owned(), "b c".to_owned()]),
+                refresh_tokens_for: Some(0),
+            },
             ..ApplicationSettings::default()
         };
         assert_eq!(
@@ -258,6 +305,10 @@ mod tests {
                 "[invalid]application.oauthConfiguration.logoutURL",
                 "[invalid]application.oauthConfiguration.backChannelLogoutURL",
                 "[invalid]application.oauthConfiguration.jwks",
+                "[invalid]application.oauthConfiguration.tlsClientAuth",
+                "[invalid]application.deviceGrant.scopes",
+                "[invalid]application.deviceGrant.scopes",
+                "[invalid]application.deviceGrant.refreshTokenTimeToLiveInSeconds",
                 "[invalid]application.jwtConfiguration.timeToLiveInSeconds",
                 "[invalid]application.oauthConfiguration.userinfoAlgorithm",
                 "[invalid]application.oauthConfiguration.responseModes",

@@ -36,6 +36,7 @@ use std::sync::Arc;
 
 pub use access::Access;
 pub use api_keys::{ApiKeyWithSecret, NewApiKey};
+pub use application_rules::certificate_name;
 pub use applications::{ApplicationWithSecret, NewApplication, NewRole, NewSecret};
 pub use credentials::{Login, LoginError, SecondFactor};
 pub use entities::{EntityChange, NewEntity, WithSecret};

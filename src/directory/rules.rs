@@ -15,7 +15,7 @@ use crate::profile::Dialect;
 pub(super) const LONGEST_ACCESS_TOKEN_FOR: i64 = 30 * 86_400;
 
 /// Ten years.
-const LONGEST_REFRESH_TOKEN_FOR: i64 = 3650 * 86_400;
+pub(super) const LONGEST_REFRESH_TOKEN_FOR: i64 = 3650 * 86_400;
 
 /// Shortest client secret that an administrator may choose. Secrets are stored as a plain hash, so they must be beyond
 /// guessing: 32 characters hold 128 bits even in hexadecimal digits.

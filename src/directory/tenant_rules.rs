@@ -29,6 +29,8 @@ pub fn check_settings(settings: &TenantSettings, profile: Profile) -> Vec<FieldE
             1,
             600,
         ),
+        // A14
+        ("tenant.pushedRequestTimeToLiveInSeconds", settings.pushed_request_for, 5, 599),
         ("tenant.idTokenTimeToLiveInSeconds", settings.id_token_for, 1, DAY),
         // J5, with room for devices whose owners walk to another room
         ("tenant.externalIdentifierConfiguration.deviceCodeTimeToLiveInSeconds", settings.device_code_for, 30, 1800),
@@ -178,12 +180,13 @@ mod tests {
         check_settings(settings, Profile::Standard).iter().map(FieldError::code).collect()
     }
 
-    // B8, C6, C8, D-11, J5, K6, L1
+    // A14, B8, C6, C8, D-11, J5, K6, L1
     #[test]
     fn every_limit_is_kept() {
         assert_eq!(codes(&TenantSettings::default()), [""; 0]);
         let settings = TenantSettings {
             authorization_code_for: 601,
+            pushed_request_for: 600,
             id_token_for: 0,
             device_code_for: 1801,
             device_interval: 0,
@@ -203,7 +206,7 @@ mod tests {
             ..TenantSettings::default()
         };
         let errors = check_settings(&settings, Profile::Standard);
-        assert_eq!(errors.len(), 13, "{errors:?}");
+        assert_eq!(errors.len(), 14, "{errors:?}");
     }
 
     // J2, F-160

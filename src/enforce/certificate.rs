@@ -36,6 +36,14 @@ impl Certificate<'_> {
         };
         Some(URL_SAFE_NO_PAD.encode(digest))
     }
+
+    /// All of it, in DER, if a proxy tells of it.
+    pub fn told(&self) -> Option<Vec<u8>> {
+        match *self {
+            Self::None | Self::Digest(_) => None,
+            Self::Field(field) => der(field),
+        }
+    }
 }
 
 /// The first certificate of a field: base64 of DER, alone (HAProxy, Traefik), between colons (RFC 9440), or as a PEM

@@ -16,7 +16,7 @@ use super::trace::Trace;
 use super::tunnel::Frames;
 use super::upgrade::Hold;
 use super::upstream::Visit;
-use super::{Gateway, Route};
+use super::{ClientCertificate, Gateway, Route};
 use crate::enforce::{Permit, Refusal};
 
 /// The state of one request.
@@ -57,8 +57,8 @@ pub struct Context {
     pub embedded: Option<&'static str>,
     /// The token of our own that tells the upstream who calls.
     pub carried: Option<Carried>,
-    /// The client's certificate, for our own paths: its SHA-256 in base64url.
-    pub certificate: Option<String>,
+    /// The client's certificate, for our own paths.
+    pub certificate: Option<ClientCertificate>,
     /// The method of the request that another gateway asks about.
     pub asked_for: Option<http::Method>,
     /// It is the question of a browser whether a script may ask.

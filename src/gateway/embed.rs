@@ -43,9 +43,14 @@ pub struct Embedded {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub Option<IpAddr>);
 
-/// The certificate that the sender of an embedded request showed, as SHA-256 in base64url: an extension of the request.
+/// The certificate that the sender of an embedded request showed: an extension of the request.
 #[derive(Clone, Debug)]
-pub struct ClientCertificate(pub String);
+pub struct ClientCertificate {
+    /// SHA-256 in base64url.
+    pub thumbprint: String,
+    /// All of it, in DER, if an authority that was listed signed it.
+    pub vouched: Option<Arc<[u8]>>,
+}
 
 /// What became of an embedded request.
 pub enum Outcome {
@@ -77,7 +82,7 @@ pub async fn serve(session: &mut Session, peer: Peer, ctx: &Context) -> pingora:
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(ctx.request_id);
     if let Some(certificate) = &ctx.certificate {
-        request.extensions_mut().insert(ClientCertificate(certificate.clone()));
+        request.extensions_mut().insert(certificate.clone());
     }
 
     let answer = (ctx.gateway.embedded.answer)(request).await;

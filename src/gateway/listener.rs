@@ -42,7 +42,11 @@ pub struct Listener {
 
 /// A certificate chain and its key, ready for handshakes.
 #[derive(Clone)]
-pub struct Certificate(SslAcceptor);
+pub struct Certificate {
+    acceptor: SslAcceptor,
+    /// Whether the certificates of clients are those that listed authorities signed.
+    vouches: bool,
+}
 
 /// Why a listener could not be made; each names the address or file and the fix.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +127,17 @@ impl Certificate {
         builder.set_alpn_select_callback(|_, offered| {
             select_next_proto(b"\x02h2\x08http/1.1", offered).ok_or(AlpnError::NOACK)
         });
-        Ok(Self(builder.build()))
+        let vouches = clients.is_some_and(|clients| clients.authorities.is_some());
+        Ok(Self { acceptor: builder.build(), vouches })
+    }
+}
+
+impl Certificate {
+    async fn handshake(&self, stream: Buffered) -> pingora::Result<tls::SslStream<Buffered>> {
+        match self.vouches {
+            true => tls::server::handshake_with_callback(&self.acceptor, stream, &client_certificates::Keeping).await,
+            false => tls::server::handshake(&self.acceptor, stream).await,
+        }
     }
 }
 
@@ -314,7 +328,7 @@ where
         let stream = Buffered::new(stream, manner.limits.send_timeout);
         let stream: Stream = match &manner.certificate {
             None => Box::new(stream),
-            Some(Certificate(own)) => match timeout(TLS_HANDSHAKE_TIMEOUT, tls::server::handshake(own, stream)).await {
+            Some(certificate) => match timeout(TLS_HANDSHAKE_TIMEOUT, certificate.handshake(stream)).await {
                 Ok(Ok(stream)) => Box::new(stream),
                 Ok(Err(error)) => return tracing::debug!(error = %error, "TLS handshake failed"),
                 Err(_) => return tracing::debug!("TLS handshake took too long"),

@@ -49,6 +49,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 pub use body_pace::PaceLimits;
+pub use client_certificates::Authorities;
 pub use connection::{ConnectionLimits, RefusalLog};
 pub use cors::Cors;
 pub use doors::{Doors, Prepared, Wanted};
@@ -94,6 +95,8 @@ pub struct Gateway {
     pub trusted_proxies: Vec<Network>,
     /// In which field trusted proxies tell the client certificate, if they do (rule H8).
     pub certificate_field: Option<HeaderName>,
+    /// Who signs the certificates that are told of there, if anybody is believed to (RFC 8705 2.1).
+    pub authorities: Option<Authorities>,
     /// The only hosts that are served, when every route names its hosts (rule M6).
     pub hosts: Option<Vec<Host>>,
     pub metrics: Arc<Metrics>,

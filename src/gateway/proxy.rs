@@ -318,7 +318,7 @@ impl Proxy {
         if let Some(pattern) = (ctx.gateway.embedded.pattern_of)(&path) {
             ctx.embedded = Some(pattern);
             ctx.gateway.overload.admit()?;
-            ctx.certificate = sender::certificate(&ctx.gateway, session).thumbprint();
+            ctx.certificate = sender::shown(&ctx.gateway, session);
             ctx.canonical_path = owned(path);
             return Ok(Next::Answer);
         }

@@ -2,10 +2,13 @@
 //!
 //! Owns where the client certificate comes from (rule H8). What it means for a token is `enforce`'s business.
 
+use std::sync::Arc;
+
 use pingora::proxy::Session;
 
+use super::client_certificates::Vouched;
 use super::received::peer_address;
-use super::{Gateway, Route};
+use super::{ClientCertificate, Gateway, Route};
 use crate::enforce::{Certificate, Sender};
 
 /// Bytes of SHA-256.
@@ -20,6 +23,24 @@ pub fn sender<'a>(
 ) -> Sender<'a> {
     let certificate = certificate(gateway, session);
     Sender { host: route.names_hosts.then_some(host), path, url: None, certificate }
+}
+
+/// The certificate of a request for one of our own paths, and whether an authority vouches for it.
+pub fn shown(gateway: &Gateway, session: &Session) -> Option<ClientCertificate> {
+    let certificate = certificate(gateway, session);
+    let thumbprint = certificate.thumbprint()?;
+    let vouched = match certificate {
+        Certificate::None => None,
+        Certificate::Digest(_) => {
+            let shown = session.digest().and_then(|digest| digest.ssl_digest.as_ref());
+            shown.and_then(|shown| shown.extension.get::<Vouched>()).map(|Vouched(der)| der.clone())
+        }
+        Certificate::Field(_) => {
+            let signed = |der: &Vec<u8>| gateway.authorities.as_ref().is_some_and(|known| known.vouch_for(der));
+            certificate.told().filter(signed).map(Arc::from)
+        }
+    };
+    Some(ClientCertificate { thumbprint, vouched })
 }
 
 /// The certificate that the client showed to us; behind a trusted proxy that tells of certificates, the one that it was

@@ -1,9 +1,11 @@
 //! JSON Object Signing: keys, key sets, signing, and the one door through which a token is believed.
 //!
-//! Owns what RFC 7515, 7517, 7518, 7519 and 7638 say, and the proofs of RFC 9449. It does not know who issues tokens, where keys are stored or
+//! Owns what RFC 7515, 7517, 7518, 7519 and 7638 say, the proofs of RFC 9449, and how
+//! certificates name clients (RFC 8705 2.1.2). It does not know who issues tokens, where keys are stored or
 //! what a claim means to a policy.
 
 mod algorithm;
+mod certificate;
 pub mod dpop;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -20,6 +22,7 @@ mod verify;
 mod verifying_key;
 
 pub use algorithm::{Algorithm, AlgorithmSet};
+pub use certificate::CertificateName;
 pub use key::{KeyError, SigningKey};
 pub use key_set::KeySet;
 pub use master_key::{MasterKey, MasterKeyError};

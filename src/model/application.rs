@@ -36,7 +36,8 @@ impl Application {
 
     /// Whether nobody can tell this client from an impostor by what it presents (K8).
     pub fn is_public(&self) -> bool {
-        self.client_secrets.is_empty() && self.settings.jwks.is_none()
+        let settings = &self.settings;
+        self.client_secrets.is_empty() && settings.jwks.is_none() && settings.certificate_subject.is_none()
     }
 
     pub fn role(&self, name: &str) -> Option<&Role> {
@@ -65,6 +66,8 @@ pub struct ApplicationSettings {
     pub client_authentication: ClientAuthenticationPolicy,
     /// Public keys of the client as a JWK set in JSON, for `private_key_jwt` (RFC 7523).
     pub jwks: Option<String>,
+    /// Whose certificates are its own, where an authority that the operator trusts signed them (RFC 8705 2.1).
+    pub certificate_subject: Option<CertificateSubject>,
     pub pkce: PkcePolicy,
     /// Which grants it may use (F-029).
     pub grants: Vec<ApplicationGrant>,
@@ -91,6 +94,7 @@ pub struct ApplicationSettings {
     pub consent: ConsentMode,
     /// Where people enter user codes; required when the device grant is on (F-033). Our own page unless said otherwise.
     pub device_verification_uri: Option<String>,
+    pub device_grant: DeviceGrantLimits,
     /// Only registered users may log in through the browser (F-034).
     pub requires_registration: bool,
     /// Whether refused requests are told in the log with their reasons (F-013).
@@ -113,9 +117,18 @@ pub struct ApplicationSettings {
     pub dpop_nonce: bool,
     /// Whether its tokens are bound to the certificate that it shows, and it gets none without (RFC 8705 3.4).
     pub certificate_bound_access_tokens: bool,
+    /// Whether its authorization requests have to be pushed (RFC 9126 6).
+    pub requires_pushed_requests: bool,
     /// Who registered the application, for people who are asked for consent (K7).
     pub owner: Option<String>,
     pub data: Data,
+}
+
+impl ApplicationSettings {
+    /// Whether people are sent to the authorization endpoint for it.
+    pub fn allows_browsers(&self) -> bool {
+        self.grants.contains(&ApplicationGrant::AuthorizationCode) || self.grants.contains(&ApplicationGrant::Implicit)
+    }
 }
 
 impl Default for ApplicationSettings {
@@ -123,6 +136,7 @@ impl Default for ApplicationSettings {
         Self {
             client_authentication: ClientAuthenticationPolicy::Required,
             jwks: None,
+            certificate_subject: None,
             pkce: PkcePolicy::NotRequired,
             grants: vec![ApplicationGrant::AuthorizationCode, ApplicationGrant::RefreshToken],
             url_validation: UrlValidation::ExactMatch,
@@ -140,6 +154,7 @@ impl Default for ApplicationSettings {
             relationship: Relationship::FirstParty,
             consent: ConsentMode::AlwaysPrompt,
             device_verification_uri: None,
+            device_grant: DeviceGrantLimits::default(),
             requires_registration: false,
             debug: false,
             userinfo_algorithm: None,
@@ -151,6 +166,7 @@ impl Default for ApplicationSettings {
             dpop_bound_access_tokens: false,
             dpop_nonce: false,
             certificate_bound_access_tokens: false,
+            requires_pushed_requests: false,
             owner: None,
             data: Data::new(),
         }
@@ -263,6 +279,62 @@ pub struct LoginApi {
     pub generates_refresh_tokens: bool,
     /// Whether whoever holds a refresh token of the application may use it there, without being the client.
     pub allows_refresh: bool,
+}
+
+/// The name by which the certificates of a client are known (RFC 8705 2.1.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateSubject {
+    /// As RFC 4514 writes it.
+    SubjectDn(String),
+    SanDns(String),
+    SanUri(String),
+    SanIp(String),
+    SanEmail(String),
+}
+
+impl CertificateSubject {
+    /// What kinds of names there are.
+    pub const KINDS: [&str; 5] = ["subject_dn", "san_dns", "san_uri", "san_ip", "san_email"];
+
+    /// `None` for a kind that does not exist.
+    pub fn of(kind: &str, name: String) -> Option<Self> {
+        match kind {
+            "subject_dn" => Some(Self::SubjectDn(name)),
+            "san_dns" => Some(Self::SanDns(name)),
+            "san_uri" => Some(Self::SanUri(name)),
+            "san_ip" => Some(Self::SanIp(name)),
+            "san_email" => Some(Self::SanEmail(name)),
+            _ => None,
+        }
+    }
+
+    /// Kind and name.
+    pub fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::SubjectDn(name) => ("subject_dn", name),
+            Self::SanDns(name) => ("san_dns", name),
+            Self::SanUri(name) => ("san_uri", name),
+            Self::SanIp(name) => ("san_ip", name),
+            Self::SanEmail(name) => ("san_email", name),
+        }
+    }
+}
+
+/// What devices get, where that is less than the application gets otherwise (J9).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceGrantLimits {
+    /// The only scopes, `openid` and `offline_access` among them. `None`: all that the application may have.
+    pub scopes: Option<Vec<String>>,
+    /// Seconds from the grant after which its refresh tokens end, if they would not end earlier.
+    pub refresh_tokens_for: Option<i64>,
+}
+
+impl DeviceGrantLimits {
+    pub fn allow(&self, scope: &str) -> bool {
+        self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|allowed| allowed == scope))
+    }
 }
 
 /// The scopes that OpenID Connect Core 5.4 defines.

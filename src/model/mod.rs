@@ -13,6 +13,7 @@ mod entity;
 mod key;
 mod logged_event;
 mod named_key;
+mod pushed_request;
 mod revocation;
 mod session;
 mod tenant;
@@ -21,7 +22,8 @@ mod user;
 pub use api_key::ApiKey;
 pub use application::{Application, ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, ConsentMode};
 pub use application::{
-    CustomScope, LoginApi, LogoutBehavior, PkcePolicy, ProvidedScope, ProvidedScopes, RefreshTokenPolicy,
+    CertificateSubject, CustomScope, DeviceGrantLimits, LoginApi, LogoutBehavior, PkcePolicy, ProvidedScope,
+    ProvidedScopes, RefreshTokenPolicy,
 };
 pub use application::{
     RefreshTokenUsage, Relationship, ResponseMode, Role, ScopeHandling, UnknownScopes, UrlValidation,
@@ -38,6 +40,7 @@ pub use entity::{is_display_name, is_scope_name};
 pub use key::{KeyPurpose, KeySchedule, KeyState, StoredKey, signing_key};
 pub use logged_event::{EventKind, LoggedEvent};
 pub use named_key::NamedKey;
+pub use pushed_request::PushedRequest;
 pub use revocation::{ForeignMark, Revocation, Revoked};
 pub use session::{Session, UntoldLogout};
 pub use tenant::{Api, ExpiresIn, Profile, Tenant, TenantSettings, Theme, UserCodeShape};

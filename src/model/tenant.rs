@@ -59,6 +59,8 @@ impl Tenant {
 #[serde(default)]
 pub struct TenantSettings {
     pub authorization_code_for: i64,
+    /// How long a login may begin with a pushed request (RFC 9126 2.2).
+    pub pushed_request_for: i64,
     pub id_token_for: i64,
     pub device_code_for: i64,
     /// Between two polls of a device.
@@ -122,6 +124,7 @@ impl Default for TenantSettings {
     fn default() -> Self {
         Self {
             authorization_code_for: 30,
+            pushed_request_for: 60,
             id_token_for: 3600,
             device_code_for: 300,
             device_interval: 5,

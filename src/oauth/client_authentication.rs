@@ -36,16 +36,19 @@ pub enum AuthenticationMethod {
     PrivateKeyJwt,
     /// With a certificate of its own on the connection (RFC 8705 2.2).
     SelfSignedCertificate,
+    /// With one that an authority vouches for (RFC 8705 2.1).
+    VouchedCertificate,
 }
 
 impl AuthenticationMethod {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ClientSecretBasic,
         Self::ClientSecretJwt,
         Self::ClientSecretPost,
         Self::None,
         Self::PrivateKeyJwt,
         Self::SelfSignedCertificate,
+        Self::VouchedCertificate,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -56,6 +59,7 @@ impl AuthenticationMethod {
             Self::None => "none",
             Self::PrivateKeyJwt => "private_key_jwt",
             Self::SelfSignedCertificate => "self_signed_tls_client_auth",
+            Self::VouchedCertificate => "tls_client_auth",
         }
     }
 }
@@ -254,9 +258,12 @@ impl AuthorizationServer {
             // Nobody learns whether a client exists that has to authenticate anyway.
             return match client {
                 Some(client @ Client::Application(_)) => {
-                    let method = match possession::shows_own_certificate(&client, &request.sender) {
-                        true => AuthenticationMethod::SelfSignedCertificate,
-                        false => AuthenticationMethod::None,
+                    let method = if possession::shows_own_certificate(&client, &request.sender) {
+                        AuthenticationMethod::SelfSignedCertificate
+                    } else if possession::shows_vouched_certificate(&client, &request.sender) {
+                        AuthenticationMethod::VouchedCertificate
+                    } else {
+                        AuthenticationMethod::None
                     };
                     Ok(Identified { client, method })
                 }

@@ -155,7 +155,7 @@ fn page(request: &BrowserRequest<'_>, (party, wish, place): (&Party, Wish<'_>, &
 }
 
 /// The host of a URI, or its scheme if it has none.
-fn host(uri: &str) -> &str {
+pub(super) fn host(uri: &str) -> &str {
     let Some((scheme, rest)) = uri.split_once(':') else { return uri };
     match rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?']).next()) {
         Some(authority) if !authority.is_empty() => authority,

@@ -71,7 +71,8 @@ impl AuthorizationServer {
         peer: Option<IpAddr>,
     ) -> Result<ConsumerTokens, OAuthError> {
         let (consumer, application) = self.consumer_of(issuer).await?;
-        let asking = Asking { issuer, application: &application, is_proven: false, peer, confirmation: None };
+        let asking =
+            Asking { issuer, application: &application, is_proven: false, peer, resource: None, confirmation: None };
         let request = PasswordRequest::of_password(login_id, password, scopes);
         let grant = self.redeem_password(&asking, &request).await?;
         self.consumer_tokens(issuer, consumer, grant)
@@ -88,7 +89,8 @@ impl AuthorizationServer {
         peer: Option<IpAddr>,
     ) -> Result<ConsumerTokens, OAuthError> {
         let (consumer, application) = self.consumer_of(issuer).await?;
-        let asking = Asking { issuer, application: &application, is_proven: false, peer, confirmation: None };
+        let asking =
+            Asking { issuer, application: &application, is_proven: false, peer, resource: None, confirmation: None };
         let form = encode(&[("refresh_token", refresh_token)]);
         let form = Parameters::parse(form.as_bytes())?;
         let request = RefreshRequest::parse(&form)?;
@@ -155,8 +157,14 @@ impl AuthorizationServer {
         }
         // Where nobody can log in so, there is only an unknown client.
         let Ok((_, application)) = self.consumer_of(issuer).await else { return Ok(None) };
-        let asking =
-            Asking { issuer, application: &application, is_proven: false, peer: request.peer, confirmation: None };
+        let asking = Asking {
+            issuer,
+            application: &application,
+            is_proven: false,
+            peer: request.peer,
+            resource: None,
+            confirmation: None,
+        };
         let asked = PasswordRequest::of_password(&credentials.client_id, password, form.find("scope"));
         let grant = self.redeem_password(&asking, &asked).await.map_err(|error| match error.reason {
             Some(ErrorReason::InvalidUserCredentials) => {

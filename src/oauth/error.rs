@@ -63,7 +63,11 @@ pub enum ErrorCode {
     InvalidDpopProof,
     InvalidGrant,
     InvalidRequest,
+    /// RFC 9101 7, RFC 9126
+    InvalidRequestUri,
     InvalidScope,
+    /// RFC 8707 2
+    InvalidTarget,
     InvalidToken,
     LoginRequired,
     RequestNotSupported,
@@ -155,7 +159,7 @@ pub enum ErrorReason {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::AccessDenied,
         Self::AuthorizationPending,
         Self::ChangePasswordRequired,
@@ -167,7 +171,9 @@ impl ErrorCode {
         Self::InvalidDpopProof,
         Self::InvalidGrant,
         Self::InvalidRequest,
+        Self::InvalidRequestUri,
         Self::InvalidScope,
+        Self::InvalidTarget,
         Self::InvalidToken,
         Self::LoginRequired,
         Self::RequestNotSupported,
@@ -198,7 +204,9 @@ impl ErrorCode {
             Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
+            Self::InvalidRequestUri => "invalid_request_uri",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
             Self::InvalidToken => "invalid_token",
             Self::LoginRequired => "login_required",
             Self::RequestNotSupported => "request_not_supported",
@@ -235,7 +243,9 @@ impl ErrorCode {
             | Self::InvalidDpopProof
             | Self::InvalidGrant
             | Self::InvalidRequest
+            | Self::InvalidRequestUri
             | Self::InvalidScope
+            | Self::InvalidTarget
             | Self::LoginRequired
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported

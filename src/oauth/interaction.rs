@@ -166,6 +166,12 @@ pub enum Page {
         lasts_for: i64,
         scopes: Vec<ConsentScope>,
     },
+    /// Before the way back to a client that the person has let have nothing (A13).
+    Leaving {
+        form: Form,
+        client_name: String,
+        redirect_host: String,
+    },
     /// Where a person types what their device shows (RFC 8628 section 3.3).
     DeviceEntry {
         form: Form,
@@ -272,6 +278,7 @@ impl Page {
             | Self::SecondFactor { .. }
             | Self::ChangePassword { .. }
             | Self::Consent { .. }
+            | Self::Leaving { .. }
             | Self::DeviceEntry { .. }
             | Self::DeviceConfirm { .. }
             | Self::SetUp { .. }

@@ -234,6 +234,8 @@ struct UserClaims<'a> {
 /// The claims of an application that acts for itself, in alphabetical order.
 #[derive(serde::Serialize)]
 struct OwnClaims<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<&'a Confirmation>,
@@ -374,7 +376,10 @@ impl AuthorizationServer {
             acr: dialect.acr(approval.acr.as_deref()),
             amr: &approval.methods,
             application_id: registration.map(|_| application.id),
-            aud: dialect.tells_audience.then(|| approval.audience.as_deref().unwrap_or(&application.client_id)),
+            aud: match &approval.audience {
+                Some(api) => Some(api),
+                None => dialect.tells_audience.then_some(application.client_id.as_str()),
+            },
             auth_time: approval.authenticated_at,
             authentication_type: approval.authentication_type.as_str(),
             client_id: &application.client_id,
@@ -420,6 +425,7 @@ impl AuthorizationServer {
         let bearings =
             Bearings { tenant_id: Some(tenant.id), client_id: Some(&application.client_id), ..Bearings::default() };
         let claims = OwnClaims {
+            aud: approval.audience.as_deref(),
             client_id: &application.client_id,
             cnf: confirmation,
             exp: now + lives_for,

@@ -228,7 +228,14 @@ impl AuthorizationServer {
             is_registered = self.directory.registration(user.id, application.id).await?.is_some();
             // F-034
             if login.wants_tokens && (is_registered || !application.settings.requires_registration) {
-                let asking = Asking { issuer, application, is_proven: false, peer: login.peer, confirmation: None };
+                let asking = Asking {
+                    issuer,
+                    application,
+                    is_proven: false,
+                    peer: login.peer,
+                    resource: None,
+                    confirmation: None,
+                };
                 tokens = Some(self.issue_to_login(&asking, &user, methods, login.device_name.as_deref()).await?);
             }
         }

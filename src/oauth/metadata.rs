@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::client_authentication::AuthenticationMethod;
 use super::error::OAuthError;
 use super::grant::GrantType;
 use super::keys::LocalIssuer;
-use super::{AuthorizationServer, scopes, user_claims};
+use super::{AuthorizationServer, Settings, scopes, user_claims};
 use crate::clock::UnixSeconds;
 use crate::jose::{Algorithm, dpop};
 use crate::model::{ApplicationGrant, ResponseMode};
@@ -38,9 +38,17 @@ const TOKEN_CLAIMS: [&str; 15] = [
     "sub",
 ];
 
-/// Which grants the applications of a tenant have, as they were the last time that the store said so.
+/// What the applications of a tenant may and must do, as it was the last time that the store said so.
 #[derive(Default)]
-pub(super) struct Enabled(Mutex<HashMap<Uuid, (UnixSeconds, Vec<ApplicationGrant>)>>);
+pub(super) struct Enabled(Mutex<HashMap<Uuid, (UnixSeconds, Offer)>>);
+
+/// What the applications of a tenant have between them.
+#[derive(Clone, Default)]
+struct Offer {
+    grants: Vec<ApplicationGrant>,
+    /// Whether all of them have to push their authorization requests.
+    only_pushed: bool,
+}
 
 impl AuthorizationServer {
     /// The metadata of a tenant, or of the default one. `None` for tenants that do not exist or whose issuer is not a
@@ -54,12 +62,16 @@ impl AuthorizationServer {
         if issuer.dialect().short_metadata {
             return Ok(Some(describe_shortly(&issuer).to_string().into()));
         }
-        let enabled = self.enabled_grants(issuer.tenant.id).await;
-        let knows_certificates = self.keys.settings().knows_certificates;
-        let mut document = describe(&issuer, &enabled, knows_certificates);
-        if knows_certificates {
+        let offer = self.offer(issuer.tenant.id).await;
+        let settings = self.keys.settings();
+        let mut document = describe(&issuer, &offer, settings);
+        if settings.knows_certificates {
             // RFC 8705 3.3
             document["tls_client_certificate_bound_access_tokens"] = true.into();
+        }
+        let aliases = aliases(&document, settings);
+        if !aliases.is_empty() {
+            document["mtls_endpoint_aliases"] = aliases.into();
         }
         Ok(Some(document.to_string().into()))
     }
@@ -86,34 +98,39 @@ impl AuthorizationServer {
 
     /// What at least one application may use. The store is asked once a second at most; while it does not answer, what it
     /// said last is true, because the document must be there when nothing else is.
-    async fn enabled_grants(&self, tenant_id: Uuid) -> Vec<ApplicationGrant> {
+    async fn offer(&self, tenant_id: Uuid) -> Offer {
         let now = self.clock.now();
         let known =
             |enabled: &Enabled| enabled.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant_id).cloned();
         let before = known(&self.enabled);
-        if let Some((at, enabled)) = &before
+        if let Some((at, offer)) = &before
             && *at == now
         {
-            return enabled.clone();
+            return offer.clone();
         }
         let Ok(applications) = self.directory.applications(Some(tenant_id)).await else {
-            return before.map(|(_, enabled)| enabled).unwrap_or_default();
+            return before.map(|(_, offer)| offer).unwrap_or_default();
         };
         let is_enabled = |grant: &ApplicationGrant| applications.iter().any(|application| application.allows(*grant));
-        let enabled: Vec<_> = ApplicationGrant::ALL.into_iter().filter(is_enabled).collect();
+        let mut asking = applications.iter().filter(|application| application.settings.allows_browsers()).peekable();
+        let offer = Offer {
+            grants: ApplicationGrant::ALL.into_iter().filter(is_enabled).collect(),
+            only_pushed: asking.peek().is_some() && asking.all(|asking| asking.settings.requires_pushed_requests),
+        };
         let mut all = self.enabled.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(tenant_id, (now, enabled.clone()));
-        enabled
+        all.insert(tenant_id, (now, offer.clone()));
+        offer
     }
 }
 
 /// Every URL derives from the issuer. Members in alphabetical order.
-fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant], knows_certificates: bool) -> Value {
-    let dialect = issuer.dialect();
+fn describe(issuer: &LocalIssuer, offer: &Offer, settings: &Settings) -> Value {
+    let (dialect, enabled) = (issuer.dialect(), offer.grants.as_slice());
     let url = |endpoint| format!("{}{}", issuer.base_url, dialect.path(endpoint));
     let algorithms = [&*issuer.tenant.id_token_algorithm];
     let is_possible = |method: &AuthenticationMethod| match method {
-        AuthenticationMethod::SelfSignedCertificate => knows_certificates,
+        AuthenticationMethod::SelfSignedCertificate => settings.knows_certificates,
+        AuthenticationMethod::VouchedCertificate => settings.knows_vouched_certificates,
         AuthenticationMethod::ClientSecretBasic
         | AuthenticationMethod::ClientSecretJwt
         | AuthenticationMethod::ClientSecretPost
@@ -151,8 +168,10 @@ fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant], knows_certificat
         "issuer": issuer.issuer,
         "jwks_uri": url(Endpoint::KeySet),
         "prompt_values_supported": ["none", "login", "consent"],
+        "pushed_authorization_request_endpoint": url(Endpoint::PushedRequest),
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
+        "require_pushed_authorization_requests": offer.only_pushed,
         "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
         "response_types_supported": response_types(enabled, dialect),
         "revocation_endpoint": url(Endpoint::Revoke),
@@ -167,10 +186,31 @@ fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant], knows_certificat
         "userinfo_endpoint": url(Endpoint::UserInfo),
         "userinfo_signing_alg_values_supported": algorithms,
     });
-    if let (false, Some(members)) = (enabled.contains(&ApplicationGrant::DeviceCode), document.as_object_mut()) {
-        members.shift_remove("device_authorization_endpoint");
+    let has_devices = enabled.contains(&ApplicationGrant::DeviceCode);
+    for (is_there, member) in [
+        (has_devices, "device_authorization_endpoint"),
+        (dialect.lists_pushed_requests, "pushed_authorization_request_endpoint"),
+        (dialect.lists_pushed_requests, "require_pushed_authorization_requests"),
+    ] {
+        if let (false, Some(members)) = (is_there, document.as_object_mut()) {
+            members.shift_remove(member);
+        }
     }
     document
+}
+
+/// RFC 8705 5: the endpoints that clients call, where they are asked for certificates.
+fn aliases(document: &Value, settings: &Settings) -> Map<String, Value> {
+    const CALLED: [&str; 6] = [
+        "device_authorization_endpoint",
+        "introspection_endpoint",
+        "pushed_authorization_request_endpoint",
+        "revocation_endpoint",
+        "token_endpoint",
+        "userinfo_endpoint",
+    ];
+    let alias = |name: &str| Some((name.to_owned(), settings.with_certificate(document.get(name)?.as_str()?)?.into()));
+    CALLED.into_iter().filter_map(alias).collect()
 }
 
 /// D10, A8: what somebody may use. Entities always have theirs.

@@ -25,7 +25,8 @@
 //! | RFC 8628 device grant | `device` |
 //! | RFC 8628 3.4 polling | `grant/device_code` |
 //! | RFC 9068 access tokens | `issue` |
-//! | RFC 9449 proofs of a key, RFC 8705 3 certificates | `possession` |
+//! | RFC 9126 pushed authorization requests | `pushed` |
+//! | RFC 9449 proofs of a key, RFC 8705 certificates | `possession` |
 //! | RFC 9700 2.1.1 constant nonces and challenges | `repetitions` |
 //! | OpenID Connect Core 2 ID tokens | `id_token` |
 //! | OpenID Connect Core 5.3 UserInfo | `userinfo` |
@@ -60,6 +61,7 @@ mod own_account;
 mod parameters;
 mod possession;
 mod public_keys;
+mod pushed;
 mod refresh_tokens;
 mod repetitions;
 mod revocation;
@@ -97,6 +99,7 @@ pub use logout::LogoutToTell;
 pub use own_account::{OwnAccount, PasswordRefusal};
 pub(crate) use parameters::{decode as form_decoded, encode as form_encoded};
 pub use possession::Sender;
+pub use pushed::PushedAuthorization;
 pub use tenant::Speaker;
 pub use token_api::{ApiRefresh, TokenRefusal, Voucher};
 pub use userinfo::UserInfo;
@@ -150,6 +153,10 @@ pub struct Settings {
     pub keep_for: i64,
     /// Whether somebody tells of clients' certificates, so that tokens can be bound to them (RFC 8705).
     pub knows_certificates: bool,
+    /// Whether some of those certificates were signed by authorities that the operator listed.
+    pub knows_vouched_certificates: bool,
+    /// Where clients are asked for certificates, if not at `public_url` (RFC 8705 5); without a trailing slash.
+    pub mtls_url: Option<String>,
 }
 
 impl Settings {
@@ -160,7 +167,15 @@ impl Settings {
             publish_for: 600,
             keep_for: 0,
             knows_certificates: false,
+            knows_vouched_certificates: false,
+            mtls_url: None,
         }
+    }
+
+    /// The same address where clients are asked for certificates; `None` if there is no such place, or it is not one of ours.
+    pub(crate) fn with_certificate(&self, address: &str) -> Option<String> {
+        let path = address.strip_prefix(&self.public_url)?;
+        self.mtls_url.as_ref().map(|base| format!("{base}{path}"))
     }
 
     /// Seconds for which others may cache a key set or a metadata document.

@@ -12,6 +12,7 @@ use super::access_tokens::Believed;
 use super::client::Client;
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::keys::LocalIssuer;
+use crate::directory::certificate_name;
 use crate::jose::dpop::{self, BoundToken, Expected, HttpUri, Proof, ProofFault};
 use crate::model::{Application, Confirmation};
 use crate::profile::Endpoint;
@@ -33,12 +34,14 @@ pub struct Sender<'a> {
     pub proofs: &'a [&'a [u8]],
     /// SHA-256 of the client's certificate, in base64url.
     pub certificate: Option<&'a str>,
+    /// The same certificate in DER, if an authority that the operator trusts signed it.
+    pub vouched: Option<&'a [u8]>,
 }
 
 impl Default for Sender<'_> {
     /// Somebody who proves nothing.
     fn default() -> Self {
-        Self { method: "POST", proofs: &[], certificate: None }
+        Self { method: "POST", proofs: &[], certificate: None, vouched: None }
     }
 }
 
@@ -94,20 +97,30 @@ impl AuthorizationServer {
         endpoint: Endpoint,
         (sender, demands): (&Sender<'_>, Demands),
     ) -> Result<Option<Confirmation>, OAuthError> {
-        let key = match sender.proofs {
-            [] => None,
-            [_, ..] => {
-                let proof = self
-                    .verify_proof(issuer, endpoint, (sender, demands), None)
-                    .map_err(|fault| self.refusal(fault))?;
-                self.spend_proof(&proof).await?;
-                Some(proof.thumbprint.to_string())
-            }
-        };
+        let key = self.shown_key(issuer, endpoint, (sender, demands)).await?;
         let certificate = sender.certificate.filter(|_| demands.certificate).map(str::to_owned);
         let shown = Some(Confirmation { key, certificate }).filter(|shown| *shown != Confirmation::default());
         demands.check(shown.as_ref())?;
         Ok(shown)
+    }
+
+    /// The thumbprint of the key that the sender proves that it has, if it does; nothing is asked of it.
+    ///
+    /// # Errors
+    /// As [`AuthorizationServer::confirm`], for a proof that is there.
+    pub(super) async fn shown_key(
+        &self,
+        issuer: &LocalIssuer,
+        endpoint: Endpoint,
+        (sender, demands): (&Sender<'_>, Demands),
+    ) -> Result<Option<String>, OAuthError> {
+        if sender.proofs.is_empty() {
+            return Ok(None);
+        }
+        let proof = self.verify_proof(issuer, endpoint, (sender, demands), None);
+        let proof = proof.map_err(|fault| self.refusal(fault))?;
+        self.spend_proof(&proof).await?;
+        Ok(Some(proof.thumbprint.to_string()))
     }
 
     /// Whether an access token of ours comes from whom it is bound to (RFC 9449 7.1, RFC 8705 3). `is_dpop` says as what it was
@@ -163,16 +176,19 @@ impl AuthorizationServer {
     }
 
     /// Under which names the endpoint may be called: whoever finds it in one way may not know the others (rule H4).
-    fn urls_of(&self, issuer: &LocalIssuer, endpoint: Endpoint) -> [String; 5] {
+    fn urls_of(&self, issuer: &LocalIssuer, endpoint: Endpoint) -> Vec<String> {
         let (public, base) = (&self.keys.settings().public_url, &issuer.base_url);
         let (shared, own) = (endpoint.shared(), issuer.dialect().path(endpoint));
-        [
+        let mut urls = vec![
             format!("{base}{own}"),
             format!("{public}{own}"),
             format!("{base}{}", shared.alone),
             format!("{public}{}", shared.alone),
             format!("{public}{}", shared.of_tenant.replace("{tenant}", &issuer.tenant.id.to_string())),
-        ]
+        ];
+        let aliases: Vec<_> = urls.iter().filter_map(|url| self.keys.settings().with_certificate(url)).collect();
+        urls.extend(aliases);
+        urls
     }
 
     /// Rule H3.
@@ -231,6 +247,11 @@ fn invalid_proof(description: &'static str) -> OAuthError {
     OAuthError::without_reason(ErrorCode::InvalidDpopProof, description)
 }
 
+/// RFC 9449 10.1
+pub(super) fn other_key_than_named() -> OAuthError {
+    invalid_proof("The dpop_jkt is not the thumbprint of the key that made the DPoP proof.")
+}
+
 fn other_key_of_token() -> OAuthError {
     let description = "The access token is bound to another key.";
     OAuthError::invalid_token(ErrorReason::AccessTokenInvalid, description)
@@ -243,6 +264,14 @@ pub(super) fn shows_own_certificate(client: &Client, sender: &Sender<'_>) -> boo
     let key_set = application.settings.jwks.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     let keys = key_set.as_ref().and_then(|set| set.get("keys")).and_then(Value::as_array);
     keys.into_iter().flatten().filter_map(own_thumbprint).any(|own| equal(own.as_bytes(), shown.as_bytes()))
+}
+
+/// Whether the sender shows a certificate that says what the client registered, and that an authority vouches for
+/// (RFC 8705 2.1).
+pub(super) fn shows_vouched_certificate(client: &Client, sender: &Sender<'_>) -> bool {
+    let (Client::Application(application), Some(der)) = (client, sender.vouched) else { return false };
+    let subject = application.settings.certificate_subject.as_ref();
+    subject.is_some_and(|subject| certificate_name(subject).is_in(der))
 }
 
 /// Of the first certificate of `x5c`, which is the key's own (RFC 7517 4.7).

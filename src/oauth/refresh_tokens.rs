@@ -31,6 +31,18 @@ pub(super) struct Family {
     pub stored: RefreshToken,
 }
 
+impl Family {
+    /// The same, but over after at most so many seconds, however often it is used.
+    pub(super) fn ending_within(mut self, most: Option<i64>) -> Self {
+        if let Some(most) = most {
+            let stored = &mut self.stored;
+            stored.expires_at = stored.expires_at.min(stored.created_at + most);
+            stored.idle_expires_at = stored.idle_expires_at.min(stored.expires_at);
+        }
+        self
+    }
+}
+
 impl AuthorizationServer {
     /// The first refresh token of a grant, if the client asked for one and gets them (F-011, F-012, F-092).
     pub(super) fn begin_family(

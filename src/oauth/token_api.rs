@@ -94,8 +94,14 @@ impl AuthorizationServer {
         if refresh.access_token.is_some_and(|token| !belongs(&issuer, token, approval, &application.client_id)) {
             return Err(TokenRefusal::AccessToken);
         }
-        let asking =
-            Asking { issuer: &issuer, application: &application, is_proven, peer: refresh.peer, confirmation: None };
+        let asking = Asking {
+            issuer: &issuer,
+            application: &application,
+            is_proven,
+            peer: refresh.peer,
+            resource: None,
+            confirmation: None,
+        };
         let mut grant = self.redeem_bare_refresh_token(&asking, refresh.refresh_token, refresh.at_most_for).await?;
         let kept = || NewRefreshToken { id: stored.id, text: refresh.refresh_token.to_owned() };
         grant.refresh_token.get_or_insert_with(kept);
@@ -133,7 +139,14 @@ impl AuthorizationServer {
         if subject.registration.is_none() {
             return Err(TokenRefusal::NoPlace);
         }
-        let asking = Asking { issuer: &issuer, application: &second, is_proven: false, peer: None, confirmation: None };
+        let asking = Asking {
+            issuer: &issuer,
+            application: &second,
+            is_proven: false,
+            peer: None,
+            resource: None,
+            confirmation: None,
+        };
         let refresh_token = match refresh_token {
             None => None,
             Some(text) => {

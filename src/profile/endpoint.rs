@@ -32,6 +32,8 @@ pub enum Endpoint {
     KeySet,
     Logout,
     OpenIdConfiguration,
+    /// Where clients push authorization requests (RFC 9126).
+    PushedRequest,
     Revoke,
     /// Ends the token that calls it (F-302).
     RevokeOwn,
@@ -44,7 +46,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Authorize,
         Self::ChangePassword,
         Self::Consent,
@@ -55,6 +57,7 @@ impl Endpoint {
         Self::KeySet,
         Self::Logout,
         Self::OpenIdConfiguration,
+        Self::PushedRequest,
         Self::Revoke,
         Self::RevokeOwn,
         Self::SecondFactor,
@@ -77,6 +80,7 @@ impl Endpoint {
             Self::KeySet => at!("/.well-known/jwks.json"),
             Self::Logout => at!("/oauth2/logout"),
             Self::OpenIdConfiguration => at!("/.well-known/openid-configuration"),
+            Self::PushedRequest => at!("/oauth2/par"),
             Self::Revoke => at!("/oauth2/revoke"),
             Self::RevokeOwn => at!("/oauth2/revoke_own"),
             Self::SecondFactor => at!("/oauth2/two-factor"),

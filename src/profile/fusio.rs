@@ -36,6 +36,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     // D27
     own_tokens: Some(OwnTokens { needs_scope: false, refreshes: true }),
     consumer: Some(Consumer { client_id: "consumer", access_token_for: 3600 }),
+    knows_resources: false,
     ..standard::DIALECT
 };
 

@@ -18,6 +18,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     names_issuer: false,
     tells_user_state: true,
     confirms_logout: false,
+    knows_resources: false,
     ..standard::DIALECT
 };
 

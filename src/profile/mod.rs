@@ -60,6 +60,10 @@ pub struct Dialect {
     pub tenant: TenantDefaults,
     /// Whether the parameter `audience` names an API of the tenant (F-231).
     pub knows_apis: bool,
+    /// Whether the parameter `resource` does (RFC 8707).
+    pub knows_resources: bool,
+    /// Whether metadata tells of pushed requests (F-292).
+    pub lists_pushed_requests: bool,
     /// Whether its clients know no keys but RSA (D6).
     pub rsa_only: bool,
     /// Whether refresh tokens of clients that prove nothing are replaced at each use whatever the policy says (C3).

@@ -68,6 +68,8 @@ pub(super) const DIALECT: Dialect = Dialect {
         "error_description",
     ],
     session_state: SessionState::Base64Url,
+    // F-292
+    lists_pushed_requests: false,
     asks_for_everyone: true,
     secret_shape: SecretShape::Guid,
     refreshes_always: true,

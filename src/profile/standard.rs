@@ -42,6 +42,8 @@ pub(super) const DIALECT: Dialect = Dialect {
         user_code_mask: "****-****",
     },
     knows_apis: false,
+    knows_resources: true,
+    lists_pushed_requests: true,
     rsa_only: false,
     rotates_for_public: true,
     refreshes_a_minute: None,

@@ -121,8 +121,11 @@ pub(super) fn embedded(
             if let Some(Peer(Some(address))) = request.extensions_mut().remove::<Peer>() {
                 request.extensions_mut().insert(web::PeerAddress(address));
             }
-            if let Some(ClientCertificate(thumbprint)) = request.extensions_mut().remove() {
+            if let Some(ClientCertificate { thumbprint, vouched }) = request.extensions_mut().remove() {
                 request.extensions_mut().insert(web::ClientCertificate(thumbprint));
+                if let Some(der) = vouched {
+                    request.extensions_mut().insert(web::VouchedCertificate(der));
+                }
             }
             if let Some(id) = request.extensions_mut().remove::<RequestId>() {
                 request.extensions_mut().insert(web::RequestId(id.as_str().to_owned()));

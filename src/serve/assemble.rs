@@ -17,7 +17,7 @@ use crate::api::Management;
 use crate::config::{Config, Fingerprint, Target};
 use crate::enforce::{Enforcer, Issuer, Possession, Pseudonyms, TokenCache};
 use crate::gateway::resources::Resources;
-use crate::gateway::{self, Forwarder, Gateway, Overload, Quotas, Upstream, admin};
+use crate::gateway::{self, Authorities, Forwarder, Gateway, Overload, Quotas, Upstream, admin};
 use crate::jose::dpop::Nonces;
 use crate::metrics::Metrics;
 use crate::oauth::{AuthorizationServer, KeyRing};
@@ -142,7 +142,9 @@ pub(super) async fn assemble(
         issuer_at: names(believed.names, keys),
     });
     let forwarded = Arc::new(adapters::forwarded_keys(keys, &public_url, super::forwarded_algorithm(config)));
+    let authorities = config.client_certificate_ca.as_deref().map(Authorities::load).transpose()?;
     let gateway = Gateway {
+        authorities,
         forwarder: Forwarder::new(&config.forward, config.client_certificate_header.as_ref()),
         certificate_field: config.client_certificate_header.clone(),
         limits: compile::request_limits(&config.limits),

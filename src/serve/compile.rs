@@ -182,7 +182,8 @@ pub(super) fn known_hosts(config: &Config) -> Option<Vec<Host>> {
         return None;
     }
     let named = config.routes.iter().flat_map(|route| route.hosts.iter().cloned());
-    Some(named.chain([Host::Exact(config.public_url.host().into())]).collect())
+    let own = [Some(&config.public_url), config.mtls_url.as_ref()].into_iter().flatten();
+    Some(named.chain(own.map(|url| Host::Exact(url.host().into()))).collect())
 }
 
 pub(super) fn connection_limits(limits: &config::Limits, h2c: bool) -> ConnectionLimits {

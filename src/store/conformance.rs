@@ -13,6 +13,7 @@ mod directory;
 mod event_log;
 mod feed;
 mod keys;
+mod pushed_requests;
 mod refresh_tokens;
 mod revocation;
 mod sessions;
@@ -56,6 +57,7 @@ pub fn behaviours() -> impl Iterator<Item = Behaviour> {
         sessions::BEHAVIOURS,
         browser_sessions::BEHAVIOURS,
         codes::BEHAVIOURS,
+        pushed_requests::BEHAVIOURS,
         refresh_tokens::BEHAVIOURS,
         devices::BEHAVIOURS,
         revocation::BEHAVIOURS,

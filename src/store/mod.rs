@@ -15,14 +15,14 @@ pub use error::{Object, OpenError, StoreError, Unique};
 
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, BrowserSession, Change, Consent, DeviceCode, Entity, EntityGrant,
-    EntityType, EventKind, LoggedEvent, NamedKey, Permission, RefreshToken, Registration, Revocation, Session,
-    StoredKey, Tenant, UntoldLogout, User, UserGrant,
+    EntityType, EventKind, LoggedEvent, NamedKey, Permission, PushedRequest, RefreshToken, Registration, Revocation,
+    Session, StoredKey, Tenant, UntoldLogout, User, UserGrant,
 };
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// A shared database. Every mutation is one transaction and leaves one [`Change`] in it, but for consents, sessions, codes,
-/// refresh tokens and API keys, which no node keeps in memory. When it answers an error, nothing has happened (or, for
+/// pushed requests, refresh tokens and API keys, which no node keeps in memory. When it answers an error, nothing has happened (or, for
 /// [`StoreError::Unavailable`] at the commit, it is unknown).
 ///
 /// Mutations take their instant from the value's `updated_at` or an `at` argument. Those that answer `bool` say
@@ -166,6 +166,13 @@ pub trait Store: Send + Sync + 'static {
     /// The client was told, or never will be.
     async fn forget_untold_logout(&self, session_id: Uuid, application_id: Uuid) -> Result<()>;
 
+    // Pushed authorization requests. Those that are over are found too, until `forget` deletes them.
+
+    async fn insert_pushed_request(&self, request: &PushedRequest) -> Result<()>;
+    async fn find_pushed_request(&self, hash: &str) -> Result<Option<PushedRequest>>;
+    /// Spends it, over or not: of any number of calls one gets `true` (A14).
+    async fn spend_pushed_request(&self, hash: &str, at: i64) -> Result<bool>;
+
     // Codes and refresh tokens. What is over is found until `forget` deletes it, so that reuse can be told from guesses.
 
     async fn insert_authorization_code(&self, code: &AuthorizationCode) -> Result<()>;
@@ -291,8 +298,8 @@ pub trait Store: Send + Sync + 'static {
 
     // The database itself.
 
-    /// Deletes what was remembered until `now`; sessions, codes, refresh tokens, consents and marks that are over since an
-    /// hour; and changes made before `changes_before`. Answers how many rows. In several transactions: an error may come
+    /// Deletes what was remembered until `now`; sessions, codes, pushed requests, refresh tokens, consents and marks that are over
+    /// since an hour; and changes made before `changes_before`. Answers how many rows. In several transactions: an error may come
     /// after some of them.
     async fn forget(&self, now: i64, changes_before: i64) -> Result<u64>;
     /// Whether the database answers and is still the one that was opened.

@@ -16,6 +16,7 @@ mod key_set;
 mod logout;
 mod metadata;
 pub mod pages;
+mod pushed;
 mod respond;
 mod revoke;
 mod rounds;
@@ -65,6 +66,7 @@ const USER_CODE_CHECK: &str = "/oauth2/device/validate";
 const USER_CODE_DETAILS: &str = "/oauth2/device/user-code";
 const USER_CODE_APPROVAL: &str = "/oauth2/device/approve";
 const USER_CODE_PICTURE: &str = "/oauth2/device/picture";
+const PUSHED_REQUEST: &str = Endpoint::PushedRequest.shared().alone;
 const KEY_SET: &str = Endpoint::KeySet.shared().alone;
 const OPENID_CONFIGURATION: &str = Endpoint::OpenIdConfiguration.shared().alone;
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
@@ -87,6 +89,16 @@ pub struct ClientCertificate(pub String);
 impl ClientCertificate {
     fn of(extensions: &axum::http::Extensions) -> Option<&str> {
         extensions.get::<Self>().map(|certificate| certificate.0.as_str())
+    }
+}
+
+/// The same certificate in DER, if an authority that the operator trusts signed it (RFC 8705 2.1). An extension of the request.
+#[derive(Clone, Debug)]
+pub struct VouchedCertificate(pub Arc<[u8]>);
+
+impl VouchedCertificate {
+    fn of(extensions: &axum::http::Extensions) -> Option<&[u8]> {
+        extensions.get::<Self>().map(|certificate| &*certificate.0)
     }
 }
 
@@ -136,11 +148,12 @@ fn shared(server: Arc<AuthorizationServer>) -> Router {
 
 /// What applications call that live in a browser themselves.
 fn scripts() -> Router<Arc<AuthorizationServer>> {
-    let endpoints: [(&str, MethodRouter<Arc<AuthorizationServer>>); 4] = [
+    let endpoints: [(&str, MethodRouter<Arc<AuthorizationServer>>); 5] = [
         (TOKEN, post(token::post)),
         (REVOKE, post(revoke::post)),
         (USERINFO, get(userinfo::get).post(userinfo::post)),
         (DEVICE_AUTHORIZATION, post(device::authorize)),
+        (PUSHED_REQUEST, post(pushed::post)),
     ];
     let router = endpoints.into_iter().fold(Router::new(), |router, (path, endpoint)| {
         let endpoint = endpoint.options(cross_origin::preflight);

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::oauth::{self, ErrorCode, ErrorReason, OAuthError, Reused, TokenResponse, UserInfo};
+use crate::oauth::{self, ErrorCode, ErrorReason, OAuthError, PushedAuthorization, Reused, TokenResponse, UserInfo};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -71,6 +71,19 @@ pub(super) fn token(result: Result<TokenResponse, OAuthError>) -> Response {
     forbid_storing(response.headers_mut());
     set_nonce(response.headers_mut(), nonce.as_deref());
     response.extensions_mut().insert(Outcome { endpoint: ENDPOINT, error: None, issued: Some(issued) });
+    response
+}
+
+/// An answer of the endpoint for pushed requests (RFC 9126 2.2).
+pub(super) fn pushed(result: Result<PushedAuthorization, OAuthError>) -> Response {
+    const ENDPOINT: &str = "par";
+    let pushed = match result {
+        Ok(pushed) => pushed,
+        Err(error) => return refuse(ENDPOINT, &error),
+    };
+    let nonce = pushed.dpop_nonce.clone();
+    let mut response = unkept(ENDPOINT, (StatusCode::CREATED, Json(pushed)).into_response());
+    set_nonce(response.headers_mut(), nonce.as_deref());
     response
 }
 

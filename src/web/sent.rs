@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::{ClientCertificate, MAX_BODY_BYTES, PeerAddress, respond};
+use super::{ClientCertificate, MAX_BODY_BYTES, PeerAddress, VouchedCertificate, respond};
 use crate::oauth::{ErrorCode, ErrorReason, OAuthError, Sender, TokenRequest};
 
 /// What was sent.
@@ -19,6 +19,7 @@ pub(super) struct Sent {
     parameters: Bytes,
     peer: Option<IpAddr>,
     certificate: Option<ClientCertificate>,
+    vouched: Option<VouchedCertificate>,
 }
 
 impl Sent {
@@ -39,8 +40,8 @@ impl Sent {
         };
         let peer = head.extensions.get::<PeerAddress>().map(|peer| peer.0);
         let tenant_path = tenant.map(|Path(tenant)| tenant);
-        let certificate = head.extensions.get().cloned();
-        Ok(Self { method: head.method, headers: head.headers, tenant_path, parameters, peer, certificate })
+        let (certificate, vouched) = (head.extensions.get().cloned(), head.extensions.get().cloned());
+        Ok(Self { method: head.method, headers: head.headers, tenant_path, parameters, peer, certificate, vouched })
     }
 
     /// The parameters of a GET.
@@ -52,6 +53,7 @@ impl Sent {
             tenant_path: tenant.map(|Path(tenant)| tenant),
             peer: head.extensions.get::<PeerAddress>().map(|peer| peer.0),
             certificate: head.extensions.get().cloned(),
+            vouched: head.extensions.get().cloned(),
             method: head.method,
             headers: head.headers,
         }
@@ -96,6 +98,7 @@ impl Sent {
                 method: self.method.as_str(),
                 proofs: &[],
                 certificate: self.certificate.as_ref().map(|certificate| certificate.0.as_str()),
+                vouched: self.vouched.as_ref().map(|certificate| &*certificate.0),
             },
         }
     }

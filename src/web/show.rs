@@ -25,6 +25,7 @@ pub(super) fn page(
         | Page::SecondFactor { .. }
         | Page::ChangePassword { .. }
         | Page::Consent { .. }
+        | Page::Leaving { .. }
         | Page::DeviceEntry { .. }
         | Page::DeviceConfirm { .. }
         | Page::DeviceDone { .. }
@@ -77,6 +78,10 @@ pub(super) fn page(
                 respond_with(browser, context, StatusCode::OK.into(), &page)
             })
         }
+        Page::Leaving { form, client_name, redirect_host } => with_form(form, |form| {
+            let page = pages::Leaving { form: pages::Form { forgery, ..form }, client_name, redirect_host };
+            respond_with(browser, context, StatusCode::OK.into(), &page)
+        }),
         Page::DeviceEntry { form, user_code, message } => with_form(form, |form| {
             let form = pages::Form { forgery, ..form };
             let page = pages::DeviceEntry { form, user_code, message: message.map(said) };

@@ -7,7 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::{ClientCertificate, MAX_BODY_BYTES, PeerAddress, respond};
+use super::{ClientCertificate, MAX_BODY_BYTES, PeerAddress, VouchedCertificate, respond};
 use crate::oauth::{AuthorizationServer, ErrorCode, ErrorReason, OAuthError, Sender, TokenRequest};
 
 pub(super) async fn post(
@@ -33,7 +33,12 @@ pub(super) async fn post(
         tenant_path: tenant.as_ref().map(|Path(tenant)| tenant.as_str()),
         body: &body,
         peer: head.extensions.get::<PeerAddress>().map(|peer| peer.0),
-        sender: Sender { proofs: &proofs, certificate: ClientCertificate::of(&head.extensions), ..Sender::default() },
+        sender: Sender {
+            proofs: &proofs,
+            certificate: ClientCertificate::of(&head.extensions),
+            vouched: VouchedCertificate::of(&head.extensions),
+            ..Sender::default()
+        },
     };
     respond::token(server.token(&request).await)
 }

@@ -13,9 +13,9 @@ use crate::directory::NewRole;
 use crate::directory::declare::{ApplicationDeclaration, Declaration};
 use crate::directory::redirect_uri::{check_origin, check_pattern};
 use crate::model::{
-    ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, ConsentMode, CustomScope, LoginApi,
-    LogoutBehavior, PkcePolicy, Profile, ProvidedScope, ProvidedScopes, Relationship, ResponseMode, ScopeHandling,
-    UnknownScopes, UrlValidation,
+    ApplicationGrant, ApplicationSettings, CertificateSubject, ClientAuthenticationPolicy, ConsentMode, CustomScope,
+    DeviceGrantLimits, LoginApi, LogoutBehavior, PkcePolicy, Profile, ProvidedScope, ProvidedScopes, Relationship,
+    ResponseMode, ScopeHandling, UnknownScopes, UrlValidation,
 };
 
 pub(in crate::config) const KEYS: &[&str] = &[
@@ -56,10 +56,14 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "dpop_bound_access_tokens",
     "dpop_nonce",
     "certificate_bound_access_tokens",
+    "require_pushed_authorization_requests",
+    "tls_client_auth",
+    "device_grant",
 ];
 pub(in crate::config) const ROLE_KEYS: &[&str] = &["description", "default"];
 pub(in crate::config) const SCOPE_KEYS: &[&str] = &["description", "required", "consent_message", "consent_detail"];
 pub(in crate::config) const LOGIN_API_KEYS: &[&str] = &["generate_refresh_tokens", "allow_refresh"];
+pub(in crate::config) const DEVICE_GRANT_KEYS: &[&str] = &["scopes", "refresh_token_life"];
 pub(in crate::config) const PROVIDED_KEYS: &[&str] = &["address", "email", "phone", "profile"];
 pub(in crate::config) const PROVIDED_SCOPE_KEYS: &[&str] = &["enabled", "required"];
 
@@ -71,6 +75,9 @@ const PLACES: &[(&str, &str)] = &[
     ("deviceVerificationURL", "device_verification_uri"),
     ("clientAuthenticationPolicy", "client_authentication"),
     ("jwks", "jwks"),
+    ("tlsClientAuth", "tls_client_auth"),
+    ("application.deviceGrant.scopes", "device_grant.scopes"),
+    ("application.deviceGrant.refreshTokenTimeToLiveInSeconds", "device_grant.refresh_token_life"),
     ("userinfoAlgorithm", "userinfo_algorithm"),
     ("userinfoClaims", "userinfo_claims"),
     ("responseModes", "response_modes"),
@@ -158,6 +165,7 @@ fn settings(fields: &Fields<'_>, is_public: bool, check: &mut Check<'_>) -> Appl
         ("dpop_bound_access_tokens", &mut settings.dpop_bound_access_tokens),
         ("dpop_nonce", &mut settings.dpop_nonce),
         ("certificate_bound_access_tokens", &mut settings.certificate_bound_access_tokens),
+        ("require_pushed_authorization_requests", &mut settings.requires_pushed_requests),
     ] {
         if let Some(value) = fields.boolean(key, check) {
             *field = value;
@@ -194,11 +202,31 @@ fn settings(fields: &Fields<'_>, is_public: bool, check: &mut Check<'_>) -> Appl
             allows_refresh: fields.boolean("allow_refresh", check).unwrap_or(false),
         };
     }
+    settings.certificate_subject = fields.find("tls_client_auth").and_then(|node| certificate_subject(node, check));
+    if let Some(fields) = fields.find("device_grant").and_then(|node| Fields::open(node, DEVICE_GRANT_KEYS, check)) {
+        settings.device_grant = DeviceGrantLimits {
+            scopes: fields.texts("scopes", check),
+            refresh_tokens_for: seconds(&fields, "refresh_token_life", check),
+        };
+    }
     for entry in fields.find("userinfo_claims").map_or(&[][..], |node| check.entries(node)) {
         let path = check.text(&entry.value).map(|path| path.text.clone());
         settings.userinfo_claims.extend(path.map(|path| (entry.key.clone(), path)));
     }
     settings
+}
+
+/// One name, of one kind (RFC 8705 2.1.2).
+fn certificate_subject(node: &Node, check: &mut Check<'_>) -> Option<CertificateSubject> {
+    let fields = Fields::open(node, &CertificateSubject::KINDS, check)?;
+    let mut found: Vec<CertificateSubject> = Vec::new();
+    for kind in CertificateSubject::KINDS {
+        found.extend(fields.text(kind, check).and_then(|name| CertificateSubject::of(kind, name)));
+    }
+    if found.len() > 1 {
+        check.refuse(node.span, "a certificate is known by one name");
+    }
+    found.pop()
 }
 
 /// The names of grants, with a short one for the longest.

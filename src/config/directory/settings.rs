@@ -17,6 +17,7 @@ use crate::model::{
 
 pub(in crate::config) const KEYS: &[&str] = &[
     "authorization_code_life",
+    "pushed_request_life",
     "id_token_life",
     "device_code_life",
     "device_interval",
@@ -46,6 +47,7 @@ const LONG_CODE: i64 = 60;
 /// Where what the rules say about a field stands in the file.
 const PLACES: &[(&str, &str)] = &[
     ("authorizationGrantIdTimeToLiveInSeconds", "authorization_code_life"),
+    ("pushedRequestTimeToLiveInSeconds", "pushed_request_life"),
     ("idTokenTimeToLiveInSeconds", "id_token_life"),
     ("deviceCodeTimeToLiveInSeconds", "device_code_life"),
     ("deviceInterval", "device_interval"),
@@ -78,6 +80,7 @@ pub(super) fn check(node: &Node, profile: Profile, check: &mut Check<'_>) -> Ten
     let settings = TenantSettings {
         data: serde_json::Map::new(),
         authorization_code_for: life("authorization_code_life", default.authorization_code_for, check),
+        pushed_request_for: life("pushed_request_life", default.pushed_request_for, check),
         id_token_for: life("id_token_life", default.id_token_for, check),
         device_code_for: life("device_code_life", default.device_code_for, check),
         device_interval: life("device_interval", default.device_interval, check),

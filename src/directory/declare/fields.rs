@@ -23,11 +23,12 @@ pub struct FieldChange {
 type Fields = Map<String, Value>;
 
 /// What the store calls differently than the configuration.
-const NAMES: [(&str, &str); 16] = [
+const NAMES: [(&str, &str); 20] = [
     ("absolute_for", "life"),
     ("access_token_for", "access_token_life"),
     ("allows_refresh", "allow_refresh"),
     ("authorization_code_for", "authorization_code_life"),
+    ("certificate_subject", "tls_client_auth"),
     ("device_code_for", "device_code_life"),
     ("generates_refresh_tokens", "generate_refresh_tokens"),
     ("id_token_for", "id_token_life"),
@@ -35,7 +36,10 @@ const NAMES: [(&str, &str); 16] = [
     ("interaction_for", "interaction_life"),
     ("is_enabled", "enabled"),
     ("is_required", "required"),
+    ("pushed_request_for", "pushed_request_life"),
+    ("refresh_tokens_for", "refresh_token_life"),
     ("remember_consent_for", "remember_consent"),
+    ("requires_pushed_requests", "require_pushed_authorization_requests"),
     ("requires_registration", "require_registration"),
     ("retry_for", "retry"),
     ("session_for", "session_life"),

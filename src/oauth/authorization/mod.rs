@@ -7,6 +7,7 @@ mod answer;
 mod client;
 mod device;
 mod dpop;
+mod leaving;
 mod openid;
 mod pkce;
 mod prompt;
@@ -15,19 +16,21 @@ mod request_object;
 mod response;
 mod scope;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::AuthorizationServer;
-use super::audience;
+use super::audience::{self, RESOURCE};
 use super::consent::{Consented, Wish};
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::interaction::{BrowserRequest, Context, FormOrigin, Kept, Page, Reply, Step};
 use super::keys::LocalIssuer;
 use super::login::{Endpoint, Entered, Freshness, MOST_ADDRESS_BYTES, Place};
 use super::parameters::{Parameters, encode};
+use super::pushed::{REQUEST_URI, check_pushed};
 use super::session::SignedIn;
 use crate::model::{Application, Confirmation, Relationship, ResponseMode};
 use crate::profile::Dialect;
@@ -35,7 +38,7 @@ use prompt::Prompt;
 use response::ResponseType;
 
 /// The parameters that belong to a request: our pages send them again, and nothing else.
-const PARAMETERS: [&str; 30] = [
+pub(super) const PARAMETERS: [&str; 31] = [
     "client_id",
     "tenantId",
     "redirect_uri",
@@ -43,6 +46,7 @@ const PARAMETERS: [&str; 30] = [
     "response_mode",
     "scope",
     "audience",
+    RESOURCE,
     "state",
     "nonce",
     "code_challenge",
@@ -68,6 +72,19 @@ const PARAMETERS: [&str; 30] = [
     "idp_hint",
 ];
 
+/// Those of them that the browser sends again when the client pushed the others.
+const PARAMETERS_BESIDE_PUSHED: [&str; 5] = ["client_id", "tenantId", REQUEST_URI, "ui_locales", "locale"];
+
+/// A request, as it was sent and as it counts.
+struct Question<'a> {
+    /// What the browser brings, with what people fill in.
+    brought: &'a Parameters<'a>,
+    /// What the client asks for: the same, or what it pushed and nothing else (RFC 9126 4, RFC 9101 6.3).
+    said: &'a Parameters<'a>,
+    /// What every page of ours sends again.
+    carried: Vec<(String, String)>,
+}
+
 /// Who asks, and where the answer goes. Nothing of it is the client's word alone.
 pub(super) struct Party {
     pub issuer: Arc<LocalIssuer>,
@@ -80,7 +97,7 @@ pub(super) struct Party {
 }
 
 /// What is asked for, checked.
-struct Asked {
+pub(super) struct Asked {
     response_type: ResponseType,
     code_challenge: Option<String>,
     /// The key that the code is bound to.
@@ -120,17 +137,32 @@ impl AuthorizationServer {
     /// # Errors
     /// What the person is told, because no client can be (RFC 6749 4.1.2.1, A2), or because we cannot answer.
     async fn answer_request(&self, request: &BrowserRequest<'_>, context: &mut Context) -> Result<Reply, OAuthError> {
-        let parameters = request.parameters()?; //                        RFC 6749 3.1, A10
-        let party = self.identify_party(request, &parameters, context).await?;
-        if let Some(address) = by_link(request, &parameters) {
+        let brought = request.parameters()?; //                                            RFC 6749 3.1, A10
+        let (issuer, application) = self.identify_sender(request, &brought, context).await?;
+        let pushed = self.find_pushed(request, &brought, (&issuer, &application)).await?; // RFC 9126 4
+        let said = pushed.as_ref().map(|pushed| Parameters::parse(pushed.parameters.as_bytes())).transpose()?;
+        let question = Question {
+            said: said.as_ref().unwrap_or(&brought),
+            carried: brought.pick(if pushed.is_some() { &PARAMETERS_BESIDE_PUSHED } else { &PARAMETERS }),
+            brought: &brought,
+        };
+        context.locales = context.locales.take().or_else(|| locales(question.said));
+        let party = Party::of(issuer, application, question.said)?; //                     RFC 6749 3.1.2, A1
+        context.framed_by = client::check_origin(&party.application, request)?; //         F-023, F-025
+        context.leads_to = Some(party.redirect_uri.clone());
+        if let Some(address) = by_link(request, &question) {
             return Ok(Reply::redirect(address));
         }
         // From here on the client hears what is wrong.
-        let asked = match self.check_request(request, &parameters, &party).await {
-            Ok(asked) => asked,
-            Err(error) => return self.refuse_request(request, &parameters, (&party, context), error).await,
+        let asked = match check_pushed(&party.application, pushed.as_ref()) {
+            Ok(()) => self.check_request(request.peer, question.said, &party).await,
+            Err(error) => Err(error),
         };
-        let place = place(&parameters, &party, context, asked.freshness(), self.login_of(asked.expected_user).await?);
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(error) => return self.refuse_request(request, &question, (&party, context), error).await,
+        };
+        let place = question.place(&party, context, asked.freshness(), self.login_of(asked.expected_user).await?);
         let (person, kept) = match asked.prompt.is_none {
             true => match self.recognise(request, &place).await? {
                 Some(person) => (person, Kept::default()),
@@ -141,7 +173,7 @@ impl AuthorizationServer {
                 Entered::Reply(reply) => return Ok(*reply),
             },
         };
-        let verdict = self.decide_for(request, &parameters, (&party, &asked, &place), &person).await;
+        let verdict = self.decide_for(request, question.brought, (&party, &asked, &place), &person).await;
         let scopes = match verdict {
             Ok(Consented::To(scopes)) => scopes,
             Ok(Consented::Ask(page)) => {
@@ -149,8 +181,14 @@ impl AuthorizationServer {
             }
             Ok(Consented::AskThere(address)) => return Ok(Reply::redirect(address).keeping(kept)),
             Err(error) if error.is_ours() => return Err(error),
-            Err(error) => return Ok(party.refuse(error, kept.after(request), context)),
+            Err(error) if asked.prompt.is_none => return Ok(party.refuse(error, kept.after(request), context)),
+            Err(error) => {
+                return self.turn_away(request, &question, (&party, &place), (&person, kept, error)).await;
+            }
         };
+        if let Err(error) = self.spend_pushed(pushed.as_ref()).await {
+            return Ok(Reply::page(Page::Error(error), context.clone()).keeping(kept.after(request)));
+        }
         let fields = match self.grant_request(&party, asked, &person, scopes).await {
             Ok(fields) => fields,
             Err(error) if error.is_ours() => return Err(error),
@@ -159,34 +197,24 @@ impl AuthorizationServer {
         Ok(party.send(fields, context).keeping(kept.after(request)))
     }
 
-    /// Whose request is it, and where would the answer go?
-    async fn identify_party(
+    /// Whose request is it?
+    async fn identify_sender(
         &self,
         request: &BrowserRequest<'_>,
-        parameters: &Parameters<'_>,
+        brought: &Parameters<'_>,
         context: &mut Context,
-    ) -> Result<Party, OAuthError> {
-        context.locales = parameters.find("ui_locales").or_else(|| parameters.find("locale")).map(str::to_owned);
-        let issuer = self.resolve_issuer(request, parameters).await?; //                   D1, F-046
+    ) -> Result<(Arc<LocalIssuer>, Arc<Application>), OAuthError> {
+        context.locales = locales(brought);
+        let issuer = self.resolve_issuer(request, brought).await?; //                      D1, F-046
         context.tenant = Some(Arc::clone(&issuer.tenant));
-        let application = self.known_client(&issuer, parameters).await?; //                RFC 6749 2.2, 4.1.2.1
-        let redirect_uri = client::check_redirect_uri(&application, parameters)?; //       RFC 6749 3.1.2, A1
-        context.framed_by = client::check_origin(&application, request)?; //               F-023, F-025
-        context.leads_to = Some(redirect_uri.clone());
-        Ok(Party {
-            mode: response::mode_of_errors(&application, parameters),
-            state: openid::state_of(parameters),
-            locale: parameters.find("locale").map(str::to_owned),
-            issuer,
-            application,
-            redirect_uri,
-        })
+        let application = self.known_client(&issuer, brought).await?; //                   RFC 6749 2.2, 4.1.2.1
+        Ok((issuer, application))
     }
 
     /// May the client ask for this?
-    async fn check_request(
+    pub(super) async fn check_request(
         &self,
-        request: &BrowserRequest<'_>,
+        peer: Option<IpAddr>,
         parameters: &Parameters<'_>,
         party: &Party,
     ) -> Result<Asked, OAuthError> {
@@ -205,9 +233,9 @@ impl AuthorizationServer {
         let claims = openid::check_claims(parameters)?; //                                 OpenID Connect Core 5.5
         let hint = self.check_id_token_hint(parameters, party)?; //                        OpenID Connect Core 3.1.2.1
         let nonce = openid::check_nonce(parameters, response_type)?; //                    OpenID Connect Core 3.2.2.1
-        let api = audience::find(&party.issuer, parameters)?; //                           F-231
+        let api = audience::find(&party.issuer, parameters)?; //                           RFC 8707 2.1, F-231
         let scopes = scope::check(parameters, response_type, party, api)?; //              RFC 6749 3.3
-        let device_code_id = self.check_user_code_of(request, parameters, party).await?; // F-064
+        let device_code_id = self.check_user_code_of(peer, parameters, party).await?; //    F-064
         let expected_user = openid::expected_user(hint, claims.as_ref())?;
         Ok(Asked {
             response_type,
@@ -252,7 +280,7 @@ impl AuthorizationServer {
     async fn refuse_request(
         &self,
         request: &BrowserRequest<'_>,
-        parameters: &Parameters<'_>,
+        question: &Question<'_>,
         (party, context): (&Party, &Context),
         error: OAuthError,
     ) -> Result<Reply, OAuthError> {
@@ -260,15 +288,17 @@ impl AuthorizationServer {
             return Err(error);
         }
         let is_trusted = party.application.settings.relationship == Relationship::FirstParty;
-        let is_silent = parameters.find("prompt") == Some("none");
+        let is_silent = question.said.find("prompt") == Some("none");
         if is_silent || (is_trusted && error.code != ErrorCode::InvalidScope) {
             return Ok(party.refuse(error, Kept::default(), context));
         }
-        let place = place(parameters, party, context, Freshness::default(), None);
-        Ok(match self.enter(request, &place).await? {
-            Entered::SignedIn(_, kept) => party.refuse(error, kept.after(request), context),
-            Entered::Reply(reply) => *reply,
-        })
+        let place = question.place(party, context, Freshness::default(), None);
+        match self.enter(request, &place).await? {
+            Entered::SignedIn(person, kept) => {
+                self.turn_away(request, question, (party, &place), (&person, kept, error)).await
+            }
+            Entered::Reply(reply) => Ok(*reply),
+        }
     }
 }
 
@@ -286,31 +316,58 @@ impl Asked {
 
 /// Browsers keep our cookies to themselves when another site's page posts to us, but send them when it leads here. So a
 /// request that was posted is asked for again by its address, if it fits into one: a session counts then.
-fn by_link(request: &BrowserRequest<'_>, parameters: &Parameters<'_>) -> Option<String> {
+fn by_link(request: &BrowserRequest<'_>, question: &Question<'_>) -> Option<String> {
     let is_foreign = request.form.is_some() && request.form_origin == FormOrigin::Foreign && request.origin.is_some();
     if !is_foreign || request.session.is_some() {
         return None;
     }
-    let address = format!("{}?{}", request.own_path(Endpoint::Authorize.path()), encode(&parameters.pick(&PARAMETERS)));
+    let address = format!("{}?{}", request.own_path(Endpoint::Authorize.path()), encode(&question.carried));
     (address.len() <= MOST_ADDRESS_BYTES).then_some(address)
 }
 
-fn place<'a>(
-    parameters: &Parameters<'_>,
-    party: &'a Party,
-    context: &Context,
-    freshness: Freshness,
-    expected_login: Option<String>,
-) -> Place<'a> {
-    Place {
-        issuer: &party.issuer,
-        endpoint: Endpoint::Authorize,
-        fields: parameters.pick(&PARAMETERS),
-        client_name: party.application.name.clone(),
-        login_hint: parameters.find("login_hint").map(str::to_owned).or(expected_login),
-        freshness,
-        context: context.clone(),
+impl Party {
+    /// Who asks, and where the answer would go.
+    ///
+    /// # Errors
+    /// `invalid_request` for a redirect URI that is missing or not registered.
+    pub(super) fn of(
+        issuer: Arc<LocalIssuer>,
+        application: Arc<Application>,
+        said: &Parameters<'_>,
+    ) -> Result<Self, OAuthError> {
+        Ok(Self {
+            redirect_uri: client::check_redirect_uri(&application, said)?,
+            mode: response::mode_of_errors(&application, said),
+            state: openid::state_of(said),
+            locale: said.find("locale").map(str::to_owned),
+            issuer,
+            application,
+        })
     }
+}
+
+impl Question<'_> {
+    fn place<'p>(
+        &self,
+        party: &'p Party,
+        context: &Context,
+        freshness: Freshness,
+        expected_login: Option<String>,
+    ) -> Place<'p> {
+        Place {
+            issuer: &party.issuer,
+            endpoint: Endpoint::Authorize,
+            fields: self.carried.clone(),
+            client_name: party.application.name.clone(),
+            login_hint: self.said.find("login_hint").map(str::to_owned).or(expected_login),
+            freshness,
+            context: context.clone(),
+        }
+    }
+}
+
+fn locales(parameters: &Parameters<'_>) -> Option<String> {
+    parameters.find("ui_locales").or_else(|| parameters.find("locale")).map(str::to_owned)
 }
 
 fn login_required() -> OAuthError {

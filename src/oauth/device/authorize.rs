@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use uuid::Uuid;
 
-use super::{check_enabled, user_code};
+use super::{check_enabled, check_limits, user_code};
 use crate::events::Event;
 use crate::model::{Application, ClientAuthenticationPolicy, DeviceCode, DeviceState, Tenant};
 use crate::oauth::client::Client;
@@ -97,6 +97,7 @@ impl AuthorizationServer {
         check_enabled(&application)?;
         let api = audience::find(issuer, form)?;
         let scopes = scopes::check(&application.settings, api, form.find("scope"))?;
+        let scopes = check_limits(&application.settings, scopes)?;
         let now = self.clock.now();
         let source = (application.id, request.peer.map(crate::oauth::guesses::network));
         self.device_limits.request(source, now).map_err(too_often)?;

@@ -97,11 +97,11 @@ impl DeviceLimits {
         insert(&mut wrong, key, Count { number, ends_at, waits_until: 0 }, now);
     }
 
-    /// Counts a request for a device code.
+    /// Counts a request for a device code, or another one that leaves a row behind and takes a name only.
     ///
     /// # Errors
     /// The seconds to wait.
-    pub(super) fn request(&self, source: impl Hash, now: i64) -> Result<(), i64> {
+    pub(in crate::oauth) fn request(&self, source: impl Hash, now: i64) -> Result<(), i64> {
         count(&self.requests, self.hasher.hash_one(source), REQUESTS, now)
     }
 

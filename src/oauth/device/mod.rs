@@ -24,12 +24,29 @@ pub(super) use lookup::Typed;
 pub use lookup::UserCodeDetails;
 
 use super::error::{ErrorCode, ErrorReason, OAuthError};
-use crate::model::{Application, ApplicationGrant};
+use crate::model::{Application, ApplicationGrant, ApplicationSettings, UnknownScopes};
 
 /// F-245, D22: where devices cannot keep secrets, a client that has one is none.
 pub(super) fn confidential() -> OAuthError {
     let description = "Clients that authenticate may not use the device grant.";
     OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description)
+}
+
+/// The scopes that a device may ask for (J9). What it asks for beyond them goes the way of unknown ones.
+///
+/// # Errors
+/// `invalid_scope` unless those are removed.
+fn check_limits(settings: &ApplicationSettings, scopes: Vec<String>) -> Result<Vec<String>, OAuthError> {
+    let limits = &settings.device_grant;
+    let removes = match settings.unknown_scopes {
+        UnknownScopes::Remove => true,
+        UnknownScopes::Allow | UnknownScopes::Reject => false,
+    };
+    if !removes && !scopes.iter().all(|scope| limits.allow(scope)) {
+        let description = "The scope has a value that devices of the client may not ask for.";
+        return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, description));
+    }
+    Ok(scopes.into_iter().filter(|scope| limits.allow(scope)).collect())
 }
 
 /// The grant is off unless somebody turned it on for this client (J1, F-029).

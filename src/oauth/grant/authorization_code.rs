@@ -5,10 +5,10 @@
 use super::{Asking, GrantType, pkce};
 use crate::events::Event;
 use crate::model::{AuthorizationCode, ClientSecret};
-use crate::oauth::AuthorizationServer;
 use crate::oauth::error::{ErrorReason, OAuthError, Reused};
 use crate::oauth::issue::{Holder, UserGrant};
 use crate::oauth::parameters::Parameters;
+use crate::oauth::{AuthorizationServer, audience};
 use crate::profile::Dialect;
 use crate::store::Brought;
 
@@ -54,6 +54,7 @@ impl AuthorizationServer {
         }
         pkce::check(code.code_challenge.as_deref(), request.code_verifier)?;
         asking.check_holds(code.approval.bound_to.as_ref())?;
+        audience::check_approved(asking.issuer, &code.approval, asking.resource)?;
         if code.redeemed_at.is_some() {
             return Err(self.refuse_replay(asking, &code).await?);
         }

@@ -5,11 +5,11 @@
 
 use super::{Asking, GrantType};
 use crate::model::{Approval, ClientSecret, DeviceCode, DeviceState};
-use crate::oauth::AuthorizationServer;
 use crate::oauth::device::{Typed, confidential};
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::issue::{Holder, UserGrant};
 use crate::oauth::parameters::Parameters;
+use crate::oauth::{AuthorizationServer, audience};
 use crate::profile::Dialect;
 use crate::store::Brought;
 
@@ -58,9 +58,15 @@ impl AuthorizationServer {
             DeviceState::Denied => return Err(denied()),
             DeviceState::Approved(approval) => approval,
         };
-        let subject = self.subject_of(approval, invalid).await?;
-        self.check_can_issue(asking.issuer, approval)?;
-        let family = self.begin_family(asking, approval, code.device_name.clone());
+        audience::check_approved(asking.issuer, approval, asking.resource)?;
+        // Whoever let the device in may have approved more: a login of their own, or a token of theirs (J9).
+        let limits = &asking.application.settings.device_grant;
+        let scopes = approval.scopes.iter().filter(|scope| limits.allow(scope)).cloned().collect();
+        let approval = Approval { scopes, ..(**approval).clone() };
+        let subject = self.subject_of(&approval, invalid).await?;
+        self.check_can_issue(asking.issuer, &approval)?;
+        let family = self.begin_family(asking, &approval, code.device_name.clone());
+        let family = family.map(|family| family.ending_within(limits.refresh_tokens_for));
         let brings = Brought {
             refresh_token: family.as_ref().map(|family| &family.stored),
             joins: approval.session_id.map(|session_id| (session_id, asking.application.id)),
@@ -70,7 +76,7 @@ impl AuthorizationServer {
         }
         Ok(UserGrant {
             grant_type: GrantType::DeviceCode,
-            approval: (**approval).clone(),
+            approval,
             subject: Holder::User(subject),
             refresh_token: family.map(|family| family.new),
             at_most_for: None,

@@ -16,6 +16,7 @@ pub(super) use client_credentials::written_anew;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::audience::{self, RESOURCE};
 use super::client::Client;
 use super::client_authentication::{Authenticated, Credentials};
 use super::device::tell_refusal;
@@ -83,6 +84,8 @@ pub(super) struct Asking<'a> {
     /// Whether the client authenticated.
     pub is_proven: bool,
     pub peer: Option<IpAddr>,
+    /// What the token shall be for, as the client says (RFC 8707 2.2).
+    pub resource: Option<&'a str>,
     /// What it proved that it has, beside what it authenticates with.
     pub confirmation: Option<&'a Confirmation>,
 }
@@ -141,6 +144,10 @@ impl AuthorizationServer {
         let confirmation = self.confirm(issuer, Endpoint::Token, (&request.sender, demands)).await?;
         // 5. What does the grant entitle to?
         let proof = match &client.client {
+            // The scope of an entity says what its token is for.
+            Client::Entity(_) if issuer.dialect().knows_resources && form.find(RESOURCE).is_some() => {
+                return Err(audience::invalid_target());
+            }
             Client::Entity(entity) => {
                 let request = client_credentials::Request::parse(form)?;
                 Proof::Entity(self.redeem_client_credentials(entity, request).await?)
@@ -151,6 +158,7 @@ impl AuthorizationServer {
                     application,
                     is_proven: client.is_proven(),
                     peer: request.peer,
+                    resource: form.find(RESOURCE),
                     confirmation: confirmation.as_ref(),
                 };
                 let outcome = self.redeem(grant_type, &asking, form).await;

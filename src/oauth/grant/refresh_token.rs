@@ -70,6 +70,7 @@ impl AuthorizationServer {
             return Err(not_found());
         }
         asking.check_holds(stored.approval.bound_to.as_ref())?;
+        audience::check_approved(asking.issuer, &stored.approval, asking.resource)?;
         if let Some(most) = asking.issuer.dialect().refreshes_a_minute {
             let source = (stored.approval.grant_id, asking.peer.map(network));
             self.device_limits.refresh(source, most, now).map_err(OAuthError::throttled)?;

@@ -14,10 +14,12 @@ const KEPT_FOR: i64 = 3_600;
 /// Everything that expires by itself; `$1` is the last instant that is forgotten, `$2` the size of a batch.
 const REMEMBERED: &str = "DELETE FROM remembered WHERE (kind, key_hash) IN
     (SELECT kind, key_hash FROM remembered WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-const OVER: [&str; 8] = [
+const OVER: [&str; 9] = [
     "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE over_at <= $1 ORDER BY over_at LIMIT $2)",
     "DELETE FROM authorization_code WHERE hash IN
      (SELECT hash FROM authorization_code WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+    "DELETE FROM pushed_request WHERE hash IN
+     (SELECT hash FROM pushed_request WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
     "DELETE FROM refresh_token WHERE id IN
      (SELECT id FROM refresh_token WHERE over_at <= $1 ORDER BY over_at LIMIT $2)",
     "DELETE FROM device_code WHERE id IN

@@ -22,6 +22,7 @@ mod migrate;
 mod named_keys;
 mod open;
 mod postgres;
+mod pushed_requests;
 mod refresh_tokens;
 mod registrations;
 mod revocations;
@@ -48,8 +49,8 @@ use search::Followed;
 use super::{Brought, EventSearch, GrantFilter, Lease, Result, Search, Store, StoreError};
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, BrowserSession, Change, Consent, DeviceCode, Entity, EntityGrant,
-    EntityType, EventKind, LoggedEvent, NamedKey, Permission, RefreshToken, Registration, Revocation, Session,
-    StoredKey, Tenant, UntoldLogout, User, UserGrant,
+    EntityType, EventKind, LoggedEvent, NamedKey, Permission, PushedRequest, RefreshToken, Registration, Revocation,
+    Session, StoredKey, Tenant, UntoldLogout, User, UserGrant,
 };
 
 /// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
@@ -354,6 +355,18 @@ impl Store for SqlStore {
 
     async fn forget_untold_logout(&self, session_id: Uuid, application_id: Uuid) -> Result<()> {
         self.within(untold_logouts::forget(self, session_id, application_id)).await
+    }
+
+    async fn insert_pushed_request(&self, request: &PushedRequest) -> Result<()> {
+        self.within(pushed_requests::insert(self, request)).await
+    }
+
+    async fn find_pushed_request(&self, hash: &str) -> Result<Option<PushedRequest>> {
+        self.within(pushed_requests::find(self, hash)).await
+    }
+
+    async fn spend_pushed_request(&self, hash: &str, at: i64) -> Result<bool> {
+        self.within(pushed_requests::spend(self, hash, at)).await
     }
 
     async fn insert_authorization_code(&self, code: &AuthorizationCode) -> Result<()> {

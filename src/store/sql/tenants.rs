@@ -77,13 +77,14 @@ pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> 
 
 /// Everything of the tenant's that no foreign key takes along; `$1` is the tenant. Codes before tokens: whoever is redeeming
 /// one now is waited for, and what it brings is seen.
-const ITS_OWN: [&str; 8] = [
+const ITS_OWN: [&str; 9] = [
     "DELETE FROM authorization_code WHERE user_id IN (SELECT id FROM tenant_user WHERE tenant_id = $1)",
     "DELETE FROM device_code WHERE tenant_id = $1",
     "DELETE FROM refresh_token WHERE user_id IN (SELECT id FROM tenant_user WHERE tenant_id = $1)",
     "DELETE FROM session WHERE tenant_id = $1",
     "DELETE FROM untold_logout WHERE tenant_id = $1",
     "DELETE FROM tenant_user WHERE tenant_id = $1",
+    "DELETE FROM pushed_request WHERE application_id IN (SELECT id FROM application WHERE tenant_id = $1)",
     "DELETE FROM application WHERE tenant_id = $1",
     "DELETE FROM entity WHERE tenant_id = $1",
 ];

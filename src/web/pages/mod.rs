@@ -15,6 +15,7 @@ mod error;
 mod form_post;
 mod headers;
 mod language;
+mod leaving;
 mod logout;
 mod message;
 mod second_factor;
@@ -36,6 +37,7 @@ pub use error::{ErrorKind, ErrorPage, NotRegistered};
 pub use form_post::FormPost;
 pub use headers::{FormAction, harden, respond};
 pub use language::Language;
+pub use leaving::Leaving;
 pub use logout::{ConfirmLogout, SignedOut};
 pub use message::Message;
 pub use second_factor::SecondFactor;
@@ -141,6 +143,7 @@ pub fn samples() -> Vec<(&'static str, Box<dyn Page>)> {
         ("second_factor", Box::new(SecondFactor::sample())),
         ("change_password", Box::new(ChangePassword::sample())),
         ("consent", Box::new(Consent::sample())),
+        ("leaving", Box::new(Leaving::sample())),
         ("device_entry", Box::new(DeviceEntry::sample())),
         ("device_confirm", Box::new(DeviceConfirm::sample())),
         ("device_done", Box::new(DeviceDone::sample())),

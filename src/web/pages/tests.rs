@@ -75,6 +75,7 @@ fn fields_and_buttons_have_the_ids_and_purposes_that_are_promised() {
         ),
         (english(&DeviceEntry::sample()), &[r#"id="user_code" name="user_code""#]),
         (english(&ConfirmLogout::sample()), &[r#"id="logout" type="submit""#]),
+        (english(&Leaving::sample()), &[r#"id="leave" type="submit""#]),
         (
             english(&Consent::sample()),
             &[

@@ -174,11 +174,22 @@ fn what_is_shown_can_be_read_by_scripts() {
         "a",
         "--relationship",
         "ThirdParty",
+        "--require-pushed-authorization-requests",
+        "true",
+        "--device-scope",
+        "openid",
+        "--device-refresh-life",
+        "86400",
+        "--tls-client-auth",
+        "san_dns:spa.example.com",
     ];
     let changed = site.json(&arguments);
     assert_eq!(changed["redirect_uris"], json!(["https://spa.example.com/"]));
     assert_eq!((&changed["roles"], &changed["relationship"]), (&json!(["a"]), &json!("ThirdParty")));
     assert_eq!(changed["grants"], spa["grants"], "what is not given stays");
+    assert_eq!(changed["require_pushed_authorization_requests"], true);
+    assert_eq!(changed["device_grant"], json!({ "scopes": ["openid"], "refresh_token_life": 86_400 }));
+    assert_eq!(changed["tls_client_auth"], json!({ "san_dns": "spa.example.com" }));
     let listed = site.run(&["user", "list"]).stdout;
     assert!(listed.contains("email                ann@example.com\n"), "{listed}");
     let bare = site.json(&["user", "create", "bob"]);

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 
+use crate::support::dpop::DpopKey;
 use crate::support::files::Folder;
 use crate::support::foreign_issuer::ForeignIssuer;
 use crate::support::gateway::{Gateway, Raw};
@@ -23,6 +24,14 @@ directory:
       client_secret: a-client-secret-of-enough-characters
       grants: [password]
       certificate_bound_access_tokens: true
+    kiosk:
+      client_id: kiosk
+      grants: [password]
+      tls_client_auth: { subject_dn: "CN=a client,O=Example" }
+    robot:
+      client_id: robot
+      grants: [password]
+      tls_client_auth: { san_uri: "spiffe://example/robot" }
   users: { ann@example.com: { password: correct horse battery staple, registrations: { shop: [] } } }
 "#;
 
@@ -43,6 +52,18 @@ impl Shown {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["client".to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, "a client");
+        let made = params.signed_by(&key, authority).unwrap();
+        Self { pem: made.pem() + &key.serialize_pem(), der: made.der().to_vec() }
+    }
+
+    /// One with these further names.
+    fn named(authority: &CertifiedIssuer<'_, KeyPair>, organization: &str, uri: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["client".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::OrganizationName, organization);
+        params.distinguished_name.push(DnType::CommonName, "a client");
+        params.subject_alt_names.push(rcgen::SanType::URI(uri.try_into().unwrap()));
         let made = params.signed_by(&key, authority).unwrap();
         Self { pem: made.pem() + &key.serialize_pem(), der: made.der().to_vec() }
     }
@@ -220,5 +241,105 @@ async fn a_trusted_proxy_tells_of_the_certificate() {
         let seen = gateway.upstream.last();
         let told = ["x-ssl-client-cert", "x_ssl_client_cert", "client-cert"].map(|name| seen.field(name).is_some());
         assert_eq!(told, [passes; 3], "{seen:?}");
+    }
+}
+
+/// What a client is answered that only says its name and asks for a token of Ann's.
+fn password_of_ann(client_id: &str) -> [(&'static str, String); 4] {
+    [
+        ("grant_type", "password".to_owned()),
+        ("client_id", client_id.to_owned()),
+        ("username", "ann@example.com".to_owned()),
+        ("password", "correct horse battery staple".to_owned()),
+    ]
+}
+
+// RFC 8705 2.1, H8: our own TLS knows who signed a certificate, and the client is known by its subject or another name
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signed_certificate_authenticates_its_client() {
+    let (corp, folder, authority) = (ForeignIssuer::start().await, Folder::new(), authority());
+    let file = folder.write("clients.crt", &authority.pem());
+    let good = Shown::named(&authority, "Example", "spiffe://example/robot");
+    let other = Shown::named(&authority, "Example Ltd", "spiffe://example/robot/2");
+    let clients = format!("client_certificates: optional, client_ca: {file}");
+    let (signed, root) = gateway(&corp, &folder, &clients).await;
+    let ask = async |(gateway, root): (&Gateway, &str), shown: Option<&Shown>, client_id: &str| {
+        let url = format!("https://localhost:{}/oauth2/token", gateway.address.port());
+        let call = client(root, shown, true).post(url).form(&password_of_ann(client_id));
+        let answer = call.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<serde_json::Value>().await.unwrap())
+    };
+    for client_id in ["kiosk", "robot"] {
+        // The second connection resumes the session of the first.
+        for _ in 0..2 {
+            let (status, answer) = ask((&signed, &root), Some(&good), client_id).await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        for shown in [None, Some(&other)] {
+            let (status, answer) = ask((&signed, &root), shown, client_id).await;
+            assert_eq!((status, &answer["error"]), (401, &json!("invalid_client")), "{client_id}");
+        }
+    }
+    let metadata = format!("https://localhost:{}/.well-known/openid-configuration", signed.address.port());
+    let metadata = client(&root, None, true).get(metadata).send().await.unwrap().json::<serde_json::Value>().await;
+    let methods = metadata.unwrap()["token_endpoint_auth_methods_supported"].clone();
+    assert!(methods.as_array().unwrap().contains(&json!("tls_client_auth")), "{methods}");
+    // Where any certificate is taken nobody vouches for one, be it the same.
+    let (any, root) = gateway(&corp, &folder, "client_certificates: optional").await;
+    assert_eq!(ask((&any, &root), Some(&good), "robot").await.0, 401);
+}
+
+// RFC 8705 2.1, H8: a proxy tells of the certificate, and we look who signed it
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_tells_of_a_signed_certificate() {
+    let (corp, folder, authority) = (ForeignIssuer::start().await, Folder::new(), authority());
+    let file = folder.write("clients.crt", &authority.pem());
+    let good = Shown::named(&authority, "Example", "spiffe://example/robot");
+    let other = Shown::named(&authority, "Example", "spiffe://example/robot/2");
+    let forged = Shown::named(&self::authority(), "Example", "spiffe://example/robot");
+    for (trusted, known) in [("127.0.0.0/8", true), ("127.0.0.0/8", false), ("192.0.2.0/24", true)] {
+        let known_by = if known { format!("client_certificate_ca: {file}\n") } else { String::new() };
+        let head = format!(
+            "listen: \"${{LISTEN}}\"\ntrusted_proxies: [\"{trusted}\"]\nclient_certificate_header: X-SSL-Client-Cert\n"
+        );
+        let gateway = Gateway::of(&format!("{head}{known_by}{SECTIONS}"), &[("CORP", &corp.url())]).await;
+        let ask = async |shown: &Shown| {
+            let call = crate::support::gateway::client().post(gateway.url("/oauth2/token"));
+            let call = call.header("X-SSL-Client-Cert", STANDARD.encode(&shown.der)).form(&password_of_ann("robot"));
+            call.send().await.unwrap().status().as_u16()
+        };
+        let passes = known && trusted == "127.0.0.0/8";
+        assert_eq!(ask(&good).await, if passes { 200 } else { 401 }, "{trusted} {known}");
+        assert_eq!((ask(&other).await, ask(&forged).await), (401, 401), "{trusted} {known}");
+    }
+}
+
+// RFC 8705 5, H4: where certificates are asked for at another address, metadata says so, and proofs may name it
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endpoints_have_another_address_for_certificates() {
+    let corp = ForeignIssuer::start().await;
+    let head = "listen: \"${LISTEN}\"\npublic_url: https://gate.example.com\nmtls_url: https://mtls.example.com:8443\n\
+                trusted_proxies: [127.0.0.0/8]\nclient_certificate_header: X-SSL-Client-Cert\n";
+    let gateway = Gateway::of(&format!("{head}{SECTIONS}"), &[("CORP", &corp.url())]).await;
+    let metadata = gateway.request("GET", "/.well-known/openid-configuration", "").await.json();
+    let aliases = metadata["mtls_endpoint_aliases"].as_object().unwrap();
+    let expected =
+        ["device_authorization", "introspection", "pushed_authorization_request", "revocation", "token", "userinfo"];
+    for name in expected.iter().filter(|name| **name != "device_authorization") {
+        let name = format!("{name}_endpoint");
+        let path = metadata[&name].as_str().unwrap().strip_prefix("https://gate.example.com").unwrap();
+        assert_eq!(aliases[&name], format!("https://mtls.example.com:8443{path}"));
+    }
+    // Nobody has the device grant here, so there is no such endpoint.
+    assert_eq!(aliases.len(), expected.len() - 1, "{aliases:?}");
+    let key = DpopKey::new();
+    for (base, status) in [("mtls.example.com:8443", 200), ("gate.example.com", 200), ("mtls.example.com", 400)] {
+        let proof = key.proof("POST", &format!("https://{base}/oauth2/token"), None);
+        let mut form = password_of_ann("3b4a9d0e-5c1f-4b7e-8a55-6f0a1f2f9c11").to_vec();
+        form.push(("client_secret", "a-client-secret-of-enough-characters".to_owned()));
+        let call = crate::support::gateway::client().post(gateway.url("/oauth2/token")).form(&form);
+        let certificate = STANDARD.encode(Shown::of_nobody().der);
+        let answer = call.header("DPoP", proof).header("X-SSL-Client-Cert", certificate).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{base}");
     }
 }

@@ -18,6 +18,7 @@ mod module;
 mod overload;
 mod paths;
 mod protocols;
+mod pushed;
 mod rate_limits;
 mod relay;
 mod resilience;

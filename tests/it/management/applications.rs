@@ -76,6 +76,7 @@ fn everything() -> Value {
         "clientAuthenticationPolicy": "NotRequiredWhenUsingPKCE",
         "consentMode": "RememberDecision",
         "debug": true,
+        "deviceGrant": { "scopes": ["openid"], "refreshTokenTimeToLiveInSeconds": 86_400 },
         "deviceVerificationURL": "https://app.example/device",
         "enabledGrants": [
             "authorization_code", "implicit", "password", "refresh_token",
@@ -87,8 +88,10 @@ fn everything() -> Value {
         "proofKeyForCodeExchangePolicy": "NotRequiredWhenUsingClientAuthentication",
         "providedScopePolicy": { "email": { "enabled": true, "required": true }, "phone": { "enabled": false } },
         "relationship": "ThirdParty",
+        "requirePushedAuthorizationRequests": true,
         "requireRegistration": true,
         "scopeHandlingPolicy": "Compatibility",
+        "tlsClientAuth": { "kind": "san_uri", "name": "spiffe://example/all" },
         "unknownScopePolicy": "Remove",
     })
 }
@@ -137,6 +140,13 @@ async fn every_setting_survives_the_trip() {
     let body = Some(("application/json-patch+json", operations.to_string()));
     let patched = root.send(Method::PATCH, &path, body).await;
     assert_eq!(configuration(&patched)["authorizedRedirectURLs"].as_array().unwrap().len(), 3);
+    let unlimited = json!({ "application": { "oauthConfiguration": { "deviceGrant": null, "tlsClientAuth": null } } });
+    let patched = root.patch(&path, unlimited).await;
+    assert_eq!(configuration(&patched)["deviceGrant"], everything()["deviceGrant"], "what is left out stays");
+    let empty = json!({ "deviceGrant": { "scopes": null, "refreshTokenTimeToLiveInSeconds": null }, "tlsClientAuth": { "kind": null, "name": null } });
+    let patched = root.patch(&path, json!({ "application": { "oauthConfiguration": empty } })).await;
+    let own = configuration(&patched);
+    assert_eq!((own.get("deviceGrant"), own.get("tlsClientAuth")), (None, None), "what is empty is gone");
     let put = json!({ "application": { "name": "all", "jwtConfiguration": { "enabled": false } } });
     let put = root.put(&path, put).await;
     assert_eq!(configuration(&put)["authorizedRedirectURLs"], json!([]));

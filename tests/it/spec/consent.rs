@@ -147,3 +147,42 @@ async fn consent_comes_from_our_form_only() {
     let body = page.body(&[("decision", "allow")]).replace("response_type=code", "response_type=token");
     assert_eq!(browser.post("/oauth2/consent", &body).await.refusal().1, "grant_type_disabled");
 }
+
+// A13, RFC 9700 4.11.2: nothing sends a person to a client's address before they saw where that is
+#[tokio::test]
+async fn an_error_leads_to_a_stranger_only_when_the_person_agrees() {
+    let server = world_with(|_| {}, |_, settings| settings.consent = ConsentMode::RememberDecision).await;
+    let wrong = ask_as(THIRD, THIRD_URI, "&response_type=code&scope=bogus&state=s");
+    let mut browser = Browser::new(&server);
+    let page = browser.sign_in(&wrong, ADA_EMAIL, PASSWORD).await;
+    assert!(page.has("leave") && page.location.is_none(), "{}", page.text());
+    for told in ["Third", "third.example.net"] {
+        assert!(page.text().contains(told), "{told}");
+    }
+    // With a session it is no different, and no link, form of another site or reload does it.
+    let again = browser.open(&wrong).await;
+    assert!(again.has("leave") && again.location.is_none());
+    let query = wrong.split_once('?').unwrap().1;
+    for (method, path) in [("GET", "/oauth2/consent"), ("GET", "/oauth2/authorize")] {
+        let answer = browser.copy().send(method, &format!("{path}?{query}&decision=leave"), None).await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::OK, None), "{path}");
+    }
+    let foreign = browser.post("/oauth2/consent", &format!("{query}&decision=leave")).await;
+    assert!(foreign.has("leave") && foreign.location.is_none());
+    let shown = browser.submit(&page, &[("decision", "leave")]).await;
+    assert_eq!(shown.status, StatusCode::SEE_OTHER);
+    assert!(shown.location.as_ref().unwrap().starts_with("https://third.example.net/cb?x=1&error=invalid_scope"));
+    assert_eq!(shown.get("state").as_deref(), Some("s"));
+    // What the person refuses on a page that names the host needs no second page.
+    let page = browser.open(&third("")).await;
+    assert_eq!(browser.submit(&page, &[("decision", "deny")]).await.refusal().0, "access_denied");
+    // Whom they let in before is no stranger, and prompt=none asks nobody (A12).
+    assert_eq!(browser.open(&format!("{wrong}&prompt=none")).await.refusal().0, "invalid_scope");
+    let page = browser.open(&third("")).await;
+    assert!(browser.submit(&page, &[("decision", "allow"), ("scope:email", "true")]).await.get("code").is_some());
+    assert_eq!(browser.open(&wrong).await.refusal().0, "invalid_scope");
+    // Where the operator vouches for the client, nobody is asked.
+    let vouched = world_with(|_| {}, |_, settings| settings.consent = ConsentMode::NeverPrompt).await;
+    let mut browser = Browser::new(&vouched);
+    assert_eq!(browser.sign_in(&wrong, ADA_EMAIL, PASSWORD).await.refusal().0, "invalid_scope");
+}

@@ -169,7 +169,8 @@ async fn a_hint_names_the_user() {
     let forged = format!("{}x", &hint[..hint.len() - 1]);
     assert_eq!(ada.open(&ask(&format!("&id_token_hint={forged}"))).await.refusal().1, "invalid_id_token_hint");
     let other = ask_as(crate::support::world::THIRD, crate::support::world::THIRD_URI, "&response_type=code");
-    let shown = ada.open(&format!("{other}&id_token_hint={hint}")).await;
+    let page = ada.open(&format!("{other}&id_token_hint={hint}")).await;
+    let shown = ada.submit(&page, &[("decision", "leave")]).await; // A13
     assert_eq!(shown.refusal().1, "invalid_id_token_hint");
 }
 

@@ -21,6 +21,7 @@ async fn everything_derives_from_the_issuer() {
             "introspection_endpoint": format!("{issuer}/oauth2/introspect"),
             "issuer": issuer,
             "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+            "pushed_authorization_request_endpoint": format!("{issuer}/oauth2/par"),
             "revocation_endpoint": format!("{issuer}/oauth2/revoke"),
             "token_endpoint": format!("{issuer}/oauth2/token"),
             "userinfo_endpoint": format!("{issuer}/oauth2/userinfo"),

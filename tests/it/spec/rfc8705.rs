@@ -1,15 +1,18 @@
-//! RFC 8705 3 at the authorization server: tokens that are bound to the client's certificate.
+//! RFC 8705 3 at the authorization server: clients that authenticate with certificates, and tokens that are
+//! bound to them.
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use faregate::jose::{Algorithm, SigningKey};
-use faregate::web::ClientCertificate;
+use faregate::model::CertificateSubject;
+use faregate::store::Store as _;
+use faregate::web::{ClientCertificate, VouchedCertificate};
 use http::StatusCode;
 use serde_json::json;
 
 use crate::support::authorization_server::{Answer, TestServer, encode};
-use crate::support::people::{SECRET, SPA, WEB, redemption};
+use crate::support::people::{SECRET, SPA, WEB, id_of, redemption};
 
 const THUMBPRINT: &str = "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0";
 
@@ -101,4 +104,35 @@ async fn a_registered_certificate_authenticates() {
     let form = redemption(&server.code(WEB, "").await);
     let wrong = format!("{form}&client_secret=wrong");
     assert_eq!(openly(&wrong, Some(&thumbprint)).await, StatusCode::UNAUTHORIZED);
+}
+
+// RFC 8705 2.1: a certificate that an authority vouches for, known by what was registered of it
+#[tokio::test]
+async fn a_vouched_certificate_authenticates() {
+    let server = TestServer::with_people().await;
+    let made = |name: &str| rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap().cert.der().to_vec();
+    let (own, other) = (made("reports.example.com"), made("example.com"));
+    let subject = CertificateSubject::SanDns("reports.example.com".to_owned());
+    server.change(WEB, |settings| settings.certificate_subject = Some(subject)).await;
+    let openly = async |form: &str, vouched: Option<&[u8]>, shown: &[u8]| {
+        let thumbprint = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, shown));
+        let call = server.post("/oauth2/token").body(format!("client_id={WEB}&{form}"));
+        let call = call.extension(ClientCertificate(thumbprint));
+        match vouched {
+            Some(der) => call.extension(VouchedCertificate(der.into())).send().await.status,
+            None => call.send().await.status,
+        }
+    };
+    let form = redemption(&server.code(WEB, "").await);
+    assert_eq!(openly(&form, None, &own).await, StatusCode::UNAUTHORIZED, "nobody vouches for it");
+    assert_eq!(openly(&form, Some(&other), &other).await, StatusCode::UNAUTHORIZED, "somebody else");
+    assert_eq!(openly(&form, Some(&own), &own).await, StatusCode::OK);
+    // D5
+    let form = redemption(&server.code(WEB, "").await);
+    assert_eq!(openly(&format!("{form}&client_secret=wrong"), Some(&own), &own).await, StatusCode::UNAUTHORIZED);
+    // An application with nothing else to authenticate with is no public one (K8).
+    let mut alone = server.store.find_application(id_of(WEB)).await.unwrap().unwrap();
+    assert!(!alone.is_public());
+    alone.client_secrets.clear();
+    assert!(!alone.is_public());
 }

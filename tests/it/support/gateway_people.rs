@@ -56,10 +56,20 @@ directory:
 impl Gateway {
     /// A gateway with Ada and these sections, which speaks this dialect; and the key of `signer`.
     pub async fn with_people(profile: &str, sections: &str) -> (Self, SigningKey) {
+        Self::with_people_on("sqlite::memory:", profile, sections).await
+    }
+
+    /// The same on a store that others may share.
+    pub async fn with_people_on(store: &str, profile: &str, sections: &str) -> (Self, SigningKey) {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         let keys = json!({ "keys": [key.verifying_key().public_jwk().unwrap()] }).to_string();
-        let variables =
-            [("WEB_SECRET", WEB_SECRET), ("PASSWORD", PASSWORD), ("SIGNER_KEYS", &keys), ("PROFILE", profile)];
+        let variables = [
+            ("WEB_SECRET", WEB_SECRET),
+            ("PASSWORD", PASSWORD),
+            ("SIGNER_KEYS", &keys),
+            ("PROFILE", profile),
+            ("STORE", store),
+        ];
         (Self::of(&format!("{PEOPLE}{sections}"), &variables).await, key)
     }
 

@@ -104,6 +104,12 @@ impl Visitor {
 
     /// Fills in the form of a page that `seen` is, and goes where that leads.
     pub async fn submit(&mut self, seen: &Seen, filled: &[(&str, &str)]) -> Seen {
+        let answer = self.send_form(seen, filled).await;
+        self.follow(answer).await
+    }
+
+    /// The same without going anywhere.
+    pub async fn send_form(&mut self, seen: &Seen, filled: &[(&str, &str)]) -> Seen {
         let form = seen.body.split("<form ").nth(1).unwrap_or_else(|| panic!("no form: {seen:?}"));
         let form = form.split("</form>").next().unwrap();
         let mut pairs: Vec<(String, String)> = Vec::new();
@@ -117,8 +123,7 @@ impl Visitor {
             pairs.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
         let action = reqwest::Url::parse(&seen.url).unwrap().join(&attribute(form, "action")).unwrap();
         let fields = [("accept", "text/html"), ("origin", "null"), ("sec-fetch-site", "same-origin")];
-        let answer = self.send("POST", action.as_str(), &fields, Some(body.join("&"))).await;
-        self.follow(answer).await
+        self.send("POST", action.as_str(), &fields, Some(body.join("&"))).await
     }
 }
 

@@ -55,6 +55,7 @@ fn no_name_can_pose_as_anything_else() {
                     .render(&chrome),
                 DeviceConfirm { client_name: text, place: Some(text), ..DeviceConfirm::sample() }.render(&chrome),
                 SignIn { client_name: text, login_id: text, ..SignIn::sample() }.render(&chrome),
+                Leaving { client_name: text, redirect_host: text, ..Leaving::sample() }.render(&chrome),
                 NotRegistered { client_name: text }.render(&chrome),
                 ErrorPage { description: text, detail: Some(text), request_id: Some(text), ..ErrorPage::sample() }
                     .render(&chrome),

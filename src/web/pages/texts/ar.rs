@@ -31,6 +31,11 @@ pub(in crate::web::pages) const ARABIC: Texts = Texts {
     min_length: "الحد الأدنى لعدد الأحرف: {min}. بضع كلمات متتالية يسهل تذكّرها ويصعب تخمينها.",
     change_button: "تغيير كلمة المرور",
 
+    leaving_title: "هل تريد مغادرة هذه الصفحة؟",
+    leaving_lead: "أرسلك {client} إلى هنا بطلب لا يمكن تلبيته.",
+    leaving_text: "لم تمنح هذا التطبيق أي إذن. تابع فقط إذا كنت تعرف إلى أين تذهب.",
+    leaving_button: "العودة إلى التطبيق",
+
     consent_title: "هل تسمح بالوصول؟",
     consent_lead: "يطلب {client} الوصول إلى حسابك.",
     unverified: "غير موثَّق",

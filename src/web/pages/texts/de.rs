@@ -37,6 +37,11 @@ pub(in crate::web::pages) const GERMAN: Texts = Texts {
     min_length: "Mindestens {min} Zeichen. Mehrere Wörter hintereinander merkt man sich leicht und errät man schwer.",
     change_button: "Passwort ändern",
 
+    leaving_title: "Diese Seite verlassen?",
+    leaving_lead: "{client} hat Sie mit einer Anfrage hierher geschickt, die nicht beantwortet werden kann.",
+    leaving_text: "Sie haben dieser Anwendung nichts erlaubt. Gehen Sie nur weiter, wenn Sie wissen, wohin.",
+    leaving_button: "Zurück zur Anwendung",
+
     consent_title: "Zugriff erlauben?",
     consent_lead: "{client} möchte auf Ihr Konto zugreifen.",
     unverified: "Nicht geprüft",

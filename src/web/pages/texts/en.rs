@@ -35,6 +35,11 @@ pub(in crate::web::pages) const ENGLISH: Texts = Texts {
     min_length: "At least {min} characters. Several words in a row are easy to remember and hard to guess.",
     change_button: "Change password",
 
+    leaving_title: "Leave this page?",
+    leaving_lead: "{client} sent you here with a request that cannot be answered.",
+    leaving_text: "You have not allowed this application anything. Go on only if you know where you are going.",
+    leaving_button: "Go back to the application",
+
     consent_title: "Allow access?",
     consent_lead: "{client} would like to access your account.",
     unverified: "Unverified",

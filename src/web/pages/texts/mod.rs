@@ -53,6 +53,8 @@ texts! {
     // New password.
     change_title, change_administrative, change_breached, change_expired, change_validation, new_password_label,
     confirm_label, min_length, change_button,
+    // The way back to a client that was let have nothing.
+    leaving_title, leaving_lead, leaving_text, leaving_button,
     // Consent.
     consent_title, consent_lead, unverified, unverified_text, registered_by, redirect_to, lifetime, scopes_required,
     scopes_optional, sensitive, allow, deny,
