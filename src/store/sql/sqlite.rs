@@ -77,6 +77,12 @@ fn pool(connections: u32, options: &Options) -> AnyPoolOptions {
         .acquire_timeout(options.deadline)
         .test_before_acquire(false)
         .max_lifetime(None)
+        // When the disk is full SQLite ends the transaction by itself. sqlx does not hear of it, its rollback fails, and nothing
+        // could ever begin on that connection again (T64).
+        .before_acquire(|connection, _| {
+            let is_usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_usable) })
+        })
         .after_connect(|connection, _| Box::pin(async move { connection.execute(SETTINGS).await.map(drop) }))
 }
 
