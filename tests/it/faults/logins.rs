@@ -55,5 +55,6 @@ fn a_crowd_that_logs_in_disturbs_nobody_else() {
     assert!(counted[&200] > 0 && counted[&503] > 0, "{counted:?}");
     // Memory that hashing used is kept for ten seconds.
     std::thread::sleep(Duration::from_secs(11));
+    println!("T57: {before:?} before");
     site.judge(&ledger, gateway, Some(before)).assert_unharmed("T57");
 }
