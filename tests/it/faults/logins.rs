@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ANN, PASSWORD, PATIENCE, Site, rounds, seed, statuses, tokens, traffic};
+use super::{ANN, PASSWORD, PATIENCE, Site, redemption, rounds, seed, statuses, tokens, traffic};
 use crate::support::cost::Cost;
 use crate::support::ledger::{Act, Ledger, Must};
 use crate::support::process::{encoded, soon};
@@ -30,6 +30,18 @@ fn a_crowd_that_logs_in_disturbs_nobody_else() {
     // The first hash costs what all others do.
     assert_eq!(login(Must::Pass).send(&mut caller, &ledger).expect("an answer").status, 200);
     soon(PATIENCE, || (ledger.passed() > 300).then_some(()));
+    // As many readers of the store as a crowd needs, each with a thread.
+    std::thread::scope(|scope| {
+        for client in 0..CROWD {
+            let (site, ledger) = (&site, &ledger);
+            scope.spawn(move || {
+                let mut caller = site.caller();
+                for number in 0..5 {
+                    redemption(&format!("no-code-{client}-{number}"), Must::Refuse(&[400])).send(&mut caller, ledger);
+                }
+            });
+        }
+    });
     let before = Cost::of(gateway.id());
     let answers: Vec<_> = std::thread::scope(|scope| {
         let client = |_| {
