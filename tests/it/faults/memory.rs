@@ -16,7 +16,12 @@ fn memory_that_runs_out_is_not_given_to_newcomers() {
     rlimit::increase_nofile_limit(8192).unwrap();
     let site = Site::new();
     let text = fs::read_to_string(site.file("faregate.yaml")).unwrap();
-    site.write(&text.replace("connections_per_ip: 2000", "connections_per_ip: 6000, memory: 96MiB"));
+    // A little more than it needs, and at least what may be configured.
+    let gateway = site.serve();
+    let needed = Cost::of(gateway.id()).resident_kib + 24 * 1024;
+    assert_eq!(gateway.stop(), 0);
+    let limits = format!("connections_per_ip: 6000, memory: {}KiB", needed.max(64 * 1024));
+    site.write(&text.replace("connections_per_ip: 2000", &limits));
     let gateway = site.serve();
     // Heads that are not finished are kept, for ten seconds at most.
     let head = format!("GET /public/x HTTP/1.1\r\nHost: a\r\n{}", format!("X: {}\r\n", "x".repeat(7000)).repeat(4));
