@@ -44,7 +44,7 @@ fn memory_that_runs_out_is_not_given_to_newcomers() {
     assert!(is_well(&gateway, "/healthz"));
     drop(open);
     let began = Instant::now();
-    soon(PATIENCE, || {
+    soon(PATIENCE * 3, || {
         let mut caller = site.caller().patient_for(Duration::from_secs(1));
         caller.get("/public/x", "").ok().filter(|answer| answer.status == 200)
     });
