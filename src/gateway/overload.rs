@@ -27,6 +27,9 @@ pub const PAUSE: Duration = Duration::from_millis(100);
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 const PRESSURE_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Without room, one connection is accepted this often.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
 /// The golden ratio of 32 bits: its multiples spread evenly, so that one request in three is every third.
 const TURN: u32 = 0x9E37_79B9;
 
@@ -103,9 +106,11 @@ impl Overload {
         self.strain() != Strain::None
     }
 
-    /// Waits until connections may be accepted at all.
+    /// Waits until connections may be accepted, but not for ever: with nobody there, nothing would be freed, and the allocator
+    /// gives memory back only where something is done. Who is let in then is told 503.
     pub async fn room(&self) {
-        while self.strain() == Strain::Full {
+        let began = Instant::now();
+        while self.strain() == Strain::Full && began.elapsed() < LONGEST_PAUSE {
             sleep(PRESSURE_INTERVAL).await;
         }
     }

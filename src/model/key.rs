@@ -94,8 +94,9 @@ pub struct KeySchedule {
 }
 
 impl StoredKey {
+    /// One that is published later than now was made before the clock went back: it is known to others, and stays so (T68).
     pub fn state(&self, now: i64) -> KeyState {
-        if now < self.published_at || self.removed_at.is_some_and(|at| at <= now) {
+        if self.removed_at.is_some_and(|at| at <= now) {
             KeyState::Removed
         } else if self.retired_at.is_some_and(|at| at <= now) {
             KeyState::Kept
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn a_rotation_publishes_first_signs_later_and_keeps_after() {
         let old = key("old").begin(1_000);
-        assert_eq!(old.state(999), KeyState::Removed);
+        assert_eq!(old.state(999), KeyState::Published, "the clock went back");
         assert_eq!(old.state(1_000), KeyState::Signing);
         let (old, new) = old.succeed(key("new"), 5_000, SCHEDULE).expect("the current key");
         let keys = [old.clone(), new.clone()];

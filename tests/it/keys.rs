@@ -299,3 +299,14 @@ async fn the_gateways_own_keys_rotate_too() {
     assert_eq!(server.keys.sign_forwarded(&claims), None, "where nobody gets one, none is made");
     assert!(matches!(server.keys.rotate_forwarded().await, Err(KeyRingError::NotForwarded)));
 }
+
+// T68: a clock that went back before the keys were made takes no key away, and tokens are issued all the same.
+#[tokio::test]
+async fn keys_are_kept_when_the_clock_goes_back() {
+    let server = TestServer::start().await;
+    let (kid, keys, generation) = (server.kid().await, server.published().await, server.keys.generation());
+    server.clock.set(NOW - 3600);
+    assert_eq!((server.kid().await, server.published().await), (kid, keys));
+    assert_eq!(server.refusal(&server.token("").await.access_token()), None);
+    assert_eq!(server.keys.generation(), generation, "nothing was lost");
+}

@@ -62,10 +62,10 @@ pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore,
             return Err(place.corrupt(problem));
         }
     }
-    let writers = pool(1, options).connect_with(connect.clone()).await.map_err(|error| place.explain(error))?;
+    let writers = pool_on_file(1, options).connect_with(connect.clone()).await.map_err(|error| place.explain(error))?;
     // Closed after another was opened: the last one to close would fold the log back into the file.
     connection.close().await.map_err(|error| place.explain(error))?;
-    let readers = pool(options.connections, options).connect_lazy_with(connect);
+    let readers = pool_on_file(options.connections, options).connect_lazy_with(connect);
     let file = Arc::new(file);
     let group = Arc::new(Group::new(Arc::clone(&file), writers.clone()));
     Ok(SqlStore::new(Engine::Sqlite { file, group }, writers, readers, options))
@@ -78,6 +78,15 @@ fn pool(connections: u32, options: &Options) -> AnyPoolOptions {
         .test_before_acquire(false)
         .max_lifetime(None)
         .after_connect(|connection, _| Box::pin(async move { connection.execute(SETTINGS).await.map(drop) }))
+}
+
+/// When the disk is full SQLite ends the transaction by itself. sqlx does not hear of it, its rollback fails, and nothing could
+/// ever begin on that connection again (T64): the file is opened anew.
+fn pool_on_file(connections: u32, options: &Options) -> AnyPoolOptions {
+    pool(connections, options).before_acquire(|connection, _| {
+        let is_usable = !connection.is_in_transaction();
+        Box::pin(async move { Ok(is_usable) })
+    })
 }
 
 fn connect_options(url: &str) -> sqlx::Result<AnyConnectOptions> {

@@ -1,6 +1,7 @@
 //! The process is killed without a word while it spends codes, replaces refresh tokens and revokes: what it said was done is
 //! done, and nothing is done twice.
 
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -211,5 +212,30 @@ fn revocations_stick_whenever_the_process_is_killed() {
 fn revocations_stick_on_postgres_whenever_the_process_is_killed() {
     if let Some(store) = postgres() {
         revocations_stick(&Site::on(&store));
+    }
+}
+
+// T07: killed at any moment of its first start: the next start completes it, with keys, and only one of each kind
+#[test]
+fn a_first_start_that_is_killed_is_completed_by_the_next() {
+    let seed = seed();
+    println!("T07: seed {seed}");
+    for round in 0..rounds(5, 50) {
+        let site = Site::new();
+        let mut command = site.command(&["serve", "--format", "json"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(some_time((0, 800), seed, round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let gateway = site.serve();
+        recovers(&site);
+        assert!(!gateway.published_keys().is_empty());
+        let keys = gateway.published_keys();
+        assert_eq!(gateway.stop(), 0);
+        // Nothing is made a second time.
+        let gateway = site.serve();
+        assert!(keys.iter().all(|key| gateway.published_keys().contains(key)) && keys.len() <= 2, "{keys:?}");
+        assert_eq!(gateway.stop(), 0);
+        sound(&site);
     }
 }

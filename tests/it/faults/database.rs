@@ -185,3 +185,63 @@ fn a_slow_database_delays_nobody_but_those_who_need_it() {
     site.judge(&ledger, gateway, None).assert_unharmed("T15");
     assert!(took < Duration::from_millis(4500), "{took:?}");
 }
+
+/// A site with a role of its own in PostgreSQL, so that what is done to the role disturbs nobody else; and the URL of somebody
+/// who may change it.
+fn role_site(role: &str) -> Option<(Site, String)> {
+    let url = postgres()?;
+    // A server that somebody supplied may want passwords.
+    let (own, schema) = (url.strip_prefix("postgres://faregate@")?, url.rsplit_once("search_path%3D")?.1);
+    let role = format!("{role}_{schema}");
+    ask_database(&url, &format!("CREATE ROLE {role} LOGIN"));
+    ask_database(&url, &format!("GRANT ALL ON SCHEMA {schema} TO {role}"));
+    Some((Site::on(&format!("postgres://{role}@{own}")), url))
+}
+
+/// Does this to the site's role, and ends its connections: the next ones are what it says.
+fn change_role((site, url): (&Site, &str), change: &str) {
+    let role = site.store.split("://").nth(1).unwrap().split('@').next().unwrap();
+    ask_database(url, &format!("ALTER ROLE {role} {change}"));
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename =";
+    ask_database(url, &format!("{end} '{role}'"));
+    // They are told to end, and do so when they are told.
+    std::thread::sleep(Duration::from_millis(500));
+}
+
+/// While the role is so, what must be written is refused within a second and a half; afterwards everything works.
+fn writes_are_refused_while(row: &str, (there, back): (&str, &str)) {
+    let Some((site, url)) = role_site(&row.to_ascii_lowercase()) else { return };
+    let ledger = Arc::new(Ledger::new(seed()));
+    let gateway = site.serve();
+    let held = families(&site, &ledger, 3);
+    let load = Steady::start(site.address(), RATE, &ledger, traffic(tokens(&gateway)));
+    soon(PATIENCE, || (ledger.passed() > 200).then_some(()));
+    change_role((&site, &url), there);
+    let mut caller = site.caller();
+    let asked: Vec<Due> = held.iter().map(|token| refresh(token, Must::Refuse(&[503]))).collect();
+    let began = Instant::now();
+    let mut slowest = Duration::ZERO;
+    while began.elapsed() < Duration::from_secs(rounds(3, 30).into()) {
+        slowest = slowest.max(ask_for_tokens(&mut caller, &ledger, &asked));
+    }
+    change_role((&site, &url), back);
+    for token in &held {
+        soon(PATIENCE, || probe(token, Must::Either(&[503])).send(&mut caller, &ledger).filter(|a| a.status == 200));
+    }
+    load.stop();
+    println!("{row}: slowest refusal {slowest:?}");
+    site.judge(&ledger, gateway, None).assert_unharmed(row);
+    assert!(slowest < Duration::from_millis(2500), "{row}: {slowest:?}");
+}
+
+// T16: the server gives no more connections
+#[test]
+fn a_database_without_free_connections_refuses_quickly() {
+    writes_are_refused_while("T16", ("CONNECTION LIMIT 0", "CONNECTION LIMIT -1"));
+}
+
+// T18: the server takes no writes, as one does that has become a standby
+#[test]
+fn a_database_that_takes_no_writes_issues_nothing() {
+    writes_are_refused_while("T18", ("SET default_transaction_read_only = on", "RESET default_transaction_read_only"));
+}

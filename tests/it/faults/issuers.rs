@@ -1,6 +1,7 @@
 //! Other people's authorization servers are down: their keys and answers count as long as was configured, nobody is let in
 //! who cannot be judged, and nobody else notices.
 
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,12 @@ fn site(corp: &ForeignIssuer, asked: &ForeignIssuer) -> Site {
     site
 }
 
+/// Stops it, and waits until nobody is there.
+fn goes_away(issuer: &ForeignIssuer) {
+    issuer.stop();
+    soon(PATIENCE, || TcpStream::connect(issuer.address).is_err().then_some(()));
+}
+
 fn someone(path: &str, token: &str, must: Must) -> Due {
     Due::get(path, Act::Pass { subject: Some("someone".to_owned()) }, must).bearing(token)
 }
@@ -61,7 +68,7 @@ fn an_introspection_endpoint_that_is_down_lets_nobody_in() {
     soon(PATIENCE, || (ledger.passed() > 100).then_some(()));
     let before = Cost::of(gateway.id());
 
-    asked.stop();
+    goes_away(&asked);
     let known = someone("/asked/x", "opaque-token-known-before", Must::Either(&[503]));
     let unknown = |number: u32| someone("/asked/x", &format!("opaque-token-unknown-{number}"), Must::Refuse(&[503]));
     let mut number = 0;
@@ -90,7 +97,7 @@ fn an_issuer_whose_keys_cannot_be_had_keeps_out_only_its_own() {
     let (site, ledger) = (site(&corp, &asked), Arc::new(Ledger::new(seed())));
     let token = corp.token(json!({}));
     // It is away when the gateway starts.
-    corp.stop();
+    goes_away(&corp);
     let gateway = site.serve();
     assert!(gateway.ready_after < Duration::from_secs(5), "the start waits for nobody: {:?}", gateway.ready_after);
     let load = Steady::start(site.address(), 150, &ledger, traffic(tokens(&gateway)));
@@ -105,7 +112,7 @@ fn an_issuer_whose_keys_cannot_be_had_keeps_out_only_its_own() {
             .filter(|answer| answer.status == 200)
     });
     // Known now, and away again.
-    corp.stop();
+    goes_away(&corp);
     for number in 0..rounds(30, 3000) {
         let token = corp.token(json!({ "jti": format!("j{number}") }));
         someone("/corp/x", &token, Must::Pass).send(&mut caller, &ledger).expect("an answer");

@@ -13,6 +13,7 @@ mod life_cycle;
 mod log_disk;
 mod logins;
 mod memory;
+mod nodes;
 mod reload;
 mod sqlite;
 mod upstreams;
@@ -46,6 +47,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 
 const CONFIGURATION: &str = r#"
 listen: "127.0.0.1:${PORT}"
+public_url: http://127.0.0.1:${PUBLIC_PORT}
 admin: 127.0.0.1:0
 store: "${STORE}"
 threads: 2
@@ -179,11 +181,17 @@ impl Site {
 
     /// What its configuration reads of the environment.
     fn surround(&self, command: &mut Command) {
-        command.env("PORT", self.port.to_string()).env("STORE", &self.store).env("UPSTREAM", self.canary.url());
+        command.env("PORT", self.port.to_string()).env("PUBLIC_PORT", self.port.to_string());
+        command.env("STORE", &self.store).env("UPSTREAM", self.canary.url());
     }
 
     fn serve(&self) -> Gateway {
         Gateway::start(&mut self.command(&["serve", "--format", "json"]))
+    }
+
+    /// Another node on the same store, under the same name.
+    fn serve_another(&self) -> Gateway {
+        Gateway::start(self.command(&["serve", "--format", "json"]).env("PORT", "0"))
     }
 
     /// The gateway after this has run in a shell, which must not end.
