@@ -13,7 +13,7 @@ fn unavailable() -> (u16, String) {
     refused(503, "keys_unavailable")
 }
 
-// T24, G3, G6, G7: whatever it answers instead of keys, it is 503 before and after, and good once it is good
+// T23, T24, G3, G6, G7: whatever it answers instead of keys, it is 503 before and after, and good once it is good
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_key_set_is_not_used() {
     let set = |keys: &[Value]| Reply::json(&json!({ "keys": keys }));
