@@ -332,10 +332,10 @@ impl Gateway {
         if kind == Kind::Crowded {
             // Two are there already.
             for number in 2..MANY_ISSUERS {
-                let keys = format!("https://issuer-{number}.example");
+                let url = format!("https://issuer-{number}.example");
                 let jwks = KeySet::new([Arc::clone(corp.key.verifying_key())]);
                 let jwks = String::from_utf8_lossy(&jwks.document()).into_owned();
-                let _ = writeln!(issuers, "  other-{number}: {{ issuer: {keys}, audience: api, jwks: '{jwks}' }}");
+                let _ = writeln!(issuers, "  other-{number}: {{ issuer: {url}, audience: api, jwks: '{jwks}' }}");
             }
             for number in 0..MANY_ROUTES {
                 let name = service(number);

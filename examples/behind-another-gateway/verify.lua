@@ -11,7 +11,7 @@ local function verify(txn, faregate)
         ["x-original-uri"] = { txn.sf:pathq() },
     }
     -- Every value, so that two tokens are two tokens there too.
-    for _, name in ipairs({ "authorization", "accept" }) do
+    for _, name in ipairs({ "authorization", "dpop", "accept" }) do
         local values = txn.http:req_get_headers()[name]
         if values then
             asked[name] = {}
@@ -34,7 +34,7 @@ local function verify(txn, faregate)
     local decided = answer and (answer.status == 401 or answer.status == 403)
     local reply = txn:reply({ status = decided and answer.status or 503 })
     if decided then
-        for _, name in ipairs({ "www-authenticate", "content-type", "x-request-id" }) do
+        for _, name in ipairs({ "www-authenticate", "dpop-nonce", "content-type", "x-request-id" }) do
             for _, value in pairs(answer.headers[name] or {}) do
                 reply:add_header(name, value)
             end

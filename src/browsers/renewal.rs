@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::session::{Found, Kept, Live};
+use super::sign_out::give_back;
 use super::{Browsers, Login, TokenRefusal, Tokens};
 use crate::model::BrowserSession;
 use crate::secret::Secret;
@@ -107,7 +108,7 @@ impl Browsers {
         receiver
     }
 
-    async fn renew(&self, login: &Login, live: &Live) -> Renewal {
+    async fn renew(&self, login: &Arc<Login>, live: &Live) -> Renewal {
         match self.await_turn(login, live).await {
             Turn::Ours => {}
             Turn::Done(renewal) => return renewal,
@@ -131,8 +132,14 @@ impl Browsers {
             Err(TokenRefusal::Unanswered) => (live.kept.clone(), "unanswered"),
         };
         self.count_renewal(login, result);
+        let newest = (result == "renewed").then(|| kept.refresh_token.clone()).flatten();
         let renewal = self.keep(login, live, kept).await;
         match (result, renewal) {
+            // Whoever left meanwhile has given back the one before.
+            ("renewed", Renewal::Over) => {
+                give_back(login, newest);
+                Renewal::Over
+            }
             ("unanswered", Renewal::Renewed(same)) => {
                 let until = self.clock.now().saturating_add(REST_FOR);
                 same.rests_until.store(until, Ordering::Relaxed);

@@ -49,7 +49,7 @@ impl Browsers {
                 address = issuers_logout(login, live.as_deref()).await;
             }
             self.end_hash(hash).await;
-            give_back(login, live.as_deref());
+            give_back(login, live.and_then(|live| live.kept.refresh_token.clone()));
             removed.extend(cookies::remove(&cookies::of_session(&login.name, self.origins.is_https())));
             self.count_login(login, "signed_out");
         }
@@ -92,8 +92,8 @@ async fn issuers_logout(login: &Login, live: Option<&Live>) -> Option<String> {
 }
 
 /// Behind the answer: the person does not wait for the issuer.
-fn give_back(login: &Arc<Login>, live: Option<&Live>) {
-    let Some(refresh_token) = live.and_then(|live| live.kept.refresh_token.clone()) else { return };
+pub(super) fn give_back(login: &Arc<Login>, refresh_token: Option<String>) {
+    let Some(refresh_token) = refresh_token else { return };
     let login = Arc::clone(login);
     tokio::spawn(async move { login.issuer.revoke(&login.client, Secret::new(refresh_token)).await });
 }

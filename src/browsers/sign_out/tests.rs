@@ -1,4 +1,4 @@
-use super::super::tests::{Behaviour, World, cookie, logged_in, world};
+use super::super::tests::{Behaviour, LIFE, World, cookie, logged_in, world};
 use super::*;
 
 async fn answer(world: &World, is_post: bool, (session, fields): (&str, &[(&'static str, &str)]), body: &str) -> Reply {
@@ -80,4 +80,23 @@ async fn the_refresh_token_is_given_back() {
         assert_eq!(revoked.len(), expected, "{revoked:?}");
         assert!(revoked.iter().all(|token| token.starts_with("refresh-")), "{revoked:?}");
     }
+}
+
+// RFC 7009 2.1: what comes when its session is over belongs to nobody
+#[tokio::test]
+async fn a_refresh_token_that_comes_too_late_is_given_back() {
+    let world = world(&["people"]).await;
+    let session = logged_in(&world).await;
+    world.clock.advance(LIFE);
+    let headers = cookie(&[&session]);
+    let login = &world.entrance.login;
+    // The issuer takes longer to answer than the person to leave.
+    let leaving = async {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        world.browsers.end_presented(login, &headers).await;
+    };
+    let (found, ()) = tokio::join!(world.browsers.find(login, &headers), leaving);
+    assert!(matches!(found, super::super::Found::Nobody));
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert_eq!(world.issuer.revoked.lock().unwrap()[..], ["refresh-1"]);
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{World, eventually, guard, outcome, passed, refused, status};
 use crate::support::foreign_issuer::{ForeignIssuer, INTROSPECT, METADATA, Reply, forged, now};
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, client};
 
 const NOW: i64 = 1_800_000_000;
 /// Opaque, with the characters that such tokens have (RFC 6750 2.1).
@@ -38,8 +38,9 @@ fn unavailable() -> (u16, String) {
 
 /// A gateway with these issuers, and a route `/NAME/**` for each list of them.
 async fn gateway(issuers: &str, routes: &[(&str, &str)]) -> Gateway {
-    let mut sections =
-        format!("listen: \"${{LISTEN}}\"\nissuers:\n{issuers}upstreams: {{ app: \"${{UPSTREAM}}\" }}\nroutes:\n");
+    // As many connections at once as there are questions.
+    let upstreams = "upstreams: { app: { servers: [\"${UPSTREAM}\"], connect_timeout: 10s } }";
+    let mut sections = format!("listen: \"${{LISTEN}}\"\nissuers:\n{issuers}{upstreams}\nroutes:\n");
     for (name, tokens) in routes {
         sections.push_str(&format!("  /{name}/**: {{ upstream: app, tokens: [{tokens}], require: authenticated }}\n"));
     }
@@ -96,6 +97,33 @@ async fn a_thousand_requests_are_one_question() {
         }
         assert_eq!(corp.count(INTROSPECT), questions);
     }
+}
+
+// T30: the same through the listener, from a thousand connections; whoever leaves does not take the answer along
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_connections_are_one_question() {
+    let corp = ForeignIssuer::start().await;
+    corp.reply(INTROSPECT, Reply::Late(Duration::from_secs(3), Box::new(active(json!({ "exp": now() + 300 })))));
+    let issuers = issuer("corp", &corp, "", ", timeout: 20s");
+    let limits = "limits: { connections_per_ip: 5000, scheduling_delay: 60s, send_timeout: 60s }\n";
+    let gateway = gateway(&format!("{issuers}{limits}"), &[("a", "corp")]).await;
+    let (client, mut requests) = (client(), tokio::task::JoinSet::new());
+    for number in 0..1000 {
+        let request = client.get(gateway.url("/a/1")).bearer_auth(TOKEN).timeout(Duration::from_secs(30));
+        requests.spawn(async move {
+            if number % 10 == 0 {
+                let _ = tokio::time::timeout(Duration::from_millis(500), request.send()).await;
+                return None;
+            }
+            let answer = request.send().await.unwrap();
+            Some((answer.status().as_u16(), answer.text().await.unwrap()))
+        });
+    }
+    let answers: Vec<(u16, String)> = requests.join_all().await.into_iter().flatten().collect();
+    assert_eq!(answers.len(), 900);
+    let other = answers.iter().find(|(status, _)| *status != 200);
+    assert_eq!(other, None);
+    assert_eq!(corp.count(INTROSPECT), 1);
 }
 
 // I4, RFC 7662 4: an answer never counts past the token's own end

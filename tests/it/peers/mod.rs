@@ -5,6 +5,7 @@ mod peer;
 
 use serde_json::json;
 
+use crate::support::dpop::DpopKey;
 use crate::support::gateway::{Gateway, Raw, client, raw};
 use peer::{Peer, Program, example};
 
@@ -12,7 +13,10 @@ const SECRET: &str = "a-secret-of-reporting-with-enough-characters";
 
 /// Faregate as the example configures it, on other ports.
 async fn faregate() -> Gateway {
-    let text = example("faregate.yaml").replace("listen: 127.0.0.1:8080", "listen: \"${LISTEN}\"");
+    let bound = "  /bound/**: { upstream: app, require: authenticated, binding: { to: dpop, nonce: true } }\n";
+    let text = example("faregate.yaml")
+        .replace("listen: 127.0.0.1:8080", "listen: \"${LISTEN}\"")
+        .replace("routes:\n", &format!("routes:\n{bound}"));
     Gateway::of(&text, &[("REPORTING_SECRET", SECRET)]).await
 }
 
@@ -27,15 +31,19 @@ impl Behind {
         let faregate = faregate().await;
         let peer = Peer::start(program, faregate.address, faregate.upstream.address);
         let behind = Self { peer, faregate, bearer: String::new() };
+        let token = behind.token("").await;
+        Self { bearer: format!("Authorization: Bearer {token}\r\n"), ..behind }
+    }
+
+    /// Through the other gateway, as a client would, with these further fields.
+    async fn token(&self, fields: &str) -> String {
         let form = format!(
             "grant_type=client_credentials&client_id=reporting&client_secret={SECRET}&scope=target-entity:orders:read"
         );
-        let fields = format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len());
-        // Through the other gateway, as a client would.
-        let answer = behind.send("POST", "/oauth2/token", &fields, &form).await;
+        let usual = format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len());
+        let answer = self.send("POST", "/oauth2/token", &format!("{usual}{fields}"), &form).await;
         let token = answer.json()["access_token"].as_str().map(str::to_owned);
-        let token = token.unwrap_or_else(|| panic!("{program:?}: {} {}", answer.text, behind.peer.said()));
-        Self { bearer: format!("Authorization: Bearer {token}\r\n"), ..behind }
+        token.unwrap_or_else(|| panic!("{} {}", answer.text, self.peer.said()))
     }
 
     async fn send(&self, method: &str, target: &str, fields: &str, body: &str) -> Raw {
@@ -78,6 +86,7 @@ async fn only_what_is_permitted_gets_through(program: Program) {
         let is_seen = upstream.requests()[before..].iter().any(|received| received.head.contains("admin"));
         assert!(!is_seen, "{program:?} {field}: {} {}", answer.text, upstream.last().head);
     }
+    proofs_get_through(&behind, program).await;
     let before = upstream.count();
 
     // Who may not.
@@ -117,6 +126,34 @@ async fn only_what_is_permitted_gets_through(program: Program) {
     let answer = client().get(url).header("Authorization", token).send().await.unwrap();
     assert!(answer.status().is_server_error(), "{program:?}: {answer:?}");
     assert_eq!(upstream.count(), before, "{program:?}");
+}
+
+/// RFC 9449 7.1, 9: the proof is decided on, the nonce comes back, and the application sees neither.
+async fn proofs_get_through(behind: &Behind, program: Program) {
+    const PUBLIC: &str = "http://127.0.0.1:8000";
+    let key = DpopKey::new();
+    let proof = key.proof("POST", &format!("{PUBLIC}/oauth2/token"), None);
+    let token = behind.token(&format!("DPoP: {proof}\r\n")).await;
+    let ask = async |nonce: Option<&str>| {
+        let proof = key.proof_with("GET", &format!("{PUBLIC}/bound/x"), Some(&token), |_, claims| {
+            if let Some(nonce) = nonce {
+                claims["nonce"] = nonce.into();
+            }
+        });
+        behind.send("GET", "/bound/x", &format!("Authorization: DPoP {token}\r\nDPoP: {proof}\r\n"), "").await
+    };
+    let refused = ask(None).await;
+    let challenge = refused.field("www-authenticate").unwrap_or_default();
+    assert_eq!(refused.status(), 401, "{program:?}: {}", refused.text);
+    assert!(challenge.contains("use_dpop_nonce"), "{program:?}: {}", refused.text);
+    let nonce = refused.field("dpop-nonce").unwrap_or_else(|| panic!("{program:?}: {}", refused.text));
+    let passed = ask(Some(nonce)).await;
+    assert_eq!((passed.status(), passed.field("dpop-nonce")), (200, None), "{program:?}: {}", passed.text);
+    let received = behind.faregate.upstream.last();
+    assert_eq!((received.field("authorization"), received.field("dpop")), (None, None), "{program:?}");
+    // The same as a bearer token is nobody's.
+    let stolen = behind.send("GET", "/bound/x", &format!("Authorization: Bearer {token}\r\n"), "").await;
+    assert_eq!(stolen.status(), 401, "{program:?}: {}", stolen.text);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -130,7 +130,7 @@ routes:
   /tried/**: { upstream: app, require: acr gold, enforce: observe }
 "#;
 
-// RFC 9470 3, 6.1, 6.2: JWTs and introspected tokens alike; everything that a login must be stands in one challenge
+// F16, RFC 9470 3, 6.1, 6.2: JWTs and introspected tokens alike; everything that a login must be stands in one challenge
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn challenges_say_what_a_login_must_be() {
     let corp = ForeignIssuer::start().await;
