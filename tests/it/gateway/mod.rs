@@ -20,6 +20,7 @@ mod protocols;
 mod pushed;
 mod rate_limits;
 mod resilience;
+mod resource_indicators;
 mod revocation;
 mod tokens;
 mod traces;
