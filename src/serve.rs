@@ -351,6 +351,7 @@ pub(crate) async fn key_ring(
         keep_for: open::seconds(config.keys.keep_after_for),
         // Tenants that are declared together are of the same age.
         default_tenant: tenants.iter().find(|tenant| tenant.name == Directory::DEFAULT_TENANT).map(|tenant| tenant.id),
+        origins: compile::own_origins(config),
         knows_certificates: config.client_certificate_header.is_some()
             || config.listen.iter().any(asks_for_certificates),
         mtls_url: config.mtls_url.as_ref().map(|url| url.as_str().to_owned()),

@@ -151,6 +151,8 @@ pub struct Settings {
     pub publish_for: i64,
     /// Seconds for which an old key stays published after its last use; never less than its last token lives.
     pub keep_for: i64,
+    /// Scheme and host of what else this gateway protects, without a trailing slash: its routes may name hosts.
+    pub origins: Vec<String>,
     /// Whether somebody tells of clients' certificates, so that tokens can be bound to them (RFC 8705).
     pub knows_certificates: bool,
     /// Whether some of those certificates were signed by authorities that the operator listed.
@@ -166,6 +168,7 @@ impl Settings {
             default_tenant: None,
             publish_for: 600,
             keep_for: 0,
+            origins: Vec::new(),
             knows_certificates: false,
             knows_vouched_certificates: false,
             mtls_url: None,

@@ -186,6 +186,19 @@ pub(super) fn known_hosts(config: &Config) -> Option<Vec<Host>> {
     Some(named.chain(own.map(|url| Host::Exact(url.host().into()))).collect())
 }
 
+/// What routes with hosts of their own are called by, where a host is named in full.
+pub(super) fn own_origins(config: &Config) -> Vec<String> {
+    let scheme = if config.public_url.is_https() { "https" } else { "http" };
+    let origin = |host: &Host| match host {
+        Host::Exact(name) => Some(format!("{scheme}://{name}")),
+        Host::Suffix(_) => None,
+    };
+    let mut origins: Vec<_> = config.routes.iter().flat_map(|route| &route.hosts).filter_map(origin).collect();
+    origins.sort_unstable();
+    origins.dedup();
+    origins
+}
+
 pub(super) fn connection_limits(limits: &config::Limits, h2c: bool) -> ConnectionLimits {
     ConnectionLimits {
         header: HeaderLimits {

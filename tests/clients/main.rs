@@ -177,7 +177,7 @@ fn openid_client_works() {
 
 #[test]
 fn oauth4webapi_works() {
-    run_node("oauth4webapi.mjs", 9);
+    run_node("oauth4webapi.mjs", 10);
 }
 
 // F-300 to F-314

@@ -23,7 +23,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::AuthorizationServer;
-use super::audience::{self, RESOURCE};
+use super::audience::RESOURCE;
 use super::consent::{Consented, Wish};
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::interaction::{BrowserRequest, Context, FormOrigin, Kept, Page, Reply, Step};
@@ -233,8 +233,8 @@ impl AuthorizationServer {
         let claims = openid::check_claims(parameters)?; //                                 OpenID Connect Core 5.5
         let hint = self.check_id_token_hint(parameters, party)?; //                        OpenID Connect Core 3.1.2.1
         let nonce = openid::check_nonce(parameters, response_type)?; //                    OpenID Connect Core 3.2.2.1
-        let api = audience::find(&party.issuer, parameters)?; //                           RFC 8707 2.1, F-231
-        let scopes = scope::check(parameters, response_type, party, api)?; //              RFC 6749 3.3
+        let meant = self.meant(&party.issuer, parameters)?; //                           RFC 8707 2.1, F-231
+        let scopes = scope::check(parameters, response_type, party, meant.api)?; //              RFC 6749 3.3
         let device_code_id = self.check_user_code_of(peer, parameters, party).await?; //    F-064
         let expected_user = openid::expected_user(hint, claims.as_ref())?;
         Ok(Asked {
@@ -247,7 +247,7 @@ impl AuthorizationServer {
             second_factor,
             claims,
             expected_user,
-            audience: api.map(|api| api.identifier.clone()),
+            audience: meant.audience,
             scopes,
             device_code_id,
         })

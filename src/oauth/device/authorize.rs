@@ -18,7 +18,7 @@ use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::keys::LocalIssuer;
 use crate::oauth::parameters::Parameters;
 use crate::oauth::secret_shape::draw;
-use crate::oauth::{AuthorizationServer, TokenRequest, audience, scopes};
+use crate::oauth::{AuthorizationServer, TokenRequest, scopes};
 use crate::profile::{DeviceMember, Dialect, Endpoint};
 use crate::store::{StoreError, Unique};
 
@@ -95,8 +95,8 @@ impl AuthorizationServer {
             false => self.authenticate_application_of(issuer, credentials, request).await?,
         };
         check_enabled(&application)?;
-        let api = audience::find(issuer, form)?;
-        let scopes = scopes::check(&application.settings, api, form.find("scope"))?;
+        let meant = self.meant(issuer, form)?;
+        let scopes = scopes::check(&application.settings, meant.api, form.find("scope"))?;
         let scopes = check_limits(&application.settings, scopes)?;
         let now = self.clock.now();
         let source = (application.id, request.peer.map(crate::oauth::guesses::network));
@@ -104,7 +104,7 @@ impl AuthorizationServer {
         let name = form.find("metaData.device.name").or_else(|| form.find("device_name"));
         let asked = Asked {
             scopes,
-            audience: api.map(|api| api.identifier.clone()),
+            audience: meant.audience,
             peer: request.peer,
             device_name: name.map(printable).filter(|name| !name.is_empty()),
         };

@@ -8,7 +8,7 @@ use crate::model::{Approval, AuthenticationType};
 use crate::oauth::error::{ErrorReason, OAuthError};
 use crate::oauth::issue::{Holder, UserGrant};
 use crate::oauth::parameters::Parameters;
-use crate::oauth::{AuthorizationServer, audience, scopes};
+use crate::oauth::{AuthorizationServer, scopes};
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl AuthorizationServer {
             user_id: asking.application.id,
             session_id: None,
             scopes,
-            audience: audience::find_resource(asking.issuer, asking.resource)?.map(|api| api.identifier.clone()),
+            audience: self.meant_resource(asking.issuer, asking.resource)?.audience,
             authenticated_at: self.clock.now(),
             methods: Vec::new(),
             acr: None,

@@ -12,7 +12,7 @@ use crate::oauth::issue::{Holder, UserGrant};
 use crate::oauth::parameters::Parameters;
 use crate::oauth::refresh_tokens::device_name;
 use crate::oauth::waiting_login::Begun;
-use crate::oauth::{AuthorizationServer, audience, scopes};
+use crate::oauth::{AuthorizationServer, scopes};
 use crate::profile::Dialect;
 use crate::secret::Secret;
 
@@ -83,8 +83,8 @@ impl AuthorizationServer {
     ) -> Result<UserGrant, OAuthError> {
         let settings = &asking.application.settings;
         let asked = scopes::narrowed(asking.issuer.dialect(), settings, request.scope)?;
-        let api = audience::find_resource(asking.issuer, asking.resource)?;
-        let mut scopes = scopes::check(settings, api, asked.as_deref())?;
+        let meant = self.meant_resource(asking.issuer, asking.resource)?;
+        let mut scopes = scopes::check(settings, meant.api, asked.as_deref())?;
         // F-049, F-107
         if Dialect::of(asking.issuer.tenant.profile).needs_device && request.device_name.is_none() {
             scopes.retain(|scope| scope != scopes::OFFLINE_ACCESS);
@@ -104,7 +104,7 @@ impl AuthorizationServer {
             user_id: user.id,
             session_id: None,
             scopes,
-            audience: api.map(|api| api.identifier.clone()),
+            audience: meant.audience,
             authenticated_at: self.clock.now(),
             methods: methods.iter().map(|&method| method.to_owned()).collect(),
             acr: Some(if has_second_factor { "2" } else { "1" }.to_owned()),

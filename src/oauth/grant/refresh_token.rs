@@ -189,7 +189,7 @@ impl AuthorizationServer {
     /// D-02: where unknown scopes are rejected, a token with a scope that exists no longer ends.
     async fn check_still_known(&self, asking: &Asking<'_>, stored: &RefreshToken) -> Result<(), OAuthError> {
         let settings = &asking.application.settings;
-        let api = audience::of_approval(asking.issuer, &stored.approval, not_found)?;
+        let api = self.api_of(asking.issuer, &stored.approval, not_found)?;
         let rejects = match settings.unknown_scopes {
             UnknownScopes::Reject => true,
             UnknownScopes::Allow | UnknownScopes::Remove => false,

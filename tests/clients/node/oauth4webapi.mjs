@@ -78,6 +78,33 @@ await step('a wrong verifier is refused', async () => {
   await assert.rejects(oauth.processAuthorizationCodeResponse(as, client, response), { error: 'invalid_grant' })
 })
 
+// RFC 9126, RFC 9449 10.1
+await step('pushed request with the proof of a key', async () => {
+  const DPoP = oauth.DPoP(client, await oauth.generateKeyPair('ES256'))
+  const [state, own] = [oauth.generateRandomState(), oauth.generateRandomCodeVerifier()]
+  const parameters = new URLSearchParams({
+    redirect_uri: callback,
+    response_type: 'code',
+    scope: 'openid',
+    code_challenge: await oauth.calculatePKCECodeChallenge(own),
+    code_challenge_method: 'S256',
+    state,
+  })
+  const response = await oauth.pushedAuthorizationRequest(as, client, nobody, parameters, { DPoP, ...insecure })
+  const pushed = await oauth.processPushedAuthorizationResponse(as, client, response)
+  const url = new URL(as.authorization_endpoint)
+  url.search = new URLSearchParams({ client_id: client.client_id, request_uri: pushed.request_uri })
+  const answer = oauth.validateAuthResponse(as, client, await browser.authorize(url, callback), state)
+  const redeem = async (options) => {
+    const all = { ...options, ...insecure }
+    const response = await oauth.authorizationCodeGrantRequest(as, client, nobody, answer, callback, own, all)
+    return oauth.processAuthorizationCodeResponse(as, client, response)
+  }
+  await assert.rejects(redeem({}), { error: 'invalid_grant' })
+  assert.equal((await redeem({ DPoP })).token_type, 'dpop')
+  assert.equal((await fetch(url)).status, 400)
+})
+
 const refreshed = await step('refresh', async () => {
   const response = await oauth.refreshTokenGrantRequest(as, client, nobody, tokens.refresh_token, insecure)
   return oauth.processRefreshTokenResponse(as, client, response)

@@ -22,6 +22,7 @@ mod pushed;
 mod rate_limits;
 mod relay;
 mod resilience;
+mod resource_indicators;
 mod revocation;
 mod step_up;
 mod tokens;

@@ -5,7 +5,7 @@ use faregate::store::Store as _;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::support::authorization_server::{Answer, TODO_API, TODO_SECRET, TestServer, encode};
+use crate::support::authorization_server::{Answer, PUBLIC_URL, TODO_API, TODO_SECRET, TestServer, encode};
 use crate::support::browser::Browser;
 use crate::support::people::{ADA_EMAIL, CALLBACK, PASSWORD, SECRET, WEB, redemption};
 
@@ -139,4 +139,21 @@ async fn fusionauths_clients_may_say_resource() {
     .await;
     let tokens = redeem(&server, &code(&server, &resource(ORDERS)).await, &resource(MAIL)).await;
     assert_eq!(tokens.claims()["aud"], WEB);
+}
+
+// RFC 9728 7.4: what the gateway protects is called as its metadata calls it
+#[tokio::test]
+async fn what_the_gateway_protects_is_a_target() {
+    let server = TestServer::with_people_and(apis).await;
+    let own = format!("{PUBLIC_URL}/orders/7?x=1");
+    let granted = code(&server, &format!("{}&scope=openid+offline_access", resource(&own))).await;
+    let tokens = redeem(&server, &granted, &resource(&own)).await;
+    assert_eq!(tokens.claims()["aud"], own);
+    let refresh = format!("grant_type=refresh_token&refresh_token={}", tokens.refresh_token());
+    assert_eq!(server.ask(WEB, &refresh).await.claims()["aud"], own);
+    assert_target(&server.ask(WEB, &format!("{refresh}{}", resource(PUBLIC_URL))).await, "another");
+    for near in [".evil.example/", ":8443/", "@evil.example/", "#x", "x", " "] {
+        let shown = Browser::new(&server).open(&link(&resource(&format!("{PUBLIC_URL}{near}")))).await;
+        assert_eq!(shown.refusal().0, "invalid_target", "{near}");
+    }
 }
