@@ -12,8 +12,8 @@ use super::answer::{Refusal, Reply, json_answer, nothing, present};
 use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
-use crate::directory::FieldCode;
-use crate::oauth::{KeyMaterial, KnownKey, NewKey};
+use crate::directory::{FieldCode, KeyMaterial};
+use crate::oauth::{KnownKey, NewKey};
 use crate::secret::Secret;
 
 /// What a key is made of, as FusionAuth calls it.
@@ -124,7 +124,7 @@ async fn create(
         let message = "is the thumbprint of the key (RFC 7638) and cannot be chosen; leave it out";
         return Err(Refusal::field("key.kid", FieldCode::Invalid, message));
     }
-    envelope(&api.server.keys().create_key(NewKey { id, name, tenant_id, material }).await?)
+    envelope(&api.server.keys().create_key(NewKey { id, name, tenant_id, material, managed_by: None }).await?)
 }
 
 pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {

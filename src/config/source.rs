@@ -8,8 +8,17 @@ use std::sync::Arc;
 use super::problem::Span;
 
 /// Keys whose literal values are never shown.
-pub(super) const SECRET_KEYS: [&str; 8] =
-    ["master_key", "client_secret", "secret", "password", "password_hash", "token_secret", "authorization", "api-key"];
+pub(super) const SECRET_KEYS: [&str; 9] = [
+    "master_key",
+    "client_secret",
+    "private_key",
+    "secret",
+    "password",
+    "password_hash",
+    "token_secret",
+    "authorization",
+    "api-key",
+];
 
 const MASK: &str = "••••";
 

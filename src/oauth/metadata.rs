@@ -111,7 +111,7 @@ impl AuthorizationServer {
 fn describe(issuer: &LocalIssuer, enabled: &[ApplicationGrant], knows_certificates: bool) -> Value {
     let dialect = issuer.dialect();
     let url = |endpoint| format!("{}{}", issuer.base_url, dialect.path(endpoint));
-    let algorithms = [&*issuer.tenant.id_token_algorithm];
+    let algorithms = issuer.id_token_algorithms();
     let is_possible = |method: &AuthenticationMethod| match method {
         AuthenticationMethod::SelfSignedCertificate => knows_certificates,
         AuthenticationMethod::ClientSecretBasic
