@@ -164,7 +164,7 @@ fn read_provided_scopes(members: &mut Members<'_>, settings: &mut ApplicationSet
 fn read_tokens(members: &mut Members<'_>, settings: &mut ApplicationSettings) {
     let is_told = members.has("jwtConfiguration");
     let is_enabled = members.flag("jwtConfiguration.enabled").unwrap_or(has_own_tokens(settings));
-    let keys = ["accessTokenKeyId", "idTokenKeyId"].map(|key| members.id(&format!("jwtConfiguration.{key}")));
+    let keys = super::keys::named(members);
     let life = members.integer("jwtConfiguration.timeToLiveInSeconds");
     let minutes = members.integer("jwtConfiguration.refreshTokenTimeToLiveInMinutes");
     let usage = "jwtConfiguration.refreshTokenUsagePolicy";

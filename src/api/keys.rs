@@ -191,6 +191,14 @@ pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Re
     json_answer(&json!({ "keys": keys, "total": total }))
 }
 
+/// The keys that a `jwtConfiguration` names for access tokens and for ID tokens. FusionAuth's clients often name one for both;
+/// here a key signs one kind of token (E3), so that one signs access tokens, and ID tokens are signed as before.
+pub(super) fn named(members: &mut Members<'_>) -> [Option<Uuid>; 2] {
+    let [access_token, id_token] =
+        ["accessTokenKeyId", "idTokenKeyId"].map(|key| members.id(&format!("jwtConfiguration.{key}")));
+    [access_token, id_token.filter(|id| Some(*id) != access_token)]
+}
+
 /// The ids of the keys that a tenant signs with, by what it signs.
 pub(super) fn current<'a>(
     keys: &'a [KnownKey],

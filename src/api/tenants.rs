@@ -178,11 +178,6 @@ async fn envelope(api: &Api, tenant: &Tenant) -> Reply {
     json_answer(&json!({ "tenant": shown(tenant, &api.server.keys().known_keys().await?) }))
 }
 
-/// Which keys the tenant is to sign with, as far as something is said about them.
-fn read_keys(members: &mut Members<'_>) -> [Option<Uuid>; 2] {
-    KEY_MEMBERS.map(|(_, member)| members.id(&format!("jwtConfiguration.{member}")))
-}
-
 /// Has the tenant use these keys, and their algorithms.
 async fn use_keys(api: &Api, tenant: Tenant, ids: [Option<Uuid>; 2]) -> Result<Tenant, Refusal> {
     let mut changed = tenant.clone();
@@ -223,7 +218,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     // Whoever makes a tenant with FusionAuth's request expects it to speak like one.
     let profile = members.text("profile").and_then(|name| Profile::parse(&name)).unwrap_or(Profile::FusionAuth);
     let tenant = read(&mut members, new_tenant(Uuid::nil(), "", profile, 0));
-    let keys = read_keys(&mut members);
+    let keys = keys::named(&mut members);
     members.finish()?;
     let new = NewTenant {
         id,
@@ -275,7 +270,7 @@ pub(super) async fn change(State(api): State<Api>, Path(id): Path<String>, reque
 async fn write(api: &Api, before: Tenant, document: &Value, keys: &[KnownKey]) -> Reply {
     let mut members = Members::of(document, "tenant");
     members.agrees_on_id(Some(before.id));
-    let mut wanted = read_keys(&mut members);
+    let mut wanted = keys::named(&mut members);
     for ((purpose, _), id) in KEY_MEMBERS.into_iter().zip(&mut wanted) {
         // What is sent back as it was shown asks for nothing.
         *id = id.filter(|id| keys::current(keys, &before, purpose) != Some(*id));

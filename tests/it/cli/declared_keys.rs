@@ -100,12 +100,11 @@ fn keys_are_pruned_when_nobody_uses_them() {
     assert_eq!(signing(&site), [("EdDSA".to_owned(), "signing".to_owned())]);
 }
 
-// Drift: what was renamed or deleted by hand comes back; what was rotated stays as it is
+// P2: a declared key that was rotated cannot sign again; that is told, and is no difference
 #[test]
-fn what_was_changed_by_hand_is_told() {
+fn a_rotated_key_is_told_of() {
     let site = site();
     applied(&site);
-    site.json(&["application", "create", "by hand", "--redirect-uri", "https://hand.example.com/"]);
     let rotated = site.json(&["key", "rotate", "--tenant", "acme"]);
     let again = applied(&site);
     assert!(

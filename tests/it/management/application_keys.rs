@@ -104,8 +104,14 @@ async fn keys_that_cannot_sign_for_an_application_are_refused() {
     done(configured(&root, &people.shop, json!({ "enabled": true, "accessTokenKeyId": key["id"] })).await);
     let other = people.application("other", json!({})).await;
     done(configured(&root, &other, json!({ "enabled": true, "accessTokenKeyId": key["id"] })).await);
+    // FusionAuth's clients name one key for both.
+    let both = json!({ "enabled": true, "accessTokenKeyId": key["id"], "idTokenKeyId": key["id"] });
+    let both = done(configured(&root, &people.shop, both).await).body["application"]["jwtConfiguration"].clone();
+    assert_eq!((&both["accessTokenKeyId"], both.get("idTokenKeyId")), (&key["id"], None));
+    let alone = json!({ "application": { "name": "shop", "jwtConfiguration": { "idTokenKeyId": key["id"] } } });
+    let refused = root.put(&format!("/api/application/{}", people.shop), alone).await;
+    assert_eq!(refused.codes(), ["[inUse]application.jwtConfiguration.idTokenKeyId"]);
     for (member, id, code) in [
-        ("idTokenKeyId", key["id"].clone(), "[inUse]application.jwtConfiguration.idTokenKeyId"),
         ("accessTokenKeyId", json!(Uuid::nil()), "[missing]application.jwtConfiguration.accessTokenKeyId"),
         ("accessTokenKeyId", json!("x"), "[invalid]application.jwtConfiguration.accessTokenKeyId"),
     ] {
