@@ -231,7 +231,7 @@ fn questions() -> Vec<String> {
         }
     }
     let late = "startRow=90000&orderBy=insertInstant%20DESC,email%20ASC";
-    let (user_id, entity_id) = (user(500).id, entity_id(7));
+    let (user_id, entity_id) = (user(7).id, entity_id(7));
     paths.extend([
         format!("/api/user/search?{late}"),
         "/api/user/search?queryString=chen.4712@example.com".to_owned(),
