@@ -2,17 +2,29 @@
 //! which of our settings (CONTRACT 2.A, D-02). It does not know which combinations are allowed.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::answer::present;
 use super::members::Members;
 use crate::directory::FieldCode;
 use crate::model::{
     Application, ApplicationGrant, ApplicationSettings, CertificateSubject, ClientAuthenticationPolicy, ConsentMode,
-    DeviceGrantLimits, LogoutBehavior, PkcePolicy, ProvidedScope, RefreshTokenUsage, Relationship, ScopeHandling,
-    UnknownScopes, UrlValidation,
+    DeviceGrantLimits, KeyPurpose, LogoutBehavior, PkcePolicy, ProvidedScope, RefreshTokenUsage, Relationship,
+    ScopeHandling, UnknownScopes, UrlValidation,
 };
 
 const MINUTE: i64 = 60;
+
+/// The keys that an application names, with the fields that do.
+pub(super) fn keys(settings: &ApplicationSettings) -> impl Iterator<Item = (KeyPurpose, Uuid, &'static str)> {
+    let access_token = "application.jwtConfiguration.accessTokenKeyId";
+    let id_token = "application.jwtConfiguration.idTokenKeyId";
+    let named = [
+        (KeyPurpose::AccessToken, settings.access_token_key, access_token),
+        (KeyPurpose::IdToken, settings.id_token_key, id_token),
+    ];
+    named.into_iter().filter_map(|(purpose, id, field)| Some((purpose, id?, field)))
+}
 
 /// `oauthConfiguration`, without the secret.
 pub(super) fn shown(application: &Application) -> Value {
@@ -79,7 +91,9 @@ pub(super) fn shown_login(settings: &ApplicationSettings) -> Value {
 pub(super) fn shown_tokens(settings: &ApplicationSettings) -> Value {
     let refresh_tokens = settings.refresh_tokens.as_ref();
     present(json!({
+        "accessTokenKeyId": settings.access_token_key,
         "enabled": has_own_tokens(settings),
+        "idTokenKeyId": settings.id_token_key,
         "refreshTokenTimeToLiveInMinutes": refresh_tokens.map(|policy| policy.absolute_for / MINUTE),
         "refreshTokenUsagePolicy": refresh_tokens.map(|policy| policy.usage.as_str()),
         "timeToLiveInSeconds": settings.access_token_for,
@@ -87,7 +101,8 @@ pub(super) fn shown_tokens(settings: &ApplicationSettings) -> Value {
 }
 
 fn has_own_tokens(settings: &ApplicationSettings) -> bool {
-    settings.access_token_for.is_some() || settings.refresh_tokens.is_some()
+    let has_own_keys = settings.access_token_key.is_some() || settings.id_token_key.is_some();
+    settings.access_token_for.is_some() || settings.refresh_tokens.is_some() || has_own_keys
 }
 
 /// What the members of an `application` say, over what there is. URLs that are left out are gone; policies, switches
@@ -186,7 +201,9 @@ fn read_provided_scopes(members: &mut Members<'_>, settings: &mut ApplicationSet
 }
 
 fn read_tokens(members: &mut Members<'_>, settings: &mut ApplicationSettings) {
+    let is_told = members.has("jwtConfiguration");
     let is_enabled = members.flag("jwtConfiguration.enabled").unwrap_or(has_own_tokens(settings));
+    let keys = super::keys::named(members);
     let life = members.integer("jwtConfiguration.timeToLiveInSeconds");
     let minutes = members.integer("jwtConfiguration.refreshTokenTimeToLiveInMinutes");
     let usage = "jwtConfiguration.refreshTokenUsagePolicy";
@@ -194,7 +211,12 @@ fn read_tokens(members: &mut Members<'_>, settings: &mut ApplicationSettings) {
     if !is_enabled {
         settings.access_token_for = None;
         settings.refresh_tokens = None;
+        (settings.access_token_key, settings.id_token_key) = (None, None);
         return;
+    }
+    if is_told {
+        // A key that is left out is named no more.
+        [settings.access_token_key, settings.id_token_key] = keys;
     }
     settings.access_token_for = life.or(settings.access_token_for);
     if minutes.is_none() && usage.is_none() {

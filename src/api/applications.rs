@@ -13,7 +13,7 @@ use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
 use super::{Api, application_roles, application_scopes, application_settings};
-use crate::directory::{DirectoryError, FieldCode, NewApplication, NewSecret};
+use crate::directory::{DirectoryError, FieldCode, KeyUse, NewApplication, NewSecret};
 use crate::model::{Application, ApplicationSettings, CustomScope};
 use crate::secret::Secret;
 
@@ -70,9 +70,11 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     settings.scopes =
         members.each("scopes", "scope", |members| application_scopes::read(members, api.directory.new_id()));
     members.finish()?;
+    let tenant_id = api.tenant_of(&call).await?;
+    use_keys(&api, tenant_id, &settings).await?;
     let new = NewApplication {
         id,
-        tenant_id: api.tenant_of(&call).await?,
+        tenant_id,
         name,
         client_id,
         client_secret: client_secret.map_or(NewSecret::Generated, NewSecret::Chosen),
@@ -132,9 +134,19 @@ async fn write(api: &Api, before: Application, document: &Value) -> Reply {
         ..before.clone()
     };
     members.finish()?;
+    use_keys(api, before.tenant_id, &after.settings).await?;
     let changed = api.directory.change_application(&before, after, secret.as_ref()).await;
     let application = changed.map_err(refusal)?;
     envelope(&application, secret.as_ref())
+}
+
+/// Has the keys published that the application names, so that they may sign for it.
+async fn use_keys(api: &Api, tenant_id: Uuid, settings: &ApplicationSettings) -> Result<(), Refusal> {
+    for (purpose, key_id, field) in application_settings::keys(settings) {
+        let wanted = KeyUse { key_id, tenant_id, purpose, for_applications: true };
+        api.server.keys().use_key(wanted, field).await?;
+    }
+    Ok(())
 }
 
 /// Deletes it with and without `hardDelete=true`: there is no inactive application.

@@ -132,10 +132,8 @@ pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Re
     let types = api.directory.entity_types().await?;
     let (entities, total) = match ids {
         Some(ids) => {
-            let mut entities = Vec::new();
-            for id in ids {
-                entities.extend(api.directory.find_entity(id).await?);
-            }
+            let mut entities = api.directory.entities_called(&ids).await?;
+            entities.sort_by_key(|entity| ids.iter().position(|id| *id == entity.id));
             entities.retain(|entity| {
                 let texts = [&entity.name, &entity.client_id, &entity.id.to_string()];
                 call.sees(entity.tenant_id) && texts.iter().any(|text| search::fits(text, wanted.as_deref()))

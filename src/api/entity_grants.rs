@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answer::{Refusal, Reply, json_answer, nothing, present};
-use super::call::{Call, milliseconds, path_id};
+use super::call::{milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
 use super::{Api, entities};
 use crate::directory::{FieldCode, NewGrant};
-use crate::model::{EntityGrant, EntityType, UserGrant};
-use crate::store::GrantFilter;
+use crate::model::{Entity, EntityGrant, EntityType, UserGrant};
+use crate::store::{FoundGrant, GrantFilter, GrantSearch};
 
 /// Who may do something to the target.
 #[derive(Clone, Copy)]
@@ -45,15 +45,14 @@ impl From<UserGrant> for Shown {
     }
 }
 
-async fn shown(api: &Api, grant: &Shown, types: &[EntityType]) -> Result<Value, Refusal> {
-    let target = api.directory.entity(grant.target_id).await?;
-    let entity_type = target.as_ref().and_then(|target| types.iter().find(|of| of.id == target.type_id));
+fn shown(grant: &Shown, target: Option<&Entity>, types: &[EntityType]) -> Value {
+    let entity_type = target.and_then(|target| types.iter().find(|of| of.id == target.type_id));
     let (entity_id, user_id) = match grant.recipient {
         Recipient::Entity(id) => (Some(id), None),
         Recipient::User(id) => (None, Some(id)),
     };
-    Ok(present(json!({
-        "entity": target.as_ref().map_or_else(
+    present(json!({
+        "entity": target.map_or_else(
             || json!({ "id": grant.target_id }),
             |target| entities::shown(target, entity_type),
         ),
@@ -63,7 +62,16 @@ async fn shown(api: &Api, grant: &Shown, types: &[EntityType]) -> Result<Value, 
         "permissions": grant.permissions,
         "recipientEntityId": entity_id,
         "userId": user_id,
-    })))
+    }))
+}
+
+impl From<FoundGrant> for Shown {
+    fn from(grant: FoundGrant) -> Self {
+        match grant {
+            FoundGrant::OfEntity(grant) => grant.into(),
+            FoundGrant::OfUser(grant) => grant.into(),
+        }
+    }
 }
 
 /// One of the two has to be named, and one only.
@@ -117,14 +125,12 @@ pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request
         }
         Err(_) if of_entity.is_some() => None,
         Err(_) => {
-            let mut grants = Vec::new();
-            for grant in everyones(&api, GrantFilter::OnTarget(target.id)).await? {
-                grants.push(shown(&api, &grant, &types).await?);
-            }
+            let grants = everyones(&api, GrantFilter::OnTarget(target.id)).await?;
+            let grants: Vec<Value> = grants.iter().map(|grant| shown(grant, Some(&target), &types)).collect();
             return json_answer(&json!({ "grants": grants }));
         }
     };
-    json_answer(&json!({ "grant": shown(&api, &found.ok_or(Refusal::NotFound)?, &types).await? }))
+    json_answer(&json!({ "grant": shown(&found.ok_or(Refusal::NotFound)?, Some(&target), &types) }))
 }
 
 /// Those of entities, then those of users.
@@ -152,31 +158,22 @@ pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Re
     let (target_id, name, user_id) = (members.id("entityId"), members.text("name"), members.id("userId"));
     let page = search::page(&mut members, &["insertInstant"]);
     members.finish()?;
-    let on_target = target_id.map_or(GrantFilter::All, GrantFilter::OnTarget);
-    let all = match user_id {
-        Some(id) => {
-            let mut grants = api.directory.user_grants(GrantFilter::OfRecipient(id)).await?;
-            grants.retain(|grant| target_id.is_none_or(|target_id| grant.target_id == target_id));
-            grants.into_iter().map(Shown::from).collect()
-        }
-        None => everyones(&api, on_target).await?,
+    let asked = GrantSearch {
+        tenant_id: call.visible_tenant(),
+        target_id,
+        user_id,
+        text: name.as_deref().map(search::wanted).unwrap_or_default().to_owned(),
+        by_age: page.order.first().map(|(_, descends)| *descends),
+        limit: u32::try_from(page.results).unwrap_or(u32::MAX),
+        offset: u32::try_from(page.start).unwrap_or(u32::MAX),
     };
-    let mut found = Vec::new();
-    for grant in all {
-        if is_wanted(&api, &call, grant.target_id, name.as_deref()).await? {
-            found.push(grant);
-        }
-    }
-    let (cut, total) = page.cut(found, |_, a, b| a.created_at.cmp(&b.created_at));
-    let types = api.directory.entity_types().await?;
-    let mut grants = Vec::new();
-    for grant in &cut {
-        grants.push(shown(&api, grant, &types).await?);
-    }
+    let (found, total) = api.directory.search_grants(&asked).await?;
+    let found: Vec<Shown> = found.into_iter().map(Shown::from).collect();
+    let mut target_ids: Vec<Uuid> = found.iter().map(|grant| grant.target_id).collect();
+    target_ids.sort_unstable();
+    target_ids.dedup();
+    let (targets, types) = (api.directory.entities_called(&target_ids).await?, api.directory.entity_types().await?);
+    let target_of = |grant: &Shown| targets.iter().find(|target| target.id == grant.target_id);
+    let grants: Vec<Value> = found.iter().map(|grant| shown(grant, target_of(grant), &types)).collect();
     json_answer(&json!({ "grants": grants, "total": total }))
-}
-
-async fn is_wanted(api: &Api, call: &Call, target_id: Uuid, name: Option<&str>) -> Result<bool, Refusal> {
-    let target = api.directory.entity(target_id).await?;
-    Ok(target.is_some_and(|target| call.sees(target.tenant_id) && search::fits(&target.name, name)))
 }

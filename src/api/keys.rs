@@ -12,8 +12,8 @@ use super::answer::{Refusal, Reply, json_answer, nothing, present};
 use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
-use crate::directory::FieldCode;
-use crate::oauth::{KeyMaterial, KnownKey, NewKey};
+use crate::directory::{FieldCode, KeyMaterial};
+use crate::oauth::{KnownKey, NewKey};
 use crate::secret::Secret;
 
 /// What a key is made of, as FusionAuth calls it.
@@ -124,7 +124,7 @@ async fn create(
         let message = "is the thumbprint of the key (RFC 7638) and cannot be chosen; leave it out";
         return Err(Refusal::field("key.kid", FieldCode::Invalid, message));
     }
-    envelope(&api.server.keys().create_key(NewKey { id, name, tenant_id, material }).await?)
+    envelope(&api.server.keys().create_key(NewKey { id, name, tenant_id, material, managed_by: None }).await?)
 }
 
 pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
@@ -189,6 +189,14 @@ pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Re
     });
     let keys: Vec<Value> = keys.iter().map(shown).collect();
     json_answer(&json!({ "keys": keys, "total": total }))
+}
+
+/// The keys that a `jwtConfiguration` names for access tokens and for ID tokens. FusionAuth's clients often name one for both;
+/// here a key signs one kind of token (E3), so that one signs access tokens, and ID tokens are signed as before.
+pub(super) fn named(members: &mut Members<'_>) -> [Option<Uuid>; 2] {
+    let [access_token, id_token] =
+        ["accessTokenKeyId", "idTokenKeyId"].map(|key| members.id(&format!("jwtConfiguration.{key}")));
+    [access_token, id_token.filter(|id| Some(*id) != access_token)]
 }
 
 /// The ids of the keys that a tenant signs with, by what it signs.

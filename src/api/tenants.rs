@@ -1,7 +1,7 @@
 //! `/api/tenant`: issuers with what they decide about logins and tokens (D-11).
 //!
-//! Owns which of FusionAuth's members we know. The others are kept out, not refused. `profile` and `openIntrospection` are
-//! ours.
+//! Owns which of FusionAuth's members we know. The others are kept out, not refused. `profile`, `openIntrospection` and
+//! `apis` are ours.
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -13,8 +13,8 @@ use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
 use super::{Api, keys};
-use crate::directory::{FieldCode, NewTenant, new_tenant};
-use crate::model::{KeyPurpose, Profile, RefreshTokenUsage, Tenant};
+use crate::directory::{FieldCode, KeyUse, NewTenant, check_signs_for, new_tenant};
+use crate::model::{Api as ApiOfTenant, KeyPurpose, Profile, RefreshTokenUsage, Tenant};
 use crate::oauth::KnownKey;
 
 const MINUTE: i64 = 60;
@@ -26,7 +26,15 @@ const KEY_MEMBERS: [(KeyPurpose, &str); 2] =
 /// As callers see it.
 fn shown(tenant: &Tenant, keys: &[KnownKey]) -> Value {
     let settings = &tenant.settings;
+    let api = |api: &ApiOfTenant| {
+        json!({
+            "allowOfflineAccess": api.allows_offline_access,
+            "identifier": api.identifier,
+            "scopes": api.scopes,
+        })
+    };
     let mut shown = json!({
+        "apis": settings.apis.iter().map(api).collect::<Vec<Value>>(),
         "data": settings.data,
         "externalIdentifierConfiguration": {
             "authorizationGrantIdTimeToLiveInSeconds": settings.authorization_code_for,
@@ -115,12 +123,18 @@ fn read(members: &mut Members<'_>, before: Tenant) -> Tenant {
     }
     if let Some(name) = members.text("profile") {
         match Profile::parse(&name) {
-            Some(profile) => tenant.profile = profile,
+            Some(profile) => {
+                tenant.profile = profile;
+                speak_with_keys_of(&mut tenant, profile);
+            }
             None => {
                 let names = Profile::ALL.map(Profile::as_str).join(", ");
                 members.refuse("profile", FieldCode::Invalid, format_args!("is not one of {names}"));
             }
         }
+    }
+    if let Some(apis) = read_apis(members) {
+        tenant.settings.apis = apis;
     }
     tenant.settings.data = members.object("data").unwrap_or_default();
     tenant.issuer = members.text("issuer");
@@ -129,13 +143,39 @@ fn read(members: &mut Members<'_>, before: Tenant) -> Tenant {
     tenant
 }
 
-async fn envelope(api: &Api, tenant: &Tenant) -> Reply {
-    json_answer(&json!({ "tenant": shown(tenant, &api.server.keys().known_keys().await?) }))
+/// `None` when nothing is said about them: FusionAuth's clients do not know them.
+fn read_apis(members: &mut Members<'_>) -> Option<Vec<ApiOfTenant>> {
+    if !members.has("apis") {
+        return None;
+    }
+    let mut apis = Vec::new();
+    for (index, api) in members.list("apis").into_iter().enumerate() {
+        let name = format!("tenant.apis[{index}]");
+        let wrapped = Value::Object([(name.clone(), api.clone())].into_iter().collect());
+        let mut own = Members::of(&wrapped, &name);
+        apis.push(ApiOfTenant {
+            identifier: own.required_text("identifier"),
+            scopes: own.texts("scopes"),
+            allows_offline_access: own.flag("allowOfflineAccess").unwrap_or(false),
+        });
+        members.adopt(own);
+    }
+    Some(apis)
 }
 
-/// Which keys the tenant is to sign with, as far as something is said about them.
-fn read_keys(members: &mut Members<'_>) -> [Option<Uuid>; 2] {
-    KEY_MEMBERS.map(|(_, member)| members.id(&format!("jwtConfiguration.{member}")))
+/// D6: a tenant that gets another profile signs with what clients of that profile know.
+fn speak_with_keys_of(tenant: &mut Tenant, profile: Profile) {
+    let default = new_tenant(tenant.id, &tenant.name, profile, tenant.created_at);
+    if check_signs_for(tenant, &tenant.access_token_algorithm).is_some() {
+        tenant.access_token_algorithm = default.access_token_algorithm;
+    }
+    if check_signs_for(tenant, &tenant.id_token_algorithm).is_some() {
+        tenant.id_token_algorithm = default.id_token_algorithm;
+    }
+}
+
+async fn envelope(api: &Api, tenant: &Tenant) -> Reply {
+    json_answer(&json!({ "tenant": shown(tenant, &api.server.keys().known_keys().await?) }))
 }
 
 /// Has the tenant use these keys, and their algorithms.
@@ -150,7 +190,8 @@ async fn use_keys(api: &Api, tenant: Tenant, ids: [Option<Uuid>; 2]) -> Result<T
             KeyPurpose::Forwarded => continue,
         };
         if let Some(id) = id {
-            *algorithm = api.server.keys().use_key(tenant.id, purpose, id, field).await?;
+            let wanted = KeyUse { key_id: id, tenant_id: tenant.id, purpose, for_applications: false };
+            *algorithm = api.server.keys().use_key(wanted, field).await?;
         }
     }
     let written = if changed == tenant { tenant } else { api.directory.update_tenant(changed).await? };
@@ -177,7 +218,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     // Whoever makes a tenant with FusionAuth's request expects it to speak like one.
     let profile = members.text("profile").and_then(|name| Profile::parse(&name)).unwrap_or(Profile::FusionAuth);
     let tenant = read(&mut members, new_tenant(Uuid::nil(), "", profile, 0));
-    let keys = read_keys(&mut members);
+    let keys = keys::named(&mut members);
     members.finish()?;
     let new = NewTenant {
         id,
@@ -229,7 +270,7 @@ pub(super) async fn change(State(api): State<Api>, Path(id): Path<String>, reque
 async fn write(api: &Api, before: Tenant, document: &Value, keys: &[KnownKey]) -> Reply {
     let mut members = Members::of(document, "tenant");
     members.agrees_on_id(Some(before.id));
-    let mut wanted = read_keys(&mut members);
+    let mut wanted = keys::named(&mut members);
     for ((purpose, _), id) in KEY_MEMBERS.into_iter().zip(&mut wanted) {
         // What is sent back as it was shown asks for nothing.
         *id = id.filter(|id| keys::current(keys, &before, purpose) != Some(*id));

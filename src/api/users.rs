@@ -180,10 +180,9 @@ pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Re
     members.finish()?;
     let (found, total) = match ids {
         Some(ids) => {
-            let mut users = Vec::new();
-            for id in ids {
-                users.extend(api.directory.read_user(id).await?.filter(|user| call.sees(user.tenant_id)));
-            }
+            let mut users = api.directory.users_called(&ids).await?;
+            users.retain(|user| call.sees(user.tenant_id));
+            users.sort_by_key(|user| ids.iter().position(|id| *id == user.id));
             let (users, total) = page.cut(users, |by, a, b| match by {
                 "insertInstant" => a.created_at.cmp(&b.created_at),
                 "username" => a.username.cmp(&b.username),

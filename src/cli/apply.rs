@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, UNUSABLE, WRONG, colour};
-use crate::config::{self, Declared, Environment};
+use crate::config::{self, Config, Declared, Environment};
+use crate::directory::DirectoryError;
 use crate::directory::declare::{Owner, Plan, Stopped, Terms};
-use crate::directory::{Directory, DirectoryError};
-use crate::serve::Opened;
+use crate::serve::{self, Opened, StartError};
 
 /// What `diff` ends with when there is something to do.
 const DIFFERENT: u8 = 2;
@@ -59,12 +59,13 @@ pub struct DiffArguments {
 
 pub fn apply(arguments: &ApplyArguments) -> Outcome {
     let files = &arguments.files;
-    on_plan(files, async |directory, plan| {
+    on_plan(files, async |config, opened, plan| {
         let shown = show::plan(&plan);
         if files.format == Format::Text {
             print!("{}", show::plan_text(&plan, colour(&io::stdout())));
         }
-        let (applied, stopped) = directory.carry_out(plan).await;
+        let keys = serve::key_ring(config, opened, &config.public_url).await.map_err(unusable)?;
+        let (applied, stopped) = opened.directory.carry_out(plan, &keys).await;
         match files.format {
             Format::Json => println!("{}", json!({ "plan": shown, "done": show::done(&applied, stopped.as_ref()) })),
             Format::Text => print!("{}", show::done_text(&applied)),
@@ -78,7 +79,7 @@ pub fn apply(arguments: &ApplyArguments) -> Outcome {
 
 pub fn diff(arguments: &DiffArguments) -> Outcome {
     let files = &arguments.files;
-    let outcome = on_plan(files, async |_, plan| {
+    let outcome = on_plan(files, async |_, _, plan| {
         match files.format {
             Format::Json => println!("{}", show::plan(&plan)),
             Format::Text => print!("{}", show::plan_text(&plan, colour(&io::stdout()))),
@@ -95,7 +96,10 @@ pub fn diff(arguments: &DiffArguments) -> Outcome {
 }
 
 /// Reads the files, compares them with the store of the configuration and hands over what has to be written.
-fn on_plan<T>(files: &Files, work: impl AsyncFnOnce(&Directory, Plan) -> Result<T, Failure>) -> Result<T, Failure> {
+fn on_plan<T>(
+    files: &Files,
+    work: impl AsyncFnOnce(&Config, &Opened, Plan) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let config = super::serve::load(&files.configuration)?;
     let said = |problems: &[config::Problem]| eprint!("{}", config::render_all(problems, colour(&io::stderr())));
     let Declared { mut declaration, warnings } =
@@ -113,14 +117,18 @@ fn on_plan<T>(files: &Files, work: impl AsyncFnOnce(&Directory, Plan) -> Result<
     }
     let terms = Terms { owner: Owner::Files, prune: files.prune };
     super::block_on(async {
-        let opened = Opened::open_as_is(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
+        let opened = Opened::open_as_is(&config).await.map_err(unusable)?;
         let result = match opened.directory.plan(&declaration, terms).await {
-            Ok(plan) => work(&opened.directory, plan).await,
+            Ok(plan) => work(&config, &opened, plan).await,
             Err(error) => Err(refused(error)),
         };
         opened.close().await;
         result
     })?
+}
+
+fn unusable(error: StartError) -> Failure {
+    Failure::Failed(UNUSABLE, error.into())
 }
 
 /// Every mistake on a line of its own.

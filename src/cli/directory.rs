@@ -6,7 +6,9 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::tenant_deletion::{self, Deletion};
 use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE};
+use crate::config::Config;
 use crate::directory::{Directory, DirectoryError, NewEntity, NewEntityType, NewGrant, NewPermission, NewTenant};
 use crate::model::{Entity, EntityType, Profile, Tenant};
 use crate::secret::Secret;
@@ -23,7 +25,9 @@ pub struct Common {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  faregate tenant create partners\n  faregate tenant list --format json")]
+#[command(
+    after_help = "Examples:\n  faregate tenant create partners\n  faregate tenant list --format json\n  faregate tenant delete partners --with-everything"
+)]
 pub struct TenantArguments {
     #[command(flatten)]
     common: Common,
@@ -51,8 +55,8 @@ enum TenantAction {
     },
     /// List tenants
     List,
-    /// Delete a tenant that has no entities
-    Delete { name: String },
+    /// Delete a tenant that is empty, or one with everything in it
+    Delete(Deletion),
 }
 
 #[derive(Debug, clap::Args)]
@@ -172,10 +176,15 @@ fn profile(text: &str) -> Result<Profile, String> {
 
 /// Opens the directory of the configuration, works on it and prints the result.
 pub(super) fn on_directory(common: &Common, work: impl AsyncFnOnce(&Directory) -> Result<Value, Failure>) -> Outcome {
+    on_opened(common, async |_, opened| work(&opened.directory).await)
+}
+
+/// The same with everything that was opened.
+fn on_opened(common: &Common, work: impl AsyncFnOnce(&Config, &Opened) -> Result<Value, Failure>) -> Outcome {
     let config = super::serve::load(&common.file)?;
     let result = super::block_on(async {
         let opened = Opened::open(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
-        let result = work(&opened.directory).await;
+        let result = work(&config, &opened).await;
         opened.close().await;
         result
     })??;
@@ -187,7 +196,7 @@ pub(super) fn on_directory(common: &Common, work: impl AsyncFnOnce(&Directory) -
 }
 
 pub fn tenant(arguments: &TenantArguments) -> Outcome {
-    on_directory(&arguments.common, async |directory| match &arguments.action {
+    on_opened(&arguments.common, async |config, opened| match &arguments.action {
         TenantAction::Create { name, issuer, profile, access_token_for, access_token_algorithm } => {
             let new = NewTenant {
                 name: name.clone(),
@@ -197,14 +206,10 @@ pub fn tenant(arguments: &TenantArguments) -> Outcome {
                 access_token_algorithm: access_token_algorithm.clone(),
                 ..NewTenant::default()
             };
-            Ok(shown_tenant(&directory.create_tenant(new).await?))
+            Ok(shown_tenant(&opened.directory.create_tenant(new).await?))
         }
-        TenantAction::List => Ok(directory.tenants().await?.iter().map(shown_tenant).collect()),
-        TenantAction::Delete { name } => {
-            let tenant = tenant_called(directory, Some(name)).await?;
-            directory.delete_tenant(tenant.id).await?;
-            Ok(json!({ "deleted": tenant.id }))
-        }
+        TenantAction::List => Ok(opened.directory.tenants().await?.iter().map(shown_tenant).collect()),
+        TenantAction::Delete(wanted) => tenant_deletion::delete(config, opened, wanted).await,
     })
 }
 

@@ -16,6 +16,7 @@ mod notify;
 mod reload;
 mod serve;
 mod status;
+mod tenant_deletion;
 mod token;
 mod user;
 

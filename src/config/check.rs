@@ -176,6 +176,14 @@ impl<'n> Fields<'n> {
         Some(Self { entries, span: node.span })
     }
 
+    /// Opens a mapping that was opened before, with all its problems noted.
+    pub(super) fn open_again(node: &'n Node) -> Option<Self> {
+        match &node.value {
+            Value::Map(entries) => Some(Self { entries, span: node.span }),
+            Value::Null | Value::Scalar(_) | Value::List(_) | Value::Unusable => None,
+        }
+    }
+
     pub(super) fn entry(&self, key: &str) -> Option<&'n Entry> {
         self.entries.iter().find(|entry| entry.key == key)
     }

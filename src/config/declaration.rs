@@ -78,8 +78,10 @@ impl File {
 
 /// The section itself, or the one below `directory:` in what may be a whole configuration.
 fn section<'n>(root: &'n Node, check: &mut Check<'_>) -> Option<Fields<'n>> {
+    // `keys` may stand in both.
+    let tells = |key: &str| SECTIONS.contains(&key) && !directory::KEYS.contains(&key);
     let is_configuration = match &root.value {
-        Value::Map(entries) => entries.iter().any(|entry| SECTIONS.contains(&entry.key.as_str())),
+        Value::Map(entries) => entries.iter().any(|entry| tells(&entry.key)),
         Value::Null | Value::Scalar(_) | Value::List(_) | Value::Unusable => false,
     };
     if !is_configuration {

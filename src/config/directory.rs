@@ -1,8 +1,9 @@
-//! `directory:` - tenants, entities and grants, applications and users that the configuration declares.
+//! `directory:` - tenants, keys, entities and grants, applications and users that the configuration declares.
 //!
 //! Owns the syntax, and that names lead somewhere inside the section. It does not write to the store: `directory` does.
 
 pub(super) mod applications;
+pub(super) mod keys;
 pub(super) mod settings;
 pub(super) mod users;
 
@@ -21,9 +22,19 @@ use crate::directory::declare::{
 use crate::directory::{Directory, FieldError};
 use crate::model::{Profile, is_client_id, is_display_name, is_permission_name};
 
-pub(super) const KEYS: &[&str] = &["tenants", "entity_types", "entities", "grants", "applications", "users", "adopt"];
-pub(super) const TENANT_KEYS: &[&str] =
-    &["id", "issuer", "profile", "access_token_life", "access_token_algorithm", "id_token_algorithm", "settings"];
+pub(super) const KEYS: &[&str] =
+    &["tenants", "keys", "entity_types", "entities", "grants", "applications", "users", "adopt"];
+pub(super) const TENANT_KEYS: &[&str] = &[
+    "id",
+    "issuer",
+    "profile",
+    "access_token_life",
+    "access_token_algorithm",
+    "id_token_algorithm",
+    "access_token_key",
+    "id_token_key",
+    "settings",
+];
 pub(super) const TYPE_KEYS: &[&str] = &["id", "permissions"];
 pub(super) const PERMISSION_KEYS: &[&str] = &["description", "default"];
 pub(super) const ENTITY_KEYS: &[&str] = &["id", "type", "tenant", "client_id", "client_secret"];
@@ -61,12 +72,32 @@ pub(super) fn check_all(files: &mut [(Fields<'_>, Check<'_>)]) -> Declaration {
 type Part = fn(&Fields<'_>, &mut Declaration, &mut Check<'_>);
 
 /// What is referred to comes before what refers to it.
-const PARTS: [Part; 6] = [tenants, entity_types, entities, grants, applications, users];
+const PARTS: [Part; 8] = [tenants, keys, keys_of_tenants, entity_types, entities, grants, applications, users];
 
 fn tenants(fields: &Fields<'_>, declaration: &mut Declaration, check: &mut Check<'_>) {
     declaration.adopt |= fields.boolean("adopt", check).unwrap_or(false);
     for entry in fields.find("tenants").map_or(&[][..], |node| check.entries(node)) {
         declaration.tenants.extend(tenant(entry, check));
+    }
+}
+
+fn keys(fields: &Fields<'_>, declaration: &mut Declaration, check: &mut Check<'_>) {
+    for entry in fields.find("keys").map_or(&[][..], |node| check.entries(node)) {
+        let key = keys::key(entry, declaration, check);
+        declaration.keys.extend(key);
+    }
+}
+
+/// Behind the keys, which may belong to tenants themselves.
+fn keys_of_tenants(fields: &Fields<'_>, declaration: &mut Declaration, check: &mut Check<'_>) {
+    for entry in fields.find("tenants").map_or(&[][..], |node| check.entries(node)) {
+        // Its keys are known already: nothing is refused twice.
+        let Some(fields) = Fields::open_again(&entry.value) else { continue };
+        let access_token_key = keys::named(&fields, "access_token_key", declaration, check);
+        let id_token_key = keys::named(&fields, "id_token_key", declaration, check);
+        if let Some(tenant) = declaration.tenants.iter_mut().find(|tenant| tenant.name == entry.key) {
+            (tenant.access_token_key, tenant.id_token_key) = (access_token_key, id_token_key);
+        }
     }
 }
 
@@ -169,6 +200,9 @@ fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
         access_token_for: life.and_then(|life| i64::try_from(life.as_secs().max(1)).ok()),
         access_token_algorithm: algorithm.map(str::to_owned),
         id_token_algorithm: word(&fields, "id_token_algorithm", ALGORITHMS, check).map(str::to_owned),
+        // The keys come later.
+        access_token_key: None,
+        id_token_key: None,
         settings: fields.find("settings").map(|node| settings::check(node, profile.unwrap_or_default(), check)),
     })
 }

@@ -159,6 +159,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("token_cache", process::TOKEN_CACHE_KEYS),
         ("directory", directory::KEYS),
         ("directory.tenants", directory::TENANT_KEYS),
+        ("directory.keys", directory::keys::KEYS),
         ("directory.entity_types", directory::TYPE_KEYS),
         ("directory.entity_types.permissions", directory::PERMISSION_KEYS),
         ("directory.entities", directory::ENTITY_KEYS),

@@ -4,6 +4,7 @@
 //! It does not read files: `config` does.
 
 mod fields;
+mod keys;
 mod notes;
 mod people;
 mod plan;
@@ -12,10 +13,11 @@ mod write;
 use uuid::Uuid;
 
 pub use fields::FieldChange;
+pub use keys::{KeyDeclaration, KeyRoom, KeyWrite, NewDeclaredKey, NoKeys};
 use notes::Notes;
 pub use people::{ApplicationDeclaration, RegistrationDeclaration, UserDeclaration};
-use plan::Stored;
 pub use plan::{Action, Plan, Step};
+use plan::{Stored, Write};
 
 use super::{Directory, DirectoryError};
 use crate::model::{Profile, TenantSettings, User};
@@ -75,6 +77,7 @@ impl Terms {
 #[derive(Clone, Debug, Default)]
 pub struct Declaration {
     pub tenants: Vec<TenantDeclaration>,
+    pub keys: Vec<KeyDeclaration>,
     pub entity_types: Vec<EntityTypeDeclaration>,
     pub entities: Vec<EntityDeclaration>,
     pub grants: Vec<GrantDeclaration>,
@@ -88,9 +91,9 @@ pub struct Declaration {
 
 impl Declaration {
     pub fn is_empty(&self) -> bool {
-        let Self { tenants, entity_types, entities, grants, applications, users, adopt: _, is_open: _ } = self;
+        let Self { tenants, keys, entity_types, entities, grants, applications, users, adopt: _, is_open: _ } = self;
         let services = tenants.is_empty() && entity_types.is_empty() && entities.is_empty() && grants.is_empty();
-        services && applications.is_empty() && users.is_empty()
+        services && keys.is_empty() && applications.is_empty() && users.is_empty()
     }
 }
 
@@ -104,6 +107,10 @@ pub struct TenantDeclaration {
     pub access_token_for: Option<i64>,
     pub access_token_algorithm: Option<String>,
     pub id_token_algorithm: Option<String>,
+    /// Name or id of the key that signs its access tokens, in the key's algorithm. `None`: one is made.
+    pub access_token_key: Option<String>,
+    /// The same for its ID tokens.
+    pub id_token_key: Option<String>,
     pub settings: Option<TenantSettings>,
 }
 
@@ -195,6 +202,9 @@ impl Directory {
             users,
             applications: self.store.list_applications(None).await?,
             entity_types: self.store.list_entity_types().await?,
+            keys: self.store.list_named_keys().await?,
+            // Those that are gone too: a key that was used once is not used again.
+            signing: self.store.list_keys(0).await?,
             tenants: self.store.list_tenants().await?,
             notes: Notes::read(self.store.list_applied(terms.name()).await?),
         };
@@ -229,13 +239,17 @@ impl Directory {
     ///
     /// # Errors
     /// As [`Self::plan`], before anything is written; or the store's.
-    pub async fn apply(&self, declaration: &Declaration) -> std::result::Result<Applied, DirectoryError> {
+    pub async fn apply(
+        &self,
+        declaration: &Declaration,
+        keys: &impl KeyRoom,
+    ) -> std::result::Result<Applied, DirectoryError> {
         let mut applied = Applied::default();
         let mut attempt = 1;
         loop {
             let plan = self.plan(declaration, Terms::AT_START).await?;
             applied.unchanged = plan.unchanged;
-            match self.execute(plan, &mut applied).await.map_err(|stopped| stopped.error) {
+            match self.execute(plan, &mut applied, keys).await.map_err(|stopped| stopped.error) {
                 Ok(()) => return Ok(applied),
                 Err(error) if attempt == ATTEMPTS => return Err(error),
                 Err(DirectoryError::Changed(_) | DirectoryError::Invalid(_)) => attempt += 1,
@@ -251,10 +265,10 @@ impl Directory {
 
     /// Carries out a plan as it is: somebody looked at it, so no other one takes its place when somebody else writes
     /// meanwhile. Answers what was done, and what stopped it before the end.
-    pub async fn carry_out(&self, plan: Plan) -> (Applied, Option<Stopped>) {
+    pub async fn carry_out(&self, plan: Plan, keys: &impl KeyRoom) -> (Applied, Option<Stopped>) {
         let mut applied = Applied { unchanged: plan.unchanged, ..Applied::default() };
         let (notes, owner) = (plan.notes.write(), plan.terms.name());
-        let mut stopped = self.execute(plan, &mut applied).await.err();
+        let mut stopped = self.execute(plan, &mut applied, keys).await.err();
         if stopped.is_none()
             && let Err(error) = self.store.replace_applied(owner, &notes).await
         {
@@ -263,9 +277,18 @@ impl Directory {
         (applied, stopped)
     }
 
-    async fn execute(&self, plan: Plan, applied: &mut Applied) -> std::result::Result<(), Stopped> {
+    async fn execute(
+        &self,
+        plan: Plan,
+        applied: &mut Applied,
+        keys: &impl KeyRoom,
+    ) -> std::result::Result<(), Stopped> {
         for step in plan.steps {
-            let written = match self.write(&step.write).await {
+            let outcome = match &step.write {
+                Write::Key(write) => keys.carry_out(write).await,
+                other => self.write(other).await,
+            };
+            let written = match outcome {
                 Err(DirectoryError::Store(StoreError::InUse(_))) if step.action == Action::Remove => {
                     applied.kept.push(step.what);
                     continue;
@@ -285,8 +308,9 @@ impl Directory {
                 Action::Remove => applied.removed.push(step.what),
             }
             applied.generated_secrets.extend(step.generated);
-            let (event, object_id) = write::told(&step.write);
-            self.told(event, &object_id);
+            if let Some((event, object_id)) = write::told(&step.write) {
+                self.told(event, &object_id);
+            }
         }
         Ok(())
     }

@@ -83,6 +83,7 @@ fn reference_to(object: Object) -> &'static str {
         Object::Entity => "entityId",
         Object::Application => "applicationId",
         Object::User => "userId",
+        Object::Key => "keyId",
     }
 }
 

@@ -9,7 +9,7 @@ use super::user_rules::is_login_id;
 use crate::model::{
     Application, Entity, EntityGrant, EntityType, Registration, Tenant, User, is_client_id, is_display_name,
 };
-use crate::store::{GrantFilter, Result, Search};
+use crate::store::{FoundGrant, GrantFilter, GrantSearch, Result, Search};
 
 impl Directory {
     pub async fn tenant(&self, id: Uuid) -> Result<Option<Arc<Tenant>>> {
@@ -196,6 +196,21 @@ impl Directory {
     /// Of all these users, by user and application.
     pub async fn registrations(&self, user_ids: &[Uuid]) -> Result<Vec<Registration>> {
         self.store.list_registrations(user_ids).await
+    }
+
+    /// Those of these ids that are there, in any order.
+    pub async fn users_called(&self, ids: &[Uuid]) -> Result<Vec<User>> {
+        self.store.find_users(ids).await
+    }
+
+    /// Those of these ids that are there, in any order.
+    pub async fn entities_called(&self, ids: &[Uuid]) -> Result<Vec<Entity>> {
+        self.store.find_entities(ids).await
+    }
+
+    /// Those of entities and of users, and how many there are in all.
+    pub async fn search_grants(&self, search: &GrantSearch) -> Result<(Vec<FoundGrant>, u64)> {
+        self.store.search_grants(search).await
     }
 
     pub async fn grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>> {

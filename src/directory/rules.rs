@@ -3,13 +3,13 @@
 
 use uuid::Uuid;
 
+use super::key_rules::check_signs_for;
 use super::tenant_rules::check_settings;
 use super::user_rules::{check_data, is_hidden};
 use super::{FieldCode, FieldError};
 use crate::jose::Algorithm;
 use crate::model::{Entity, EntityType, Permission, Profile, RefreshTokenPolicy, Tenant};
 use crate::model::{is_client_id, is_display_name, is_permission_name};
-use crate::profile::Dialect;
 
 /// Thirty days: keys have to stay published for as long as the longest token lives.
 pub(super) const LONGEST_ACCESS_TOKEN_FOR: i64 = 30 * 86_400;
@@ -36,9 +36,8 @@ pub(super) fn check_tenant(tenant: &Tenant) -> Vec<FieldError> {
         ("tenant.accessTokenAlgorithm", &tenant.access_token_algorithm),
         ("tenant.idTokenAlgorithm", &tenant.id_token_algorithm),
     ] {
-        if Dialect::of(tenant.profile).rsa_only && !algorithm.starts_with("RS") {
-            let message = "must be RS256, RS384 or RS512: clients of this profile know no other keys";
-            errors.push(FieldError::new(field, FieldCode::Invalid, message));
+        if let Some(why) = check_signs_for(tenant, algorithm) {
+            errors.push(FieldError::new(field, FieldCode::Invalid, why));
         } else if !is_signature_algorithm(algorithm) {
             let names = Algorithm::ALL.map(Algorithm::as_str);
             errors.push(FieldError::new(field, FieldCode::Invalid, format!("must be one of {}", names.join(", "))));

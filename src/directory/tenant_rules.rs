@@ -76,22 +76,28 @@ pub fn check_settings(settings: &TenantSettings, profile: Profile) -> Vec<FieldE
 /// F-231: what is an audience cannot be taken for something else of ours.
 fn check_apis(apis: &[Api]) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    let mut refuse = |message: String| errors.push(FieldError::new("tenant.apis", FieldCode::Invalid, message));
     if apis.len() > MOST_APIS {
-        refuse(format!("there may be {MOST_APIS}"));
+        errors.push(FieldError::new("tenant.apis", FieldCode::TooLong, format!("there may be {MOST_APIS}")));
     }
     for (index, api) in apis.iter().enumerate() {
         let name = &api.identifier;
+        let mut refuse = |member: &str, code: FieldCode, message: String| {
+            errors.push(FieldError::new(format!("tenant.apis[{index}].{member}"), code, message));
+        };
         let is_plain =
             (1..=LONGEST_IDENTIFIER).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_plain || Uuid::try_parse(name).is_ok() {
-            refuse(format!("{name:?} must be 1 to {LONGEST_IDENTIFIER} visible ASCII characters and no UUID"));
+            refuse(
+                "identifier",
+                FieldCode::Invalid,
+                format!("{name:?} must be 1 to {LONGEST_IDENTIFIER} visible ASCII characters and no UUID"),
+            );
         }
         if apis[..index].iter().any(|other| other.identifier == *name) {
-            refuse(format!("{name:?} must be there once"));
+            refuse("identifier", FieldCode::Duplicate, format!("{name:?} must be there once"));
         }
         if let Some(scope) = api.scopes.iter().find(|scope| !is_permission_name(scope)) {
-            refuse(format!("{scope:?} of {name:?} is not a scope"));
+            refuse("scopes", FieldCode::Invalid, format!("{scope:?} of {name:?} is not a scope"));
         }
     }
     errors

@@ -7,7 +7,7 @@ use super::{Directory, DirectoryError, no_errors};
 use crate::events::Event;
 use crate::model::{Profile, Revocation, Revoked, Tenant, TenantSettings, UserCodeShape};
 use crate::profile::Dialect;
-use crate::store::{StoreError, Unique};
+use crate::store::{Search, StoreError, Unique};
 
 /// A tenant to be; what is `None` gets its default.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,44 @@ pub struct NewTenant {
     pub access_token_algorithm: Option<String>,
     pub id_token_algorithm: Option<String>,
     pub settings: Option<TenantSettings>,
+}
+
+/// How much there is in a tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TenantContents {
+    pub applications: u64,
+    pub entities: u64,
+    pub users: u64,
+}
+
+impl TenantContents {
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// `1 application, 2 entities and 3 users`
+impl std::fmt::Display for TenantContents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counted = |count: u64, one: &str, many: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            count => Some(format!("{count} {many}")),
+        };
+        let parts: Vec<String> = [
+            counted(self.applications, "application", "applications"),
+            counted(self.entities, "entity", "entities"),
+            counted(self.users, "user", "users"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        match parts.as_slice() {
+            [] => f.write_str("nothing"),
+            [only] => f.write_str(only),
+            [first @ .., last] => write!(f, "{} and {last}", first.join(", ")),
+        }
+    }
 }
 
 /// A tenant that nobody has said anything else about: with the defaults of its profile.
@@ -82,7 +120,18 @@ impl Directory {
         Ok(tenant)
     }
 
-    /// Refused while it has entities. Its keys go with it.
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn tenant_contents(&self, id: Uuid) -> Result<TenantContents, DirectoryError> {
+        let count = Search { tenant_id: Some(id), ..Search::default() };
+        Ok(TenantContents {
+            applications: self.store.list_applications(Some(id)).await?.len() as u64,
+            entities: self.store.search_entities(&count).await?.1,
+            users: self.store.search_users(&count).await?.1,
+        })
+    }
+
+    /// Refused while it has entities, applications or users. Its keys go with it.
     pub async fn delete_tenant(&self, id: Uuid) -> Result<(), DirectoryError> {
         if !self.store.delete_tenant(id, self.clock.now()).await? {
             return Err(DirectoryError::NotFound("tenant"));

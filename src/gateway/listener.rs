@@ -293,6 +293,8 @@ where
                         service.serve(stream).await;
                     });
                 }
+                // The process ends, and nobody is asked any more.
+                Err(error) if tokio::runtime::is_rt_shutdown_err(&error) => return,
                 // Out of descriptors or memory: the connection stays in the backlog, so trying at once would spin.
                 Err(error) => {
                     if warned.is_none_or(|warned| warned.elapsed() >= Duration::from_secs(1)) {

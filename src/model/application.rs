@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ClientSecret, Data};
+use super::{ClientSecret, Data, KeyPurpose};
 
 /// A client of the authorization server that acts for users (F-001). Entities are the other kind of client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +119,12 @@ pub struct ApplicationSettings {
     pub certificate_bound_access_tokens: bool,
     /// Whether its authorization requests have to be pushed (RFC 9126 6).
     pub requires_pushed_requests: bool,
+    /// The id of the key that signs its access tokens; the tenant's unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_token_key: Option<Uuid>,
+    /// The same for its ID tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token_key: Option<Uuid>,
     /// Who registered the application, for people who are asked for consent (K7).
     pub owner: Option<String>,
     pub data: Data,
@@ -167,9 +173,26 @@ impl Default for ApplicationSettings {
             dpop_nonce: false,
             certificate_bound_access_tokens: false,
             requires_pushed_requests: false,
+            access_token_key: None,
+            id_token_key: None,
             owner: None,
             data: Data::new(),
         }
+    }
+}
+
+impl ApplicationSettings {
+    /// The id of the application's own key for what is signed.
+    pub fn key_for(&self, purpose: KeyPurpose) -> Option<Uuid> {
+        match purpose {
+            KeyPurpose::AccessToken => self.access_token_key,
+            KeyPurpose::IdToken => self.id_token_key,
+            KeyPurpose::Forwarded => None,
+        }
+    }
+
+    pub fn names_key(&self, id: Uuid) -> bool {
+        [self.access_token_key, self.id_token_key].contains(&Some(id))
     }
 }
 

@@ -14,6 +14,8 @@ pub struct StoredKey {
     /// JOSE name; a key signs with one algorithm only.
     pub algorithm: String,
     pub purpose: KeyPurpose,
+    /// It signs for applications that name it, never for the whole tenant.
+    pub for_applications: bool,
     /// What the key set shows, as JSON text; `None` for a symmetric key, which is never shown (F-205).
     pub public_jwk: Option<String>,
     /// The private key, encrypted (P1), in base64.
@@ -24,7 +26,7 @@ pub struct StoredKey {
     /// From here on it may sign; not before everyone who caches the key set can have seen it.
     pub signs_from_at: i64,
     /// From here on it signs no more. `None`: it is the current key of its slot, and there is one such key per
-    /// (tenant, purpose, algorithm).
+    /// (tenant, purpose, algorithm); of those for applications there may be any number.
     pub retired_at: Option<i64>,
     /// From here on it verifies no more and leaves the key set.
     pub removed_at: Option<i64>,
@@ -112,6 +114,11 @@ impl StoredKey {
         self.state(now) != KeyState::Removed
     }
 
+    /// This key as it stands when another one signs in its stead from `at` on, and it is kept for so many seconds.
+    pub fn give_way(&self, at: i64, keep_for: i64) -> Self {
+        Self { retired_at: Some(at), removed_at: Some(at.saturating_add(keep_for)), ..self.clone() }
+    }
+
     /// The first key of its slot: it may sign at once, because nobody can have cached a key set without it.
     pub fn begin(mut self, now: i64) -> Self {
         (self.created_at, self.published_at, self.signs_from_at) = (now, now, now);
@@ -129,10 +136,7 @@ impl StoredKey {
         let mut successor = successor.begin(now);
         // A clock that went backwards must not make the successor sign before its predecessor.
         successor.signs_from_at = (now + schedule.publish_for).max(self.signs_from_at);
-        let mut retired = self.clone();
-        retired.retired_at = Some(successor.signs_from_at);
-        retired.removed_at = Some(successor.signs_from_at + schedule.keep_for);
-        Some((retired, successor))
+        Some((self.give_way(successor.signs_from_at, schedule.keep_for), successor))
     }
 }
 
@@ -156,6 +160,7 @@ mod tests {
             tenant_id: None,
             algorithm: "ES256".to_owned(),
             purpose: KeyPurpose::AccessToken,
+            for_applications: false,
             public_jwk: Some("{}".to_owned()),
             private_key: "marked-secret".to_owned(),
             created_at: 0,

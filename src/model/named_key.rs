@@ -20,6 +20,8 @@ pub struct NamedKey {
     pub public_jwk: Option<String>,
     /// The private key, encrypted (P1); `None` when only the public half is known.
     pub private_key: Option<String>,
+    /// Who declares it, or `None` when administrators manage it.
+    pub managed_by: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
 }

@@ -38,7 +38,7 @@ impl AuthorizationServer {
     ) -> Result<String, OAuthError> {
         let now = self.clock.now();
         let key = issuer
-            .signing_key(KeyPurpose::IdToken, now)
+            .signing_key_of(&subject.application, KeyPurpose::IdToken, now)
             .ok_or_else(|| OAuthError::unavailable("the tenant's signing key for ID tokens is not made yet"))?;
         let hash = |text: &str| Value::from(left_half(key.algorithm(), text));
         let mut claims = Map::new();

@@ -357,7 +357,7 @@ impl AuthorizationServer {
         let (tenant, user, application) = (&issuer.tenant, &subject.user, &subject.application);
         let dialect = issuer.dialect();
         let key = issuer
-            .signing_key(KeyPurpose::AccessToken, now)
+            .signing_key_of(application, KeyPurpose::AccessToken, now)
             .ok_or_else(|| OAuthError::unavailable("the tenant's signing key is not made yet"))?;
         let lives_for = application.settings.access_token_for.unwrap_or(tenant.access_token_for);
         let bearings = Bearings {
@@ -418,7 +418,7 @@ impl AuthorizationServer {
         let now = self.clock.now();
         let (tenant, dialect, approval) = (&issuer.tenant, issuer.dialect(), &grant.approval);
         let key = issuer
-            .signing_key(KeyPurpose::AccessToken, now)
+            .signing_key_of(application, KeyPurpose::AccessToken, now)
             .ok_or_else(|| OAuthError::unavailable("the tenant's signing key is not made yet"))?;
         let lives_for = application.settings.access_token_for.unwrap_or(tenant.access_token_for);
         let lives_for = grant.at_most_for.map_or(lives_for, |at_most_for| at_most_for.min(lives_for));

@@ -127,7 +127,7 @@ impl AuthorizationServer {
 fn describe(issuer: &LocalIssuer, offer: &Offer, settings: &Settings) -> Value {
     let (dialect, enabled) = (issuer.dialect(), offer.grants.as_slice());
     let url = |endpoint| format!("{}{}", issuer.base_url, dialect.path(endpoint));
-    let algorithms = [&*issuer.tenant.id_token_algorithm];
+    let algorithms = issuer.id_token_algorithms();
     let is_possible = |method: &AuthenticationMethod| match method {
         AuthenticationMethod::SelfSignedCertificate => settings.knows_certificates,
         AuthenticationMethod::VouchedCertificate => settings.knows_vouched_certificates,

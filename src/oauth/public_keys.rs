@@ -26,7 +26,7 @@ impl AuthorizationServer {
     pub async fn public_key_of(&self, application_id: Uuid) -> Result<Option<String>, OAuthError> {
         let Some(application) = self.directory.application(application_id).await? else { return Ok(None) };
         let Some(issuer) = self.find_issuer_of(application.tenant_id).await? else { return Ok(None) };
-        let key = issuer.signing_key(KeyPurpose::AccessToken, self.clock.now());
+        let key = issuer.signing_key_of(&application, KeyPurpose::AccessToken, self.clock.now());
         Ok(key.and_then(|key| key.verifying_key().to_pem()))
     }
 }

@@ -81,7 +81,7 @@ impl AuthorizationServer {
         claims.insert("aud".to_owned(), subject.application.client_id.clone().into());
         claims.insert("iss".to_owned(), (*issuer.issuer).into());
         let key = issuer
-            .signing_key(KeyPurpose::IdToken, self.clock.now())
+            .signing_key_of(&subject.application, KeyPurpose::IdToken, self.clock.now())
             .ok_or_else(|| OAuthError::unavailable("the tenant's signing key for ID tokens is not made yet"))?;
         Ok(key.sign(TokenType::Jwt, &claims)?)
     }

@@ -67,6 +67,30 @@ impl Endpoint {
         Self::WhoAmI,
     ];
 
+    /// Whether people call it with a browser.
+    pub const fn is_page(self) -> bool {
+        match self {
+            Self::Authorize
+            | Self::ChangePassword
+            | Self::Consent
+            | Self::Device
+            | Self::Logout
+            | Self::SecondFactor
+            | Self::SessionCheck => true,
+            Self::ConsumerLogin
+            | Self::DeviceAuthorization
+            | Self::Introspect
+            | Self::KeySet
+            | Self::OpenIdConfiguration
+            | Self::PushedRequest
+            | Self::Revoke
+            | Self::RevokeOwn
+            | Self::Token
+            | Self::UserInfo
+            | Self::WhoAmI => false,
+        }
+    }
+
     /// Where every tenant answers, whatever it speaks. What only a dialect has is found there by the translation alone.
     pub const fn shared(self) -> Path {
         match self {

@@ -75,7 +75,8 @@ impl Opened {
         if config.directory.is_empty() {
             return Ok(());
         }
-        let applied = self.directory.apply(&config.directory).await?;
+        let keys = super::key_ring(config, self, &config.public_url).await?;
+        let applied = self.directory.apply(&config.directory, &keys).await?;
         for generated in &applied.generated_secrets {
             let (kind, name, client_id) = (generated.kind, &generated.name, &generated.client_id);
             if std::io::stderr().is_terminal() {

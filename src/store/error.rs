@@ -39,6 +39,8 @@ pub enum Object {
     Entity,
     Application,
     User,
+    /// One that somebody named.
+    Key,
 }
 
 impl fmt::Display for Object {
@@ -50,6 +52,7 @@ impl fmt::Display for Object {
             Self::Entity => "entity",
             Self::Application => "application",
             Self::User => "user",
+            Self::Key => "key",
         })
     }
 }

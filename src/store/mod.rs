@@ -74,6 +74,8 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes its grants too.
     async fn delete_entity(&self, id: Uuid, at: i64) -> Result<bool>;
     async fn find_entity(&self, id: Uuid) -> Result<Option<Entity>>;
+    /// Those of these ids that are there, in any order.
+    async fn find_entities(&self, ids: &[Uuid]) -> Result<Vec<Entity>>;
     async fn find_entity_by_client_id(&self, tenant_id: Uuid, client_id: &str) -> Result<Option<Entity>>;
     async fn find_entity_by_name(&self, tenant_id: Uuid, name: &str) -> Result<Option<Entity>>;
     /// Those whose name, client id or id contains the text, and how many there are in all.
@@ -89,6 +91,8 @@ pub trait Store: Send + Sync + 'static {
     async fn delete_grant(&self, recipient_id: Uuid, target_id: Uuid, at: i64) -> Result<bool>;
     async fn find_grant(&self, recipient_id: Uuid, target_id: Uuid) -> Result<Option<EntityGrant>>;
     async fn list_grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>>;
+    /// Those of entities and of users, and how many there are in all.
+    async fn search_grants(&self, search: &GrantSearch) -> Result<(Vec<FoundGrant>, u64)>;
 
     /// Inserts, or replaces permissions and `updated_at` of the grant of the same user and target.
     /// [`StoreError::Missing`] names a missing entity or user, or a permission that the target's type does not have. No node
@@ -124,6 +128,8 @@ pub trait Store: Send + Sync + 'static {
     /// Everything about the user goes too: registrations, consents, sessions, codes, refresh tokens.
     async fn delete_user(&self, id: Uuid, at: i64) -> Result<bool>;
     async fn find_user(&self, id: Uuid) -> Result<Option<User>>;
+    /// Those of these ids that are there, in any order.
+    async fn find_users(&self, ids: &[Uuid]) -> Result<Vec<User>>;
     /// By email or username, without regard to case (F-048). An email wins over a username.
     async fn find_user_by_login(&self, tenant_id: Uuid, login_id: &str) -> Result<Option<User>>;
     /// By id; those after `after`, of one tenant or of all, at most `limit`.
@@ -238,6 +244,8 @@ pub trait Store: Send + Sync + 'static {
     /// Writes both halves of [`StoredKey::succeed`], if `retired` was still the current key: of two nodes that rotate
     /// at once one gets `true`, and there is one new key (T74).
     async fn rotate_key(&self, retired: &StoredKey, successor: &StoredKey, at: i64) -> Result<bool>;
+    /// Writes `retired_at` and `removed_at` of a key that has no successor in its own place, if it was still current (T74).
+    async fn retire_key(&self, retired: &StoredKey, at: i64) -> Result<bool>;
     /// Ends a key at `at`, whatever was planned for it: it signs and verifies no more.
     async fn remove_key(&self, id: &str, at: i64) -> Result<bool>;
     /// Every key that is not removed before `since`, oldest first.
@@ -247,7 +255,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Conflicts on id and `kid`. [`StoreError::Missing`] names a missing tenant.
     async fn insert_named_key(&self, key: &NamedKey) -> Result<()>;
-    async fn rename_named_key(&self, id: Uuid, name: &str, at: i64) -> Result<bool>;
+    /// Replaces name, `managed_by` and `updated_at`: what a key is made of stays.
+    async fn update_named_key(&self, key: &NamedKey) -> Result<bool>;
     async fn delete_named_key(&self, id: Uuid) -> Result<bool>;
     /// Oldest first.
     async fn list_named_keys(&self) -> Result<Vec<NamedKey>>;
@@ -372,6 +381,29 @@ pub enum EventOrder {
     Kind,
     Message,
     StoredAt,
+}
+
+/// What a search for grants asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrantSearch {
+    /// Of targets of one tenant, or of all.
+    pub tenant_id: Option<Uuid>,
+    pub target_id: Option<Uuid>,
+    /// Those of this user alone; otherwise those of everybody.
+    pub user_id: Option<Uuid>,
+    /// What the name of the target contains, as in [`Search`].
+    pub text: String,
+    /// By their age, `true` the newest first; otherwise by target, then recipient.
+    pub by_age: Option<bool>,
+    pub limit: u32,
+    pub offset: u32,
+}
+
+/// A grant of either kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FoundGrant {
+    OfEntity(EntityGrant),
+    OfUser(UserGrant),
 }
 
 /// Which grants to list; ordered by target, then recipient.

@@ -224,9 +224,14 @@ impl Browser {
         }
     }
 
+    /// Why the request cannot be answered: a page, or JSON where a program asks.
+    pub(super) fn explain(&self, endpoint: &'static str, error: OAuthError) -> Response {
+        show::page(self, endpoint, (&Page::Error(error), &Context::default()), "")
+    }
+
     fn refuse(&self, description: &'static str) -> Response {
         let error = OAuthError::new(ErrorCode::InvalidRequest, ErrorReason::Unknown, description);
-        show::page(self, "page", (&Page::Error(error), &Context::default()), "")
+        self.explain("page", error)
     }
 
     fn proof(&self) -> Proof {

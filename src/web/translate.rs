@@ -15,9 +15,11 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::browser::Browser;
 use super::{MAX_BODY_BYTES, PeerAddress, respond, sent};
 use crate::oauth::{
-    AuthorizationServer, ErrorCode, ErrorReason, OAuthError, Sender, Speaker, TokenRequest, form_decoded, form_encoded,
+    AuthorizationServer, ErrorCode, ErrorReason, OAuthError, Sender, Speaker, Step, TokenRequest, form_decoded,
+    form_encoded,
 };
 use crate::profile::{Dialect, ScopeSeparator, Spoken, is_spoken_somewhere};
 
@@ -78,7 +80,7 @@ impl Asked {
 /// # Errors
 /// The answer to a request that is nobody's, too long, or not what it says it is.
 async fn translated(
-    server: &AuthorizationServer,
+    server: &Arc<AuthorizationServer>,
     spoken: &Spoken<'_>,
     request: Request<Body>,
 ) -> Result<(Request<Body>, Asked), Response> {
@@ -107,6 +109,14 @@ async fn translated(
     let Speaker { tenant_id, dialect, prefix, client_id } = match speaker {
         Ok(Some(speaker)) => speaker,
         Ok(None) => return Err(respond::not_found().await),
+        Err(error) if spoken.endpoint.is_page() => {
+            // D19: a person is told on a page, a program in JSON.
+            let request = Request::from_parts(head, Body::from(body));
+            return Err(match Browser::read(server, None, request, Step::Start).await {
+                Ok(browser) => browser.explain("dialect", error),
+                Err(answer) => answer,
+            });
+        }
         Err(error) => return Err(respond::refuse("dialect", &error)),
     };
     if is_json && dialect.reads_json {

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use faregate::clock::Clock;
+use faregate::directory::{KeyMaterial, KeyUse};
 use faregate::entropy::Entropy;
 use faregate::jose::{Algorithm, KeySet, MasterKey, Reason, verify};
-use faregate::model::{KeyPurpose, Tenant};
-use faregate::oauth::{KeyMaterial, KeyRing, KeyRingError, NewKey, Settings};
+use faregate::model::{KeyPurpose, Profile, Tenant};
+use faregate::oauth::{KeyRing, KeyRingError, NewKey, Settings};
 use faregate::secret::Secret;
 use faregate::store::Store as _;
 use serde_json::{Value, json};
@@ -61,19 +62,82 @@ async fn a_rotation_publishes_first_and_signs_later() {
     assert_eq!(server.refusal(&last), Some(Reason::UnknownKey));
 }
 
+/// The key signs the tenant's access tokens.
+fn signs(key_id: Uuid) -> KeyUse {
+    KeyUse { key_id, tenant_id: TENANT, purpose: KeyPurpose::AccessToken, for_applications: false }
+}
+
+// P2: what a tenant has given up goes as if it had been rotated, and comes back as another key
+#[tokio::test]
+async fn a_key_of_an_algorithm_that_is_given_up_leaves() {
+    let server = TestServer::start().await;
+    let old = server.kid().await;
+    let change = async |algorithm: &str| {
+        let mut tenant = server.store.find_tenant(TENANT).await.unwrap().unwrap();
+        tenant.access_token_algorithm = algorithm.to_owned();
+        server.store.update_tenant(&tenant).await.unwrap();
+        server.keys.reload().await.unwrap();
+    };
+    change("EdDSA").await;
+    assert_eq!(server.kid().await, old, "the new one is not known to everybody yet");
+    server.clock.set(NOW + 599);
+    let last = server.token("").await.access_token();
+    server.clock.set(NOW + 600);
+    let new = server.kid().await;
+    assert!(new != old && server.published().await.contains(&old));
+    assert_eq!(server.refusal(&last), None);
+    server.clock.set(NOW + 600 + 3659);
+    assert!(server.published().await.contains(&old), "until the last token is over");
+    server.clock.set(NOW + 600 + 3660);
+    assert!(!server.published().await.contains(&old));
+    assert!(server.refusal(&last).is_some());
+    change("ES256").await;
+    server.clock.set(NOW + 600 + 3660 + 600);
+    let newest = server.kid().await;
+    assert!(newest != old && newest != new, "a key that left does not come back");
+}
+
+// D6: clients of Auth0 read RSA keys only; whoever has a token of before is still believed
+#[tokio::test]
+async fn a_tenant_that_speaks_like_auth0_shows_rsa_keys_only() {
+    let server = TestServer::start().await;
+    let old = server.token("").await.access_token();
+    let mut tenant = server.store.find_tenant(TENANT).await.unwrap().unwrap();
+    tenant.profile = Profile::Auth0;
+    tenant.access_token_algorithm = "RS256".to_owned();
+    tenant.id_token_algorithm = "RS256".to_owned();
+    server.store.update_tenant(&tenant).await.unwrap();
+    server.keys.reload().await.unwrap();
+    let of_ring = || server.keys.issuer(None).unwrap();
+    let kinds = || of_ring().key_set().keys().map(|key| key.algorithm().as_str()).collect::<Vec<_>>().concat();
+    assert_eq!(kinds(), "", "nothing that they could not read, even while there is nothing else");
+    let began = Instant::now();
+    while kinds() != "RS256RS256" {
+        assert!(began.elapsed() < Duration::from_secs(120), "{}", kinds());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Nobody can have cached a key set that could be read, so there is nothing to wait for.
+    assert_eq!(server.token("").await.token_header()["alg"], "RS256");
+    assert_eq!(server.refusal(&old), None);
+    assert_eq!(server.published().await.len(), 2);
+    let stored = server.store.list_keys(NOW).await.unwrap();
+    let elliptic: Vec<_> = stored.iter().filter(|key| key.algorithm == "ES256").collect();
+    assert!(!elliptic.is_empty());
+}
+
 // P2: a key that an administrator brings along is published at once and signs once everybody can know it.
 #[tokio::test]
 async fn a_key_of_ones_own_is_published_before_it_signs() {
     let server = TestServer::start().await;
     let old = server.kid().await;
     let material = KeyMaterial::Shared { algorithm: None, secret: Secret::new("x".repeat(40)) };
-    let shared = NewKey { id: None, name: "shared".to_owned(), tenant_id: None, material };
+    let shared = NewKey { id: None, name: "shared".to_owned(), tenant_id: None, material, managed_by: None };
     let shared = server.keys.create_key(shared).await.unwrap();
     let material = KeyMaterial::Generated { algorithm: "ES384".to_owned(), bits: None };
-    let made = NewKey { id: None, name: "mine".to_owned(), tenant_id: None, material };
+    let made = NewKey { id: None, name: "mine".to_owned(), tenant_id: None, material, managed_by: None };
     let made = server.keys.create_key(made).await.unwrap();
     assert!(!server.published().await.contains(&made.named.kid), "nobody uses it");
-    let algorithm = server.keys.use_key(TENANT, KeyPurpose::AccessToken, made.named.id, "key.id").await.unwrap();
+    let algorithm = server.keys.use_key(signs(made.named.id), "key.id").await.unwrap();
     let mut tenant = server.store.find_tenant(TENANT).await.unwrap().unwrap();
     tenant.access_token_algorithm = algorithm;
     server.store.update_tenant(&tenant).await.unwrap();
@@ -84,7 +148,7 @@ async fn a_key_of_ones_own_is_published_before_it_signs() {
     server.clock.set(NOW + 600);
     assert_eq!(server.kid().await, made.named.kid);
     // E6, F-205: a shared secret signs for the tenant that chose it, and no key set shows it.
-    server.keys.use_key(TENANT, KeyPurpose::AccessToken, shared.named.id, "key.id").await.unwrap();
+    server.keys.use_key(signs(shared.named.id), "key.id").await.unwrap();
     tenant.access_token_algorithm = "HS256".to_owned();
     server.store.update_tenant(&tenant).await.unwrap();
     server.keys.reload().await.unwrap();

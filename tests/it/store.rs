@@ -8,7 +8,7 @@ use std::sync::Arc;
 use faregate::clock::Clock;
 use faregate::directory::Directory;
 use faregate::directory::declare::{
-    Declaration, EntityDeclaration, EntityTypeDeclaration, GrantDeclaration, PermissionDeclaration,
+    Declaration, EntityDeclaration, EntityTypeDeclaration, GrantDeclaration, NoKeys, PermissionDeclaration,
 };
 use faregate::entropy::Entropy;
 use faregate::model::Tenant;
@@ -307,7 +307,7 @@ async fn nodes_agree(database: &Database) {
     let mut nodes = tokio::task::JoinSet::new();
     for _ in 0..6 {
         let directory = Directory::new(database.open().await, Clock::system(), Entropy::system());
-        nodes.spawn(async move { directory.apply(&declaration()).await });
+        nodes.spawn(async move { directory.apply(&declaration(), &NoKeys).await });
     }
     let mut secrets = 0;
     for applied in nodes.join_all().await {
@@ -316,7 +316,7 @@ async fn nodes_agree(database: &Database) {
     assert_eq!(secrets, 2);
     let directory = Directory::new(database.open().await, Clock::system(), Entropy::system());
     assert_eq!(directory.entities(None).await.expect("list").len(), 2);
-    assert_eq!(directory.apply(&declaration()).await.expect("applied").unchanged, 4);
+    assert_eq!(directory.apply(&declaration(), &NoKeys).await.expect("applied").unchanged, 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

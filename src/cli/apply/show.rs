@@ -14,7 +14,7 @@ pub(super) fn plan(plan: &Plan) -> Value {
         json!({ "action": word(step.action), "object": step.what, "drift": step.is_drift, "fields": fields })
     };
     let steps: Vec<Value> = plan.steps.iter().map(step).collect();
-    json!({ "differences": !plan.steps.is_empty(), "steps": steps, "unchanged": plan.unchanged, "left": plan.left })
+    json!({ "differences": !plan.steps.is_empty(), "steps": steps, "unchanged": plan.unchanged, "left": plan.left, "remarks": plan.remarks })
 }
 
 pub(super) fn plan_text(plan: &Plan, colour: bool) -> String {
@@ -40,6 +40,9 @@ pub(super) fn plan_text(plan: &Plan, colour: bool) -> String {
     }
     for what in &plan.left {
         text += &format!("  {what} is in no file any more; --prune deletes it\n");
+    }
+    for remark in &plan.remarks {
+        text += &format!("  {remark}\n");
     }
     let count = |action| plan.steps.iter().filter(|step| step.action == action).count();
     let (created, changed, deleted) = (count(Action::Create), count(Action::Update), count(Action::Remove));

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::super::check::{Check, Fields};
 use super::super::node::{Entry, Node, Value};
 use super::super::process::word;
+use super::keys::named;
 use super::settings::{refresh_tokens, seconds};
 use super::{SECRET_CHARACTERS, client_id, note_errors, refuse_bad_name, tenant_of, uuid};
 use crate::directory::NewRole;
@@ -49,6 +50,8 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "userinfo_algorithm",
     "userinfo_claims",
     "access_token_life",
+    "access_token_key",
+    "id_token_key",
     "refresh_tokens",
     "response_modes",
     "owner",
@@ -120,6 +123,8 @@ pub(super) fn application(
         is_public,
         roles: fields.find("roles").map_or_else(Vec::new, |node| roles(node, check)),
         settings,
+        access_token_key: named(&fields, "access_token_key", declared, check),
+        id_token_key: named(&fields, "id_token_key", declared, check),
         tenant,
     };
     // A tenant that is declared elsewhere has the profile that it has: `directory` checks again.

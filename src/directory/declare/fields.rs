@@ -5,10 +5,12 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::KeyWrite;
 use super::plan::{Stored, Write};
+use crate::directory::KeyMaterial;
 use crate::model::{
-    Application, ApplicationSettings, ClientSecret, Entity, EntityGrant, EntityType, Permission, Registration, Role,
-    Tenant, User,
+    Application, ApplicationSettings, ClientSecret, Entity, EntityGrant, EntityType, NamedKey, Permission,
+    Registration, Role, Tenant, User,
 };
 
 /// One field of an object that is written; null where there is nothing.
@@ -57,6 +59,12 @@ pub(super) fn changes(write: &Write, is_generated: bool, stored: &Stored) -> Vec
             let before = stored.tenants.iter().find(|before| before.id == after.id);
             between(before.map(tenant).unwrap_or_default(), tenant(after))
         }
+        Write::Key(KeyWrite::Insert(new)) => {
+            let mut changes = between(nameless(&new.key.name), created(key(&new.key)));
+            changes.push(told("private_key", told_material(&new.material)));
+            changes
+        }
+        Write::Key(KeyWrite::Update(change)) => between(key(&change.0), key(&change.1)),
         Write::InsertType(after) => between(nameless(&after.name), created(entity_type(after))),
         // Permissions have steps of their own.
         Write::UpdateType(after) => {
@@ -117,7 +125,8 @@ pub(super) fn changes(write: &Write, is_generated: bool, stored: &Stored) -> Vec
             let shown = before.map_or_else(|| created(registration(after)), |_| registration(after));
             between(before.map(registration).unwrap_or_default(), shown)
         }
-        Write::DeleteTenant(_)
+        Write::Key(KeyWrite::Delete(_) | KeyWrite::Use(_))
+        | Write::DeleteTenant(_)
         | Write::DeleteType(_)
         | Write::DeletePermission(..)
         | Write::DeleteEntity(_)
@@ -186,6 +195,29 @@ pub(super) fn tenant(of: &Tenant) -> Fields {
         "settings": of.settings,
         "managed_by": of.managed_by,
     }))
+}
+
+pub(super) fn key(of: &NamedKey) -> Fields {
+    flat(json!({ "name": of.name, "algorithm": of.algorithm, "managed_by": of.managed_by }))
+}
+
+const fn told_material(material: &KeyMaterial) -> &'static str {
+    match material {
+        KeyMaterial::Generated { .. } => "will be generated",
+        KeyMaterial::Pair { private: None, .. } => "none",
+        KeyMaterial::Pair { .. } | KeyMaterial::Shared { .. } => "as declared",
+    }
+}
+
+/// Keys are named by their names, not by ids.
+pub(super) fn name_keys(changes: &mut [FieldChange], name_of: impl Fn(Uuid) -> String) {
+    for change in changes.iter_mut().filter(|change| ["access_token_key", "id_token_key"].contains(&&*change.field)) {
+        for value in [&mut change.old, &mut change.new] {
+            if let Some(id) = value.as_str().and_then(|text| Uuid::try_parse(text).ok()) {
+                *value = name_of(id).into();
+            }
+        }
+    }
 }
 
 pub(super) fn entity_type(of: &EntityType) -> Fields {

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest;
 use serde_json::{Map, Value};
 
-use super::fields;
 use super::plan::Write;
-use crate::model::{Application, ClientSecret, Entity, EntityGrant, EntityType, Registration, Tenant, User};
+use super::{KeyWrite, fields};
+use crate::model::{Application, ClientSecret, Entity, EntityGrant, EntityType, NamedKey, Registration, Tenant, User};
 
 /// Digests of objects as they were declared, each under a key that the object keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,10 @@ impl Notes {
 
     pub(super) fn tenant(&mut self, of: &Tenant) {
         self.note(tenant_key(of), fields::tenant(of), &[]);
+    }
+
+    pub(super) fn key(&mut self, of: &NamedKey) {
+        self.note(key_key(of), fields::key(of), &[]);
     }
 
     pub(super) fn entity_type(&mut self, of: &EntityType) {
@@ -72,6 +76,8 @@ impl Notes {
 fn key(write: &Write) -> Option<String> {
     match write {
         Write::InsertTenant(of) | Write::UpdateTenant(of) => Some(tenant_key(of)),
+        Write::Key(KeyWrite::Insert(new)) => Some(key_key(&new.key)),
+        Write::Key(KeyWrite::Update(change)) => Some(key_key(&change.1)),
         Write::InsertType(of) | Write::UpdateType(of) => Some(format!("type {}", of.id)),
         Write::InsertPermission(id, _) | Write::UpdatePermission(id, _) | Write::DeletePermission(id, _) => {
             Some(format!("type {id}"))
@@ -84,7 +90,8 @@ fn key(write: &Write) -> Option<String> {
         Write::InsertUser(new) => Some(user_key(&new.0)),
         Write::UpdateUser(change) => Some(user_key(&change.1)),
         Write::UpsertRegistration(of) => Some(registration_key(of)),
-        Write::DeleteTenant(_)
+        Write::Key(KeyWrite::Delete(_) | KeyWrite::Use(_))
+        | Write::DeleteTenant(_)
         | Write::DeleteType(_)
         | Write::DeleteEntity(_)
         | Write::DeleteGrant { .. }
@@ -96,6 +103,10 @@ fn key(write: &Write) -> Option<String> {
 
 fn tenant_key(of: &Tenant) -> String {
     format!("tenant {}", of.name)
+}
+
+fn key_key(of: &NamedKey) -> String {
+    format!("key {}", of.name)
 }
 
 fn entity_key(of: &Entity) -> String {

@@ -28,6 +28,10 @@ pub struct ApplicationDeclaration {
     pub roles: Vec<NewRole>,
     /// The ids of its scopes are made up: those that are stored stay.
     pub settings: ApplicationSettings,
+    /// Name or id of the key that signs its access tokens; `None`: its tenant's.
+    pub access_token_key: Option<String>,
+    /// The same for its ID tokens.
+    pub id_token_key: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]

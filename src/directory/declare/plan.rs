@@ -4,6 +4,7 @@ mod applications;
 mod entities;
 mod entity_types;
 mod grants;
+mod keys;
 mod roll;
 mod tenants;
 mod users;
@@ -13,10 +14,12 @@ use uuid::Uuid;
 use self::roll::{Managed, Roll};
 use super::fields::{self, FieldChange};
 use super::notes::Notes;
-use super::{Declaration, GeneratedSecret, Terms};
-use crate::directory::{Directory, FieldCode, FieldError};
+use super::{Declaration, GeneratedSecret, KeyWrite, Terms};
+use crate::directory::{Directory, FieldCode, FieldError, KeyUse};
 use crate::entropy::Entropy;
-use crate::model::{Application, Entity, EntityGrant, EntityType, Permission, Registration, Tenant, User};
+use crate::model::{
+    Application, Entity, EntityGrant, EntityType, NamedKey, Permission, Registration, StoredKey, Tenant, User,
+};
 use crate::secret::Secret;
 
 /// What has to be written, in order.
@@ -27,6 +30,8 @@ pub struct Plan {
     pub unchanged: usize,
     /// Declared once and no more, but left alone because the terms do not prune.
     pub left: Vec<String>,
+    /// What is not as declared and cannot be made so.
+    pub remarks: Vec<String>,
     /// What is to be remembered once the plan is carried out.
     pub(super) notes: Notes,
     pub(super) terms: Terms,
@@ -58,6 +63,7 @@ pub(super) enum Write {
     InsertTenant(Tenant),
     UpdateTenant(Tenant),
     DeleteTenant(Uuid),
+    Key(KeyWrite),
     InsertType(EntityType),
     UpdateType(EntityType),
     DeleteType(Uuid),
@@ -89,6 +95,9 @@ pub(super) enum Write {
 /// What is in the store; of users only those that may be meant.
 pub(super) struct Stored {
     pub(super) tenants: Vec<Tenant>,
+    pub(super) keys: Vec<NamedKey>,
+    /// What signs, will sign or did.
+    pub(super) signing: Vec<StoredKey>,
     pub(super) entity_types: Vec<EntityType>,
     pub(super) entities: Vec<Entity>,
     pub(super) grants: Vec<EntityGrant>,
@@ -119,12 +128,18 @@ pub(super) fn plan(
         errors: Vec::new(),
         notes: Notes::default(),
         tenants: Roll::new(&stored.tenants),
+        keys: Roll::new(&stored.keys),
+        signing: &stored.signing,
+        key_uses: Vec::new(),
+        remarks: Vec::new(),
         entity_types: Roll::new(&stored.entity_types),
         entities: Roll::new(&stored.entities),
         applications: Roll::new(&stored.applications),
         users: Roll::new(&stored.users),
     };
-    planner.plan_tenants(declaration, &stored.tenants);
+    planner.plan_tenants(declaration, stored);
+    planner.plan_keys(&declaration.keys, &stored.keys);
+    planner.plan_keys_of_tenants(&declaration.tenants);
     planner.plan_entity_types(&declaration.entity_types, &stored.entity_types);
     planner.plan_entities(&declaration.entities, &stored.entities);
     planner.plan_applications(&declaration.applications, &stored.applications);
@@ -146,9 +161,11 @@ pub(super) fn plan(
     steps.extend(last);
     for step in &mut steps {
         step.fields = fields::changes(&step.write, step.generated.is_some(), stored);
+        fields::name_keys(&mut step.fields, |id| planner.keys.name_of(id));
         step.is_drift = planner.notes.agree_on(&stored.notes, &step.write);
     }
-    Ok(Plan { steps, unchanged: planner.unchanged, left, notes: planner.notes, terms })
+    let (unchanged, remarks) = (planner.unchanged, planner.remarks);
+    Ok(Plan { steps, unchanged, left, remarks, notes: planner.notes, terms })
 }
 
 struct Planner<'a> {
@@ -167,6 +184,11 @@ struct Planner<'a> {
     errors: Vec<FieldError>,
     notes: Notes,
     tenants: Roll<Tenant>,
+    keys: Roll<NamedKey>,
+    signing: &'a [StoredKey],
+    /// What keys are to sign, whether they do so already or not.
+    key_uses: Vec<KeyUse>,
+    remarks: Vec<String>,
     entity_types: Roll<EntityType>,
     entities: Roll<Entity>,
     applications: Roll<Application>,

@@ -68,7 +68,7 @@ fn assert_unchanged(applied: &Applied, objects: usize) {
 async fn a_declaration_is_applied_once() {
     let store = store().await;
     let directory = node(&store, 1);
-    let applied = directory.apply(&example()).await.expect("applied");
+    let applied = directory.apply(&example(), &NoKeys).await.expect("applied");
     assert_eq!(
         applied.created,
         [
@@ -88,8 +88,8 @@ async fn a_declaration_is_applied_once() {
         assert_eq!((&generated.tenant, &generated.name), (&tenant.name, &client.name));
     }
     let changes = store.latest_change().await.expect("answer");
-    assert_unchanged(&directory.apply(&example()).await.expect("applied"), 5);
-    assert_unchanged(&node(&store, 2).apply(&example()).await.expect("applied by another node"), 5);
+    assert_unchanged(&directory.apply(&example(), &NoKeys).await.expect("applied"), 5);
+    assert_unchanged(&node(&store, 2).apply(&example(), &NoKeys).await.expect("applied by another node"), 5);
     assert_eq!(store.latest_change().await.expect("answer"), changes, "nothing was written");
     assert!(!format!("{applied:?}").contains(applied.generated_secrets[0].client_secret.expose().as_str()));
 }
@@ -97,14 +97,14 @@ async fn a_declaration_is_applied_once() {
 #[tokio::test]
 async fn what_differs_is_updated_and_what_is_gone_is_removed() {
     let directory = directory().await;
-    directory.apply(&example()).await.expect("applied");
+    directory.apply(&example(), &NoKeys).await.expect("applied");
     let mut next = example();
     next.tenants[0].access_token_for = Some(600);
     next.entity_types[0].permissions = vec![permission("read"), permission("execute")];
     next.entity_types[0].permissions[0].description = Some("look".to_owned());
     next.entities[1].client_id = Some("orders-api".to_owned());
     next.grants[0].permissions = vec!["read".to_owned(), "execute".to_owned()];
-    let applied = directory.apply(&next).await.expect("applied");
+    let applied = directory.apply(&next, &NoKeys).await.expect("applied");
     assert_eq!(applied.created, ["permission \"execute\" of entity type \"API\""]);
     assert_eq!(
         applied.updated,
@@ -116,13 +116,13 @@ async fn what_differs_is_updated_and_what_is_gone_is_removed() {
         ]
     );
     assert_eq!(applied.removed, ["permission \"write\" of entity type \"API\""]);
-    assert_unchanged(&directory.apply(&next).await.expect("applied"), 5);
+    assert_unchanged(&directory.apply(&next, &NoKeys).await.expect("applied"), 5);
 
     next.grants.clear();
-    let applied = directory.apply(&next).await.expect("applied");
+    let applied = directory.apply(&next, &NoKeys).await.expect("applied");
     assert_eq!(applied.removed, ["grant \"billing -> orders\""]);
     let nothing = Declaration::default();
-    let applied = directory.apply(&nothing).await.expect("applied");
+    let applied = directory.apply(&nothing, &NoKeys).await.expect("applied");
     assert_eq!(applied.removed, ["entity \"billing\"", "entity \"orders\"", "entity type \"API\"", "tenant \"acme\""]);
     assert_eq!(applied.created, ["tenant \"default\""], "there is always a tenant");
 }
@@ -131,7 +131,7 @@ async fn what_differs_is_updated_and_what_is_gone_is_removed() {
 #[tokio::test]
 async fn what_administrators_made_is_left_alone() {
     let directory = directory().await;
-    directory.apply(&example()).await.expect("applied");
+    directory.apply(&example(), &NoKeys).await.expect("applied");
     let tenant_id = directory.default_tenant().await.expect("answer").expect("the tenant").id;
     let type_id = directory.entity_types().await.expect("list")[0].id;
     let by_hand = NewEntity {
@@ -148,13 +148,13 @@ async fn what_administrators_made_is_left_alone() {
     let orders = directory.find_target(tenant_id, "orders").await.expect("answer").expect("orders").id;
     let granted = NewGrant { target_id: by_hand.id, recipient_id: orders, permissions: vec!["read".to_owned()] };
     directory.upsert_grant(granted).await.expect("a grant");
-    assert_unchanged(&directory.apply(&example()).await.expect("applied"), 5);
+    assert_unchanged(&directory.apply(&example(), &NoKeys).await.expect("applied"), 5);
 
     let mut claims = example();
     claims.entities.push(entity("by hand"));
     claims.grants.push(grant("orders", "by hand", &["read"]));
     assert_eq!(
-        errors(directory.apply(&claims).await),
+        errors(directory.apply(&claims, &NoKeys).await),
         [
             "entities[2]: entity \"by hand\": exists and is not managed by the configuration; choose another name, \
              delete the existing one, or adopt it",
@@ -163,17 +163,17 @@ async fn what_administrators_made_is_left_alone() {
         ]
     );
     claims.adopt = true;
-    let adopted = directory.apply(&claims).await.expect("applied");
+    let adopted = directory.apply(&claims, &NoKeys).await.expect("applied");
     assert_eq!(adopted.updated, ["entity \"by hand\"", "grant \"orders -> by hand\""]);
     claims.adopt = false;
-    assert_unchanged(&directory.apply(&claims).await.expect("applied"), 7);
+    assert_unchanged(&directory.apply(&claims, &NoKeys).await.expect("applied"), 7);
     assert_eq!(directory.find_target(tenant_id, "by hand").await.expect("answer").expect("kept").id, by_hand.id);
 }
 
 #[tokio::test]
 async fn a_tenant_in_use_by_others_is_kept() {
     let directory = directory().await;
-    directory.apply(&example()).await.expect("applied");
+    directory.apply(&example(), &NoKeys).await.expect("applied");
     let tenant_id = directory.default_tenant().await.expect("answer").expect("the tenant").id;
     let type_id = directory.entity_types().await.expect("list")[0].id;
     let by_hand = NewEntity {
@@ -187,7 +187,7 @@ async fn a_tenant_in_use_by_others_is_kept() {
         data: serde_json::Map::new(),
     };
     directory.create_entity(by_hand).await.expect("an entity");
-    let applied = directory.apply(&Declaration::default()).await.expect("applied");
+    let applied = directory.apply(&Declaration::default(), &NoKeys).await.expect("applied");
     assert_eq!(applied.kept, ["entity type \"API\"", "tenant \"acme\""]);
     assert_eq!(directory.entities(None).await.expect("list").len(), 1);
 }
@@ -199,17 +199,17 @@ async fn a_declared_secret_is_the_only_one() {
     let secret = |fill: &str| Some(Secret::from(fill.repeat(32)));
     let mut declaration = example();
     declaration.entities[0].client_secret = secret("a");
-    let applied = directory.apply(&declaration).await.expect("applied");
+    let applied = directory.apply(&declaration, &NoKeys).await.expect("applied");
     assert_eq!(applied.generated_secrets.len(), 1);
-    assert_unchanged(&directory.apply(&declaration).await.expect("applied"), 5);
+    assert_unchanged(&directory.apply(&declaration, &NoKeys).await.expect("applied"), 5);
     declaration.entities[0].client_secret = secret("b");
-    let applied = directory.apply(&declaration).await.expect("applied");
+    let applied = directory.apply(&declaration, &NoKeys).await.expect("applied");
     assert_eq!(applied.updated, ["entity \"billing\""]);
     let tenant_id = directory.default_tenant().await.expect("answer").expect("the tenant").id;
     let client = directory.find_target(tenant_id, "billing").await.expect("answer").expect("billing");
     assert!(client.accepts_secret(&"b".repeat(32), 1_000) && !client.accepts_secret(&"a".repeat(32), 1_000));
     declaration.entities[0].client_secret = None;
-    assert_unchanged(&directory.apply(&declaration).await.expect("applied"), 5);
+    assert_unchanged(&directory.apply(&declaration, &NoKeys).await.expect("applied"), 5);
 }
 
 // Every mistake at once, and nothing written
@@ -226,7 +226,7 @@ async fn mistakes_are_listed_before_anything_is_written() {
     declaration.grants.push(grant("billing", "orders", &["write"]));
     declaration.grants.push(grant("nobody", "orders", &["read"]));
     declaration.grants.push(grant("orders", "billing", &["execute", "configure"]));
-    let errors = errors(directory.apply(&declaration).await);
+    let errors = errors(directory.apply(&declaration, &NoKeys).await);
     let expected = [
         "entities[1]: entity \"orders\": entity.clientSecret: must have at least 32 characters",
         "entities[2]: entity \"orders\": is declared twice",
@@ -254,13 +254,13 @@ async fn ids_can_be_declared_and_then_stay() {
     let id = Uuid::from_u128(7);
     let mut declaration = example();
     declaration.entities[1].id = Some(id);
-    directory.apply(&declaration).await.expect("applied");
+    directory.apply(&declaration, &NoKeys).await.expect("applied");
     declaration.entities[1].name = "renamed".to_owned();
     declaration.grants[0].target = id.to_string();
-    let applied = directory.apply(&declaration).await.expect("applied");
+    let applied = directory.apply(&declaration, &NoKeys).await.expect("applied");
     assert_eq!((applied.updated.as_slice(), applied.unchanged), (&["entity \"renamed\"".to_owned()][..], 4));
     declaration.entities[1].id = Some(Uuid::from_u128(8));
-    let errors = errors(directory.apply(&declaration).await);
+    let errors = errors(directory.apply(&declaration, &NoKeys).await);
     assert!(errors[0].contains(&format!("is stored with the id {id}")), "{errors:?}");
 }
 
@@ -274,11 +274,11 @@ async fn declared_client_ids_do_not_clash() {
     declaration.entities[0].client_id = Some("billing".to_owned());
     declaration.entities[1].client_id = Some(id.to_string());
     assert_eq!(
-        errors(directory.apply(&declaration).await),
+        errors(directory.apply(&declaration, &NoKeys).await),
         ["clients: the client ids of \"billing\" and \"orders\" clash"]
     );
     declaration.entities[1].client_id = Some("billing".to_owned());
-    assert_eq!(errors(directory.apply(&declaration).await).len(), 1);
+    assert_eq!(errors(directory.apply(&declaration, &NoKeys).await).len(), 1);
 }
 
 // The tenant that exists unasked
@@ -290,7 +290,7 @@ async fn the_default_tenant_need_not_be_declared_but_can_be() {
     for entity in &mut declaration.entities {
         entity.tenant = Some("default".to_owned());
     }
-    directory.apply(&declaration).await.expect("applied");
+    directory.apply(&declaration, &NoKeys).await.expect("applied");
     let tenant = directory.default_tenant().await.expect("answer").expect("the tenant");
     assert_eq!((tenant.name.as_str(), tenant.managed_by.as_deref()), ("default", None));
     let default = TenantDeclaration {
@@ -300,7 +300,7 @@ async fn the_default_tenant_need_not_be_declared_but_can_be() {
         ..TenantDeclaration::default()
     };
     declaration.tenants.push(default);
-    let applied = directory.apply(&declaration).await.expect("applied");
+    let applied = directory.apply(&declaration, &NoKeys).await.expect("applied");
     assert_eq!(applied.updated, ["tenant \"default\""]);
     let declared = directory.default_tenant().await.expect("answer").expect("the tenant");
     assert_eq!((declared.id, declared.profile), (tenant.id, Profile::FusionAuth));
@@ -310,7 +310,7 @@ async fn the_default_tenant_need_not_be_declared_but_can_be() {
 async fn with_several_tenants_each_reference_names_one() {
     let directory = directory().await;
     directory.create_tenant(NewTenant { name: "other".to_owned(), ..NewTenant::default() }).await.expect("a tenant");
-    let errors = errors(directory.apply(&example()).await);
+    let errors = errors(directory.apply(&example(), &NoKeys).await);
     assert_eq!(errors.len(), 3, "{errors:?}");
     assert!(errors[0].ends_with("say which tenant; there are other, acme"), "{errors:?}");
     let mut declaration = example();
@@ -318,7 +318,7 @@ async fn with_several_tenants_each_reference_names_one() {
         entity.tenant = Some("acme".to_owned());
     }
     declaration.grants[0].tenant = Some("acme".to_owned());
-    directory.apply(&declaration).await.expect("applied");
+    directory.apply(&declaration, &NoKeys).await.expect("applied");
 }
 
 // T74: every node applies the same file when it starts
@@ -328,7 +328,7 @@ async fn nodes_that_apply_at_once_agree() {
     let mut nodes = tokio::task::JoinSet::new();
     for seed in 0..8 {
         let directory = node(&store, seed);
-        nodes.spawn(async move { directory.apply(&example()).await.expect("applied") });
+        nodes.spawn(async move { directory.apply(&example(), &NoKeys).await.expect("applied") });
     }
     let applied = nodes.join_all().await;
     let created: usize = applied.iter().map(|applied| applied.created.len()).sum();
@@ -337,7 +337,7 @@ async fn nodes_that_apply_at_once_agree() {
     let secrets: Vec<_> = applied.iter().flat_map(|applied| &applied.generated_secrets).collect();
     assert_eq!(secrets.len(), 2, "every generated secret is shown by one node, and it is the one that counts");
     let directory = node(&store, 99);
-    assert_unchanged(&directory.apply(&example()).await.expect("applied"), 5);
+    assert_unchanged(&directory.apply(&example(), &NoKeys).await.expect("applied"), 5);
     let tenant_id = directory.default_tenant().await.expect("answer").expect("one tenant").id;
     for secret in secrets {
         let client = directory.find_client(tenant_id, &secret.client_id).await.expect("answer").expect("a client");

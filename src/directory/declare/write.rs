@@ -13,6 +13,8 @@ impl Directory {
             Write::InsertTenant(tenant) => store.insert_tenant(tenant).await.map(|()| true),
             Write::UpdateTenant(tenant) => store.update_tenant(tenant).await,
             Write::DeleteTenant(id) => store.delete_tenant(*id, now).await,
+            // Keys are made and kept elsewhere.
+            Write::Key(_) => Ok(false),
             Write::InsertType(entity_type) => store.insert_entity_type(entity_type).await.map(|()| true),
             Write::UpdateType(entity_type) => store.update_entity_type(entity_type).await,
             Write::DeleteType(id) => store.delete_entity_type(*id, now).await,
@@ -60,9 +62,10 @@ impl Directory {
     }
 }
 
-/// The event of a write, and its object.
-pub(super) fn told(write: &Write) -> (Event, String) {
-    match write {
+/// The event of a write, and its object; `None` where whoever wrote has told.
+pub(super) fn told(write: &Write) -> Option<(Event, String)> {
+    Some(match write {
+        Write::Key(_) => return None,
         Write::InsertTenant(tenant) => (Event::TenantCreated, tenant.id.to_string()),
         Write::UpdateTenant(tenant) => (Event::TenantUpdated, tenant.id.to_string()),
         Write::DeleteTenant(id) => (Event::TenantDeleted, id.to_string()),
@@ -89,7 +92,7 @@ pub(super) fn told(write: &Write) -> (Event, String) {
         Write::DeleteRegistration { user_id, application_id } => {
             (Event::RegistrationDeleted, format!("{user_id}/{application_id}"))
         }
-    }
+    })
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::algorithm_name;
 use super::gate::{GateKeys, is_gate_key};
 use crate::clock::UnixSeconds;
-use crate::directory::Directory;
+use crate::directory::{Directory, check_signs_for};
 use crate::jose::{Expectations, KeySet, SigningKey, TypeSet};
-use crate::model::{ExpiresIn, KeyPurpose, KeyState, StoredKey, Tenant, signing_key};
+use crate::model::{Application, ExpiresIn, KeyPurpose, KeyState, StoredKey, Tenant, signing_key};
 use crate::oauth::Settings;
 use crate::profile::Dialect;
 
@@ -41,6 +41,8 @@ pub struct LocalIssuer {
 pub(super) struct LoadedKey {
     pub stored: Arc<StoredKey>,
     pub key: Arc<SigningKey>,
+    /// What administrators call it.
+    pub known_as: Uuid,
 }
 
 /// Everything that is known at one time.
@@ -89,7 +91,8 @@ impl LocalIssuer {
             id_token_keys: KeySet::new(
                 keys.iter().filter(|key| key.stored.purpose == KeyPurpose::IdToken).map(verifying),
             ),
-            key_set: KeySet::new(keys.iter().map(verifying)),
+            // D6: what clients cannot read is not shown to them; here it is believed until its last token is over.
+            key_set: KeySet::new(keys.iter().filter(|key| is_readable(&tenant, &key.stored)).map(verifying)),
             tenant,
             keys,
         }
@@ -99,13 +102,41 @@ impl LocalIssuer {
     /// one that may was removed, the next one signs early. `None` only before the first key is made.
     pub fn signing_key(&self, purpose: KeyPurpose, now: UnixSeconds) -> Option<&Arc<SigningKey>> {
         let algorithm = algorithm_name(&self.tenant, purpose);
-        let of_purpose = || self.keys.iter().map(|key| &*key.stored).filter(|key| key.purpose == purpose);
+        let of_purpose =
+            || self.keys.iter().map(|key| &*key.stored).filter(|key| key.purpose == purpose && !key.for_applications);
         let next =
             || of_purpose().filter(|key| key.state(now) == KeyState::Published).min_by_key(|key| key.signs_from_at);
         let chosen = signing_key(of_purpose().filter(|key| Some(&*key.algorithm) == algorithm), now)
             .or_else(|| signing_key(of_purpose(), now))
             .or_else(next)?;
         self.keys.iter().find(|key| key.stored.id == chosen.id).map(|key| &key.key)
+    }
+
+    /// The key that signs for an application at `now`: its own, once everybody can know it, or the tenant's.
+    pub fn signing_key_of(
+        &self,
+        application: &Application,
+        purpose: KeyPurpose,
+        now: UnixSeconds,
+    ) -> Option<&Arc<SigningKey>> {
+        let own = application.settings.key_for(purpose).and_then(|id| {
+            let signs = |key: &StoredKey| key.purpose == purpose && key.state(now) == KeyState::Signing;
+            self.keys.iter().find(|key| key.known_as == id && signs(&key.stored))
+        });
+        own.map(|key| &key.key).or_else(|| self.signing_key(purpose, now))
+    }
+
+    /// JOSE names of what ID tokens may be signed with: the tenant's, then those of its applications.
+    pub fn id_token_algorithms(&self) -> Vec<&str> {
+        let mut algorithms = vec![&*self.tenant.id_token_algorithm];
+        let of_applications =
+            |key: &&LoadedKey| key.stored.for_applications && key.stored.purpose == KeyPurpose::IdToken;
+        for key in self.keys.iter().filter(of_applications) {
+            if !algorithms.contains(&&*key.stored.algorithm) {
+                algorithms.push(&key.stored.algorithm);
+            }
+        }
+        algorithms
     }
 
     /// The key with this `kid`, if it is one that signs at `now`.
@@ -208,6 +239,11 @@ fn is_less(before: &HashMap<Uuid, Arc<LocalIssuer>>, after: &HashMap<Uuid, Arc<L
             old.issuer != new.issuer || old.access_token_keys.keys().any(|key| !kept.contains(key.kid()))
         }
     })
+}
+
+/// Whether clients of the tenant's profile can read such a key.
+pub(super) fn is_readable(tenant: &Tenant, key: &StoredKey) -> bool {
+    check_signs_for(tenant, &key.algorithm).is_none()
 }
 
 fn is_url(issuer: &str) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::issuer::LoadedKey;
+use super::issuer::{LoadedKey, is_readable};
 use super::{KeyRing, KeyRingError, algorithm_name, parse_algorithm};
 use crate::clock::UnixSeconds;
 use crate::events::Event;
@@ -46,7 +46,8 @@ impl Slot {
     }
 
     fn holds(&self, key: &StoredKey) -> bool {
-        key.tenant_id == self.tenant_id && key.purpose == self.purpose && key.algorithm == self.algorithm.as_str()
+        (key.tenant_id, key.purpose, key.for_applications) == (self.tenant_id, self.purpose, false)
+            && key.algorithm == self.algorithm.as_str()
     }
 }
 
@@ -64,6 +65,7 @@ impl KeyRing {
         if !fast.is_empty() {
             self.read().await?;
         }
+        self.retire_what_is_given_up().await?;
         if !slow.is_empty() {
             let ring = Arc::clone(self);
             tokio::spawn(async move {
@@ -156,7 +158,40 @@ impl KeyRing {
             self.make(slot).await?;
             self.read().await?;
         }
-        Ok(())
+        self.retire_what_is_given_up().await
+    }
+
+    /// A key of an algorithm that its tenant signs with no more goes as if it had been rotated: when the one that came after
+    /// it signs, it signs no more, and it leaves when its last token is over (P2).
+    async fn retire_what_is_given_up(&self) -> Result<(), KeyRingError> {
+        let (now, snapshot) = (self.clock.now(), self.snapshot.load_full());
+        let mut given_up = Vec::new();
+        for tenant in &snapshot.tenants {
+            for purpose in KeyPurpose::OF_TENANTS {
+                let slot = Slot::of(tenant, purpose)?;
+                let is_current = |key: &&StoredKey| {
+                    (key.tenant_id, key.purpose, key.for_applications) == (Some(tenant.id), purpose, false)
+                        && key.retired_at.is_none()
+                };
+                let current = || snapshot.keys.iter().map(|key| &*key.stored).filter(is_current);
+                let Some(successor) = current().find(|key| slot.holds(key)) else { continue };
+                // A newer one may be that of a tenant whose change is still on its way.
+                for old in current().filter(|key| key.signs_from_at < successor.signs_from_at) {
+                    let keep_for = longest_life(tenant).max(self.settings.keep_for) + KEEP_LEEWAY_FOR;
+                    let retired = old.give_way(successor.signs_from_at.max(now), keep_for);
+                    given_up.push((retired, successor.id.clone()));
+                }
+            }
+        }
+        if given_up.is_empty() {
+            return Ok(());
+        }
+        for (retired, successor) in given_up {
+            if self.store.retire_key(&retired, now).await? {
+                Event::KeyRotated.tell(&successor);
+            }
+        }
+        self.read().await
     }
 
     /// Fills a slot, unless another node was faster.
@@ -171,7 +206,12 @@ impl KeyRing {
         let mut first = made.begin(now);
         // A tenant that changes its algorithm goes on signing with the old one until everybody can know the new key.
         let snapshot = self.snapshot();
-        let signs = |key: &LoadedKey| key.stored.tenant_id == first.tenant_id && key.stored.purpose == first.purpose;
+        let tenant = snapshot.tenants.iter().find(|tenant| Some(tenant.id) == first.tenant_id);
+        let signs = |key: &LoadedKey| {
+            (key.stored.tenant_id, key.stored.purpose) == (first.tenant_id, first.purpose)
+                // Whoever cached a key set that they cannot read has nothing to wait for.
+                && tenant.is_none_or(|tenant| is_readable(tenant, &key.stored))
+        };
         if snapshot.keys.iter().any(signs) {
             first.signs_from_at = now + self.settings.publish_for;
         }
@@ -179,6 +219,8 @@ impl KeyRing {
         match self.store.insert_key(&first).await {
             Ok(()) => Event::KeyCreated.tell(&first.id),
             Err(StoreError::Conflict(Unique::CurrentKey)) => {}
+            // Somebody has put the same key to use meanwhile.
+            Err(StoreError::Conflict(Unique::KeyId)) => return Err(KeyRingError::Changed),
             Err(error) => return Err(error.into()),
         }
         Ok(())
@@ -201,6 +243,7 @@ impl KeyRing {
             tenant_id: slot.tenant_id,
             algorithm: slot.algorithm.as_str().to_owned(),
             purpose: slot.purpose,
+            for_applications: false,
             public_jwk: key.verifying_key().public_jwk().map(|jwk| serde_json::Value::Object(jwk.clone()).to_string()),
             private_key,
             created_at: 0,

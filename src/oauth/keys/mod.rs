@@ -6,6 +6,7 @@ mod gate;
 mod issuer;
 mod make;
 mod named;
+mod usage;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,14 +17,14 @@ use uuid::Uuid;
 pub use issuer::LocalIssuer;
 use issuer::{LoadedKey, Snapshot};
 pub use make::Rotation;
-pub use named::{KeyMaterial, KnownKey, NewKey};
+pub use named::{KnownKey, NewKey};
 
 use super::Settings;
 use crate::clock::Clock;
 use crate::directory::DirectoryError;
 use crate::entropy::Entropy;
 use crate::jose::{Algorithm, KeyError, MasterKey, SigningKey};
-use crate::model::{Change, ChangeKind, KeyPurpose, StoredKey, Tenant};
+use crate::model::{Change, ChangeKind, KeyPurpose, NamedKey, StoredKey, Tenant};
 use crate::profile::{Dialect, InUse};
 use crate::store::{Store, StoreError};
 
@@ -180,6 +181,8 @@ impl KeyRing {
         let tenants: Vec<_> = self.store.list_tenants().await?.into_iter().map(Arc::new).collect();
         let stored = self.store.list_keys(now).await?;
         let before = self.snapshot.load_full();
+        let named: HashMap<String, Uuid> =
+            self.store.list_named_keys().await?.into_iter().map(|named| (named.kid, named.id)).collect();
         let known: HashMap<&str, &LoadedKey> = before.keys.iter().map(|key| (&*key.stored.id, key)).collect();
         let mut keys = Vec::with_capacity(stored.len());
         for stored in stored {
@@ -187,7 +190,8 @@ impl KeyRing {
                 Some(loaded) => Arc::clone(&loaded.key),
                 None => Arc::new(self.unseal(&stored)?),
             };
-            keys.push(LoadedKey { key, stored: Arc::new(stored) });
+            let known_as = named.get(&stored.id).copied().unwrap_or_else(|| NamedKey::id_of(&stored.id));
+            keys.push(LoadedKey { key, known_as, stored: Arc::new(stored) });
         }
         let spoken = tenants.clone();
         self.snapshot.store(Arc::new(Snapshot::new(&before, tenants, keys).at(now, &self.settings)));

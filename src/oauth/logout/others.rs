@@ -60,7 +60,7 @@ impl AuthorizationServer {
     ) -> Result<Secret<String>, OAuthError> {
         let now = self.clock.now();
         let key = issuer
-            .signing_key(KeyPurpose::IdToken, now)
+            .signing_key_of(application, KeyPurpose::IdToken, now)
             .ok_or_else(|| OAuthError::unavailable("the tenant's signing key for ID tokens is not made yet"))?;
         let claims = json!({
             "aud": application.client_id,

@@ -10,12 +10,13 @@ use super::{
 };
 use crate::model::{ApplicationSettings, Data, Entity, EntityType, Revocation, Revoked, TenantSettings, UserGrant};
 use crate::store::StoreError::Missing;
-use crate::store::{Brought, GrantFilter, Object, Search, Store};
+use crate::store::{Brought, FoundGrant, GrantFilter, GrantSearch, Object, Search, Store};
 
 pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     what_administrators_keep_survives_the_trip,
     a_parent_is_of_the_same_tenant,
     users_have_grants_of_their_own,
+    grants_are_searched_page_by_page,
     a_tenant_goes_with_everything,
 ];
 
@@ -106,6 +107,59 @@ async fn users_have_grants_of_their_own(store: Shared) {
     assert!(!store.delete_user_grant(id(30), id(10)).await.expect("answer"));
     assert!(store.delete_user(id(31), 2_000).await.expect("answer"));
     assert_eq!(list(GrantFilter::All).await.expect("list"), [], "they go with their users");
+}
+
+/// What is found, as recipient and target, and how many there are.
+async fn found(store: &Shared, search: GrantSearch) -> (Vec<(u8, u8)>, u64) {
+    let (grants, total) = store.search_grants(&search).await.expect("answer");
+    let number = |id: uuid::Uuid| id.as_bytes()[15];
+    let ends = grants.iter().map(|grant| match grant {
+        FoundGrant::OfEntity(grant) => (number(grant.recipient_id), number(grant.target_id)),
+        FoundGrant::OfUser(grant) => (number(grant.user_id), number(grant.target_id)),
+    });
+    (ends.collect(), total)
+}
+
+async fn grants_are_searched_page_by_page(store: Shared) {
+    everything(&store).await;
+    store.insert_tenant(&tenant(7)).await.expect("tenant");
+    let others = Entity { tenant_id: id(7), name: "Ünlü 100%".to_owned(), ..entity(13) };
+    store.insert_entity(&others).await.expect("entity");
+    let aged = |grant, created_at| crate::model::EntityGrant { created_at, ..grant };
+    store.upsert_grant(&aged(grant(11, 10, &["write", "read"]), 4_000)).await.expect("stored");
+    store.upsert_grant(&aged(grant(10, 11, &[]), 2_000)).await.expect("stored");
+    store.upsert_grant(&aged(grant(13, 13, &["read"]), 1_000)).await.expect("stored");
+    let of_a_user = UserGrant { created_at: 3_000, ..of_user(30, 10, &["read", "write"]) };
+    store.upsert_user_grant(&of_a_user).await.expect("stored");
+    let all = GrantSearch { limit: 10, ..GrantSearch::default() };
+    let (grants, _) = store.search_grants(&all).await.expect("answer");
+    let FoundGrant::OfEntity(first) = &grants[0] else { panic!("{grants:?}") };
+    assert_eq!(first.permissions, ["read", "write"]);
+    assert!(grants.contains(&FoundGrant::OfUser(UserGrant { permissions: first.permissions.clone(), ..of_a_user })));
+    let with = |text: &str| GrantSearch { text: text.to_owned(), ..all.clone() };
+    let by_age = |newest_first| GrantSearch { by_age: Some(newest_first), ..all.clone() };
+    for (search, expected, total) in [
+        (all.clone(), vec![(11, 10), (30, 10), (10, 11), (13, 13)], 4),
+        (GrantSearch { limit: 2, offset: 1, ..all.clone() }, vec![(30, 10), (10, 11)], 4),
+        (GrantSearch { limit: 2, offset: 9, ..all.clone() }, vec![], 4),
+        (GrantSearch { limit: 0, ..all.clone() }, vec![], 4),
+        (by_age(false), vec![(13, 13), (10, 11), (30, 10), (11, 10)], 4),
+        (by_age(true), vec![(11, 10), (30, 10), (10, 11), (13, 13)], 4),
+        (GrantSearch { target_id: Some(id(10)), ..all.clone() }, vec![(11, 10), (30, 10)], 2),
+        (GrantSearch { user_id: Some(id(30)), ..all.clone() }, vec![(30, 10)], 1),
+        (GrantSearch { user_id: Some(id(30)), target_id: Some(id(11)), ..all.clone() }, vec![], 0),
+        (GrantSearch { user_id: Some(id(31)), ..all.clone() }, vec![], 0),
+        (GrantSearch { tenant_id: Some(id(7)), ..all.clone() }, vec![(13, 13)], 1),
+        (GrantSearch { tenant_id: Some(id(1)), ..with("ENTITY-11") }, vec![(10, 11)], 1),
+        (with("ünlü 100%"), vec![(13, 13)], 1),
+        (with("_"), vec![], 0),
+        (with("\0"), vec![], 0),
+    ] {
+        assert_eq!(found(&store, search.clone()).await, (expected, total), "{search:?}");
+    }
+    let mut entities = store.find_entities(&[id(13), id(10), id(99)]).await.expect("answer");
+    entities.sort_by_key(|entity| entity.id);
+    assert_eq!(entities, [entity(10), others]);
 }
 
 async fn a_tenant_goes_with_everything(store: Shared) {

@@ -13,6 +13,8 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     first_keys_made_at_once_leave_one,
     a_rotation_replaces_the_current_key,
     rotations_at_once_leave_one_new_key,
+    keys_for_applications_have_no_slot,
+    a_key_is_retired_once,
     a_removed_key_is_gone_at_once,
     keys_go_with_their_tenant,
     a_named_key_survives_the_trip,
@@ -29,6 +31,7 @@ fn key(name: &str) -> StoredKey {
         tenant_id: None,
         algorithm: "ES256".to_owned(),
         purpose: KeyPurpose::AccessToken,
+        for_applications: false,
         public_jwk: Some(format!(r#"{{"kid":"{name}"}}"#)),
         private_key: "AAECAw==".to_owned(),
         created_at: 1_000,
@@ -116,6 +119,31 @@ async fn rotations_at_once_leave_one_new_key(store: Shared) {
     assert_eq!(keys.iter().filter(|key| key.retired_at.is_none()).count(), 1);
 }
 
+async fn keys_for_applications_have_no_slot(store: Shared) {
+    store.insert_key(&key("tenant's")).await.expect("inserted");
+    for name in ["one", "other"] {
+        let mine = StoredKey { for_applications: true, ..key(name) };
+        store.insert_key(&mine).await.expect("beside the current key");
+    }
+    assert_refused!(store.insert_key(&key("another")).await, Conflict(Unique::CurrentKey));
+    let keys = store.list_keys(0).await.expect("list");
+    let names = keys.iter().filter(|key| key.for_applications).map(|key| &*key.id);
+    assert_eq!(names.collect::<Vec<_>>(), ["one", "other"]);
+}
+
+/// D6: what signed in another algorithm ends when nobody can have a token of it any more.
+async fn a_key_is_retired_once(store: Shared) {
+    store.insert_key(&key("old")).await.expect("inserted");
+    let retired = key("old").give_way(2_000, 3_600);
+    let retire = |store: Shared, _| {
+        let retired = retired.clone();
+        async move { store.retire_key(&retired, 1_500).await.expect("answer") }
+    };
+    assert_eq!(crowd(&store, retire).await.into_iter().filter(|&won| won).count(), 1);
+    assert_eq!(store.list_keys(0).await.expect("list"), [retired]);
+    store.insert_key(&key("new")).await.expect("its place is free");
+}
+
 async fn a_removed_key_is_gone_at_once(store: Shared) {
     store.insert_key(&key("leaked")).await.expect("inserted");
     assert!(store.remove_key("leaked", 3_000).await.expect("answer"));
@@ -151,6 +179,7 @@ fn named(number: u8) -> NamedKey {
         algorithm: "ES256".to_owned(),
         public_jwk: Some("{}".to_owned()),
         private_key: None,
+        managed_by: None,
         created_at: 1_000,
         updated_at: 1_000,
     }
@@ -160,13 +189,15 @@ async fn a_named_key_survives_the_trip(store: Shared) {
     store.insert_tenant(&tenant(1)).await.expect("inserted");
     let full =
         NamedKey { tenant_id: Some(id(1)), public_jwk: None, private_key: Some("AAECAw==".to_owned()), ..named(10) };
+    let full = NamedKey { managed_by: Some("apply".to_owned()), ..full };
     for key in [&full, &named(11)] {
         store.insert_named_key(key).await.expect("inserted");
     }
     assert_eq!(store.list_named_keys().await.expect("list"), [full.clone(), named(11)]);
-    assert!(store.rename_named_key(id(10), "other", 2_000).await.expect("answer"));
-    assert!(!store.rename_named_key(id(19), "other", 2_000).await.expect("answer"));
-    let renamed = NamedKey { name: "other".to_owned(), updated_at: 2_000, ..full };
+    let renamed = NamedKey { name: "other".to_owned(), managed_by: None, updated_at: 2_000, ..full };
+    let otherwise = NamedKey { kid: "never".to_owned(), algorithm: "never".to_owned(), ..renamed.clone() };
+    assert!(store.update_named_key(&otherwise).await.expect("answer"), "what it is made of stays");
+    assert!(!store.update_named_key(&named(19)).await.expect("answer"));
     assert_eq!(store.list_named_keys().await.expect("list"), [renamed, named(11)]);
     assert!(store.delete_named_key(id(11)).await.expect("answer"));
     assert!(!store.delete_named_key(id(11)).await.expect("answer"));

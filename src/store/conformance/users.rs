@@ -62,6 +62,9 @@ async fn a_user_survives_the_trip(store: Shared) {
         store.insert_user(user).await.expect("those without a name are not in each other's way");
         assert_eq!(store.find_user(user.id).await.expect("answer").as_ref(), Some(user));
     }
+    let mut found = store.find_users(&[another.id, id(99), bare.id]).await.expect("answer");
+    found.sort_by_key(|user| user.id);
+    assert_eq!(found, [bare.clone(), another.clone()]);
     for change in PasswordChange::ALL {
         let after = User { password_change: Some(change), ..bare.clone() };
         let before = store.find_user(bare.id).await.expect("answer").expect("found");

@@ -140,6 +140,15 @@ pub(super) async fn search(store: &SqlStore, wanted: &Search) -> Result<(Vec<Ent
     Ok((rows.iter().map(read).collect::<Result<_>>()?, total))
 }
 
+pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<Entity>> {
+    let mut entities = Vec::with_capacity(ids.len());
+    for some in ids.chunks(search::AT_ONCE) {
+        let rows = search::rows_of(&store.readers, ("SELECT * FROM entity", "id"), some).await?;
+        entities.extend(rows.iter().map(read).collect::<Result<Vec<_>>>()?);
+    }
+    Ok(entities)
+}
+
 pub(super) async fn list(store: &SqlStore, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {
     let statement = match tenant_id {
         Some(id) => query("SELECT * FROM entity WHERE tenant_id = $1").bind(id.to_string()),

@@ -8,6 +8,7 @@ use sqlx::{Any, Row as _, query};
 use uuid::Uuid;
 
 use super::columns::read_id;
+use super::search::{AT_ONCE, rows_of};
 use super::{GrantFilter, Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, EntityGrant};
 use crate::store::Object;
@@ -21,8 +22,8 @@ pub(super) async fn upsert(store: &SqlStore, grant: &EntityGrant) -> Result<()> 
         }
     }
     let row = query(
-        "INSERT INTO entity_grant (id, target_id, recipient_id, managed_by, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO entity_grant (id, target_id, recipient_id, managed_by, created_at, updated_at, tenant_id)
+         VALUES ($1, $2, $3, $4, $5, $6, (SELECT tenant_id FROM entity WHERE id = $2))
          ON CONFLICT (target_id, recipient_id)
          DO UPDATE SET managed_by = excluded.managed_by, updated_at = excluded.updated_at
          RETURNING id",
@@ -96,10 +97,24 @@ pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<En
     fetch(store, statement).await
 }
 
+/// Those of these ids that are there, in an order of their own.
+pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<EntityGrant>> {
+    let mut grants = Vec::with_capacity(ids.len());
+    for some in ids.chunks(AT_ONCE) {
+        grants.extend(gathered(&rows_of(&store.readers, (select!(""), "entity_grant.id"), some).await?)?);
+    }
+    Ok(grants)
+}
+
 async fn fetch(store: &SqlStore, statement: Query<'_, Any, AnyArguments>) -> Result<Vec<EntityGrant>> {
+    gathered(&statement.fetch_all(&store.readers).await?)
+}
+
+/// A row for each permission, or one without.
+fn gathered(rows: &[AnyRow]) -> Result<Vec<EntityGrant>> {
     let mut grants = BTreeMap::new();
-    for row in statement.fetch_all(&store.readers).await? {
-        let new = read(&row)?;
+    for row in rows {
+        let new = read(row)?;
         let grant = grants.entry((new.target_id, new.recipient_id)).or_insert(new);
         grant.permissions.extend(row.try_get::<Option<String>, _>("permission")?);
     }

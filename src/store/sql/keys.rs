@@ -1,7 +1,8 @@
 //! Signing keys in SQL. The legal transitions are in [`crate::model::StoredKey`]; the guards here make two nodes agree.
 
-use sqlx::any::AnyRow;
-use sqlx::{Row as _, query};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row as _, query};
 
 use super::columns::read_id;
 use super::transaction::Mutation;
@@ -17,17 +18,28 @@ pub(super) async fn insert(store: &SqlStore, key: &StoredKey) -> Result<()> {
 
 pub(super) async fn rotate(store: &SqlStore, retired: &StoredKey, successor: &StoredKey, at: i64) -> Result<bool> {
     let mut mutation = store.begin().await?;
-    let statement =
-        query("UPDATE signing_key SET retired_at = $2, removed_at = $3 WHERE id = $1 AND retired_at IS NULL")
-            .bind(retired.id.as_str())
-            .bind(retired.retired_at)
-            .bind(retired.removed_at);
-    if mutation.execute(statement).await? == 0 {
+    if mutation.execute(end(retired)).await? == 0 {
         return Ok(false);
     }
     add(&mut mutation, successor).await?;
     mutation.commit(ChangeKind::Key, &successor.id, at).await?;
     Ok(true)
+}
+
+pub(super) async fn retire(store: &SqlStore, retired: &StoredKey, at: i64) -> Result<bool> {
+    let mut mutation = store.begin().await?;
+    if mutation.execute(end(retired)).await? == 0 {
+        return Ok(false);
+    }
+    mutation.commit(ChangeKind::Key, &retired.id, at).await?;
+    Ok(true)
+}
+
+fn end(retired: &StoredKey) -> Query<'_, Any, AnyArguments> {
+    query("UPDATE signing_key SET retired_at = $2, removed_at = $3 WHERE id = $1 AND retired_at IS NULL")
+        .bind(retired.id.as_str())
+        .bind(retired.retired_at)
+        .bind(retired.removed_at)
 }
 
 pub(super) async fn remove(store: &SqlStore, id: &str, at: i64) -> Result<bool> {
@@ -62,14 +74,15 @@ async fn add(mutation: &mut Mutation, key: &StoredKey) -> Result<()> {
         }
     }
     let statement = query(
-        "INSERT INTO signing_key (id, tenant_id, algorithm, purpose, public_jwk, private_key, created_at, published_at,
-                                  signs_from_at, retired_at, removed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "INSERT INTO signing_key (id, tenant_id, algorithm, purpose, for_applications, public_jwk, private_key, created_at,
+                                  published_at, signs_from_at, retired_at, removed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(key.id.as_str())
     .bind(key.tenant_id.map(|id| id.to_string()))
     .bind(key.algorithm.as_str())
     .bind(key.purpose.as_str())
+    .bind(i64::from(key.for_applications))
     .bind(key.public_jwk.as_deref())
     .bind(key.private_key.as_str())
     .bind(key.created_at)
@@ -90,6 +103,7 @@ fn read(row: &AnyRow) -> Result<StoredKey> {
         algorithm: row.try_get("algorithm")?,
         purpose: KeyPurpose::parse(purpose)
             .ok_or_else(|| StoreError::Corrupt(format!("key with purpose {purpose:?}")))?,
+        for_applications: row.try_get::<i64, _>("for_applications")? != 0,
         public_jwk: row.try_get("public_jwk")?,
         private_key: row.try_get("private_key")?,
         created_at: row.try_get("created_at")?,

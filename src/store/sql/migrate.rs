@@ -11,7 +11,7 @@ struct Migration {
 }
 
 /// In order, without gaps, and never changed once released: databases remember their checksums.
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 11] = [
     Migration { version: 1, text: include_str!("migrations/0001_directory.sql") },
     Migration { version: 2, text: include_str!("migrations/0002_people.sql") },
     Migration { version: 3, text: include_str!("migrations/0003_keys_and_logouts.sql") },
@@ -21,6 +21,7 @@ const MIGRATIONS: [Migration; 10] = [
     Migration { version: 7, text: include_str!("migrations/0007_event_log.sql") },
     Migration { version: 8, text: include_str!("migrations/0008_data.sql") },
     Migration { version: 9, text: include_str!("migrations/0009_browser_sessions.sql") },
+    Migration { version: 10, text: include_str!("migrations/0010_keys_of_applications.sql") },
     Migration { version: 11, text: include_str!("migrations/0011_pushed_requests.sql") },
 ];
 

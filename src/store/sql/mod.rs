@@ -15,6 +15,7 @@ mod errors;
 mod event_log;
 mod feed;
 mod forget;
+mod grant_search;
 mod grants;
 mod group;
 mod keys;
@@ -46,7 +47,7 @@ use uuid::Uuid;
 pub use open::Options;
 use search::Followed;
 
-use super::{Brought, EventSearch, GrantFilter, Lease, Result, Search, Store, StoreError};
+use super::{Brought, EventSearch, FoundGrant, GrantFilter, GrantSearch, Lease, Result, Search, Store, StoreError};
 use crate::model::{
     ApiKey, Application, Approval, AuthorizationCode, BrowserSession, Change, Consent, DeviceCode, Entity, EntityGrant,
     EntityType, EventKind, LoggedEvent, NamedKey, Permission, PushedRequest, RefreshToken, Registration, Revocation,
@@ -197,6 +198,10 @@ impl Store for SqlStore {
         self.within(entities::list(self, tenant_id)).await
     }
 
+    async fn find_entities(&self, ids: &[Uuid]) -> Result<Vec<Entity>> {
+        self.within(entities::with_ids(self, ids)).await
+    }
+
     async fn upsert_grant(&self, grant: &EntityGrant) -> Result<()> {
         self.within(grants::upsert(self, grant)).await
     }
@@ -211,6 +216,10 @@ impl Store for SqlStore {
 
     async fn list_grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
         self.within(grants::list(self, filter)).await
+    }
+
+    async fn search_grants(&self, search: &GrantSearch) -> Result<(Vec<FoundGrant>, u64)> {
+        self.within(grant_search::search(self, search)).await
     }
 
     async fn upsert_user_grant(&self, grant: &UserGrant) -> Result<()> {
@@ -279,6 +288,10 @@ impl Store for SqlStore {
 
     async fn list_users(&self, tenant_id: Option<Uuid>, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
         self.within(users::list(self, tenant_id, after, limit)).await
+    }
+
+    async fn find_users(&self, ids: &[Uuid]) -> Result<Vec<User>> {
+        self.within(users::with_ids(self, ids)).await
     }
 
     async fn search_users(&self, search: &Search) -> Result<(Vec<User>, u64)> {
@@ -473,6 +486,10 @@ impl Store for SqlStore {
         self.within(keys::rotate(self, retired, successor, at)).await
     }
 
+    async fn retire_key(&self, retired: &StoredKey, at: i64) -> Result<bool> {
+        self.within(keys::retire(self, retired, at)).await
+    }
+
     async fn remove_key(&self, id: &str, at: i64) -> Result<bool> {
         self.within(keys::remove(self, id, at)).await
     }
@@ -485,8 +502,8 @@ impl Store for SqlStore {
         self.within(named_keys::insert(self, key)).await
     }
 
-    async fn rename_named_key(&self, id: Uuid, name: &str, at: i64) -> Result<bool> {
-        self.within(named_keys::rename(self, id, name, at)).await
+    async fn update_named_key(&self, key: &NamedKey) -> Result<bool> {
+        self.within(named_keys::update(self, key)).await
     }
 
     async fn delete_named_key(&self, id: Uuid) -> Result<bool> {

@@ -17,8 +17,9 @@ pub(super) async fn insert(store: &SqlStore, key: &NamedKey) -> Result<()> {
         return Err(StoreError::Missing(Object::Tenant));
     }
     let statement = query(
-        "INSERT INTO named_key (id, kid, name, tenant_id, algorithm, public_jwk, private_key, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO named_key (id, kid, name, tenant_id, algorithm, public_jwk, private_key, managed_by, created_at,
+                                updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(key.id.to_string())
     .bind(key.kid.as_str())
@@ -27,15 +28,20 @@ pub(super) async fn insert(store: &SqlStore, key: &NamedKey) -> Result<()> {
     .bind(key.algorithm.as_str())
     .bind(key.public_jwk.as_deref())
     .bind(key.private_key.as_deref())
+    .bind(key.managed_by.as_deref())
     .bind(key.created_at)
     .bind(key.updated_at);
     mutation.execute(statement).await?;
     mutation.commit_silently().await
 }
 
-pub(super) async fn rename(store: &SqlStore, id: Uuid, name: &str, at: i64) -> Result<bool> {
-    let statement = query("UPDATE named_key SET name = $2, updated_at = $3 WHERE id = $1");
-    Ok(store.execute_alone(statement.bind(id.to_string()).bind(name).bind(at)).await? > 0)
+pub(super) async fn update(store: &SqlStore, key: &NamedKey) -> Result<bool> {
+    let statement = query("UPDATE named_key SET name = $2, managed_by = $3, updated_at = $4 WHERE id = $1")
+        .bind(key.id.to_string())
+        .bind(key.name.as_str())
+        .bind(key.managed_by.as_deref())
+        .bind(key.updated_at);
+    Ok(store.execute_alone(statement).await? > 0)
 }
 
 pub(super) async fn delete(store: &SqlStore, id: Uuid) -> Result<bool> {
@@ -57,6 +63,7 @@ fn read(row: &AnyRow) -> Result<NamedKey> {
         algorithm: row.try_get("algorithm")?,
         public_jwk: row.try_get("public_jwk")?,
         private_key: row.try_get("private_key")?,
+        managed_by: row.try_get("managed_by")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })

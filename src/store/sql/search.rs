@@ -51,8 +51,9 @@ pub(super) async fn rows(store: &SqlStore, followed: &Followed, search: &Search)
         limit: usize::try_from(search.limit).unwrap_or(usize::MAX),
         offset: usize::try_from(search.offset).unwrap_or(usize::MAX),
     };
-    let Some((ids, total)) = followed.answer(&question).await? else {
-        return from_database(store, table, search, &order).await;
+    let (ids, total) = match followed.answer(&question).await? {
+        Some(answer) => answer,
+        None => from_database(&store.readers, table, &question).await?,
     };
     let mut rows = Vec::with_capacity(ids.len());
     for some in ids.chunks(AT_ONCE) {
@@ -79,18 +80,25 @@ pub(super) async fn rows_of(readers: &AnyPool, (select, column): (&str, &str), i
     Ok(statement.fetch_all(readers).await?)
 }
 
+/// Only what is asked for is a condition, and no row is read but for its id: a late page is found among narrow entries.
 async fn from_database(
-    store: &SqlStore,
+    readers: &AnyPool,
     Table { name, keys, .. }: &Table,
-    search: &Search,
-    order: &[(Key, bool)],
-) -> Result<(Vec<AnyRow>, u64)> {
-    // Both are bound in any case: their numbers stay the same.
-    let likes: Vec<String> = keys.iter().map(|key| format!(r"{key} LIKE $2 ESCAPE '\'")).collect();
-    let conditions = format!("($1 = '' OR tenant_id = $1) AND ($2 = '%%' OR {})", likes.join(" OR "));
-    let (tenant, pattern) = (search.tenant_id.map(|id| id.to_string()).unwrap_or_default(), pattern(&search.text));
+    question: &Question<'_>,
+) -> Result<(Vec<Uuid>, usize)> {
+    let (mut conditions, mut texts) = (Vec::new(), Vec::new());
+    if let Some(tenant_id) = question.tenant_id {
+        texts.push(tenant_id.to_string());
+        conditions.push(format!("tenant_id = ${}", texts.len()));
+    }
+    if !question.text.is_empty() {
+        texts.push(pattern(question.text));
+        let likes = keys.iter().map(|key| format!(r"{key} LIKE ${} ESCAPE '\'", texts.len()));
+        conditions.push(format!("({})", likes.collect::<Vec<_>>().join(" OR ")));
+    }
+    let which = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
     let mut terms = String::new();
-    for (key, descends) in order {
+    for (key, descends) in question.order {
         terms.push_str(&match key {
             Key::Text(at) => format!("COALESCE({}, '')", keys.get(*at).copied().unwrap_or("id")),
             Key::CreatedAt => "created_at".to_owned(),
@@ -98,18 +106,19 @@ async fn from_database(
         });
         terms.push_str(if *descends { " DESC, " } else { ", " });
     }
-    let page = format!("SELECT * FROM {name} WHERE {conditions} ORDER BY {terms}id LIMIT $3 OFFSET $4");
-    let count = format!("SELECT COUNT(*) AS total FROM {name} WHERE {conditions}");
-    let found = query(AssertSqlSafe(page))
-        .bind(tenant.as_str())
-        .bind(pattern.as_str())
-        .bind(i64::from(search.limit))
-        .bind(i64::from(search.offset))
-        .fetch_all(&store.readers)
-        .await?;
-    let total = query(AssertSqlSafe(count)).bind(tenant.as_str()).bind(pattern.as_str());
-    let total: i64 = total.fetch_one(&store.readers).await?.try_get("total")?;
-    Ok((found, u64::try_from(total).unwrap_or_default()))
+    let (limit, offset) = (texts.len() + 1, texts.len() + 2);
+    let page = format!("SELECT id FROM {name} {which} ORDER BY {terms}id LIMIT ${limit} OFFSET ${offset}");
+    let count = format!("SELECT COUNT(*) AS total FROM {name} {which}");
+    let (mut page, mut count) = (query(AssertSqlSafe(page)), query(AssertSqlSafe(count)));
+    for text in &texts {
+        page = page.bind(text.as_str());
+        count = count.bind(text.as_str());
+    }
+    let most = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let page = page.bind(most(question.limit)).bind(most(question.offset));
+    let ids = page.fetch_all(readers).await?.iter().map(|row| read_id(row, "id")).collect::<Result<Vec<_>>>()?;
+    let total: i64 = count.fetch_one(readers).await?.try_get("total")?;
+    Ok((ids, usize::try_from(total).unwrap_or_default()))
 }
 
 /// Folded as the keys are; the characters that mean something to LIKE stand for themselves.

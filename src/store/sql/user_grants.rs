@@ -7,6 +7,7 @@ use sqlx::{Row as _, query};
 use uuid::Uuid;
 
 use super::columns::read_id;
+use super::search::{AT_ONCE, rows_of};
 use super::{GrantFilter, Result, SqlStore, StoreError};
 use crate::model::UserGrant;
 use crate::store::Object;
@@ -21,7 +22,8 @@ pub(super) async fn upsert(store: &SqlStore, grant: &UserGrant) -> Result<()> {
         return Err(StoreError::Missing(Object::User));
     }
     let row = query(
-        "INSERT INTO user_grant (id, target_id, user_id, created_at, updated_at) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO user_grant (id, target_id, user_id, created_at, updated_at, tenant_id)
+         VALUES ($1, $2, $3, $4, $5, (SELECT tenant_id FROM entity WHERE id = $2))
          ON CONFLICT (target_id, user_id) DO UPDATE SET updated_at = excluded.updated_at
          RETURNING id",
     )
@@ -76,9 +78,23 @@ pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<Us
         GrantFilter::OnTarget(id) => query(select!("WHERE target_id = $1")).bind(id.to_string()),
         GrantFilter::OfRecipient(id) => query(select!("WHERE user_id = $1")).bind(id.to_string()),
     };
+    gathered(&statement.fetch_all(&store.readers).await?)
+}
+
+/// Those of these ids that are there, in an order of their own.
+pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<UserGrant>> {
+    let mut grants = Vec::with_capacity(ids.len());
+    for some in ids.chunks(AT_ONCE) {
+        grants.extend(gathered(&rows_of(&store.readers, (select!(""), "user_grant.id"), some).await?)?);
+    }
+    Ok(grants)
+}
+
+/// A row for each permission, or one without.
+fn gathered(rows: &[AnyRow]) -> Result<Vec<UserGrant>> {
     let mut grants = BTreeMap::new();
-    for row in statement.fetch_all(&store.readers).await? {
-        let new = read(&row)?;
+    for row in rows {
+        let new = read(row)?;
         let grant: &mut UserGrant = grants.entry((new.target_id, new.user_id)).or_insert(new);
         grant.permissions.extend(row.try_get::<Option<String>, _>("permission")?);
     }

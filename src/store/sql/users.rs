@@ -187,6 +187,15 @@ pub(super) async fn list_managed(store: &SqlStore, managed_by: &str) -> Result<V
     statement.fetch_all(&store.readers).await?.iter().map(read).collect()
 }
 
+pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<User>> {
+    let mut users = Vec::with_capacity(ids.len());
+    for some in ids.chunks(search::AT_ONCE) {
+        let rows = search::rows_of(&store.readers, ("SELECT * FROM tenant_user", "id"), some).await?;
+        users.extend(rows.iter().map(read).collect::<Result<Vec<_>>>()?);
+    }
+    Ok(users)
+}
+
 fn read(row: &AnyRow) -> Result<User> {
     let password_change = match row.try_get::<Option<&str>, _>("password_change")? {
         None => None,

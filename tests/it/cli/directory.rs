@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{HEAD, READ, ROUTES, Site};
+
 const WITHIN: Duration = Duration::from_secs(1);
 
 /// Types, two entities and a grant, made by commands. Answers the caller's credentials.
@@ -127,10 +128,47 @@ fn tenants_come_and_go() {
     site.json(&["entity", "create", "orders", "--type", "api", "--tenant", "partners"]);
     assert_eq!(site.json(&["entity", "list", "--tenant", "partners"]).as_array().unwrap().len(), 1);
     let used = site.run(&["tenant", "delete", "partners"]);
-    assert!(used.complaint(1).contains("in use"), "{used:?}");
+    let complaint = used.complaint(1);
+    assert!(complaint.contains("has 1 entity;") && complaint.contains("--with-everything"), "{used:?}");
     site.json(&["entity", "delete", "orders", "--tenant", "partners"]);
     site.json(&["tenant", "delete", "partners"]);
     assert_eq!(site.json(&["tenant", "list"]).as_array().unwrap().len(), 1);
+}
+
+// D-11: a tenant with something in it goes only if somebody says so twice, and never the default one
+#[test]
+fn a_tenant_goes_with_everything_when_that_is_meant() {
+    let site = Site::with(&[ROUTES]);
+    populated(&site);
+    site.json(&["tenant", "create", "partners"]);
+    site.json(&["entity", "create", "orders", "--type", "api", "--tenant", "partners"]);
+    site.json(&[
+        "application",
+        "create",
+        "shop",
+        "--tenant",
+        "partners",
+        "--redirect-uri",
+        "https://shop.example.com/",
+    ]);
+    for name in ["ann", "bob"] {
+        site.json(&["user", "create", name, "--tenant", "partners"]);
+    }
+    let what = "has 1 application, 1 entity and 2 users";
+    let refused = site.run(&["tenant", "delete", "partners"]);
+    assert!(refused.complaint(1).contains(what), "{refused:?}");
+    // Nobody is there who could be asked.
+    let unsure = site.run(&["tenant", "delete", "partners", "--with-everything"]);
+    let complaint = unsure.complaint(1);
+    assert!(complaint.contains(what) && complaint.contains("--yes"), "{unsure:?}");
+    assert_eq!(site.run(&["tenant", "delete", "partners", "--yes"]).code, 2, "not without saying what");
+    let default = site.run(&["tenant", "delete", "default", "--with-everything", "--yes"]);
+    assert!(default.complaint(1).contains("default tenant"), "{default:?}");
+    assert_eq!(site.json(&["entity", "list"]).as_array().unwrap().len(), 3, "nothing is gone");
+    let gone = site.json(&["tenant", "delete", "partners", "--with-everything", "--yes"]);
+    assert_eq!((&gone["applications"], &gone["entities"], &gone["users"]), (&json!(1), &json!(1), &json!(2)));
+    assert_eq!(site.json(&["tenant", "list"]).as_array().unwrap().len(), 1);
+    assert_eq!(site.json(&["entity", "list"]).as_array().unwrap().len(), 2);
 }
 
 // F-183 and the other mistakes: one line that says what there is instead.

@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod decisions;
+mod declared_keys;
 mod dev;
 mod directory;
 mod endurance;

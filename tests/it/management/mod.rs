@@ -1,6 +1,8 @@
 //! The management API through the real listeners, as FusionAuth's clients call it.
 
+mod application_keys;
 mod applications;
+mod audit;
 mod data;
 mod entities;
 mod event_log;

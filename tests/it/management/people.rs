@@ -28,7 +28,12 @@ pub struct People {
 
 impl People {
     pub async fn start() -> Self {
-        let gateway = Gateway::with(SECTIONS, &[]).await;
+        Self::start_with(&[]).await
+    }
+
+    /// With variables of the configuration.
+    pub async fn start_with(variables: &[(&str, &str)]) -> Self {
+        let gateway = Gateway::with(SECTIONS, variables).await;
         let shop = application(&gateway, "shop", json!({})).await;
         let people = Self { gateway, shop };
         for (id, name) in [(ANN, "ann"), (BOB, "bob")] {

@@ -174,9 +174,13 @@ async fn a_tenant_is_given_a_key() {
     let before_path = format!("/api/key/{}", before.as_str().unwrap());
     assert_eq!(caller.delete(&before_path).await.status, 400, "it signs until the other one does");
     assert!(caller.get(&before_path).await.body["key"]["expirationInstant"].is_i64());
-    // One key, one use.
+    // One key, one use: FusionAuth's clients name one for both.
+    let both = json!({ "tenant": { "jwtConfiguration": { "accessTokenKeyId": id, "idTokenKeyId": id } } });
+    let both = caller.patch(&tenant, both).await;
+    let shown = &both.body["tenant"]["jwtConfiguration"];
+    assert_eq!((both.status, &shown["accessTokenKeyId"]), (200, &id));
+    assert_ne!(shown["idTokenKeyId"], id);
     for (member, id, code) in [
-        ("idTokenKeyId", id.clone(), "[inUse]tenant.jwtConfiguration.idTokenKeyId"),
         ("accessTokenKeyId", before, "[invalid]tenant.jwtConfiguration.accessTokenKeyId"),
         ("accessTokenKeyId", json!(Uuid::nil()), "[missing]tenant.jwtConfiguration.accessTokenKeyId"),
     ] {

@@ -141,6 +141,33 @@ async fn hints_say_which_tenant_is_meant() {
     assert_eq!(asked(&server, "/oauth2/device_authorize", "client_id=television").await, format!("/{THIRD}/activate"));
 }
 
+// D1, D19: who is asked which tenant is meant is told so in their own way
+#[tokio::test]
+async fn people_and_programs_are_asked_for_the_tenant_in_their_own_way() {
+    const THIRD: Uuid = Uuid::from_u128(0x333);
+    let server = TestServer::start().await;
+    for (id, name) in [(OTHER_TENANT, "other"), (THIRD, "third")] {
+        add(&server, id, name, Profile::Auth0).await;
+        add_client(&server, id, "native").await;
+    }
+    let query = "client_id=native&response_type=code&redirect_uri=https%3A%2F%2Fapp.example%2F";
+    for path in ["/authorize", "/oauth2/authorize", "/v2/logout", "/activate"] {
+        let url = format!("{path}?{query}");
+        let page = server.get(&url).header("accept", "text/html,application/xhtml+xml,*/*;q=0.8").send().await;
+        assert_eq!(page.status, 400, "{path}");
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{path}");
+        assert!(page.text().contains("tenantId"), "it says what to do: {}", page.text());
+        let json = server.get(&url).header("accept", "application/json").send().await;
+        assert_eq!(json.verdict(), (400, "invalid_request".to_owned(), "missing_tenant_id".to_owned()), "{path}");
+    }
+    // Endpoints of programs know no pages.
+    let token = server.post("/oauth/token").header("accept", "text/html").body("client_id=native").send().await;
+    assert_eq!(token.verdict(), (400, "invalid_request".to_owned(), "missing_tenant_id".to_owned()));
+    // With a hint there is nothing to ask.
+    let named = server.get(&format!("/{THIRD}/activate")).header("accept", "text/html").send().await;
+    assert_eq!(named.status, 200, "{}", named.text());
+}
+
 // D1: of several, the default tenant.
 #[tokio::test]
 async fn the_default_tenant_is_meant_without_a_hint() {

@@ -23,7 +23,7 @@ const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const HEAD: &str = r#"
 admin: 127.0.0.1:0
 store: "${STORE}"
-keys: { master_key: "${MASTER_KEY}" }
+keys: { master_key: "${MASTER_KEY}", rotation: { publish_before: "${PUBLISH_BEFORE:-10m}" } }
 log: { decisions: false, format: json, level: error }
 threads: 2
 shutdown: { grace: 2s }

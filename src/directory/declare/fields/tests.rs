@@ -4,8 +4,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::directory::declare::{
-    ApplicationDeclaration, Declaration, EntityDeclaration, EntityTypeDeclaration, Owner, TenantDeclaration, Terms,
-    UserDeclaration,
+    ApplicationDeclaration, Declaration, EntityDeclaration, EntityTypeDeclaration, NoKeys, Owner, TenantDeclaration,
+    Terms, UserDeclaration,
 };
 use crate::entropy::Entropy;
 use crate::model::{Profile, TenantSettings, UserProfile};
@@ -81,7 +81,7 @@ async fn changes_are_shown_field_by_field() {
     let directory = directory().await;
     let mut declared = declaration();
     let plan = directory.plan(&declared, FILES).await.expect("a plan");
-    assert!(directory.carry_out(plan).await.1.is_none());
+    assert!(directory.carry_out(plan, &NoKeys).await.1.is_none());
     assert_eq!(shown(&directory, &declared).await, Vec::<String>::new());
     declared.tenants[0].access_token_for = Some(600);
     declared.entities[0].client_secret = Some(Secret::from("hunter2-".repeat(4)));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::directory::declare::{Applied, Declaration, TenantDeclaration};
+use crate::directory::declare::{Applied, Declaration, NoKeys, TenantDeclaration};
 use crate::directory::tests::{directory, store};
 use crate::directory::{Directory, DirectoryError, NewApplication, NewSecret, NewUser};
 use crate::model::CustomScope;
@@ -61,11 +61,11 @@ fn example() -> Declaration {
 }
 
 async fn apply(directory: &Directory, declaration: &Declaration) -> Applied {
-    directory.apply(declaration).await.unwrap()
+    directory.apply(declaration, &NoKeys).await.unwrap()
 }
 
 async fn refused(directory: &Directory, declaration: &Declaration) -> Vec<String> {
-    match directory.apply(declaration).await {
+    match directory.apply(declaration, &NoKeys).await {
         Err(DirectoryError::Invalid(errors)) => errors.iter().map(ToString::to_string).collect(),
         other => panic!("expected mistakes, got {other:?}"),
     }

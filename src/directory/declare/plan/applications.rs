@@ -2,10 +2,11 @@
 
 use uuid::Uuid;
 
+use super::keys::Signs;
 use super::{Action, Place, Planner, Step, Write};
 use crate::directory::declare::{ApplicationDeclaration, GeneratedSecret};
 use crate::directory::{FieldCode, NewRole};
-use crate::model::{Application, ClientSecret, CustomScope, Tenant};
+use crate::model::{Application, ClientSecret, CustomScope, KeyPurpose, Tenant};
 use crate::secret::Secret;
 
 impl Planner<'_> {
@@ -45,6 +46,17 @@ impl Planner<'_> {
             let known = |old: &&CustomScope| old.name == scope.name;
             let known = found.and_then(|found| found.settings.scopes.iter().find(known));
             scope.id = known.map_or_else(|| self.entropy.uuid(), |known| known.id);
+        }
+        for (purpose, name) in
+            [(KeyPurpose::AccessToken, &declared.access_token_key), (KeyPurpose::IdToken, &declared.id_token_key)]
+        {
+            let Some(name) = name else { continue };
+            let id = self.plan_key_use(place, name, Signs { tenant: &tenant, purpose, for_applications: true });
+            match purpose {
+                KeyPurpose::AccessToken => settings.access_token_key = id,
+                KeyPurpose::IdToken => settings.id_token_key = id,
+                KeyPurpose::Forwarded => {}
+            }
         }
         // Files say nothing about it.
         settings.data = found.map(|found| found.settings.data.clone()).unwrap_or_default();

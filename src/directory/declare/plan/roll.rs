@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::directory::Directory;
 use crate::directory::declare::Terms;
-use crate::model::{Application, Entity, EntityType, Tenant, User};
+use crate::model::{Application, Entity, EntityType, NamedKey, Tenant, User};
 
 /// What a declaration can own.
 pub(super) trait Managed {
@@ -34,6 +34,20 @@ impl Managed for Tenant {
     /// Nobody asked for the default tenant, so it may be declared later without further ado.
     fn is_declarable(&self, terms: Terms) -> bool {
         terms.owns(self.managed_by()) || (self.managed_by.is_none() && self.name == Directory::DEFAULT_TENANT)
+    }
+}
+
+impl Managed for NamedKey {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn managed_by(&self) -> Option<&str> {
+        self.managed_by.as_deref()
     }
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::directory::declare::{
-    Declaration, EntityDeclaration, EntityTypeDeclaration, Owner, Plan, TenantDeclaration, Terms,
+    Declaration, EntityDeclaration, EntityTypeDeclaration, NoKeys, Owner, Plan, TenantDeclaration, Terms,
 };
 use crate::directory::{Directory, DirectoryError};
 use crate::entropy::Entropy;
@@ -38,7 +38,7 @@ async fn plan(directory: &Directory, entities: &[&str], terms: Terms) -> Plan {
 }
 
 async fn apply(directory: &Directory, entities: &[&str], terms: Terms) {
-    let (_, stopped) = directory.carry_out(plan(directory, entities, terms).await).await;
+    let (_, stopped) = directory.carry_out(plan(directory, entities, terms).await, &NoKeys).await;
     assert!(stopped.is_none(), "{stopped:?}");
 }
 
@@ -47,8 +47,8 @@ async fn apply(directory: &Directory, entities: &[&str], terms: Terms) {
 async fn who_is_second_is_stopped_and_may_try_again() {
     let (one, other) = nodes().await;
     let (first, second) = (plan(&one, &["orders"], KEEP).await, plan(&other, &["orders"], KEEP).await);
-    assert!(one.carry_out(first).await.1.is_none());
-    let (done, stopped) = other.carry_out(second).await;
+    assert!(one.carry_out(first, &NoKeys).await.1.is_none());
+    let (done, stopped) = other.carry_out(second, &NoKeys).await;
     let stopped = stopped.expect("somebody else was faster");
     assert_eq!((stopped.what.as_str(), done.created.len()), ("tenant \"acme\"", 0));
     assert!(matches!(stopped.error, DirectoryError::Invalid(_)), "{stopped:?}");
@@ -61,8 +61,8 @@ async fn who_is_second_is_stopped_and_may_try_again() {
     };
     let first = one.plan(&rename("a"), KEEP).await.expect("a plan");
     let second = other.plan(&rename("b"), KEEP).await.expect("a plan");
-    assert!(one.carry_out(first).await.1.is_none());
-    let stopped = other.carry_out(second).await.1.expect("it was read before the other one wrote");
+    assert!(one.carry_out(first, &NoKeys).await.1.is_none());
+    let stopped = other.carry_out(second, &NoKeys).await.1.expect("it was read before the other one wrote");
     assert!(matches!(stopped.error, DirectoryError::Changed(_)), "{stopped:?}");
 }
 
@@ -84,7 +84,7 @@ async fn what_no_file_names_any_more_goes_only_when_asked() {
 #[tokio::test]
 async fn two_owners_leave_each_other_alone() {
     let (directory, _) = nodes().await;
-    directory.apply(&declaration(&["orders"])).await.expect("declared");
+    directory.apply(&declaration(&["orders"]), &NoKeys).await.expect("declared");
     let error = directory.plan(&declaration(&["orders"]), KEEP).await.expect_err("it belongs to the configuration");
     assert!(error.to_string().contains("was not made by `faregate apply`"), "{error}");
     let reports = Declaration {
@@ -97,7 +97,7 @@ async fn two_owners_leave_each_other_alone() {
     };
     let plan = directory.plan(&reports, PRUNE).await.expect("types and tenants may be in the store");
     assert_eq!(plan.steps.len(), 1, "{plan:?}");
-    assert!(directory.carry_out(plan).await.1.is_none());
-    let again = directory.apply(&declaration(&["orders"])).await.expect("declared again");
+    assert!(directory.carry_out(plan, &NoKeys).await.1.is_none());
+    let again = directory.apply(&declaration(&["orders"]), &NoKeys).await.expect("declared again");
     assert_eq!((again.removed.len(), again.unchanged), (0, 3));
 }

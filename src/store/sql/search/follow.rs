@@ -14,7 +14,7 @@ use super::index::{Entry, Index, KEYS, Question};
 use super::{AT_ONCE, Table, rows_of};
 use crate::model::{Change, ChangeKind};
 use crate::store::sql::columns::read_id;
-use crate::store::sql::{Result, feed};
+use crate::store::sql::{Result, StoreError, feed};
 
 /// Objects read at once in the beginning.
 const PAGE: i64 = 5_000;
@@ -149,7 +149,7 @@ impl Shared {
             }
             match rows.last() {
                 Some(row) => last = row.try_get("id")?,
-                None => return Ok(Some(texts)),
+                None => return Ok(Some(settled(texts).await?)),
             }
         }
     }
@@ -196,9 +196,19 @@ impl Shared {
                 }
             }
         }
+        texts.index.settle();
         texts.seq = heard;
         Ok(texts.index.len() <= self.most)
     }
+}
+
+/// Sorting many texts takes a while, during which a thread would do nothing else.
+async fn settled(mut texts: Texts) -> Result<Texts> {
+    let sorting = tokio::task::spawn_blocking(move || {
+        texts.index.settle();
+        texts
+    });
+    sorting.await.map_err(|error| StoreError::Unavailable(Box::new(error)))
 }
 
 fn entry(row: &AnyRow) -> Result<Entry> {

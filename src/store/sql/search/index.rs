@@ -1,12 +1,17 @@
 //! The texts of many objects, one behind the other in memory, to be searched in a few milliseconds.
 //!
-//! Owns which objects contain a text, in which order, and how many there are. It does not know where they come from.
+//! Owns which objects contain a text, in which order, and how many there are. It does not know where they come from. The
+//! order of all objects by each key is kept in `orders`, so that a late page costs no more than the first one.
+
+mod orders;
 
 use std::cmp::Ordering;
 
 use ahash::AHashMap;
 use memchr::memmem::Finder;
 use uuid::Uuid;
+
+use orders::Orders;
 
 /// Texts that an object is found by.
 pub(in crate::store::sql) const KEYS: usize = 3;
@@ -16,6 +21,9 @@ const END: char = '\0';
 
 /// Texts of former versions that are kept at least, before the rest moves together.
 const FEW: usize = 1_000;
+
+/// When fewer than one of so many objects are found, they are sorted by themselves.
+const FEW_OF: usize = 16;
 
 /// What is known of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +64,7 @@ pub(super) struct Index {
     /// Where in `objects` those are that count.
     places: AHashMap<Uuid, usize>,
     tenants: Vec<Uuid>,
+    orders: Orders,
 }
 
 #[derive(Debug)]
@@ -69,6 +78,9 @@ struct Object {
     tenant: u32,
     is_gone: bool,
 }
+
+/// Where an object is in `objects`.
+type Place = u32;
 
 impl Index {
     pub(super) fn len(&self) -> usize {
@@ -117,9 +129,18 @@ impl Index {
         }
     }
 
+    /// Takes what was added since the last time into the orders. Until then an answer takes longer.
+    pub(super) fn settle(&mut self) {
+        let mut orders = std::mem::take(&mut self.orders);
+        orders.take_in(self);
+        self.orders = orders;
+    }
+
     fn move_together(&mut self) {
-        let old = std::mem::take(self);
-        for object in old.objects.iter().filter(|object| !object.is_gone) {
+        let mut old = std::mem::take(self);
+        let mut moved = vec![None; old.objects.len()];
+        for (place, object) in old.objects.iter().enumerate().filter(|(_, object)| !object.is_gone) {
+            moved[place] = Place::try_from(self.objects.len()).ok();
             self.put(&Entry {
                 id: object.id,
                 tenant_id: old.tenants.get(object.tenant as usize).copied().unwrap_or_default(),
@@ -127,6 +148,8 @@ impl Index {
                 keys: std::array::from_fn(|at| old.text_of(object, at).to_owned()),
             });
         }
+        old.orders.move_places(&moved);
+        self.orders = old.orders;
     }
 
     fn text_of(&self, object: &Object, at: usize) -> &str {
@@ -141,17 +164,76 @@ impl Index {
             Some(Some(place)) => Some(place),
             Some(None) => return (Vec::new(), 0),
         };
-        let counts = |object: &&Object| !object.is_gone && tenant.is_none_or(|tenant| object.tenant as usize == tenant);
-        let mut best = Best::new(self, question);
-        match question.text {
-            "" => self.objects.iter().filter(counts).for_each(|object| best.add(object)),
-            text => self.containing(text).filter(counts).for_each(|object| best.add(object)),
+        let counts = |object: &Object| !object.is_gone && tenant.is_none_or(|tenant| object.tenant as usize == tenant);
+        let mut found: Vec<Place> = match question.text {
+            "" => (0..).zip(&self.objects).filter(|(_, object)| counts(object)).map(|(place, _)| place).collect(),
+            text => self.containing(text).filter(|(_, object)| counts(object)).map(|(place, _)| place).collect(),
+        };
+        let total = found.len();
+        let (start, end) = (question.offset.min(total), question.offset.saturating_add(question.limit).min(total));
+        let page = match self.orders.of(question.first_key(), self) {
+            Some(order) if total >= self.objects.len() / FEW_OF => {
+                found = self.in_order(order, &found, question.descends_first());
+                self.page_of_ordered(&found, question, (start, end))
+            }
+            Some(_) | None => self.page_of_any(&mut found, question, (start, end)),
+        };
+        (page.iter().filter_map(|place| self.object(*place)).map(|object| object.id).collect(), total)
+    }
+
+    /// The same places as `order` has them, or from its end.
+    fn in_order(&self, order: &[Place], found: &[Place], descends: bool) -> Vec<Place> {
+        let mut is_found = vec![false; self.objects.len()];
+        for place in found {
+            is_found[*place as usize] = true;
         }
-        best.page()
+        let fits = |place: &&Place| is_found.get(**place as usize).copied().unwrap_or(false);
+        match descends {
+            true => order.iter().rev().filter(fits).copied().collect(),
+            false => order.iter().filter(fits).copied().collect(),
+        }
+    }
+
+    /// A page of places that are ordered by the first key. Nothing but those that are equal to some of the page is compared.
+    fn page_of_ordered(&self, found: &[Place], question: &Question<'_>, (start, end): (usize, usize)) -> Vec<Place> {
+        let is_right_already = question.order.len() <= 1 && !question.descends_first();
+        let (Some(first), Some(last)) = (found.get(start), end.checked_sub(1).and_then(|last| found.get(last))) else {
+            return Vec::new();
+        };
+        if is_right_already || start >= end {
+            return found[start..end.max(start)].to_vec();
+        }
+        let decisive = &question.order[..1];
+        let order = |a: &Place, b: &Place| self.compare_by(*a, *b, decisive);
+        let from = found.partition_point(|place| order(place, first).is_lt());
+        let until = found.partition_point(|place| order(place, last).is_le());
+        let mut group = found[from..until].to_vec();
+        if question.order.len() == 1 {
+            // Backwards they are in the order of the key, and those that are equal have to be turned round.
+            group.sort_by(|a, b| self.compare(*a, *b, decisive));
+            return group[start - from..end - from].to_vec();
+        }
+        self.page_of_any(&mut group, question, (start - from, end - from))
+    }
+
+    /// A page of places in no order. No more is sorted than the page.
+    fn page_of_any(&self, found: &mut [Place], question: &Question<'_>, (start, end): (usize, usize)) -> Vec<Place> {
+        let order = |a: &Place, b: &Place| self.compare(*a, *b, question.order);
+        if start > 0 && start < found.len() {
+            found.select_nth_unstable_by(start, order);
+        }
+        let rest = &mut found[start..];
+        let length = end - start;
+        if length < rest.len() {
+            rest.select_nth_unstable_by(length, order);
+        }
+        let page = &mut rest[..length];
+        page.sort_unstable_by(order);
+        page.to_vec()
     }
 
     /// The objects with the text in one of their texts.
-    fn containing<'i>(&'i self, text: &'i str) -> impl Iterator<Item = &'i Object> {
+    fn containing<'i>(&'i self, text: &'i str) -> impl Iterator<Item = (Place, &'i Object)> {
         let finder = Finder::new(text);
         let (mut at, mut next) = (0, 0);
         std::iter::from_fn(move || {
@@ -160,14 +242,25 @@ impl Index {
             while self.objects.get(next)?.end() <= hit {
                 next += 1;
             }
-            let object = self.objects.get(next)?;
+            let (place, object) = (Place::try_from(next).ok()?, self.objects.get(next)?);
             at = object.end();
             next += 1;
-            Some(object)
+            Some((place, object))
         })
     }
 
-    fn compare(&self, a: &Object, b: &Object, order: &[(Key, bool)]) -> Ordering {
+    fn object(&self, place: Place) -> Option<&Object> {
+        self.objects.get(place as usize)
+    }
+
+    /// Ties are ordered by id.
+    fn compare(&self, a: Place, b: Place, order: &[(Key, bool)]) -> Ordering {
+        let id = |place| self.object(place).map(|object| object.id);
+        self.compare_by(a, b, order).then_with(|| id(a).cmp(&id(b)))
+    }
+
+    fn compare_by(&self, a: Place, b: Place, order: &[(Key, bool)]) -> Ordering {
+        let (Some(a), Some(b)) = (self.object(a), self.object(b)) else { return Ordering::Equal };
         for (key, descends) in order {
             let order = match key {
                 Key::Text(at) => self.text_of(a, *at).cmp(self.text_of(b, *at)),
@@ -178,58 +271,18 @@ impl Index {
                 return if *descends { order.reverse() } else { order };
             }
         }
-        a.id.cmp(&b.id)
+        Ordering::Equal
     }
 }
 
-/// The first of many objects in an order. Most of them are compared once, with the last that may count, and dropped.
-struct Best<'i, 'q> {
-    index: &'i Index,
-    question: &'q Question<'q>,
-    /// Among them are the first `most`.
-    kept: Vec<&'i Object>,
-    most: usize,
-    /// Nothing behind it is among the first `most`.
-    last: Option<&'i Object>,
-    total: usize,
-}
-
-impl<'i, 'q> Best<'i, 'q> {
-    fn new(index: &'i Index, question: &'q Question<'q>) -> Self {
-        let most = question.offset.saturating_add(question.limit);
-        Self { index, question, kept: Vec::new(), most, last: None, total: 0 }
+impl Question<'_> {
+    /// By id unless something else is asked for.
+    fn first_key(&self) -> Key {
+        self.order.first().map_or(Key::Id, |(key, _)| *key)
     }
 
-    fn add(&mut self, object: &'i Object) {
-        self.total += 1;
-        let order = |a: &Object, b: &Object| self.index.compare(a, b, self.question.order);
-        if self.most == 0 || self.last.is_some_and(|last| order(object, last).is_gt()) {
-            return;
-        }
-        self.kept.push(object);
-        if self.kept.len() >= self.most.saturating_mul(2) {
-            let (_, last, _) = self.kept.select_nth_unstable_by(self.most - 1, |a, b| order(a, b));
-            self.last = Some(*last);
-            self.kept.truncate(self.most);
-        }
-    }
-
-    /// The ids of the page, and how many objects were added. No more is sorted than the page.
-    fn page(mut self) -> (Vec<Uuid>, usize) {
-        let order = |a: &&Object, b: &&Object| self.index.compare(a, b, self.question.order);
-        let found = self.kept.as_mut_slice();
-        let start = self.question.offset.min(found.len());
-        let length = self.question.limit.min(found.len() - start);
-        if start > 0 && start < found.len() {
-            found.select_nth_unstable_by(start, order);
-        }
-        let rest = &mut found[start..];
-        if length < rest.len() {
-            rest.select_nth_unstable_by(length, order);
-        }
-        let page = &mut rest[..length];
-        page.sort_unstable_by(order);
-        (page.iter().map(|object| object.id).collect(), self.total)
+    fn descends_first(&self) -> bool {
+        self.order.first().is_some_and(|(_, descends)| *descends)
     }
 }
 
