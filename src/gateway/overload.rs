@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::respond::Problem;
 use control::{Control, INTERVAL, SAMPLES};
 pub use pressure::Capacity;
-use pressure::Strain;
+use pressure::{Strain, give_back};
 
 /// How long a connection whose request was refused waits for its next: whoever asks again at once takes no time from those
 /// who are served.
@@ -179,6 +179,12 @@ impl Overload {
                 before = strain;
             }
             self.strain.store(strain.level(), Ordering::Relaxed);
+            if strain != Strain::None {
+                // One for each thread, as far as they are idle.
+                for _ in 0..tokio::runtime::Handle::current().metrics().num_workers() {
+                    tokio::spawn(async { give_back() });
+                }
+            }
             sleep(PRESSURE_INTERVAL).await;
         }
     }

@@ -21,6 +21,16 @@ pub struct Capacity {
     descriptors: Option<u64>,
 }
 
+/// Makes the allocator look for memory of this thread that it could give back to the system. It does so once in ten thousand
+/// allocations that are not small, which a process that refuses everybody does not make for minutes.
+pub(super) fn give_back() {
+    const ALLOCATIONS: usize = 10_000;
+    const SIZE: usize = 64 * 1024;
+    for _ in 0..ALLOCATIONS {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(SIZE)));
+    }
+}
+
 /// How near the end of something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Strain {

@@ -195,8 +195,8 @@ fn an_hour_of_everything_leaves_memory_as_it_was() {
     let site = Site::with(&[ROUTES, DIRECTORY, ROTATION, "token_cache: { size: 4MiB }\n"]);
     let gateway = serve(&site);
     let process = pid(&gateway);
-    let token = gateway.token(CALLER, READ);
-    let load = Load::start_at(gateway.address(), &requests(&token), rate);
+    let start = || Load::start_at(gateway.address(), &requests(&gateway.token(CALLER, READ)), rate);
+    let (mut load, mut answered) = (start(), 0);
     let (over, exchanges) = (AtomicBool::new(false), AtomicU64::new(0));
     let began = Instant::now();
     let mut samples = Vec::new();
@@ -224,6 +224,8 @@ fn an_hour_of_everything_leaves_memory_as_it_was() {
                 assert_eq!(run.code, 0, "{run:?}");
                 if minute % 10 == 0 {
                     assert_eq!(site.run(&["key", "rotate"]).code, 0);
+                    // A token lives for an hour.
+                    answered += std::mem::replace(&mut load, start()).stop_unharmed();
                 }
             }
             let (kilobytes, descriptors) = size(&process);
@@ -235,13 +237,13 @@ fn an_hour_of_everything_leaves_memory_as_it_was() {
                     "{:5} s: {:.1} MiB, {descriptors} descriptors, {} requests",
                     now.as_secs(),
                     kilobytes / 1024.0,
-                    load.answered()
+                    answered + load.answered()
                 );
             }
         }
         over.store(true, Ordering::Relaxed);
     });
-    let answered = load.stop_unharmed();
+    answered += load.stop_unharmed();
     let grows = slope(&samples);
     let exchanges = exchanges.load(Ordering::Relaxed);
     println!(

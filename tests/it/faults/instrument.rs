@@ -79,7 +79,7 @@ fn an_acknowledged_token_that_is_gone_is_found() {
     let given = (redeem("c"), ANY, gave("a"));
     assert_found(2, &[given.clone(), (probe("a"), ANY, Outcome::Fail(400))]);
     // A test that does not look proves nothing.
-    assert_found(2, &[given.clone()]);
+    assert_found(2, std::slice::from_ref(&given));
     assert_clean(&[given.clone(), (probe("a"), ANY, YES)]);
     // Its successor is gone.
     let rotated = (refresh("a"), ANY, gave("b"));
@@ -99,7 +99,7 @@ fn an_acknowledged_token_that_is_gone_is_found() {
 fn a_revocation_that_did_not_stick_is_found() {
     let given = [(redeem("c"), ANY, gave("a")), (refresh("a"), ANY, gave("b"))];
     let ended = (revoke("a"), ANY, YES);
-    let with = |last: &[(Act, Must, Outcome)]| [&given[..], &[ended.clone()], last].concat();
+    let with = |last: &[(Act, Must, Outcome)]| [&given[..], std::slice::from_ref(&ended), last].concat();
     assert_found(3, &with(&[(probe("a"), ANY, YES)]));
     // The whole family ends.
     assert_found(3, &with(&[(probe("b"), ANY, YES)]));

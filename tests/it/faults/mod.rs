@@ -290,7 +290,7 @@ fn guarded(tokens: &[(String, String)], number: u64) -> Due {
     let turn = usize::try_from(number).unwrap();
     let (subject, token) = &tokens[turn % tokens.len()];
     let due = Due::get("/api/orders", Act::Pass { subject: Some(subject.clone()) }, Must::Pass).bearing(token);
-    if number % 10 == 0 { due.with(SPELLINGS[turn / 10 % SPELLINGS.len()], FORGED) } else { due }
+    if number.is_multiple_of(10) { due.with(SPELLINGS[turn / 10 % SPELLINGS.len()], FORGED) } else { due }
 }
 
 /// What must not pass: no token, nonsense, and a method that nobody may use.

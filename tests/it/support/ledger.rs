@@ -237,9 +237,8 @@ impl<'a> Families<'a> {
                 Act::Refresh { token } | Act::Probe { token } => works.insert(token),
                 Act::Redeem { .. } | Act::Ask | Act::Pass { .. } | Act::Revoke { .. } => false,
             };
-            match (&entry.act, gave) {
-                (Act::Redeem { .. } | Act::Refresh { .. } | Act::Ask, Some(gave)) => given.push(gave.as_str()),
-                (_, _) => {}
+            if let (Act::Redeem { .. } | Act::Refresh { .. } | Act::Ask, Some(gave)) = (&entry.act, gave) {
+                given.push(gave.as_str());
             }
         }
         let lost = given.into_iter().filter(|token| !works.contains(token) && !self.ended.contains(self.first(token)));
