@@ -24,6 +24,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sqlx::{AnyConnection, Connection as _, Row as _};
@@ -134,6 +135,20 @@ fn some_time(between: (u64, u64), seed: u64, number: u32) -> Duration {
     Duration::from_millis(between.0 + draw(seed, u64::from(number)) % (between.1 - between.0))
 }
 
+/// A port that nobody else is given by chance: the system gives out those from 32768 on.
+fn port() -> u16 {
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 10_000;
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        let port = u16::try_from(FIRST + number).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// A folder with a configuration, a canary behind it, and a port that stays the same when the gateway starts again.
 struct Site {
     folder: Folder,
@@ -154,7 +169,7 @@ impl Site {
 
     /// With further sections, and other routes.
     fn with(store: &str, sections: &str, routes: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = port();
         let site = Self { folder: Folder::new(), canary: Canary::start(), port, store: store.to_owned() };
         site.write(&[CONFIGURATION, sections, routes, DIRECTORY].concat());
         site
