@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::respond::Problem;
 use control::{Control, INTERVAL, SAMPLES};
 pub use pressure::Capacity;
-use pressure::{Strain, give_back};
+use pressure::{MEMORY, Strain, give_back};
 
 /// How long a connection whose request was refused waits for its next: whoever asks again at once takes no time from those
 /// who are served.
@@ -179,7 +179,7 @@ impl Overload {
                 before = strain;
             }
             self.strain.store(strain.level(), Ordering::Relaxed);
-            if strain != Strain::None {
+            if strain != Strain::None && what == MEMORY {
                 // One for each thread, as far as they are idle.
                 for _ in 0..tokio::runtime::Handle::current().metrics().num_workers() {
                     tokio::spawn(async { give_back() });

@@ -64,8 +64,8 @@ impl Relay {
         upstream.is_some_and(|upstream| !upstream.speaks_http2())
             && matches!(&*session.downstream_session, ServerSession::H1(_))
             && header.version == Version::HTTP_11
-            // A target in absolute form names a host of its own.
-            && header.uri.authority().is_none()
+            // A target in absolute form names a host of its own, and `*` is no path.
+            && header.raw_path().starts_with(b"/")
             && has_one_host(&header.headers)
             && concerns_no_connection(&header.headers)
     }

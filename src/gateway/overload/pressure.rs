@@ -12,6 +12,9 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 /// What the kernel counts resident memory in, on every system that is released for.
 const PAGE: u64 = 4096;
 
+/// What the process can be short of, where it can give some back.
+pub(super) const MEMORY: &str = "memory";
+
 /// How much there is.
 #[derive(Clone, Debug)]
 pub struct Capacity {
@@ -99,7 +102,7 @@ impl Capacity {
         };
         let memory = strain(self.memory.and_then(|_| resident()), self.memory);
         let descriptors = strain(open_descriptors(), self.descriptors);
-        if descriptors > memory { (descriptors, "descriptors") } else { (memory, "memory") }
+        if descriptors > memory { (descriptors, "descriptors") } else { (memory, MEMORY) }
     }
 }
 
