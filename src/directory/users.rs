@@ -29,13 +29,19 @@ pub struct NewUser {
 
 impl Directory {
     pub async fn create_user(&self, new: NewUser) -> Result<User, DirectoryError> {
+        let user = self.user_of(new).await?;
+        self.store.insert_user(&user).await?;
+        self.told(Event::UserCreated, &user.id.to_string());
+        Ok(user)
+    }
+
+    /// The user to be stored, checked, with a password.
+    async fn user_of(&self, new: NewUser) -> Result<User, DirectoryError> {
         let mut user = self.checked_user(&new).await?;
         user.password_hash = match (new.password, new.password_hash) {
             (Some(password), _) => Some(self.passwords.hash(password.expose()).await?),
             (None, hash) => hash.map(|hash| hash.expose().clone()),
         };
-        self.store.insert_user(&user).await?;
-        self.told(Event::UserCreated, &user.id.to_string());
         Ok(user)
     }
 
@@ -75,7 +81,7 @@ impl Directory {
         Ok(user)
     }
 
-    /// Makes a user with a place in an application: both, or nothing but for a database that fails in between.
+    /// Makes a user with a place in an application: both, or nothing.
     ///
     /// # Errors
     /// As [`Self::create_user`] and [`Self::register`].
@@ -84,9 +90,20 @@ impl Directory {
         new: NewUser,
         registration: NewRegistration,
     ) -> Result<(User, Registration), DirectoryError> {
-        self.check_place(new.tenant_id, &registration).await?;
-        let user = self.create_user(new).await?;
-        let registration = self.register(NewRegistration { user_id: user.id, ..registration }).await?;
+        let roles = self.check_place(new.tenant_id, &registration).await?;
+        let user = self.user_of(new).await?;
+        let registration = Registration {
+            user_id: user.id,
+            application_id: registration.application_id,
+            roles,
+            data: registration.data,
+            managed_by: None,
+            created_at: user.created_at,
+            updated_at: user.created_at,
+        };
+        self.store.insert_people(&[(user.clone(), vec![registration.clone()])]).await?;
+        self.told(Event::UserCreated, &user.id.to_string());
+        self.told(Event::RegistrationChanged, &format!("{}/{}", user.id, registration.application_id));
         Ok((user, registration))
     }
 
