@@ -21,7 +21,7 @@ struct Machine {
 const ESSENTIAL: [&str; 11] = ["sh", "sed", "awk", "cut", "tr", "dirname", "grep", "chmod", "rm", "cat", "mkdir"];
 
 /// Everything that `scripts/deps` may look for, as programs that do nothing and succeed.
-const TOOLS: [&str; 21] = [
+const TOOLS: [&str; 22] = [
     "cc",
     "c++",
     "make",
@@ -30,6 +30,7 @@ const TOOLS: [&str; 21] = [
     "cargo",
     "curl",
     "wrk",
+    "strace",
     "chromium",
     "chromedriver",
     "node",
@@ -57,7 +58,7 @@ add() { for tool; do printf '#!/bin/sh\n' >"$DEPS_ROOT/bin/$tool"; chmod 755 "$D
 for package; do
     case "$package" in
     build-essential) add cc c++ make ;;
-    cmake | perl | curl | wrk | chromium | haproxy | caddy) add "$package" ;;
+    cmake | perl | curl | wrk | chromium | haproxy | caddy | strace) add "$package" ;;
     chromium-driver) add chromedriver ;;
     apache2) add apache2 ;;
     libapache2-mod-oauth2)
@@ -152,13 +153,13 @@ fn what_is_missing_is_named_in_one_line_and_installed_once() {
     let machine = Machine::complete("missing");
     machine
         .without(&["cc", "c++", "make", "cmake", "perl", "curl", "chromium", "promtool", "initdb", "postgres", "wrk"])
-        .without(&["chromedriver", "node", "npm", "python3", "nginx", "haproxy", "caddy"]);
+        .without(&["chromedriver", "node", "npm", "python3", "nginx", "haproxy", "caddy", "strace"]);
     let output = machine.deps("test");
     assert!(output.status.success(), "{}", talk(&output));
     assert_eq!(
         talk(&output),
         "deps: installing with apt-get: build-essential cmake perl curl postgresql prometheus chromium \
-         chromium-driver nodejs npm python3 python3-venv nginx haproxy caddy\n"
+         chromium-driver nodejs npm python3 python3-venv nginx haproxy caddy strace\n"
     );
     let log = machine.log();
     assert!(log.contains("--no-install-recommends install build-essential cmake perl curl postgresql prometheus"));

@@ -1,5 +1,7 @@
 use std::sync::atomic::AtomicBool;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -170,4 +172,44 @@ async fn a_revoked_token_is_refused_at_once() {
     add(Revoked::Grant(bob));
     assert_eq!(outcomes().await, [refused; 3]);
     assert_eq!(enforcer.cache_counts().misses, 3, "verified once, whatever is revoked");
+}
+
+// T59: nonsense is refused for much less than believing a token costs, so that a flood of it costs less than one of tokens
+#[tokio::test]
+async fn refusing_nonsense_is_cheap() {
+    const TIMES: u32 = 50;
+    let issuer = Switchable::new("https://a");
+    let (enforcer, _) = enforcer(&[&issuer]);
+    let guard = guard("permission read on orders", &[0]);
+    let good = issuer.token("https://a", "s");
+    let (head, rest) = good.split_once('.').unwrap();
+    let (claims, signature) = rest.split_once('.').unwrap();
+    let none = URL_SAFE_NO_PAD.encode(br#"{"alg":"none","typ":"at+jwt"}"#);
+    let nonsense = [
+        "x".repeat(700),
+        ["x".repeat(300), "y".repeat(300), "z".repeat(86)].join("."),
+        format!("{none}.{claims}."),
+        format!("{none}.{claims}.{signature}"),
+        format!("{head}.{claims}.{}", "A".repeat(jose::MAX_TOKEN_BYTES)),
+    ];
+    // What others do on the machine only adds: the least of several counts.
+    let mut costs = vec![Duration::MAX; nonsense.len() + 1];
+    for _ in 0..20 {
+        for (cost, token) in costs.iter_mut().zip([&good].into_iter().chain(&nonsense)) {
+            let began = std::time::Instant::now();
+            for _ in 0..TIMES {
+                enforcer.forget();
+                let outcome = outcome(&enforcer, &guard, token).await;
+                assert_eq!(outcome.is_ok(), *token == good);
+            }
+            *cost = (*cost).min(began.elapsed());
+        }
+    }
+    println!("T59: {:?}", costs.iter().map(|cost| *cost / TIMES).collect::<Vec<_>>());
+    for (token, cost) in nonsense.iter().zip(&costs[1..]) {
+        let refused = outcome(&enforcer, &guard, token).await;
+        assert!(matches!(refused, Err((401, _))), "{refused:?}");
+        let shown = &token[..60.min(token.len())];
+        assert!(*cost < costs[0] / 2, "{shown}: {:?} beside {:?}", *cost / TIMES, costs[0] / TIMES);
+    }
 }

@@ -21,19 +21,21 @@ use crate::support::tcp_proxy::{TcpProxy, Wire};
 const RATE: u32 = 200;
 
 /// A site whose way to PostgreSQL leads through a wire that can be cut.
-struct Cut {
-    site: Site,
-    wire: TcpProxy,
+pub struct Cut {
+    pub site: Site,
+    pub wire: TcpProxy,
+    /// The store on another way.
+    pub direct: String,
 }
 
 /// Nothing where there is no PostgreSQL.
-fn cut_site() -> Option<Cut> {
+pub fn cut_site() -> Option<Cut> {
     let url = postgres()?;
     let (before, rest) = url.split_once('@').unwrap();
     let (host, path) = rest.split_once('/').unwrap();
     let wire = TcpProxy::to(host.parse::<SocketAddr>().unwrap());
     let site = Site::on(&format!("{before}@{}/{path}", wire.address));
-    Some(Cut { site, wire })
+    Some(Cut { site, wire, direct: url })
 }
 
 /// Asks for tokens of every kind, and how long the slowest answer took.
@@ -53,7 +55,7 @@ fn ask_for_tokens(caller: &mut Caller, ledger: &Ledger, asked: &[Due]) -> Durati
 /// A fault of the wire: guarded requests go on; tokens are refused within `quickly` each once the fault is known, which takes
 /// `known_after` at most; and everything is well within five seconds of its end.
 fn tokens_are_refused_while(row: &str, fault: Wire, (known_after, quickly): (Duration, Duration)) {
-    let Some(Cut { site, wire }) = cut_site() else { return };
+    let Some(Cut { site, wire, .. }) = cut_site() else { return };
     let ledger = Arc::new(Ledger::new(seed()));
     let gateway = site.serve();
     let held = families(&site, &ledger, 3);
@@ -164,7 +166,7 @@ fn lost_connections_to_the_database_lose_nothing() {
 // T15: every query is late: tokens take long or are refused, and no client waits without end
 #[test]
 fn a_slow_database_delays_nobody_but_those_who_need_it() {
-    let Some(Cut { site, wire }) = cut_site() else { return };
+    let Some(Cut { site, wire, .. }) = cut_site() else { return };
     let ledger = Arc::new(Ledger::new(seed()));
     let gateway = site.serve();
     let held = families(&site, &ledger, 3);

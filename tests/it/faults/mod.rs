@@ -7,15 +7,18 @@ mod clock;
 mod crash;
 mod database;
 mod disk;
+mod floods;
 mod instrument;
 mod issuers;
 mod life_cycle;
 mod log_disk;
 mod logins;
 mod memory;
+mod migration;
 mod nodes;
 mod reload;
 mod sqlite;
+mod statements;
 mod upstreams;
 mod vanish;
 

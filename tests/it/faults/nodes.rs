@@ -4,14 +4,16 @@
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
+use super::database::{Cut, cut_site};
 use super::{
-    CALLER_SECRET, CALLERS, PATIENCE, Site, WINDOW, codes, families, postgres, probe, redemption, refresh, rounds,
-    seed, token_of, tokens, traffic,
+    CALLER_SECRET, CALLERS, PATIENCE, Site, WINDOW, codes, families, is_well, postgres, probe, redemption, refresh,
+    rounds, seed, token_of, tokens, traffic,
 };
 use crate::support::caller::Caller;
 use crate::support::ledger::{Act, Ledger, Must};
 use crate::support::process::{Gateway, encoded, soon};
 use crate::support::steady::{Due, Steady};
+use crate::support::tcp_proxy::Wire;
 
 /// Sends the same to both nodes at the same instant: the tokens that they gave.
 fn at_both(nodes: &[&Gateway; 2], ledger: &Ledger, due: &Due) -> Vec<String> {
@@ -130,4 +132,57 @@ fn a_node_that_dies_takes_nothing_along() {
     }
     load.stop();
     site.judge(&ledger, here, None).assert_unharmed("T69");
+}
+
+// T70: one node has no way to the database: it guards, issues nothing and says so; the other does not notice; and once it has
+// a way again, it knows what happened meanwhile
+#[test]
+#[cfg(target_os = "linux")]
+fn a_node_that_is_cut_off_guards_and_catches_up() {
+    let Some(Cut { site, wire, direct }) = cut_site() else { return };
+    let ledger = Arc::new(Ledger::new(seed()));
+    let here = site.serve();
+    let there = Gateway::start(site.command(&["serve", "--format", "json"]).env("PORT", "0").env("STORE", direct));
+    let (at_here, at_there) = (tokens(&here), tokens(&there));
+    let revoked: Vec<String> = (0..5).map(|_| token_of(&there, CALLERS[0])).collect();
+    let held = families(&site, &ledger, 3);
+    let loads = [
+        Steady::start(site.address(), 100, &ledger, traffic(at_here)),
+        Steady::start(there.address(), 100, &ledger, traffic(at_there)),
+    ];
+    soon(PATIENCE, || (ledger.passed() > 200).then_some(()));
+    wire.becomes(Wire::Swallows);
+    soon(Duration::from_secs(6), || (!is_well(&here, "/readyz")).then_some(()));
+    let (mut caller_here, mut caller_there) = (site.caller(), Caller::new(there.address()));
+    for token in &revoked {
+        revoke(&there, token);
+        guarded_at(token, Must::Refuse(&[401])).send(&mut caller_there, &ledger).expect("an answer");
+    }
+    let mut successors = Vec::new();
+    for token in &held {
+        refresh(token, Must::Refuse(&[503])).send(&mut caller_here, &ledger).expect("an answer");
+        let answer = refresh(token, Must::Pass).send(&mut caller_there, &ledger).expect("an answer");
+        successors.push(answer.text("refresh_token"));
+    }
+    assert!(is_well(&here, "/healthz") && is_well(&there, "/readyz"));
+    std::thread::sleep(Duration::from_secs(rounds(2, 60).into()));
+    assert!(!is_well(&here, "/readyz"));
+
+    wire.becomes(Wire::Passes);
+    soon(Duration::from_secs(8), || is_well(&here, "/readyz").then_some(()));
+    for token in &revoked {
+        soon(WINDOW * 3, || {
+            let answer = guarded_at(token, Must::Either(&[401])).send(&mut caller_here, &ledger);
+            answer.filter(|answer| answer.status == 401)
+        });
+        guarded_at(token, Must::Refuse(&[401])).send(&mut caller_here, &ledger).expect("an answer");
+    }
+    for token in &successors {
+        probe(token, Must::Pass).send(&mut caller_here, &ledger);
+    }
+    let latencies = loads.map(Steady::stop);
+    println!("T70: p99 of guarded requests {:?}", latencies.map(|latencies| latencies.p99()));
+    let mut findings = site.judge(&ledger, here, None);
+    findings.search(&super::secrets(&ledger), &[("the other log", there.stop_and_read())]);
+    findings.assert_unharmed("T70");
 }

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::{PATIENCE, Site, families, probe, refresh, rounds, seed, sound, tokens, traffic};
 use crate::support::cost::Cost;
 use crate::support::ledger::{Ledger, Must};
-use crate::support::process::soon;
+use crate::support::process::{Gateway, soon};
 use crate::support::steady::Steady;
 
 const RATE: u32 = 200;
@@ -107,4 +107,60 @@ fn a_file_that_is_taken_away_stops_only_what_needs_it() {
     let run = site.run(&["serve"]);
     assert_eq!(run.code, 3, "{run:?}");
     assert!(run.stderr.contains("restore a backup"), "{run:?}");
+}
+
+/// System calls of the gateway in the order in which they happened, in the words of `strace`, while a client replaces refresh
+/// tokens one after the other. Nothing where a process may not be looked at.
+fn calls_while_refreshing(store: &str, count: u32) -> Option<String> {
+    let looks = std::process::Command::new("strace").args(["-o", "/dev/null", "true"]).status();
+    let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(looks.is_ok() || !required, "strace is missing: scripts/deps test installs it");
+    if !looks.is_ok_and(|status| status.success()) {
+        eprintln!("No strace, or it may not look: nothing is known of system calls.");
+        return None;
+    }
+    let (site, ledger) = (Site::on(store), Ledger::new(seed()));
+    let mut command = std::process::Command::new("strace");
+    // As a grandchild, so that the gateway is our child.
+    command.args(["-D", "-f", "-e", "trace=fdatasync,fsync,recvfrom,sendto,read,readv,write,writev", "-o", "calls"]);
+    command.arg(env!("CARGO_BIN_EXE_faregate")).args(["serve", "--format", "json"]).current_dir(site.folder.path());
+    site.surround(&mut command);
+    let gateway = Gateway::start(command.env_remove("RUST_LOG"));
+    let mut caller = site.caller().patient_for(PATIENCE * 3);
+    let mut token = families(&site, &ledger, 1).remove(0);
+    for _ in 0..count {
+        let answer = refresh(&token, Must::Pass).send(&mut caller, &ledger).expect("an answer");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        token = answer.text("refresh_token");
+    }
+    assert_eq!(gateway.stop(), 0);
+    Some(fs::read_to_string(site.file("calls")).expect("what was called"))
+}
+
+/// Of the requests for tokens, how many were answered with 200, and how many of those after something was brought to the disk.
+fn acknowledged(calls: &str) -> (u32, u32) {
+    let (mut asked, mut synced, mut answered, mut durable) = (false, false, 0, 0);
+    for call in calls.lines() {
+        if call.contains("\"POST /oauth2/token") {
+            (asked, synced) = (true, false);
+        } else if call.contains("sync") && call.ends_with("= 0") {
+            synced = true;
+        } else if call.contains("\"HTTP/1.1 200") && std::mem::take(&mut asked) {
+            answered += 1;
+            durable += u32::from(synced);
+        }
+    }
+    (answered, durable)
+}
+
+// T05: before the first byte of an answer its change is on the disk; and the test can tell when it is not
+#[test]
+#[cfg(target_os = "linux")]
+fn nothing_is_acknowledged_before_it_is_on_the_disk() {
+    let count = rounds(40, 1000);
+    let Some(calls) = calls_while_refreshing("sqlite://faregate.db", count) else { return };
+    // One more for the code.
+    assert_eq!(acknowledged(&calls), (count + 1, count + 1));
+    let calls = calls_while_refreshing("sqlite::memory:", count).expect("as before");
+    assert_eq!(acknowledged(&calls), (count + 1, 0), "nothing of it is on a disk");
 }

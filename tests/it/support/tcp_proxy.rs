@@ -17,6 +17,12 @@ pub enum Wire {
     Swallows,
     /// Every piece on its way to the server is so late.
     Delays(Duration),
+    /// So many pieces get to the server; the connection of the next one ends: before the server gets it, or, if it is to be
+    /// heard, before the client gets the answer. Then everything passes.
+    Loses {
+        after: u32,
+        heard: bool,
+    },
 }
 
 #[derive(Clone)]
@@ -28,13 +34,14 @@ pub struct TcpProxy {
 
 struct State {
     wire: Wire,
+    has_lost: bool,
     open: Vec<TcpStream>,
 }
 
 impl TcpProxy {
     pub fn to(to: SocketAddr) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let state = Arc::new(Mutex::new(State { wire: Wire::Passes, open: Vec::new() }));
+        let state = Arc::new(Mutex::new(State { wire: Wire::Passes, has_lost: false, open: Vec::new() }));
         let proxy = Self { address: socket.local_addr().unwrap(), to, state };
         let serving = proxy.clone();
         std::thread::spawn(move || {
@@ -47,12 +54,34 @@ impl TcpProxy {
 
     pub fn becomes(&self, wire: Wire) {
         let mut state = self.state.lock().unwrap();
-        state.wire = wire;
+        (state.wire, state.has_lost) = (wire, false);
         if wire == Wire::Refuses {
             for stream in state.open.drain(..) {
                 let _ = stream.shutdown(Shutdown::Both);
             }
         }
+    }
+
+    /// Everything passes from here on. Whether something was lost before is still known.
+    pub fn loses_no_more(&self) {
+        self.state.lock().unwrap().wire = Wire::Passes;
+    }
+
+    /// Whether the piece that was to be lost came.
+    pub fn has_lost(&self) -> bool {
+        self.state.lock().unwrap().has_lost
+    }
+
+    /// Whether this piece is the one that is lost, and if so, whether the server hears it.
+    fn loses_now(&self) -> Option<bool> {
+        let mut state = self.state.lock().unwrap();
+        let Wire::Loses { after, heard } = state.wire else { return None };
+        if let Some(left) = after.checked_sub(1) {
+            state.wire = Wire::Loses { after: left, heard };
+            return None;
+        }
+        (state.wire, state.has_lost) = (Wire::Passes, true);
+        Some(heard)
     }
 
     fn wire(&self) -> Wire {
@@ -85,7 +114,15 @@ impl TcpProxy {
             match self.wire() {
                 Wire::Refuses => break,
                 Wire::Delays(delay) if forward => std::thread::sleep(delay),
-                Wire::Delays(_) | Wire::Passes | Wire::Swallows => {}
+                Wire::Delays(_) | Wire::Passes | Wire::Swallows | Wire::Loses { .. } => {}
+            }
+            if let Some(heard) = forward.then(|| self.loses_now()).flatten() {
+                // From here on the other way finds nobody to tell.
+                let _ = from.shutdown(Shutdown::Both);
+                if heard && to.write_all(&buffer[..read]).is_ok() {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                break;
             }
             if to.write_all(&buffer[..read]).is_err() {
                 break;
