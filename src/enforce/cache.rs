@@ -3,14 +3,15 @@
 //! Owns bounded memory of successes. It never holds a decision, and what it holds must be asked for its expiry and
 //! revocation at every use (rule F17). Failures are not remembered: anybody can make new ones.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use moka::notification::RemovalCause;
 use moka::sync::Cache;
 
-use super::token::VerifiedToken;
+use super::recent;
+use super::token::{Place, VerifiedToken};
 
 /// What one entry costs beside the token's text: the compiled facts and the cache's own bookkeeping, in bytes. Claims
 /// are about as large as their text again, so the text is counted three times.
@@ -20,34 +21,18 @@ const ENTRY_OVERHEAD: usize = 1024;
 const FORWARDED: usize = 1024;
 const MOST_FORWARDED: usize = 3;
 
-/// Tokens that each thread remembers for itself; a power of two.
-const SLOTS: usize = 512;
-
 /// Verified tokens, bounded by bytes.
 ///
-/// Every thread has a few slots of its own in front of the shared cache. A hit there costs a comparison with the token's
-/// text; the shared cache costs three times as much, because it keeps account of who was used when.
+/// Every thread has slots of its own in front of the shared cache ([`recent`]).
 pub struct TokenCache {
     /// Keyed by the whole token under a keyed hash: a digest would cost ten times the lookup, and a collision of
     /// hashes is resolved by comparing the text.
-    tokens: Cache<Box<str>, Arc<VerifiedToken>, ahash::RandomState>,
+    tokens: Cache<Bytes, Arc<VerifiedToken>, ahash::RandomState>,
     evictions: Arc<AtomicU64>,
     /// Tells the caches of one process apart in the threads' slots.
     id: u64,
     /// Counts [`TokenCache::clear`]; slots that were filled before do not count any more.
     generation: AtomicU64,
-}
-
-/// A slot of one thread.
-struct Recent {
-    cache: u64,
-    generation: u64,
-    token: Box<str>,
-    verified: Arc<VerifiedToken>,
-}
-
-thread_local! {
-    static RECENT: RefCell<Vec<Option<Recent>>> = const { RefCell::new(Vec::new()) };
 }
 
 static CACHES: AtomicU64 = AtomicU64::new(0);
@@ -63,10 +48,11 @@ impl TokenCache {
         let overhead = ENTRY_OVERHEAD + FORWARDED * destinations.min(MOST_FORWARDED);
         let evictions = Arc::new(AtomicU64::new(0));
         let counted = evictions.clone();
-        let tokens = Cache::<Box<str>, Arc<VerifiedToken>>::builder()
-            .weigher(move |token, _| weight(token, overhead))
+        let tokens = Cache::<Bytes, Arc<VerifiedToken>>::builder()
+            .weigher(move |text, _| weight(text, overhead))
             .max_capacity(bytes)
-            .eviction_listener(move |_, _, cause| {
+            .eviction_listener(move |_, token: Arc<VerifiedToken>, cause| {
+                token.place.leave();
                 if cause == RemovalCause::Size {
                     counted.fetch_add(1, Ordering::Relaxed);
                 }
@@ -77,52 +63,33 @@ impl TokenCache {
     }
 
     /// By the bytes as they were sent: those of a known token are not looked at one by one.
-    pub fn find(&self, token: &[u8]) -> Option<Arc<VerifiedToken>> {
+    pub fn find(&self, text: &[u8]) -> Option<Arc<VerifiedToken>> {
         let generation = self.generation();
-        RECENT.with_borrow_mut(|slots| {
-            if slots.is_empty() {
-                slots.resize_with(SLOTS, || None);
-            }
-            let slot = &mut slots[slot_of(token)];
-            if let Some(recent) = slot
-                && (recent.cache, recent.generation) == (self.id, generation)
-                && recent.token.as_bytes() == token
-            {
-                return Some(recent.verified.clone());
-            }
-            let text = std::str::from_utf8(token).ok()?;
-            let verified = self.tokens.get(text)?;
-            *slot = Some(Recent { cache: self.id, generation, token: text.into(), verified: verified.clone() });
-            Some(verified)
-        })
+        recent::find(text, |token| token.place.is_in(self.id, generation)).or_else(|| self.find_newer(text))
     }
 
     /// What any thread has learned of a token since this one looked.
-    pub fn find_newer(&self, token: &str) -> Option<Arc<VerifiedToken>> {
-        let generation = self.generation();
-        let verified = self.tokens.get(token)?;
-        RECENT.with_borrow_mut(|slots| {
-            if let Some(slot) = slots.get_mut(slot_of(token.as_bytes())) {
-                *slot = Some(Recent { cache: self.id, generation, token: token.into(), verified: verified.clone() });
-            }
-        });
-        Some(verified)
+    pub fn find_newer(&self, text: &[u8]) -> Option<Arc<VerifiedToken>> {
+        let token = self.tokens.get(text).filter(|token| token.place.is_in(self.id, self.generation()))?;
+        recent::put(&token);
+        Some(token)
     }
 
-    /// Remembers a token that was verified with what was true in `generation`; not at all when that is over.
-    pub fn insert(&self, token: &str, verified: Arc<VerifiedToken>, generation: u64) {
-        self.tokens.insert(token.into(), verified);
-        if self.generation() != generation {
-            self.remove(token.as_bytes());
-        }
+    /// Where a token will be remembered that is verified with what is true in `generation`.
+    pub(super) fn place(&self, text: Bytes, generation: u64) -> Place {
+        Place::new(text, self.id, generation)
     }
 
-    /// Forgets one token. Threads may have it in a slot until they use the slot again, so that this saves room and
-    /// decides nothing.
-    pub fn remove(&self, token: &[u8]) {
-        if let Ok(token) = std::str::from_utf8(token) {
-            self.tokens.invalidate(token);
-        }
+    /// Remembers a token in its place; for nothing, when that generation is over.
+    pub fn insert(&self, token: Arc<VerifiedToken>) {
+        self.tokens.insert(token.place.text.clone(), token);
+        // Of a configuration before this one, too.
+        recent::look_through(|token| token.place.is_in(self.id, self.generation()));
+    }
+
+    /// Forgets one token.
+    pub fn remove(&self, text: &[u8]) {
+        self.tokens.invalidate(text);
     }
 
     /// Forgets every token: keys or names of an issuer changed.
@@ -150,17 +117,8 @@ impl TokenCache {
     }
 }
 
-fn weight(token: &str, overhead: usize) -> u32 {
-    u32::try_from(token.len() * 3 + overhead).unwrap_or(u32::MAX)
-}
-
-/// A token ends in its signature, which is as good as random; a token made to share a slot with another one costs its
-/// sender a verification and others a look into the shared cache.
-fn slot_of(token: &[u8]) -> usize {
-    let tail = token.last_chunk::<8>().copied().unwrap_or_default();
-    // Fibonacci hashing: base64url leaves some bits of every byte unused.
-    let mixed = u64::from_le_bytes(tail).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> (u64::BITS - SLOTS.trailing_zeros())) as usize
+fn weight(text: &[u8], overhead: usize) -> u32 {
+    u32::try_from(text.len() * 3 + overhead).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -172,11 +130,13 @@ mod tests {
     use crate::enforce::token::Cleared;
     use crate::policy::TokenFacts;
 
-    fn verified(subject: &str) -> Arc<VerifiedToken> {
+    fn insert(cache: &TokenCache, text: &str, subject: &str, generation: u64) {
         let facts = TokenFacts { subject: subject.into(), ..TokenFacts::default() };
-        Arc::new(VerifiedToken {
+        let (identity, text) = Identity::beside(&facts, text);
+        cache.insert(Arc::new(VerifiedToken {
+            place: cache.place(text, generation),
             issuer: 0,
-            identity: Identity::of(&facts),
+            identity,
             facts,
             expires_at: 0,
             fresh_until: 0,
@@ -189,7 +149,7 @@ mod tests {
             cleared: Cleared::default(),
             minted: Minted::default(),
             live: Live::default(),
-        })
+        }));
     }
 
     fn subject(cache: &TokenCache, token: &str) -> Option<String> {
@@ -199,28 +159,69 @@ mod tests {
     #[test]
     fn tokens_are_told_apart_by_their_whole_text() {
         let (cache, other) = (TokenCache::new(1 << 20), TokenCache::new(1 << 20));
-        cache.insert("head-a.same-tail", verified("a"), 0);
-        cache.insert("head-b.same-tail", verified("b"), 0);
-        for _ in 0..3 {
-            assert_eq!(subject(&cache, "head-a.same-tail").as_deref(), Some("a"));
-            assert_eq!(subject(&cache, "head-b.same-tail").as_deref(), Some("b"));
-            assert_eq!(subject(&cache, "head-c.same-tail"), None);
-            assert_eq!(subject(&other, "head-a.same-tail"), None, "another cache, the same thread");
+        // One more than there is room for in the slots of one ending.
+        for head in ["a", "b", "c"] {
+            insert(&cache, &format!("head-{head}.same-tail"), head, 0);
         }
+        for _ in 0..300 {
+            for head in ["a", "b", "c"] {
+                let text = format!("head-{head}.same-tail");
+                assert_eq!(subject(&cache, &text).as_deref(), Some(head));
+                assert_eq!(subject(&other, &text), None, "another cache, the same thread");
+            }
+            assert_eq!(subject(&cache, "head-d.same-tail"), None);
+        }
+    }
+
+    #[test]
+    fn every_one_of_many_tokens_is_found_again_and_again() {
+        let (cache, count) = (TokenCache::new(1 << 30), 5_000);
+        let text = |number: u64| format!("head.{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        for number in 0..count {
+            insert(&cache, &text(number), &number.to_string(), 0);
+        }
+        for number in (0..20 * count).map(|turn| turn % count) {
+            assert_eq!(subject(&cache, &text(number)), Some(number.to_string()));
+        }
+    }
+
+    // What was evicted, removed or replaced is not used any more, whichever thread has it in a slot
+    #[test]
+    fn a_token_that_left_the_cache_is_in_no_slot() {
+        let cache = TokenCache::new(1 << 20);
+        insert(&cache, "token", "a", 0);
+        for _ in 0..2 {
+            assert_eq!(subject(&cache, "token").as_deref(), Some("a"));
+        }
+        std::thread::scope(|scope| scope.spawn(|| insert(&cache, "token", "b", 0)).join()).unwrap();
+        assert_eq!(subject(&cache, "token").as_deref(), Some("b"));
+        cache.remove(b"token");
+        assert_eq!(subject(&cache, "token"), None);
+        // There is room for a thousand.
+        for number in 0..3_000 {
+            let text = format!("another.{number}");
+            insert(&cache, &text, "d", 0);
+            // In a slot, if it was let in.
+            subject(&cache, &text);
+        }
+        cache.tokens.run_pending_tasks();
+        let kept = (0..3_000).filter(|number| subject(&cache, &format!("another.{number}")).is_some()).count();
+        assert_eq!(kept as u64, cache.len());
+        assert!((500..1_100).contains(&kept), "{kept}");
     }
 
     // F17
     #[test]
     fn nothing_survives_a_clear() {
         let cache = TokenCache::new(1 << 20);
-        cache.insert("token", verified("a"), cache.generation());
+        insert(&cache, "token", "a", cache.generation());
         assert!(cache.find(b"token").is_some());
         cache.clear();
         assert!(cache.find(b"token").is_none());
         // Verified with the keys of before, ready only after the clear.
-        cache.insert("token", verified("a"), 0);
+        insert(&cache, "token", "a", 0);
         assert!(cache.find(b"token").is_none());
-        cache.insert("token", verified("b"), cache.generation());
+        insert(&cache, "token", "b", cache.generation());
         assert_eq!(subject(&cache, "token").as_deref(), Some("b"));
     }
 }

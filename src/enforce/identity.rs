@@ -3,7 +3,9 @@
 //! Owns their encoding. The names of the fields, and taking away those that clients sent, belong to `gateway::forward`.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
@@ -26,61 +28,85 @@ pub struct Identity {
 
 impl Identity {
     pub fn of(facts: &TokenFacts) -> Self {
-        Self {
-            subject: value(&facts.subject),
-            client: facts.client_id.as_deref().and_then(value),
-            tenant: facts.tenant_id.as_deref().and_then(value),
-            issuer: value(&facts.issuer),
-            scope: list(&facts.scopes, ' '),
-            roles: list(&facts.roles, ','),
-            permissions: permissions(facts),
+        Self::beside(facts, "").0
+    }
+
+    /// The same with a copy of the token in front of the values: whoever uses a token reads both.
+    pub fn beside(facts: &TokenFacts, token: &str) -> (Self, Bytes) {
+        let mut values = Values(token.to_owned());
+        let subject = values.add(&facts.subject);
+        let client = values.add(facts.client_id.as_deref().unwrap_or_default());
+        let tenant = values.add(facts.tenant_id.as_deref().unwrap_or_default());
+        let issuer = values.add(&facts.issuer);
+        let scope = values.add_list(&facts.scopes, ' ');
+        let roles = values.add_list(&facts.roles, ',');
+        let permissions = values.add_permissions(facts);
+        let all = Bytes::from(values.0);
+        let value = |at: Range<usize>| {
+            if at.is_empty() { None } else { HeaderValue::from_maybe_shared(all.slice(at)).ok() }
+        };
+        let identity = Self {
+            subject: value(subject),
+            client: value(client),
+            tenant: value(tenant),
+            issuer: value(issuer),
+            scope: value(scope),
+            roles: value(roles),
+            permissions: value(permissions),
+        };
+        (identity, all.slice(..token.len()))
+    }
+}
+
+/// The values one behind the other: of a token that was not used for a while, one piece of memory is read and not seven.
+struct Values(String);
+
+impl Values {
+    fn add(&mut self, text: &str) -> Range<usize> {
+        let begin = self.0.len();
+        escape(text, None, &mut self.0);
+        begin..self.0.len()
+    }
+
+    fn add_list(&mut self, words: &Words, separator: char) -> Range<usize> {
+        let begin = self.0.len();
+        for word in words.iter() {
+            if self.0.len() > begin {
+                self.0.push(separator);
+            }
+            // A role that contains the separator must not read as two.
+            escape(word, Some(separator), &mut self.0);
         }
+        begin..self.0.len()
     }
-}
 
-fn value(text: &str) -> Option<HeaderValue> {
-    if text.is_empty() { None } else { header(escaped(text, None)) }
-}
-
-fn list(words: &Words, separator: char) -> Option<HeaderValue> {
-    let mut text = String::new();
-    for word in words.iter() {
-        if !text.is_empty() {
-            text.push(separator);
+    fn add_permissions(&mut self, facts: &TokenFacts) -> Range<usize> {
+        let begin = self.0.len();
+        if facts.permissions.is_empty() {
+            return begin..begin;
         }
-        // A role that contains the separator must not read as two.
-        text.push_str(&escaped(word, Some(separator)));
-    }
-    if text.is_empty() { None } else { header(text) }
-}
-
-fn permissions(facts: &TokenFacts) -> Option<HeaderValue> {
-    if facts.permissions.is_empty() {
-        return None;
-    }
-    let targets: Map<String, Value> = facts
-        .permissions
-        .iter()
-        .map(|target| (target.id.to_string(), target.permissions.iter().collect::<Vec<_>>().into()))
-        .collect();
-    // JSON has its own escapes for what a field value cannot carry.
-    let mut text = String::new();
-    for character in Value::Object(targets).to_string().chars() {
-        if character.is_ascii() {
-            text.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing to a string cannot fail.
-                let _ = write!(text, "\\u{unit:04x}");
+        let targets: Map<String, Value> = facts
+            .permissions
+            .iter()
+            .map(|target| (target.id.to_string(), target.permissions.iter().collect::<Vec<_>>().into()))
+            .collect();
+        // JSON has its own escapes for what a field value cannot carry.
+        for character in Value::Object(targets).to_string().chars() {
+            if character.is_ascii() {
+                self.0.push(character);
+            } else {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(self.0, "\\u{unit:04x}");
+                }
             }
         }
+        begin..self.0.len()
     }
-    header(text)
 }
 
 /// Percent-encodes what is not printable ASCII, `%` itself, and `separator`.
-fn escaped(text: &str, separator: Option<char>) -> String {
-    let mut escaped = String::with_capacity(text.len());
+fn escape(text: &str, separator: Option<char>, escaped: &mut String) {
     for byte in text.bytes() {
         let plain = matches!(byte, b' '..=b'~') && byte != b'%' && Some(char::from(byte)) != separator;
         if plain {
@@ -90,11 +116,6 @@ fn escaped(text: &str, separator: Option<char>) -> String {
             let _ = write!(escaped, "%{byte:02X}");
         }
     }
-    escaped
-}
-
-fn header(text: String) -> Option<HeaderValue> {
-    HeaderValue::try_from(text).ok()
 }
 
 #[cfg(test)]

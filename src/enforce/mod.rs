@@ -15,6 +15,7 @@ mod known;
 mod live;
 mod permit;
 mod pseudonym;
+mod recent;
 mod refusal;
 mod scope;
 mod token;
@@ -249,7 +250,7 @@ impl Enforcer {
             Some(verified) if verified.is_current(guard, now) => (verified, true),
             found => {
                 let token = bearer::check_characters(token).map_err(Denial::BadRequest)?;
-                let newer = found.and_then(|_| self.cache.find_newer(token));
+                let newer = found.and_then(|_| self.cache.find_newer(token.as_bytes()));
                 match newer.filter(|newer| newer.is_current(guard, now)) {
                     Some(verified) => (verified, true),
                     None => (self.learn(guard, token).await?, false),
@@ -381,9 +382,10 @@ impl Enforcer {
             let names = issuer.names_of(&ids).await.map_err(|Unknown| Denial::Undecidable("directory_unavailable"))?;
             facts.permissions = facts.permissions.with_names(&names);
         }
-        let identity = Identity::of(&facts);
+        let (identity, text) = Identity::beside(&facts, token);
         let pseudonym = self.pseudonyms.of(&facts.issuer, &facts.subject);
         let compiled = Arc::new(VerifiedToken {
+            place: self.cache.place(text, generation),
             issuer: known.issuer,
             facts,
             identity,
@@ -399,7 +401,7 @@ impl Enforcer {
             minted: Minted::default(),
             live: Live::default(),
         });
-        self.cache.insert(token, compiled.clone(), generation);
+        self.cache.insert(compiled.clone());
         Ok(compiled)
     }
 

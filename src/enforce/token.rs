@@ -3,8 +3,9 @@
 //! Owns the shape; only tokens that passed `jose::verify` become one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::forwarded::Minted;
@@ -17,6 +18,7 @@ use crate::revocations::{Bearings, Revocations};
 /// A token that passed the door, with what is needed to decide and forward without reading it again.
 #[derive(Debug)]
 pub struct VerifiedToken {
+    pub(super) place: Place,
     /// Which of the enforcer's issuers it is from.
     pub issuer: usize,
     pub facts: TokenFacts,
@@ -41,6 +43,33 @@ pub struct VerifiedToken {
     /// What was made for upstreams.
     pub(super) minted: Minted,
     pub(super) live: Live,
+}
+
+/// Where a token is remembered, and as what.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// The token as it was sent.
+    pub text: Bytes,
+    cache: u64,
+    /// What was true when it was verified.
+    generation: u64,
+    /// It is not in that cache any more.
+    has_left: AtomicBool,
+}
+
+impl Place {
+    pub fn new(text: Bytes, cache: u64, generation: u64) -> Self {
+        Self { text, cache, generation, has_left: AtomicBool::new(false) }
+    }
+
+    pub fn leave(&self) {
+        self.has_left.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it counts in this cache and now.
+    pub fn is_in(&self, cache: u64, generation: u64) -> bool {
+        self.generation == generation && self.cache == cache && !self.has_left.load(Ordering::Relaxed)
+    }
 }
 
 /// In place of a key, where an issuer was asked.
@@ -73,6 +102,8 @@ impl VerifiedToken {
         facts.claims.insert("permissions".to_owned(), Value::Object(targets.collect()));
         facts.permissions = permissions;
         Self {
+            // It is not looked for by its text.
+            place: Place::default(),
             issuer: self.issuer,
             identity: Identity::of(&facts),
             facts,

@@ -2,9 +2,11 @@
 //!
 //! Owns the shape of facts; it does not say where they come from or whether the token is genuine.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde_json::{Map, Value};
+use smallvec::SmallVec;
 
 /// What a verified token says, compiled once per token, shared by every request that carries it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,8 +96,14 @@ impl<N: AsRef<str>, V: AsRef<str>, const COUNT: usize> Parameters for [(N, V); C
 const SCAN_LIMIT: usize = 8;
 
 /// A set of case-sensitive words: scopes, roles or the permissions on one target. Sorted, without repetition.
+///
+/// One behind the other in a single piece of memory: it is read with every request of a token that may have been out of use.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Words(Box<[Box<str>]>);
+pub struct Words {
+    text: Box<str>,
+    /// Where each word ends in the text.
+    ends: SmallVec<[u32; 4]>,
+}
 
 impl Words {
     /// Splits a space-delimited list, the form of `scope` (RFC 6749 3.3).
@@ -104,38 +112,60 @@ impl Words {
     }
 
     pub fn contains(&self, word: &str) -> bool {
-        if self.0.len() <= SCAN_LIMIT {
-            return self.0.iter().any(|candidate| &**candidate == word);
+        if self.len() <= SCAN_LIMIT {
+            return self.iter().any(|candidate| candidate == word);
         }
-        self.0.binary_search_by(|candidate| (**candidate).cmp(word)).is_ok()
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.word(middle).cmp(word) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+                Ordering::Equal => return true,
+            }
+        }
+        false
+    }
+
+    fn word(&self, number: usize) -> &str {
+        let end = |number: usize| self.ends[number] as usize;
+        &self.text[if number == 0 { 0 } else { end(number - 1) }..end(number)]
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.0.iter().map(|word| &**word)
+        (0..self.len()).map(|number| self.word(number))
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.ends.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ends.is_empty()
     }
 }
 
-impl<S: Into<Box<str>>> FromIterator<S> for Words {
+impl<S: AsRef<str>> FromIterator<S> for Words {
     fn from_iter<I: IntoIterator<Item = S>>(words: I) -> Self {
-        let mut words: Vec<Box<str>> = words.into_iter().map(Into::into).collect();
-        words.sort_unstable();
-        words.dedup();
-        Self(words.into_boxed_slice())
+        let words: Vec<S> = words.into_iter().collect();
+        let mut sorted: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let (mut text, mut ends) = (String::new(), SmallVec::new());
+        for word in sorted {
+            // A token is some kilobytes at most, a policy some more.
+            let Ok(end) = u32::try_from(text.len() + word.len()) else { break };
+            text.push_str(word);
+            ends.push(end);
+        }
+        Self { text: text.into(), ends }
     }
 }
 
 /// Space-delimited, as in a `scope` member.
 impl fmt::Display for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, word) in self.0.iter().enumerate() {
+        for (position, word) in self.iter().enumerate() {
             if position > 0 {
                 f.write_str(" ")?;
             }
@@ -160,7 +190,7 @@ pub struct TargetPermissions {
 /// An id wins over a name. A name is dropped when it has the shape of a UUID and so could pass for an id that the token
 /// lacks, or when two targets share it. Whoever names entities can so never widen a token.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Permissions(Box<[TargetPermissions]>);
+pub struct Permissions(SmallVec<[TargetPermissions; 1]>);
 
 impl Permissions {
     /// The target called `target`: an id first, then a name.
@@ -209,7 +239,7 @@ impl FromIterator<TargetPermissions> for Permissions {
                 target.name = None;
             }
         }
-        Self(targets.into_boxed_slice())
+        Self(targets.into())
     }
 }
 

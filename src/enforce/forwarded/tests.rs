@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::*;
 use crate::enforce::Identity;
 use crate::enforce::live::Live;
-use crate::enforce::token::Cleared;
+use crate::enforce::token::{Cleared, Place};
 use crate::policy::{TargetPermissions, TokenFacts, Words};
 
 const NOW: i64 = 1_800_000_000;
@@ -57,6 +57,7 @@ fn destination(audience: &str) -> Arc<Destination> {
 
 fn token(facts: TokenFacts, expires_at: i64) -> VerifiedToken {
     VerifiedToken {
+        place: Place::default(),
         issuer: 0,
         identity: Identity::of(&facts),
         facts,
