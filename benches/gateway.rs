@@ -3,6 +3,8 @@
 //!
 //! It measures CPU time of the gateway's process (user and system, from /proc) over requests answered, which is steadier
 //! than requests per second when the load generator shares the machine. Needs Linux and wrk (`scripts/deps bench`).
+//!
+//! `cargo bench --bench gateway -- foreign crowd` measures only what is called so, beside what it is compared with.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -73,13 +75,17 @@ fn main() {
     std::fs::write(&script, lua(&tokens)).expect("a temporary file");
     let authorization = format!("Authorization: Bearer {token}");
     let logged = format!("Authorization: Bearer {}", logging.token());
-    let bad = format!("Authorization: Bearer {}x", &token[..token.len() - 1]);
+    let (signed, signature) = token.rsplit_once('.').expect("a signature");
+    // Another signature, of the same length and in good form; and one that cannot be one, for its last bits are none.
+    let other: String = signature.chars().rev().collect();
+    let bad = format!("Authorization: Bearer {signed}.A{}A", &other[1..other.len() - 1]);
+    let malformed = format!("Authorization: Bearer {}x", &token[..token.len() - 1]);
     let script = script.display().to_string();
     let foreign = format!("Authorization: Bearer {}", corp.token());
     let opaque = "Authorization: Bearer 2YotnFZFEjr1zCsicMWpAA2YotnFZFEjr1zCsicMWpAA";
     let last = format!("/{}/things/x", service(MANY_ROUTES - 1));
     // Each beside the one that it is to be compared with.
-    let cases: [Case<'_>; 14] = [
+    let cases: [Case<'_>; 15] = [
         ("public route, no token sent", &quiet, "/public/x", vec![], 0),
         ("public route, token sent", &quiet, "/public/x", vec!["-H", &authorization], 0),
         ("guarded, one token", &quiet, "/api/x", vec!["-H", &authorization], 1),
@@ -87,31 +93,39 @@ fn main() {
         ("public, decision lines", &logging, "/public/x", vec![], 0),
         ("guarded, decision lines", &logging, "/api/x", vec!["-H", &logged], 1),
         ("refused, bad signature", &quiet, "/api/x", vec!["-H", &bad], 1),
+        ("refused, malformed", &quiet, "/api/x", vec!["-H", &malformed], 1),
         ("public, foreign JWT sent", &quiet, "/public/x", vec!["-H", &foreign], 0),
-        ("guarded, foreign JWT", &quiet, "/corp/x", vec!["-H", &foreign], 7),
+        ("guarded, foreign JWT", &quiet, "/corp/x", vec!["-H", &foreign], 8),
         ("public, opaque token sent", &quiet, "/public/x", vec!["-H", opaque], 0),
-        ("guarded, introspected", &quiet, "/corp/x", vec!["-H", opaque], 9),
-        ("public, among a crowd", &crowded, "/public/x", vec!["-H", &foreign], 7),
-        ("guarded, among a crowd", &crowded, "/corp/x", vec!["-H", &foreign], 8),
-        ("last route of a crowd", &crowded, &last, vec!["-H", &foreign], 8),
+        ("guarded, introspected", &quiet, "/corp/x", vec!["-H", opaque], 10),
+        ("public, among a crowd", &crowded, "/public/x", vec!["-H", &foreign], 8),
+        ("guarded, among a crowd", &crowded, "/corp/x", vec!["-H", &foreign], 9),
+        ("last route of a crowd", &crowded, &last, vec!["-H", &foreign], 9),
     ];
-    for case in &cases {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let is_wanted = |case: &Case<'_>| wanted.is_empty() || wanted.iter().any(|part| case.0.contains(part));
+    let chosen: Vec<usize> = (0..cases.len())
+        .filter(|at| {
+            *at == 0 || cases.iter().enumerate().any(|(own, case)| is_wanted(case) && [own, case.4].contains(at))
+        })
+        .collect();
+    for &at in &chosen {
         // Verified, or introspected, before it is measured.
-        measure(case);
+        measure(&cases[at]);
     }
     let asked = corp.asked();
     let mut rounds: Vec<Vec<Measured>> = Vec::new();
     for round in 0..ROUNDS {
         let mut measured = vec![Measured { per_second: 0.0, cpu_us: 0.0 }; cases.len()];
-        for turn in 0..cases.len() {
-            let at = (round + turn) % cases.len();
+        for turn in 0..chosen.len() {
+            let at = chosen[(round + turn) % chosen.len()];
             measured[at] = measure(&cases[at]);
         }
         rounds.push(measured);
     }
     assert_eq!(corp.asked(), asked, "answers of the issuer are remembered while it is measured");
     println!("{:27} {:>10} {:>12} {:>8} {:>8}", "case", "req/s", "CPU us/req", "ratio", "beside");
-    for (at, (name, _, _, _, beside)) in cases.iter().enumerate() {
+    for (at, (name, _, _, _, beside)) in chosen.iter().map(|&at| (at, &cases[at])) {
         let column = |value: &dyn Fn(&[Measured]) -> f64| median(rounds.iter().map(|round| value(round)));
         // Beside the public route, and beside the case with the same bytes that differs in one thing.
         let ratio = column(&|round| round[at].cpu_us / round[0].cpu_us);
@@ -119,8 +133,10 @@ fn main() {
         let (per_second, cpu_us) = (column(&|round| round[at].per_second), column(&|round| round[at].cpu_us));
         println!("{name:27} {per_second:>10.0} {cpu_us:>12.2} {ratio:>8.3} {same:>8.3}  {}", cases[*beside].0);
     }
-    token_endpoint(&quiet);
-    idle_connections();
+    if wanted.is_empty() {
+        token_endpoint(&quiet);
+        idle_connections();
+    }
     let _ = std::fs::remove_file(script);
 }
 
