@@ -76,6 +76,8 @@ fn the_banner_is_short() {
     ] {
         assert!(banner.contains(needed), "{needed} in {banner}");
     }
+    // It ends what it started; killed, it would leave it behind.
+    gateway.stop();
 }
 
 // P1, P5: what is made beside the configuration is the owner's alone, and tokens outlive a restart.

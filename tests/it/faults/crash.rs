@@ -1,17 +1,21 @@
 //! The process is killed without a word while it spends codes, replaces refresh tokens and revokes: what it said was done is
 //! done, and nothing is done twice.
 
+use std::fs;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+use uuid::Uuid;
+
 use super::{
-    PATIENCE, Site, WINDOW, codes, families, postgres, probe, recovers, redemption, refresh, revocation, rounds,
-    secrets, seed, some_time, sound,
+    API_KEY, PASSWORD, PATIENCE, Site, WINDOW, codes, families, postgres, probe, recovers, redemption, refresh,
+    revocation, rounds, secrets, seed, some_time, sound,
 };
 use crate::support::caller::Answer;
-use crate::support::ledger::{Findings, Ledger, Must};
+use crate::support::ledger::{Act, Findings, Ledger, Must};
 use crate::support::process::Gateway;
 use crate::support::steady::Due;
 
@@ -212,6 +216,69 @@ fn revocations_stick_whenever_the_process_is_killed() {
 fn revocations_stick_on_postgres_whenever_the_process_is_killed() {
     if let Some(store) = postgres() {
         revocations_stick(&Site::on(&store));
+    }
+}
+
+/// Users lose their access, one half to an administrator and the other to a new password, while the process is killed.
+fn lost_access_stays_lost(site: &Site) {
+    let configuration = fs::read_to_string(site.file("faregate.yaml")).unwrap();
+    site.write(&configuration.replace("management: {", "management: { public: true,"));
+    let ledger = Ledger::new(seed());
+    let (mut gateway, mut said) = (site.serve(), String::new());
+    recovers(site);
+    for round in 0..rounds(2, 30) {
+        let held: Vec<(Uuid, String)> = (0..rounds(12, 40)).map(|_| person_with_token(site, &ledger)).collect();
+        // Three of four.
+        let asked = held.iter().enumerate().filter(|(number, _)| number % 4 != 0);
+        let ends = |(number, (id, token)): (usize, &(Uuid, String))| {
+            let act = Act::Revoke { token: token.clone() };
+            let must = Must::Either(&[503]);
+            let (target, new) =
+                (format!("/api/user/{id}"), json!({ "user": { "password": format!("{PASSWORD}-{id}") } }));
+            let due = match number % 2 {
+                0 => Due { method: "DELETE", ..Due::get(&target, act, must) },
+                _ => Due { method: "PATCH", body: new.to_string(), ..Due::get(&target, act, must) },
+            };
+            (token.clone(), due.with("Authorization", API_KEY).with("Content-Type", "application/json"))
+        };
+        let mut restarted = None;
+        send_all(site, &ledger, asked.map(ends).collect(), || {
+            std::thread::sleep(some_time((20, 250), ledger.seed(), round));
+            restarted = Some(restart(site, gateway, &mut said));
+        });
+        (gateway, _) = restarted.expect("it was started again");
+        std::thread::sleep(WINDOW);
+        let mut caller = site.caller();
+        for (_, token) in &held {
+            probe(token, Must::Either(&[400])).send(&mut caller, &ledger);
+        }
+    }
+    judge(site, &ledger, gateway, said).assert_unharmed("T06");
+}
+
+/// Somebody new who is logged in: the id, and the refresh token.
+fn person_with_token(site: &Site, ledger: &Ledger) -> (Uuid, String) {
+    let (id, mut caller) = (Uuid::new_v4(), site.caller());
+    let body = json!({ "user": { "email": format!("{id}@example.com"), "password": PASSWORD } }).to_string();
+    let fields = format!("Authorization: {API_KEY}\r\nContent-Type: application/json\r\n");
+    let made = caller.ask("POST", &format!("/api/user/{id}"), &fields, &body).expect("an answer");
+    assert_eq!(made.status, 200, "{made:?}");
+    let form = format!("grant_type=password&client_id=phone&username={id}%40example.com&password={PASSWORD}");
+    let login = Due::form("/oauth2/token", format!("{form}&scope=openid+offline_access"), Act::Ask, Must::Pass);
+    (id, super::refresh_token(login.send(&mut caller, ledger)))
+}
+
+// T06
+#[test]
+fn lost_access_stays_lost_whenever_the_process_is_killed() {
+    lost_access_stays_lost(&Site::new());
+}
+
+// T06
+#[test]
+fn lost_access_stays_lost_on_postgres_whenever_the_process_is_killed() {
+    if let Some(store) = postgres() {
+        lost_access_stays_lost(&Site::on(&store));
     }
 }
 
