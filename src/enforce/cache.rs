@@ -87,11 +87,6 @@ impl TokenCache {
         recent::look_through(|token| token.place.is_in(self.id, self.generation()));
     }
 
-    /// Forgets one token.
-    pub fn remove(&self, text: &[u8]) {
-        self.tokens.invalidate(text);
-    }
-
     /// Forgets every token: keys or names of an issuer changed.
     pub fn clear(&self) {
         self.generation.fetch_add(1, Ordering::Release);
@@ -185,7 +180,7 @@ mod tests {
         }
     }
 
-    // What was evicted, removed or replaced is not used any more, whichever thread has it in a slot
+    // What was evicted or replaced is not used any more, whichever thread has it in a slot
     #[test]
     fn a_token_that_left_the_cache_is_in_no_slot() {
         let cache = TokenCache::new(1 << 20);
@@ -195,8 +190,6 @@ mod tests {
         }
         std::thread::scope(|scope| scope.spawn(|| insert(&cache, "token", "b", 0)).join()).unwrap();
         assert_eq!(subject(&cache, "token").as_deref(), Some("b"));
-        cache.remove(b"token");
-        assert_eq!(subject(&cache, "token"), None);
         // There is room for a thousand.
         for number in 0..3_000 {
             let text = format!("another.{number}");

@@ -261,7 +261,7 @@ impl Enforcer {
         // 4. Still good? Asked at every use, cached or not (rules F17, I8).
         let now = if cache_hit { now } else { self.clock.now() };
         if now >= verified.expires_at {
-            self.cache.remove(token);
+            // It stays in the cache until there is no room: to find out again that it is over costs more.
             let denial = Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired));
             return Err(Refusal::of_token(denial, verified, cache_hit));
         }

@@ -165,7 +165,8 @@ async fn a_tenant_is_given_a_key() {
     let patched = caller.patch(&tenant, chosen.clone()).await;
     assert_eq!(patched.status, 200, "{patched:?}");
     assert_eq!(patched.body["tenant"]["jwtConfiguration"]["accessTokenKeyId"], id);
-    assert_eq!(caller.patch(&tenant, chosen).await.body, patched.body, "it is said again");
+    let again = caller.patch(&tenant, chosen).await.body;
+    assert_eq!(again["tenant"]["jwtConfiguration"], patched.body["tenant"]["jwtConfiguration"], "it is said again");
     let published = gateway.request("GET", "/.well-known/jwks.json", "").await.json();
     assert!(published["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid), "{published}");
     assert_ne!(part(&gateway.token("").await, 0)["kid"], kid, "not yet");
