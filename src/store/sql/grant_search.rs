@@ -20,7 +20,9 @@ pub(super) async fn search(store: &SqlStore, search: &GrantSearch) -> Result<(Ve
         return Ok((Vec::new(), 0));
     }
     let mut conditions = Conditions::default();
-    if let Some(id) = search.tenant_id {
+    // With a name it is asked of the target, whose tenant is the grant's: who knows nothing of the table takes one tenant for
+    // little of it, and would look up the target of each of its grants.
+    if let Some(id) = search.tenant_id.filter(|_| text.is_empty()) {
         conditions.add("found.tenant_id = ", id.to_string(), "");
     }
     if let Some(id) = search.target_id {
@@ -31,7 +33,14 @@ pub(super) async fn search(store: &SqlStore, search: &GrantSearch) -> Result<(Ve
     }
     if !text.is_empty() {
         let targets = "found.target_id IN (SELECT id FROM entity WHERE name_key LIKE ";
-        conditions.add(targets, pattern(&text), r" ESCAPE '\')");
+        match search.tenant_id {
+            None => conditions.add(targets, pattern(&text), r" ESCAPE '\')"),
+            Some(id) => {
+                conditions.texts.push(id.to_string());
+                let tenant = format!(r" ESCAPE '\' AND tenant_id = ${})", conditions.texts.len());
+                conditions.add(targets, pattern(&text), &tenant);
+            }
+        }
     }
     let tables = if search.user_id.is_some() { &[OF_USERS][..] } else { &[OF_ENTITIES, OF_USERS] };
     let which = conditions.text();
