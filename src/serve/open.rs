@@ -47,7 +47,14 @@ impl Opened {
     /// [`StartError`] when the store cannot be used.
     pub async fn open_as_is(config: &Config) -> Result<Self, StartError> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
-        let store: Arc<dyn Store> = Arc::new(SqlStore::open(config.store.url().expose(), &Options::default()).await?);
+        let store = SqlStore::open(config.store.url().expose(), &Options::default()).await?;
+        if let Some(version) = store.newer_schema() {
+            tracing::warn!(
+                schema.version = version,
+                "a newer program has extended the store; this one works with it, and what only the newer knows has no effect"
+            );
+        }
+        let store: Arc<dyn Store> = Arc::new(store);
         let sealing = Sealing::new(&master_key(config, &entropy)?);
         let revocations = Arc::new(Revocations::default());
         let directory = Directory::new(store.clone(), clock.clone(), entropy.clone())

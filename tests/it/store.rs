@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use faregate::clock::Clock;
 use faregate::directory::Directory;
@@ -18,6 +19,7 @@ use faregate::store::{OpenError, Store, StoreError};
 use sqlx::{AnyConnection, Connection as _, Executor as _};
 use uuid::Uuid;
 
+use crate::faults::versions::tables;
 use crate::support::database::{Database, Folder};
 
 async fn conforms(database: impl AsyncFn() -> Option<Database>) {
@@ -46,6 +48,42 @@ async fn memory_conforms() {
         let store = SqlStore::open("sqlite::memory:", &Options::default()).await.expect("the store opens");
         (behaviour.run)(Arc::new(store)).await;
     }
+}
+
+/// T73: each verb does what it promises while a newer program adds columns to the tables that it works on.
+async fn conforms_while_columns_are_added(database: impl AsyncFn() -> Option<Database>) {
+    for behaviour in behaviours() {
+        let Some(database) = database().await else { return };
+        let store = database.open().await;
+        let mut newer = AnyConnection::connect(&database.url()).await.expect("a connection");
+        let mut columns = tokio::spawn(async move {
+            for number in 0.. {
+                for table in tables() {
+                    let statement = format!("ALTER TABLE {table} ADD COLUMN added_{number} TEXT NOT NULL DEFAULT ''");
+                    newer.execute(sqlx::AssertSqlSafe(statement)).await.expect("added");
+                    // SQLite has one writer at a time, and others want to write.
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+        });
+        (behaviour.run)(Arc::clone(&store) as Arc<dyn Store>).await;
+        columns.abort();
+        match (&mut columns).await {
+            Err(ended) => assert!(ended.is_cancelled(), "{}: {ended}", behaviour.name),
+            Ok(()) => unreachable!("it has no end"),
+        }
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_conforms_while_columns_are_added() {
+    conforms_while_columns_are_added(async || Some(Database::sqlite())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_conforms_while_columns_are_added() {
+    conforms_while_columns_are_added(Database::postgres).await;
 }
 
 /// T07, T08: nodes that start at once on an empty database all come up, with one schema.
@@ -272,11 +310,12 @@ async fn an_unreachable_postgres_is_named_without_its_password() {
 #[tokio::test]
 async fn a_lost_connection_is_replaced() {
     let Some(database) = Database::postgres().await else { return };
-    let store = database.open().await;
+    // By this name its connections are told from those of other tests.
+    let url = format!("{}&application_name=lost", database.url());
+    let store = SqlStore::open(&url, &Options::default()).await.expect("the store opens");
     store.insert_tenant(&Tenant::new(Uuid::from_u128(1), "one", 1)).await.expect("inserted");
     let mut connection = AnyConnection::connect(&database.url()).await.expect("a connection");
-    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-               WHERE query LIKE '%change_counter%' AND pid <> pg_backend_pid()";
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'lost'";
     connection.execute(end).await.expect("ended");
     store.insert_tenant(&Tenant::new(Uuid::from_u128(2), "two", 1)).await.expect("inserted");
     assert_eq!(store.list_tenants().await.expect("list").len(), 2);

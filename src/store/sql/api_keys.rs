@@ -5,6 +5,7 @@ use sqlx::{Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json, read_optional_id};
+use super::tables::select;
 use super::{Result, SqlStore, StoreError};
 use crate::model::ApiKey;
 use crate::store::Object;
@@ -66,17 +67,17 @@ pub(super) async fn delete(store: &SqlStore, id: Uuid) -> Result<bool> {
 }
 
 pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<ApiKey>> {
-    let statement = query("SELECT * FROM api_key WHERE id = $1").bind(id.to_string());
+    let statement = query(select!(api_key, "WHERE id = $1")).bind(id.to_string());
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn find_by_hash(store: &SqlStore, hash: &str) -> Result<Option<ApiKey>> {
-    let statement = query("SELECT * FROM api_key WHERE key_hash = $1").bind(hash);
+    let statement = query(select!(api_key, "WHERE key_hash = $1")).bind(hash);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn list(store: &SqlStore) -> Result<Vec<ApiKey>> {
-    let rows = query("SELECT * FROM api_key ORDER BY created_at, id").fetch_all(&store.readers).await?;
+    let rows = query(select!(api_key, "ORDER BY created_at, id")).fetch_all(&store.readers).await?;
     rows.iter().map(read).collect()
 }
 

@@ -4,7 +4,8 @@ use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 use uuid::Uuid;
 
-use super::columns::{json_text, read_id, read_json, read_secrets, secrets_text};
+use super::columns::{json_text, read_id, read_json, read_secrets, secrets_text, updated_json};
+use super::tables::{lock, select};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError, tenants};
 use crate::model::{Application, ChangeKind};
@@ -40,10 +41,10 @@ pub(super) async fn update(store: &SqlStore, before: &Application, after: &Appli
         let after = Application { tenant_id: before.tenant_id, ..after.clone() };
         claim_client_id(&mut mutation, &after).await?;
     }
-    let lock = query("UPDATE application SET updated_at = updated_at WHERE id = $1 RETURNING *").bind(id.as_str());
-    match mutation.fetch(lock).await? {
-        Some(row) if read(&row)? == *before => {}
-        Some(_) | None => return Ok(false),
+    let lock = query(lock!(application)).bind(id.as_str());
+    let Some(row) = mutation.fetch(lock).await? else { return Ok(false) };
+    if read(&row)? != *before {
+        return Ok(false);
     }
     let statement = query(
         "UPDATE application SET name = $2, client_id = $3, client_secrets = $4, roles = $5, settings = $6,
@@ -55,7 +56,7 @@ pub(super) async fn update(store: &SqlStore, before: &Application, after: &Appli
     .bind(after.client_id.as_str())
     .bind(secrets_text(&after.client_secrets))
     .bind(roles_text(after)?)
-    .bind(json_text(&after.settings)?)
+    .bind(updated_json(&row, "settings", &after.settings)?)
     .bind(after.managed_by.as_deref())
     .bind(after.updated_at);
     mutation.execute(statement).await?;
@@ -97,7 +98,7 @@ pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> 
 }
 
 pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<Application>> {
-    let statement = query("SELECT * FROM application WHERE id = $1").bind(id.to_string());
+    let statement = query(select!(application, "WHERE id = $1")).bind(id.to_string());
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
@@ -106,7 +107,7 @@ pub(super) async fn find_by_client_id(
     tenant_id: Uuid,
     client_id: &str,
 ) -> Result<Option<Application>> {
-    let statement = query("SELECT * FROM application WHERE tenant_id = $1 AND client_id = $2")
+    let statement = query(select!(application, "WHERE tenant_id = $1 AND client_id = $2"))
         .bind(tenant_id.to_string())
         .bind(client_id);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
@@ -114,14 +115,14 @@ pub(super) async fn find_by_client_id(
 
 pub(super) async fn find_by_name(store: &SqlStore, tenant_id: Uuid, name: &str) -> Result<Option<Application>> {
     let statement =
-        query("SELECT * FROM application WHERE tenant_id = $1 AND name = $2").bind(tenant_id.to_string()).bind(name);
+        query(select!(application, "WHERE tenant_id = $1 AND name = $2")).bind(tenant_id.to_string()).bind(name);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn list(store: &SqlStore, tenant_id: Option<Uuid>) -> Result<Vec<Application>> {
     let statement = match tenant_id {
-        Some(id) => query("SELECT * FROM application WHERE tenant_id = $1").bind(id.to_string()),
-        None => query("SELECT * FROM application"),
+        Some(id) => query(select!(application, "WHERE tenant_id = $1")).bind(id.to_string()),
+        None => query(select!(application, "")),
     };
     let rows = statement.fetch_all(&store.readers).await?;
     let mut applications = rows.iter().map(read).collect::<Result<Vec<_>>>()?;

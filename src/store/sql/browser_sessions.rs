@@ -4,6 +4,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
 use super::script::Script;
+use super::tables::select;
 use super::{Result, SqlStore};
 use crate::model::BrowserSession;
 use crate::store::Lease;
@@ -27,7 +28,7 @@ pub(super) async fn insert(store: &SqlStore, session: &BrowserSession) -> Result
 }
 
 pub(super) async fn find(store: &SqlStore, hash: &str) -> Result<Option<BrowserSession>> {
-    let statement = query("SELECT * FROM browser_session WHERE hash = $1").bind(hash);
+    let statement = query(select!(browser_session, "WHERE hash = $1")).bind(hash);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 

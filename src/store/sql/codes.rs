@@ -5,6 +5,7 @@ use sqlx::{Row as _, query};
 
 use super::columns::{json_text, read_json, read_optional_id};
 use super::script::Script;
+use super::tables::select;
 use super::{Brought, Result, SqlStore, refresh_tokens, sessions};
 use crate::model::AuthorizationCode;
 
@@ -30,7 +31,7 @@ pub(super) async fn insert(store: &SqlStore, code: &AuthorizationCode) -> Result
 }
 
 pub(super) async fn find(store: &SqlStore, hash: &str) -> Result<Option<AuthorizationCode>> {
-    let statement = query("SELECT * FROM authorization_code WHERE hash = $1").bind(hash);
+    let statement = query(select!(authorization_code, "WHERE hash = $1")).bind(hash);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 

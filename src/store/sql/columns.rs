@@ -39,6 +39,31 @@ fn parse_json<T: DeserializeOwned>(text: &str, column: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|_| StoreError::Corrupt(format!("unreadable {column}")))
 }
 
+/// `after` as JSON, with those members of what is stored that this program does not know: a newer one wrote them, which runs beside
+/// this one or will again (T73).
+pub(super) fn updated_json<T: Serialize + DeserializeOwned>(row: &AnyRow, column: &str, after: &T) -> Result<String> {
+    let as_value = |value: &T| serde_json::to_value(value).map_err(|error| StoreError::Unavailable(Box::new(error)));
+    let stored: Value = read_json(row, column)?;
+    let (known, mut updated) = (as_value(&read_json(row, column)?)?, as_value(after)?);
+    keep_unknown(&mut updated, stored, &known);
+    Ok(updated.to_string())
+}
+
+fn keep_unknown(updated: &mut Value, stored: Value, known: &Value) {
+    let (Value::Object(updated), Value::Object(stored), Value::Object(known)) = (updated, stored, known) else {
+        return;
+    };
+    for (name, stored) in stored {
+        match (known.get(&name), updated.get_mut(&name)) {
+            (None, None) => {
+                updated.insert(name, stored);
+            }
+            (Some(known), Some(updated)) => keep_unknown(updated, stored, known),
+            _ => {}
+        }
+    }
+}
+
 pub(super) fn secrets_text(secrets: &[ClientSecret]) -> String {
     let secret = |secret: &ClientSecret| {
         json!({
@@ -66,4 +91,21 @@ pub(super) fn read_secrets(row: &AnyRow) -> Result<Vec<ClientSecret>> {
     let list: Vec<Value> = read_json(row, "client_secrets")?;
     let secrets: Option<Vec<ClientSecret>> = list.iter().map(secret).collect();
     secrets.ok_or_else(|| StoreError::Corrupt("unreadable client_secrets".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    // T73
+    #[test]
+    fn what_a_newer_program_wrote_outlives_an_update_by_an_older_one() {
+        let stored = json!({"a": 1, "new": {"x": 1}, "in": {"b": 1, "new": 2}, "gone": 3, "list": [{"new": 1}]});
+        let known = json!({"a": 1, "in": {"b": 1}, "gone": 3, "list": [{}]});
+        let mut updated = json!({"a": 2, "in": {"b": 2}, "list": [{}]});
+        keep_unknown(&mut updated, stored, &known);
+        assert_eq!(updated, json!({"a": 2, "new": {"x": 1}, "in": {"b": 2, "new": 2}, "list": [{}]}));
+    }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::codes::add_brought;
 use super::columns::{json_text, read_id, read_json, read_optional_id, read_optional_json};
 use super::script::Script;
+use super::tables::{lock, select};
 use super::{Brought, Result, SqlStore, StoreError};
 use crate::model::{Approval, DeviceCode, DeviceState};
 
@@ -72,7 +73,7 @@ pub(super) async fn insert(store: &SqlStore, code: &DeviceCode) -> Result<()> {
 }
 
 pub(super) async fn find(store: &SqlStore, hash: &str) -> Result<Option<DeviceCode>> {
-    let statement = query("SELECT * FROM device_code WHERE hash = $1").bind(hash);
+    let statement = query(select!(device_code, "WHERE hash = $1")).bind(hash);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
@@ -81,7 +82,7 @@ pub(super) async fn find_by_user_code(
     tenant_id: Uuid,
     user_code_hash: &str,
 ) -> Result<Option<DeviceCode>> {
-    let statement = query("SELECT * FROM device_code WHERE tenant_id = $1 AND user_code_hash = $2")
+    let statement = query(select!(device_code, "WHERE tenant_id = $1 AND user_code_hash = $2"))
         .bind(tenant_id.to_string())
         .bind(user_code_hash);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
@@ -105,7 +106,7 @@ pub(super) async fn decide(store: &SqlStore, id: Uuid, approval: Option<&Approva
 pub(super) async fn poll(store: &SqlStore, id: Uuid, at: i64, penalty: i64) -> Result<Option<DeviceCode>> {
     let id = id.to_string();
     let mut mutation = store.begin().await?;
-    let lock = query("UPDATE device_code SET state = state WHERE id = $1 RETURNING *").bind(id.as_str());
+    let lock = query(lock!(device_code)).bind(id.as_str());
     let Some(row) = mutation.fetch(lock).await? else {
         return Ok(None);
     };

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json, read_optional_id, read_secrets, secrets_text};
 use super::search::{self, Key, Table};
+use super::tables::{lock, select};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError, tenants};
 use crate::model::{ChangeKind, Entity};
@@ -47,7 +48,7 @@ pub(super) async fn update(store: &SqlStore, before: &Entity, after: &Entity) ->
     if before.client_id != after.client_id {
         claim_client_id(&mut mutation, before.tenant_id, &after.client_id).await?;
     }
-    let lock = query("UPDATE entity SET updated_at = updated_at WHERE id = $1 RETURNING *").bind(id.as_str());
+    let lock = query(lock!(entity)).bind(id.as_str());
     match mutation.fetch(lock).await? {
         Some(row) if read(&row)? == *before => {}
         Some(_) | None => return Ok(false),
@@ -105,26 +106,25 @@ pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> 
 }
 
 pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<Entity>> {
-    let statement = query("SELECT * FROM entity WHERE id = $1").bind(id.to_string());
+    let statement = query(select!(entity, "WHERE id = $1")).bind(id.to_string());
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn find_by_client_id(store: &SqlStore, tenant_id: Uuid, client_id: &str) -> Result<Option<Entity>> {
-    let statement = query("SELECT * FROM entity WHERE tenant_id = $1 AND client_id = $2")
-        .bind(tenant_id.to_string())
-        .bind(client_id);
+    let statement =
+        query(select!(entity, "WHERE tenant_id = $1 AND client_id = $2")).bind(tenant_id.to_string()).bind(client_id);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn find_by_name(store: &SqlStore, tenant_id: Uuid, name: &str) -> Result<Option<Entity>> {
-    let statement =
-        query("SELECT * FROM entity WHERE tenant_id = $1 AND name = $2").bind(tenant_id.to_string()).bind(name);
+    let statement = query(select!(entity, "WHERE tenant_id = $1 AND name = $2")).bind(tenant_id.to_string()).bind(name);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 /// What entities are found by.
 pub(super) static SEARCHED: Table = Table {
     name: "entity",
+    select: select!(entity, ""),
     keys: ["name_key", "LOWER(client_id)", "id"],
     order_of: |by| match by {
         SearchOrder::Name => Key::Text(0),
@@ -143,7 +143,7 @@ pub(super) async fn search(store: &SqlStore, wanted: &Search) -> Result<(Vec<Ent
 pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<Entity>> {
     let mut entities = Vec::with_capacity(ids.len());
     for some in ids.chunks(search::AT_ONCE) {
-        let rows = search::rows_of(&store.readers, ("SELECT * FROM entity", "id"), some).await?;
+        let rows = search::rows_of(&store.readers, (SEARCHED.select, "id"), some).await?;
         entities.extend(rows.iter().map(read).collect::<Result<Vec<_>>>()?);
     }
     Ok(entities)
@@ -151,8 +151,8 @@ pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<Entit
 
 pub(super) async fn list(store: &SqlStore, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {
     let statement = match tenant_id {
-        Some(id) => query("SELECT * FROM entity WHERE tenant_id = $1").bind(id.to_string()),
-        None => query("SELECT * FROM entity"),
+        Some(id) => query(select!(entity, "WHERE tenant_id = $1")).bind(id.to_string()),
+        None => query(select!(entity, "")),
     };
     let rows = statement.fetch_all(&store.readers).await?;
     let mut entities = rows.iter().map(read).collect::<Result<Vec<_>>>()?;

@@ -122,10 +122,11 @@ async fn add(mutation: &mut Mutation, type_id: Uuid, permission: &Permission) ->
 }
 
 /// A type and its permissions in one statement, so that they are of one instant.
-macro_rules! select {
+macro_rules! with_permissions {
     ($condition:literal) => {
         concat!(
-            "SELECT entity_type.*, permission.id AS permission_id, permission.name AS permission_name,
+            "SELECT entity_type.id, entity_type.name, data, managed_by, created_at, updated_at,
+                    permission.id AS permission_id, permission.name AS permission_name,
                     permission.description AS permission_description, permission.is_default AS permission_is_default
              FROM entity_type LEFT JOIN permission ON permission.type_id = entity_type.id ",
             $condition
@@ -134,15 +135,15 @@ macro_rules! select {
 }
 
 pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<EntityType>> {
-    Ok(fetch(store, query(select!("WHERE entity_type.id = $1")).bind(id.to_string())).await?.pop())
+    Ok(fetch(store, query(with_permissions!("WHERE entity_type.id = $1")).bind(id.to_string())).await?.pop())
 }
 
 pub(super) async fn find_by_name(store: &SqlStore, name: &str) -> Result<Option<EntityType>> {
-    Ok(fetch(store, query(select!("WHERE entity_type.name = $1")).bind(name)).await?.pop())
+    Ok(fetch(store, query(with_permissions!("WHERE entity_type.name = $1")).bind(name)).await?.pop())
 }
 
 pub(super) async fn list(store: &SqlStore) -> Result<Vec<EntityType>> {
-    fetch(store, query(select!(""))).await
+    fetch(store, query(with_permissions!(""))).await
 }
 
 async fn fetch(store: &SqlStore, statement: Query<'_, Any, AnyArguments>) -> Result<Vec<EntityType>> {

@@ -4,6 +4,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _, query};
 
 use super::search::pattern;
+use super::tables::{columns, select};
 use super::{Result, SqlStore, StoreError};
 use crate::model::{EventKind, LoggedEvent};
 use crate::store::{EventOrder, EventSearch};
@@ -28,7 +29,7 @@ pub(super) async fn append(store: &SqlStore, events: &[(EventKind, String)], at:
 }
 
 pub(super) async fn find(store: &SqlStore, id: i64) -> Result<Option<LoggedEvent>> {
-    let statement = query("SELECT * FROM event_log WHERE id = $1").bind(id);
+    let statement = query(select!(event_log, "WHERE id = $1")).bind(id);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
@@ -47,7 +48,10 @@ pub(super) async fn search(store: &SqlStore, search: &EventSearch) -> Result<(Ve
         order.push_str(if *descends { " DESC, " } else { ", " });
     }
     let (wanted, kind) = (pattern(&search.text), search.kind.map_or("", EventKind::as_str));
-    let page = format!("SELECT * FROM event_log WHERE {conditions} ORDER BY {order}id DESC LIMIT $5 OFFSET $6");
+    let page = format!(
+        "SELECT {} FROM event_log WHERE {conditions} ORDER BY {order}id DESC LIMIT $5 OFFSET $6",
+        columns!(event_log)
+    );
     let count = format!("SELECT COUNT(*) AS total FROM event_log WHERE {conditions}");
     let rows = query(AssertSqlSafe(page))
         .bind(wanted.as_str())

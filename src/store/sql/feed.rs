@@ -4,6 +4,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row as _, query};
 
 use super::script::Script;
+use super::tables::select;
 use super::{Engine, Lease, Result, SqlStore};
 use crate::model::{Change, ChangeKind};
 
@@ -13,7 +14,7 @@ pub(super) async fn changes_since(store: &SqlStore, seq: i64, limit: u32) -> Res
 }
 
 pub(super) async fn changes_in(readers: &AnyPool, seq: i64, limit: u32) -> Result<Vec<Change>> {
-    let statement = query("SELECT * FROM change WHERE seq > $1 ORDER BY seq LIMIT $2").bind(seq).bind(i64::from(limit));
+    let statement = query(select!(change, "WHERE seq > $1 ORDER BY seq LIMIT $2")).bind(seq).bind(i64::from(limit));
     statement.fetch_all(readers).await?.iter().map(read).collect()
 }
 

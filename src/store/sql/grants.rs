@@ -70,10 +70,12 @@ pub(super) async fn delete(store: &SqlStore, recipient_id: Uuid, target_id: Uuid
 }
 
 /// A grant and its permissions in one statement, so that they are of one instant.
-macro_rules! select {
+macro_rules! with_permissions {
     ($condition:literal) => {
         concat!(
-            "SELECT entity_grant.*, permission.name AS permission FROM entity_grant
+            "SELECT entity_grant.id, target_id, recipient_id, managed_by, created_at, updated_at,
+                    permission.name AS permission
+             FROM entity_grant
              LEFT JOIN entity_grant_permission ON entity_grant_permission.grant_id = entity_grant.id
              LEFT JOIN permission ON permission.id = entity_grant_permission.permission_id ",
             $condition
@@ -82,7 +84,7 @@ macro_rules! select {
 }
 
 pub(super) async fn find(store: &SqlStore, recipient_id: Uuid, target_id: Uuid) -> Result<Option<EntityGrant>> {
-    let statement = query(select!("WHERE target_id = $1 AND recipient_id = $2"))
+    let statement = query(with_permissions!("WHERE target_id = $1 AND recipient_id = $2"))
         .bind(target_id.to_string())
         .bind(recipient_id.to_string());
     Ok(fetch(store, statement).await?.pop())
@@ -90,9 +92,9 @@ pub(super) async fn find(store: &SqlStore, recipient_id: Uuid, target_id: Uuid) 
 
 pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
     let statement = match filter {
-        GrantFilter::All => query(select!("")),
-        GrantFilter::OnTarget(id) => query(select!("WHERE target_id = $1")).bind(id.to_string()),
-        GrantFilter::OfRecipient(id) => query(select!("WHERE recipient_id = $1")).bind(id.to_string()),
+        GrantFilter::All => query(with_permissions!("")),
+        GrantFilter::OnTarget(id) => query(with_permissions!("WHERE target_id = $1")).bind(id.to_string()),
+        GrantFilter::OfRecipient(id) => query(with_permissions!("WHERE recipient_id = $1")).bind(id.to_string()),
     };
     fetch(store, statement).await
 }
@@ -101,7 +103,7 @@ pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<En
 pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<EntityGrant>> {
     let mut grants = Vec::with_capacity(ids.len());
     for some in ids.chunks(AT_ONCE) {
-        grants.extend(gathered(&rows_of(&store.readers, (select!(""), "entity_grant.id"), some).await?)?);
+        grants.extend(gathered(&rows_of(&store.readers, (with_permissions!(""), "entity_grant.id"), some).await?)?);
     }
     Ok(grants)
 }

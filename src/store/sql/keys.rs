@@ -5,6 +5,7 @@ use sqlx::query::Query;
 use sqlx::{Any, Row as _, query};
 
 use super::columns::read_id;
+use super::tables::select;
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, KeyPurpose, StoredKey};
@@ -59,7 +60,7 @@ pub(super) async fn remove(store: &SqlStore, id: &str, at: i64) -> Result<bool> 
 }
 
 pub(super) async fn list(store: &SqlStore, since: i64) -> Result<Vec<StoredKey>> {
-    let statement = query("SELECT * FROM signing_key WHERE removed_at IS NULL OR removed_at > $1").bind(since);
+    let statement = query(select!(signing_key, "WHERE removed_at IS NULL OR removed_at > $1")).bind(since);
     let rows = statement.fetch_all(&store.readers).await?;
     let mut keys = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
     keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));

@@ -1,28 +1,41 @@
 //! Bringing the schema up to date, one transaction per migration, by one node at a time. It never goes back.
+//!
+//! What only adds leaves older programs as they are: they go on beside newer ones, and may be started again (T73). So a cluster is
+//! upgraded node by node, and back. What takes something away is another migration, of a later version; and one that adds to a
+//! table in use adds to no other, because it would hold the lock of one while it waits for the next.
 
 use aws_lc_rs::digest;
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection as _, Row as _, query, raw_sql};
 
 use crate::store::OpenError;
 
+#[derive(Clone, Copy)]
 struct Migration {
     version: i64,
+    /// The oldest version whose programs work with the schema after this migration: the version itself, or an older one, from
+    /// [`FIRST_TO_BE_TOLD`] on. They find all that they read, and what they write without knowing better is right.
+    works_from: i64,
     text: &'static str,
 }
 
+/// Programs before this one look for nothing but their own version.
+const FIRST_TO_BE_TOLD: i64 = 12;
+
 /// In order, without gaps, and never changed once released: databases remember their checksums.
-const MIGRATIONS: [Migration; 11] = [
-    Migration { version: 1, text: include_str!("migrations/0001_directory.sql") },
-    Migration { version: 2, text: include_str!("migrations/0002_people.sql") },
-    Migration { version: 3, text: include_str!("migrations/0003_keys_and_logouts.sql") },
-    Migration { version: 4, text: include_str!("migrations/0004_applied.sql") },
-    Migration { version: 5, text: include_str!("migrations/0005_search.sql") },
-    Migration { version: 6, text: include_str!("migrations/0006_named_keys.sql") },
-    Migration { version: 7, text: include_str!("migrations/0007_event_log.sql") },
-    Migration { version: 8, text: include_str!("migrations/0008_data.sql") },
-    Migration { version: 9, text: include_str!("migrations/0009_browser_sessions.sql") },
-    Migration { version: 10, text: include_str!("migrations/0010_keys_of_applications.sql") },
-    Migration { version: 11, text: include_str!("migrations/0011_pushed_requests.sql") },
+const MIGRATIONS: [Migration; 12] = [
+    Migration { version: 1, works_from: 1, text: include_str!("migrations/0001_directory.sql") },
+    Migration { version: 2, works_from: 2, text: include_str!("migrations/0002_people.sql") },
+    Migration { version: 3, works_from: 3, text: include_str!("migrations/0003_keys_and_logouts.sql") },
+    Migration { version: 4, works_from: 4, text: include_str!("migrations/0004_applied.sql") },
+    Migration { version: 5, works_from: 5, text: include_str!("migrations/0005_search.sql") },
+    Migration { version: 6, works_from: 6, text: include_str!("migrations/0006_named_keys.sql") },
+    Migration { version: 7, works_from: 7, text: include_str!("migrations/0007_event_log.sql") },
+    Migration { version: 8, works_from: 8, text: include_str!("migrations/0008_data.sql") },
+    Migration { version: 9, works_from: 9, text: include_str!("migrations/0009_browser_sessions.sql") },
+    Migration { version: 10, works_from: 10, text: include_str!("migrations/0010_keys_of_applications.sql") },
+    Migration { version: 11, works_from: 11, text: include_str!("migrations/0011_pushed_requests.sql") },
+    Migration { version: 12, works_from: 12, text: include_str!("migrations/0012_programs.sql") },
 ];
 
 /// How two nodes that start at once are kept apart.
@@ -59,14 +72,30 @@ impl Failure {
     }
 }
 
-/// Applies what is missing. A process that dies in between leaves whole migrations only (T08).
-pub(super) async fn migrate(connection: &mut AnyConnection, lock: Lock) -> Result<(), Failure> {
-    while step(connection, lock, &MIGRATIONS).await? {}
-    Ok(())
+/// How far a step has brought the schema.
+#[derive(Debug, PartialEq, Eq)]
+enum Reached {
+    /// There may be more to do.
+    Next,
+    Today,
+    /// A newer program has been here, whose schema suits this one.
+    Newer(i64),
 }
 
-/// Applies the first missing migration; answers whether there was one.
-async fn step(connection: &mut AnyConnection, lock: Lock, migrations: &[Migration]) -> Result<bool, Failure> {
+/// Applies what is missing; answers with the schema's version if that is newer than this program's. A process that dies in
+/// between leaves whole migrations only (T08).
+pub(super) async fn migrate(connection: &mut AnyConnection, lock: Lock) -> Result<Option<i64>, Failure> {
+    loop {
+        match step(connection, lock, &MIGRATIONS).await? {
+            Reached::Next => {}
+            Reached::Today => return Ok(None),
+            Reached::Newer(version) => return Ok(Some(version)),
+        }
+    }
+}
+
+/// Applies the first missing migration, if there is one.
+async fn step(connection: &mut AnyConnection, lock: Lock, migrations: &[Migration]) -> Result<Reached, Failure> {
     let mut transaction = match lock {
         Lock::File => connection.begin_with("BEGIN IMMEDIATE").await?,
         Lock::Advisory => {
@@ -79,21 +108,27 @@ async fn step(connection: &mut AnyConnection, lock: Lock, migrations: &[Migratio
     raw_sql("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)")
         .execute(&mut *transaction)
         .await?;
-    let rows =
-        query("SELECT version, checksum FROM schema_version ORDER BY version").fetch_all(&mut *transaction).await?;
+    // Unprepared, because it has another answer once a migration has added a column.
+    let rows = raw_sql("SELECT * FROM schema_version ORDER BY version").fetch_all(&mut *transaction).await?;
     let mut missing = migrations.iter();
+    let mut newer = Reached::Today;
     for row in &rows {
         let found: i64 = row.try_get("version")?;
         let Some(known) = missing.next() else {
+            let known = migrations.len() as i64;
             let newest: i64 = rows.last().map_or(Ok(found), |row| row.try_get("version"))?;
-            return Err(Failure::TooNew { found: newest, known: migrations.len() as i64 });
+            if works_from(row)?.is_none_or(|least| least > known) {
+                return Err(Failure::TooNew { found: newest, known });
+            }
+            newer = Reached::Newer(newest);
+            continue;
         };
         if found != known.version || row.try_get::<&str, _>("checksum")? != checksum(known.text) {
             return Err(Failure::Changed { version: found });
         }
     }
     let Some(next) = missing.next() else {
-        return Ok(false);
+        return Ok(newer);
     };
     raw_sql(next.text).execute(&mut *transaction).await?;
     query("INSERT INTO schema_version (version, checksum) VALUES ($1, $2)")
@@ -101,8 +136,23 @@ async fn step(connection: &mut AnyConnection, lock: Lock, migrations: &[Migratio
         .bind(checksum(next.text))
         .execute(&mut *transaction)
         .await?;
+    if next.version >= FIRST_TO_BE_TOLD {
+        query("UPDATE schema_version SET works_from = $2 WHERE version = $1")
+            .bind(next.version)
+            .bind(next.works_from)
+            .execute(&mut *transaction)
+            .await?;
+    }
     transaction.commit().await?;
-    Ok(true)
+    Ok(Reached::Next)
+}
+
+/// What the program that applied the migration said of older ones.
+fn works_from(row: &AnyRow) -> Result<Option<i64>, sqlx::Error> {
+    match row.try_get("works_from") {
+        Err(sqlx::Error::ColumnNotFound(_)) => Ok(None),
+        said => said,
+    }
 }
 
 /// SHA-256 of the text, whatever the checkout did to its line ends.

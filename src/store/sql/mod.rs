@@ -31,6 +31,7 @@ mod script;
 mod search;
 mod sessions;
 mod sqlite;
+mod tables;
 mod tenants;
 mod transaction;
 mod untold_logouts;
@@ -65,6 +66,7 @@ pub struct SqlStore {
     entities: Followed,
     /// Longest time that a verb may take.
     deadline: Duration,
+    newer_schema: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -87,8 +89,14 @@ impl SqlStore {
             users: followed(&users::SEARCHED),
             entities: followed(&entities::SEARCHED),
             deadline: options.deadline,
+            newer_schema: None,
             readers,
         }
+    }
+
+    /// The version of the schema, if a newer program has brought it further than this one knows.
+    pub fn newer_schema(&self) -> Option<i64> {
+        self.newer_schema
     }
 
     async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {

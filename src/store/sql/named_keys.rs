@@ -5,6 +5,7 @@ use sqlx::{Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{read_id, read_optional_id};
+use super::tables::select;
 use super::{Result, SqlStore, StoreError};
 use crate::model::NamedKey;
 use crate::store::Object;
@@ -50,7 +51,7 @@ pub(super) async fn delete(store: &SqlStore, id: Uuid) -> Result<bool> {
 }
 
 pub(super) async fn list(store: &SqlStore) -> Result<Vec<NamedKey>> {
-    let rows = query("SELECT * FROM named_key ORDER BY created_at, id").fetch_all(&store.readers).await?;
+    let rows = query(select!(named_key, "ORDER BY created_at, id")).fetch_all(&store.readers).await?;
     rows.iter().map(read).collect()
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn open(url: &str, options: &Options) -> Result<SqlStore, OpenE
         check_durability(&mut connection, &place).await?;
     }
     let migrated = migrate(&mut connection, Lock::Advisory).await;
-    migrated.map_err(|failure| failure.into_open_error(&place, explain))?;
+    let newer_schema = migrated.map_err(|failure| failure.into_open_error(&place, explain))?;
     // Nothing depends on how the farewell goes.
     let _ = connection.close().await;
 
@@ -55,7 +55,7 @@ pub(super) async fn open(url: &str, options: &Options) -> Result<SqlStore, OpenE
             Box::pin(async move { connection.execute(sqlx::AssertSqlSafe(settings)).await.map(drop) })
         })
         .connect_lazy_with(connect);
-    Ok(SqlStore::new(Engine::Postgres, pool.clone(), pool, options))
+    Ok(SqlStore { newer_schema, ..SqlStore::new(Engine::Postgres, pool.clone(), pool, options) })
 }
 
 async fn check_durability(connection: &mut AnyConnection, place: &str) -> Result<(), OpenError> {

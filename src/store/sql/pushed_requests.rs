@@ -5,6 +5,7 @@ use sqlx::{Row as _, query};
 
 use super::columns::read_id;
 use super::script::Script;
+use super::tables::select;
 use super::{Result, SqlStore};
 use crate::model::PushedRequest;
 
@@ -24,7 +25,7 @@ pub(super) async fn insert(store: &SqlStore, request: &PushedRequest) -> Result<
 }
 
 pub(super) async fn find(store: &SqlStore, hash: &str) -> Result<Option<PushedRequest>> {
-    let statement = query("SELECT * FROM pushed_request WHERE hash = $1").bind(hash);
+    let statement = query(select!(pushed_request, "WHERE hash = $1")).bind(hash);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 

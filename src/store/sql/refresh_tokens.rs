@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json};
 use super::script::Script;
+use super::tables::select;
 use super::{Result, SqlStore};
 use crate::model::RefreshToken;
 
@@ -39,12 +40,12 @@ pub(super) fn add(script: Script, token: &RefreshToken) -> Result<Script> {
 }
 
 pub(super) async fn find(store: &SqlStore, hash: &str) -> Result<Option<RefreshToken>> {
-    let statement = query("SELECT * FROM refresh_token WHERE hash = $1").bind(hash);
+    let statement = query(select!(refresh_token, "WHERE hash = $1")).bind(hash);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn find_by_id(store: &SqlStore, id: Uuid) -> Result<Option<RefreshToken>> {
-    let statement = query("SELECT * FROM refresh_token WHERE id = $1").bind(id.to_string());
+    let statement = query(select!(refresh_token, "WHERE id = $1")).bind(id.to_string());
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
@@ -76,10 +77,10 @@ pub(super) async fn rotate(store: &SqlStore, id: Uuid, at: i64, successor: &Refr
 }
 
 pub(super) async fn list(store: &SqlStore, user_id: Uuid, now: i64) -> Result<Vec<RefreshToken>> {
-    let statement = query(
-        "SELECT * FROM refresh_token
-         WHERE user_id = $1 AND rotated_at IS NULL AND revoked_at IS NULL AND over_at > $2",
-    )
+    let statement = query(select!(
+        refresh_token,
+        "WHERE user_id = $1 AND rotated_at IS NULL AND revoked_at IS NULL AND over_at > $2"
+    ))
     .bind(user_id.to_string())
     .bind(now);
     let rows = statement.fetch_all(&store.readers).await?;

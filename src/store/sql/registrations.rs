@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::columns::{json_text, read_id, read_json};
 use super::script::Script;
 use super::search::{AT_ONCE, rows_of};
+use super::tables::select;
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, Consent, Registration};
@@ -51,7 +52,7 @@ pub(super) async fn delete(store: &SqlStore, user_id: Uuid, application_id: Uuid
 }
 
 pub(super) async fn find(store: &SqlStore, user_id: Uuid, application_id: Uuid) -> Result<Option<Registration>> {
-    let statement = query("SELECT * FROM registration WHERE user_id = $1 AND application_id = $2")
+    let statement = query(select!(registration, "WHERE user_id = $1 AND application_id = $2"))
         .bind(user_id.to_string())
         .bind(application_id.to_string());
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
@@ -60,7 +61,7 @@ pub(super) async fn find(store: &SqlStore, user_id: Uuid, application_id: Uuid) 
 pub(super) async fn list(store: &SqlStore, user_ids: &[Uuid]) -> Result<Vec<Registration>> {
     let mut registrations = Vec::new();
     for some in user_ids.chunks(AT_ONCE) {
-        let rows = rows_of(&store.readers, ("SELECT * FROM registration", "user_id"), some).await?;
+        let rows = rows_of(&store.readers, (select!(registration, ""), "user_id"), some).await?;
         registrations.append(&mut rows.iter().map(read).collect::<Result<Vec<_>>>()?);
     }
     registrations.sort_by_key(|registration| (registration.user_id, registration.application_id));
@@ -93,14 +94,14 @@ pub(super) async fn delete_consent(store: &SqlStore, user_id: Uuid, application_
 }
 
 pub(super) async fn find_consent(store: &SqlStore, user_id: Uuid, application_id: Uuid) -> Result<Option<Consent>> {
-    let statement = query("SELECT * FROM consent WHERE user_id = $1 AND application_id = $2")
+    let statement = query(select!(consent, "WHERE user_id = $1 AND application_id = $2"))
         .bind(user_id.to_string())
         .bind(application_id.to_string());
     statement.fetch_optional(&store.readers).await?.map(|row| read_consent(&row)).transpose()
 }
 
 pub(super) async fn list_consents(store: &SqlStore, user_id: Uuid) -> Result<Vec<Consent>> {
-    let statement = query("SELECT * FROM consent WHERE user_id = $1").bind(user_id.to_string());
+    let statement = query(select!(consent, "WHERE user_id = $1")).bind(user_id.to_string());
     let rows = statement.fetch_all(&store.readers).await?;
     let mut consents = rows.iter().map(read_consent).collect::<Result<Vec<_>>>()?;
     consents.sort_by_key(|consent| consent.application_id);

@@ -3,6 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
+use super::tables::select;
 use super::transaction::Mutation;
 use super::{Result, SqlStore, untold_logouts};
 use crate::model::{ChangeKind, Revocation, Revoked};
@@ -83,12 +84,12 @@ async fn end_what_hangs_on(mutation: &mut Mutation, revocation: &Revocation) -> 
 }
 
 pub(super) async fn list(store: &SqlStore, now: i64) -> Result<Vec<Revocation>> {
-    let rows = query("SELECT * FROM revocation WHERE expires_at > $1").bind(now).fetch_all(&store.readers).await?;
+    let rows = query(select!(revocation, "WHERE expires_at > $1")).bind(now).fetch_all(&store.readers).await?;
     rows.iter().filter_map(|row| read(row).transpose()).collect()
 }
 
 pub(super) async fn find(store: &SqlStore, kind: &str, key: &str) -> Result<Option<Revocation>> {
-    let statement = query("SELECT * FROM revocation WHERE kind = $1 AND object_key = $2").bind(kind).bind(key);
+    let statement = query(select!(revocation, "WHERE kind = $1 AND object_key = $2")).bind(kind).bind(key);
     match statement.fetch_optional(&store.readers).await? {
         Some(row) => read(&row),
         None => Ok(None),

@@ -27,6 +27,8 @@ pub(super) const AT_ONCE: usize = 500;
 #[derive(Debug)]
 pub(super) struct Table {
     pub name: &'static str,
+    /// Reads rows whole.
+    pub select: &'static str,
     /// Of what is compared, in lower case.
     pub keys: [&'static str; KEYS],
     pub order_of: fn(SearchOrder) -> Key,
@@ -57,7 +59,7 @@ pub(super) async fn rows(store: &SqlStore, followed: &Followed, search: &Search)
     };
     let mut rows = Vec::with_capacity(ids.len());
     for some in ids.chunks(AT_ONCE) {
-        rows.extend(rows_of(&store.readers, (&format!("SELECT * FROM {}", table.name), "id"), some).await?);
+        rows.extend(rows_of(&store.readers, (table.select, "id"), some).await?);
     }
     // The database has an order of its own, and somebody may have been deleted since.
     let places: AHashMap<Uuid, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();

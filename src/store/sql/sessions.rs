@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json};
 use super::script::Script;
+use super::tables::select;
 use super::{Result, SqlStore};
 use crate::model::Session;
 
@@ -39,7 +40,7 @@ pub(super) async fn insert(store: &SqlStore, session: &Session, replaces: Option
 }
 
 pub(super) async fn find(store: &SqlStore, hash: &str) -> Result<Option<Session>> {
-    let statement = query("SELECT * FROM session WHERE hash = $1").bind(hash);
+    let statement = query(select!(session, "WHERE hash = $1")).bind(hash);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
@@ -64,7 +65,7 @@ pub(super) async fn end(store: &SqlStore, id: Uuid) -> Result<bool> {
 }
 
 pub(super) async fn list(store: &SqlStore, user_id: Uuid) -> Result<Vec<Session>> {
-    let statement = query("SELECT * FROM session WHERE user_id = $1").bind(user_id.to_string());
+    let statement = query(select!(session, "WHERE user_id = $1")).bind(user_id.to_string());
     let rows = statement.fetch_all(&store.readers).await?;
     let mut sessions = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
     sessions.sort_by_key(|session| Reverse((session.created_at, session.id)));

@@ -54,7 +54,8 @@ pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore,
     connection.execute(SETTINGS).await.map_err(|error| place.explain(error))?;
     use_wal(&mut connection, place).await?;
     let migrated = migrate(&mut connection, Lock::File).await;
-    migrated.map_err(|failure| failure.into_open_error(&place.name(), |error| place.explain(error)))?;
+    let newer_schema =
+        migrated.map_err(|failure| failure.into_open_error(&place.name(), |error| place.explain(error)))?;
     let file = DatabaseFile::watch(path).map_err(|error| place.explain(sqlx::Error::Io(error)))?;
     if file.length.load(Ordering::Relaxed) <= CHECKED_SIZE {
         let problem = quick_check(&mut connection).await.map_err(|error| place.explain(error))?;
@@ -68,7 +69,7 @@ pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore,
     let readers = pool_on_file(options.connections, options).connect_lazy_with(connect);
     let file = Arc::new(file);
     let group = Arc::new(Group::new(Arc::clone(&file), writers.clone()));
-    Ok(SqlStore::new(Engine::Sqlite { file, group }, writers, readers, options))
+    Ok(SqlStore { newer_schema, ..SqlStore::new(Engine::Sqlite { file, group }, writers, readers, options) })
 }
 
 fn pool(connections: u32, options: &Options) -> AnyPoolOptions {

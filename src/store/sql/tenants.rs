@@ -4,7 +4,8 @@ use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 use uuid::Uuid;
 
-use super::columns::{json_text, read_id, read_json};
+use super::columns::{json_text, read_id, read_json, updated_json};
+use super::tables::{lock, select};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError, revocations};
 use crate::model::{ChangeKind, Profile, Revocation, Tenant};
@@ -33,13 +34,15 @@ pub(super) async fn insert(store: &SqlStore, tenant: &Tenant) -> Result<()> {
 }
 
 pub(super) async fn update(store: &SqlStore, tenant: &Tenant) -> Result<bool> {
+    let id = tenant.id.to_string();
     let mut mutation = store.begin().await?;
+    let Some(row) = mutation.fetch(query(lock!(tenant)).bind(id.as_str())).await? else { return Ok(false) };
     let statement = query(
         "UPDATE tenant SET name = $2, issuer = $3, profile = $4, access_token_for = $5, access_token_algorithm = $6,
                            id_token_algorithm = $7, managed_by = $8, updated_at = $9, settings = $10
          WHERE id = $1",
     )
-    .bind(tenant.id.to_string())
+    .bind(id.as_str())
     .bind(tenant.name.as_str())
     .bind(tenant.issuer.as_deref())
     .bind(tenant.profile.as_str())
@@ -48,11 +51,9 @@ pub(super) async fn update(store: &SqlStore, tenant: &Tenant) -> Result<bool> {
     .bind(tenant.id_token_algorithm.as_str())
     .bind(tenant.managed_by.as_deref())
     .bind(tenant.updated_at)
-    .bind(json_text(&tenant.settings)?);
-    if mutation.execute(statement).await? == 0 {
-        return Ok(false);
-    }
-    mutation.commit(ChangeKind::Tenant, &tenant.id.to_string(), tenant.updated_at).await?;
+    .bind(updated_json(&row, "settings", &tenant.settings)?);
+    mutation.execute(statement).await?;
+    mutation.commit(ChangeKind::Tenant, &id, tenant.updated_at).await?;
     Ok(true)
 }
 
@@ -117,17 +118,17 @@ pub(super) async fn hold(mutation: &mut Mutation, id: Uuid) -> Result<()> {
 }
 
 pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<Tenant>> {
-    let statement = query("SELECT * FROM tenant WHERE id = $1").bind(id.to_string());
+    let statement = query(select!(tenant, "WHERE id = $1")).bind(id.to_string());
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn find_by_name(store: &SqlStore, name: &str) -> Result<Option<Tenant>> {
-    let statement = query("SELECT * FROM tenant WHERE name = $1").bind(name);
+    let statement = query(select!(tenant, "WHERE name = $1")).bind(name);
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn list(store: &SqlStore) -> Result<Vec<Tenant>> {
-    let rows = query("SELECT * FROM tenant").fetch_all(&store.readers).await?;
+    let rows = query(select!(tenant, "")).fetch_all(&store.readers).await?;
     let mut tenants = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
     // Sorted here, because the engines do not agree on the order of texts.
     tenants.sort_by(|a, b| a.name.cmp(&b.name));

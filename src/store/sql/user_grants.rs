@@ -61,10 +61,11 @@ pub(super) async fn delete(store: &SqlStore, user_id: Uuid, target_id: Uuid) -> 
 }
 
 /// A grant and its permissions in one statement, so that they are of one instant.
-macro_rules! select {
+macro_rules! with_permissions {
     ($condition:literal) => {
         concat!(
-            "SELECT user_grant.*, permission.name AS permission FROM user_grant
+            "SELECT user_grant.id, target_id, user_id, created_at, updated_at, permission.name AS permission
+             FROM user_grant
              LEFT JOIN user_grant_permission ON user_grant_permission.grant_id = user_grant.id
              LEFT JOIN permission ON permission.id = user_grant_permission.permission_id ",
             $condition
@@ -74,9 +75,9 @@ macro_rules! select {
 
 pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<UserGrant>> {
     let statement = match filter {
-        GrantFilter::All => query(select!("")),
-        GrantFilter::OnTarget(id) => query(select!("WHERE target_id = $1")).bind(id.to_string()),
-        GrantFilter::OfRecipient(id) => query(select!("WHERE user_id = $1")).bind(id.to_string()),
+        GrantFilter::All => query(with_permissions!("")),
+        GrantFilter::OnTarget(id) => query(with_permissions!("WHERE target_id = $1")).bind(id.to_string()),
+        GrantFilter::OfRecipient(id) => query(with_permissions!("WHERE user_id = $1")).bind(id.to_string()),
     };
     gathered(&statement.fetch_all(&store.readers).await?)
 }
@@ -85,7 +86,7 @@ pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<Us
 pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<UserGrant>> {
     let mut grants = Vec::with_capacity(ids.len());
     for some in ids.chunks(AT_ONCE) {
-        grants.extend(gathered(&rows_of(&store.readers, (select!(""), "user_grant.id"), some).await?)?);
+        grants.extend(gathered(&rows_of(&store.readers, (with_permissions!(""), "user_grant.id"), some).await?)?);
     }
     Ok(grants)
 }

@@ -5,8 +5,9 @@ use sqlx::query::Query;
 use sqlx::{Any, Row as _, query};
 use uuid::Uuid;
 
-use super::columns::{json_text, read_id, read_json};
+use super::columns::{json_text, read_id, read_json, updated_json};
 use super::search::{self, Key, Table};
+use super::tables::{lock, select};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError, registrations};
 use crate::model::{ChangeKind, PasswordChange, Registration, User};
@@ -51,7 +52,8 @@ async fn insert_in(mutation: &mut Mutation, user: &User) -> Result<()> {
                                   recovery_codes, profile, managed_by, updated_at, name_key, tenant_id, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     );
-    let statement = bind(statement, user)?.bind(user.tenant_id.to_string()).bind(user.created_at);
+    let statement =
+        bind(statement, user, json_text(&user.profile)?)?.bind(user.tenant_id.to_string()).bind(user.created_at);
     mutation.execute(statement).await?;
     Ok(())
 }
@@ -59,10 +61,10 @@ async fn insert_in(mutation: &mut Mutation, user: &User) -> Result<()> {
 pub(super) async fn update(store: &SqlStore, before: &User, after: &User) -> Result<bool> {
     let id = before.id.to_string();
     let mut mutation = store.begin().await?;
-    let lock = query("UPDATE tenant_user SET updated_at = updated_at WHERE id = $1 RETURNING *").bind(id.as_str());
-    match mutation.fetch(lock).await? {
-        Some(row) if read(&row)? == *before => {}
-        Some(_) | None => return Ok(false),
+    let lock = query(lock!(tenant_user)).bind(id.as_str());
+    let Some(row) = mutation.fetch(lock).await? else { return Ok(false) };
+    if read(&row)? != *before {
+        return Ok(false);
     }
     let statement = query(
         "UPDATE tenant_user SET email = $2, email_key = $3, username = $4, username_key = $5, email_verified = $6,
@@ -72,13 +74,18 @@ pub(super) async fn update(store: &SqlStore, before: &User, after: &User) -> Res
          WHERE id = $1",
     );
     let after = User { id: before.id, ..after.clone() };
-    mutation.execute(bind(statement, &after)?).await?;
+    let profile = updated_json(&row, "profile", &after.profile)?;
+    mutation.execute(bind(statement, &after, profile)?).await?;
     mutation.commit(ChangeKind::User, &id, after.updated_at).await?;
     Ok(true)
 }
 
 /// Everything from `$1`, the id, to `$17`, in the order of the statements above.
-fn bind<'a>(statement: Query<'a, Any, AnyArguments>, user: &User) -> Result<Query<'a, Any, AnyArguments>> {
+fn bind<'a>(
+    statement: Query<'a, Any, AnyArguments>,
+    user: &User,
+    profile: String,
+) -> Result<Query<'a, Any, AnyArguments>> {
     Ok(statement
         .bind(user.id.to_string())
         .bind(user.email.clone())
@@ -93,7 +100,7 @@ fn bind<'a>(statement: Query<'a, Any, AnyArguments>, user: &User) -> Result<Quer
         .bind(user.expires_at)
         .bind(user.totp_secret.clone())
         .bind(json_text(&user.recovery_codes)?)
-        .bind(json_text(&user.profile)?)
+        .bind(profile)
         .bind(user.managed_by.clone())
         .bind(user.updated_at)
         .bind(user.full_name().as_deref().map(fold)))
@@ -124,13 +131,13 @@ pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> 
 }
 
 pub(super) async fn find(store: &SqlStore, id: Uuid) -> Result<Option<User>> {
-    let statement = query("SELECT * FROM tenant_user WHERE id = $1").bind(id.to_string());
+    let statement = query(select!(tenant_user, "WHERE id = $1")).bind(id.to_string());
     statement.fetch_optional(&store.readers).await?.map(|row| read(&row)).transpose()
 }
 
 pub(super) async fn find_by_login(store: &SqlStore, tenant_id: Uuid, login_id: &str) -> Result<Option<User>> {
     let key = fold(login_id);
-    let statement = query("SELECT * FROM tenant_user WHERE tenant_id = $1 AND (email_key = $2 OR username_key = $2)")
+    let statement = query(select!(tenant_user, "WHERE tenant_id = $1 AND (email_key = $2 OR username_key = $2)"))
         .bind(tenant_id.to_string())
         .bind(key.as_str());
     // One user's email may be another's username.
@@ -152,13 +159,11 @@ pub(super) async fn list(
 ) -> Result<Vec<User>> {
     let after = after.map(|id| id.to_string()).unwrap_or_default();
     let statement = match tenant_id {
-        Some(id) => query("SELECT * FROM tenant_user WHERE id > $1 AND tenant_id = $3 ORDER BY id LIMIT $2")
+        Some(id) => query(select!(tenant_user, "WHERE id > $1 AND tenant_id = $3 ORDER BY id LIMIT $2"))
             .bind(after)
             .bind(i64::from(limit))
             .bind(id.to_string()),
-        None => {
-            query("SELECT * FROM tenant_user WHERE id > $1 ORDER BY id LIMIT $2").bind(after).bind(i64::from(limit))
-        }
+        None => query(select!(tenant_user, "WHERE id > $1 ORDER BY id LIMIT $2")).bind(after).bind(i64::from(limit)),
     };
     statement.fetch_all(&store.readers).await?.iter().map(read).collect()
 }
@@ -166,6 +171,7 @@ pub(super) async fn list(
 /// What users are found by.
 pub(super) static SEARCHED: Table = Table {
     name: "tenant_user",
+    select: select!(tenant_user, ""),
     keys: ["email_key", "username_key", "name_key"],
     order_of: |by| match by {
         SearchOrder::Email => Key::Text(0),
@@ -183,14 +189,14 @@ pub(super) async fn search(store: &SqlStore, wanted: &Search) -> Result<(Vec<Use
 }
 
 pub(super) async fn list_managed(store: &SqlStore, managed_by: &str) -> Result<Vec<User>> {
-    let statement = query("SELECT * FROM tenant_user WHERE managed_by = $1 ORDER BY id").bind(managed_by);
+    let statement = query(select!(tenant_user, "WHERE managed_by = $1 ORDER BY id")).bind(managed_by);
     statement.fetch_all(&store.readers).await?.iter().map(read).collect()
 }
 
 pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<User>> {
     let mut users = Vec::with_capacity(ids.len());
     for some in ids.chunks(search::AT_ONCE) {
-        let rows = search::rows_of(&store.readers, ("SELECT * FROM tenant_user", "id"), some).await?;
+        let rows = search::rows_of(&store.readers, (SEARCHED.select, "id"), some).await?;
         users.extend(rows.iter().map(read).collect::<Result<Vec<_>>>()?);
     }
     Ok(users)

@@ -190,7 +190,10 @@ fn bump_schema(site: &Site) {
     runtime.block_on(async {
         sqlx::any::install_default_drivers();
         let mut store = AnyConnection::connect(&url).await.unwrap();
-        sqlx::raw_sql("INSERT INTO schema_version VALUES (99, 'newer')").execute(&mut store).await.unwrap();
+        sqlx::raw_sql("INSERT INTO schema_version (version, checksum) VALUES (99, 'newer')")
+            .execute(&mut store)
+            .await
+            .unwrap();
         store.close().await.unwrap();
     });
 }

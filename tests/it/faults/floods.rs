@@ -174,7 +174,6 @@ fn flood(address: SocketAddr, flood: &Flood, until: Instant) -> Needed {
 
 // T54, N5
 #[test]
-#[cfg(target_os = "linux")]
 fn floods_of_http_2_frames_disturb_nobody() {
     let (site, ledger) = (Site::new(), Arc::new(Ledger::new(seed())));
     let gateway = site.serve();
@@ -214,7 +213,6 @@ fn connect_from(source: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream> 
 
 // T55, N2
 #[test]
-#[cfg(target_os = "linux")]
 fn a_flood_of_handshakes_delays_nobody_who_is_connected() {
     const SOURCES: u8 = 50;
     const PER_SECOND: u32 = 500;

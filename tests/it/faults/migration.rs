@@ -13,7 +13,7 @@ use super::{Site, ask_database, is_well, postgres, recovers, rounds, seed, some_
 const OLDER: usize = 4;
 
 /// What the database remembers of a migration: its number and the digest of its text.
-fn migrations() -> Vec<(i64, String, String)> {
+pub fn migrations() -> Vec<(i64, String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql/migrations");
     let mut texts: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     texts.sort();

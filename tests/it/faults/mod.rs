@@ -7,6 +7,7 @@ mod clock;
 mod crash;
 mod database;
 mod disk;
+#[cfg(target_os = "linux")]
 mod floods;
 mod instrument;
 mod issuers;
@@ -21,6 +22,7 @@ mod sqlite;
 mod statements;
 mod upstreams;
 mod vanish;
+pub mod versions;
 
 use std::collections::HashMap;
 use std::fs;

@@ -137,7 +137,6 @@ fn a_node_that_dies_takes_nothing_along() {
 // T70: one node has no way to the database: it guards, issues nothing and says so; the other does not notice; and once it has
 // a way again, it knows what happened meanwhile
 #[test]
-#[cfg(target_os = "linux")]
 fn a_node_that_is_cut_off_guards_and_catches_up() {
     let Some(Cut { site, wire, direct }) = cut_site() else { return };
     let ledger = Arc::new(Ledger::new(seed()));

@@ -155,7 +155,6 @@ fn acknowledged(calls: &str) -> (u32, u32) {
 
 // T05: before the first byte of an answer its change is on the disk; and the test can tell when it is not
 #[test]
-#[cfg(target_os = "linux")]
 fn nothing_is_acknowledged_before_it_is_on_the_disk() {
     let count = rounds(40, 1000);
     let Some(calls) = calls_while_refreshing("sqlite://faregate.db", count) else { return };

@@ -12,6 +12,64 @@ fn versions_count_up_from_one() {
     }
 }
 
+/// What a migration must not say whose older programs go on: they read what was there, and write rows without knowing what is new.
+const TAKES_AWAY: [&str; 7] = ["DROP TABLE", "DROP COLUMN", "RENAME", "ALTER COLUMN", "UPDATE ", "DELETE ", "UNIQUE"];
+
+fn only_adds(text: &str) -> bool {
+    let statements = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
+    let needs_a_value = |statement: &str| {
+        statement.contains("ADD COLUMN") && statement.contains("NOT NULL") && !statement.contains("DEFAULT")
+    };
+    // A new table may have what it likes.
+    statements
+        .split(';')
+        .filter(|statement| !statement.trim_start().starts_with("CREATE TABLE"))
+        .all(|statement| !TAKES_AWAY.iter().any(|word| statement.contains(word)) && !needs_a_value(statement))
+}
+
+// T73
+#[test]
+fn older_programs_are_asked_to_work_only_with_what_was_added() {
+    for Migration { version, works_from, text } in MIGRATIONS {
+        assert!(works_from <= version && (works_from == version || works_from >= FIRST_TO_BE_TOLD), "{version}");
+        assert!(works_from == version || only_adds(text), "{version} says that older programs work with it");
+    }
+    for (text, adds) in [
+        ("CREATE TABLE a (b TEXT NOT NULL UNIQUE); CREATE INDEX c ON a (b);", true),
+        (
+            "-- DROP TABLE a\nALTER TABLE a ADD COLUMN d TEXT NOT NULL DEFAULT ''; ALTER TABLE a ADD COLUMN e BIGINT;",
+            true,
+        ),
+        ("ALTER TABLE a ADD COLUMN d TEXT NOT NULL;", false),
+        ("ALTER TABLE a DROP COLUMN b;", false),
+        ("CREATE UNIQUE INDEX c ON a (b);", false),
+        ("ALTER TABLE a ADD COLUMN d TEXT; UPDATE a SET d = 'x';", false),
+    ] {
+        assert_eq!(only_adds(text), adds, "{text}");
+    }
+}
+
+// T73: a program starts on the schema of a newer one that said so, and not if any step since was not for it
+#[tokio::test]
+async fn a_newer_schema_that_only_adds_is_worked_with() {
+    let mut connection = memory().await;
+    assert!(matches!(migrate(&mut connection, Lock::File).await, Ok(None)));
+    let added = Migration { version: 13, works_from: 12, text: "ALTER TABLE tenant ADD COLUMN colour TEXT;" };
+    let with = |last: Migration| MIGRATIONS.into_iter().chain([added, last]).collect::<Vec<_>>();
+    let newer = with(Migration { version: 14, works_from: 14, text: "ALTER TABLE tenant DROP COLUMN colour;" });
+    assert!(matches!(step(&mut connection, Lock::File, &newer[..13]).await, Ok(Reached::Next)));
+    assert!(matches!(migrate(&mut connection, Lock::File).await, Ok(Some(13))));
+    assert!(matches!(
+        step(&mut connection, Lock::File, &newer[..11]).await,
+        Err(Failure::TooNew { found: 13, known: 11 })
+    ));
+    assert!(matches!(step(&mut connection, Lock::File, &newer).await, Ok(Reached::Next)));
+    assert!(matches!(migrate(&mut connection, Lock::File).await, Err(Failure::TooNew { found: 14, known: 12 })));
+    // That a later one adds only does not help.
+    query("INSERT INTO schema_version VALUES (15, 'x', 12)").execute(&mut connection).await.expect("inserted");
+    assert!(matches!(migrate(&mut connection, Lock::File).await, Err(Failure::TooNew { found: 15, known: 12 })));
+}
+
 #[test]
 fn checksums_ignore_line_ends_only() {
     assert_eq!(checksum("a\nb\n"), checksum("a\r\nb\r\n"));
@@ -23,10 +81,14 @@ fn checksums_ignore_line_ends_only() {
 async fn a_failed_migration_rolls_back() {
     let mut connection = memory().await;
     let migrations = [
-        Migration { version: 1, text: "CREATE TABLE first (a BIGINT);" },
-        Migration { version: 2, text: "CREATE TABLE second (a BIGINT); INSERT INTO nowhere VALUES (1);" },
+        Migration { version: 1, works_from: 1, text: "CREATE TABLE first (a BIGINT);" },
+        Migration {
+            version: 2,
+            works_from: 2,
+            text: "CREATE TABLE second (a BIGINT); INSERT INTO nowhere VALUES (1);",
+        },
     ];
-    assert!(matches!(step(&mut connection, Lock::File, &migrations).await, Ok(true)));
+    assert!(matches!(step(&mut connection, Lock::File, &migrations).await, Ok(Reached::Next)));
     assert!(matches!(step(&mut connection, Lock::File, &migrations).await, Err(Failure::Database(_))));
     let tables = query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
     let tables: Vec<String> =
@@ -39,13 +101,13 @@ async fn a_failed_migration_rolls_back() {
 async fn a_schema_from_elsewhere_is_refused() {
     let mut connection = memory().await;
     let newer = [
-        Migration { version: 1, text: "CREATE TABLE first (a BIGINT);" },
-        Migration { version: 2, text: "CREATE TABLE second (a BIGINT);" },
+        Migration { version: 1, works_from: 1, text: "CREATE TABLE first (a BIGINT);" },
+        Migration { version: 2, works_from: 2, text: "CREATE TABLE second (a BIGINT);" },
     ];
-    while let Ok(true) = step(&mut connection, Lock::File, &newer).await {}
+    while let Ok(Reached::Next) = step(&mut connection, Lock::File, &newer).await {}
     let older = &newer[..1];
     assert!(matches!(step(&mut connection, Lock::File, older).await, Err(Failure::TooNew { found: 2, known: 1 })));
-    let other = [Migration { version: 1, text: "CREATE TABLE other (a BIGINT);" }];
+    let other = [Migration { version: 1, works_from: 1, text: "CREATE TABLE other (a BIGINT);" }];
     assert!(matches!(step(&mut connection, Lock::File, &other).await, Err(Failure::Changed { version: 1 })));
 }
 
@@ -53,7 +115,7 @@ async fn a_schema_from_elsewhere_is_refused() {
 #[tokio::test]
 async fn an_older_database_is_brought_up_to_date() {
     let mut connection = memory().await;
-    assert!(matches!(step(&mut connection, Lock::File, &MIGRATIONS[..1]).await, Ok(true)));
+    assert!(matches!(step(&mut connection, Lock::File, &MIGRATIONS[..1]).await, Ok(Reached::Next)));
     let tenant = "INSERT INTO tenant VALUES ('a', 'acme', NULL, 'standard', 60, 'ES256', 'RS256', NULL, 1, 2)";
     query(tenant).execute(&mut connection).await.expect("inserted");
     assert!(migrate(&mut connection, Lock::File).await.is_ok());
