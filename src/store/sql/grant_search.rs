@@ -20,9 +20,10 @@ pub(super) async fn search(store: &SqlStore, search: &GrantSearch) -> Result<(Ve
         return Ok((Vec::new(), 0));
     }
     let mut conditions = Conditions::default();
-    // With a name it is asked of the target, whose tenant is the grant's: who knows nothing of the table takes one tenant for
-    // little of it, and would look up the target of each of its grants.
-    if let Some(id) = search.tenant_id.filter(|_| text.is_empty()) {
+    // PostgreSQL is asked for the tenant of the target, where there is a name: while it knows nothing of the table, it takes one
+    // tenant for little of it, and would look up the target of each of its grants. SQLite would look up each target of the tenant.
+    let of_target = search.tenant_id.filter(|_| !text.is_empty() && matches!(store.engine, Engine::Postgres));
+    if let Some(id) = search.tenant_id.filter(|_| of_target.is_none()) {
         conditions.add("found.tenant_id = ", id.to_string(), "");
     }
     if let Some(id) = search.target_id {
@@ -33,7 +34,7 @@ pub(super) async fn search(store: &SqlStore, search: &GrantSearch) -> Result<(Ve
     }
     if !text.is_empty() {
         let targets = "found.target_id IN (SELECT id FROM entity WHERE name_key LIKE ";
-        match search.tenant_id {
+        match of_target {
             None => conditions.add(targets, pattern(&text), r" ESCAPE '\')"),
             Some(id) => {
                 conditions.texts.push(id.to_string());
