@@ -16,6 +16,7 @@ mod limits;
 mod login_faults;
 mod module;
 mod overload;
+mod panics;
 mod paths;
 mod protocols;
 mod pushed;
