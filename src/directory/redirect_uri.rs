@@ -85,6 +85,10 @@ pub fn check_pattern(uri: &str, url_validation: UrlValidation) -> Result<(), Str
                 "must begin with https, or with a domain in reverse such as com.example.app, not {scheme:?}"
             ));
         }
+        // It would be a scheme of one's own, followed by what looks like the port of a host.
+        _ if parsed.path.starts_with(|first: char| first.is_ascii_digit() || first == '*') => {
+            return Err(format!("must begin with a scheme: https://{uri}"));
+        }
         _ => {}
     }
     check_paths(uri, &parsed)?;

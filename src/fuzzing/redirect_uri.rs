@@ -45,8 +45,9 @@ fn is_covered(pattern: &str, read: &Url, url_validation: UrlValidation) -> bool 
         return false;
     }
     // A wildcard is no part of any URL; where a port is one, any port is right.
-    let any_port = pattern.contains(":*");
-    let Ok(plain) = Url::parse(&pattern.replace(":*", "").replace('*', "0wild0")) else { return false };
+    let any_port = pattern.contains("://") && pattern.contains(":*");
+    let without_port = if any_port { pattern.replace(":*", "") } else { pattern.to_owned() };
+    let Ok(plain) = Url::parse(&without_port.replace('*', "0wild0")) else { return false };
     let host = |url: &Url| url.host_str().unwrap_or_default().to_ascii_lowercase();
     let (expected, found) = (host(&plain), host(read));
     let is_loopback = plain.scheme() == "http" && ["127.0.0.1", "[::1]"].contains(&expected.as_str());

@@ -304,6 +304,7 @@ fn only_safe_urls_are_configured() {
         "http://localhost:3000/",
         "com.example.app:/oauth",
         "com.example.app://oauth",
+        "com.example.app:oauth",
     ] {
         assert_eq!(check_pattern(good, UrlValidation::ExactMatch), Ok(()), "{good}");
     }
@@ -321,6 +322,8 @@ fn only_safe_urls_are_configured() {
         "file:///etc/passwd",
         "myapp:/cb",
         "myapp://cb",
+        "app.example.com:8080/cb",
+        "app.example.com:*",
         "https:app.example.com",
         "https:///cb",
         "https://user@app.example.com/cb",
