@@ -4,7 +4,8 @@
 //! It measures CPU time of the gateway's process (user and system, from /proc) over requests answered, which is steadier
 //! than requests per second when the load generator shares the machine. Needs Linux and wrk (`scripts/deps bench`).
 //!
-//! `cargo bench --bench gateway -- foreign crowd` measures only what is called so, beside what it is compared with.
+//! `cargo bench --bench gateway -- foreign crowd` measures only what is called so, beside what it is compared with; `ROUNDS=101`
+//! before it takes more rounds, where a machine is noisy.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -18,7 +19,8 @@ use faregate::jose::{Algorithm, KeySet, SigningKey, TokenType};
 use serde_json::json;
 
 /// Rounds over all cases, each beginning with another one. What is reported is the median over the rounds, and of ratios
-/// the median of the ratios within a round, because machines get faster and slower while they are measured.
+/// the median of the ratios within a round, because machines get faster and slower while they are measured, and between
+/// which two lies the middle half of them.
 const ROUNDS: usize = 21;
 const SECONDS: u32 = 1;
 const CONNECTIONS: u32 = 32;
@@ -115,7 +117,7 @@ fn main() {
     }
     let asked = corp.asked();
     let mut rounds: Vec<Vec<Measured>> = Vec::new();
-    for round in 0..ROUNDS {
+    for round in 0..std::env::var("ROUNDS").map_or(ROUNDS, |number| number.parse().expect("a number")) {
         let mut measured = vec![Measured { per_second: 0.0, cpu_us: 0.0 }; cases.len()];
         for turn in 0..chosen.len() {
             let at = chosen[(round + turn) % chosen.len()];
@@ -124,14 +126,18 @@ fn main() {
         rounds.push(measured);
     }
     assert_eq!(corp.asked(), asked, "answers of the issuer are remembered while it is measured");
-    println!("{:27} {:>10} {:>12} {:>8} {:>8}", "case", "req/s", "CPU us/req", "ratio", "beside");
+    println!("{:27} {:>10} {:>12} {:>8} {:>8} {:>13}", "case", "req/s", "CPU us/req", "ratio", "beside", "middle half");
     for (at, (name, _, _, _, beside)) in chosen.iter().map(|&at| (at, &cases[at])) {
         let column = |value: &dyn Fn(&[Measured]) -> f64| median(rounds.iter().map(|round| value(round)));
         // Beside the public route, and beside the case with the same bytes that differs in one thing.
         let ratio = column(&|round| round[at].cpu_us / round[0].cpu_us);
-        let same = column(&|round| round[at].cpu_us / round[*beside].cpu_us);
+        let beside_it = |round: &Vec<Measured>| round[at].cpu_us / round[*beside].cpu_us;
+        let [low, same, high] = [1, 2, 3].map(|quarter| quantile(rounds.iter().map(beside_it), quarter, 4));
         let (per_second, cpu_us) = (column(&|round| round[at].per_second), column(&|round| round[at].cpu_us));
-        println!("{name:27} {per_second:>10.0} {cpu_us:>12.2} {ratio:>8.3} {same:>8.3}  {}", cases[*beside].0);
+        println!(
+            "{name:27} {per_second:>10.0} {cpu_us:>12.2} {ratio:>8.3} {same:>8.3} {low:>6.3}-{high:.3}  {}",
+            cases[*beside].0
+        );
     }
     if wanted.is_empty() {
         token_endpoint(&quiet);
@@ -247,9 +253,13 @@ struct Measured {
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
+    quantile(values, 1, 2)
+}
+
+fn quantile(values: impl Iterator<Item = f64>, part: usize, of: usize) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values[values.len() * part / of]
 }
 
 fn measure((name, gateway, path, extra, _): &Case<'_>) -> Measured {

@@ -42,9 +42,10 @@ class World:
 
 
 class Peer:
-    """A gateway: `name` in the table, the `works` that it can do, and whether it checks anything."""
+    """A gateway: `name` in the table, the `works` that it can do, whether it checks anything, and whether scopes too."""
 
     guards = True
+    reads_scopes = True
     path = "/api/x"
 
     def __init__(self, world):
@@ -162,12 +163,14 @@ class HaProxy(Peer):
                 http-request set-var(txn.aud) var(txn.bearer),jwt_payload_query('$.aud')
                 http-request set-var(txn.exp) var(txn.bearer),jwt_payload_query('$.exp','int')
                 http-request set-var(txn.sub) var(txn.bearer),jwt_payload_query('$.sub')
+                http-request set-var(txn.scope) var(txn.bearer),jwt_payload_query('$.scope')
                 http-request set-var(txn.now) date()
                 http-request deny deny_status 401 unless {{ req.hdr(authorization) -m found }}
                 http-request deny deny_status 401 unless {{ var(txn.alg) -m str RS256 ES256 }}
                 http-request deny deny_status 401 unless {{ var(txn.iss) -m str {ISSUER} }}
                 http-request deny deny_status 401 unless {{ var(txn.aud) -m str api }}
                 http-request deny deny_status 401 if {{ var(txn.exp),sub(txn.now) -m int le 0 }}
+                http-request deny deny_status 403 unless {{ var(txn.scope) -m sub orders:read }}
                 http-request deny deny_status 401 if {{ var(txn.alg) -m str RS256 }} !{{ var(txn.bearer),jwt_verify(txn.alg,"{self.world.folder}/rs256.pem") -m int 1 }}
                 http-request deny deny_status 401 if {{ var(txn.alg) -m str ES256 }} !{{ var(txn.bearer),jwt_verify(txn.alg,"{self.world.folder}/es256.pem") -m int 1 }}
                 http-request del-header authorization
@@ -185,6 +188,8 @@ class HaProxy(Peer):
 
 class Apache(Peer):
     name, file, works = "Apache, mod_oauth2", "apache", JWT + OPAQUE
+    # Its rules compare whole claims.
+    reads_scopes = False
     modules = "/usr/lib/apache2/modules"
 
     def command(self):
@@ -286,8 +291,23 @@ class Envoy(Peer):
                                       forward: false
                                       local_jwks: {{ inline_string: {keys} }}
                                       claim_to_headers: [{{ header_name: x-auth-subject, claim_name: sub }}]
+                                      payload_in_metadata: claims
+                                      normalize_payload_in_metadata: {{ space_delimited_claims: [scope] }}
                                       {self.cache}
                                   rules: [{{ match: {{ prefix: "/" }}, requires: {{ provider_name: bench }} }}]
+                              - name: envoy.filters.http.rbac
+                                typed_config:
+                                  "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+                                  rules:
+                                    policies:
+                                      may_read:
+                                        permissions: [{{ any: true }}]
+                                        principals:
+                                          - sourced_metadata:
+                                              metadata_matcher:
+                                                filter: envoy.filters.http.jwt_authn
+                                                path: [{{ key: claims }}, {{ key: scope }}]
+                                                value: {{ list_match: {{ one_of: {{ string_match: {{ exact: "orders:read" }} }} }} }}
                               - name: envoy.filters.http.router
                                 typed_config:
                                   "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router

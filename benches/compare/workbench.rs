@@ -68,6 +68,7 @@ fn write_tokens(folder: &Path, count: usize) -> io::Result<()> {
             "expired": but("exp", (now - 3600).into()),
             "another audience": but("aud", "somebody-else".into()),
             "another issuer": but("iss", "https://evil.example".into()),
+            "another scope": but("scope", "orders:write profile".into()),
         });
         fs::write(folder.join(format!("{name}-bad.json")), bad.to_string())?;
         fs::write(folder.join(format!("{name}.pem")), key.verifying_key().to_pem().expect("a public key"))?;

@@ -1,4 +1,4 @@
-//! What a process has of the machine's: memory, descriptors, threads (V7).
+//! What a process has of the machine's: memory, descriptors, threads (V7), and processor time.
 //!
 //! Owns the reading of `/proc`; on other systems there is nothing to read, and nothing is found.
 
