@@ -41,14 +41,19 @@ impl Upstream {
         let host = name.unwrap_or(&server.settings.host);
         let mut check = HttpHealthCheck::<()>::new(host, name.is_some());
         self.prepare(&mut check.peer_template, health.timeout);
+        let (scheme, usual) = if name.is_some() { ("https", 443) } else { ("http", 80) };
+        let mut authority = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        if server.settings.port != usual {
+            // RFC 9110 7.2
+            authority.push_str(&format!(":{}", server.settings.port));
+        }
         if self.options.alpn == ALPN::H2 {
-            let scheme = if name.is_some() { "https" } else { "http" };
-            let authority = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
             check.req.set_uri(format!("{scheme}://{authority}{path}").parse().ok()?);
             check.req.set_version(Version::HTTP_2);
             check.req.remove_header(&http::header::HOST);
         } else {
             check.req.set_uri(path.parse().ok()?);
+            check.req.insert_header(http::header::HOST, authority).ok()?;
         }
         let expect = health.expect;
         check.validator = Some(Box::new(move |answer| {

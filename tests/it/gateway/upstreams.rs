@@ -198,7 +198,10 @@ async fn health_checks_take_servers_out_and_back() {
         assert_eq!(gateway.request("GET", "/public/x", "").await.status(), 200);
     }
     assert!(requests(&second) > count);
-    assert!(second.requests().iter().any(|request| request.request_line() == "GET /healthz HTTP/1.1"));
+    let asked = second.requests();
+    let check = asked.iter().find(|request| request.request_line() == "GET /healthz HTTP/1.1").expect("a check");
+    // RFC 9110 7.2: with the port, where it is not the usual one.
+    assert_eq!(check.field("host"), Some(server(&second)));
 }
 
 /// A TLS server with a certificate that nobody signed, for the name `localhost`.
