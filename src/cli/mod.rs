@@ -92,6 +92,16 @@ pub struct ConfigurationFile {
     pub config: PathBuf,
 }
 
+/// A gateway that runs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunningGateway {
+    #[command(flatten)]
+    pub file: ConfigurationFile,
+    /// The admin listener; without it the one of the configuration
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<String>,
+}
+
 /// Why a command ends without success, and with which exit code.
 #[derive(Debug)]
 pub enum Failure {

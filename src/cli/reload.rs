@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{ConfigurationFile, Failure, Format, Outcome, WRONG, status};
+use super::{Failure, Format, Outcome, RunningGateway, WRONG, status};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -14,10 +14,7 @@ use super::{ConfigurationFile, Failure, Format, Outcome, WRONG, status};
 )]
 pub struct Arguments {
     #[command(flatten)]
-    file: ConfigurationFile,
-    /// The admin listener; without it the one of the configuration
-    #[arg(long, value_name = "ADDRESS")]
-    admin: Option<String>,
+    gateway: RunningGateway,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -26,7 +23,7 @@ pub struct Arguments {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    let admin = status::admin_address(&arguments.file, arguments.admin.as_deref())?;
+    let admin = status::admin_address(&arguments.gateway.file, arguments.gateway.admin.as_deref())?;
     let outcome = super::block_on(ask(&admin))?
         .map_err(|error| anyhow::anyhow!("no gateway answers at http://{admin}/reload: {error}"))?;
     let was_applied = outcome["result"] == "applied";

@@ -5,28 +5,25 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{ConfigurationFile, FAILED, Failure, Format, Outcome};
+use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, RunningGateway};
 use crate::config;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  faregate status\n  faregate status --admin 127.0.0.1:9090 --format json")]
 pub struct Arguments {
     #[command(flatten)]
-    file: ConfigurationFile,
-    /// The admin listener; without it the one of the configuration
-    #[arg(long, value_name = "ADDRESS")]
-    admin: Option<String>,
+    gateway: RunningGateway,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    let admin = admin_address(&arguments.file, arguments.admin.as_deref())?;
+    let admin = admin_address(&arguments.gateway.file, arguments.gateway.admin.as_deref())?;
     let status = super::block_on(ask(&admin))?
         .map_err(|error| anyhow::anyhow!("no gateway answers at http://{admin}/status: {error}"))?;
     match arguments.format {
         Format::Json => println!("{status}"),
-        Format::Text => print!("{}", text(&status, &arguments.file.config)),
+        Format::Text => print!("{}", text(&status, &arguments.gateway.file.config)),
     }
     Ok(())
 }

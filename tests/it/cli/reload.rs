@@ -231,7 +231,8 @@ fn many_reloads_leave_nothing_behind() {
     (0..50).for_each(reload);
     let after = gateway.metric("process_resident_memory_bytes");
     assert!(after - before < 6e6, "from {before} to {after} bytes");
-    assert!(gateway.metric("process_open_fds") <= descriptors + 2.0);
+    // Connections that asked for a reload may still be on their way out.
+    soon(NOTICED, || (gateway.metric("process_open_fds") <= descriptors + 2.0).then_some(()));
     assert_eq!(gateway.metric("faregate_token_cache_misses_total"), misses, "the issuers are the same");
     assert!(gateway.metric("faregate_token_cache_hits_total") > hits);
     load.stop_unharmed();
