@@ -28,7 +28,6 @@ struct Slot {
     token: Option<Arc<VerifiedToken>>,
 }
 
-#[derive(Default)]
 struct Recent {
     /// In pairs, the one that was used last first.
     slots: Vec<Slot>,
@@ -40,7 +39,8 @@ struct Recent {
 }
 
 thread_local! {
-    static RECENT: RefCell<Recent> = RefCell::default();
+    static RECENT: RefCell<Recent> =
+        const { RefCell::new(Recent { slots: Vec::new(), found: 0, missed: 0, looked_at: 0 }) };
 }
 
 /// The token of this text, if it is here and `counts`.
