@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
+
+use super::requests::{read_body, read_head};
 
 /// What becomes of each request.
 #[derive(Clone, Debug)]
@@ -114,24 +116,10 @@ impl Faulty {
     async fn serve(&self, mut stream: TcpStream) {
         let mut buffer = Vec::new();
         loop {
-            let end = loop {
-                if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
-                    break at + 4;
-                }
-                if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
-                    return;
-                }
-            };
-            let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
-            buffer.drain(..end);
-            let length = head.to_ascii_lowercase();
-            let length = length.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
-            while buffer.len() < length.unwrap_or(0_usize) {
-                if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
-                    return;
-                }
+            let Some(head) = read_head(&mut stream, &mut buffer).await else { return };
+            if read_body(&mut stream, &mut buffer, &head).await.is_none() {
+                return;
             }
-            buffer.drain(..length.unwrap_or(0));
             self.requests.lock().unwrap().push(head.lines().next().unwrap_or_default().to_owned());
             let fault = self.fault.lock().unwrap().clone();
             let answer = match fault {

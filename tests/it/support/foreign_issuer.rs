@@ -9,9 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use faregate::jose::{Algorithm, KeySet, SigningKey, TokenType};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use super::requests::{read_body, read_head};
 
 pub const METADATA: &str = "/.well-known/openid-configuration";
 pub const METADATA_8414: &str = "/.well-known/oauth-authorization-server";
@@ -284,27 +286,9 @@ async fn serve(socket: TcpListener, state: Arc<Mutex<State>>) {
 async fn converse(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut buffer = Vec::new();
     loop {
-        let end = loop {
-            if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
-                break at + 4;
-            }
-            if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
-                return;
-            }
-        };
-        let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
-        let length = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-        });
-        let whole = end + length.unwrap_or(0);
-        while buffer.len() < whole {
-            if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
-                return;
-            }
-        }
-        let body = String::from_utf8_lossy(&buffer[end..whole]).into_owned();
-        buffer.drain(..whole);
+        let Some(head) = read_head(&mut stream, &mut buffer).await else { return };
+        let Some(body) = read_body(&mut stream, &mut buffer, &head).await else { return };
+        let body = String::from_utf8_lossy(&body).into_owned();
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let reply = {
             let mut state = state.lock().unwrap();

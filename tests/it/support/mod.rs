@@ -19,6 +19,7 @@ pub mod log;
 pub mod people;
 pub mod person;
 pub mod process;
+pub mod requests;
 pub mod steady;
 pub mod tcp_proxy;
 pub mod tls;

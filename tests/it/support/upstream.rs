@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+
+use super::requests::{read_body, read_head, read_more};
 
 /// One request as it arrived.
 #[derive(Clone, Debug)]
@@ -103,16 +105,7 @@ impl Upstream {
     async fn serve(&self, mut stream: TcpStream) {
         let mut buffer = Vec::new();
         loop {
-            let end = loop {
-                if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
-                    break at + 4;
-                }
-                if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
-                    return;
-                }
-            };
-            let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
-            buffer.drain(..end);
+            let Some(head) = read_head(&mut stream, &mut buffer).await else { return };
             let mut recorded = Recorded { head, body: Vec::new() };
             let behaviour = self.behaviour.lock().unwrap().clone();
             if let Behaviour::Upgrade = behaviour {
@@ -139,12 +132,12 @@ impl Upstream {
                         }
                         buffer.clear();
                     }
-                    if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
+                    if read_more(&mut stream, &mut buffer).await.is_none() {
                         return;
                     }
                 }
             }
-            recorded.body = match read_body(&mut stream, &mut buffer, &recorded).await {
+            recorded.body = match read_any_body(&mut stream, &mut buffer, &recorded).await {
                 Some(body) => body,
                 None => return,
             };
@@ -163,20 +156,13 @@ impl Upstream {
     }
 }
 
-async fn read_body(stream: &mut TcpStream, buffer: &mut Vec<u8>, head: &Recorded) -> Option<Vec<u8>> {
-    if head.field("transfer-encoding").is_some() {
-        while !buffer.windows(5).any(|window| window == b"0\r\n\r\n") {
-            if stream.read_buf(buffer).await.unwrap_or(0) == 0 {
-                return None;
-            }
-        }
-        return Some(std::mem::take(buffer));
+/// A chunked body with its chunk lines.
+async fn read_any_body(stream: &mut TcpStream, buffer: &mut Vec<u8>, head: &Recorded) -> Option<Vec<u8>> {
+    if head.field("transfer-encoding").is_none() {
+        return read_body(stream, buffer, &head.head).await;
     }
-    let length: usize = head.field("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    while buffer.len() < length {
-        if stream.read_buf(buffer).await.unwrap_or(0) == 0 {
-            return None;
-        }
+    while !buffer.windows(5).any(|window| window == b"0\r\n\r\n") {
+        read_more(stream, buffer).await?;
     }
-    Some(buffer.drain(..length).collect())
+    Some(std::mem::take(buffer))
 }

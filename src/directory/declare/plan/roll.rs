@@ -18,6 +18,26 @@ pub(super) trait Managed {
     }
 }
 
+macro_rules! managed {
+    ($($object:ty),*) => {$(
+        impl Managed for $object {
+            fn id(&self) -> Uuid {
+                self.id
+            }
+
+            fn name(&self) -> &str {
+                &self.name
+            }
+
+            fn managed_by(&self) -> Option<&str> {
+                self.managed_by.as_deref()
+            }
+        }
+    )*};
+}
+
+managed!(NamedKey, EntityType, Entity, Application);
+
 impl Managed for Tenant {
     fn id(&self) -> Uuid {
         self.id
@@ -34,62 +54,6 @@ impl Managed for Tenant {
     /// Nobody asked for the default tenant, so it may be declared later without further ado.
     fn is_declarable(&self, terms: Terms) -> bool {
         terms.owns(self.managed_by()) || (self.managed_by.is_none() && self.name == Directory::DEFAULT_TENANT)
-    }
-}
-
-impl Managed for NamedKey {
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn managed_by(&self) -> Option<&str> {
-        self.managed_by.as_deref()
-    }
-}
-
-impl Managed for EntityType {
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn managed_by(&self) -> Option<&str> {
-        self.managed_by.as_deref()
-    }
-}
-
-impl Managed for Entity {
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn managed_by(&self) -> Option<&str> {
-        self.managed_by.as_deref()
-    }
-}
-
-impl Managed for Application {
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn managed_by(&self) -> Option<&str> {
-        self.managed_by.as_deref()
     }
 }
 
