@@ -105,7 +105,7 @@ impl Passwords {
         // Nothing so long was ever stored, and hashing megabytes is not what the turn is for.
         let is_possible = password.len() <= LONGEST;
         let password = Zeroizing::new(if is_possible { password } else { "" }.to_owned());
-        turn.take(move |memory| match stored {
+        turn.take(move |memory| match &stored {
             None => {
                 compute_in_vain(&password, memory)?;
                 Ok(Verdict { matches: false, rehash: false })
@@ -113,7 +113,7 @@ impl Passwords {
             Some(Stored::Ours(stored)) => {
                 let mut computed = vec![0; stored.output.len()];
                 let rehash = stored.is_cheap();
-                compute(stored.params, normal(&password).as_bytes(), &stored.salt, &mut computed, memory)?;
+                compute(stored.params.clone(), normal(&password).as_bytes(), &stored.salt, &mut computed, memory)?;
                 Ok(Verdict { matches: equal(&computed, &stored.output) & is_possible, rehash })
             }
             Some(Stored::Imported(stored)) => {
