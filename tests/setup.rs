@@ -1,4 +1,4 @@
-//! What stands around the program and runs before it: `scripts/deps`, and the files under `docker/`.
+//! What stands around the program and runs before it: `scripts/deps`, `.ci/run`, and the files under `docker/`.
 //!
 //! Owns no rule about the source text; those are in `tidy.rs`.
 
@@ -283,6 +283,56 @@ fn rust_is_asked_for_and_never_installed() {
 }
 
 // --- docker/ --------------------------------------------------------------------------------------------------------
+
+/// Runs `.ci/run` where `make test` says that this many tests failed and names one of them, `a::b`; where that is run alone,
+/// `alone` is what happens. Whether all is well, and what was printed.
+fn ci_run(name: &str, failed: u32, alone: &str) -> (bool, String) {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ci").join(name);
+    let _ = fs::remove_dir_all(&root);
+    let program = |path: &str, text: &str| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program(".ci/run", &read(".ci/run"));
+    program("scripts/deps", "#!/bin/sh\n");
+    program("bin/cargo", "#!/bin/sh\n");
+    let failures = format!("test a::b ... FAILED\ntest result: FAILED. 10 passed; {failed} failed; 0 ignored");
+    program(
+        "bin/make",
+        &format!(
+            "#!/bin/sh\ncase \"$*\" in *'--exact --test-threads 1 a::b') {alone} ;;\n*) echo '{failures}'; exit 2 ;; esac"
+        ),
+    );
+    let path = format!("{}:/usr/bin:/bin", root.join("bin").display());
+    let mut command = Command::new("bash");
+    let output = command.arg(root.join(".ci/run")).env_clear().env("PATH", path).env("HOME", &root).output().unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn what_fails_beside_others_only_is_named() {
+    let (good, said) = ci_run("unsteady", 1, "echo 'test result: ok. 1 passed; 0 failed'");
+    assert!(good, "{said}");
+    assert!(said.ends_with("passed only when run alone: a::b\n"), "{said}");
+}
+
+#[test]
+fn what_fails_again_or_is_not_found_or_is_one_of_many_fails() {
+    let good = "echo 'test result: ok. 1 passed; 0 failed'";
+    for (name, failed, alone) in [
+        ("again", 1, "exit 2"),
+        ("gone", 1, "echo 'test result: ok. 0 passed; 0 failed'"),
+        // More than are named: something ended before it could say what failed.
+        ("more", 2, good),
+        ("none", 0, good),
+    ] {
+        let (passed, said) = ci_run(name, failed, alone);
+        assert!(!passed, "{name}: {said}");
+        assert!(!said.contains("passed only"), "{name}: {said}");
+    }
+}
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(REPOSITORY).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
