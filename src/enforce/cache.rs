@@ -23,7 +23,7 @@ const MOST_FORWARDED: usize = 3;
 
 /// Verified tokens, bounded by bytes.
 ///
-/// Every thread has slots of its own in front of the shared cache ([`recent`]). What was dropped is used from none of them, and
+/// Every thread has slots of its own in front of the shared cache (`recent`). What was dropped is used from none of them, and
 /// let go of as other tokens are added.
 pub struct TokenCache {
     /// Keyed by the whole token under a keyed hash: a digest would cost ten times the lookup, and a collision of
