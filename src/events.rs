@@ -37,6 +37,10 @@ pub enum Event {
     SecondFactorRemoved,
     SecondFactorFailed,
     RecoveryCodeSpent,
+    PasskeyAdded,
+    PasskeyRemoved,
+    /// It counted less often than before: somebody may have copied it.
+    PasskeyCopied,
     /// Somebody proved who they are, second factor included.
     LoginSucceeded,
     LoginFailed,
@@ -112,6 +116,9 @@ impl Event {
             Self::SecondFactorRemoved => "user.second_factor_removed",
             Self::SecondFactorFailed => "user.second_factor_failed",
             Self::RecoveryCodeSpent => "user.recovery_code_spent",
+            Self::PasskeyAdded => "user.passkey_added",
+            Self::PasskeyRemoved => "user.passkey_removed",
+            Self::PasskeyCopied => "user.passkey_copied",
             Self::LoginSucceeded => "login.succeeded",
             Self::LoginFailed => "login.failed",
             Self::LoginNoted => "login.noted",
@@ -176,6 +183,7 @@ impl Event {
             | Self::RefreshTokenReused
             | Self::RefreshTokenMisused
             | Self::SecondFactorFailed
+            | Self::PasskeyCopied
             | Self::UserCodeShared
             | Self::CodeChallengeRepeated
             | Self::NonceRepeated => Some(EventKind::Error),
@@ -207,6 +215,8 @@ impl Event {
             | Self::SecondFactorEnrolled
             | Self::SecondFactorRemoved
             | Self::RecoveryCodeSpent
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
             | Self::ApiKeyCreated
             | Self::ApiKeyUpdated
             | Self::ApiKeyDeleted

@@ -14,7 +14,7 @@ use super::application::application_called;
 use super::directory::{Common, on_directory, tenant_called};
 use super::{Failure, Outcome};
 use crate::directory::{Directory, DirectoryError, NewRegistration, NewUser};
-use crate::model::{Consent, PasswordChange, RefreshToken, Session, User, UserProfile};
+use crate::model::{Consent, Passkey, PasswordChange, RefreshToken, Session, User, UserProfile};
 use crate::secret::Secret;
 
 #[derive(Debug, clap::Args)]
@@ -125,6 +125,14 @@ enum Action {
         #[arg(long)]
         remove: bool,
     },
+    /// List the user's passkeys, which they add themselves at /oauth2/passkeys
+    Passkeys {
+        #[command(flatten)]
+        who: Who,
+        /// Take them all away, for somebody who lost them; sessions and tokens of the user end
+        #[arg(long)]
+        remove: bool,
+    },
     /// Delete a user and everything about them
     Delete(Who),
 }
@@ -201,6 +209,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
                 "recovery_codes": codes,
             }))
         }
+        Action::Passkeys { who, remove } => {
+            let user = user_called(directory, who).await?;
+            if *remove {
+                directory.remove_passkeys(user.id).await?;
+            }
+            let kept: Vec<&Passkey> = user.passkeys.iter().filter(|_| !remove).collect();
+            Ok(json!({ "user": user.id, "passkeys": kept.into_iter().map(passkey).collect::<Vec<_>>() }))
+        }
         Action::Delete(who) => {
             let user = user_called(directory, who).await?;
             directory.delete_user(user.id).await?;
@@ -274,8 +290,14 @@ fn shown(user: &User) -> Value {
         "password_change": user.password_change.map(PasswordChange::as_str),
         "second_factor": user.has_second_factor(),
         "recovery_codes_left": user.recovery_codes.len(),
+        "passkeys": user.passkeys.len(),
         "managed_by": user.managed_by,
     })
+}
+
+/// What people know it by, never what it is checked with.
+fn passkey(passkey: &Passkey) -> Value {
+    json!({ "name": passkey.name, "algorithm": passkey.algorithm.as_str(), "created_at": passkey.created_at })
 }
 
 /// Sessions, grants and consents; never what stands for them.

@@ -21,6 +21,7 @@ mod import;
 mod imported_hash;
 mod key_rules;
 mod lookup;
+mod passkeys;
 mod password_rules;
 mod passwords;
 pub mod redirect_uri;

@@ -82,6 +82,8 @@ pub struct TenantSettings {
     pub open_introspection: bool,
     /// Whether a session begins without the person ticking "keep me signed in" (D-18).
     pub always_remember: bool,
+    /// Whether people may sign in with passkeys, where the address of the pages allows it (L12).
+    pub passkeys: bool,
     pub theme: Theme,
     /// What access tokens can be for besides the client, where the dialect knows APIs (F-231).
     pub apis: Vec<Api>,
@@ -139,6 +141,7 @@ impl Default for TenantSettings {
             logout_uri: None,
             open_introspection: false,
             always_remember: true,
+            passkeys: true,
             theme: Theme::default(),
             apis: Vec::new(),
             expires_in: None,

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::Passkey;
+
 /// A person who can log in: the resource owner, the End-User.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
@@ -28,6 +30,8 @@ pub struct User {
     pub totp_secret: Option<String>,
     /// SHA-256 of each recovery code that is left, in lower case hexadecimal digits.
     pub recovery_codes: Vec<String>,
+    /// In the order in which they were added.
+    pub passkeys: Vec<Passkey>,
     pub profile: UserProfile,
     pub managed_by: Option<String>,
     pub created_at: i64,
@@ -50,6 +54,7 @@ impl User {
             expires_at: None,
             totp_secret: None,
             recovery_codes: Vec::new(),
+            passkeys: Vec::new(),
             profile: UserProfile::default(),
             managed_by: None,
             created_at: now,
@@ -68,8 +73,18 @@ impl User {
         }
     }
 
+    /// Whether a password is followed by a code.
     pub fn has_second_factor(&self) -> bool {
         self.totp_secret.is_some()
+    }
+
+    /// Whether the user has what proves two factors, together or one after the other.
+    pub fn can_prove_two_factors(&self) -> bool {
+        self.has_second_factor() || !self.passkeys.is_empty()
+    }
+
+    pub fn passkey(&self, id: &str) -> Option<&Passkey> {
+        self.passkeys.iter().find(|passkey| passkey.id == id)
     }
 
     /// The whole name, made from its parts where only they are known.

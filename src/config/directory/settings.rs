@@ -32,6 +32,7 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "logout_uri",
     "open_introspection",
     "always_remember",
+    "passkeys",
     "theme",
     "apis",
     "expires_in",
@@ -99,6 +100,7 @@ pub(super) fn check(node: &Node, profile: Profile, check: &mut Check<'_>) -> Ten
         logout_uri: fields.text("logout_uri", check),
         open_introspection: fields.boolean("open_introspection", check).unwrap_or(default.open_introspection),
         always_remember: fields.boolean("always_remember", check).unwrap_or(default.always_remember),
+        passkeys: fields.boolean("passkeys", check).unwrap_or(default.passkeys),
         theme: fields.find("theme").map_or(default.theme, |node| theme(node, check)),
         apis: fields.find("apis").map_or_else(Vec::new, |node| apis(node, check)),
         expires_in: word(&fields, "expires_in", &ExpiresIn::ALL.map(ExpiresIn::as_str), check)

@@ -8,7 +8,9 @@ use super::{
     Behaviour, CROWD, application, assert_refused, code, crowd, id, populate, promises, refresh_token, session, tenant,
     user, winners,
 };
-use crate::model::{Change, ChangeKind, Consent, PasswordChange, Registration, User, UserProfile};
+use crate::model::{
+    Change, ChangeKind, Consent, Passkey, PasskeyAlgorithm, PasswordChange, Registration, User, UserProfile,
+};
 use crate::store::StoreError::{Conflict, Missing};
 use crate::store::{Object, Search, SearchOrder, Store, Unique};
 
@@ -42,6 +44,14 @@ fn full(number: u8) -> User {
         expires_at: Some(i64::MIN),
         totp_secret: Some("c2VhbGVk".to_owned()),
         recovery_codes: vec!["one".to_owned(), "two".to_owned()],
+        passkeys: vec![Passkey {
+            id: "Y3JlZGVudGlhbA".to_owned(),
+            algorithm: PasskeyAlgorithm::EdDsa,
+            public_key: "c3BraQ".to_owned(),
+            sign_count: u32::MAX,
+            name: "Zoë’s phone".to_owned(),
+            created_at: 6_000,
+        }],
         profile: UserProfile {
             name: Some("Zoë \"the\" O'Neil 👩‍🚀".to_owned()),
             address: Some(Map::from_iter([("country".to_owned(), json!("NL"))])),

@@ -65,7 +65,7 @@ macro_rules! columns {
     (tenant_user) => {
         "id, tenant_id, email, email_key, username, email_verified, password_hash, password_changed_at, \
          password_change, locked_at, expires_at, totp_secret, recovery_codes, profile, managed_by, created_at, \
-         updated_at"
+         updated_at, passkeys"
     };
 }
 pub(super) use columns;

@@ -5,7 +5,7 @@ use sqlx::query::Query;
 use sqlx::{Any, Row as _, query};
 use uuid::Uuid;
 
-use super::columns::{json_text, read_id, read_json, updated_json};
+use super::columns::{json_text, read_id, read_json, read_optional_json, updated_json};
 use super::search::{self, Key, Table};
 use super::tables::{lock, select};
 use super::transaction::Mutation;
@@ -49,8 +49,9 @@ async fn insert_in(mutation: &mut Mutation, user: &User) -> Result<()> {
     let statement = query(
         "INSERT INTO tenant_user (id, email, email_key, username, username_key, email_verified, password_hash,
                                   password_changed_at, password_change, locked_at, expires_at, totp_secret,
-                                  recovery_codes, profile, managed_by, updated_at, name_key, tenant_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+                                  recovery_codes, profile, managed_by, updated_at, name_key, passkeys, tenant_id,
+                                  created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
     );
     let statement =
         bind(statement, user, json_text(&user.profile)?)?.bind(user.tenant_id.to_string()).bind(user.created_at);
@@ -70,7 +71,7 @@ pub(super) async fn update(store: &SqlStore, before: &User, after: &User) -> Res
         "UPDATE tenant_user SET email = $2, email_key = $3, username = $4, username_key = $5, email_verified = $6,
                                 password_hash = $7, password_changed_at = $8, password_change = $9, locked_at = $10,
                                 expires_at = $11, totp_secret = $12, recovery_codes = $13, profile = $14,
-                                managed_by = $15, updated_at = $16, name_key = $17
+                                managed_by = $15, updated_at = $16, name_key = $17, passkeys = $18
          WHERE id = $1",
     );
     let after = User { id: before.id, ..after.clone() };
@@ -80,12 +81,16 @@ pub(super) async fn update(store: &SqlStore, before: &User, after: &User) -> Res
     Ok(true)
 }
 
-/// Everything from `$1`, the id, to `$17`, in the order of the statements above.
+/// Everything from `$1`, the id, to `$18`, in the order of the statements above.
 fn bind<'a>(
     statement: Query<'a, Any, AnyArguments>,
     user: &User,
     profile: String,
 ) -> Result<Query<'a, Any, AnyArguments>> {
+    let passkeys = match &user.passkeys[..] {
+        [] => None,
+        passkeys => Some(json_text(passkeys)?),
+    };
     Ok(statement
         .bind(user.id.to_string())
         .bind(user.email.clone())
@@ -103,7 +108,8 @@ fn bind<'a>(
         .bind(profile)
         .bind(user.managed_by.clone())
         .bind(user.updated_at)
-        .bind(user.full_name().as_deref().map(fold)))
+        .bind(user.full_name().as_deref().map(fold))
+        .bind(passkeys))
 }
 
 /// What is compared of an email or username. Folded here, because the engines do not agree beyond ASCII.
@@ -223,6 +229,7 @@ fn read(row: &AnyRow) -> Result<User> {
         expires_at: row.try_get("expires_at")?,
         totp_secret: row.try_get("totp_secret")?,
         recovery_codes: read_json(row, "recovery_codes")?,
+        passkeys: read_optional_json(row, "passkeys")?.unwrap_or_default(),
         profile: read_json(row, "profile")?,
         managed_by: row.try_get("managed_by")?,
         created_at: row.try_get("created_at")?,

@@ -141,6 +141,8 @@ fn secrets_are_shown_once_and_passwords_never() {
     let renewed = site.json(&["application", "secret", "shop", "--keep-old", "60"]);
     assert_ne!(text(&renewed, "client_secret"), secret);
     assert_eq!(site.json(&["user", "totp", "ann", "--remove"])["second_factor"], false);
+    assert_eq!(site.json(&["user", "passkeys", "ann"])["passkeys"], json!([]));
+    assert_eq!(site.json(&["user", "passkeys", "ann", "--remove"])["passkeys"], json!([]));
     let store = fs::read(site.file("faregate.db")).unwrap();
     for hidden in [secret, PASSWORD, text(&enrolled, "secret"), code] {
         assert!(
