@@ -1,7 +1,7 @@
 //! JSON Object Signing: keys, key sets, signing, and the one door through which a token is believed.
 //!
 //! Owns what RFC 7515, 7517, 7518, 7519 and 7638 say, the proofs of RFC 9449, and how
-//! certificates name clients (RFC 8705 2.1.2). It does not know who issues tokens, where keys are stored or
+//! certificates name clients (RFC 8705 2.1.2), and what passkeys sign. It does not know who issues tokens, where keys are stored or
 //! what a claim means to a policy.
 
 mod algorithm;
@@ -14,6 +14,7 @@ mod jwk;
 mod key;
 mod key_set;
 mod master_key;
+mod passkey;
 mod pem;
 mod reason;
 mod sealing;
@@ -26,6 +27,7 @@ pub use certificate::CertificateName;
 pub use key::{KeyError, SigningKey};
 pub use key_set::KeySet;
 pub use master_key::{MasterKey, MasterKeyError};
+pub use passkey::PasskeyKey;
 pub use reason::Reason;
 pub use sealing::Sealing;
 pub use sign::{SignError, TokenType};

@@ -6,6 +6,7 @@ use reqwest::Url;
 
 use super::grant::written_anew;
 use super::parameters::{Parameters, decode, encode};
+pub use super::passkeys::fuzzing::passkey;
 use super::scopes;
 use crate::fuzzing::text;
 use crate::model::{ApplicationSettings, UnknownScopes};

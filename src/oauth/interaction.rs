@@ -141,6 +141,8 @@ pub enum Page {
         /// Whether the person chooses to be remembered (D-18).
         shows_remember: bool,
         remembers: bool,
+        /// Whether a passkey does instead of both.
+        offers_passkey: bool,
     },
     SecondFactor {
         form: Form,
@@ -191,6 +193,14 @@ pub enum Page {
     },
     DeviceDone {
         approved: bool,
+    },
+    /// What a person can sign in with besides the password.
+    Passkeys {
+        form: Form,
+        message: Option<Message>,
+        /// What a new one is made for.
+        person: PasskeyOwner,
+        passkeys: Vec<ListedPasskey>,
     },
     NotRegistered {
         client_name: String,
@@ -250,6 +260,33 @@ pub enum Message {
     InvalidEmail,
     UnknownUserCode,
     UserCodeExpired,
+    /// A passkey that nobody here has, or that proved nothing.
+    WrongPasskey,
+    PasskeyAdded,
+    PasskeyRemoved,
+    /// Somebody has as many as one can have.
+    TooManyPasskeys,
+}
+
+/// Whose passkeys they are, as authenticators show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasskeyOwner {
+    /// Where the passkeys are good.
+    pub place: String,
+    /// The user's id in base64url.
+    pub handle: String,
+    pub login_id: String,
+    pub name: String,
+}
+
+/// A passkey in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPasskey {
+    /// In base64url.
+    pub id: String,
+    pub name: String,
+    /// Seconds since it was added.
+    pub added_for: i64,
 }
 
 impl<'a> BrowserRequest<'a> {
@@ -281,6 +318,7 @@ impl Page {
             | Self::Leaving { .. }
             | Self::DeviceEntry { .. }
             | Self::DeviceConfirm { .. }
+            | Self::Passkeys { .. }
             | Self::SetUp { .. }
             | Self::ConfirmLogout { .. } => true,
             Self::DeviceDone { .. }

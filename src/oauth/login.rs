@@ -1,4 +1,4 @@
-//! Logging in: password, second factor, a new password where one is due, and then a session.
+//! Logging in: password or passkey, second factor, a new password where one is due, and then a session.
 //!
 //! Owns the order of the steps for every page that needs a person; whether a password is right is `directory`'s to say.
 
@@ -12,10 +12,11 @@ use super::interaction::{BrowserRequest, Context, Form, FormOrigin, Keep, Kept, 
 use super::keys::LocalIssuer;
 use super::login_state::{LoginState, Stage};
 use super::parameters::{Parameters, encode};
+use super::passkeys;
 use super::session::SignedIn;
 use crate::directory::{DirectoryError, FieldCode, LoginError};
 use crate::events::Event;
-use crate::model::{ClientSecret, PasswordChange, User};
+use crate::model::{ClientSecret, PasswordChange, Tenant, User};
 use crate::profile::{self, Dialect};
 use crate::secret::{Secret, equal};
 use crate::store;
@@ -42,6 +43,7 @@ pub(super) struct Place<'a> {
 pub(super) enum Endpoint {
     Authorize,
     Device,
+    Passkeys,
 }
 
 /// What a session must be to count.
@@ -83,14 +85,31 @@ impl Endpoint {
         match self {
             Self::Authorize => profile::Endpoint::Authorize,
             Self::Device => profile::Endpoint::Device,
+            Self::Passkeys => profile::Endpoint::Passkeys,
         }
+    }
+
+    /// Which page a path that all dialects share leads to, with a tenant in front or not.
+    pub(super) fn at(path: &str) -> Self {
+        let own = [Self::Device, Self::Passkeys].into_iter().find(|endpoint| path.ends_with(endpoint.path()));
+        own.unwrap_or(Self::Authorize)
     }
 
     /// Which page a step of a login is for.
     pub(super) fn of(parameters: &Parameters<'_>) -> Self {
         match parameters.find(Self::PARAMETER) {
             Some("device") => Self::Device,
+            Some("passkeys") => Self::Passkeys,
             Some(_) | None => Self::Authorize,
+        }
+    }
+
+    /// What the parameter says.
+    fn mark(self) -> Option<&'static str> {
+        match self {
+            Self::Authorize => None,
+            Self::Device => Some("device"),
+            Self::Passkeys => Some("passkeys"),
         }
     }
 }
@@ -111,6 +130,10 @@ impl AuthorizationServer {
         if request.form.is_some() && is_own {
             let state = || self.kept_login(&place.issuer.tenant, request);
             match (request.step, login_id) {
+                // Its challenge is the proof that the form is ours, so that nothing excuses from that.
+                (Step::Start, _) if body.find(passkeys::USED).is_some() && request.form_origin == FormOrigin::Own => {
+                    return self.try_passkey(request, place, &body).await;
+                }
                 (Step::Start, Some(login_id)) => return self.try_password(request, place, login_id).await,
                 (Step::Start | Step::Consent, _) => {}
                 (Step::SecondFactor, _) => {
@@ -205,22 +228,53 @@ impl AuthorizationServer {
                 return Ok(Entered::Reply(Box::new(place.sign_in_page(request, Some(login_id), Some(message)))));
             }
         };
+        let state = self.proven(tenant, &body, (user.id, Stage::Password), vec!["pwd".to_owned()]);
+        if user.has_second_factor() {
+            return Ok(self.next_step(request, place, &user, state));
+        }
+        self.advance(request, place, user, state).await
+    }
+
+    /// Both factors at once: the device, and what unlocks it (L12).
+    async fn try_passkey(
+        &self,
+        request: &BrowserRequest<'_>,
+        place: &Place<'_>,
+        body: &Parameters<'_>,
+    ) -> Result<Entered, OAuthError> {
+        let tenant = &place.issuer.tenant;
+        let user = match self.prove_passkey(place.issuer, body).await {
+            Ok(user) => user,
+            Err(error) => {
+                let message = told(error, Message::WrongPasskey)?;
+                return Ok(Entered::Reply(Box::new(place.sign_in_page(request, None, Some(message)))));
+            }
+        };
+        let methods = ["pop", "user", "mfa"].map(str::to_owned);
+        let state = self.proven(tenant, body, (user.id, Stage::Proven), methods.into());
+        self.advance(request, place, user, state).await
+    }
+
+    /// The state of a login that begins now.
+    fn proven(
+        &self,
+        tenant: &Tenant,
+        body: &Parameters<'_>,
+        (user_id, stage): (Uuid, Stage),
+        methods: Vec<String>,
+    ) -> LoginState {
         let now = self.clock.now();
-        let state = LoginState {
-            stage: Stage::Password,
+        LoginState {
+            stage,
             tenant_id: tenant.id,
-            user_id: user.id,
-            methods: vec!["pwd".to_owned()],
+            user_id,
+            methods,
             authenticated_at: now,
             remembers: tenant.settings.always_remember || body.find("rememberDevice").is_some(),
             session_id: None,
             request: None,
             expires_at: now + tenant.settings.interaction_for,
-        };
-        if user.has_second_factor() {
-            return Ok(self.next_step(request, place, &user, state));
         }
-        self.advance(request, place, user, state).await
     }
 
     async fn try_second_factor(
@@ -368,7 +422,7 @@ impl Freshness {
         let age = now - signed_in.authenticated_at;
         !self.must_be_new
             && self.max_age.is_none_or(|max_age| age < max_age)
-            && (!self.second_factor || signed_in.has_second_factor() || !signed_in.user.has_second_factor())
+            && (!self.second_factor || signed_in.has_second_factor() || !signed_in.user.can_prove_two_factors())
             && self.user.is_none_or(|user| user == signed_in.user.id)
     }
 }
@@ -385,11 +439,8 @@ impl Place<'_> {
     /// A form that leads to a step of this place.
     pub(super) fn form(&self, request: &BrowserRequest<'_>, step: Step) -> Form {
         let mut fields = self.fields.clone();
-        match self.endpoint {
-            Endpoint::Device if step != Step::Start => {
-                fields.push((Endpoint::PARAMETER.to_owned(), "device".to_owned()));
-            }
-            Endpoint::Device | Endpoint::Authorize => {}
+        if let Some(mark) = self.endpoint.mark().filter(|_| step != Step::Start) {
+            fields.push((Endpoint::PARAMETER.to_owned(), mark.to_owned()));
         }
         Form { action: self.path(request, step), fields }
     }
@@ -419,6 +470,7 @@ impl Place<'_> {
             message,
             shows_remember: !settings.always_remember,
             remembers: settings.always_remember,
+            offers_passkey: passkeys::place(self.issuer).is_some(),
         };
         Reply::page(page, self.shown(request, Step::Start))
     }

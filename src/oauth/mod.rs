@@ -30,6 +30,7 @@
 //! | RFC 9700 2.1.1 constant nonces and challenges | `repetitions` |
 //! | OpenID Connect Core 2 ID tokens | `id_token` |
 //! | OpenID Connect Core 5.3 UserInfo | `userinfo` |
+//! | WebAuthn Level 3, 7 passkeys | `passkeys` |
 
 mod access_tokens;
 mod audience;
@@ -59,6 +60,7 @@ mod logout;
 mod metadata;
 mod own_account;
 mod parameters;
+mod passkeys;
 mod possession;
 mod public_keys;
 mod pushed;
@@ -88,7 +90,8 @@ pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError, Reused};
 pub use grant::{GrantType, Granted, granted_now};
 pub use interaction::{
-    BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, Message, Next, Notice, Page,
+    BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, ListedPasskey, Message, Next, Notice, Page,
+    PasskeyOwner,
 };
 pub use interaction::{Reply, Step};
 pub use introspection::Introspection;

@@ -178,15 +178,40 @@ impl AuthorizationServer {
         self.resolve_tenant(&named, parameters, parameters.find("client_id")).await
     }
 
-    /// Whose page a browser asks for, as the page itself will find out. `None` when the answer is an error.
-    pub async fn tenant_of_page(&self, request: &BrowserRequest<'_>, is_device_page: bool) -> Option<Uuid> {
+    /// Whose page a browser asks for, as the page at this path will find out itself. `None` when the answer is an error.
+    pub async fn tenant_of_page(&self, request: &BrowserRequest<'_>, path: &str) -> Option<Uuid> {
         let parameters = request.parameters().ok()?;
-        let is_step_of_device = request.step != Step::Start && Endpoint::of(&parameters) == Endpoint::Device;
-        let issuer = match is_device_page || is_step_of_device {
-            true => self.issuer_of_device_page(request, &parameters).await,
-            false => self.resolve_issuer(request, &parameters).await,
+        // The later steps of a login are at addresses of their own, which say what for.
+        let page = if request.step == Step::Start { Endpoint::at(path) } else { Endpoint::of(&parameters) };
+        let issuer = match page {
+            Endpoint::Device => self.issuer_of_device_page(request, &parameters).await,
+            Endpoint::Passkeys => self.issuer_of_own_page(request, &parameters).await,
+            Endpoint::Authorize => self.resolve_issuer(request, &parameters).await,
         };
         issuer.ok().map(|issuer| issuer.tenant.id)
+    }
+
+    /// The issuer of a page that no client leads to: the tenant is in the path, the header or a parameter; else it is the
+    /// default one.
+    ///
+    /// # Errors
+    /// `invalid_request` if the tenant is unknown or two are named.
+    pub(super) async fn issuer_of_own_page(
+        &self,
+        request: &BrowserRequest<'_>,
+        parameters: &Parameters<'_>,
+    ) -> Result<Arc<LocalIssuer>, OAuthError> {
+        let header = request.tenant_header.map(|value| std::str::from_utf8(value).unwrap_or_default());
+        let mut hints = [request.tenant_path, header, parameters.find("tenantId")].into_iter().flatten();
+        let unknown = || OAuthError::invalid_request(ErrorReason::InvalidTenantId, "There is no such tenant.");
+        match hints.next() {
+            Some(hint) if hints.any(|other| !other.eq_ignore_ascii_case(hint)) => Err(unknown()),
+            Some(hint) => {
+                let id = Uuid::try_parse(hint).map_err(|_| unknown())?;
+                self.find_issuer_of(id).await?.ok_or_else(unknown)
+            }
+            None => self.keys.issuer(None).ok_or_else(|| OAuthError::unavailable("no tenant exists")),
+        }
     }
 
     /// The issuer of a tenant that may be so new that its keys are not here yet.

@@ -32,6 +32,8 @@ pub enum Endpoint {
     KeySet,
     Logout,
     OpenIdConfiguration,
+    /// Where people add and remove passkeys.
+    Passkeys,
     /// Where clients push authorization requests (RFC 9126).
     PushedRequest,
     Revoke,
@@ -46,7 +48,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Authorize,
         Self::ChangePassword,
         Self::Consent,
@@ -57,6 +59,7 @@ impl Endpoint {
         Self::KeySet,
         Self::Logout,
         Self::OpenIdConfiguration,
+        Self::Passkeys,
         Self::PushedRequest,
         Self::Revoke,
         Self::RevokeOwn,
@@ -75,6 +78,7 @@ impl Endpoint {
             | Self::Consent
             | Self::Device
             | Self::Logout
+            | Self::Passkeys
             | Self::SecondFactor
             | Self::SessionCheck => true,
             Self::ConsumerLogin
@@ -104,6 +108,7 @@ impl Endpoint {
             Self::KeySet => at!("/.well-known/jwks.json"),
             Self::Logout => at!("/oauth2/logout"),
             Self::OpenIdConfiguration => at!("/.well-known/openid-configuration"),
+            Self::Passkeys => at!("/oauth2/passkeys"),
             Self::PushedRequest => at!("/oauth2/par"),
             Self::Revoke => at!("/oauth2/revoke"),
             Self::RevokeOwn => at!("/oauth2/revoke_own"),

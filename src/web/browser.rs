@@ -15,7 +15,7 @@ use super::cookies::{self, Cookie, Place};
 use super::forgery::{self, Proof, Tie};
 use super::rounds::{self, Rounds};
 use super::translate::Prefix;
-use super::{DEVICE, MAX_BODY_BYTES, PeerAddress, RequestId, back_channel, show};
+use super::{MAX_BODY_BYTES, PeerAddress, RequestId, back_channel, show};
 use crate::oauth::{
     AuthorizationServer, BrowserRequest, Context, ErrorCode, ErrorReason, FormOrigin, Keep, Next, OAuthError, Page,
     Reply, Step,
@@ -57,7 +57,6 @@ impl Browser {
     ) -> Result<Self, Response> {
         let (head, body) = request.into_parts();
         let is_https = server.keys().settings().public_url.starts_with("https://");
-        let is_device_page = head.uri.path().ends_with(DEVICE);
         let place = Place { is_https, tenant_id: None };
         let tenant_path = tenant.map(|Path(tenant)| tenant);
         let mut read = Self {
@@ -98,7 +97,7 @@ impl Browser {
             };
             read.body = Some(body);
         }
-        read.find_tenant(is_device_page).await;
+        read.find_tenant(head.uri.path()).await;
         if let Some(body) = read.body.as_ref().filter(|_| !is_cross_site) {
             read.form_origin = read.proof().origin(body, read.tie(), server.clock().now());
         }
@@ -106,9 +105,9 @@ impl Browser {
     }
 
     /// Which tenant's cookies count. When nobody knows whose page it is, an error follows, and none matters.
-    async fn find_tenant(&mut self, is_device_page: bool) {
+    async fn find_tenant(&mut self, path: &str) {
         let default = self.server.keys().issuer(None).map(|issuer| issuer.tenant.id);
-        let tenant_id = self.server.tenant_of_page(&self.request(), is_device_page).await;
+        let tenant_id = self.server.tenant_of_page(&self.request(), path).await;
         self.place.tenant_id = tenant_id.filter(|id| Some(*id) != default);
         self.session = Cookie::Session.find(&self.headers, self.place);
         self.login = Cookie::Login.find(&self.headers, self.place);

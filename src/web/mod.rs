@@ -16,6 +16,7 @@ mod key_set;
 mod logout;
 mod metadata;
 pub mod pages;
+mod passkeys;
 mod pushed;
 mod respond;
 mod revoke;
@@ -66,6 +67,7 @@ const USER_CODE_CHECK: &str = "/oauth2/device/validate";
 const USER_CODE_DETAILS: &str = "/oauth2/device/user-code";
 const USER_CODE_APPROVAL: &str = "/oauth2/device/approve";
 const USER_CODE_PICTURE: &str = "/oauth2/device/picture";
+const PASSKEYS: &str = Endpoint::Passkeys.shared().alone;
 const PUSHED_REQUEST: &str = Endpoint::PushedRequest.shared().alone;
 const KEY_SET: &str = Endpoint::KeySet.shared().alone;
 const OPENID_CONFIGURATION: &str = Endpoint::OpenIdConfiguration.shared().alone;
@@ -164,13 +166,14 @@ fn scripts() -> Router<Arc<AuthorizationServer>> {
 
 /// The pages on which people log in and out.
 fn people() -> Router<Arc<AuthorizationServer>> {
-    let pages: [(&str, MethodRouter<Arc<AuthorizationServer>>); 7] = [
+    let pages: [(&str, MethodRouter<Arc<AuthorizationServer>>); 8] = [
         (AUTHORIZE, get(authorize::start).post(authorize::start)),
         (SECOND_FACTOR, get(authorize::second_factor).post(authorize::second_factor)),
         (CHANGE_PASSWORD, get(authorize::change_password).post(authorize::change_password)),
         (CONSENT, get(authorize::consent).post(authorize::consent)),
         (DEVICE, get(device::page).post(device::page)),
         (LOGOUT, get(logout::answer).post(logout::answer)),
+        (PASSKEYS, get(passkeys::page).post(passkeys::page)),
         (SESSION_CHECK, get(session_check::get)),
     ];
     pages.into_iter().fold(Router::new(), |router, (path, page)| {

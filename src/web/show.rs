@@ -9,7 +9,7 @@ use super::browser::Browser;
 use super::pages::{self, Chrome, ErrorKind, FormAction, Language};
 use super::respond::{self, Outcome};
 use crate::model::{Tenant, Theme};
-use crate::oauth::{ConsentScope, Context, ErrorCode, ErrorReason, Form, Message, OAuthError, Page};
+use crate::oauth::{ConsentScope, Context, ErrorCode, ErrorReason, Form, ListedPasskey, Message, OAuthError, Page};
 use crate::profile::Statuses;
 
 /// A page, with `forgery` in its form.
@@ -29,6 +29,7 @@ pub(super) fn page(
         | Page::DeviceEntry { .. }
         | Page::DeviceConfirm { .. }
         | Page::DeviceDone { .. }
+        | Page::Passkeys { .. }
         | Page::NotRegistered { .. }
         | Page::SetUp { .. }
         | Page::SetUpDone { .. }
@@ -39,17 +40,20 @@ pub(super) fn page(
         return respond::refuse(endpoint, error);
     }
     let mut response = match page {
-        Page::SignIn { form, client_name, login_id, message, shows_remember, remembers } => with_form(form, |form| {
-            let page = pages::SignIn {
-                form: pages::Form { forgery, ..form },
-                client_name,
-                login_id,
-                message: message.map(said),
-                show_remember: *shows_remember,
-                remember: *remembers,
-            };
-            respond_with(browser, context, status_of(*message), &page)
-        }),
+        Page::SignIn { form, client_name, login_id, message, shows_remember, remembers, offers_passkey } => {
+            with_form(form, |form| {
+                let page = pages::SignIn {
+                    form: pages::Form { forgery, ..form },
+                    client_name,
+                    login_id,
+                    message: message.map(said),
+                    show_remember: *shows_remember,
+                    remember: *remembers,
+                    offer_passkey: *offers_passkey,
+                };
+                respond_with(browser, context, status_of(*message), &page)
+            })
+        }
         Page::SecondFactor { form, message } => with_form(form, |form| {
             let page = pages::SecondFactor { form: pages::Form { forgery, ..form }, message: message.map(said) };
             respond_with(browser, context, status_of(*message), &page)
@@ -101,6 +105,18 @@ pub(super) fn page(
         Page::DeviceDone { approved } => {
             respond_with(browser, context, StatusCode::OK.into(), &pages::DeviceDone { approved: *approved })
         }
+        Page::Passkeys { form, message, person, passkeys } => with_form(form, |form| {
+            let page = pages::Passkeys {
+                form: pages::Form { forgery, ..form },
+                message: message.map(said),
+                place: &person.place,
+                handle: &person.handle,
+                login_id: &person.login_id,
+                name: &person.name,
+                passkeys: &passkeys.iter().map(listed).collect::<Vec<_>>(),
+            };
+            respond_with(browser, context, status_of(*message), &page)
+        }),
         Page::NotRegistered { client_name } => {
             respond_with(browser, context, StatusCode::FORBIDDEN.into(), &pages::NotRegistered { client_name })
         }
@@ -246,6 +262,10 @@ fn scope(scope: &ConsentScope) -> pages::ConsentScope<'_> {
     }
 }
 
+fn listed(passkey: &ListedPasskey) -> pages::ListedPasskey<'_> {
+    pages::ListedPasskey { id: &passkey.id, name: &passkey.name, added_for: passkey.added_for }
+}
+
 fn said(message: Message) -> pages::Message {
     match message {
         Message::WrongCredentials => pages::Message::WrongCredentials,
@@ -259,6 +279,10 @@ fn said(message: Message) -> pages::Message {
         Message::PasswordTooCommon => pages::Message::PasswordTooCommon,
         Message::PasswordsDiffer => pages::Message::PasswordsDiffer,
         Message::InvalidEmail => pages::Message::InvalidEmail,
+        Message::WrongPasskey => pages::Message::WrongPasskey,
+        Message::PasskeyAdded => pages::Message::PasskeyAdded,
+        Message::PasskeyRemoved => pages::Message::PasskeyRemoved,
+        Message::TooManyPasskeys => pages::Message::TooManyPasskeys,
         Message::UnknownUserCode | Message::UserCodeExpired => pages::Message::UnknownUserCode,
     }
 }

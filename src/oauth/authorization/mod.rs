@@ -121,7 +121,8 @@ impl AuthorizationServer {
     pub async fn interact(&self, request: &BrowserRequest<'_>) -> Reply {
         match request.parameters().map(|parameters| Endpoint::of(&parameters)) {
             Ok(Endpoint::Device) if request.step != Step::Start => self.device_page(request).await,
-            Ok(Endpoint::Device | Endpoint::Authorize) | Err(_) => self.authorize(request).await,
+            Ok(Endpoint::Passkeys) if request.step != Step::Start => self.passkeys_page(request).await,
+            Ok(Endpoint::Device | Endpoint::Passkeys | Endpoint::Authorize) | Err(_) => self.authorize(request).await,
         }
     }
 

@@ -197,27 +197,16 @@ impl AuthorizationServer {
         URL_SAFE_NO_PAD.encode(hmac::sign(&key, format!("{device_code_id}/{session_id}").as_bytes()))
     }
 
-    /// The tenant is in the path, the header or a parameter; else it is the default one. FusionAuth's page has to be told
-    /// the client and the tenant (F-162).
+    /// As of every page of ours; FusionAuth's has to be told the client and the tenant (F-162).
     pub(in crate::oauth) async fn issuer_of_device_page(
         &self,
         request: &BrowserRequest<'_>,
         parameters: &Parameters<'_>,
     ) -> Result<Arc<LocalIssuer>, OAuthError> {
-        let header = request.tenant_header.map(|value| std::str::from_utf8(value).unwrap_or_default());
-        let mut hints = [request.tenant_path, header, parameters.find("tenantId")].into_iter().flatten();
-        let unknown = || OAuthError::invalid_request(ErrorReason::InvalidTenantId, "There is no such tenant.");
-        let hint = hints.next();
-        let issuer = match hint {
-            Some(hint) if hints.any(|other| !other.eq_ignore_ascii_case(hint)) => return Err(unknown()),
-            Some(hint) => {
-                let id = Uuid::try_parse(hint).map_err(|_| unknown())?;
-                self.find_issuer_of(id).await?.ok_or_else(unknown)?
-            }
-            None => self.keys.issuer(None).ok_or_else(|| OAuthError::unavailable("no tenant exists"))?,
-        };
+        let issuer = self.issuer_of_own_page(request, parameters).await?;
         if Dialect::of(issuer.tenant.profile).device_page_names_client {
-            if hint.is_none() {
+            let is_named = request.tenant_path.is_some() || request.tenant_header.is_some();
+            if !is_named && parameters.find("tenantId").is_none() {
                 let description = "The address of this page does not say which tenant it is for.";
                 return Err(OAuthError::invalid_request(ErrorReason::MissingTenantId, description));
             }

@@ -26,6 +26,11 @@ pub enum Message {
     UnknownUserCode,
     /// The form was too old or from another browser session; it has to be sent again (UX 22).
     FormExpired,
+    /// A passkey that nobody here has, or that proved nothing.
+    WrongPasskey,
+    PasskeyAdded,
+    PasskeyRemoved,
+    TooManyPasskeys,
     /// Too much to do at the moment; nothing is wrong with what was typed.
     Busy,
 }
@@ -45,6 +50,10 @@ impl Message {
             Self::InvalidEmail => t.invalid_email.to_owned(),
             Self::UnknownUserCode => t.unknown_user_code.to_owned(),
             Self::FormExpired => t.form_expired.to_owned(),
+            Self::WrongPasskey => t.wrong_passkey.to_owned(),
+            Self::PasskeyAdded => t.passkey_added.to_owned(),
+            Self::PasskeyRemoved => t.passkey_removed.to_owned(),
+            Self::TooManyPasskeys => t.too_many_passkeys.to_owned(),
             Self::Busy => t.busy.to_owned(),
         }
     }
@@ -58,7 +67,15 @@ impl Message {
             Self::PasswordsDiffer => Some("confirm"),
             Self::InvalidEmail => Some("email"),
             Self::UnknownUserCode => Some("user_code"),
-            Self::Throttled { .. } | Self::Locked | Self::Expired | Self::FormExpired | Self::Busy => None,
+            Self::Throttled { .. }
+            | Self::Locked
+            | Self::Expired
+            | Self::FormExpired
+            | Self::WrongPasskey
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
+            | Self::TooManyPasskeys
+            | Self::Busy => None,
         }
     }
 
@@ -71,7 +88,7 @@ impl Message {
     /// Whether it tells of a mistake. The others are news.
     pub(super) const fn is_error(self) -> bool {
         match self {
-            Self::FormExpired => false,
+            Self::FormExpired | Self::PasskeyAdded | Self::PasskeyRemoved => false,
             Self::WrongCredentials
             | Self::Throttled { .. }
             | Self::Locked
@@ -83,6 +100,8 @@ impl Message {
             | Self::PasswordsDiffer
             | Self::InvalidEmail
             | Self::UnknownUserCode
+            | Self::WrongPasskey
+            | Self::TooManyPasskeys
             | Self::Busy => true,
         }
     }

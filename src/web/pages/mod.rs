@@ -18,6 +18,7 @@ mod language;
 mod leaving;
 mod logout;
 mod message;
+mod passkeys;
 mod second_factor;
 mod setup;
 mod shown;
@@ -40,6 +41,7 @@ pub use language::Language;
 pub use leaving::Leaving;
 pub use logout::{ConfirmLogout, SignedOut};
 pub use message::Message;
+pub use passkeys::{ListedPasskey, Passkeys};
 pub use second_factor::SecondFactor;
 pub use setup::{SetUp, SetUpDone};
 pub use sign_in::SignIn;
@@ -147,6 +149,7 @@ pub fn samples() -> Vec<(&'static str, Box<dyn Page>)> {
         ("device_entry", Box::new(DeviceEntry::sample())),
         ("device_confirm", Box::new(DeviceConfirm::sample())),
         ("device_done", Box::new(DeviceDone::sample())),
+        ("passkeys", Box::new(Passkeys::sample())),
         ("not_registered", Box::new(NotRegistered::sample())),
         ("confirm_logout", Box::new(ConfirmLogout::sample())),
         ("signed_out", Box::new(SignedOut::sample())),
@@ -156,6 +159,7 @@ pub fn samples() -> Vec<(&'static str, Box<dyn Page>)> {
         ("form_post", Box::new(FormPost::sample())),
     ];
     pages.push(("sign_in_wrong", Box::new(SignIn { message: Some(Message::WrongCredentials), ..SignIn::sample() })));
+    pages.push(("no_passkeys", Box::new(Passkeys { message: None, passkeys: &[], ..Passkeys::sample() })));
     pages.push(("device_denied", Box::new(DeviceDone { approved: false })));
     pages.push(("signed_out_here", Box::new(SignedOut { frames: &[], next: None })));
     pages.push(("error_loop", Box::new(ErrorPage { kind: ErrorKind::Loop, ..ErrorPage::sample() })));

@@ -17,6 +17,8 @@ pub struct SignIn<'a> {
     /// Whether people may choose to stay signed in (D-18).
     pub show_remember: bool,
     pub remember: bool,
+    /// Whether a passkey does instead of both.
+    pub offer_passkey: bool,
 }
 
 #[derive(Template)]
@@ -53,6 +55,7 @@ impl SignIn<'static> {
             message: None,
             show_remember: true,
             remember: true,
+            offer_passkey: true,
         }
     }
 }

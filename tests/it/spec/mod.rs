@@ -41,3 +41,4 @@ mod tenants;
 mod token_kinds;
 mod two_steps;
 mod userinfo;
+mod webauthn;

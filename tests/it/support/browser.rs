@@ -132,7 +132,8 @@ impl Shown {
         let text = self.text();
         let form = text.split("<form ").nth(1).unwrap_or_default().split("</form>").next().unwrap_or_default();
         let inputs = form.split("<input ").skip(1).map(|rest| rest.split('>').next().unwrap());
-        let hidden = inputs.filter(|input| attribute(input, "type") == Some("hidden"));
+        // What is disabled is not sent.
+        let hidden = inputs.filter(|input| attribute(input, "type") == Some("hidden") && !input.ends_with(" disabled"));
         let pairs = hidden.filter_map(|input| attribute(input, "name").zip(attribute(input, "value")));
         pairs.map(|(name, value)| (unescape(name), unescape(value))).collect()
     }

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod authenticator;
 pub mod authorization_server;
 pub mod browser;
 pub mod caller;

@@ -114,7 +114,8 @@ impl Visitor {
         let form = form.split("</form>").next().unwrap();
         let mut pairs: Vec<(String, String)> = Vec::new();
         for input in form.split("<input ").skip(1).map(|rest| rest.split('>').next().unwrap()) {
-            if input.contains("type=\"hidden\"") {
+            // What is disabled is not sent.
+            if input.contains("type=\"hidden\"") && !input.ends_with(" disabled") {
                 pairs.push((attribute(input, "name"), attribute(input, "value")));
             }
         }

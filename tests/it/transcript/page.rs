@@ -34,7 +34,8 @@ impl Page {
             let said: Vec<_> = ATTRIBUTES.iter().filter_map(|name| Some((*name, attribute(tag, name)?))).collect();
             let value = |name: &str| said.iter().find(|(own, _)| *own == name).map(|(_, value)| unescaped(value));
             let stays = value("href").is_some_and(|href| href.starts_with('#')) || tag.contains(" hreflang=");
-            if stays || value("type").as_deref() == Some("button") {
+            // Buttons of scripts, and what only a script enables.
+            if stays || value("type").as_deref() == Some("button") || tag.ends_with(" disabled") {
                 continue;
             }
             match (*element, value("type").as_deref()) {

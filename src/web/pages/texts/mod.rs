@@ -50,6 +50,9 @@ texts! {
     sign_in_title, sign_in_to, login_id_label, password_label, show_password, remember_label, sign_in_button,
     // Second factor.
     second_factor_title, second_factor_lead, code_label, code_hint,
+    // Passkeys.
+    passkey_sign_in, passkey_failed, passkeys_title, passkeys_lead, no_passkeys, passkey_unnamed, passkey_added_when,
+    passkey_remove, passkey_name_label, passkey_name_hint, passkey_add, passkey_unsupported,
     // New password.
     change_title, change_administrative, change_breached, change_expired, change_validation, new_password_label,
     confirm_label, min_length, change_button,
@@ -78,6 +81,7 @@ texts! {
     // Messages of forms.
     wrong_credentials, throttled, locked, expired, wrong_code, password_too_short, password_too_long,
     password_too_common, passwords_differ, invalid_email, unknown_user_code, form_expired, busy,
+    wrong_passkey, passkey_added, passkey_removed, too_many_passkeys,
 }
 
 impl Texts {
