@@ -259,6 +259,38 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
     }
 
+    /// A built-in authenticator for passkeys, whose owner is there and can prove it (WebAuthn Level 3, 11). Its name, for
+    /// [`Self::passkeys`] and [`Self::verify_owner`].
+    pub async fn authenticator(&self) -> String {
+        let kind = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserConsenting": true, "isUserVerified": true,
+        });
+        self.ask("POST", "webauthn/authenticator", kind).await.as_str().unwrap().to_owned()
+    }
+
+    /// The passkeys in the authenticator.
+    pub async fn passkeys(&self, authenticator: &str) -> Vec<Value> {
+        let path = format!("webauthn/authenticator/{authenticator}/credentials");
+        self.ask("GET", &path, Value::Null).await.as_array().unwrap().clone()
+    }
+
+    /// Whether its owner can prove who they are from now on.
+    pub async fn verify_owner(&self, authenticator: &str, verified: bool) {
+        let path = format!("webauthn/authenticator/{authenticator}/uv");
+        self.ask("POST", &path, json!({ "isUserVerified": verified })).await;
+    }
+
+    /// Waits until the element can be seen, or cannot.
+    pub async fn seen(&self, selector: &str, is_seen: bool) {
+        let started = Instant::now();
+        let script = "const found = document.querySelector(arguments[0]); return !!found && found.checkVisibility()";
+        while self.run(script, json!([selector])).await != is_seen {
+            assert!(started.elapsed() < PATIENCE, "{selector} seen: {}", !is_seen);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Leaves a picture of the whole page in `target/screenshots`.
     pub async fn picture(&self, name: &str) {
         // A window as high as the page: Chromium's own way to look beyond the window shifts pages that run to the left.

@@ -1,16 +1,9 @@
 //! `login: redirect` in a real browser: people who only follow a link, at our own issuer and at somebody else's.
 
-use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
 use super::driver::Browser;
 use super::foreign_issuer::ForeignIssuer;
 use super::samples::Samples;
-
-const PASSWORD: &str = "seven grey herons wade";
+use super::world::{PASSWORD, Served, free_port};
 
 const CONFIGURATION: &str = r#"
 listen: { address: "127.0.0.1:PORT", tls: { certificate: tls.crt, key: tls.key } }
@@ -38,7 +31,7 @@ directory:
 
 /// A gateway with TLS in front of an application that remembers what it was asked.
 struct Gate {
-    child: Child,
+    _served: Served,
     url: String,
     samples: Samples,
     corp: ForeignIssuer,
@@ -47,30 +40,19 @@ struct Gate {
 
 impl Gate {
     async fn start(name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser").join(name);
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
         let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        fs::write(folder.join("tls.crt"), pair.cert.pem()).unwrap();
-        fs::write(folder.join("tls.key"), pair.signing_key.serialize_pem()).unwrap();
+        let files = [("tls.crt", pair.cert.pem()), ("tls.key", pair.signing_key.serialize_pem())];
         let (samples, corp) = (Samples::start().await, ForeignIssuer::start().await);
         corp.let_people_in(300);
-        // Free until now: the redirect URI has to name it.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let text = CONFIGURATION
+        let port = free_port();
+        let configuration = CONFIGURATION
             .replace("PORT", &port.to_string())
             .replace("CORP", &corp.url())
             .replace("UPSTREAM", &samples.client.to_string())
             .replace("PASSWORD", PASSWORD);
-        fs::write(folder.join("faregate.yaml"), text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_faregate"));
-        command.args(["serve", "--format", "json"]).current_dir(&folder).env_remove("FAREGATE_CONFIG");
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.contains("gateway"), "not ready: {line}");
+        let served = Served::start(name, &configuration, &files);
         let browser = Browser::start().await;
-        Self { child, url: format!("https://127.0.0.1:{port}"), samples, corp, browser }
+        Self { _served: served, url: format!("https://127.0.0.1:{port}"), samples, corp, browser }
     }
 
     /// Whether the application was asked for this since the last time.
@@ -82,13 +64,6 @@ impl Gate {
         let complaints = self.browser.complaints().await;
         let of_policy: Vec<_> = complaints.iter().filter(|line| line.contains("Content Security")).collect();
         assert!(of_policy.is_empty(), "{of_policy:?}");
-    }
-}
-
-impl Drop for Gate {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -12,6 +12,7 @@ mod flows;
 #[expect(dead_code, reason = "other tests ask more of it")]
 mod foreign_issuer;
 mod login_redirect;
+mod passkeys;
 #[path = "../it/support/requests.rs"]
 mod requests;
 mod samples;

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,6 +26,42 @@ pub struct World {
     /// Whose client is where people are led to.
     pub samples: Samples,
     pub browser: Browser,
+}
+
+/// `faregate serve` with a configuration of a test's own.
+pub struct Served(Child);
+
+impl Served {
+    /// Ready when it returns. `files` stand beside the configuration.
+    pub fn start(name: &str, configuration: &str, files: &[(&str, String)]) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser").join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in
+            files.iter().map(|(name, text)| (*name, text.as_str())).chain([("faregate.yaml", configuration)])
+        {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        let mut command = faregate(&folder);
+        command.args(["serve", "--format", "json"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("gateway"), "not ready: {line}");
+        Self(child)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A port that is free now, for addresses that a configuration has to name.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A client as its developer knows it.
