@@ -14,7 +14,7 @@ mod rule;
 pub use crate::api::fuzzing::patch;
 pub use crate::issuers::fuzzing::introspection;
 pub use crate::jose::fuzzing::token;
-pub use crate::oauth::fuzzing::{form, scope};
+pub use crate::oauth::fuzzing::{form, passkey, scope};
 pub use bearer::bearer;
 pub use configuration::configuration;
 pub use header_block::header_block;
@@ -27,13 +27,14 @@ pub use rule::rule;
 pub type Named = (&'static str, fn(&[u8]));
 
 /// Every target there is.
-pub const TARGETS: [Named; 12] = [
+pub const TARGETS: [Named; 13] = [
     ("bearer", bearer),
     ("configuration", configuration),
     ("form", form),
     ("header_block", header_block),
     ("introspection", introspection),
     ("key_set", key_set),
+    ("passkey", passkey),
     ("patch", patch),
     ("path", path),
     ("redirect_uri", redirect_uri),
