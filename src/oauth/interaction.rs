@@ -263,6 +263,8 @@ pub enum Message {
     /// A passkey that nobody here has, or that proved nothing.
     WrongPasskey,
     PasskeyAdded,
+    /// What the browser told of a new one is not to be believed.
+    PasskeyNotAdded,
     PasskeyRemoved,
     /// Somebody has as many as one can have.
     TooManyPasskeys,

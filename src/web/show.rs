@@ -280,6 +280,7 @@ fn said(message: Message) -> pages::Message {
         Message::PasswordsDiffer => pages::Message::PasswordsDiffer,
         Message::InvalidEmail => pages::Message::InvalidEmail,
         Message::WrongPasskey => pages::Message::WrongPasskey,
+        Message::PasskeyNotAdded => pages::Message::PasskeyFailed,
         Message::PasskeyAdded => pages::Message::PasskeyAdded,
         Message::PasskeyRemoved => pages::Message::PasskeyRemoved,
         Message::TooManyPasskeys => pages::Message::TooManyPasskeys,

@@ -142,8 +142,9 @@ impl AuthorizationServer {
         };
         // 2. What do they want? A form that brings a login was not sent from this page.
         let is_own = request.form_origin == FormOrigin::Own && request.step == Step::Start;
-        let answer = parameters.find(MADE).filter(|_| is_own);
-        let removed = parameters.find(REMOVED).filter(|_| is_own);
+        let is_login = parameters.find("loginId").or_else(|| parameters.find(USED)).is_some();
+        let answer = parameters.find(MADE).filter(|_| is_own && !is_login);
+        let removed = parameters.find(REMOVED).filter(|_| is_own && !is_login);
         let outcome = match (answer, removed) {
             (Some(answer), _) => Some(self.add_passkey(&asked, here, &person, answer).await?),
             (None, Some(id)) => Some(self.remove_passkey(&person, id).await?),
@@ -175,7 +176,7 @@ impl AuthorizationServer {
             Ok(made) => made,
             Err(reason) => {
                 tracing::debug!(?reason, "A new passkey was refused.");
-                return Ok(Message::WrongPasskey);
+                return Ok(Message::PasskeyNotAdded);
             }
         };
         if !self.spend_challenge(challenge).await? {

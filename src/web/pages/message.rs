@@ -28,6 +28,8 @@ pub enum Message {
     FormExpired,
     /// A passkey that nobody here has, or that proved nothing.
     WrongPasskey,
+    /// As the page itself says when the browser or the person gave up.
+    PasskeyFailed,
     PasskeyAdded,
     PasskeyRemoved,
     TooManyPasskeys,
@@ -51,6 +53,7 @@ impl Message {
             Self::UnknownUserCode => t.unknown_user_code.to_owned(),
             Self::FormExpired => t.form_expired.to_owned(),
             Self::WrongPasskey => t.wrong_passkey.to_owned(),
+            Self::PasskeyFailed => t.passkey_failed.to_owned(),
             Self::PasskeyAdded => t.passkey_added.to_owned(),
             Self::PasskeyRemoved => t.passkey_removed.to_owned(),
             Self::TooManyPasskeys => t.too_many_passkeys.to_owned(),
@@ -72,6 +75,7 @@ impl Message {
             | Self::Expired
             | Self::FormExpired
             | Self::WrongPasskey
+            | Self::PasskeyFailed
             | Self::PasskeyAdded
             | Self::PasskeyRemoved
             | Self::TooManyPasskeys
@@ -101,6 +105,7 @@ impl Message {
             | Self::InvalidEmail
             | Self::UnknownUserCode
             | Self::WrongPasskey
+            | Self::PasskeyFailed
             | Self::TooManyPasskeys
             | Self::Busy => true,
         }
