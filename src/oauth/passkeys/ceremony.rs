@@ -189,7 +189,9 @@ fn decoded(text: &str) -> Result<Vec<u8>, Refusal> {
 
 /// WebAuthn Level 3, 7.1 steps 7 to 12 and 7.2 steps 11 to 15.
 fn check_client_data(text: &[u8], what: &str, at: RelyingParty<'_>, challenge: &str) -> Result<(), Refusal> {
-    let said: ClientData = serde_json::from_slice(text).map_err(|_| Refusal::Malformed)?;
+    // Members that we do not know are skipped unread: whether all of it is text is seen here.
+    let text = std::str::from_utf8(text).map_err(|_| Refusal::Malformed)?;
+    let said: ClientData = serde_json::from_str(text).map_err(|_| Refusal::Malformed)?;
     if said.r#type != what {
         return Err(Refusal::WrongType);
     }

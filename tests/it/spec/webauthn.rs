@@ -74,6 +74,21 @@ async fn a_passkey_is_a_login_with_two_factors() {
     }
 }
 
+// RFC 9470 5, L12: whoever has a passkey can do better than a password, and is asked for it
+#[tokio::test]
+async fn a_session_without_the_passkey_does_not_suffice_for_two_factors() {
+    let server = world().await;
+    let mut browser = Browser::new(&server);
+    assert!(browser.sign_in(&ask(""), ADA_EMAIL, PASSWORD).await.get("code").is_some());
+    assert!(browser.open(&ask("&acr_values=2")).await.get("code").is_some(), "nobody can do better without one");
+    let device = added(&server, -7).await;
+    let page = browser.open(&ask("&acr_values=2")).await;
+    assert!(page.has("password"), "{:?}", page.location);
+    let shown = browser.submit(&page, &[("passkey", &device.used(&challenge(&page)))]).await;
+    assert!(shown.get("code").is_some(), "{}", shown.text());
+    assert!(browser.open(&ask("&acr_values=2")).await.get("code").is_some(), "and the session has it then");
+}
+
 // L12: an authenticator that was enrolled is not asked for as well, and a due password is
 #[tokio::test]
 async fn a_passkey_needs_no_code_and_excuses_from_no_new_password() {

@@ -48,6 +48,9 @@ fn the_browser_has_to_say_that_it_asked_here_and_now() {
     for text in ["", "{}", "[]", "\u{feff}{}", "{\"type\":"] {
         assert_eq!(check(text.as_bytes()), Err(Refusal::Malformed), "{text}");
     }
+    let no_text =
+        [br#"{"type":"webauthn.get","challenge":"","origin":"","other":""#, &b"\xea\x9b"[..], b"\"}"].concat();
+    assert_eq!(check(&no_text), Err(Refusal::Malformed));
     let twice = br#"{"type":"webauthn.create","type":"webauthn.get","challenge":"","origin":""}"#;
     assert_eq!(check(twice), Err(Refusal::Malformed));
 }
