@@ -101,19 +101,6 @@ fn a_missing_file_is_named() {
     assert!(run.stdout.contains("nowhere.yaml"), "{run:?}");
 }
 
-/// Runs a command at a terminal of the given kind.
-fn at_a_terminal(site: &Site, variables: &[(&str, &str)], command: &str) -> String {
-    let command = format!("exec {} {command}", env!("CARGO_BIN_EXE_faregate"));
-    let mut script = std::process::Command::new("script");
-    script
-        .args(["-qec", &command, "/dev/null"])
-        .current_dir(site.folder.path())
-        .env_remove("NO_COLOR")
-        .env("TERM", "xterm");
-    script.envs(variables.iter().copied());
-    Run::of(&mut script).stdout
-}
-
 // UX: colours at a terminal only, and not there either when nobody wants or can show them.
 #[test]
 fn colours_are_for_terminals_that_want_them() {
@@ -121,9 +108,9 @@ fn colours_are_for_terminals_that_want_them() {
     for command in ["check", "serve"] {
         let plain = Run::of(faregate(site.folder.path(), &[command]).env("TERM", "xterm"));
         assert!(!plain.stdout.contains('\x1b') && !plain.stderr.contains('\x1b'), "{plain:?}");
-        assert!(at_a_terminal(&site, &[], command).contains("\x1b["), "{command}");
+        assert!(site.at_a_terminal(&[], command).contains("\x1b["), "{command}");
         for variable in [("NO_COLOR", "1"), ("TERM", "dumb")] {
-            let said = at_a_terminal(&site, &[variable], command);
+            let said = site.at_a_terminal(&[variable], command);
             assert!(!said.contains('\x1b') && said.contains("upstraem"), "{variable:?}: {said}");
         }
     }

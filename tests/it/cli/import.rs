@@ -87,3 +87,21 @@ fn a_torn_file_is_told() {
     assert!(run.stdout.contains("1 read: 1 imported"), "{run:?}");
     assert!(site.run(&["import", "users", "nowhere.json"]).complaint(1).contains("nowhere.json cannot be read"));
 }
+
+// Whoever watches is told how far it is, on a line that is gone in the end; whoever does not is not
+#[test]
+fn a_long_import_shows_how_far_it_is() {
+    let site = site();
+    let lines = (1..1300).fold(String::new(), |mut text, number| {
+        let _ = writeln!(text, "{}", user(number));
+        text
+    });
+    site.write_file("users.jsonl", &(lines + "{}\n"));
+    let seen = site.at_a_terminal(&[], "import users users.jsonl");
+    let shown: Vec<&str> = seen.split('\r').filter(|line| line.contains(" users read, ")).collect();
+    assert!(shown.len() >= 2, "{seen:?}");
+    assert!(shown[0] != shown[shown.len() - 1] && seen.contains("\r\x1b[K"), "{seen:?}");
+    assert!(seen.trim_end().ends_with("1300 read: 1299 imported, 0 there already, 1 rejected."), "{seen:?}");
+    let run = site.run(&["import", "users", "users.jsonl"]);
+    assert!(!run.stdout.contains("users read") && run.stderr.is_empty(), "{run:?}");
+}

@@ -69,6 +69,19 @@ struct Site {
 }
 
 impl Site {
+    /// Runs a command at a terminal of the given kind: `script`, which is part of every Linux, makes one.
+    fn at_a_terminal(&self, variables: &[(&str, &str)], command: &str) -> String {
+        let command = format!("exec {} {command}", env!("CARGO_BIN_EXE_faregate"));
+        let mut script = std::process::Command::new("script");
+        script
+            .args(["-qec", &command, "/dev/null"])
+            .current_dir(self.folder.path())
+            .env_remove("NO_COLOR")
+            .env("TERM", "xterm");
+        script.envs(variables.iter().copied());
+        Run::of(&mut script).stdout
+    }
+
     /// With routes and declared entities.
     fn new() -> Self {
         Self::with(&[ROUTES, DIRECTORY])
