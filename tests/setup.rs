@@ -21,7 +21,7 @@ struct Machine {
 const ESSENTIAL: [&str; 11] = ["sh", "sed", "awk", "cut", "tr", "dirname", "grep", "chmod", "rm", "cat", "mkdir"];
 
 /// Everything that `scripts/deps` may look for, as programs that do nothing and succeed.
-const TOOLS: [&str; 22] = [
+const TOOLS: [&str; 23] = [
     "cc",
     "c++",
     "make",
@@ -30,6 +30,7 @@ const TOOLS: [&str; 22] = [
     "cargo",
     "curl",
     "wrk",
+    "valgrind",
     "strace",
     "chromium",
     "chromedriver",
@@ -58,7 +59,7 @@ add() { for tool; do printf '#!/bin/sh\n' >"$DEPS_ROOT/bin/$tool"; chmod 755 "$D
 for package; do
     case "$package" in
     build-essential) add cc c++ make ;;
-    cmake | perl | curl | wrk | chromium | haproxy | caddy | strace) add "$package" ;;
+    cmake | perl | curl | wrk | valgrind | chromium | haproxy | caddy | strace) add "$package" ;;
     chromium-driver) add chromedriver ;;
     apache2) add apache2 ;;
     libapache2-mod-oauth2)
@@ -152,7 +153,10 @@ fn a_complete_machine_hears_nothing() {
 fn what_is_missing_is_named_in_one_line_and_installed_once() {
     let machine = Machine::complete("missing");
     machine
-        .without(&["cc", "c++", "make", "cmake", "perl", "curl", "chromium", "promtool", "initdb", "postgres", "wrk"])
+        .without(&[
+            "cc", "c++", "make", "cmake", "perl", "curl", "chromium", "promtool", "initdb", "postgres", "wrk",
+            "valgrind",
+        ])
         .without(&["chromedriver", "node", "npm", "python3", "nginx", "haproxy", "caddy", "strace"]);
     let output = machine.deps("test");
     assert!(output.status.success(), "{}", talk(&output));
@@ -174,12 +178,23 @@ fn what_is_missing_is_named_in_one_line_and_installed_once() {
 #[test]
 fn each_purpose_asks_only_for_what_it_uses() {
     let machine = Machine::complete("purposes");
-    machine.without(&["chromium", "chromedriver", "npm", "python3", "promtool", "initdb", "postgres", "wrk", "curl"]);
+    machine.without(&[
+        "chromium",
+        "chromedriver",
+        "npm",
+        "python3",
+        "promtool",
+        "initdb",
+        "postgres",
+        "wrk",
+        "valgrind",
+        "curl",
+    ]);
     machine.without(&["nginx", "haproxy", "caddy"]);
     assert!(machine.deps("build").status.success());
     assert_eq!(machine.log(), "", "building needs none of them");
     assert!(talk(&machine.deps("run")).ends_with("apt-get: curl\n"));
-    assert!(talk(&machine.deps("bench")).ends_with("apt-get: wrk\n"));
+    assert!(talk(&machine.deps("bench")).ends_with("apt-get: wrk valgrind\n"));
     fs::remove_file(machine.root.join(APACHE_MODULE)).unwrap();
     let compared = "apt-get: nodejs npm python3 python3-venv nginx haproxy apache2 libapache2-mod-oauth2\n";
     assert!(talk(&machine.deps("compare")).ends_with(compared));
