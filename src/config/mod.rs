@@ -50,7 +50,6 @@ mod url;
 mod values;
 mod websocket;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -357,9 +356,5 @@ fn hash(text: &str, included: &[String]) -> String {
         context.update(&(value.len() as u64).to_be_bytes());
         context.update(value.as_bytes());
     }
-    context.finish().as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a `String` cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex::encode(context.finish())
 }

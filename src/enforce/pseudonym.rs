@@ -19,7 +19,7 @@ impl Pseudonyms {
         context.update(issuer.as_bytes());
         context.update(&[0]);
         context.update(subject.as_bytes());
-        context.sign().as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+        hex::encode(&context.sign().as_ref()[..8]).into()
     }
 }
 

@@ -109,12 +109,7 @@ impl ClientSecret {
 
     /// SHA-256 in lower case hexadecimal digits.
     pub fn hash(secret: &str) -> String {
-        use std::fmt::Write as _;
-        let mut hex = String::with_capacity(64);
-        for byte in digest::digest(&digest::SHA256, secret.as_bytes()).as_ref() {
-            let _ = write!(hex, "{byte:02x}"); // Writing to a `String` cannot fail.
-        }
-        hex
+        hex::encode(digest::digest(&digest::SHA256, secret.as_bytes()))
     }
 }
 

@@ -60,8 +60,7 @@ impl Notes {
         let hashes: Vec<&str> = secrets.iter().map(|secret| secret.sha256.as_str()).collect();
         let text = format!("{}{}", Value::Object(fields), hashes.join(" "));
         let digest = digest::digest(&digest::SHA256, text.as_bytes());
-        let hexadecimal = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        self.0.insert(key, hexadecimal);
+        self.0.insert(key, hex::encode(digest));
     }
 
     /// Whether what is written now was declared in the same words before: then it was changed in the store.

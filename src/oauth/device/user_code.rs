@@ -45,8 +45,7 @@ pub(super) fn normal(typed: &str) -> Option<String> {
 
 /// What is stored of a code in its normal form: SHA-256 in lower case hexadecimal digits (J4).
 pub(super) fn hash(normal: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, normal.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest::digest(&digest::SHA256, normal.as_bytes()))
 }
 
 /// A typed code as the tenant writes its codes, so that it can be compared with the device's screen (J7). As it was

@@ -163,7 +163,7 @@ fn checksum(text: &str) -> String {
         context.update(line.as_bytes());
         context.update(b"\n");
     }
-    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(context.finish())
 }
 
 #[cfg(test)]
