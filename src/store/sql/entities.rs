@@ -1,12 +1,13 @@
 //! Entities in SQL.
 
-use sqlx::any::AnyRow;
-use sqlx::{Row as _, query};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json, read_optional_id, read_secrets, secrets_text};
 use super::search::{self, Key, Table};
-use super::tables::{lock, select};
+use super::tables::{PAGE, lock, select};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError, tenants};
 use crate::model::{ChangeKind, Entity};
@@ -150,14 +151,34 @@ pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<Entit
 }
 
 pub(super) async fn list(store: &SqlStore, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {
-    let statement = match tenant_id {
-        Some(id) => query(select!(entity, "WHERE tenant_id = $1")).bind(id.to_string()),
-        None => query(select!(entity, "")),
+    let mut entities = match tenant_id {
+        Some(id) => {
+            let statement = query(select!(entity, "WHERE tenant_id = $1")).bind(id.to_string());
+            store.within(fetch(store, statement)).await?
+        }
+        None => all(store).await?,
     };
-    let rows = statement.fetch_all(&store.readers).await?;
-    let mut entities = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
     entities.sort_by(|a, b| (&a.name, a.tenant_id).cmp(&(&b.name, b.tenant_id)));
     Ok(entities)
+}
+
+async fn all(store: &SqlStore) -> Result<Vec<Entity>> {
+    let mut entities: Vec<Entity> = Vec::new();
+    loop {
+        // Nothing is before the empty text.
+        let after = entities.last().map_or_else(String::new, |last| last.id.to_string());
+        let statement = query(select!(entity, "WHERE id > $1 ORDER BY id LIMIT $2")).bind(after).bind(PAGE);
+        let page = store.within(fetch(store, statement)).await?;
+        let is_last = (page.len() as i64) < PAGE;
+        entities.extend(page);
+        if is_last {
+            return Ok(entities);
+        }
+    }
+}
+
+async fn fetch(store: &SqlStore, statement: Query<'_, Any, AnyArguments>) -> Result<Vec<Entity>> {
+    statement.fetch_all(&store.readers).await?.iter().map(read).collect()
 }
 
 fn read(row: &AnyRow) -> Result<Entity> {

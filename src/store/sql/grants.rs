@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::columns::read_id;
 use super::search::{AT_ONCE, rows_of};
+use super::tables::PAGE;
 use super::{GrantFilter, Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, EntityGrant};
 use crate::store::Object;
@@ -92,11 +93,32 @@ pub(super) async fn find(store: &SqlStore, recipient_id: Uuid, target_id: Uuid) 
 
 pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
     let statement = match filter {
-        GrantFilter::All => query(with_permissions!("")),
+        GrantFilter::All => return list_all(store).await,
         GrantFilter::OnTarget(id) => query(with_permissions!("WHERE target_id = $1")).bind(id.to_string()),
         GrantFilter::OfRecipient(id) => query(with_permissions!("WHERE recipient_id = $1")).bind(id.to_string()),
     };
-    fetch(store, statement).await
+    store.within(fetch(store, statement)).await
+}
+
+async fn list_all(store: &SqlStore) -> Result<Vec<EntityGrant>> {
+    let mut grants: Vec<EntityGrant> = Vec::new();
+    // Nothing is before the empty text.
+    let mut after = String::new();
+    loop {
+        // Grants are counted, not their permissions.
+        let statement = query(with_permissions!(
+            "WHERE entity_grant.id IN (SELECT id FROM entity_grant WHERE id > $1 ORDER BY id LIMIT $2)"
+        ));
+        let page = store.within(fetch(store, statement.bind(after).bind(PAGE))).await?;
+        let is_last = (page.len() as i64) < PAGE;
+        after = page.iter().map(|grant| grant.id).max().map_or_else(String::new, |last| last.to_string());
+        grants.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    grants.sort_by_key(|grant| (grant.target_id, grant.recipient_id));
+    Ok(grants)
 }
 
 /// Those of these ids that are there, in an order of their own.

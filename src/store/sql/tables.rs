@@ -70,6 +70,9 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
+/// Rows that are read at once where a whole table is: each page is answered within the deadline, however many there are.
+pub(super) const PAGE: i64 = if cfg!(test) { 2 } else { 10_000 };
+
 /// A statement that reads rows of a table whole: `select!(tenant, "WHERE id = $1")`.
 macro_rules! select {
     ($table:ident, $rest:literal) => {
