@@ -4,6 +4,8 @@
 //! upgraded node by node, and back. What takes something away is another migration, of a later version; and one that adds to a
 //! table in use adds to no other, because it would hold the lock of one while it waits for the next.
 
+use std::time::{Duration, Instant};
+
 use aws_lc_rs::digest;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection as _, Row as _, query, raw_sql};
@@ -18,6 +20,9 @@ struct Migration {
     works_from: i64,
     text: &'static str,
 }
+
+/// A migration that took as long is told in the log.
+const WORTH_SAYING: Duration = Duration::from_secs(1);
 
 /// Programs before this one look for nothing but their own version.
 const FIRST_TO_BE_TOLD: i64 = 12;
@@ -131,6 +136,7 @@ async fn step(connection: &mut AnyConnection, lock: Lock, migrations: &[Migratio
     let Some(next) = missing.next() else {
         return Ok(newer);
     };
+    let began = Instant::now();
     raw_sql(next.text).execute(&mut *transaction).await?;
     query("INSERT INTO schema_version (version, checksum) VALUES ($1, $2)")
         .bind(next.version)
@@ -145,6 +151,14 @@ async fn step(connection: &mut AnyConnection, lock: Lock, migrations: &[Migratio
             .await?;
     }
     transaction.commit().await?;
+    // All of them take minutes on a large store, in which nothing else is said.
+    if began.elapsed() >= WORTH_SAYING {
+        tracing::info!(
+            version = next.version,
+            seconds = began.elapsed().as_secs(),
+            "the schema of the store was changed"
+        );
+    }
     Ok(Reached::Next)
 }
 

@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use super::gateway::Raw;
 
-/// Longer than anything takes on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than anything takes on a loaded machine, the migration of half a million rows with it.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The binary in `folder`, without what the environment of the tests would tell it.
 pub fn faregate(folder: &Path, arguments: &[&str]) -> Command {
