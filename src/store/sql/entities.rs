@@ -150,6 +150,7 @@ pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<Entit
     Ok(entities)
 }
 
+/// Each page has the deadline for itself.
 pub(super) async fn list(store: &SqlStore, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {
     let mut entities = match tenant_id {
         Some(id) => {

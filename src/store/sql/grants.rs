@@ -91,6 +91,7 @@ pub(super) async fn find(store: &SqlStore, recipient_id: Uuid, target_id: Uuid) 
     Ok(fetch(store, statement).await?.pop())
 }
 
+/// Each page has the deadline for itself.
 pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
     let statement = match filter {
         GrantFilter::All => return list_all(store).await,

@@ -203,7 +203,6 @@ impl Store for SqlStore {
     }
 
     async fn list_entities(&self, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {
-        // Where all are listed, each page has the deadline for itself.
         entities::list(self, tenant_id).await
     }
 
@@ -224,7 +223,6 @@ impl Store for SqlStore {
     }
 
     async fn list_grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
-        // Where all are listed, each page has the deadline for itself.
         grants::list(self, filter).await
     }
 
