@@ -1,6 +1,6 @@
 //! The store in SQL: one text for SQLite and PostgreSQL, through sqlx's `Any` driver. The only module that names sqlx.
 //!
-//! This file is the list of verbs; the statements are in one file per kind of object. It opens nothing: see `open`.
+//! This file is the list of verbs; the statements are in one file per kind of object. What an open store consists of is in `open`.
 
 mod api_keys;
 mod applications;
@@ -38,15 +38,11 @@ mod untold_logouts;
 mod user_grants;
 mod users;
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use async_trait::async_trait;
-use sqlx::AnyPool;
 use uuid::Uuid;
 
-pub use open::Options;
-use search::Followed;
+use open::Engine;
+pub use open::{Options, SqlStore};
 
 use super::{Brought, EventSearch, FoundGrant, GrantFilter, GrantSearch, Lease, Result, Search, Store, StoreError};
 use crate::model::{
@@ -54,58 +50,6 @@ use crate::model::{
     EntityType, EventKind, LoggedEvent, NamedKey, Permission, PushedRequest, RefreshToken, Registration, Revocation,
     Session, StoredKey, Tenant, UntoldLogout, User, UserGrant,
 };
-
-/// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
-#[derive(Debug)]
-pub struct SqlStore {
-    engine: Engine,
-    /// SQLite takes one writer at a time, so there is one connection for it and nobody fights over the lock.
-    writers: AnyPool,
-    readers: AnyPool,
-    users: Followed,
-    entities: Followed,
-    /// Longest time that a verb may take.
-    deadline: Duration,
-    newer_schema: Option<i64>,
-}
-
-#[derive(Debug)]
-enum Engine {
-    Sqlite {
-        file: Arc<sqlite::DatabaseFile>,
-        group: Arc<group::Group>,
-    },
-    /// SQLite in memory: there is nothing on disk to watch.
-    Memory,
-    Postgres,
-}
-
-impl SqlStore {
-    fn new(engine: Engine, writers: AnyPool, readers: AnyPool, options: &Options) -> Self {
-        let followed = |table| Followed::new(table, readers.clone(), options.searched_in_memory);
-        Self {
-            engine,
-            writers,
-            users: followed(&users::SEARCHED),
-            entities: followed(&entities::SEARCHED),
-            deadline: options.deadline,
-            newer_schema: None,
-            readers,
-        }
-    }
-
-    /// The version of the schema, if a newer program has brought it further than this one knows.
-    pub fn newer_schema(&self) -> Option<i64> {
-        self.newer_schema
-    }
-
-    async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        match tokio::time::timeout(self.deadline, work).await {
-            Ok(result) => result,
-            Err(_) => Err(StoreError::Unavailable(format!("no answer within {:?}", self.deadline).into())),
-        }
-    }
-}
 
 #[async_trait]
 impl Store for SqlStore {

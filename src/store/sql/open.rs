@@ -1,9 +1,14 @@
-//! Opening a store: from a URL to connections on a database with today's schema, or one line that says what to do.
+//! A store that is open, and how it gets so: from a URL to connections on a database with today's schema, or one line that
+//! says what to do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{SqlStore, postgres, sqlite};
-use crate::store::OpenError;
+use sqlx::AnyPool;
+
+use super::search::Followed;
+use super::{entities, group, postgres, sqlite, users};
+use crate::store::{self, OpenError, StoreError};
 
 /// How to open a store.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +28,31 @@ impl Default for Options {
     fn default() -> Self {
         Self { unsafe_durability: false, deadline: Duration::from_secs(3), connections: 8, searched_in_memory: 500_000 }
     }
+}
+
+/// A store in one SQLite file, in memory, or in a PostgreSQL database. Opened by [`SqlStore::open`].
+#[derive(Debug)]
+pub struct SqlStore {
+    pub(super) engine: Engine,
+    /// SQLite takes one writer at a time, so there is one connection for it and nobody fights over the lock.
+    pub(super) writers: AnyPool,
+    pub(super) readers: AnyPool,
+    pub(super) users: Followed,
+    pub(super) entities: Followed,
+    /// Longest time that a verb may take.
+    pub(super) deadline: Duration,
+    pub(super) newer_schema: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(super) enum Engine {
+    Sqlite {
+        file: Arc<sqlite::DatabaseFile>,
+        group: Arc<group::Group>,
+    },
+    /// SQLite in memory: there is nothing on disk to watch.
+    Memory,
+    Postgres,
 }
 
 impl SqlStore {
@@ -49,5 +79,30 @@ impl SqlStore {
             problem: "not a kind of store that is known".to_owned(),
             fix: "write sqlite:///path/to/file.db or postgres://user@host/database".to_owned(),
         })
+    }
+
+    pub(super) fn new(engine: Engine, writers: AnyPool, readers: AnyPool, options: &Options) -> Self {
+        let followed = |table| Followed::new(table, readers.clone(), options.searched_in_memory);
+        Self {
+            engine,
+            writers,
+            users: followed(&users::SEARCHED),
+            entities: followed(&entities::SEARCHED),
+            deadline: options.deadline,
+            newer_schema: None,
+            readers,
+        }
+    }
+
+    /// The version of the schema, if a newer program has brought it further than this one knows.
+    pub fn newer_schema(&self) -> Option<i64> {
+        self.newer_schema
+    }
+
+    pub(super) async fn within<T>(&self, work: impl Future<Output = store::Result<T>>) -> store::Result<T> {
+        match tokio::time::timeout(self.deadline, work).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::Unavailable(format!("no answer within {:?}", self.deadline).into())),
+        }
     }
 }
