@@ -8,21 +8,21 @@ mod keys;
 mod notes;
 mod people;
 mod plan;
+mod stored;
 mod write;
 
 use uuid::Uuid;
 
 pub use fields::FieldChange;
 pub use keys::{KeyDeclaration, KeyRoom, KeyWrite, NewDeclaredKey, NoKeys};
-use notes::Notes;
 pub use people::{ApplicationDeclaration, RegistrationDeclaration, UserDeclaration};
+use plan::Write;
 pub use plan::{Action, Plan, Step};
-use plan::{Stored, Write};
 
 use super::{Directory, DirectoryError};
-use crate::model::{Profile, TenantSettings, User};
+use crate::model::{Profile, TenantSettings};
 use crate::secret::Secret;
-use crate::store::{GrantFilter, Result, StoreError};
+use crate::store::StoreError;
 
 /// Whose objects the declared ones are, and whether those that are declared no more go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,45 +193,8 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError::Invalid`] with every mistake in the declaration; fields read `entities[0]`.
     pub async fn plan(&self, declaration: &Declaration, terms: Terms) -> std::result::Result<Plan, DirectoryError> {
-        let users = self.stored_users(&declaration.users, terms).await?;
-        let stored = Stored {
-            // What refers to others first: another node may write meanwhile, and what it refers to is there already.
-            grants: self.store.list_grants(GrantFilter::All).await?,
-            entities: self.store.list_entities(None).await?,
-            registrations: self.registrations(&users.iter().map(|user| user.id).collect::<Vec<_>>()).await?,
-            users,
-            applications: self.store.list_applications(None).await?,
-            entity_types: self.store.list_entity_types().await?,
-            keys: self.store.list_named_keys().await?,
-            // Those that are gone too: a key that was used once is not used again.
-            signing: self.store.list_keys(0).await?,
-            tenants: self.store.list_tenants().await?,
-            notes: Notes::read(self.store.list_applied(terms.name()).await?),
-        };
+        let stored = self.stored(declaration, terms).await?;
         plan::plan(declaration, terms, &stored, self).map_err(DirectoryError::Invalid)
-    }
-
-    /// The users that were declared before, and those that the declaration may mean: never all of them.
-    async fn stored_users(&self, declared: &[UserDeclaration], terms: Terms) -> Result<Vec<User>> {
-        let mut users = self.store.list_managed_users(terms.name()).await?;
-        let tenants = if declared.is_empty() { Vec::new() } else { self.store.list_tenants().await? };
-        for one in declared {
-            let mut found = Vec::new();
-            if let Some(id) = one.id {
-                found.extend(self.store.find_user(id).await?);
-            }
-            for login_id in [&one.email, &one.username].into_iter().flatten() {
-                for tenant in &tenants {
-                    found.extend(self.store.find_user_by_login(tenant.id, login_id).await?);
-                }
-            }
-            for user in found {
-                if users.iter().all(|known| known.id != user.id) {
-                    users.push(user);
-                }
-            }
-        }
-        Ok(users)
     }
 
     /// Makes the store look like the declaration, on the terms of the configuration. A second time changes nothing;

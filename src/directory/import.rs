@@ -50,7 +50,7 @@ pub struct Importer<'d> {
     directory: &'d Directory,
     tenant: Tenant,
     applications: Vec<Application>,
-    /// Ids that tokens name already (D9).
+    /// Of the applications of every tenant, which tokens name already (D9).
     taken: HashSet<Uuid>,
 }
 
@@ -61,9 +61,7 @@ impl Directory {
     /// The store's.
     pub async fn importer(&self, tenant: Tenant) -> Result<Importer<'_>, DirectoryError> {
         let applications = self.store.list_applications(None).await?;
-        let entities = self.store.list_entities(None).await?;
-        let ids = applications.iter().map(|application| application.id).chain(entities.iter().map(|entity| entity.id));
-        let taken = ids.collect();
+        let taken = applications.iter().map(|application| application.id).collect();
         let of_tenant = |application: &Application| application.tenant_id == tenant.id;
         let applications = applications.into_iter().filter(of_tenant).collect();
         Ok(Importer { directory: self, tenant, applications, taken })
@@ -100,7 +98,7 @@ impl Importer<'_> {
             members.note(error);
         }
         if self.taken.contains(&made.id) {
-            members.note("id: an application or an entity has this id");
+            members.note("id: an application has this id");
         }
         let registrations = self.registrations(&mut members, made.id);
         let had_second_factor = members.list("twoFactor", "methods").is_some_and(|methods| !methods.is_empty());
@@ -149,6 +147,29 @@ impl Importer<'_> {
     /// # Errors
     /// The store's; who was written before stays, and is found [`Imported::Present`] the next time.
     pub async fn write(&self, people: Vec<Person>) -> Result<Vec<Imported>, DirectoryError> {
+        let taken = self.taken_by_entities(&people).await?;
+        let refused = |person: &Person| taken.contains(&person.record.0.id);
+        if !people.iter().any(refused) {
+            return self.write_all(people).await;
+        }
+        let refusals: Vec<bool> = people.iter().map(refused).collect();
+        let others = people.into_iter().zip(&refusals).filter(|(_, refused)| !**refused).map(|(person, _)| person);
+        let mut written = self.write_all(others.collect()).await?.into_iter();
+        let refusal = || Imported::Refused("id: an entity has this id".to_owned());
+        Ok(refusals.into_iter().filter_map(|refused| if refused { Some(refusal()) } else { written.next() }).collect())
+    }
+
+    /// Ids that tokens name already (D9). Those that were made up are nobody's.
+    async fn taken_by_entities(&self, people: &[Person]) -> Result<HashSet<Uuid>, DirectoryError> {
+        let own = people.iter().filter(|person| person.has_own_id).map(|person| person.record.0.id);
+        let own: Vec<Uuid> = own.collect();
+        if own.is_empty() {
+            return Ok(HashSet::new());
+        }
+        Ok(self.directory.store.find_entities(&own).await?.into_iter().map(|entity| entity.id).collect())
+    }
+
+    async fn write_all(&self, people: Vec<Person>) -> Result<Vec<Imported>, DirectoryError> {
         let records: Vec<_> = people.iter().map(|person| person.record.clone()).collect();
         match self.directory.store.insert_people(&records).await {
             Ok(()) => {

@@ -82,6 +82,8 @@ pub trait Store: Send + Sync + 'static {
     async fn search_entities(&self, search: &Search) -> Result<(Vec<Entity>, u64)>;
     /// By name; of one tenant or of all.
     async fn list_entities(&self, tenant_id: Option<Uuid>) -> Result<Vec<Entity>>;
+    /// By name.
+    async fn list_managed_entities(&self, managed_by: &str) -> Result<Vec<Entity>>;
 
     // Grants.
 
@@ -91,6 +93,8 @@ pub trait Store: Send + Sync + 'static {
     async fn delete_grant(&self, recipient_id: Uuid, target_id: Uuid, at: i64) -> Result<bool>;
     async fn find_grant(&self, recipient_id: Uuid, target_id: Uuid) -> Result<Option<EntityGrant>>;
     async fn list_grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>>;
+    /// By target, then recipient.
+    async fn list_managed_grants(&self, managed_by: &str) -> Result<Vec<EntityGrant>>;
     /// Those of entities and of users, and how many there are in all.
     async fn search_grants(&self, search: &GrantSearch) -> Result<(Vec<FoundGrant>, u64)>;
 

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::KeyWrite;
-use super::plan::{Stored, Write};
+use super::plan::Write;
+use super::stored::Stored;
 use crate::directory::KeyMaterial;
 use crate::model::{
     Application, ApplicationSettings, ClientSecret, Entity, EntityGrant, EntityType, NamedKey, Permission,

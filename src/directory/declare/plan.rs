@@ -14,6 +14,7 @@ use uuid::Uuid;
 use self::roll::{Managed, Roll};
 use super::fields::{self, FieldChange};
 use super::notes::Notes;
+use super::stored::Stored;
 use super::{Declaration, GeneratedSecret, KeyWrite, Terms};
 use crate::directory::{Directory, FieldCode, FieldError, KeyUse};
 use crate::entropy::Entropy;
@@ -90,21 +91,6 @@ pub(super) enum Write {
         user_id: Uuid,
         application_id: Uuid,
     },
-}
-
-/// What is in the store; of users only those that may be meant.
-pub(super) struct Stored {
-    pub(super) tenants: Vec<Tenant>,
-    pub(super) keys: Vec<NamedKey>,
-    /// What signs, will sign or did.
-    pub(super) signing: Vec<StoredKey>,
-    pub(super) entity_types: Vec<EntityType>,
-    pub(super) entities: Vec<Entity>,
-    pub(super) grants: Vec<EntityGrant>,
-    pub(super) applications: Vec<Application>,
-    pub(super) users: Vec<User>,
-    pub(super) registrations: Vec<Registration>,
-    pub(super) notes: Notes,
 }
 
 /// # Errors

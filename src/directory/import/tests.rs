@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::*;
 use crate::clock::Clock;
-use crate::directory::{NewApplication, NewRole, NewSecret};
+use crate::directory::{NewApplication, NewEntity, NewEntityType, NewRole, NewSecret};
 use crate::entropy::Entropy;
-use crate::model::ApplicationSettings;
+use crate::model::{ApplicationSettings, Data};
 use crate::secret::Secret;
 use crate::store::sql::{Options, SqlStore};
 
@@ -100,6 +100,31 @@ async fn who_is_there_already_is_left_alone() {
     assert!(matches!(&refused[0], Imported::Refused(why) if why.contains("user.email")), "{refused:?}");
 }
 
+// D9: whoever has the id of an entity is refused, the others are not
+#[tokio::test]
+async fn who_has_the_id_of_an_entity_is_refused() {
+    let (directory, tenant, shop) = directory().await;
+    let new_type = NewEntityType { name: "API".to_owned(), ..NewEntityType::default() };
+    let entity_type = directory.create_entity_type(new_type).await.expect("a type");
+    let entity = NewEntity {
+        id: Some(Uuid::from_u128(0xa1)),
+        tenant_id: tenant.id,
+        type_id: entity_type.id,
+        name: "orders".to_owned(),
+        client_id: Some("orders".to_owned()),
+        client_secret: None,
+        parent_id: None,
+        data: Data::default(),
+    };
+    directory.create_entity(entity).await.expect("an entity");
+    let importer = directory.importer(tenant).await.expect("an importer");
+    let read = |user: Value| importer.read(&object(user), &ImportDefaults::default()).expect("a user");
+    let people = vec![read(json!({ "username": "carl" })), read(ann(shop)), read(json!({ "username": "dora" }))];
+    let refused = Imported::Refused("id: an entity has this id".to_owned());
+    assert_eq!(importer.write(people).await.expect("written"), [Imported::Created, refused, Imported::Created]);
+    assert_eq!(directory.user(Uuid::from_u128(0xa1)).await.expect("answer"), None);
+}
+
 // Everything that is wrong at once, and never a hash
 #[tokio::test]
 async fn reasons_name_members_and_show_no_hash() {
@@ -122,7 +147,7 @@ async fn reasons_name_members_and_show_no_hash() {
             vec!["malformed, or costs too much"],
         ),
         (json!({ "email": "a@b.c", "tenantId": Uuid::nil() }), vec!["another tenant"]),
-        (json!({ "email": "a@b.c", "id": shop }), vec!["an application or an entity has this id"]),
+        (json!({ "email": "a@b.c", "id": shop }), vec!["an application has this id"]),
         (
             json!({ "email": "a@b.c", "registrations": [{ "applicationId": Uuid::nil() }, { "applicationId": shop, "roles": ["king"] }] }),
             vec!["no such application", "has no role king"],

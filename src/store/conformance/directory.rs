@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Behaviour, CROWD, assert_refused, crowd, entity, entity_type, furnish, grant, id, permission, promises, tenant,
 };
-use crate::model::{ClientSecret, EntityGrant, Profile, Tenant};
+use crate::model::{ClientSecret, Entity, EntityGrant, Profile, Tenant};
 use crate::store::StoreError::{Conflict, InUse, Missing};
 use crate::store::{GrantFilter, Object, Search, SearchOrder, Store, Unique};
 
@@ -29,6 +29,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     grants_follow_their_permissions,
     a_deleted_entity_takes_its_grants_along,
     grants_are_listed_by_end,
+    what_is_managed_is_listed_by_its_owner,
     upserts_of_one_grant_at_once_leave_one_of_them,
 ];
 
@@ -201,7 +202,7 @@ async fn an_entity_survives_the_trip(store: Shared) {
         assert_eq!(store.find_entity_by_name(id(9), &entity.name).await.expect("answer"), None);
         assert_eq!(store.find_entity_by_client_id(id(9), &entity.client_id).await.expect("answer"), None);
     }
-    let names = |entities: Vec<crate::model::Entity>| entities.into_iter().map(|entity| entity.name);
+    let names = |entities: Vec<Entity>| entities.into_iter().map(|entity| entity.name);
     let all: Vec<_> = names(store.list_entities(None).await.expect("list")).collect();
     assert_eq!(all, ["Größe 大きさ", "entity-10", "entity-11", "entity-13"]);
     assert_eq!(store.list_entities(Some(id(1))).await.expect("list").len(), 4);
@@ -352,6 +353,38 @@ async fn grants_are_listed_by_end(store: Shared) {
     assert_eq!(ends(GrantFilter::OnTarget(id(12))).await, [(id(10), id(12))]);
     assert_eq!(ends(GrantFilter::OfRecipient(id(10))).await, [(id(10), id(11)), (id(10), id(12))]);
     assert!(ends(GrantFilter::OfRecipient(id(11))).await.is_empty());
+}
+
+async fn what_is_managed_is_listed_by_its_owner(store: Shared) {
+    furnish(&store).await;
+    let of = |owner: &str| Some(owner.to_owned());
+    // More than a page for one owner, among others'.
+    for number in [18, 16, 14, 12, 17] {
+        store.insert_entity(&Entity { managed_by: of("config"), ..entity(number) }).await.expect("inserted");
+        let managed = EntityGrant { managed_by: of("config"), ..grant(number, 10, &["read", "write"]) };
+        store.upsert_grant(&managed).await.expect("inserted");
+    }
+    store.insert_entity(&Entity { managed_by: of("apply"), ..entity(15) }).await.expect("inserted");
+    let managed = EntityGrant { managed_by: of("apply"), ..grant(15, 10, &["read"]) };
+    store.upsert_grant(&managed).await.expect("inserted");
+    store.upsert_grant(&grant(11, 10, &["read"])).await.expect("inserted");
+
+    let ids = async |owner: &str| {
+        let entities = store.list_managed_entities(owner).await.expect("list");
+        let grants = store.list_managed_grants(owner).await.expect("list");
+        for grant in &grants {
+            assert_eq!(
+                store.find_grant(grant.recipient_id, grant.target_id).await.expect("answer").as_ref(),
+                Some(grant)
+            );
+        }
+        let entities: Vec<_> = entities.iter().map(|entity| entity.id).collect();
+        (entities, grants.iter().map(|grant| grant.recipient_id).collect::<Vec<_>>())
+    };
+    let of_config = [12, 14, 16, 17, 18].map(id);
+    assert_eq!(ids("config").await, (of_config.to_vec(), of_config.to_vec()));
+    assert_eq!(ids("apply").await, (vec![id(15)], vec![id(15)]));
+    assert_eq!(ids("").await, (vec![], vec![]));
 }
 
 async fn upserts_of_one_grant_at_once_leave_one_of_them(store: Shared) {

@@ -150,32 +150,47 @@ pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<Entit
     Ok(entities)
 }
 
-/// Each page has the deadline for itself.
 pub(super) async fn list(store: &SqlStore, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {
-    let mut entities = match tenant_id {
-        Some(id) => {
-            let statement = query(select!(entity, "WHERE tenant_id = $1")).bind(id.to_string());
-            store.within(fetch(store, statement)).await?
-        }
-        None => all(store).await?,
+    let Some(tenant_id) = tenant_id.map(|id| id.to_string()) else {
+        return pages(store, |after| {
+            query(select!(entity, "WHERE id > $1 ORDER BY id LIMIT $2")).bind(after).bind(PAGE)
+        })
+        .await;
     };
-    entities.sort_by(|a, b| (&a.name, a.tenant_id).cmp(&(&b.name, b.tenant_id)));
-    Ok(entities)
+    pages(store, |after| {
+        query(select!(entity, "WHERE id > $1 AND tenant_id = $3 ORDER BY id LIMIT $2"))
+            .bind(after)
+            .bind(PAGE)
+            .bind(tenant_id.clone())
+    })
+    .await
 }
 
-async fn all(store: &SqlStore) -> Result<Vec<Entity>> {
+pub(super) async fn list_managed(store: &SqlStore, managed_by: &str) -> Result<Vec<Entity>> {
+    pages(store, |after| {
+        query(select!(entity, "WHERE id > $1 AND managed_by = $3 ORDER BY id LIMIT $2"))
+            .bind(after)
+            .bind(PAGE)
+            .bind(managed_by.to_owned())
+    })
+    .await
+}
+
+/// By name, from pages that each have the deadline for themselves. `page` asks for at most [`PAGE`] of those after an id, by id.
+async fn pages(store: &SqlStore, page: impl Fn(String) -> Query<'static, Any, AnyArguments>) -> Result<Vec<Entity>> {
     let mut entities: Vec<Entity> = Vec::new();
     loop {
         // Nothing is before the empty text.
         let after = entities.last().map_or_else(String::new, |last| last.id.to_string());
-        let statement = query(select!(entity, "WHERE id > $1 ORDER BY id LIMIT $2")).bind(after).bind(PAGE);
-        let page = store.within(fetch(store, statement)).await?;
-        let is_last = (page.len() as i64) < PAGE;
-        entities.extend(page);
+        let found = store.within(fetch(store, page(after))).await?;
+        let is_last = (found.len() as i64) < PAGE;
+        entities.extend(found);
         if is_last {
-            return Ok(entities);
+            break;
         }
     }
+    entities.sort_by(|a, b| (&a.name, a.tenant_id).cmp(&(&b.name, b.tenant_id)));
+    Ok(entities)
 }
 
 async fn fetch(store: &SqlStore, statement: Query<'_, Any, AnyArguments>) -> Result<Vec<Entity>> {

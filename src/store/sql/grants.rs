@@ -91,29 +91,51 @@ pub(super) async fn find(store: &SqlStore, recipient_id: Uuid, target_id: Uuid) 
     Ok(fetch(store, statement).await?.pop())
 }
 
-/// Each page has the deadline for itself.
 pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
     let statement = match filter {
-        GrantFilter::All => return list_all(store).await,
+        GrantFilter::All => {
+            let page = |after| {
+                query(with_permissions!(
+                    "WHERE entity_grant.id IN (SELECT id FROM entity_grant WHERE id > $1 ORDER BY id LIMIT $2)"
+                ))
+                .bind(after)
+                .bind(PAGE)
+            };
+            return pages(store, page).await;
+        }
         GrantFilter::OnTarget(id) => query(with_permissions!("WHERE target_id = $1")).bind(id.to_string()),
         GrantFilter::OfRecipient(id) => query(with_permissions!("WHERE recipient_id = $1")).bind(id.to_string()),
     };
     store.within(fetch(store, statement)).await
 }
 
-async fn list_all(store: &SqlStore) -> Result<Vec<EntityGrant>> {
+pub(super) async fn list_managed(store: &SqlStore, managed_by: &str) -> Result<Vec<EntityGrant>> {
+    pages(store, |after| {
+        query(with_permissions!(
+            "WHERE entity_grant.id IN
+                 (SELECT id FROM entity_grant WHERE id > $1 AND managed_by = $3 ORDER BY id LIMIT $2)"
+        ))
+        .bind(after)
+        .bind(PAGE)
+        .bind(managed_by.to_owned())
+    })
+    .await
+}
+
+/// By target, then recipient, from pages that each have the deadline for themselves. `page` asks for at most [`PAGE`] grants after
+/// an id, by id; grants are counted, not their permissions.
+async fn pages(
+    store: &SqlStore,
+    page: impl Fn(String) -> Query<'static, Any, AnyArguments>,
+) -> Result<Vec<EntityGrant>> {
     let mut grants: Vec<EntityGrant> = Vec::new();
     // Nothing is before the empty text.
     let mut after = String::new();
     loop {
-        // Grants are counted, not their permissions.
-        let statement = query(with_permissions!(
-            "WHERE entity_grant.id IN (SELECT id FROM entity_grant WHERE id > $1 ORDER BY id LIMIT $2)"
-        ));
-        let page = store.within(fetch(store, statement.bind(after).bind(PAGE))).await?;
-        let is_last = (page.len() as i64) < PAGE;
-        after = page.iter().map(|grant| grant.id).max().map_or_else(String::new, |last| last.to_string());
-        grants.extend(page);
+        let found = store.within(fetch(store, page(after))).await?;
+        let is_last = (found.len() as i64) < PAGE;
+        after = found.iter().map(|grant| grant.id).max().map_or_else(String::new, |last| last.to_string());
+        grants.extend(found);
         if is_last {
             break;
         }

@@ -150,6 +150,10 @@ impl Store for SqlStore {
         entities::list(self, tenant_id).await
     }
 
+    async fn list_managed_entities(&self, managed_by: &str) -> Result<Vec<Entity>> {
+        entities::list_managed(self, managed_by).await
+    }
+
     async fn find_entities(&self, ids: &[Uuid]) -> Result<Vec<Entity>> {
         self.within(entities::with_ids(self, ids)).await
     }
@@ -168,6 +172,10 @@ impl Store for SqlStore {
 
     async fn list_grants(&self, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
         grants::list(self, filter).await
+    }
+
+    async fn list_managed_grants(&self, managed_by: &str) -> Result<Vec<EntityGrant>> {
+        grants::list_managed(self, managed_by).await
     }
 
     async fn search_grants(&self, search: &GrantSearch) -> Result<(Vec<FoundGrant>, u64)> {

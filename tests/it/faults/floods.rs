@@ -179,13 +179,19 @@ fn floods_of_http_2_frames_disturb_nobody() {
     let gateway = site.serve();
     let load = Steady::start(site.address(), RATE, &ledger, traffic(tokens(&gateway)));
     soon(PATIENCE, || (ledger.passed() > 200).then_some(()));
+    // Every flood once before: after some minutes the allocator has as many pages as a flood ever needs, and keeps them (measured:
+    // 16.5 MB of its own before the first flood, 24.7 after seven minutes of them, and after seven more).
+    for one in &FLOODS {
+        flood(site.address(), one, Instant::now() + Duration::from_secs(rounds(1, 60).into()));
+    }
     let before = Cost::of(gateway.id());
     for one in &FLOODS {
         let (passed, spent, began) = (ledger.passed(), cpu_time(gateway.id()), Instant::now());
         let needed = flood(site.address(), one, began + Duration::from_secs(rounds(2, 60).into()));
         let (spent, lasted) = (cpu_time(gateway.id()) - spent, began.elapsed());
         println!("T54: {}: {needed:?}, {spent:?} of processor time in {lasted:?}", one.name);
-        assert!(spent < lasted.mul_f64(1.1), "{}: more than a processor: {spent:?} in {lasted:?}", one.name);
+        // One, and what the others ask for.
+        assert!(spent < lasted.mul_f64(1.25), "{}: more than a processor: {spent:?} in {lasted:?}", one.name);
         assert!(ledger.passed() > passed, "{}: others go on", one.name);
         if one.ends {
             assert!(needed.told > 1 && needed.told + 1 >= needed.connections / 2, "{}: {needed:?}", one.name);

@@ -1,7 +1,8 @@
 //! Which tenants to write.
 
 use super::keys::{Signs, algorithm_of};
-use super::{Action, Place, Planner, Step, Stored, Write};
+use super::{Action, Place, Planner, Step, Write};
+use crate::directory::declare::stored::Stored;
 use crate::directory::declare::{Declaration, TenantDeclaration};
 use crate::directory::rules::check_tenant;
 use crate::directory::{Directory, FieldCode, new_tenant};
