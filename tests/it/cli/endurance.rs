@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::listeners::{Client, make_pair};
 use super::upgrade::{Successor, pid, upgrade};
 use super::{CALLER, DIRECTORY, HEAD, READ, ROUTES, Site};
+use crate::support::cost::slope;
 use crate::support::load::{Asked, Load};
 use crate::support::process::{Gateway, faregate, soon};
 
@@ -162,25 +163,6 @@ fn size(pid: &str) -> (f64, usize) {
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     let kilobytes = resident.split_whitespace().next().unwrap().parse().unwrap();
     (kilobytes, fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count())
-}
-
-/// How fast `samples` (seconds, kilobytes) grow, in MiB an hour: the slope of the line that fits best.
-fn slope(samples: &[(f64, f64)]) -> f64 {
-    let count = samples.len() as f64;
-    let mean = |of: fn(&(f64, f64)) -> f64| samples.iter().map(of).sum::<f64>() / count;
-    let (x, y) = (mean(|sample| sample.0), mean(|sample| sample.1));
-    let above: f64 = samples.iter().map(|sample| (sample.0 - x) * (sample.1 - y)).sum();
-    let below: f64 = samples.iter().map(|sample| (sample.0 - x).powi(2)).sum();
-    above / below * 3600.0 / 1024.0
-}
-
-#[test]
-fn growth_is_seen() {
-    let grows = |by: f64| {
-        (0..100).map(|n| (f64::from(n) * 36.0, 50_000.0 + by * f64::from(n) + f64::from(n % 7))).collect::<Vec<_>>()
-    };
-    assert!(slope(&grows(0.0)).abs() < 0.05);
-    assert!((slope(&grows(102.4)) - 10.0).abs() < 0.05, "{}", slope(&grows(102.4)));
 }
 
 // T78, V7: permits, denials, bodies, new tokens, introspection, reloads and rotations for an hour

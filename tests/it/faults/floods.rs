@@ -60,7 +60,7 @@ fn stream(number: u32) -> u32 {
 }
 
 /// What one connection says, over and over.
-struct Flood {
+pub(super) struct Flood {
     name: &'static str,
     /// Whether the connection has to end. Pings and settings are answered as fast as their sender reads.
     ends: bool,
@@ -68,7 +68,7 @@ struct Flood {
     turn: fn(u32) -> Vec<u8>,
 }
 
-const FLOODS: [Flood; 7] = [
+pub(super) const FLOODS: [Flood; 7] = [
     Flood {
         // CVE-2023-44487, of requests that are refused, and of some that go on to an upstream.
         name: "rapid reset",
@@ -134,13 +134,13 @@ fn has_frame(mut read: &[u8], kind: u8) -> bool {
 
 /// Connections that were needed, and how many of them the gateway ended with a word (GOAWAY).
 #[derive(Debug, Default)]
-struct Needed {
+pub(super) struct Needed {
     connections: u32,
     told: u32,
 }
 
 /// Floods until the time is over, with a new connection whenever one ended.
-fn flood(address: SocketAddr, flood: &Flood, until: Instant) -> Needed {
+pub(super) fn flood(address: SocketAddr, flood: &Flood, until: Instant) -> Needed {
     const AT_ONCE: u32 = 50;
     let mut needed = Needed::default();
     while Instant::now() < until {

@@ -18,6 +18,8 @@ mod memory;
 mod migration;
 mod nodes;
 mod reload;
+#[cfg(target_os = "linux")]
+mod soak;
 mod sqlite;
 mod statements;
 mod upstreams;

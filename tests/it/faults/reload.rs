@@ -12,7 +12,7 @@ use crate::support::steady::{Due, Steady};
 const RATE: u32 = 200;
 
 /// Asks the admin listener to read the configuration again: its status.
-fn reload(gateway: &Gateway) -> u16 {
+pub(super) fn reload(gateway: &Gateway) -> u16 {
     send(gateway.admin(), "POST /reload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         .status()
 }

@@ -17,10 +17,10 @@ use crate::support::steady::Steady;
 const RATE: u32 = 200;
 
 /// Another program that holds the file's lock, until it is dropped.
-struct Holder(Runtime, Option<AnyConnection>);
+pub(super) struct Holder(Runtime, Option<AnyConnection>);
 
 impl Holder {
-    fn of(site: &Site) -> Self {
+    pub(super) fn of(site: &Site) -> Self {
         sqlx::any::install_default_drivers();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let url = format!("sqlite://{}", site.file("faregate.db").display());

@@ -14,7 +14,7 @@ use crate::support::steady::{Due, Steady};
 use crate::support::tcp_proxy::{TcpProxy, Wire};
 
 /// Puts another upstream, as it stands in a configuration, beside the canary's, at `/other/**`.
-fn add_upstream(site: &Site, other: &str) {
+pub(super) fn add_upstream(site: &Site, other: &str) {
     let text = fs::read_to_string(site.file("faregate.yaml")).unwrap();
     let upstreams = format!("upstreams:\n  app: \"${{UPSTREAM}}\"\n  other: {other}\n");
     let text = text.replace("upstreams: { app: \"${UPSTREAM}\" }\n", &upstreams);
@@ -22,7 +22,7 @@ fn add_upstream(site: &Site, other: &str) {
     site.write(&text.replace(ROUTES, &routes));
 }
 
-fn other(must: Must) -> Due {
+pub(super) fn other(must: Must) -> Due {
     Due::get("/other/x", Act::Pass { subject: None }, must)
 }
 

@@ -11,7 +11,7 @@ use crate::support::ledger::{Ledger, Must, Outcome};
 use crate::support::steady::Due;
 
 /// Sends it and leaves after so many bytes of the answer.
-fn leave_after(site: &Site, ledger: &Ledger, due: &Due, bytes: usize) {
+pub(super) fn leave_after(site: &Site, ledger: &Ledger, due: &Due, bytes: usize) {
     let id = ledger.invoke(due.act.clone(), due.must);
     let mut stream = TcpStream::connect(site.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

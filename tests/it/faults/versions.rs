@@ -57,7 +57,7 @@ fn newer_facts(url: &str) -> Option<String> {
 }
 
 /// Ends what waits for it, also when a test fails.
-struct Over<'a>(&'a AtomicBool);
+pub(super) struct Over<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {

@@ -52,6 +52,11 @@ impl Canary {
         self.seen.lock().unwrap().clone()
     }
 
+    /// What was seen since the last time.
+    pub fn forget(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+
     pub fn answer_after(&self, delay: Duration) {
         self.delay.store(u64::try_from(delay.as_millis()).unwrap(), Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What a process has of the machine's: memory, descriptors, threads (V7), and processor time.
+//! What a process has of the machine's: memory, descriptors, threads (V7), processor time, and whether it takes more and more.
 //!
 //! Owns the reading of `/proc`; on other systems there is nothing to read, and nothing is found.
 
@@ -66,4 +66,23 @@ pub fn cpu_time(process: u32) -> Duration {
     let (_, fields) = stat.rsplit_once(')').expect("a name");
     let fields: Vec<&str> = fields.split_whitespace().collect();
     TICK * (fields[11].parse::<u32>().expect("ticks") + fields[12].parse::<u32>().expect("ticks"))
+}
+
+/// How fast `samples` (seconds, kilobytes) grow, in MiB an hour: the slope of the line that fits best.
+pub fn slope(samples: &[(f64, f64)]) -> f64 {
+    let count = samples.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| samples.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|sample| sample.0), mean(|sample| sample.1));
+    let above: f64 = samples.iter().map(|sample| (sample.0 - x) * (sample.1 - y)).sum();
+    let below: f64 = samples.iter().map(|sample| (sample.0 - x).powi(2)).sum();
+    above / below * 3600.0 / 1024.0
+}
+
+#[test]
+fn growth_is_seen() {
+    let grows = |by: f64| {
+        (0..100).map(|n| (f64::from(n) * 36.0, 50_000.0 + by * f64::from(n) + f64::from(n % 7))).collect::<Vec<_>>()
+    };
+    assert!(slope(&grows(0.0)).abs() < 0.05);
+    assert!((slope(&grows(102.4)) - 10.0).abs() < 0.05, "{}", slope(&grows(102.4)));
 }
