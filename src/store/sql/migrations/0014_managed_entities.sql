@@ -1,4 +1,3 @@
 -- What a declaration manages is found without reading all there is.
 
 CREATE INDEX entity_managed ON entity (managed_by, id) WHERE managed_by IS NOT NULL;
-CREATE INDEX entity_grant_managed ON entity_grant (managed_by, id) WHERE managed_by IS NOT NULL;
