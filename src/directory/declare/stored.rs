@@ -194,6 +194,9 @@ impl Known {
         if !unknown.is_empty() {
             self.add(store.find_entities(&unknown).await?);
         }
+        let client_ids = words.client_ids.iter().map(|(named, client_id)| (*named, (*client_id).to_owned()));
+        let of_parties = words.parties.iter().filter(|(_, id)| !self.parties.contains(id));
+        let client_ids: HashSet<_> = client_ids.chain(of_parties.map(|(named, id)| (*named, id.to_string()))).collect();
         for tenant in store.list_tenants().await? {
             let is_meant = |named: Option<&str>| {
                 named.is_none_or(|named| tenant.name == named || Uuid::try_parse(named).is_ok_and(|id| tenant.id == id))
@@ -203,12 +206,8 @@ impl Known {
                     self.add(store.find_entity_by_name(tenant.id, name).await?);
                 }
             }
-            let client_ids = words.client_ids.iter().map(|(named, client_id)| (*named, (*client_id).to_owned()));
-            let of_parties = words.parties.iter().filter(|(_, id)| !self.parties.contains(id));
-            let of_parties = of_parties.map(|(named, id)| (*named, id.to_string()));
-            let client_ids: HashSet<_> = client_ids.chain(of_parties).collect();
-            for (_, client_id) in client_ids.into_iter().filter(|(named, _)| is_meant(*named)) {
-                let key = (tenant.id, client_id);
+            for (_, client_id) in client_ids.iter().filter(|(named, _)| is_meant(*named)) {
+                let key = (tenant.id, client_id.clone());
                 if !self.client_ids.contains(&key) {
                     self.add(store.find_entity_by_client_id(tenant.id, &key.1).await?);
                 }

@@ -384,6 +384,9 @@ async fn what_is_managed_is_listed_by_its_owner(store: Shared) {
     let of_config = [12, 14, 16, 17, 18].map(id);
     assert_eq!(ids("config").await, (of_config.to_vec(), of_config.to_vec()));
     assert_eq!(ids("apply").await, (vec![id(15)], vec![id(15)]));
+    let of_tenant: Vec<_> =
+        store.list_entities(Some(id(1))).await.expect("list").iter().map(|entity| entity.id).collect();
+    assert_eq!(of_tenant, [10, 11, 12, 14, 15, 16, 17, 18].map(id), "by name");
     assert_eq!(ids("").await, (vec![], vec![]));
 }
 

@@ -151,38 +151,39 @@ pub(super) async fn with_ids(store: &SqlStore, ids: &[Uuid]) -> Result<Vec<Entit
 }
 
 pub(super) async fn list(store: &SqlStore, tenant_id: Option<Uuid>) -> Result<Vec<Entity>> {
-    let Some(tenant_id) = tenant_id.map(|id| id.to_string()) else {
-        return pages(store, |after| {
-            query(select!(entity, "WHERE id > $1 ORDER BY id LIMIT $2")).bind(after).bind(PAGE)
-        })
-        .await;
-    };
-    pages(store, |after| {
-        query(select!(entity, "WHERE id > $1 AND tenant_id = $3 ORDER BY id LIMIT $2"))
-            .bind(after)
-            .bind(PAGE)
-            .bind(tenant_id.clone())
-    })
-    .await
+    match tenant_id.map(|id| id.to_string()) {
+        None => pages(store, select!(entity, "WHERE id > $1 ORDER BY id LIMIT $2"), None, by_id).await,
+        // By the index that keeps names apart.
+        Some(id) => {
+            let statement = select!(entity, "WHERE name > $1 AND tenant_id = $3 ORDER BY name LIMIT $2");
+            pages(store, statement, Some(&id), |entity| entity.name.clone()).await
+        }
+    }
 }
 
 pub(super) async fn list_managed(store: &SqlStore, managed_by: &str) -> Result<Vec<Entity>> {
-    pages(store, |after| {
-        query(select!(entity, "WHERE id > $1 AND managed_by = $3 ORDER BY id LIMIT $2"))
-            .bind(after)
-            .bind(PAGE)
-            .bind(managed_by.to_owned())
-    })
-    .await
+    let statement = select!(entity, "WHERE id > $1 AND managed_by = $3 ORDER BY id LIMIT $2");
+    pages(store, statement, Some(managed_by), by_id).await
 }
 
-/// By name, from pages that each have the deadline for themselves. `page` asks for at most [`PAGE`] of those after an id, by id.
-async fn pages(store: &SqlStore, page: impl Fn(String) -> Query<'static, Any, AnyArguments>) -> Result<Vec<Entity>> {
+fn by_id(entity: &Entity) -> String {
+    entity.id.to_string()
+}
+
+/// By name, from pages that each have the deadline for themselves. `statement` asks for those after `$1`, in the order of `place`, at
+/// most `$2`; `$3`, if there is one, is `of`.
+async fn pages(
+    store: &SqlStore,
+    statement: &'static str,
+    of: Option<&str>,
+    place: fn(&Entity) -> String,
+) -> Result<Vec<Entity>> {
     let mut entities: Vec<Entity> = Vec::new();
     loop {
         // Nothing is before the empty text.
-        let after = entities.last().map_or_else(String::new, |last| last.id.to_string());
-        let found = store.within(fetch(store, page(after))).await?;
+        let page = query(statement).bind(entities.last().map_or_else(String::new, place)).bind(PAGE);
+        let page = if let Some(of) = of { page.bind(of) } else { page };
+        let found = store.within(fetch(store, page)).await?;
         let is_last = (found.len() as i64) < PAGE;
         entities.extend(found);
         if is_last {

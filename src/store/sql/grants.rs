@@ -94,14 +94,10 @@ pub(super) async fn find(store: &SqlStore, recipient_id: Uuid, target_id: Uuid) 
 pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<EntityGrant>> {
     let statement = match filter {
         GrantFilter::All => {
-            let page = |after| {
-                query(with_permissions!(
-                    "WHERE entity_grant.id IN (SELECT id FROM entity_grant WHERE id > $1 ORDER BY id LIMIT $2)"
-                ))
-                .bind(after)
-                .bind(PAGE)
-            };
-            return pages(store, page).await;
+            let statement = with_permissions!(
+                "WHERE entity_grant.id IN (SELECT id FROM entity_grant WHERE id > $1 ORDER BY id LIMIT $2)"
+            );
+            return pages(store, statement, None).await;
         }
         GrantFilter::OnTarget(id) => query(with_permissions!("WHERE target_id = $1")).bind(id.to_string()),
         GrantFilter::OfRecipient(id) => query(with_permissions!("WHERE recipient_id = $1")).bind(id.to_string()),
@@ -110,29 +106,23 @@ pub(super) async fn list(store: &SqlStore, filter: GrantFilter) -> Result<Vec<En
 }
 
 pub(super) async fn list_managed(store: &SqlStore, managed_by: &str) -> Result<Vec<EntityGrant>> {
-    pages(store, |after| {
-        query(with_permissions!(
-            "WHERE entity_grant.id IN
-                 (SELECT id FROM entity_grant WHERE id > $1 AND managed_by = $3 ORDER BY id LIMIT $2)"
-        ))
-        .bind(after)
-        .bind(PAGE)
-        .bind(managed_by.to_owned())
-    })
-    .await
+    let statement = with_permissions!(
+        "WHERE entity_grant.id IN
+             (SELECT id FROM entity_grant WHERE id > $1 AND managed_by = $3 ORDER BY id LIMIT $2)"
+    );
+    pages(store, statement, Some(managed_by)).await
 }
 
-/// By target, then recipient, from pages that each have the deadline for themselves. `page` asks for at most [`PAGE`] grants after
-/// an id, by id; grants are counted, not their permissions.
-async fn pages(
-    store: &SqlStore,
-    page: impl Fn(String) -> Query<'static, Any, AnyArguments>,
-) -> Result<Vec<EntityGrant>> {
+/// By target, then recipient, from pages that each have the deadline for themselves. `statement` asks for the grants after the id
+/// `$1`, by id, at most `$2` of them, however many permissions they have; `$3`, if there is one, is `of`.
+async fn pages(store: &SqlStore, statement: &'static str, of: Option<&str>) -> Result<Vec<EntityGrant>> {
     let mut grants: Vec<EntityGrant> = Vec::new();
     // Nothing is before the empty text.
     let mut after = String::new();
     loop {
-        let found = store.within(fetch(store, page(after))).await?;
+        let page = query(statement).bind(after).bind(PAGE);
+        let page = if let Some(of) = of { page.bind(of) } else { page };
+        let found = store.within(fetch(store, page)).await?;
         let is_last = (found.len() as i64) < PAGE;
         after = found.iter().map(|grant| grant.id).max().map_or_else(String::new, |last| last.to_string());
         grants.extend(found);
