@@ -13,7 +13,7 @@ use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
 use super::{Api, application_roles, application_scopes, application_settings};
-use crate::directory::{DirectoryError, FieldCode, KeyUse, NewApplication, NewSecret};
+use crate::directory::{DirectoryError, FieldCode, KeySigner, KeyUse, NewApplication, NewSecret};
 use crate::model::{Application, ApplicationSettings, CustomScope};
 use crate::secret::Secret;
 
@@ -143,7 +143,7 @@ async fn write(api: &Api, before: Application, document: &Value) -> Reply {
 /// Has the keys published that the application names, so that they may sign for it.
 async fn use_keys(api: &Api, tenant_id: Uuid, settings: &ApplicationSettings) -> Result<(), Refusal> {
     for (purpose, key_id, field) in application_settings::keys(settings) {
-        let wanted = KeyUse { key_id, tenant_id, purpose, for_applications: true };
+        let wanted = KeyUse { key_id, purpose, signer: KeySigner::Applications(tenant_id) };
         api.server.keys().use_key(wanted, field).await?;
     }
     Ok(())

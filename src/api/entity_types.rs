@@ -3,14 +3,17 @@
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::Api;
-use super::answer::{Refusal, Reply, json_answer, nothing};
+use super::answer::{Refusal, Reply, json_answer, nothing, present};
 use super::call::{milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
-use crate::directory::{NewEntityType, NewPermission};
-use crate::model::{EntityType, Permission};
+use crate::directory::{KeySigner, KeyUse, NewEntityType, NewPermission};
+use crate::model::{EntityType, KeyPurpose, Permission};
+
+const KEY: &str = "jwtConfiguration.accessTokenKeyId";
 
 /// As callers see it. Permissions have no instants of their own.
 pub(super) fn shown(entity_type: &EntityType) -> Value {
@@ -19,11 +22,38 @@ pub(super) fn shown(entity_type: &EntityType) -> Value {
         "data": entity_type.data,
         "id": entity_type.id,
         "insertInstant": milliseconds(entity_type.created_at),
-        "jwtConfiguration": { "enabled": false },
+        "jwtConfiguration": shown_tokens(entity_type),
         "lastUpdateInstant": milliseconds(entity_type.updated_at),
         "name": entity_type.name,
         "permissions": permissions,
     })
+}
+
+/// `jwtConfiguration`: disabled means that the tenant's counts.
+fn shown_tokens(entity_type: &EntityType) -> Value {
+    let EntityType { access_token_for, access_token_key, .. } = entity_type;
+    present(json!({
+        "accessTokenKeyId": access_token_key,
+        "enabled": access_token_for.is_some() || access_token_key.is_some(),
+        "timeToLiveInSeconds": access_token_for,
+    }))
+}
+
+/// What `jwtConfiguration` says: how long tokens live, and which key signs them. FusionAuth's clients leave `enabled` out where
+/// they send nothing else.
+fn read_tokens(members: &mut Members<'_>) -> (Option<i64>, Option<Uuid>) {
+    let life = members.integer("jwtConfiguration.timeToLiveInSeconds");
+    let key = members.id(KEY);
+    let is_enabled = members.flag("jwtConfiguration.enabled").unwrap_or(life.is_some() || key.is_some());
+    if is_enabled { (life, key) } else { (None, None) }
+}
+
+/// Has the key published that the type names, so that it may sign for entities of it.
+async fn use_key(api: &Api, key_id: Option<Uuid>) -> Result<(), Refusal> {
+    let Some(key_id) = key_id else { return Ok(()) };
+    let wanted = KeyUse { key_id, purpose: KeyPurpose::AccessToken, signer: KeySigner::EntityTypes };
+    api.server.keys().use_key(wanted, "entityType.jwtConfiguration.accessTokenKeyId").await?;
+    Ok(())
 }
 
 fn shown_permission(permission: &Permission) -> Value {
@@ -52,6 +82,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     let id = members.agrees_on_id(id);
     let name = members.required_text("name");
     let data = members.object("data").unwrap_or_default();
+    let (access_token_for, access_token_key) = read_tokens(&mut members);
     let mut permissions = Vec::new();
     let mut wrong = Vec::new();
     for value in members.list("permissions") {
@@ -66,7 +97,9 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     if !wrong.is_empty() {
         return Err(Refusal::Fields(wrong));
     }
-    envelope(&api.directory.create_entity_type(NewEntityType { id, name, permissions, data }).await?)
+    use_key(&api, access_token_key).await?;
+    let new = NewEntityType { id, name, permissions, access_token_for, access_token_key, data };
+    envelope(&api.directory.create_entity_type(new).await?)
 }
 
 pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
@@ -100,8 +133,11 @@ async fn write(api: &Api, before: EntityType, document: &Value) -> Reply {
     let mut members = Members::of(document, "entityType");
     members.agrees_on_id(Some(before.id));
     let (name, data) = (members.required_text("name"), members.object("data").unwrap_or_default());
+    let (access_token_for, access_token_key) = read_tokens(&mut members);
     members.finish()?;
-    envelope(&api.directory.change_entity_type(before.id, &name, data).await?)
+    use_key(api, access_token_key).await?;
+    let after = EntityType { name, data, access_token_for, access_token_key, ..before };
+    envelope(&api.directory.change_entity_type(after).await?)
 }
 
 pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {

@@ -13,7 +13,7 @@ use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
 use super::{Api, keys};
-use crate::directory::{FieldCode, KeyUse, NewTenant, check_signs_for, new_tenant};
+use crate::directory::{FieldCode, KeySigner, KeyUse, NewTenant, check_signs_for, new_tenant};
 use crate::model::{Api as ApiOfTenant, KeyPurpose, Profile, RefreshTokenUsage, Tenant};
 use crate::oauth::KnownKey;
 
@@ -190,7 +190,7 @@ async fn use_keys(api: &Api, tenant: Tenant, ids: [Option<Uuid>; 2]) -> Result<T
             KeyPurpose::Forwarded => continue,
         };
         if let Some(id) = id {
-            let wanted = KeyUse { key_id: id, tenant_id: tenant.id, purpose, for_applications: false };
+            let wanted = KeyUse { key_id: id, purpose, signer: KeySigner::Tenant(tenant.id) };
             *algorithm = api.server.keys().use_key(wanted, field).await?;
         }
     }

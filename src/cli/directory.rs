@@ -76,6 +76,9 @@ enum EntityTypeAction {
         /// A permission that can be granted on entities of the type; may be repeated
         #[arg(long = "permission", value_name = "PERMISSION")]
         permissions: Vec<String>,
+        /// Life of its entities' access tokens in seconds, instead of their tenant's
+        #[arg(long, value_name = "SECONDS")]
+        access_token_for: Option<i64>,
     },
     /// Add a permission to a type
     Allow { name: String, permission: String },
@@ -215,11 +218,15 @@ pub fn tenant(arguments: &TenantArguments) -> Outcome {
 
 pub fn entity_type(arguments: &EntityTypeArguments) -> Outcome {
     on_directory(&arguments.common, async |directory| match &arguments.action {
-        EntityTypeAction::Create { name, permissions } => {
+        EntityTypeAction::Create { name, permissions, access_token_for } => {
             let permissions =
                 permissions.iter().map(|name| NewPermission { name: name.clone(), ..NewPermission::default() });
-            let new =
-                NewEntityType { name: name.clone(), permissions: permissions.collect(), ..NewEntityType::default() };
+            let new = NewEntityType {
+                name: name.clone(),
+                permissions: permissions.collect(),
+                access_token_for: *access_token_for,
+                ..NewEntityType::default()
+            };
             Ok(shown_type(&directory.create_entity_type(new).await?))
         }
         EntityTypeAction::Allow { name, permission } => {
@@ -354,7 +361,13 @@ fn shown_tenant(tenant: &Tenant) -> Value {
 
 fn shown_type(of: &EntityType) -> Value {
     let permissions: Vec<&str> = of.permissions.iter().map(|permission| permission.name.as_str()).collect();
-    json!({ "id": of.id, "name": of.name, "permissions": permissions, "managed_by": of.managed_by })
+    json!({
+        "id": of.id,
+        "name": of.name,
+        "permissions": permissions,
+        "access_token_for": of.access_token_for,
+        "managed_by": of.managed_by,
+    })
 }
 
 fn shown_entity(entity: &Entity) -> Value {

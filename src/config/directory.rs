@@ -35,7 +35,7 @@ pub(super) const TENANT_KEYS: &[&str] = &[
     "id_token_key",
     "settings",
 ];
-pub(super) const TYPE_KEYS: &[&str] = &["id", "permissions"];
+pub(super) const TYPE_KEYS: &[&str] = &["id", "permissions", "access_token_life", "access_token_key"];
 pub(super) const PERMISSION_KEYS: &[&str] = &["description", "default"];
 pub(super) const ENTITY_KEYS: &[&str] = &["id", "type", "tenant", "client_id", "client_secret"];
 pub(super) const GRANT_KEYS: &[&str] = &["recipient", "target", "permissions", "tenant"];
@@ -103,7 +103,8 @@ fn keys_of_tenants(fields: &Fields<'_>, declaration: &mut Declaration, check: &m
 
 fn entity_types(fields: &Fields<'_>, declaration: &mut Declaration, check: &mut Check<'_>) {
     for entry in fields.find("entity_types").map_or(&[][..], |node| check.entries(node)) {
-        declaration.entity_types.extend(entity_type(entry, check));
+        let new = entity_type(entry, declaration, check);
+        declaration.entity_types.extend(new);
     }
 }
 
@@ -181,14 +182,6 @@ fn note_errors(errors: Vec<FieldError>, fields: &Fields<'_>, places: &[(&str, &s
 fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
     refuse_bad_name(entry, check);
     let fields = Fields::open(&entry.value, TENANT_KEYS, check)?;
-    let life = fields.duration("access_token_life", check);
-    if let Some(node) = fields.find("access_token_life").filter(|_| life.is_some_and(|life| life > LONG_LIFE)) {
-        check.warn(
-            node.span,
-            "access tokens that are good for more than 60 minutes cannot be taken back in time",
-            "use a shorter life; clients get new tokens with a refresh token or their credentials",
-        );
-    }
     let profiles = Profile::ALL.map(Profile::as_str);
     let profile = word(&fields, "profile", &profiles, check).and_then(Profile::parse);
     let algorithm = word(&fields, "access_token_algorithm", ALGORITHMS, check);
@@ -197,7 +190,7 @@ fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
         id: uuid(&fields, check),
         profile: profile.unwrap_or_default(),
         issuer: fields.text("issuer", check),
-        access_token_for: life.and_then(|life| i64::try_from(life.as_secs().max(1)).ok()),
+        access_token_for: access_token_life(&fields, check),
         access_token_algorithm: algorithm.map(str::to_owned),
         id_token_algorithm: word(&fields, "id_token_algorithm", ALGORITHMS, check).map(str::to_owned),
         // The keys come later.
@@ -207,7 +200,20 @@ fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
     })
 }
 
-fn entity_type(entry: &Entry, check: &mut Check<'_>) -> Option<EntityTypeDeclaration> {
+/// In seconds, one at least.
+fn access_token_life(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<i64> {
+    let life = fields.duration("access_token_life", check)?;
+    if let Some(node) = fields.find("access_token_life").filter(|_| life > LONG_LIFE) {
+        check.warn(
+            node.span,
+            "access tokens that are good for more than 60 minutes cannot be taken back in time",
+            "use a shorter life; clients get new tokens with a refresh token or their credentials",
+        );
+    }
+    i64::try_from(life.as_secs().max(1)).ok()
+}
+
+fn entity_type(entry: &Entry, declared: &Declaration, check: &mut Check<'_>) -> Option<EntityTypeDeclaration> {
     refuse_bad_name(entry, check);
     let fields = Fields::open(&entry.value, TYPE_KEYS, check)?;
     let permissions = match fields.find("permissions") {
@@ -224,7 +230,13 @@ fn entity_type(entry: &Entry, check: &mut Check<'_>) -> Option<EntityTypeDeclara
             }
         },
     };
-    Some(EntityTypeDeclaration { name: entry.key.clone(), id: uuid(&fields, check), permissions })
+    Some(EntityTypeDeclaration {
+        name: entry.key.clone(),
+        id: uuid(&fields, check),
+        permissions,
+        access_token_for: access_token_life(&fields, check),
+        access_token_key: keys::named(&fields, "access_token_key", declared, check),
+    })
 }
 
 fn permission(entry: &Entry, check: &mut Check<'_>) -> Option<PermissionDeclaration> {

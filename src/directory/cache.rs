@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::model::{Application, Entity, EntityGrant, Registration, Tenant, User};
+use crate::model::{Application, Entity, EntityGrant, EntityType, Registration, Tenant, User};
 use crate::store::Result;
 
 /// Entries per kind of question, absent ones included; the least used go first. Keys are at most 190 bytes long, so
@@ -21,6 +21,7 @@ pub(super) struct Cache {
     /// Part of every key. A reader that began before a flush files its answer under the old number, where nobody looks.
     generation: AtomicU64,
     pub(super) tenants: Answers<Option<Uuid>, Tenant>,
+    pub(super) entity_types: Answers<Uuid, EntityType>,
     pub(super) entities: Answers<Uuid, Entity>,
     pub(super) clients: Answers<(Uuid, Box<str>), Entity>,
     pub(super) names: Answers<(Uuid, Box<str>), Entity>,
@@ -36,6 +37,7 @@ impl Cache {
         Self {
             generation: AtomicU64::new(0),
             tenants: Answers::new(),
+            entity_types: Answers::new(),
             entities: Answers::new(),
             clients: Answers::new(),
             names: Answers::new(),
@@ -55,6 +57,7 @@ impl Cache {
     pub(super) fn flush(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.tenants.0.invalidate_all();
+        self.entity_types.0.invalidate_all();
         self.entities.0.invalidate_all();
         self.clients.0.invalidate_all();
         self.names.0.invalidate_all();

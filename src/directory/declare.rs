@@ -119,6 +119,10 @@ pub struct EntityTypeDeclaration {
     pub name: String,
     pub id: Option<Uuid>,
     pub permissions: Vec<PermissionDeclaration>,
+    /// Seconds that the tokens of its entities live; `None`: as their tenant says.
+    pub access_token_for: Option<i64>,
+    /// Name or id of the key that signs those tokens; `None`: as their tenant says.
+    pub access_token_key: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -13,6 +13,9 @@ pub struct NewEntityType {
     pub id: Option<Uuid>,
     pub name: String,
     pub permissions: Vec<NewPermission>,
+    /// Seconds.
+    pub access_token_for: Option<i64>,
+    pub access_token_key: Option<Uuid>,
     pub data: Data,
 }
 
@@ -32,6 +35,8 @@ impl Directory {
             id: new.id.unwrap_or_else(|| self.entropy.uuid()),
             name: new.name,
             permissions: new.permissions.into_iter().map(|new| self.permission(new)).collect(),
+            access_token_for: new.access_token_for,
+            access_token_key: new.access_token_key,
             data: new.data,
             managed_by: None,
             created_at: now,
@@ -44,15 +49,15 @@ impl Directory {
         Ok(entity_type)
     }
 
-    pub async fn change_entity_type(&self, id: Uuid, name: &str, data: Data) -> Result<EntityType, DirectoryError> {
-        let before = self.store.find_entity_type(id).await?.ok_or(DirectoryError::NotFound("entity type"))?;
-        let renamed = EntityType { name: name.to_owned(), data, updated_at: self.clock.now(), ..before };
-        no_errors(check_entity_type(&renamed))?;
-        if !self.store.update_entity_type(&renamed).await? {
+    /// Writes everything but the permissions, which have commands of their own.
+    pub async fn change_entity_type(&self, after: EntityType) -> Result<EntityType, DirectoryError> {
+        let after = EntityType { updated_at: self.clock.now(), ..after };
+        no_errors(check_entity_type(&after))?;
+        if !self.store.update_entity_type(&after).await? {
             return Err(DirectoryError::NotFound("entity type"));
         }
-        self.told(Event::EntityTypeUpdated, &id.to_string());
-        Ok(renamed)
+        self.told(Event::EntityTypeUpdated, &after.id.to_string());
+        Ok(after)
     }
 
     /// Refused while there are entities of the type.

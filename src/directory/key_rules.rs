@@ -25,10 +25,44 @@ pub enum KeyMaterial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyUse {
     pub key_id: Uuid,
-    pub tenant_id: Uuid,
     pub purpose: KeyPurpose,
-    /// For those applications of the tenant that name it, not for the tenant as a whole.
-    pub for_applications: bool,
+    pub signer: KeySigner,
+}
+
+/// Who is to sign with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySigner {
+    /// The tenant as a whole.
+    Tenant(Uuid),
+    /// Those applications of the tenant that name it.
+    Applications(Uuid),
+    /// Every tenant that the key may sign for, when entities of those types ask that name it.
+    EntityTypes,
+}
+
+impl KeySigner {
+    /// `None`: not one alone.
+    pub const fn tenant_id(self) -> Option<Uuid> {
+        match self {
+            Self::Tenant(id) | Self::Applications(id) => Some(id),
+            Self::EntityTypes => None,
+        }
+    }
+
+    /// Whether a key signs when it is named, and not whenever its tenant does.
+    pub const fn names_it(self) -> bool {
+        !matches!(self, Self::Tenant(_))
+    }
+
+    /// Whether a key that signs already may go on, and sign for this one too. What signs for a whole tenant signs for whoever
+    /// names it there, as long as it does; never the other way round.
+    pub fn may_share(self, tenant_id: Option<Uuid>, signs_when_named: bool) -> bool {
+        match self {
+            Self::Tenant(own) => tenant_id == Some(own) && !signs_when_named,
+            Self::Applications(own) => tenant_id.is_none_or(|id| id == own),
+            Self::EntityTypes => true,
+        }
+    }
 }
 
 /// The public half, and the private one if it is known.

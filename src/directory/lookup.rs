@@ -60,6 +60,11 @@ impl Directory {
         self.cache.entities.find(generation, id, self.store.find_entity(id)).await
     }
 
+    pub async fn entity_type(&self, id: Uuid) -> Result<Option<Arc<EntityType>>> {
+        let generation = self.cache.generation();
+        self.cache.entity_types.find(generation, id, self.store.find_entity_type(id)).await
+    }
+
     /// What `recipient_id` may do to `target_id`.
     pub async fn find_grant(&self, recipient_id: Uuid, target_id: Uuid) -> Result<Option<Arc<EntityGrant>>> {
         let generation = self.cache.generation();

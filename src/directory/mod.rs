@@ -48,7 +48,7 @@ pub use feed::News;
 pub use grants::NewGrant;
 pub use import::{ImportDefaults, Imported, Importer, Person};
 pub use imported_hash::HashInParts;
-pub use key_rules::{KeyHalves, KeyMaterial, KeyUse, check_key_name, check_signs_for, named_algorithm};
+pub use key_rules::{KeyHalves, KeyMaterial, KeySigner, KeyUse, check_key_name, check_signs_for, named_algorithm};
 pub use passwords::{PasswordError, Passwords, Verdict};
 pub use registrations::NewRegistration;
 pub use second_factor::{Enrollment, ProposedSecret};

@@ -76,6 +76,10 @@ pub(super) fn check_entity_type(entity_type: &EntityType) -> Vec<FieldError> {
     let mut errors = Vec::new();
     errors.extend(check_name("entityType.name", &entity_type.name));
     errors.extend(check_data("entityType.data", &entity_type.data));
+    if entity_type.access_token_for.is_some_and(|life| !(1..=LONGEST_ACCESS_TOKEN_FOR).contains(&life)) {
+        let message = format!("must be between 1 and {LONGEST_ACCESS_TOKEN_FOR} seconds");
+        errors.push(FieldError::new("entityType.jwtConfiguration.timeToLiveInSeconds", FieldCode::Invalid, message));
+    }
     for (index, permission) in entity_type.permissions.iter().enumerate() {
         errors.extend(check_permission(permission));
         if entity_type.permissions[..index].iter().any(|other| other.name == permission.name) {
@@ -253,19 +257,13 @@ mod tests {
         let permission =
             |name: &str| Permission { id: Uuid::nil(), name: name.to_owned(), description: None, is_default: false };
         let permissions = ["read", "", "a,b", "scim:user:read", "read"].map(permission).to_vec();
-        let entity_type = EntityType {
-            id: Uuid::nil(),
-            name: Uuid::nil().to_string(),
-            permissions,
-            data: serde_json::Map::new(),
-            managed_by: None,
-            created_at: 0,
-            updated_at: 0,
-        };
+        let nameless = EntityType::new(Uuid::nil(), &Uuid::nil().to_string(), 0);
+        let entity_type = EntityType { permissions, access_token_for: Some(0), ..nameless };
         assert_eq!(
             codes(check_entity_type(&entity_type)),
             [
                 "[invalid]entityType.name",
+                "[invalid]entityType.jwtConfiguration.timeToLiveInSeconds",
                 "[blank]permission.name",
                 "[invalid]permission.name",
                 "[duplicate]permission.name"

@@ -38,10 +38,9 @@ pub(super) async fn furnished(directory: &Directory) -> World {
     let tenant = directory.create_tenant(tenant).await.expect("a tenant");
     let permission = |name: &str| NewPermission { name: name.to_owned(), ..NewPermission::default() };
     let entity_type = NewEntityType {
-        data: serde_json::Map::new(),
-        id: None,
         name: "API".to_owned(),
         permissions: vec![permission("read"), permission("scim:user:read")],
+        ..NewEntityType::default()
     };
     let entity_type = directory.create_entity_type(entity_type).await.expect("a type");
     World { tenant_id: tenant.id, type_id: entity_type.id }

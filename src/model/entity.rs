@@ -16,6 +16,10 @@ pub struct EntityType {
     pub name: String,
     /// Sorted by name.
     pub permissions: Vec<Permission>,
+    /// Life of the access tokens that entities of the type get, in seconds; their tenant's unless said otherwise.
+    pub access_token_for: Option<i64>,
+    /// The id of the key that signs those tokens, in tenants that it may sign for; their tenant's unless said otherwise.
+    pub access_token_key: Option<Uuid>,
     pub data: Data,
     pub managed_by: Option<String>,
     pub created_at: i64,
@@ -23,6 +27,21 @@ pub struct EntityType {
 }
 
 impl EntityType {
+    /// Without permissions, with the tokens of its entities' tenants.
+    pub fn new(id: Uuid, name: &str, now: i64) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            permissions: Vec::new(),
+            access_token_for: None,
+            access_token_key: None,
+            data: Data::new(),
+            managed_by: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     pub fn permission(&self, name: &str) -> Option<&Permission> {
         self.permissions.iter().find(|permission| permission.name == name)
     }

@@ -14,7 +14,7 @@ pub struct StoredKey {
     /// JOSE name; a key signs with one algorithm only.
     pub algorithm: String,
     pub purpose: KeyPurpose,
-    /// It signs for applications that name it, never for the whole tenant.
+    /// It signs for applications and entity types that name it, never for the whole tenant.
     pub for_applications: bool,
     /// What the key set shows, as JSON text; `None` for a symmetric key, which is never shown (F-205).
     pub public_jwk: Option<String>,

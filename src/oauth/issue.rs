@@ -71,6 +71,9 @@ pub(super) struct Entitlement {
     pub scope: Option<String>,
     /// `aud` and `permissions`; none at all without a scope (F-193).
     pub targets: Vec<Target>,
+    /// What the entity's type says of its tokens: how many seconds they live, and the id of the key that signs them (D-07).
+    pub lives_for: Option<i64>,
+    pub key: Option<Uuid>,
 }
 
 /// A target entity and what may be done to it.
@@ -465,7 +468,7 @@ impl AuthorizationServer {
         let now = self.clock.now();
         let tenant = &issuer.tenant;
         let key = issuer
-            .signing_key(KeyPurpose::AccessToken, now)
+            .signing_key_called(entitlement.key, KeyPurpose::AccessToken, now)
             .ok_or_else(|| OAuthError::unavailable("the tenant's signing key is not made yet"))?;
         let bearings =
             Bearings { tenant_id: Some(tenant.id), client_id: Some(&entitlement.client_id), ..Bearings::default() };
@@ -473,7 +476,7 @@ impl AuthorizationServer {
             aud: Audience(&entitlement.targets),
             client_id: &entitlement.client_id,
             cnf: confirmation,
-            exp: now + tenant.access_token_for,
+            exp: now + entitlement.lives_for.unwrap_or(tenant.access_token_for),
             iat: self.revocations.earliest(now, &bearings),
             iss: &issuer.issuer,
             jti: self.entropy.uuid().to_string(),

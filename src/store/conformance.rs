@@ -100,15 +100,7 @@ fn permission(number: u8, name: &str) -> Permission {
 }
 
 fn entity_type(number: u8, permissions: Vec<Permission>) -> EntityType {
-    EntityType {
-        id: id(number),
-        name: format!("type {number}"),
-        permissions,
-        data: crate::model::Data::new(),
-        managed_by: None,
-        created_at: 1_000,
-        updated_at: 1_000,
-    }
+    EntityType { permissions, ..EntityType::new(id(number), &format!("type {number}"), 1_000) }
 }
 
 fn entity(number: u8) -> Entity {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use faregate::clock::Clock;
-use faregate::directory::{KeyMaterial, KeyUse};
+use faregate::directory::{KeyMaterial, KeySigner, KeyUse, NewApplication, NewSecret};
 use faregate::entropy::Entropy;
 use faregate::jose::{Algorithm, KeySet, MasterKey, Reason, verify};
-use faregate::model::{KeyPurpose, Profile, Tenant};
+use faregate::model::{ApplicationSettings, EntityType, KeyPurpose, Profile, Tenant};
 use faregate::oauth::{KeyRing, KeyRingError, NewKey, Settings};
 use faregate::secret::Secret;
 use faregate::store::Store as _;
@@ -62,9 +62,42 @@ async fn a_rotation_publishes_first_and_signs_later() {
     assert_eq!(server.refusal(&last), Some(Reason::UnknownKey));
 }
 
+// P2: applications and types of entities may have longer tokens than their tenant
+#[tokio::test]
+async fn a_key_is_kept_for_the_longest_token_of_the_tenant() {
+    for of_type in [true, false] {
+        let server = TestServer::start().await;
+        let lives_for = 5 * 3600;
+        if of_type {
+            let before = server.directory.find_entity_type("API").await.unwrap().unwrap();
+            let after = EntityType { access_token_for: Some(lives_for), ..before };
+            server.directory.change_entity_type(after).await.unwrap();
+        } else {
+            let new = NewApplication {
+                id: None,
+                tenant_id: TENANT,
+                name: "shop".to_owned(),
+                client_id: None,
+                client_secret: NewSecret::Generated,
+                roles: Vec::new(),
+                settings: ApplicationSettings { access_token_for: Some(lives_for), ..ApplicationSettings::default() },
+            };
+            server.directory.create_application(new).await.unwrap();
+        }
+        let (old, last) = (server.kid().await, server.token("").await.access_token());
+        server.keys.rotate(TENANT, KeyPurpose::AccessToken).await.unwrap();
+        server.clock.set(NOW + lives_for - 1);
+        assert_eq!(server.refusal(&last), if of_type { None } else { Some(Reason::Expired) });
+        server.clock.set(NOW + 600 + lives_for + 59);
+        assert!(server.published().await.contains(&old), "its last token may be good still");
+        server.clock.set(NOW + 600 + lives_for + 60);
+        assert!(!server.published().await.contains(&old));
+    }
+}
+
 /// The key signs the tenant's access tokens.
 fn signs(key_id: Uuid) -> KeyUse {
-    KeyUse { key_id, tenant_id: TENANT, purpose: KeyPurpose::AccessToken, for_applications: false }
+    KeyUse { key_id, purpose: KeyPurpose::AccessToken, signer: KeySigner::Tenant(TENANT) }
 }
 
 // P2: what a tenant has given up goes as if it had been rotated, and comes back as another key

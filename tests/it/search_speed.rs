@@ -53,20 +53,8 @@ fn user(number: u32) -> User {
 
 async fn fill(store: &SqlStore) {
     store.insert_tenant(&Tenant::new(TENANT, "acme", 1)).await.expect("inserted");
-    let entity_type = EntityType {
-        data: serde_json::Map::new(),
-        id: TYPE,
-        name: "API".to_owned(),
-        permissions: vec![Permission {
-            id: Uuid::from_u128(3),
-            name: "read".to_owned(),
-            description: None,
-            is_default: false,
-        }],
-        managed_by: None,
-        created_at: 1,
-        updated_at: 1,
-    };
+    let read = Permission { id: Uuid::from_u128(3), name: "read".to_owned(), description: None, is_default: false };
+    let entity_type = EntityType { permissions: vec![read], ..EntityType::new(TYPE, "API", 1) };
     store.insert_entity_type(&entity_type).await.expect("inserted");
     let began = Instant::now();
     let people: Vec<_> = (1..=USERS).map(|number| (user(number), Vec::new())).collect();

@@ -223,7 +223,13 @@ pub(super) fn name_keys(changes: &mut [FieldChange], name_of: impl Fn(Uuid) -> S
 
 pub(super) fn entity_type(of: &EntityType) -> Fields {
     let permissions = of.permissions.iter().map(|one| (one.name.clone(), shown_permission(one)));
-    flat(json!({ "name": of.name, "permissions": Map::from_iter(permissions), "managed_by": of.managed_by }))
+    flat(json!({
+        "name": of.name,
+        "permissions": Map::from_iter(permissions),
+        "access_token_for": of.access_token_for,
+        "access_token_key": of.access_token_key,
+        "managed_by": of.managed_by,
+    }))
 }
 
 fn permission(of: &Permission) -> Fields {

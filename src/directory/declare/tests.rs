@@ -39,8 +39,8 @@ fn grant(recipient: &str, target: &str, permissions: &[&str]) -> GrantDeclaratio
 fn example() -> Declaration {
     let api = EntityTypeDeclaration {
         name: "API".to_owned(),
-        id: None,
         permissions: vec![permission("read"), permission("write")],
+        ..EntityTypeDeclaration::default()
     };
     Declaration {
         tenants: vec![TenantDeclaration { name: "acme".to_owned(), ..TenantDeclaration::default() }],

@@ -105,12 +105,15 @@ impl AuthorizationServer {
             id: id.to_string(),
             permissions: permissions.into_iter().collect(),
         };
+        let entity_type = self.directory.entity_type(recipient.type_id).await?;
         Ok(Entitlement {
             grant_type: GrantType::ClientCredentials,
             subject: recipient.id.to_string(),
             client_id: recipient.client_id.clone(),
             scope: request.scope.map(str::to_owned),
             targets: targets.into_iter().map(target).collect(),
+            lives_for: entity_type.as_ref().and_then(|entity_type| entity_type.access_token_for),
+            key: entity_type.as_ref().and_then(|entity_type| entity_type.access_token_key),
         })
     }
 }

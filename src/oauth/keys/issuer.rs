@@ -112,17 +112,28 @@ impl LocalIssuer {
         self.keys.iter().find(|key| key.stored.id == chosen.id).map(|key| &key.key)
     }
 
-    /// The key that signs for an application at `now`: its own, once everybody can know it, or the tenant's.
+    /// The key that signs for an application at `now`; see [`Self::signing_key_called`].
     pub fn signing_key_of(
         &self,
         application: &Application,
         purpose: KeyPurpose,
         now: UnixSeconds,
     ) -> Option<&Arc<SigningKey>> {
-        let own = application.settings.key_for(purpose).and_then(|id| {
-            let signs = |key: &StoredKey| key.purpose == purpose && key.state(now) == KeyState::Signing;
-            self.keys.iter().find(|key| key.known_as == id && signs(&key.stored))
-        });
+        self.signing_key_called(application.settings.key_for(purpose), purpose, now)
+    }
+
+    /// The key that signs for somebody who names one at `now`: that one, once everybody can know it and where the tenant's
+    /// clients can read it, or the tenant's.
+    pub fn signing_key_called(
+        &self,
+        named: Option<Uuid>,
+        purpose: KeyPurpose,
+        now: UnixSeconds,
+    ) -> Option<&Arc<SigningKey>> {
+        let signs = |key: &StoredKey| {
+            key.purpose == purpose && key.state(now) == KeyState::Signing && is_readable(&self.tenant, key)
+        };
+        let own = named.and_then(|id| self.keys.iter().find(|key| key.known_as == id && signs(&key.stored)));
         own.map(|key| &key.key).or_else(|| self.signing_key(purpose, now))
     }
 

@@ -88,7 +88,7 @@ impl KeyRing {
     /// [`KeyRingError::Changed`] when another node rotated the same key meanwhile: then there is one new key, its.
     pub async fn rotate(&self, tenant_id: Uuid, purpose: KeyPurpose) -> Result<Rotation, KeyRingError> {
         let tenant = self.store.find_tenant(tenant_id).await?.ok_or(KeyRingError::NoTenant(tenant_id))?;
-        self.rotate_slot(Slot::of(&tenant, purpose)?, longest_life(&tenant)).await
+        self.rotate_slot(Slot::of(&tenant, purpose)?, self.longest_life(&tenant).await?).await
     }
 
     /// The same for any slot; `lives_for` is the life of the longest token that its keys sign.
@@ -177,7 +177,7 @@ impl KeyRing {
                 let Some(successor) = current().find(|key| slot.holds(key)) else { continue };
                 // A newer one may be that of a tenant whose change is still on its way.
                 for old in current().filter(|key| key.signs_from_at < successor.signs_from_at) {
-                    let keep_for = longest_life(tenant).max(self.settings.keep_for) + KEEP_LEEWAY_FOR;
+                    let keep_for = self.longest_life(tenant).await?.max(self.settings.keep_for) + KEEP_LEEWAY_FOR;
                     let retired = old.give_way(successor.signs_from_at.max(now), keep_for);
                     given_up.push((retired, successor.id.clone()));
                 }
@@ -208,7 +208,9 @@ impl KeyRing {
         let snapshot = self.snapshot();
         let tenant = snapshot.tenants.iter().find(|tenant| Some(tenant.id) == first.tenant_id);
         let signs = |key: &LoadedKey| {
-            (key.stored.tenant_id, key.stored.purpose) == (first.tenant_id, first.purpose)
+            // A key of all tenants is new to whoever cached the keys of any.
+            (first.tenant_id.is_none() || key.stored.tenant_id == first.tenant_id)
+                && key.stored.purpose == first.purpose
                 // Whoever cached a key set that they cannot read has nothing to wait for.
                 && tenant.is_none_or(|tenant| is_readable(tenant, &key.stored))
         };
@@ -253,9 +255,14 @@ impl KeyRing {
             removed_at: None,
         })
     }
-}
 
-/// Seconds that the longest token of a tenant lives.
-pub(super) fn longest_life(tenant: &Tenant) -> i64 {
-    tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR)
+    /// Seconds that the longest token of a tenant lives: its applications and the types of its entities may have longer ones.
+    pub(super) async fn longest_life(&self, tenant: &Tenant) -> Result<i64, KeyRingError> {
+        let applications = self.store.list_applications(Some(tenant.id)).await?;
+        let of_applications = applications.iter().filter_map(|application| application.settings.access_token_for);
+        let types = self.store.list_entity_types().await?;
+        let of_types = types.iter().filter_map(|entity_type| entity_type.access_token_for);
+        let of_tenant = tenant.access_token_for.max(Tenant::ACCESS_TOKEN_FOR);
+        Ok(of_applications.chain(of_types).fold(of_tenant, i64::max))
+    }
 }

@@ -153,8 +153,8 @@ impl KeyRing {
     /// [`KeyRingError::Refused`] for one that is in use.
     pub async fn delete_key(self: &std::sync::Arc<Self>, key: &KnownKey) -> Result<(), KeyRingError> {
         if self.is_needed(key).await? {
-            let message = "a tenant or an application signs with it; have that use another one first, which is published before it \
-                 signs";
+            let message = "a tenant, an application or an entity type signs with it; have that use another one first, which is \
+                           published before it signs";
             return Err(refused("key.id", FieldCode::InUse, message));
         }
         if key.stored.is_some() {
@@ -165,7 +165,7 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Whether a tenant signs with it, or an application names it.
+    /// Whether a tenant signs with it, or an application or an entity type names it.
     ///
     /// # Errors
     /// [`KeyRingError::Store`].
@@ -174,8 +174,13 @@ impl KeyRing {
             return Ok(false);
         }
         let Some(stored) = key.stored.as_ref().filter(|stored| stored.for_applications) else { return Ok(true) };
+        let id = key.named.id;
+        let types = self.store.list_entity_types().await?;
+        if types.iter().any(|entity_type| entity_type.access_token_key == Some(id)) {
+            return Ok(true);
+        }
         let applications = self.store.list_applications(stored.tenant_id).await?;
-        Ok(applications.iter().any(|application| application.settings.names_key(key.named.id)))
+        Ok(applications.iter().any(|application| application.settings.names_key(id)))
     }
 }
 

@@ -1,46 +1,49 @@
-//! Keys with names put to use: by a tenant, or by applications of it (P2).
+//! Keys with names put to use: by a tenant, by applications of it, or by types of entities (P2).
 //!
 //! Owns for what a key may be used. When it signs is decided as for every other key: it is published first.
 
 use std::sync::Arc;
 
-use super::make::longest_life;
+use uuid::Uuid;
+
 use super::named::refused;
 use super::{KeyRing, KeyRingError, KnownKey, NewKey};
 use crate::directory::declare::{KeyRoom, KeyWrite};
-use crate::directory::{DirectoryError, FieldCode, KeyUse, check_signs_for};
+use crate::directory::{DirectoryError, FieldCode, KeySigner, KeyUse, check_signs_for};
 use crate::events::Event;
 use crate::model::StoredKey;
 use crate::store::{Object, StoreError};
 
 impl KeyRing {
-    /// Has a tenant sign with this key, or those applications of it that name the key, as soon as everybody who caches the
-    /// key set can know it. The tenant's key before is kept until its last token is over. Answers the algorithm, which the
+    /// Has a tenant sign with this key, or those applications or entity types that name the key, as soon as everybody who caches
+    /// the key set can know it. The tenant's key before is kept until its last token is over. Answers the algorithm, which the
     /// tenant then has to have.
     ///
     /// # Errors
     /// [`KeyRingError::Refused`] about `field` when the key cannot sign, or is used for something else, now or before.
     pub async fn use_key(&self, wanted: KeyUse, field: &'static str) -> Result<String, KeyRingError> {
-        let KeyUse { key_id, tenant_id, purpose, for_applications } = wanted;
+        let KeyUse { key_id, purpose, signer } = wanted;
         let key = self.known_key(key_id).await?;
-        let key = key.filter(|key| key.named.tenant_id.is_none_or(|own| own == tenant_id));
-        let Some(KnownKey { named, stored, .. }) = key else {
+        let may_use = |own: Option<Uuid>| own.is_none() || signer.tenant_id().is_none() || own == signer.tenant_id();
+        let Some(KnownKey { named, stored, .. }) = key.filter(|key| may_use(key.named.tenant_id)) else {
             return Err(refused(field, FieldCode::Missing, "there is no such key"));
         };
-        let tenant = self.store.find_tenant(tenant_id).await?.ok_or(KeyRingError::NoTenant(tenant_id))?;
-        if let Some(why) = check_signs_for(&tenant, &named.algorithm) {
+        let tenant_id = signer.tenant_id().or(named.tenant_id);
+        let tenant = match tenant_id {
+            Some(id) => Some(self.store.find_tenant(id).await?.ok_or(KeyRingError::NoTenant(id))?),
+            None => None,
+        };
+        if let Some(why) = tenant.as_ref().and_then(|tenant| check_signs_for(tenant, &named.algorithm)) {
             return Err(refused(field, FieldCode::Invalid, why));
         }
         if let Some(stored) = stored {
-            // What signs for the whole tenant signs for its applications too, as long as it does.
-            let is_fitting = (stored.tenant_id, stored.purpose) == (Some(tenant_id), purpose)
-                && (for_applications || !stored.for_applications);
+            let is_fitting = stored.purpose == purpose && signer.may_share(stored.tenant_id, stored.for_applications);
             return match (is_fitting, stored.retired_at) {
                 (true, None) => Ok(stored.algorithm),
                 (true, Some(_)) => Err(refused(field, FieldCode::Invalid, "was replaced before; use another key")),
                 (false, _) => {
                     let message = "signs something else already; one key serves one tenant and one kind of token, and \
-                                   either the tenant or some of its applications";
+                                   either the tenant or those who name it";
                     Err(refused(field, FieldCode::InUse, message))
                 }
             };
@@ -50,10 +53,10 @@ impl KeyRing {
         };
         let made = StoredKey {
             id: named.kid,
-            tenant_id: Some(tenant_id),
+            tenant_id,
             algorithm: named.algorithm.clone(),
             purpose,
-            for_applications,
+            for_applications: signer.names_it(),
             public_jwk: named.public_jwk,
             private_key,
             created_at: 0,
@@ -62,19 +65,19 @@ impl KeyRing {
             retired_at: None,
             removed_at: None,
         };
-        let is_current = |key: &StoredKey| {
-            (key.tenant_id, key.purpose, key.retired_at) == (Some(tenant_id), purpose, None)
-                && key.algorithm == named.algorithm
-                && !key.for_applications
-        };
-        let stored = self.store.list_keys(self.clock.now()).await?;
-        match stored.iter().find(|key| !for_applications && is_current(key)) {
-            Some(current) => drop(self.replace(longest_life(&tenant), current, made).await?),
-            None => {
-                self.begin(made).await?;
-                self.read().await?;
+        if let (KeySigner::Tenant(_), Some(tenant)) = (signer, tenant) {
+            let is_current = |key: &&StoredKey| {
+                (key.tenant_id, key.purpose, key.retired_at) == (Some(tenant.id), purpose, None)
+                    && key.algorithm == named.algorithm
+                    && !key.for_applications
+            };
+            if let Some(current) = self.store.list_keys(self.clock.now()).await?.iter().find(is_current) {
+                self.replace(self.longest_life(&tenant).await?, current, made).await?;
+                return Ok(named.algorithm);
             }
         }
+        self.begin(made).await?;
+        self.read().await?;
         Ok(named.algorithm)
     }
 }

@@ -38,10 +38,11 @@ async fn everything(store: &Shared) {
 
 async fn what_administrators_keep_survives_the_trip(store: Shared) {
     everything(&store).await;
-    let kind = EntityType { data: data("type"), ..entity_type(5, vec![]) };
+    let (access_token_for, access_token_key) = (Some(i64::MAX), Some(id(7)));
+    let kind = EntityType { data: data("type"), access_token_for, access_token_key, ..entity_type(5, vec![]) };
     store.insert_entity_type(&kind).await.expect("type");
     assert_eq!(store.find_entity_type(id(5)).await.expect("answer"), Some(kind.clone()));
-    let kind = EntityType { data: data("\u{e4}"), ..kind };
+    let kind = EntityType { data: data("\u{e4}"), access_token_for: None, access_token_key: Some(id(8)), ..kind };
     assert!(store.update_entity_type(&kind).await.expect("answer"));
     assert_eq!(store.find_entity_type(id(5)).await.expect("answer"), Some(kind));
     let after = Entity { data: data("entity"), parent_id: Some(id(11)), ..entity(10) };

@@ -7,7 +7,7 @@ use sqlx::query::Query;
 use sqlx::{Any, Row as _, query};
 use uuid::Uuid;
 
-use super::columns::{json_text, read_id, read_json};
+use super::columns::{json_text, read_id, read_json, read_optional_id};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, EntityType, Permission};
@@ -16,14 +16,17 @@ use crate::store::Object;
 pub(super) async fn insert(store: &SqlStore, entity_type: &EntityType) -> Result<()> {
     let mut mutation = store.begin().await?;
     let statement = query(
-        "INSERT INTO entity_type (id, name, managed_by, created_at, updated_at, data) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO entity_type (id, name, managed_by, created_at, updated_at, data, access_token_for, access_token_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(entity_type.id.to_string())
     .bind(entity_type.name.as_str())
     .bind(entity_type.managed_by.as_deref())
     .bind(entity_type.created_at)
     .bind(entity_type.updated_at)
-    .bind(json_text(&entity_type.data)?);
+    .bind(json_text(&entity_type.data)?)
+    .bind(entity_type.access_token_for)
+    .bind(entity_type.access_token_key.map(|id| id.to_string()));
     mutation.execute(statement).await?;
     for permission in &entity_type.permissions {
         add(&mut mutation, entity_type.id, permission).await?;
@@ -33,13 +36,18 @@ pub(super) async fn insert(store: &SqlStore, entity_type: &EntityType) -> Result
 
 pub(super) async fn update(store: &SqlStore, entity_type: &EntityType) -> Result<bool> {
     let mut mutation = store.begin().await?;
-    let statement =
-        query("UPDATE entity_type SET name = $2, managed_by = $3, updated_at = $4, data = $5 WHERE id = $1")
-            .bind(entity_type.id.to_string())
-            .bind(entity_type.name.as_str())
-            .bind(entity_type.managed_by.as_deref())
-            .bind(entity_type.updated_at)
-            .bind(json_text(&entity_type.data)?);
+    let statement = query(
+        "UPDATE entity_type SET name = $2, managed_by = $3, updated_at = $4, data = $5, access_token_for = $6,
+                access_token_key = $7
+         WHERE id = $1",
+    )
+    .bind(entity_type.id.to_string())
+    .bind(entity_type.name.as_str())
+    .bind(entity_type.managed_by.as_deref())
+    .bind(entity_type.updated_at)
+    .bind(json_text(&entity_type.data)?)
+    .bind(entity_type.access_token_for)
+    .bind(entity_type.access_token_key.map(|id| id.to_string()));
     if mutation.execute(statement).await? == 0 {
         return Ok(false);
     }
@@ -125,7 +133,8 @@ async fn add(mutation: &mut Mutation, type_id: Uuid, permission: &Permission) ->
 macro_rules! with_permissions {
     ($condition:literal) => {
         concat!(
-            "SELECT entity_type.id, entity_type.name, data, managed_by, created_at, updated_at,
+            "SELECT entity_type.id, entity_type.name, data, managed_by, created_at, updated_at, access_token_for,
+                    access_token_key,
                     permission.id AS permission_id, permission.name AS permission_name,
                     permission.description AS permission_description, permission.is_default AS permission_is_default
              FROM entity_type LEFT JOIN permission ON permission.type_id = entity_type.id ",
@@ -171,6 +180,8 @@ fn read(id: Uuid, row: &AnyRow) -> Result<EntityType> {
         id,
         name: row.try_get("name")?,
         permissions: Vec::new(),
+        access_token_for: row.try_get("access_token_for")?,
+        access_token_key: read_optional_id(row, "access_token_key")?,
         data: read_json(row, "data")?,
         managed_by: row.try_get("managed_by")?,
         created_at: row.try_get("created_at")?,

@@ -28,7 +28,7 @@ const WORTH_SAYING: Duration = Duration::from_secs(1);
 const FIRST_TO_BE_TOLD: i64 = 12;
 
 /// In order, without gaps, and never changed once released: databases remember their checksums.
-const MIGRATIONS: [Migration; 15] = [
+const MIGRATIONS: [Migration; 16] = [
     Migration { version: 1, works_from: 1, text: include_str!("migrations/0001_directory.sql") },
     Migration { version: 2, works_from: 2, text: include_str!("migrations/0002_people.sql") },
     Migration { version: 3, works_from: 3, text: include_str!("migrations/0003_keys_and_logouts.sql") },
@@ -44,6 +44,7 @@ const MIGRATIONS: [Migration; 15] = [
     Migration { version: 13, works_from: 12, text: include_str!("migrations/0013_passkeys.sql") },
     Migration { version: 14, works_from: 12, text: include_str!("migrations/0014_managed_entities.sql") },
     Migration { version: 15, works_from: 12, text: include_str!("migrations/0015_managed_grants.sql") },
+    Migration { version: 16, works_from: 12, text: include_str!("migrations/0016_tokens_of_entity_types.sql") },
 ];
 
 /// How two nodes that start at once are kept apart.

@@ -168,6 +168,33 @@ fn mistakes_about_keys_are_told_before_anything_is_written() {
     }
 }
 
+// D-07: types of entities have keys of their own, and lives of tokens
+#[test]
+fn entity_types_are_declared_with_their_tokens() {
+    let site = Site::with(&[]);
+    let file = "
+keys: { machines: { algorithm: ES384 } }
+entity_types: { service: { access_token_life: 5m, access_token_key: machines } }
+";
+    site.write_file("types.yaml", file);
+    let diff = run(&site, &["diff", "-f", "types.yaml"]);
+    for line in [
+        "+ use of key \"machines\" for access tokens of entity types\n",
+        "+ entity type \"service\"\n    access_token_life: 300\n    access_token_key: machines\n",
+    ] {
+        assert!(diff.stdout.contains(line), "{line:?} in {}", diff.stdout);
+    }
+    for unchanged in [false, true] {
+        let done = run(&site, &["apply", "-f", "types.yaml"]);
+        assert_eq!((done.code, done.stdout.contains("Nothing changed.")), (0, unchanged), "{done:?}");
+    }
+    assert_eq!(site.json(&["entity-type", "list"])[0]["access_token_for"], 300);
+    site.write_file("types.yaml", &file.replace("access_token_life: 5m, access_token_key: machines", ""));
+    let done = run(&site, &["apply", "-f", "types.yaml"]);
+    assert!(done.stdout.contains("    access_token_key: machines -> -\n"), "{}", done.stdout);
+    assert_eq!(site.json(&["entity-type", "list"])[0]["access_token_for"], json!(null));
+}
+
 // `directory:` declares them too: they are there when the gateway answers, and a restart makes no others
 #[test]
 fn a_configuration_declares_keys() {

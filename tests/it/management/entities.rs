@@ -57,6 +57,54 @@ async fn an_entity_type_lives_with_its_permissions() {
     assert_eq!(root.get(&path).await.status, 404);
 }
 
+// D-07: `jwtConfiguration` of an entity type; FusionAuth's clients name the key of a tenant, or one of its own
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entity_type_says_how_the_tokens_of_its_entities_are_made() {
+    let gateway = start().await;
+    let root = Caller::root(&gateway);
+    let body = json!({ "key": { "algorithm": "ES256", "name": "printers" } });
+    let key = root.post("/api/key/generate", body).await.body["key"]["id"].clone();
+    let configuration = json!({ "enabled": true, "timeToLiveInSeconds": 60, "accessTokenKeyId": key });
+    let body = json!({ "entityType": { "name": "printer", "jwtConfiguration": configuration } });
+    let made = root.post("/api/entity/type", body).await;
+    assert_eq!(made.body["entityType"]["jwtConfiguration"], configuration, "{made:?}");
+    let path = format!("/api/entity/type/{}", id(&made, "entityType"));
+    let needed = root.delete(&format!("/api/key/{}", key.as_str().unwrap())).await;
+    assert_eq!((needed.status, needed.codes()), (400, vec!["[inUse]key.id"]));
+    // An entity of the type lives by it.
+    let entity = json!({ "entity": { "name": "lp0", "type": { "id": id(&made, "entityType") } } });
+    let entity = root.post("/api/entity", entity).await;
+    let client = (id(&entity, "entity"), entity.body["entity"]["clientSecret"].as_str().unwrap().to_owned());
+    let form = [("grant_type", "client_credentials"), ("client_id", &client.0), ("client_secret", &client.1)];
+    let token = async || {
+        let answer = self::client().post(gateway.url("/oauth2/token")).form(&form).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()
+    };
+    assert_eq!(token().await["expires_in"], 60);
+    let longer = json!({ "entityType": { "jwtConfiguration": { "timeToLiveInSeconds": 90 } } });
+    let longer = root.patch(&path, longer).await.body["entityType"]["jwtConfiguration"].clone();
+    assert_eq!(longer, json!({ "enabled": true, "timeToLiveInSeconds": 90, "accessTokenKeyId": key }));
+    assert_eq!(token().await["expires_in"], 90);
+    // A tenant's key signs for the types that name it, wherever it signs.
+    let tenant = root.get("/api/tenant").await.body["tenants"][0]["jwtConfiguration"]["accessTokenKeyId"].clone();
+    let own = json!({ "entityType": { "jwtConfiguration": { "accessTokenKeyId": tenant } } });
+    assert_eq!(root.patch(&path, own).await.body["entityType"]["jwtConfiguration"]["accessTokenKeyId"], tenant);
+    let off = json!({ "entityType": { "jwtConfiguration": { "enabled": false } } });
+    let off = root.patch(&path, off).await.body["entityType"]["jwtConfiguration"].clone();
+    assert_eq!(off, json!({ "enabled": false }));
+    assert_eq!(token().await["expires_in"], 3600);
+    for (configuration, code) in [
+        (json!({ "timeToLiveInSeconds": 0 }), "[invalid]entityType.jwtConfiguration.timeToLiveInSeconds"),
+        (json!({ "timeToLiveInSeconds": "1" }), "[invalid]entityType.jwtConfiguration.timeToLiveInSeconds"),
+        (json!({ "accessTokenKeyId": Uuid::nil() }), "[missing]entityType.jwtConfiguration.accessTokenKeyId"),
+        (json!({ "accessTokenKeyId": "x" }), "[invalid]entityType.jwtConfiguration.accessTokenKeyId"),
+    ] {
+        let body = json!({ "entityType": { "name": "printer", "jwtConfiguration": configuration } });
+        let refused = root.put(&path, body).await;
+        assert_eq!((refused.status, refused.codes()), (400, vec![code]), "{refused:?}");
+    }
+}
+
 // D-08, F-181, D12: what was typed wrong is named, all of it
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entity_is_made_changed_and_deleted() {

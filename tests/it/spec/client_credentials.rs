@@ -2,8 +2,15 @@
 
 use serde_json::json;
 
+use faregate::directory::{KeyMaterial, KeySigner, KeyUse};
+use faregate::jose::verify;
+use faregate::model::{EntityType, KeyPurpose, Profile};
+use faregate::oauth::{KeyRingError, NewKey};
+use uuid::Uuid;
+
 use crate::support::authorization_server::{
-    CALENDAR, EMAIL, FOREIGN, REPORTS, REPORTS_SECRET, TENANT, TODO_API, TestServer, VAULT,
+    Answer, CALENDAR, EMAIL, FOREIGN, NOW, OTHER_TENANT, PUBLIC_URL, REPORTS, REPORTS_SECRET, TENANT, TODO_API,
+    TestServer, VAULT,
 };
 
 // F-181, F-188, F-190, F-191, F-192, F-193, F-194
@@ -147,4 +154,73 @@ async fn there_is_no_user_in_the_answer() {
     for absent in ["refresh_token", "userId", "id_token", "refresh_token_id"] {
         assert!(answer.json().get(absent).is_none(), "{absent}");
     }
+}
+
+// D-07: FusionAuth's `jwtConfiguration` of an entity type: how long the tokens of its entities live, and what signs them
+#[tokio::test]
+async fn the_type_of_the_caller_says_how_its_tokens_are_made() {
+    let server = TestServer::start().await;
+    server.add_other_tenant().await;
+    let kid = |answer: &Answer| answer.token_header()["kid"].as_str().unwrap().to_owned();
+    let own = kid(&server.token("").await);
+    let of_type = async |lives_for: Option<i64>, key: Option<Uuid>| {
+        let before = server.directory.find_entity_type("API").await.unwrap().unwrap();
+        let after = EntityType { access_token_for: lives_for, access_token_key: key, ..before };
+        server.directory.change_entity_type(after).await.unwrap();
+    };
+    of_type(Some(7), None).await;
+    let answer = server.token("target-entity:email").await;
+    let claims = answer.claims();
+    assert_eq!((&answer.json()["expires_in"], &claims["exp"]), (&json!(7), &json!(NOW + 7)));
+    assert_eq!(kid(&answer), own);
+    let material = KeyMaterial::Generated { algorithm: "ES384".to_owned(), bits: None };
+    let new = NewKey { id: None, name: "machines".to_owned(), tenant_id: None, material, managed_by: None };
+    let key = server.keys.create_key(new).await.unwrap().named;
+    let wanted = KeyUse { key_id: key.id, purpose: KeyPurpose::AccessToken, signer: KeySigner::EntityTypes };
+    assert_eq!(server.keys.use_key(wanted, "key").await.unwrap(), "ES384");
+    of_type(None, Some(key.id)).await;
+    let answer = server.token("target-entity:email").await;
+    assert_eq!((kid(&answer), &answer.json()["expires_in"]), (own.clone(), &json!(3600)), "published, not signing yet");
+    for (path, issuer) in
+        [("", PUBLIC_URL.to_owned()), (&format!("/{OTHER_TENANT}"), format!("{PUBLIC_URL}/{OTHER_TENANT}"))]
+    {
+        let published = server.get(&format!("{path}/.well-known/jwks.json")).send().await.json();
+        let kids = published["keys"].as_array().unwrap().iter().filter(|shown| shown["kid"] == *key.kid).count();
+        assert_eq!(kids, 1, "a type is of every tenant: {path:?} {published}");
+        assert!(server.keys.find_issuer(&issuer).is_some());
+    }
+    server.clock.set(NOW + 600);
+    let answer = server.token("target-entity:email").await;
+    assert_eq!(kid(&answer), key.kid);
+    let issuer = server.keys.find_issuer(PUBLIC_URL).unwrap();
+    let verified = verify(&answer.access_token(), &issuer.expectations, &issuer.access_token_keys, server.clock.now());
+    assert_eq!(verified.unwrap().claims["aud"], json!(EMAIL));
+    let known = server.keys.known_key(key.id).await.unwrap().unwrap();
+    assert!(matches!(server.keys.delete_key(&known).await, Err(KeyRingError::Refused(_))), "a type names it");
+    of_type(None, None).await;
+    assert_eq!(kid(&server.token("").await), own);
+    server.keys.delete_key(&known).await.unwrap();
+}
+
+// D-07, D6: a tenant whose clients cannot read the key signs with its own
+#[tokio::test]
+async fn a_type_has_nobody_sign_with_a_key_that_clients_cannot_read() {
+    let server = TestServer::start_with(|tenant| {
+        tenant.profile = Profile::Auth0;
+        tenant.access_token_algorithm = "RS256".to_owned();
+        tenant.id_token_algorithm = "RS256".to_owned();
+    })
+    .await;
+    let material = KeyMaterial::Generated { algorithm: "ES256".to_owned(), bits: None };
+    let new = NewKey { id: None, name: "machines".to_owned(), tenant_id: None, material, managed_by: None };
+    let key = server.keys.create_key(new).await.unwrap().named;
+    let wanted = KeyUse { key_id: key.id, purpose: KeyPurpose::AccessToken, signer: KeySigner::EntityTypes };
+    server.keys.use_key(wanted, "key").await.unwrap();
+    let before = server.directory.find_entity_type("API").await.unwrap().unwrap();
+    let after = EntityType { access_token_key: Some(key.id), ..before };
+    server.directory.change_entity_type(after).await.unwrap();
+    server.clock.set(NOW + 600);
+    let issuer = server.keys.find_issuer(PUBLIC_URL).unwrap();
+    let signing = issuer.signing_key_called(Some(key.id), KeyPurpose::AccessToken, NOW + 600);
+    assert!(signing.is_none_or(|signing| signing.kid() != key.kid));
 }

@@ -165,20 +165,13 @@ async fn fill(store: &dyn Store) {
         description: None,
         is_default: false,
     };
-    let entity_type = EntityType {
-        id: Uuid::from_u128(100),
-        name: "API".to_owned(),
-        permissions: vec![
-            permission(101, "delete"),
-            permission(102, "read"),
-            permission(103, "scim:user:read"),
-            permission(104, "write"),
-        ],
-        data: serde_json::Map::new(),
-        managed_by: None,
-        created_at: 1,
-        updated_at: 1,
-    };
+    let permissions = vec![
+        permission(101, "delete"),
+        permission(102, "read"),
+        permission(103, "scim:user:read"),
+        permission(104, "write"),
+    ];
+    let entity_type = EntityType { permissions, ..EntityType::new(Uuid::from_u128(100), "API", 1) };
     store.insert_entity_type(&entity_type).await.unwrap();
     let entities = [
         entity(TODO_API, "todo", entity_type.id, &TODO_API.to_string(), TODO_SECRET),

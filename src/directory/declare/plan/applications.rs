@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::keys::Signs;
 use super::{Action, Place, Planner, Step, Write};
 use crate::directory::declare::{ApplicationDeclaration, GeneratedSecret};
-use crate::directory::{FieldCode, NewRole};
+use crate::directory::{FieldCode, KeySigner, NewRole};
 use crate::model::{Application, ClientSecret, CustomScope, KeyPurpose, Tenant};
 use crate::secret::Secret;
 
@@ -51,7 +51,8 @@ impl Planner<'_> {
             [(KeyPurpose::AccessToken, &declared.access_token_key), (KeyPurpose::IdToken, &declared.id_token_key)]
         {
             let Some(name) = name else { continue };
-            let id = self.plan_key_use(place, name, Signs { tenant: &tenant, purpose, for_applications: true });
+            let signer = KeySigner::Applications(tenant.id);
+            let id = self.plan_key_use(place, name, Signs { signer, tenant: Some(&tenant), purpose });
             match purpose {
                 KeyPurpose::AccessToken => settings.access_token_key = id,
                 KeyPurpose::IdToken => settings.id_token_key = id,

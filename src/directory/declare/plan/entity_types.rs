@@ -1,9 +1,11 @@
 //! Which entity types and permissions to write.
 
+use super::keys::Signs;
 use super::{Action, Place, Planner, Step, Write};
+use crate::directory::KeySigner;
 use crate::directory::declare::{EntityTypeDeclaration, PermissionDeclaration};
 use crate::directory::rules::check_entity_type;
-use crate::model::{EntityType, Permission};
+use crate::model::{EntityType, KeyPurpose, Permission};
 
 impl Planner<'_> {
     pub(super) fn plan_entity_types(&mut self, declared: &[EntityTypeDeclaration], stored: &[EntityType]) {
@@ -34,12 +36,16 @@ impl Planner<'_> {
                 is_default: declared.is_default,
             }
         };
+        let signs = Signs { signer: KeySigner::EntityTypes, tenant: None, purpose: KeyPurpose::AccessToken };
+        let access_token_key = declared.access_token_key.as_ref().and_then(|key| self.plan_key_use(place, key, signs));
         let mut permissions: Vec<Permission> = declared.permissions.iter().map(permission).collect();
         permissions.sort_by(|a, b| a.name.cmp(&b.name));
         let entity_type = EntityType {
             id: found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid()),
             name: declared.name.clone(),
             permissions,
+            access_token_for: declared.access_token_for,
+            access_token_key,
             data: found.map(|found| found.data.clone()).unwrap_or_default(),
             managed_by: self.terms.managed_by(),
             created_at: found.map_or(self.now, |found| found.created_at),
@@ -56,7 +62,8 @@ impl Planner<'_> {
 
     fn plan_type_changes(&mut self, place: &Place<'_>, before: &EntityType, after: &EntityType) {
         let planned = self.steps.len();
-        if (&before.name, &before.managed_by) != (&after.name, &after.managed_by) {
+        let alone = |of: &EntityType| EntityType { permissions: Vec::new(), updated_at: self.now, ..of.clone() };
+        if alone(before) != alone(after) {
             self.step(Action::Update, place.what(), Write::UpdateType(after.clone()));
         }
         let what = |permission: &Permission| format!("permission {:?} of {}", permission.name, place.what());

@@ -4,15 +4,18 @@ use uuid::Uuid;
 
 use super::{Action, Place, Planner, Step, Write};
 use crate::directory::declare::{KeyDeclaration, KeyWrite, NewDeclaredKey};
-use crate::directory::{DirectoryError, FieldCode, FieldError, KeyMaterial, KeyUse, check_key_name, check_signs_for};
+use crate::directory::{
+    DirectoryError, FieldCode, FieldError, KeyMaterial, KeySigner, KeyUse, check_key_name, check_signs_for,
+};
 use crate::model::{KeyPurpose, NamedKey, Tenant};
 
 /// What a key is to sign.
 #[derive(Clone, Copy)]
 pub(super) struct Signs<'a> {
-    pub tenant: &'a Tenant,
+    pub signer: KeySigner,
+    /// The signer's, where it is of one.
+    pub tenant: Option<&'a Tenant>,
     pub purpose: KeyPurpose,
-    pub for_applications: bool,
 }
 
 impl Planner<'_> {
@@ -99,35 +102,46 @@ impl Planner<'_> {
 
     /// Plans that a key signs; answers its id. What is so already stays.
     pub(super) fn plan_key_use(&mut self, place: &Place<'_>, name: &str, signs: Signs<'_>) -> Option<Uuid> {
-        let Signs { tenant, purpose, for_applications } = signs;
+        let Signs { signer, tenant, purpose } = signs;
         let key = self.key_called(name).cloned();
         let key = key.ok_or_else(|| place.error(FieldCode::Missing, format!("there is no key {name:?}")));
         let key = self.noted(key)?;
-        let wrong = if key.tenant_id.is_some_and(|own| own != tenant.id) {
+        let wrong = if signer.tenant_id().is_some() && key.tenant_id.is_some_and(|own| Some(own) != signer.tenant_id())
+        {
             Some("belongs to another tenant")
         } else if key.private_key.is_none() {
             Some("has no private half to sign with")
         } else {
-            check_signs_for(tenant, &key.algorithm)
+            let of_key = || self.tenants.iter().find(|tenant| Some(tenant.id) == key.tenant_id);
+            tenant.or_else(of_key).and_then(|tenant| check_signs_for(tenant, &key.algorithm))
         };
         if let Some(wrong) = wrong {
             self.errors.push(place.error(FieldCode::Invalid, format!("key {name:?} {wrong}")));
             return None;
         }
-        let wanted = KeyUse { key_id: key.id, tenant_id: tenant.id, purpose, for_applications };
-        let fits = |tenant_id: Uuid, other: KeyPurpose, is_for_applications: bool| {
-            (tenant_id, other) == (tenant.id, purpose) && (for_applications || !is_for_applications)
+        let wanted = KeyUse { key_id: key.id, purpose, signer };
+        let fits = |other: KeyPurpose, tenant_id: Option<Uuid>, signs_when_named: bool| {
+            other == purpose && signer.may_share(tenant_id, signs_when_named)
         };
         let planned = self.key_uses.iter().find(|planned| planned.key_id == key.id);
-        let planned = planned.map(|planned| fits(planned.tenant_id, planned.purpose, planned.for_applications));
+        let planned = planned.map(|planned| {
+            let KeyUse { purpose, signer, .. } = *planned;
+            fits(purpose, signer.tenant_id().or(key.tenant_id), signer.names_it())
+        });
         let stored = self.signing.iter().find(|stored| stored.id == key.kid);
-        let is_right =
-            stored.map(|stored| stored.tenant_id.is_some_and(|id| fits(id, stored.purpose, stored.for_applications)));
-        let whose = format!("{} of {}tenant {:?}", of_purpose(purpose), of_applications(for_applications), tenant.name);
+        let is_right = stored.map(|stored| fits(stored.purpose, stored.tenant_id, stored.for_applications));
+        let whose = match (signer, tenant) {
+            (KeySigner::Applications(_), Some(tenant)) => format!("applications of tenant {:?}", tenant.name),
+            (KeySigner::Tenant(_), Some(tenant)) => format!("tenant {:?}", tenant.name),
+            (KeySigner::EntityTypes | KeySigner::Applications(_) | KeySigner::Tenant(_), _) => {
+                "entity types".to_owned()
+            }
+        };
+        let whose = format!("{} of {whose}", of_purpose(purpose));
         match (planned, is_right) {
             (Some(false), _) | (_, Some(false)) => {
                 let message = "signs something else already; one key serves one tenant and one kind of token, and either \
-                               the tenant or some of its applications";
+                               the tenant or those who name it";
                 self.errors.push(place.error(FieldCode::InUse, format!("key {name:?} {message}")));
                 return None;
             }
@@ -212,8 +226,4 @@ const fn of_purpose(purpose: KeyPurpose) -> &'static str {
         KeyPurpose::IdToken => "ID tokens",
         KeyPurpose::Forwarded => "forwarded tokens",
     }
-}
-
-const fn of_applications(for_applications: bool) -> &'static str {
-    if for_applications { "applications of " } else { "" }
 }

@@ -5,7 +5,7 @@ use super::{Action, Place, Planner, Step, Write};
 use crate::directory::declare::stored::Stored;
 use crate::directory::declare::{Declaration, TenantDeclaration};
 use crate::directory::rules::check_tenant;
-use crate::directory::{Directory, FieldCode, new_tenant};
+use crate::directory::{Directory, FieldCode, KeySigner, new_tenant};
 use crate::model::{KeyPurpose, Tenant};
 
 impl Planner<'_> {
@@ -100,7 +100,8 @@ impl Planner<'_> {
             {
                 let tenant = self.tenants.iter().find(|tenant| tenant.name == one.name).cloned();
                 if let (Some(name), Some(tenant)) = (key, tenant) {
-                    self.plan_key_use(&place, name, Signs { tenant: &tenant, purpose, for_applications: false });
+                    let signer = KeySigner::Tenant(tenant.id);
+                    self.plan_key_use(&place, name, Signs { signer, tenant: Some(&tenant), purpose });
                 }
             }
         }
