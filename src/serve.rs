@@ -4,9 +4,11 @@
 
 mod adapters;
 mod assemble;
+mod background;
 mod calls;
 mod compile;
 mod error;
+mod following;
 mod issuers;
 mod live;
 mod logins;
@@ -15,19 +17,19 @@ mod offline;
 mod open;
 mod proofs;
 mod revocations;
+mod tidying;
 mod watching;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use assemble::{Forget, Standing, assemble};
+use background::Background;
 pub use calls::ManagementCalls;
 pub use error::StartError;
 use live::State;
@@ -36,27 +38,17 @@ pub use offline::{Offline, Verified, is_own_path, serves};
 pub use open::Opened;
 
 use crate::config::{self, Config, PublicUrl, StoreLocation};
-use crate::directory::{Directory, News};
+use crate::directory::Directory;
 use crate::gateway::{
     self, Capacity, Census, Certificate, Current, Doors, Ending, H2Limits, HandoverError, Inherited, Listener, Manner,
     Overload, Prepared, Wanted, admin,
 };
 use crate::jose::Algorithm;
 use crate::metrics::Metrics;
-use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, Dependencies, KeyRing, Settings};
 use crate::secret::Secret;
 use crate::telemetry::{self, DecisionLog};
 use crate::web;
-
-/// How often another process's changes are asked for.
-const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
-
-/// How often what is over is deleted from the store.
-const TIDY_INTERVAL: Duration = Duration::from_secs(3600);
-
-/// Seconds for which a node may be away and still hear of every change.
-const CHANGES_FOR: i64 = 7 * 86_400;
 
 /// How long a new process may take until it answers requests.
 const UPGRADE_PATIENCE: Duration = Duration::from_secs(60);
@@ -85,7 +77,7 @@ pub struct Running {
     pub setup: Option<Secret<String>>,
     live: Arc<Live>,
     opened: Arc<Opened>,
-    background: JoinSet<()>,
+    background: Background,
     admin_listener: Option<(SocketAddr, Listener)>,
     admin_census: Option<Arc<Census>>,
     shutdown: watch::Sender<bool>,
@@ -173,12 +165,15 @@ pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Runni
     };
     let (gateway, made) = assemble(&mut config, &standing, believed, &listening, None).await?;
     let current = current.get_or_init(|| Arc::new(Current::from_pointee(gateway))).clone();
-    let mut background = JoinSet::new();
+    let mut background = Background::default();
     let logouts = logouts::follow(server, &mut background);
-    let store_up = follow(&opened, (&keys, &forget, &metrics), logouts, &mut background);
-    tidy(&opened, &mut background);
+    let store_up = following::follow(&opened, (&keys, &forget, &metrics), logouts, &mut background);
+    tidying::tidy(&opened, &mut background);
     let events = opened.events.clone();
-    background.spawn(async move { events.follow().await });
+    background.keep("events", move || {
+        let events = events.clone();
+        async move { events.follow().await }
+    });
     // 5. The door opens.
     let limits = config.limits.clone();
     let h2 = H2Limits { streams: limits.h2_streams, header_list: limits.h2_header_list, idle: limits.h2_idle_for };
@@ -277,7 +272,8 @@ impl Running {
 
     /// Reads the configuration again by itself whenever one of its files changes.
     pub fn watch(&mut self) {
-        self.background.spawn(watching::watch(self.live.clone()));
+        let live = self.live.clone();
+        self.background.keep("files", move || watching::watch(live.clone()));
     }
 
     /// Starts this program again and gives it the listening sockets. Once it answers requests, this process is to be
@@ -305,7 +301,7 @@ impl Running {
         self.shutdown.send_replace(true);
         self.live.doors.close();
         self.admin_listener = None;
-        let (began, grace) = (Instant::now(), self.live.grace().await);
+        let (began, grace) = (Instant::now(), self.live.grace());
         let census = &self.live.census;
         if !*self.idle.borrow() && !census.drained(LINGER.min(grace)).await {
             self.idle.send_replace(true);
@@ -376,98 +372,6 @@ pub(crate) async fn key_ring(
 fn forwarded_algorithm(config: &Config) -> Option<Algorithm> {
     let is_used = config.upstreams.iter().any(|upstream| config.forward.jwt.of(upstream).is_some());
     is_used.then_some(config.forward.jwt.algorithm)
-}
-
-/// Keeps what is in memory as new as the store. The answer says whether the store answers.
-fn follow(
-    opened: &Opened,
-    (keys, forget, metrics): (&Arc<KeyRing>, &Forget, &Arc<Metrics>),
-    logouts: logouts::Logouts,
-    background: &mut JoinSet<()>,
-) -> Arc<AtomicBool> {
-    let store_up = Arc::new(AtomicBool::new(true));
-    let (reload, mut reloads) = watch::channel(());
-    let (keys, forgetting) = (keys.clone(), forget.clone());
-    background.spawn(async move {
-        let mut generation = keys.generation();
-        loop {
-            tokio::select! {
-                asked = reloads.changed() => {
-                    if asked.is_err() {
-                        return;
-                    }
-                    if let Err(error) = keys.reload().await {
-                        tracing::warn!(error = %error, "signing keys cannot be reloaded; those in memory stay in use");
-                    }
-                }
-                // Keys leave by the clock too, without anybody telling.
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
-            }
-            // Whatever was verified with a key or an issuer that is gone is verified again (rule F17).
-            if keys.generation() != generation {
-                generation = keys.generation();
-                forgetting();
-            }
-        }
-    });
-    let marks = revocations::follow(opened, metrics.clone(), background);
-    let (directory, forget, up) = (opened.directory.clone(), forget.clone(), store_up.clone());
-    background.spawn(async move {
-        let hear = move |news: News<'_>| {
-            up.store(!matches!(news, News::Silent), Ordering::Relaxed);
-            let (about_keys, about_names) = match news {
-                News::Changes(changes) => (changes.iter().any(KeyRing::concerns), changes.iter().any(concerns_names)),
-                News::Missed => (true, true),
-                News::Silent => (false, false),
-            };
-            marks.hear(news);
-            logouts.hear(news);
-            if about_keys {
-                reload.send_replace(());
-            }
-            if about_names {
-                forget();
-            }
-        };
-        directory.follow(FOLLOW_INTERVAL, hear).await;
-    });
-    store_up
-}
-
-/// Deletes every hour what nobody will ask for again.
-fn tidy(opened: &Opened, background: &mut JoinSet<()>) {
-    let (store, clock, revocations) = (opened.store.clone(), opened.clock.clone(), opened.revocations.clone());
-    let events = opened.events.clone();
-    background.spawn(async move {
-        loop {
-            tokio::time::sleep(TIDY_INTERVAL).await;
-            let now = clock.now();
-            revocations.forget(now);
-            if let Err(error) = events.forget().await {
-                tracing::warn!(error = %error, "old events cannot be deleted; trying again in an hour");
-            }
-            match store.forget(now, now - CHANGES_FOR).await {
-                Ok(rows) => tracing::debug!(rows, "forgot what is over"),
-                Err(error) => {
-                    tracing::warn!(error = %error, "what is over cannot be deleted from the store; trying again in an hour")
-                }
-            }
-        }
-    });
-}
-
-/// Verified tokens carry the names of entities.
-fn concerns_names(change: &Change) -> bool {
-    match change.kind {
-        ChangeKind::Tenant | ChangeKind::Entity => true,
-        ChangeKind::EntityType
-        | ChangeKind::Grant
-        | ChangeKind::Application
-        | ChangeKind::User
-        | ChangeKind::Key
-        | ChangeKind::Revocation
-        | ChangeKind::Other => false,
-    }
 }
 
 fn store_kind(store: &StoreLocation) -> &'static str {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use super::background::Background;
 use crate::directory::News;
 use crate::model::{Change, ChangeKind};
 use crate::oauth::{AuthorizationServer, LogoutToTell};
@@ -22,6 +23,7 @@ const ATTEMPTS: usize = 60;
 const MOST: usize = 64;
 
 /// Where the change feed leaves what it hears of revocations.
+#[derive(Clone)]
 pub(super) struct Logouts(Arc<Notify>);
 
 impl Logouts {
@@ -44,15 +46,18 @@ fn ends_sessions(change: &Change) -> bool {
 }
 
 /// Tells them in the background.
-pub(super) fn follow(server: Arc<AuthorizationServer>, background: &mut JoinSet<()>) -> Logouts {
+pub(super) fn follow(server: Arc<AuthorizationServer>, background: &mut Background) -> Logouts {
     let wake = Arc::new(Notify::new());
     let logouts = Logouts(wake.clone());
-    background.spawn(async move {
-        let mut deliveries = JoinSet::new();
-        loop {
-            tell_all(&server, &mut deliveries).await;
-            // Whichever comes first; an interval too many asks once in vain.
-            let _ = tokio::time::timeout(INTERVAL, wake.notified()).await;
+    background.keep("logouts", move || {
+        let (server, wake) = (server.clone(), wake.clone());
+        async move {
+            let mut deliveries = JoinSet::new();
+            loop {
+                tell_all(&server, &mut deliveries).await;
+                // Whichever comes first; an interval too many asks once in vain.
+                let _ = tokio::time::timeout(INTERVAL, wake.notified()).await;
+            }
         }
     });
     logouts

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{Mutex, mpsc};
 
 use super::Opened;
+use super::background::Background;
 use crate::clock::Clock;
 use crate::directory::News;
 use crate::metrics::Metrics;
@@ -23,6 +23,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 const FEW: usize = 32;
 
 /// Where the change feed leaves what it hears of revocations.
+#[derive(Clone)]
 pub(super) struct Marks(mpsc::UnboundedSender<Heard>);
 
 /// What has to be read.
@@ -60,21 +61,31 @@ pub(super) async fn load(store: &dyn Store, revocations: &Revocations, now: i64)
 }
 
 /// Reads in the background what is heard of.
-pub(super) fn follow(opened: &Opened, metrics: Arc<Metrics>, background: &mut JoinSet<()>) -> Marks {
-    let (sender, mut receiver) = mpsc::unbounded_channel();
+pub(super) fn follow(opened: &Opened, metrics: Arc<Metrics>, background: &mut Background) -> Marks {
+    let (sender, receiver) = mpsc::unbounded_channel();
     let (store, revocations, clock) = (opened.store.clone(), opened.revocations.clone(), opened.clock.clone());
-    background.spawn(async move {
-        let mut heard = Vec::new();
-        while receiver.recv_many(&mut heard, 1024).await > 0 {
-            let mut was_silent = false;
-            while let Err(error) = read(&store, &revocations, (&clock, &metrics), &heard).await {
-                if !was_silent {
-                    was_silent = true;
-                    tracing::warn!(store.error = %error, "Revocations cannot be read; trying again.");
+    let receiver = Arc::new(Mutex::new(receiver));
+    background.keep("revocations", move || {
+        let (store, revocations, clock) = (store.clone(), revocations.clone(), clock.clone());
+        let (metrics, receiver) = (metrics.clone(), receiver.clone());
+        async move {
+            let mut receiver = receiver.lock().await;
+            // What the task before had heard and not read is lost with it.
+            let mut heard = vec![Heard::Everything];
+            loop {
+                let mut was_silent = false;
+                while let Err(error) = read(&store, &revocations, (&clock, &metrics), &heard).await {
+                    if !was_silent {
+                        was_silent = true;
+                        tracing::warn!(store.error = %error, "Revocations cannot be read; trying again.");
+                    }
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                 }
-                tokio::time::sleep(RETRY_INTERVAL).await;
+                heard.clear();
+                if receiver.recv_many(&mut heard, 1024).await == 0 {
+                    return;
+                }
             }
-            heard.clear();
         }
     });
     Marks(sender)
