@@ -192,10 +192,16 @@ impl Browsers {
     }
 
     pub(super) async fn end_hash(&self, hash: &str) {
+        // It is refused for another reason, too.
+        let _ = self.try_end(hash).await;
+    }
+
+    /// # Errors
+    /// The store's: then the session goes on wherever its cookie is.
+    pub(super) async fn try_end(&self, hash: &str) -> Result<(), StoreError> {
         self.live.invalidate(hash);
-        if let Err(error) = self.store.end_browser_session(hash).await {
-            tracing::warn!(store.error = %error, "a session cannot be ended now");
-        }
+        let ended = self.store.end_browser_session(hash).await;
+        ended.map(drop).inspect_err(|error| tracing::warn!(store.error = %error, "a session cannot be ended now"))
     }
 
     /// The hash of what a browser presents for a login.

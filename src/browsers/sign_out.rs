@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 
 use super::session::Live;
-use super::{Browsers, Login, Next, Reply, cookies, query, request};
+use super::{Browsers, Failure, Login, Next, Reply, cookies, query, request};
 use crate::secret::Secret;
 
 /// The field of the form that says that it is ours.
@@ -41,17 +41,23 @@ impl Browsers {
                 Next::ConfirmSignOut { forgery: self.forgery(&presented), leads_to: self.leads_to(&presented).await };
             return Reply { next, cookies: Vec::new() };
         }
-        let mut address = None;
+        let (mut address, mut has_failed) = (None, false);
         let mut removed = Vec::new();
         for (login, hash) in &presented {
             let live = self.known(login, hash).await.ok().flatten();
+            if self.try_end(hash).await.is_err() {
+                has_failed = true;
+                continue;
+            }
             if address.is_none() && login.signs_out_at_issuer {
                 address = issuers_logout(login, live.as_deref()).await;
             }
-            self.end_hash(hash).await;
             give_back(login, live.and_then(|live| live.kept.refresh_token.clone()));
             removed.extend(cookies::remove(&cookies::of_session(&login.name, self.origins.is_https())));
             self.count_login(login, "signed_out");
+        }
+        if has_failed {
+            return Reply { next: Next::Failed(still_signed_in()), cookies: removed };
         }
         let reply = address.map_or(Reply { next: Next::SignedOut, cookies: Vec::new() }, Reply::to);
         Reply { cookies: removed, ..reply }
@@ -78,6 +84,16 @@ impl Browsers {
         let Some((login, _)) = presented.iter().find(|(login, _)| login.signs_out_at_issuer) else { return Vec::new() };
         let endpoint = login.issuer.endpoints().await.ok().and_then(|endpoints| endpoints.end_session.clone());
         endpoint.into_iter().chain(login.after_logout.clone()).collect()
+    }
+}
+
+/// The cookie stays, so that the person can try again: whoever has a copy of it is signed in as well.
+fn still_signed_in() -> Failure {
+    Failure {
+        status: 503,
+        code: "logout_unavailable",
+        description: "The session cannot be ended now; it goes on.",
+        again: Some(super::LOGOUT.to_owned()),
     }
 }
 

@@ -1,5 +1,6 @@
 use super::super::tests::{Behaviour, LIFE, World, cookie, logged_in, world};
 use super::*;
+use crate::store::Store as _;
 
 async fn answer(world: &World, is_post: bool, (session, fields): (&str, &[(&'static str, &str)]), body: &str) -> Reply {
     let mut headers = cookie(&[session]);
@@ -48,6 +49,18 @@ async fn only_who_means_it_signs_out() {
         assert_eq!(reply.cookies.len(), usize::from(expected != "confirm"));
     }
     assert_eq!(word(&answer(&world, true, ("a=b", &[]), "").await), "signed out");
+}
+
+// F-333: nobody is told that they are signed out while a copy of their cookie is good
+#[tokio::test]
+async fn a_session_that_cannot_be_ended_is_not_said_to_be_over() {
+    let world = world(&["people"]).await;
+    let session = logged_in(&world).await;
+    world.store.close().await;
+    let reply = answer(&world, true, (&session, &[("origin", "https://gate.example")]), "").await;
+    let Next::Failed(failure) = &reply.next else { panic!("{reply:?}") };
+    assert_eq!((failure.status, failure.code), (503, "logout_unavailable"));
+    assert!(reply.cookies.is_empty(), "the person can try again: {reply:?}");
 }
 
 // OpenID Connect RP-Initiated Logout 1.0, 2
