@@ -27,8 +27,11 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 const REST_FOR: i64 = 2;
 /// Seconds that a token is taken to live that does not say.
 const UNKNOWN_LIFE: i64 = 300;
-/// Attempts to store new tokens; the old ones may be worthless by then.
-const ATTEMPTS: u32 = 5;
+/// How long it is tried to store new tokens, because the old ones may be worthless by then. With the issuer's it is less than
+/// the lease.
+const STORING_FOR: Duration = Duration::from_secs(12);
+/// Between two attempts to store them, at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A question that is under way.
 pub(super) type UnderWay = watch::Receiver<Option<Renewal>>;
@@ -217,7 +220,9 @@ impl Browsers {
             Ok(sealed) => sealed,
             Err(error) => return silent(&error),
         };
-        for attempt in 1..=ATTEMPTS {
+        let began = Instant::now();
+        let mut pause = LOOK_INTERVAL;
+        loop {
             match self.store.renew_browser_session(&live.hash, live.version, &sealed).await {
                 Ok(true) => {
                     let Some(newer) = live.with(live.version + 1, kept, self.clock.now()) else {
@@ -229,11 +234,11 @@ impl Browsers {
                     return Renewal::Renewed(newer);
                 }
                 Ok(false) => return self.stored(login, live).await.unwrap_or(Renewal::Over),
-                Err(error) if attempt == ATTEMPTS => return silent(&error),
-                Err(_) => tokio::time::sleep(LOOK_INTERVAL * attempt).await,
+                Err(error) if began.elapsed() > STORING_FOR => return silent(&error),
+                Err(_) => tokio::time::sleep(pause).await,
             }
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Renewal::Unanswered
     }
 
     fn count_renewal(&self, login: &Login, result: &str) {
