@@ -225,6 +225,11 @@ impl Asking {
     }
 
     async fn learn(&self, key: &Key, token: &Secret<String>) -> Outcome {
+        // Waiting for a place says nothing of the issuer.
+        let Ok(Ok(_place)) = tokio::time::timeout(self.timeout_for, self.calls.acquire()).await else {
+            self.count("queue_full");
+            return Err(Unknown);
+        };
         if !self.breaker.admits() {
             self.count("circuit_open");
             return Err(Unknown);
@@ -267,7 +272,6 @@ impl Asking {
     }
 
     async fn call(&self, token: &Secret<String>) -> Result<Option<Answer>, FetchError> {
-        let Ok(_place) = self.calls.acquire().await else { return Err(FetchError::Timeout) };
         let endpoint = self.endpoint.get_or_try_init(|| async {
             let metadata = self.place.ask(&self.outbound.fetcher).await?;
             let url = metadata.url("introspection_endpoint")?.to_owned();

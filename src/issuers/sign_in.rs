@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,6 +28,8 @@ use crate::secret::Secret;
 const FRESH_FOR: Duration = Duration::from_secs(3600);
 /// How long nobody asks again for what was not answered.
 const REST_FOR: Duration = Duration::from_secs(1);
+/// The same while there is an old answer: one of the people who come then waits for an issuer that hangs.
+const LONG_REST_FOR: Duration = Duration::from_secs(60);
 /// A token that says it lives longer is taken to live this long, in seconds.
 const MOST_LIFE: i64 = 30 * 86_400;
 
@@ -37,18 +40,13 @@ pub struct SignIn {
     place: Place,
     timeout_for: Duration,
     outbound: Outbound,
-    asked: Mutex<Asked>,
+    known: ArcSwapOption<Known>,
+    /// Held by whoever asks: when that was last in vain, since it was not.
+    failed_at: Mutex<Option<Instant>>,
     breaker: Breaker,
 }
 
-#[derive(Default)]
-struct Asked {
-    known: Option<Known>,
-    failed_at: Option<Instant>,
-}
-
 /// What metadata says.
-#[derive(Clone)]
 struct Known {
     endpoints: Arc<Endpoints>,
     token_endpoint: Arc<str>,
@@ -68,23 +66,40 @@ impl SignIn {
             place: Place::of(settings, settings.timeout_for),
             timeout_for: settings.timeout_for,
             outbound,
-            asked: Mutex::default(),
+            known: ArcSwapOption::empty(),
+            failed_at: Mutex::default(),
             breaker: Breaker::default(),
         }
     }
 
-    /// What the metadata said, not too long ago if that can be had. Whoever comes while it is asked for waits for the same
-    /// answer.
-    async fn known(&self) -> Result<Known, Unanswered> {
-        let mut asked = self.asked.lock().await;
-        if let Some(known) = asked.known.as_ref().filter(|known| known.at.elapsed() < FRESH_FOR) {
-            return Ok(known.clone());
+    /// What the metadata said, not too long ago if that can be had. Whoever comes while it is asked for the first time waits for
+    /// the same answer, and later goes on with the one before.
+    async fn known(&self) -> Result<Arc<Known>, Unanswered> {
+        if let Some(known) = self.fresh() {
+            return Ok(known);
         }
-        if asked.failed_at.is_none_or(|at| at.elapsed() >= REST_FOR) {
+        // An old answer is better than none: addresses hardly ever change.
+        let old = self.known.load_full();
+        let (mut failed_at, rest_for) = match &old {
+            Some(old) => match self.failed_at.try_lock() {
+                Ok(failed_at) => (failed_at, LONG_REST_FOR),
+                Err(_) => return Ok(old.clone()),
+            },
+            None => (self.failed_at.lock().await, REST_FOR),
+        };
+        if let Some(known) = self.fresh() {
+            return Ok(known);
+        }
+        if failed_at.is_none_or(|at| at.elapsed() >= rest_for) {
             match self.place.ask(&self.outbound.fetcher).await.and_then(|metadata| self.read(&metadata)) {
-                Ok(known) => *asked = Asked { known: Some(known), failed_at: None },
+                Ok(known) => {
+                    let known = Arc::new(known);
+                    self.known.store(Some(known.clone()));
+                    *failed_at = None;
+                    return Ok(known);
+                }
                 Err(error) => {
-                    asked.failed_at = Some(Instant::now());
+                    *failed_at = Some(Instant::now());
                     tracing::warn!(
                         issuer.name = &*self.name, error = %error,
                         "this issuer does not say where people log in"
@@ -92,8 +107,11 @@ impl SignIn {
                 }
             }
         }
-        // An old answer is better than none: addresses hardly ever change.
-        asked.known.clone().ok_or(Unanswered)
+        old.ok_or(Unanswered)
+    }
+
+    fn fresh(&self) -> Option<Arc<Known>> {
+        self.known.load_full().filter(|known| known.at.elapsed() < FRESH_FOR)
     }
 
     fn read(&self, metadata: &Metadata) -> Result<Known, FetchError> {
@@ -141,7 +159,7 @@ impl Issuer for SignIn {
     }
 
     async fn endpoints(&self) -> Result<Arc<Endpoints>, Unanswered> {
-        Ok(self.known().await?.endpoints)
+        Ok(self.known().await?.endpoints.clone())
     }
 
     async fn tokens(&self, client: &Client, form: Form) -> Result<Tokens, TokenRefusal> {
@@ -260,6 +278,56 @@ fn expiry(token: &str) -> Option<UnixSeconds> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// At an issuer that takes connections and answers nothing.
+    async fn hanging() -> (SignIn, tokio::net::TcpListener) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let text = format!("issuers: {{ a: {{ issuer: '{url}', audience: api, timeout: 500ms }} }}");
+        let config = config::parse("test.yaml", &text, &config::Environment::of::<&str, &str>([])).unwrap();
+        let config::IssuerKind::Foreign(foreign) = &config.issuers[0].kind else { panic!("it is somebody else") };
+        let outbound = Outbound {
+            fetcher: crate::issuers::Fetcher::new().unwrap(),
+            metrics: Arc::new(crate::metrics::Metrics::new()),
+            clock: crate::clock::Clock::fixed(1_800_000_000),
+            entropy: crate::entropy::Entropy::system(),
+        };
+        let issuer = Arc::new(ForeignIssuer::new("a", foreign, &outbound));
+        (SignIn::new("a", issuer, foreign, outbound), listener)
+    }
+
+    // T29: metadata that is known goes on to be used while the issuer hangs, and nobody queues behind who asks for it
+    #[tokio::test]
+    async fn an_old_answer_is_used_while_the_issuer_hangs() {
+        let (sign_in, _listener) = hanging().await;
+        assert!(sign_in.known().await.is_err(), "nothing is known");
+        let endpoints = Endpoints {
+            issuer: "a".to_owned(),
+            authorization: "https://a.example/authorize".to_owned(),
+            end_session: None,
+            names_itself: false,
+        };
+        let known = Known {
+            endpoints: Arc::new(endpoints),
+            token_endpoint: "https://a.example/token".into(),
+            revocation_endpoint: None,
+            secret_in_form: false,
+            at: Instant::now().checked_sub(2 * FRESH_FOR).unwrap(),
+        };
+        sign_in.known.store(Some(Arc::new(known)));
+        *sign_in.failed_at.lock().await = None;
+        let began = Instant::now();
+        let (first, second) = tokio::join!(sign_in.known(), async {
+            let second = sign_in.known().await;
+            (second, began.elapsed())
+        });
+        assert!(first.is_ok() && second.0.is_ok());
+        assert!(began.elapsed() >= Duration::from_millis(400), "one asks");
+        assert!(second.1 < Duration::from_millis(400), "the other does not wait for that: {:?}", second.1);
+        let began = Instant::now();
+        assert!(sign_in.known().await.is_ok());
+        assert!(began.elapsed() < Duration::from_millis(400), "it is left alone for a while");
+    }
 
     // RFC 6749 5.1, 5.2; what is not clearly an answer is none
     #[test]

@@ -47,6 +47,19 @@ fn an_answer_counts_for_a_while_and_never_past_its_end() {
     }
 }
 
+// T28: that many ask at once is no failure of the issuer's
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_place_opens_no_circuit() {
+    let asking = introspector().0;
+    let _all = asking.calls.acquire_many(u32::try_from(asking.calls.available_permits()).unwrap()).await.unwrap();
+    for _ in 0..10 {
+        assert!(asking.learn(&Key::default(), &Secret::new("t".to_owned())).await.is_err());
+    }
+    assert!(asking.breaker.admits());
+    let of = |result: &str| asking.outbound.metrics.introspections.with_label_values(&["a", result]).get();
+    assert_eq!((of("queue_full"), of("timeout"), of("circuit_open")), (10, 0, 0));
+}
+
 // I5, T29
 #[test]
 fn what_is_not_clearly_an_answer_is_none() {
