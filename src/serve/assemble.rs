@@ -240,6 +240,8 @@ async fn upstreams(
         *echo = Some(gateway::echo::start().await?);
     }
     let mut upstreams = Vec::with_capacity(config.upstreams.len());
+    // All at once: a name that does not resolve takes seconds to say so.
+    let mut resolving = JoinSet::new();
     for settings in &config.upstreams {
         let fingerprint = config.parts.entry("upstreams", &settings.name);
         let tls = compile::tls(settings)?;
@@ -252,7 +254,8 @@ async fn upstreams(
             continue;
         }
         let upstream = compile::upstream(settings, tls, *echo, metrics);
-        upstream.resolve().await;
+        let new = upstream.clone();
+        resolving.spawn(async move { new.resolve().await });
         let is_insecure = matches!(&settings.target, Target::Servers { tls: Some(tls), .. } if !tls.verify);
         if is_insecure {
             tracing::warn!(
@@ -263,6 +266,7 @@ async fn upstreams(
         let watching = Arc::new(upstream.watch());
         upstreams.push(Watched { fingerprint, is_insecure, upstream, watching });
     }
+    resolving.join_all().await;
     Ok(upstreams)
 }
 

@@ -27,6 +27,8 @@ pub struct Live {
     environment: Environment,
     /// Held while another configuration takes its place, so that two reloads follow each other.
     state: AsyncMutex<State>,
+    /// How long requests in flight may take at the end. Beside the state, which a reload holds while it waits for others.
+    grace_for: Mutex<Duration>,
     last: Mutex<Option<Last>>,
 }
 
@@ -85,14 +87,16 @@ impl Live {
         state.made.show(&standing.metrics, None);
         standing.metrics.configuration_applied(&state.config.hash, SystemTime::now());
         let (environment, last) = (Environment::process(), Mutex::default());
-        Self { standing, current, doors, census, environment, state: AsyncMutex::new(state), last }
+        let grace_for = Mutex::new(state.config.shutdown.grace_for);
+        Self { standing, current, doors, census, environment, state: AsyncMutex::new(state), grace_for, last }
     }
 
     /// Reads the configuration's file again and, if nothing is wrong with it, goes on with what it says. A request that has
     /// begun ends as it began.
     ///
     /// # Errors
-    /// [`ReloadError`]: everything is as before.
+    /// [`ReloadError`]: requests are answered as before. What `directory:` declares may be in the store already, where a file that
+    /// cannot be read was found after that; the next good configuration is compared with it again.
     pub async fn reload(&self) -> Result<Applied, ReloadError> {
         let mut state = self.state.lock().await;
         let began = Instant::now();
@@ -149,6 +153,7 @@ impl Live {
         self.doors.open(doors);
         self.census.admit_at_most(config.limits.connections, config.limits.connections_per_ip);
         made.show(metrics, Some(&state.made));
+        *self.grace_for.lock().unwrap_or_else(PoisonError::into_inner) = config.shutdown.grace_for;
         let applied = applied(&state.config, &config, began.elapsed());
         *state = State { config, made };
         Ok(applied)
@@ -190,12 +195,15 @@ impl Live {
 
     /// Sends what waits to be sent, at the end.
     pub(super) async fn finish(&self) {
-        self.state.lock().await.made.finish().await;
+        // A reload that is under way is given up.
+        if let Ok(mut state) = self.state.try_lock() {
+            state.made.finish().await;
+        }
     }
 
     /// How long requests in flight may take at the end.
-    pub(super) async fn grace(&self) -> Duration {
-        self.state.lock().await.config.shutdown.grace_for
+    pub(super) fn grace(&self) -> Duration {
+        *self.grace_for.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `POST /reload`, for the admin listener. A page of a browser on this machine could send one too; it says so.

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pingora::upstreams::peer::HttpPeer;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::server::{Addresses, Server};
@@ -27,10 +28,17 @@ const MOST_ADDRESSES: usize = 32;
 
 impl Upstream {
     /// Resolves every server once, so that the first request finds an address. Failures are retried by [`Upstream::watch`].
-    pub async fn resolve(&self) {
-        for server in &self.servers {
-            self.resolve_server(server).await;
+    pub async fn resolve(self: &Arc<Self>) {
+        let mut under_way = JoinSet::new();
+        for number in 0..self.servers.len() {
+            let upstream = Arc::clone(self);
+            under_way.spawn(async move {
+                if let Some(server) = upstream.servers.get(number) {
+                    upstream.resolve_server(server).await;
+                }
+            });
         }
+        under_way.join_all().await;
     }
 
     async fn resolve_server(&self, server: &Server) -> bool {
