@@ -215,7 +215,8 @@ impl Live {
                 if request.method() != http::Method::POST {
                     return answer(StatusCode::METHOD_NOT_ALLOWED, &json!({ "problem": "only POST here" }));
                 }
-                if request.headers().contains_key(header::ORIGIN) {
+                if [header::ORIGIN.as_str(), "sec-fetch-site"].iter().any(|sent| request.headers().contains_key(*sent))
+                {
                     return answer(StatusCode::FORBIDDEN, &json!({ "problem": "not from a browser" }));
                 }
                 match live.reload().await {

@@ -85,9 +85,13 @@ pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> 
     }
     // Codes before tokens: whoever is redeeming one now is waited for, and what it brings is seen.
     for text in [
-        "DELETE FROM authorization_code WHERE application_id = $1",
-        "DELETE FROM pushed_request WHERE application_id = $1",
-        "DELETE FROM device_code WHERE application_id = $1",
+        "DELETE FROM authorization_code WHERE application_id = $1 AND expires_at > $2",
+        "DELETE FROM pushed_request WHERE application_id = $1 AND expires_at > $2",
+        "DELETE FROM device_code WHERE application_id = $1 AND expires_at > $2",
+    ] {
+        mutation.exhaust_living(text, &id, at).await?;
+    }
+    for text in [
         "DELETE FROM refresh_token WHERE application_id = $1",
         "DELETE FROM session_application WHERE application_id = $1",
     ] {

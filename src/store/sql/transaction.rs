@@ -8,6 +8,9 @@ use super::script::Script;
 use super::{Engine, Result, SqlStore};
 use crate::model::ChangeKind;
 
+/// Seconds that codes are looked for after their end: the clocks of nodes differ.
+const LEEWAY_FOR: i64 = 60;
+
 /// An open transaction. Dropping it undoes everything.
 pub(super) struct Mutation(Transaction<'static, Any>);
 
@@ -61,6 +64,14 @@ impl Mutation {
     /// not see the rows that came from it.
     pub(super) async fn exhaust(&mut self, text: &'static str, id: &str) -> Result<()> {
         while self.execute(sqlx::query(text).bind(id)).await? > 0 {}
+        Ok(())
+    }
+
+    /// The same for what is found among the few that have not been over for long, as seen at `$2`: the others are of no use to
+    /// anybody, and are deleted as they age.
+    pub(super) async fn exhaust_living(&mut self, text: &'static str, id: &str, at: i64) -> Result<()> {
+        let since = at.saturating_sub(LEEWAY_FOR);
+        while self.execute(sqlx::query(text).bind(id).bind(since)).await? > 0 {}
         Ok(())
     }
 

@@ -125,11 +125,12 @@ pub(super) async fn delete(store: &SqlStore, id: Uuid, at: i64) -> Result<bool> 
     }
     // Codes before tokens: whoever is redeeming one now is waited for, and what it brings is seen.
     for text in [
-        "DELETE FROM authorization_code WHERE user_id = $1",
-        "DELETE FROM device_code WHERE user_id = $1",
-        "DELETE FROM refresh_token WHERE user_id = $1",
-        "DELETE FROM session WHERE user_id = $1",
+        "DELETE FROM authorization_code WHERE user_id = $1 AND expires_at > $2",
+        "DELETE FROM device_code WHERE user_id = $1 AND expires_at > $2",
     ] {
+        mutation.exhaust_living(text, &id, at).await?;
+    }
+    for text in ["DELETE FROM refresh_token WHERE user_id = $1", "DELETE FROM session WHERE user_id = $1"] {
         mutation.exhaust(text, &id).await?;
     }
     mutation.commit(ChangeKind::User, &id, at).await?;

@@ -170,7 +170,9 @@ fn no_web_page_reloads() {
     let site = Site::new();
     let gateway = site.serve();
     site.write_with(&open_route(1));
-    assert_eq!(post_reload(&gateway, "Origin: http://127.0.0.1:9090\r\n").0, 403);
+    for field in ["Origin: http://127.0.0.1:9090", "Sec-Fetch-Site: cross-site"] {
+        assert_eq!(post_reload(&gateway, &format!("{field}\r\n")).0, 403, "{field}");
+    }
     assert_eq!(gateway.admin_page("/reload").status(), 405);
     assert!(!gateway.opens("/new/1"));
     assert_eq!(post_reload(&gateway, "").0, 200);

@@ -97,6 +97,21 @@ impl Followed {
     }
 }
 
+/// Texts that are being read. However that ends, they are not for ever.
+struct Reading(Arc<Shared>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.phase.send_if_modified(|phase| {
+            let is_left = *phase == Phase::Reading;
+            if is_left {
+                *phase = Phase::Unread;
+            }
+            is_left
+        });
+    }
+}
+
 impl Shared {
     /// Whether the texts are there, at most [`PATIENCE`] from now. The first who asks has them read, and goes on without
     /// them if that takes longer.
@@ -110,14 +125,15 @@ impl Shared {
             begins
         });
         if begins {
-            tokio::spawn(Arc::clone(self).read());
+            let reading = Reading(Arc::clone(self));
+            tokio::spawn(async move { reading.0.read().await });
         }
         let waited = tokio::time::timeout(PATIENCE, phase.wait_for(|phase| *phase != Phase::Reading)).await;
         matches!(waited, Ok(Ok(phase)) if *phase == Phase::Read)
     }
 
     /// In a task of its own, so that it does not end with the deadline of the search that wanted it.
-    async fn read(self: Arc<Self>) {
+    async fn read(&self) {
         let mut texts = self.texts.write().await;
         let phase = match self.read_all().await {
             Ok(Some(read)) => {
@@ -126,7 +142,10 @@ impl Shared {
             }
             Ok(None) => Phase::TooMany,
             // Whoever asks next tries again.
-            Err(_) => Phase::Unread,
+            Err(error) => {
+                tracing::warn!(store.error = %error, "the names to search in cannot be read; the store searches itself");
+                Phase::Unread
+            }
         };
         drop(texts);
         self.phase.send_replace(phase);
