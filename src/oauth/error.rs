@@ -224,7 +224,7 @@ impl ErrorCode {
         }
     }
 
-    /// The HTTP status: nobody else chooses one.
+    /// The HTTP status, but for UserInfo, where a token is used, and for the dialect whose errors have no codes (`web::respond`).
     pub fn status(self, statuses: &Statuses) -> u16 {
         match self {
             Self::AccessDenied => statuses.access_denied,
