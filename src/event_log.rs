@@ -17,6 +17,10 @@ const WRITE_INTERVAL: Duration = Duration::from_millis(250);
 /// Entries of one transaction.
 const BATCH: usize = 500;
 
+/// Entries in a minute about requests that were refused to clients with `debug`, at most. Anybody can make such requests, and
+/// the log forgets its oldest entry for each new one.
+const DEBUG_ENTRIES: i64 = 60;
+
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
@@ -41,13 +45,22 @@ pub struct EventLog {
     unwritten: tokio::sync::Mutex<Vec<(EventKind, String)>>,
     /// The store did not answer the last time, and that was said.
     was_silent: Mutex<bool>,
+    debugged: Mutex<Debugged>,
+}
+
+/// How many entries of one minute were about refused requests.
+#[derive(Default)]
+struct Debugged {
+    /// Since the epoch.
+    minute: i64,
+    entries: i64,
 }
 
 impl EventLog {
     /// Listens from here on.
     pub fn new(store: Arc<dyn Store>, clock: Clock, keep: Keep) -> Self {
-        let (unwritten, was_silent) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self { store, clock, keep, inbox: events::listen(), unwritten, was_silent }
+        let (unwritten, was_silent, debugged) = (tokio::sync::Mutex::default(), Mutex::default(), Mutex::default());
+        Self { store, clock, keep, inbox: events::listen(), unwritten, was_silent, debugged }
     }
 
     /// Writes for as long as it is polled.
@@ -61,7 +74,10 @@ impl EventLog {
     /// Writes what was told so far. What cannot be written is kept for the next time, up to the inbox's size.
     pub async fn flush(&self) {
         let mut unwritten = self.unwritten.lock().await;
+        let mut looked_at = 0..unwritten.len();
         self.inbox.take(&mut unwritten);
+        unwritten
+            .retain(|(kind, _)| looked_at.next().is_some() || *kind != EventKind::Debug || self.has_room_to_debug());
         while !unwritten.is_empty() {
             let batch = unwritten.len().min(BATCH);
             let outcome = self.store.append_events(&unwritten[..batch], self.clock.now(), self.keep.entries).await;
@@ -79,6 +95,16 @@ impl EventLog {
                 }
             }
         }
+    }
+
+    fn has_room_to_debug(&self) -> bool {
+        let minute = self.clock.now().div_euclid(60);
+        let mut debugged = self.debugged.lock().unwrap_or_else(PoisonError::into_inner);
+        if debugged.minute != minute {
+            *debugged = Debugged { minute, entries: 0 };
+        }
+        debugged.entries += 1;
+        debugged.entries <= DEBUG_ENTRIES
     }
 
     /// Deletes what is too old.
@@ -103,5 +129,36 @@ impl EventLog {
     pub async fn search(&self, search: &EventSearch) -> Result<(Vec<LoggedEvent>, u64)> {
         self.flush().await;
         self.store.search_events(search).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::Event;
+    use crate::store::EventSearch;
+    use crate::store::sql::{Options, SqlStore};
+
+    // L13, F-013: what anybody can cause does not push out what administrators did
+    #[tokio::test]
+    async fn refused_requests_do_not_fill_the_log() {
+        let store = SqlStore::open("sqlite::memory:", &Options::default()).await.unwrap();
+        let clock = Clock::fixed(1_800_000_000);
+        let log = EventLog::new(Arc::new(store), clock.clone(), Keep::default());
+        let of = async |kind| {
+            let (text, order) = (String::new(), Vec::new());
+            let (from_at, until_at) = (0, i64::MAX);
+            let search = EventSearch { text, kind: Some(kind), from_at, until_at, order, limit: 1, offset: 0 };
+            log.search(&search).await.unwrap().1
+        };
+        for (minute, expected) in [(0, 60), (1, 120)] {
+            clock.set(1_800_000_000 + 60 * minute);
+            for number in 0..150 {
+                events::tell_developer(|| format!("refused {number}"));
+            }
+            Event::ApiKeyCreated.tell("k");
+            assert_eq!(of(EventKind::Debug).await, expected);
+        }
+        assert!(of(EventKind::Information).await >= 2);
     }
 }

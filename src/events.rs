@@ -294,6 +294,8 @@ pub struct Inbox(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     entries: Vec<(EventKind, String)>,
+    /// Of them, those that anybody can cause.
+    debug: usize,
     lost: u64,
 }
 
@@ -321,9 +323,11 @@ fn keep(kind: EventKind, message: impl FnOnce() -> String) {
     message.truncate(whole.unwrap_or_default());
     for inbox in listeners.iter().filter_map(Weak::upgrade) {
         let mut waiting = inbox.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.entries.len() < MOST_WAITING {
+        let is_debug = kind == EventKind::Debug;
+        if waiting.entries.len() < MOST_WAITING && (!is_debug || waiting.debug < MOST_WAITING / 4) {
             waiting.entries.push((kind, message.clone()));
-        } else {
+            waiting.debug += usize::from(is_debug);
+        } else if !is_debug {
             waiting.lost += 1;
         }
     }
@@ -337,6 +341,7 @@ impl Inbox {
         }
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.append(&mut waiting.entries);
+        waiting.debug = 0;
         if waiting.lost > 0 {
             let message = format!("event_log.overrun {} events are in the log lines only", waiting.lost);
             entries.push((EventKind::Error, message));
