@@ -142,6 +142,11 @@ impl ProxyHttp for Proxy {
         }
         if let (Some(body), Some(route)) = (body, &ctx.route) {
             ctx.body_received += body.len() as u64;
+        // Pingora writes an empty last piece as a last chunk, and then another one: bytes of no request, which the upstream
+        // takes for the beginning of the next (RFC 9112 7.1).
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
             if ctx.body_received > route.max_body {
                 return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
             }

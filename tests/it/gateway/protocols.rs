@@ -105,6 +105,53 @@ async fn tls_gateway(folder: &Folder) -> (Gateway, String) {
 
 // M5, RFC 7301: ALPN chooses, and both protocols work
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+// RFC 9112 7.1, M3: however a body of HTTP/2 ends, in HTTP/1 it ends once. What came after that would be taken for the
+// beginning of somebody's next request.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_ends_in_an_empty_frame_ends_once() {
+    let gateway = Gateway::start().await;
+    let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    let driver = tokio::spawn(connection);
+    for round in 0..4 {
+        for (length, frames, body) in [
+            (None, &["abc", ""][..], "3\r\nabc\r\n0\r\n\r\n"),
+            (None, &["a", "", "b", ""], "1\r\na\r\n1\r\nb\r\n0\r\n\r\n"),
+            (None, &[""], "0\r\n\r\n"),
+            (Some("3"), &["abc", ""], "abc"),
+            (Some("0"), &[""], ""),
+        ] {
+            let before = gateway.upstream.count();
+            let mut request = http::Request::post(format!("http://gate.test/public/{round}"));
+            if let Some(length) = length {
+                request = request.header(header::CONTENT_LENGTH, length);
+            }
+            let mut client = client.clone().ready().await.unwrap();
+            let (answer, mut send) = client.send_request(request.body(()).unwrap(), false).unwrap();
+            for (n, frame) in frames.iter().enumerate() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                // With an announced 0 it may be answered already.
+                let _ = send.send_data((*frame).into(), n + 1 == frames.len());
+            }
+            assert_eq!(answer.await.unwrap().status(), 200, "{length:?} {frames:?}");
+            // Another client's request over the same connection, which would get the answer to what was left there.
+            let next = client_of_http_1(&gateway, "x").await;
+            assert_eq!((next, gateway.upstream.count() - before), (200, 2), "{length:?} {frames:?}");
+            let received = &gateway.upstream.requests()[before..];
+            assert_eq!(String::from_utf8_lossy(&received[0].body), body, "{length:?} {frames:?}");
+            assert_eq!((received[1].request_line(), &*received[1].body), ("POST /public/next HTTP/1.1", &b"x"[..]));
+        }
+    }
+    driver.abort();
+}
+
+/// The status of the answer to a request with this body.
+async fn client_of_http_1(gateway: &Gateway, body: &str) -> u16 {
+    let length = body.len();
+    let head = format!("POST /public/next HTTP/1.1\r\nHost: gate.test\r\nContent-Length: {length}\r\n");
+    gateway.raw(format!("{head}Connection: close\r\n\r\n{body}")).await.status()
+}
+
 async fn tls_speaks_both_protocols() {
     let folder = Folder::new();
     let (gateway, certificate) = tls_gateway(&folder).await;
