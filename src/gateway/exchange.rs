@@ -20,6 +20,7 @@ use super::respond::REQUEST_ID;
 use super::tunnel;
 use super::upgrade::Hold;
 
+use super::upstream::Visit;
 /// The server that the request goes to next.
 ///
 /// # Errors
@@ -57,6 +58,7 @@ pub fn rewrite_request(session: &Session, request: &mut RequestHeader, ctx: &Con
         over_tls: session.digest().is_some_and(over_tls),
         request_id: ctx.request_id.as_str(),
         keep_authorization: route.forward_authorization,
+        server: ctx.visit.as_ref().and_then(Visit::server),
         jwt: forwarded::field(ctx.carried.as_ref()),
     };
     ctx.gateway.forwarder.rewrite(permit, request, &forwarding)?;

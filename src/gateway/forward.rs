@@ -68,6 +68,8 @@ pub struct Forwarding<'a> {
     pub peer_is_trusted: bool,
     pub over_tls: bool,
     pub request_id: &'a str,
+    /// The server that it goes to, as a host for a request that names none.
+    pub server: Option<&'a str>,
     pub keep_authorization: bool,
     /// A token of our own, and the field for it.
     pub jwt: Option<(&'a HeaderName, &'a HeaderValue)>,
@@ -110,7 +112,19 @@ impl Forwarder {
         if let Some((name, value)) = forwarding.jwt {
             headers.insert(name.clone(), value.clone());
         }
+        if !headers.contains_key(header::HOST)
+            && let Some(authority) = forwarding.received.uri.authority()
+        {
+            // RFC 9113 8.3.1: HTTP/2 has it beside the fields, where a path that is written anew would lose it.
+            headers.insert(header::HOST, value(authority.as_str())?);
+        }
         set_forwarded(headers, forwarding)?;
+        if !headers.contains_key(header::HOST)
+            && let Some(server) = forwarding.server
+        {
+            // HTTP/1.0 need not name a host, and HTTP/1.1 must (RFC 9112 3.2).
+            headers.insert(header::HOST, value(server)?);
+        }
         if let Some(name) = &self.fields.request_id {
             headers.insert(name.clone(), value(forwarding.request_id)?);
         }
@@ -254,8 +268,10 @@ fn value(text: impl TryInto<HeaderValue, Error = http::header::InvalidHeaderValu
     text.try_into().or_err(ErrorType::InvalidHTTPHeader, "a value of the gateway's own")
 }
 
+/// HTTP/2 may cut cookies into several fields, which are one outside of it (RFC 9113 8.2.3).
 fn remove_token_cookies(headers: &mut HeaderMap) {
-    if !carries_token_cookie(headers) {
+    let is_split = headers.get_all(header::COOKIE).iter().nth(1).is_some();
+    if !is_split && !carries_token_cookie(headers) {
         return;
     }
     let mut kept = Vec::new();

@@ -173,6 +173,7 @@ impl Door {
             peer_is_trusted: true,
             over_tls: false,
             request_id: "",
+            server: None,
             keep_authorization: permit.forwards_authorization(),
             jwt: None,
         };

@@ -34,6 +34,7 @@ fn forwarding(received: &RequestHeader) -> Forwarding<'_> {
         peer_is_trusted: false,
         over_tls: false,
         request_id: "r1",
+        server: None,
         keep_authorization: false,
         jwt: None,
     }
@@ -152,6 +153,35 @@ fn earlier_proxies_are_believed_only_when_trusted() {
     let trusted = rewritten_as(request("/a", &fields), |forwarding| forwarding.peer_is_trusted = true);
     assert_eq!(trusted.headers["x-forwarded-for"], "6.6.6.6, 127.0.0.1");
     assert_eq!(trusted.headers["x-forwarded-proto"], "https");
+}
+
+// RFC 9112 3.2, RFC 9113 8.3.1: an upstream is told a host, and in `X-Forwarded-Host` none but the client's
+#[test]
+fn every_request_names_a_host() {
+    let server = |forwarding: &mut Forwarding<'_>| forwarding.server = Some("10.0.0.1:3000");
+    for (fields, authority, host) in [
+        (&[("Host", "gate.example")][..], None, Some("gate.example")),
+        (&[], Some("http://gate.example:8443/a"), Some("gate.example:8443")),
+        (&[], None, None),
+    ] {
+        let mut received = request("/a", fields);
+        if let Some(url) = authority {
+            received.set_uri(url.parse().unwrap());
+        }
+        let sent = rewritten_as(received, server);
+        let told = sent.headers.get("x-forwarded-host").map(|host| host.to_str().unwrap());
+        assert_eq!(told, host);
+        assert_eq!(sent.headers[header::HOST], host.unwrap_or("10.0.0.1:3000"));
+    }
+}
+
+// RFC 9113 8.2.3
+#[test]
+fn cookies_that_came_in_pieces_are_one_field() {
+    let sent = rewritten(request("/a", &[("Cookie", "a=1"), ("Cookie", "b=2;c=3"), ("Cookie", "")]));
+    assert_eq!(sent.headers.get_all(header::COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
+    let whole = rewritten(request("/a", &[("Cookie", "a=1;b=2 ")]));
+    assert_eq!(whole.headers[header::COOKIE], "a=1;b=2 ");
 }
 
 // F19

@@ -73,6 +73,11 @@ impl Visit {
         Ok(peer)
     }
 
+    /// `host:port` of the server that the request is at.
+    pub fn server(&self) -> Option<&str> {
+        self.at.as_ref().map(|attempt| &*self.upstream.servers[attempt.server].label)
+    }
+
     /// The server answered with this status. From 500 on it is held against it; below, it did well if the rest comes too.
     pub fn answered(&mut self, status: u16) {
         if status >= 500 {

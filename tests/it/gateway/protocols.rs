@@ -33,6 +33,7 @@ async fn cleartext_http_2() {
     ] {
         let mut request =
             h2.get(gateway.url(target)).header("x-auth-subject", "forged").header("x_auth_subject", "forged");
+        request = request.header("cookie", "a=1").header("cookie", "b=2");
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -49,6 +50,8 @@ async fn cleartext_http_2() {
     assert_eq!(received[1].all("x-auth-subject"), [RECIPIENT_ID]);
     assert!(received.iter().all(|request| !request.head.contains("forged") && !request.head.contains("eyJ")));
     assert_eq!(received[0].all("host"), [gateway.address.to_string()], "one Host, from :authority");
+    assert_eq!(received[0].all("x-forwarded-host"), [gateway.address.to_string()]);
+    assert_eq!(received[0].all("cookie"), ["a=1; b=2"], "RFC 9113 8.2.3");
     assert_eq!(received[0].request_line(), "GET /public/x HTTP/1.1");
     // A token at our own endpoint, over HTTP/2.
     let form = [("grant_type", "client_credentials")];
