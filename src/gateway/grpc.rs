@@ -25,16 +25,14 @@ pub fn is_call(request: &RequestHeader) -> bool {
 /// # Errors
 /// When the connection breaks on the way.
 pub async fn respond(session: &mut Session, problem: &Problem, request_id: &str) -> pingora::Result<()> {
-    let mut answer = ResponseHeader::build(200, Some(6))?;
+    let mut answer = ResponseHeader::build(200, Some(9))?;
     answer.insert_header(header::CONTENT_TYPE, MEDIA_TYPE)?;
     answer.insert_header("grpc-status", status(problem.status))?;
     // A constant of ours, in printable ASCII without a percent sign.
     answer.insert_header("grpc-message", problem.detail)?;
     answer.insert_header(REQUEST_ID, request_id)?;
     answer.insert_header("x-problem-code", problem.code)?;
-    if let Some(challenge) = problem.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
-        answer.insert_header(header::WWW_AUTHENTICATE, challenge)?;
-    }
+    problem.set_fields(&mut answer)?;
     session.as_downstream_mut().response_duplex_vec(vec![HttpTask::Header(Box::new(answer), true)]).await?;
     Ok(())
 }

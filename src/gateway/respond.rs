@@ -75,6 +75,23 @@ impl Problem {
 }
 
 impl Problem {
+    /// Tells a client in fields what it may do about it, in whatever form it is answered.
+    pub(super) fn set_fields(&self, answer: &mut ResponseHeader) -> pingora::Result<()> {
+        if let Some(challenge) = self.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
+            answer.insert_header(header::WWW_AUTHENTICATE, challenge)?;
+        }
+        if let Some(allow) = self.allow {
+            answer.insert_header(header::ALLOW, allow)?;
+        }
+        if let Some(seconds) = self.retry_after.or((self.status == 503).then_some(RETRY_AFTER)) {
+            answer.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds))?;
+        }
+        for (name, value) in &self.fields {
+            answer.append_header(name.clone(), value.clone())?;
+        }
+        Ok(())
+    }
+
     /// The answer to a refused request; `resource_metadata` is where the resource describes itself, if it does.
     pub fn refused(refusal: &Refused, resource_metadata: Option<&str>) -> Self {
         let denial = &refusal.denial;
@@ -146,18 +163,7 @@ pub async fn respond(session: &mut Session, problem: &Problem, request_id: &str)
         answer.insert_header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'")?;
     }
     answer.insert_header(REQUEST_ID, request_id)?;
-    if let Some(challenge) = problem.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
-        answer.insert_header(header::WWW_AUTHENTICATE, challenge)?;
-    }
-    if let Some(allow) = problem.allow {
-        answer.insert_header(header::ALLOW, allow)?;
-    }
-    if let Some(seconds) = problem.retry_after.or((problem.status == 503).then_some(RETRY_AFTER)) {
-        answer.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds))?;
-    }
-    for (name, value) in &problem.fields {
-        answer.append_header(name.clone(), value.clone())?;
-    }
+    problem.set_fields(&mut answer)?;
     answer.set_content_length(body.len())?;
     let bodiless = session.req_header().method == http::Method::HEAD;
     session.write_response_header(Box::new(answer), bodiless).await?;
