@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::header_block::{self, HeaderLimits, Refusal};
-use super::listener::Service;
+use super::listener::{Limit, Service};
 use super::request_id::RequestId;
 use super::respond;
 
@@ -51,9 +51,12 @@ pub struct ConnectionLimits {
     pub h2c: bool,
 }
 
-/// What is told of a header block that was refused before it became a request.
+/// What is told of header blocks and connections that were refused before there was a request.
 pub trait RefusalLog: Send + Sync {
     fn refused(&self, refusal: Refusal, request_id: &str);
+
+    /// A connection was closed at once.
+    fn full(&self, limit: Limit);
 }
 
 /// Serves one connection until it ends: HTTP/2 when the preface or ALPN says so, HTTP/1 otherwise.

@@ -22,6 +22,7 @@ use super::client_certificates;
 use super::connection::{self, Buffered, ConnectionLimits, RefusalLog};
 use super::handover::Inherited;
 use super::overload::Overload;
+use super::received::network;
 use crate::config::ClientCertificates;
 
 /// A TLS handshake that takes longer is somebody holding a socket.
@@ -183,20 +184,24 @@ impl Census {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// A place for a connection from `address`, given back when dropped; `None` when there is none left.
-    fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// A place for a connection from `address`, given back when dropped.
+    ///
+    /// # Errors
+    /// The limit that leaves none.
+    fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Place, Limit> {
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.most.load(Ordering::Relaxed) {
             self.open.fetch_sub(1, Ordering::Relaxed);
-            return None;
+            return Err(Limit::Connections);
         }
+        let address = network(address);
         let mut per_address = self.per_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = per_address.entry(address).or_default();
         if *count >= self.most_per_address.load(Ordering::Relaxed) {
             self.open.fetch_sub(1, Ordering::Relaxed);
-            return None;
+            return Err(Limit::ConnectionsPerIp);
         }
         *count += 1;
-        Some(Place { census: self.clone(), address })
+        Ok(Place { census: self.clone(), address })
     }
 
     /// Waits until every connection has ended, at most for `grace`; says whether they all did.
@@ -209,6 +214,22 @@ impl Census {
             sleep(Duration::from_millis(10)).await;
         }
         true
+    }
+}
+
+/// What leaves no place for a connection, by its name in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    Connections,
+    ConnectionsPerIp,
+}
+
+impl Limit {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::ConnectionsPerIp => "connections_per_ip",
+        }
     }
 }
 
@@ -286,7 +307,13 @@ where
                         service.turn_away(stream);
                         continue;
                     }
-                    let Some(place) = service.census.admit(peer.ip()) else { continue };
+                    let place = match service.census.admit(peer.ip()) {
+                        Ok(place) => place,
+                        Err(limit) => {
+                            service.refusals.full(limit);
+                            continue;
+                        }
+                    };
                     let service = service.clone();
                     tokio::spawn(async move {
                         let _place = place;
@@ -350,16 +377,30 @@ mod tests {
         let census = Census::new(3, 2);
         let (a, b) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
         let first = census.admit(a);
-        let _second = census.admit(a);
-        assert!(census.admit(a).is_none(), "two per address");
-        let _third = census.admit(b);
-        assert!(census.admit(b).is_none(), "three in all");
+        let _second = census.admit(a).unwrap();
+        assert_eq!(census.admit(a).err(), Some(Limit::ConnectionsPerIp), "two per address");
+        let _third = census.admit(b).unwrap();
+        assert_eq!(census.admit(b).err(), Some(Limit::Connections), "three in all");
         assert_eq!(census.open(), 3);
         drop(first);
-        assert!(census.admit(a).is_some());
+        assert!(census.admit(a).is_ok());
         assert_eq!(census.open(), 2);
         census.admit_at_most(4, 3);
         let _fourth = census.admit(a).unwrap();
         assert_eq!(census.open(), 3);
+    }
+
+    // N4, M12: whoever has one IPv6 address has 2^64
+    #[test]
+    fn places_are_counted_by_network() {
+        let census = Census::new(9, 2);
+        let admit = |address: &str| census.admit(address.parse().unwrap());
+        let (_first, second) = (admit("2001:db8::1"), admit("2001:db8::2"));
+        assert_eq!(admit("2001:db8::ffff:3").err(), Some(Limit::ConnectionsPerIp));
+        let _other = admit("2001:db8:0:1::1").unwrap();
+        drop(second);
+        assert!(admit("2001:db8::4").is_ok(), "a place is given back under the address that it was taken by");
+        let (_mapped, _same) = (admit("::ffff:192.0.2.1"), admit("192.0.2.1"));
+        assert!(admit("192.0.2.1").is_err());
     }
 }

@@ -179,3 +179,8 @@ impl RefusalLog for Metrics {
         tracing::debug!(request.id = request_id, refusal = refusal.as_str(), "a header block was refused");
     }
 }
+
+    fn full(&self, limit: listener::Limit) {
+        self.shed.with_label_values(&["connection", limit.as_str()]).inc();
+        tracing::debug!(limit = limit.as_str(), "a connection was closed: there are as many as may be");
+    }

@@ -4,7 +4,7 @@
 //! What is known only from a token is counted after the check, addresses before it.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use prometheus::IntCounter;
 
 use super::Route;
 use super::quotas::{Quotas, Rate};
+use super::received::network;
 use super::respond::Problem;
 use crate::config::{self, CountedBy};
 use crate::enforce::{Permit, Presented, Request, bearer};
@@ -258,14 +259,6 @@ impl Exceeded {
 /// Seconds, the last one begun counted.
 fn whole_seconds(duration: Duration) -> u32 {
     duration.as_nanos().div_ceil(1_000_000_000).try_into().unwrap_or(u32::MAX)
-}
-
-/// An IPv6 host owns a /64, so its other addresses are no other peer.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-    }
 }
 
 #[cfg(test)]

@@ -155,6 +155,8 @@ async fn connections_of_one_address_are_counted() {
     let mut third = gateway.connect().await;
     assert!(third.closes_within(Duration::from_secs(1)).await);
     assert_eq!(third.answer().await.text, "");
+    let shed = "faregate_shed_total{reason=\"connections_per_ip\",what=\"connection\"} 1\n";
+    assert!(gateway.metrics().await.contains(shed));
     assert!(
         gateway.metrics().await.contains("faregate_open_connections 2"),
         "the admin listener has places of its own"

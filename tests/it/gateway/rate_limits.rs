@@ -117,6 +117,39 @@ async fn what_is_tried_out_is_only_counted() {
     assert!(metrics.contains(r#"{decision="observe",reason="rate_limited",route="/observed/**"} 2"#), "{metrics}");
 }
 
+// M12: what the client wrote in front of the trusted proxy's entry is no address of its own, whatever the entry looks like
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_that_a_client_wrote_do_not_count() {
+    let gateway = Gateway::with(SECTIONS, &[]).await;
+    for entry in ["203.0.113.7:4000", "[2001:db8::7]:4000", "unknown"] {
+        let mut statuses = Vec::new();
+        for n in 1..=3 {
+            let fields = format!("X-Forwarded-For: 198.51.100.{n}, {entry}\r\n");
+            statuses.extend(times(1, &gateway, "/tried/x", &fields).await);
+        }
+        assert_eq!(statuses, [200, 200, 429], "{entry}");
+    }
+}
+
+// RFC 6585 4: a call of gRPC that is one too many is told when it may come again
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_of_grpc_are_told_of_limits() {
+    let gateway = Gateway::with(SECTIONS, &[]).await;
+    let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    let driver = tokio::spawn(connection);
+    assert_eq!(times(2, &gateway, "/tried/x", "").await, [200, 200]);
+    let request = http::Request::post("http://gate.test/tried/x").header("content-type", "application/grpc");
+    let mut client = client.ready().await.unwrap();
+    let (answer, _) = client.send_request(request.body(()).unwrap(), true).unwrap();
+    let answer = answer.await.unwrap();
+    assert_eq!((answer.status().as_u16(), &answer.headers()["grpc-status"]), (200, &"14".parse().unwrap()));
+    for field in ["retry-after", "ratelimit", "ratelimit-policy"] {
+        assert!(answer.headers().contains_key(field), "{field}: {answer:?}");
+    }
+    driver.abort();
+}
+
 // T68: limits go by the time that only moves forward
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_used_comes_back() {
