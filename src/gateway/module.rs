@@ -89,7 +89,7 @@ impl FaregateModule {
             None => problem_of(error),
         };
         let Some(problem) = problem else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
-        if session.response_written().is_none() {
+        if respond::answered_with(session).is_none() {
             session.set_keepalive(None);
             // The client may be gone.
             let _ = respond::respond(session, &problem, RequestId::next().as_str()).await;

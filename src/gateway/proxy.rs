@@ -240,7 +240,7 @@ impl ProxyHttp for Proxy {
                 tracing::warn!(request.id = ctx.request_id.as_str(), upstream.name = upstream, error = %error, "an upstream failed");
             }
         }
-        if session.response_written().is_none() {
+        if respond::answered_with(session).is_none() {
             session.set_keepalive(None);
             problem.fields.extend(ctx.fields(session.req_header()));
             // The client may be gone; the log line has been written either way.
@@ -254,7 +254,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
-        let status = session.response_written().map_or(0, |answer| answer.status.as_u16());
+        let status = respond::answered_with(session).map_or(0, |status| status.as_u16());
         let latency = ctx.started.elapsed();
         let durations = match ctx.embedded.and_then(|pattern| ctx.gateway.embedded.durations.get(pattern)) {
             Some(durations) => durations,

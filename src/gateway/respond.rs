@@ -3,7 +3,7 @@
 //! Owns their shape (RFC 9457). Which status a refusal has is decided where the refusal is.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use serde_json::json;
@@ -45,7 +45,7 @@ impl Problem {
     }
 
     fn title(&self) -> &'static str {
-        http::StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error")
+        StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error")
     }
 
     fn json(&self, request_id: &str) -> String {
@@ -120,6 +120,12 @@ impl From<Refusal> for Problem {
             Refusal::RequestLine
             | Refusal::Method
             | Refusal::Version
+/// The status of the client's answer. Interim answers are none (RFC 9110 15.2).
+pub fn answered_with(session: &Session) -> Option<StatusCode> {
+    let status = session.response_written()?.status;
+    (!status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS).then_some(status)
+}
+
             | Refusal::LineEnd
             | Refusal::FieldName
             | Refusal::FoldedLine
