@@ -71,12 +71,13 @@ pub fn rewrite_request(session: &Session, request: &mut RequestHeader, ctx: &Con
 /// The upstream answered with this status, which may be an interim one.
 ///
 /// # Errors
-/// When it changes to a protocol that `request` did not ask for (RFC 9110 15.2.2).
+/// When it changes to a protocol that `request` did not ask for (RFC 9110 15.2.2), or comes too late.
 pub fn answered(request: &RequestHeader, ctx: &mut Context, status: StatusCode) -> pingora::Result<()> {
     if status == StatusCode::SWITCHING_PROTOCOLS && !request.headers.contains_key(header::UPGRADE) {
         return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an upgrade that nobody asked for").into_up());
     }
     attempt::answered(ctx, status.as_u16());
+    check_time(ctx)?;
     if let Some(trace) = &mut ctx.trace {
         trace.answered(status.as_u16());
     }
@@ -116,8 +117,13 @@ pub fn may_go_on(ctx: &Context) -> pingora::Result<()> {
     if ctx.ends_with_token && !ctx.permit.as_ref().is_some_and(|permit| ctx.gateway.enforcer.still_holds(permit)) {
         return Err(Error::new_in(tunnel::OVER));
     }
-    if ctx.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-        return Err(Error::new_up(ErrorType::ReadTimedout));
+    check_time(ctx)
+}
+
+fn check_time(ctx: &Context) -> pingora::Result<()> {
+    match ctx.deadline {
+        Some(deadline) if Instant::now() >= deadline => Err(Error::new_up(ErrorType::ReadTimedout)),
+        Some(_) | None => Ok(()),
     }
     Ok(())
 }

@@ -6,7 +6,9 @@
 //! writers of HTTP/1, and end in the same errors.
 
 use std::num::NonZero;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::{self, HeaderName};
 use http::{HeaderMap, Version};
@@ -19,6 +21,7 @@ use pingora::proxy::Session;
 use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::Peer as _;
 use pingora::{Error, ErrorType};
+use tokio::time::timeout_at;
 
 use super::context::Context;
 use super::kept::Kept;
@@ -36,6 +39,9 @@ const OTHERS: [HeaderName; 9] = [
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("http2-settings"),
 ];
+
+/// What Pingora says of bytes that come after a request and before its answer.
+const EARLY: ErrorType = ErrorType::ConnectError;
 
 /// Carries requests over connections of its own.
 pub struct Relay {
@@ -128,7 +134,8 @@ async fn pass(session: &mut Session, upstream: &mut UpstreamSession, ctx: &mut C
     loop {
         {
             let ServerSession::H1(client) = &mut *session.downstream_session else { return not_http1() };
-            unless_client_leaves(client, upstream.read_response()).await?.map_err(Error::into_up)?;
+            let head = in_time(ctx.deadline, upstream.read_response());
+            unless_client_leaves(client, head).await?.map_err(Error::into_up)?;
         }
         if answer(session, upstream, ctx).await? {
             break;
@@ -169,7 +176,8 @@ async fn answer(session: &mut Session, upstream: &mut UpstreamSession, ctx: &mut
 /// Passes the body of an answer on, as it comes.
 async fn body(client: &mut ClientSession, upstream: &mut UpstreamSession, ctx: &Context) -> pingora::Result<()> {
     while !upstream.is_body_done() {
-        let piece = unless_client_leaves(client, upstream.read_body_ref()).await?.map_err(Error::into_up)?;
+        let piece = in_time(ctx.deadline, upstream.read_body_ref());
+        let piece = unless_client_leaves(client, piece).await?.map_err(Error::into_up)?;
         exchange::may_go_on(ctx)?;
         if let Some(piece) = piece.filter(|piece| !piece.is_empty()) {
             client.write_body(piece).await.map_err(Error::into_down)?;
@@ -178,16 +186,37 @@ async fn body(client: &mut ClientSession, upstream: &mut UpstreamSession, ctx: &
     Ok(())
 }
 
-/// Waits for the upstream, unless the client is gone before.
+/// Waits for the upstream no longer than the request may take: the timeout of a single read begins anew with each of them.
+async fn in_time<T>(
+    deadline: Option<Instant>,
+    awaited: impl Future<Output = pingora::Result<T>>,
+) -> pingora::Result<T> {
+    let Some(deadline) = deadline else { return awaited.await };
+    match timeout_at(deadline.into(), awaited).await {
+        Ok(outcome) => outcome,
+        Err(late) => Error::e_because(ErrorType::ReadTimedout, "the time for the request is over", late),
+    }
+}
+
+/// Waits for the upstream, unless the client is gone before. A client that says something early has its answer first, and then
+/// none: what it said is lost, and the end of the connection tells it so (RFC 9112 9.3.2, 9.6).
 ///
 /// # Errors
-/// When it is, or says something before it has its answer.
+/// When the client is gone.
 async fn unless_client_leaves<T>(client: &mut ClientSession, awaited: impl Future<Output = T>) -> pingora::Result<T> {
-    tokio::select! {
+    let mut awaited = pin!(awaited);
+    let left = tokio::select! {
         biased;
-        outcome = awaited => Ok(outcome),
-        left = client.read_body_or_idle(true) => {
-            left.map_err(Error::into_down)?;
+        outcome = &mut awaited => return Ok(outcome),
+        left = client.read_body_or_idle(true) => left,
+    };
+    match left {
+        Err(error) if *error.etype() == EARLY => {
+            client.set_server_keepalive(None);
+            Ok(awaited.await)
+        }
+        Err(error) => Err(error.into_down()),
+        Ok(_) => {
             Error::e_explain(ErrorType::ConnectionClosed, "before the answer was complete").map_err(Error::into_down)
         }
     }
