@@ -4,12 +4,13 @@
 
 use std::time::Instant;
 
-use http::{StatusCode, header};
+use http::{StatusCode, Version, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
+use super::answer;
 use super::attempt;
 use super::context::Context;
 use super::forward::Forwarding;
@@ -19,8 +20,8 @@ use super::received::{client_address, over_tls, peer_address};
 use super::respond::REQUEST_ID;
 use super::tunnel;
 use super::upgrade::Hold;
-
 use super::upstream::Visit;
+
 /// The server that the request goes to next.
 ///
 /// # Errors
@@ -57,8 +58,8 @@ pub fn rewrite_request(session: &Session, request: &mut RequestHeader, ctx: &Con
         peer_is_trusted: peer.is_some_and(|peer| ctx.gateway.trusts(peer)),
         over_tls: session.digest().is_some_and(over_tls),
         request_id: ctx.request_id.as_str(),
-        keep_authorization: route.forward_authorization,
         server: ctx.visit.as_ref().and_then(Visit::server),
+        keep_authorization: route.forward_authorization,
         jwt: forwarded::field(ctx.carried.as_ref()),
     };
     ctx.gateway.forwarder.rewrite(permit, request, &forwarding)?;
@@ -76,8 +77,11 @@ pub fn answered(request: &RequestHeader, ctx: &mut Context, status: StatusCode) 
     if status == StatusCode::SWITCHING_PROTOCOLS && !request.headers.contains_key(header::UPGRADE) {
         return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an upgrade that nobody asked for").into_up());
     }
-    attempt::answered(ctx, status.as_u16());
     check_time(ctx)?;
+    attempt::answered(ctx, status.as_u16());
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(());
+    }
     if let Some(trace) = &mut ctx.trace {
         trace.answered(status.as_u16());
     }
@@ -91,8 +95,13 @@ pub fn answered(request: &RequestHeader, ctx: &mut Context, status: StatusCode) 
 /// Makes `answer` what the client shall see.
 ///
 /// # Errors
-/// When a field cannot be written.
+/// When nobody can be sure where it ends, or a field cannot be written.
 pub fn rewrite_answer(request: &RequestHeader, answer: &mut ResponseHeader, ctx: &mut Context) -> pingora::Result<()> {
+    answer::take_from_connection(answer)?;
+    if request.version < Version::HTTP_11 {
+        // RFC 9112 6.1: it ends with the connection.
+        answer.remove_header(&header::TRANSFER_ENCODING);
+    }
     ctx.ends_with_token = tunnel::watches(ctx) && tunnel::is_event_stream(answer);
     if let Some(cors) = ctx.route.as_ref().and_then(|route| route.cors.as_ref()) {
         cors.set(&request.headers, answer)?;
@@ -125,5 +134,4 @@ fn check_time(ctx: &Context) -> pingora::Result<()> {
         Some(deadline) if Instant::now() >= deadline => Err(Error::new_up(ErrorType::ReadTimedout)),
         Some(_) | None => Ok(()),
     }
-    Ok(())
 }

@@ -4,6 +4,7 @@
 //! judged by `enforce`, and our own paths are answered by a service that it is given.
 
 pub mod admin;
+mod answer;
 mod attempt;
 mod authority;
 mod body_pace;
@@ -25,6 +26,7 @@ mod kept;
 mod listener;
 mod login;
 mod module;
+mod old_clients;
 mod overload;
 mod panic;
 mod proxy;
@@ -178,9 +180,9 @@ impl RefusalLog for Metrics {
         self.refused_headers.with_label_values(&[refusal.as_str()]).inc();
         tracing::debug!(request.id = request_id, refusal = refusal.as_str(), "a header block was refused");
     }
-}
 
     fn full(&self, limit: listener::Limit) {
         self.shed.with_label_values(&["connection", limit.as_str()]).inc();
         tracing::debug!(limit = limit.as_str(), "a connection was closed: there are as many as may be");
     }
+}

@@ -22,6 +22,7 @@ use super::embed::{self, Peer};
 use super::forwarded;
 use super::login::{self, Outcome, Visit};
 use super::panic::{Panicked, caught};
+use super::old_clients;
 use super::rate_limits::Asker;
 use super::received::{client_address, is_stream_of_messages, peer_address};
 use super::relay::Relay;
@@ -71,6 +72,7 @@ impl ProxyHttp for Proxy {
             ctx.trace = Some(Trace::begin(tracer, session.req_header(), &ctx.request_id, ctx.started));
         }
         bound(&ctx.gateway, session);
+        old_clients::ignore_unknown(session);
         let mut problem = match caught(Self::decide(session, ctx)).await {
             Ok(Ok(Next::Forward)) if Relay::takes(session, ctx) => {
                 // Of its own: it is large, and refusals do not need it.
@@ -179,7 +181,8 @@ impl ProxyHttp for Proxy {
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             session.as_downstream_mut().set_read_timeout(Some(TUNNEL_IDLE));
         }
-        exchange::rewrite_answer(session.req_header(), answer, ctx)
+        exchange::rewrite_answer(session.req_header(), answer, ctx)?;
+        old_clients::suit(session, answer).await
     }
 
     fn response_body_filter(

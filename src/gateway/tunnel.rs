@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header;
+use http::{HeaderValue, Version, header};
 use pingora::ErrorType;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
@@ -29,6 +29,15 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A Close frame with the code 1008, a violated policy (RFC 6455 5.5.1, 7.4.1): a server's frames are not masked.
 const CLOSE: &[u8] = &[0x88, 0x02, 0x03, 0xf0];
+
+/// Whether a request asks its connection to become something else (RFC 9110 7.8).
+pub fn is_asked(header: &RequestHeader) -> bool {
+    let fields = header.headers.get_all(header::CONNECTION).iter().map(HeaderValue::as_bytes);
+    let mut options = fields.flat_map(|field| field.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+    header.version == Version::HTTP_11
+        && header.headers.contains_key(header::UPGRADE)
+        && options.any(|option| option.eq_ignore_ascii_case(b"upgrade"))
+}
 
 /// Rule M11. A page of another origin has this browser's cookies all the same.
 pub fn check_asked(websocket: &WebSocket, header: &RequestHeader) -> Result<(), Problem> {
@@ -183,6 +192,26 @@ mod tests {
         assert!(frames.is_between());
         frames.pass(&frame(8, 2, false));
         assert!(!frames.is_between(), "the other side has said goodbye");
+    }
+
+    // RFC 9110 7.8
+    #[test]
+    fn an_upgrade_is_asked_of_the_connection() {
+        let asked = |version, fields: &[(&'static str, &'static str)]| {
+            let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+            request.set_version(version);
+            for (name, value) in fields {
+                request.append_header(*name, *value).unwrap();
+            }
+            is_asked(&request)
+        };
+        let upgrade = ("upgrade", "websocket");
+        assert!(asked(Version::HTTP_11, &[upgrade, ("connection", "keep-alive, Upgrade")]));
+        assert!(asked(Version::HTTP_11, &[upgrade, ("connection", "keep-alive"), ("connection", "upgrade")]));
+        assert!(!asked(Version::HTTP_11, &[upgrade, ("connection", "keep-alive")]));
+        assert!(!asked(Version::HTTP_11, &[upgrade]));
+        assert!(!asked(Version::HTTP_11, &[("connection", "upgrade")]));
+        assert!(!asked(Version::HTTP_10, &[upgrade, ("connection", "upgrade")]));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod hygiene;
 mod limits;
 mod login_faults;
 mod module;
+mod old_clients;
 mod overload;
 mod panics;
 mod paths;

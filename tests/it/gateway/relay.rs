@@ -91,6 +91,14 @@ async fn both_ways_answer_alike() {
         closes("HTTP/1.1 200 OK\r\n\r\nuntil the end"),
         closes("HTTP/1.0 200 OK\r\n\r\nuntil the end"),
         closes("HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nold"),
+        closes("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
+        bytes("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\nContent-Length: 2\r\n\r\nok"),
+        bytes("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
+        bytes(
+            "HTTP/1.1 200 OK\r\nConnection: keep-alive, X-A\r\nX-A: 1\r\nKeep-Alive: timeout=9\r\nContent-Length: 2\r\n\r\nok",
+        ),
+        bytes("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"),
+        closes("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"),
         closes("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nlast"),
         closes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
         resets("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"),
@@ -111,6 +119,32 @@ async fn both_ways_answer_alike() {
             server.fail(Fault::None);
             assert!(heard(&gateway, "GET", "").await.ends_with("app"), "after {method}, {fault:?}");
         }
+    }
+}
+
+// RFC 9112 9.3.2, 9.6: a client that asks again before it is answered has its first answer, and none of the second
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_early_is_answered_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = before(listener.local_addr().unwrap()).await;
+    let ask = "GET /public/x HTTP/1.1\r\nHost: a\r\n\r\n";
+    for pieces in [&["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"][..], &["HTTP/1.1 200 OK\r\n\r\n", "o", "k"]] {
+        let mut wire = gateway.connect().await;
+        wire.send(ask).await;
+        let (mut upstream, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+        let mut asked = [0; 4096];
+        assert!(upstream.read(&mut asked).await.unwrap() > 0);
+        for piece in pieces {
+            wire.send(ask).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            upstream.write_all(piece.as_bytes()).await.unwrap();
+        }
+        drop(upstream);
+        assert!(wire.closes_within(PATIENCE).await);
+        let heard = wire.heard();
+        let (head, body) = heard.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("\r\nConnection: close"), "{heard}");
+        assert!(body == "ok" || joined(body) == "ok (whole)", "{heard}");
     }
 }
 
