@@ -2,8 +2,10 @@
 //!
 //! Owns the framing rules that Pingora leaves to its users (rules M3, M7, N1, N2): its parser takes a bare LF for a line end,
 //! drops `Content-Length` silently beside `Transfer-Encoding`, and bounds a header block only by 1 MiB and a timeout per read.
-//! It does not check field values: Pingora's parser refuses control bytes in them.
+//! Whatever Pingora would refuse by itself is refused here, where it is counted and named to the client.
 
+use http::Uri;
+use http::uri::{Authority, PathAndQuery};
 use memchr::memchr;
 
 /// Bounds on one header block. Rule N2.
@@ -26,6 +28,7 @@ pub enum Refusal {
     Version,
     LineEnd,
     FieldName,
+    FieldValue,
     FoldedLine,
     ContentLength,
     TransferEncoding,
@@ -51,10 +54,32 @@ impl Refusal {
             Self::RequestLine
             | Self::LineEnd
             | Self::FieldName
+            | Self::FieldValue
             | Self::FoldedLine
             | Self::ContentLength
             | Self::TransferEncoding
             | Self::Host => 400,
+        }
+    }
+
+    /// What the client is told, over whichever version of HTTP.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::RequestLine => "The request line is malformed",
+            Self::Method => "TRACE and CONNECT are never proxied",
+            Self::Version => "This version of HTTP is not spoken here",
+            Self::LineEnd => "A line of the header does not end in CRLF",
+            Self::FieldName => "The name of a header field is malformed",
+            Self::FieldValue => "The value of a header field is malformed",
+            Self::FoldedLine => "A header field goes over several lines",
+            Self::ContentLength => "Content-Length is malformed or told twice",
+            Self::TransferEncoding => "Transfer-Encoding is not chunked, or stands beside Content-Length",
+            Self::Host => "The request names no host, or two",
+            Self::UriTooLong => "The request target is too long",
+            Self::TooLarge => "The header of the request is too large",
+            Self::TooManyFields => "The request has too many header fields",
+            Self::Timeout => "The header of the request took too long",
+            Self::NoRoom => "The gateway has no room for another connection; try again",
         }
     }
 
@@ -66,6 +91,7 @@ impl Refusal {
             Self::Version => "unsupported_version",
             Self::LineEnd => "bad_line_end",
             Self::FieldName => "bad_field_name",
+            Self::FieldValue => "bad_field_value",
             Self::FoldedLine => "folded_field_line",
             Self::ContentLength => "bad_content_length",
             Self::TransferEncoding => "bad_transfer_encoding",
@@ -116,9 +142,9 @@ pub fn check(block: &[u8], limits: &HeaderLimits) -> Result<(), Refusal> {
         return Err(Refusal::TooLarge);
     }
     let mut lines = Lines { rest: block };
-    let version = request_line(lines.next().ok_or(Refusal::RequestLine)??, limits)?;
+    let (target, version) = request_line(lines.next().ok_or(Refusal::RequestLine)??, limits)?;
 
-    let (mut fields, mut hosts) = (0, 0);
+    let (mut fields, mut hosts, mut named) = (0, 0, None);
     let (mut content_length, mut transfer_encoding) = (false, false);
     for line in lines {
         let line = line?;
@@ -131,6 +157,7 @@ pub fn check(block: &[u8], limits: &HeaderLimits) -> Result<(), Refusal> {
             4 if name.eq_ignore_ascii_case(b"host") => {
                 hosts += 1;
                 check_host(value)?;
+                named = Some(value);
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 // A list of equal values is as ambiguous downstream as two fields: one field, digits only (RFC 9112 6.3).
@@ -155,7 +182,7 @@ pub fn check(block: &[u8], limits: &HeaderLimits) -> Result<(), Refusal> {
         return Err(Refusal::TransferEncoding);
     }
     match (version, hosts) {
-        (_, 1) | (Version::Http10, 0) => Ok(()),
+        (_, 1) | (Version::Http10, 0) => check_target(target, named),
         _ => Err(Refusal::Host),
     }
 }
@@ -185,7 +212,8 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-fn request_line(line: &[u8], limits: &HeaderLimits) -> Result<Version, Refusal> {
+/// The target and the version.
+fn request_line<'a>(line: &'a [u8], limits: &HeaderLimits) -> Result<(&'a [u8], Version), Refusal> {
     let method_end = memchr(b' ', line).ok_or(Refusal::RequestLine)?;
     let (method, rest) = (&line[..method_end], &line[method_end + 1..]);
     if method.is_empty() || method.len() > 32 || !method.iter().all(|&byte| is_token(byte)) {
@@ -204,11 +232,32 @@ fn request_line(line: &[u8], limits: &HeaderLimits) -> Result<Version, Refusal> 
         return Err(Refusal::RequestLine);
     }
     match version {
-        b"HTTP/1.1" => Ok(Version::Http11),
-        b"HTTP/1.0" => Ok(Version::Http10),
+        b"HTTP/1.1" => Ok((target, Version::Http11)),
+        b"HTTP/1.0" => Ok((target, Version::Http10)),
         _ if version.starts_with(b"HTTP/") => Err(Refusal::Version),
         _ => Err(Refusal::RequestLine),
     }
+}
+
+/// A path, `*`, or a URL with the host that the request names and nobody before it (RFC 9110 4.2.4, RFC 9112 3.2). All but
+/// the usual is left to the parser that Pingora has, which copies.
+fn check_target(target: &[u8], host: Option<&[u8]>) -> Result<(), Refusal> {
+    let is_unusual = |byte: &u8| b"\"<>\\^`{|}".contains(byte);
+    if target.starts_with(b"/") {
+        return match target.iter().any(is_unusual) && PathAndQuery::try_from(target).is_err() {
+            true => Err(Refusal::RequestLine),
+            false => Ok(()),
+        };
+    }
+    if target == b"*" {
+        return Ok(());
+    }
+    let url = Uri::try_from(target).map_err(|_| Refusal::RequestLine)?;
+    let authority = url.scheme().and(url.authority()).ok_or(Refusal::RequestLine)?.as_str();
+    if authority.contains('@') {
+        return Err(Refusal::RequestLine);
+    }
+    if host == Some(authority.as_bytes()) { Ok(()) } else { Err(Refusal::Host) }
 }
 
 fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
@@ -220,6 +269,10 @@ fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     if name.is_empty() || !name.iter().all(|&byte| is_token(byte)) {
         return Err(Refusal::FieldName);
     }
+    // RFC 9110 5.5: no control byte but the tab.
+    if value.iter().any(|&byte| byte.is_ascii_control() && byte != b'\t') {
+        return Err(Refusal::FieldValue);
+    }
     Ok((name, value.trim_ascii()))
 }
 
@@ -230,7 +283,11 @@ fn check_host(value: &[u8]) -> Result<(), Refusal> {
     if value.is_empty() || value.len() > 300 || !value.iter().all(legal) {
         return Err(Refusal::Host);
     }
-    Ok(())
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
+    let port = memchr(b':', value).unwrap_or(value.len());
+    // Anything but a name or an address of IPv4 with its port is left to a parser, which copies.
+    let is_plain = value[..port].iter().all(is_name) && value[port..].iter().skip(1).all(u8::is_ascii_digit);
+    if is_plain || Authority::try_from(value).is_ok() { Ok(()) } else { Err(Refusal::Host) }
 }
 
 /// `tchar` of RFC 9110 5.6.2.

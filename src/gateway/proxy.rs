@@ -20,9 +20,10 @@ use super::context::Context;
 use super::decision::{decision_line, verdict, would_be_refused};
 use super::embed::{self, Peer};
 use super::forwarded;
+use super::header_block::Refusal;
 use super::login::{self, Outcome, Visit};
-use super::panic::{Panicked, caught};
 use super::old_clients;
+use super::panic::{Panicked, caught};
 use super::rate_limits::Asker;
 use super::received::{client_address, is_stream_of_messages, peer_address};
 use super::relay::Relay;
@@ -49,7 +50,6 @@ const BODY_TOO_LARGE: Problem =
 
 const BODY_TOO_SLOW: Problem = Problem::new(408, "body_timeout", "The body of the request took too long");
 
-const BAD_HOST: Problem = Problem::new(400, "bad_host", "The request names no host, or two");
 const UNKNOWN_HOST: Problem = Problem::new(421, "unknown_host", "This host is not served here");
 const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
 
@@ -142,13 +142,13 @@ impl ProxyHttp for Proxy {
         if session.was_upgraded() {
             return Ok(());
         }
-        if let (Some(body), Some(route)) = (body, &ctx.route) {
-            ctx.body_received += body.len() as u64;
         // Pingora writes an empty last piece as a last chunk, and then another one: bytes of no request, which the upstream
         // takes for the beginning of the next (RFC 9112 7.1).
         if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
             *body = None;
         }
+        if let (Some(body), Some(route)) = (body, &ctx.route) {
+            ctx.body_received += body.len() as u64;
             if ctx.body_received > route.max_body {
                 return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
             }
@@ -317,7 +317,7 @@ impl Proxy {
         if verify::is_asked(header) {
             return Self::verify(session, ctx).await.map(Next::Permit).map_err(verify::understood);
         }
-        let authority = authority(header).ok_or(BAD_HOST)?;
+        let authority = authority(header).ok_or(Refusal::Host)?;
         let host = without_port(authority);
         if !ctx.gateway.serves(host) {
             return Err(UNKNOWN_HOST);
@@ -485,17 +485,22 @@ fn panicked(gateway: &Gateway) -> Problem {
     Problem::new(500, "internal", "The gateway failed; the request was not forwarded")
 }
 
-/// Rules M7 and N2, the latter for HTTP/2: an HTTP/1 block was measured before it was parsed.
+/// Rules M3, M7 and N2 for HTTP/2: an HTTP/1 block was looked at before it was parsed.
 fn check_request_line(limits: &RequestLimits, header: &RequestHeader) -> Result<(), Problem> {
     if header.method == Method::TRACE || header.method == Method::CONNECT {
-        let problem = Problem::new(405, "method_refused", "TRACE and CONNECT are never proxied");
-        return Err(Problem { allow: Some(respond::METHODS), ..problem });
+        return Err(Refusal::Method.into());
     }
     if header.raw_path().len() > limits.uri_size {
-        return Err(Problem::new(414, "uri_too_long", "The request target is too long"));
+        return Err(Refusal::UriTooLong.into());
     }
     if header.headers.len() > limits.header_fields {
-        return Err(Problem::new(431, "too_many_fields", "The request has too many header fields"));
+        return Err(Refusal::TooManyFields.into());
+    }
+    let mut lengths = header.headers.get_all(header::CONTENT_LENGTH).iter();
+    if lengths.next().is_some_and(|length| !length.as_bytes().iter().all(u8::is_ascii_digit))
+        || lengths.next().is_some()
+    {
+        return Err(Refusal::ContentLength.into());
     }
     if !header.raw_path_is_utf8() {
         return Err(Problem::new(400, "bad_path", "The path is not valid UTF-8"));

@@ -15,7 +15,7 @@ use crate::enforce::Refusal as Refused;
 pub const REQUEST_ID: &str = "X-Request-Id";
 
 /// What is proxied, for the `Allow` that every 405 owes.
-pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Seconds after which a request that could not be decided may be tried again.
 const RETRY_AFTER: u32 = 5;
@@ -115,31 +115,15 @@ pub(super) fn nonce(nonce: Option<&str>) -> Option<(HeaderName, HeaderValue)> {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let detail = match refusal {
-            Refusal::NoRoom => "The gateway has no room for another connection; try again",
-            Refusal::RequestLine
-            | Refusal::Method
-            | Refusal::Version
+        let allow = (refusal == Refusal::Method).then_some(METHODS);
+        Self { allow, ..Self::new(refusal.status(), refusal.as_str(), refusal.description()) }
+    }
+}
+
 /// The status of the client's answer. Interim answers are none (RFC 9110 15.2).
 pub fn answered_with(session: &Session) -> Option<StatusCode> {
     let status = session.response_written()?.status;
     (!status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS).then_some(status)
-}
-
-            | Refusal::LineEnd
-            | Refusal::FieldName
-            | Refusal::FoldedLine
-            | Refusal::ContentLength
-            | Refusal::TransferEncoding
-            | Refusal::Host
-            | Refusal::UriTooLong
-            | Refusal::TooLarge
-            | Refusal::TooManyFields
-            | Refusal::Timeout => "The header of the request is malformed, too large or too slow",
-        };
-        let allow = (refusal == Refusal::Method).then_some(METHODS);
-        Self { allow, ..Self::new(refusal.status(), refusal.as_str(), detail) }
-    }
 }
 
 /// Writes `problem` and ends the request. The connection is kept unless the request has a body that nobody will read.

@@ -91,10 +91,55 @@ fn request_lines_are_exact() {
 // RFC 9112 3.2
 #[test]
 fn exactly_one_well_formed_host() {
-    for fields in
-        ["", "Host: a\r\nHost: a\r\n", "Host:\r\n", "Host: a b\r\n", "Host: a/b\r\n", "Host: a@b\r\n", "Host: a, b\r\n"]
-    {
+    for fields in [
+        "",
+        "Host: a\r\nHost: a\r\n",
+        "Host:\r\n",
+        "Host: a b\r\n",
+        "Host: a/b\r\n",
+        "Host: a@b\r\n",
+        "Host: a, b\r\n",
+        "Host: [::1\r\n",
+        "Host: ::1]\r\n",
+        "Host: a:80:90\r\n",
+        "Host: a%zz\r\n",
+    ] {
         assert_eq!(checked(&format!("GET / HTTP/1.1\r\n{fields}\r\n")), Err(Refusal::Host), "{fields:?}");
+    }
+    for host in ["a_b.test", "a.test:8443", "192.0.2.1:80", "[2001:db8::1]:80", "[2001:db8::1]", "a.test:"] {
+        assert_eq!(checked(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")), Ok(()), "{host}");
+    }
+}
+
+// RFC 9110 4.2.4, 5.5, RFC 9112 3.2: what Pingora would refuse by itself, with an answer of its own that nobody counts
+#[test]
+fn nothing_is_left_for_others_to_refuse() {
+    for (target, refusal) in [
+        ("/a?b=\"c\"", Refusal::RequestLine),
+        ("/a?<b>", Refusal::RequestLine),
+        ("/a<b>", Refusal::RequestLine),
+        ("http://user@a/b", Refusal::RequestLine),
+        ("http://user:password@a/b", Refusal::RequestLine),
+        ("http://[::1/b", Refusal::RequestLine),
+        ("http://a:80:90/b", Refusal::RequestLine),
+        ("http:///b", Refusal::RequestLine),
+        ("http:b", Refusal::RequestLine),
+        ("a", Refusal::RequestLine),
+        ("a:80", Refusal::RequestLine),
+        ("http://b/", Refusal::Host),
+        ("http://A/", Refusal::Host),
+        ("http://a:80/", Refusal::Host),
+    ] {
+        assert_eq!(checked(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")), Err(refusal), "{target}");
+    }
+    for target in ["/a{b}?c={d}|^`\\", "/\"", "/?a=[b]", "http://a", "http://a?b", "*"] {
+        assert_eq!(checked(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")), Ok(()), "{target}");
+    }
+    for byte in (0..=255).filter(|byte| ![b'\r', b'\n'].contains(byte)) {
+        let block = [&b"GET / HTTP/1.1\r\nHost: a\r\nX: a"[..], &[byte], b"b\r\n\r\n"].concat();
+        let is_legal = byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+        let expected = if is_legal { Ok(()) } else { Err(Refusal::FieldValue) };
+        assert_eq!(check(&block, &LIMITS), expected, "{byte}");
     }
 }
 

@@ -82,6 +82,17 @@ async fn http_2_requests_cannot_carry_http_1_framing() {
         let refused = answer.as_ref().map_or(true, |answer| answer.status() == 400 || answer.status() == 502);
         assert!(refused || length == "0", "{length}: {answer:?}");
     }
+    // Nor two lengths, however equal (RFC 9110 8.6).
+    for lengths in [&["5", "5"][..], &["5, 5"], &["5", "05"]] {
+        let mut request = http::Request::post("http://gate.test/public/bad");
+        for length in lengths {
+            request = request.header(header::CONTENT_LENGTH, *length);
+        }
+        let mut client = client.clone().ready().await.unwrap();
+        let (answer, mut send) = client.send_request(request.body(()).unwrap(), false).unwrap();
+        let _ = send.send_data("hello".into(), true);
+        assert!(answer.await.map_or(true, |answer| answer.status() == 400), "{lengths:?}");
+    }
     // Two credentials in one request are as many as in HTTP/1.1.
     let request = http::Request::get("http://gate.test/api/orders")
         .header("authorization", "Bearer a")
@@ -94,20 +105,6 @@ async fn http_2_requests_cannot_carry_http_1_framing() {
     assert!(received.len() <= 1 && received.iter().all(|request| request.body.is_empty()), "{received:?}");
 }
 
-/// A gateway with TLS, and the certificate that it shows.
-async fn tls_gateway(folder: &Folder) -> (Gateway, String) {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let certificate = folder.write("tls.crt", &made.cert.pem());
-    let key = folder.write("tls.key", &made.signing_key.serialize_pem());
-    let sections = format!(
-        "listen: {{ address: 127.0.0.1:0, tls: {{ certificate: {certificate}, key: {key} }} }}\nissuers: {{ self: {{}} }}\n\
-         upstreams: {{ app: \"${{UPSTREAM}}\" }}\nroutes:\n  /public/**: {{ upstream: app, public: true }}\n"
-    );
-    (Gateway::of(&sections, &[]).await, made.cert.pem())
-}
-
-// M5, RFC 7301: ALPN chooses, and both protocols work
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 // RFC 9112 7.1, M3: however a body of HTTP/2 ends, in HTTP/1 it ends once. What came after that would be taken for the
 // beginning of somebody's next request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,6 +152,20 @@ async fn client_of_http_1(gateway: &Gateway, body: &str) -> u16 {
     gateway.raw(format!("{head}Connection: close\r\n\r\n{body}")).await.status()
 }
 
+/// A gateway with TLS, and the certificate that it shows.
+async fn tls_gateway(folder: &Folder) -> (Gateway, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let certificate = folder.write("tls.crt", &made.cert.pem());
+    let key = folder.write("tls.key", &made.signing_key.serialize_pem());
+    let sections = format!(
+        "listen: {{ address: 127.0.0.1:0, tls: {{ certificate: {certificate}, key: {key} }} }}\nissuers: {{ self: {{}} }}\n\
+         upstreams: {{ app: \"${{UPSTREAM}}\" }}\nroutes:\n  /public/**: {{ upstream: app, public: true }}\n"
+    );
+    (Gateway::of(&sections, &[]).await, made.cert.pem())
+}
+
+// M5, RFC 7301: ALPN chooses, and both protocols work
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_speaks_both_protocols() {
     let folder = Folder::new();
     let (gateway, certificate) = tls_gateway(&folder).await;
