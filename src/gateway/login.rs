@@ -221,8 +221,9 @@ pub(super) async fn redirect(session: &mut Session, begun: &Begun, request_id: &
 /// every route of the host.
 pub(super) fn refuse_own_cookies(answer: &mut ResponseHeader) -> pingora::Result<()> {
     let is_own = |field: &HeaderValue| {
-        let name = field.as_bytes().split(|&byte| byte == b'=').next().unwrap_or_default();
-        is_own_cookie(name.trim_ascii())
+        // Browsers send a cookie without a name as its value, which is somebody's name and value then.
+        let mut parts = field.as_bytes().split(|&byte| byte == b'=').map(<[u8]>::trim_ascii);
+        parts.find(|part| !part.is_empty()).is_some_and(is_own_cookie)
     };
     if !answer.headers.get_all(SET_COOKIE).iter().any(is_own) {
         return Ok(());

@@ -376,8 +376,8 @@ async fn tokens_that_do_not_suffice_lead_nobody_in_circles() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_cannot_make_anybody_somebody_else() {
     let (gateway, _issuer) = corp(300).await;
-    let fields =
-        "Set-Cookie: theme=dark\r\nSet-Cookie: faregate_at_corp=x; Path=/\r\nset-cookie: __Host-Faregate_session=y\r\n";
+    let fields = "Set-Cookie: theme=dark\r\nSet-Cookie: faregate_at_corp=x; Path=/\r\nset-cookie: __Host-Faregate_session=y\r\n\
+         Set-Cookie: =faregate_at_corp=x\r\nSet-Cookie: = faregate_at_corp=x; Path=/\r\n";
     let answer = format!("HTTP/1.1 200 OK\r\n{fields}Set-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok");
     gateway.upstream.behave(Behaviour::Answer(answer));
     let mut ann = Visitor::new();
