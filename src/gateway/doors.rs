@@ -35,6 +35,7 @@ impl Prepared {
     /// # Errors
     /// [`ListenError`] of the first that cannot be bound.
     pub fn bind(wanted: Vec<Wanted>, inherited: &Inherited) -> Result<Self, ListenError> {
+        inherited.report();
         let place = |wanted: Wanted| Ok(Place { listener: Listener::bind(wanted.address, inherited)?, wanted });
         wanted.into_iter().map(place).collect::<Result<_, _>>().map(Self)
     }

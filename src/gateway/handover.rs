@@ -27,7 +27,11 @@ const READY: u8 = b'1';
 
 /// Listening sockets that somebody else opened for this process, by what the configuration calls them.
 #[derive(Debug, Default)]
-pub struct Inherited(Mutex<Vec<(SocketAddr, TcpListener)>>);
+pub struct Inherited {
+    sockets: Mutex<Vec<(SocketAddr, TcpListener)>>,
+    /// Descriptors that are none of them, and why.
+    unusable: Vec<(i32, io::Error)>,
+}
 
 /// Why nobody took over.
 #[derive(Debug, thiserror::Error)]
@@ -49,16 +53,27 @@ impl Inherited {
         // The variables may be somebody else's, from whom they were inherited.
         let is_ours = number("LISTEN_PID") == Some(process::id());
         let count = number("LISTEN_FDS").filter(|_| is_ours).unwrap_or(0);
-        let adopted = |descriptor| {
-            let socket = adopt(descriptor).ok()?;
-            Some((socket.local_addr().ok()?, socket))
-        };
-        Self(Mutex::new((3..).zip(0..count).filter_map(|(descriptor, _)| adopted(descriptor)).collect()))
+        let mut inherited = Self::default();
+        let sockets = inherited.sockets.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for (descriptor, _) in (3..).zip(0..count) {
+            match adopt(descriptor).and_then(|socket| Ok((socket.local_addr()?, socket))) {
+                Ok(socket) => sockets.push(socket),
+                Err(error) => inherited.unusable.push((descriptor, error)),
+            }
+        }
+        inherited
+    }
+
+    /// Says which descriptors cannot be listened on: nobody logs yet when they are looked at.
+    pub(super) fn report(&self) {
+        for (descriptor, error) in &self.unusable {
+            tracing::warn!(descriptor, error = %error, "a socket of the service manager cannot be used");
+        }
     }
 
     /// The socket for `address`, once.
     pub fn take(&self, address: SocketAddr) -> Option<TcpListener> {
-        let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         let index = sockets.iter().position(|(own, _)| *own == address)?;
         Some(sockets.remove(index).1)
     }
@@ -150,13 +165,15 @@ fn inheritable(_sockets: &[(SocketAddr, Listener)], _inherited: bool) -> io::Res
 }
 
 fn wait(mut stream: UnixStream, child: &mut Child, patience: Duration) -> Result<(), HandoverError> {
-    let late = |_| HandoverError::Late(patience);
     stream.set_read_timeout(Some(patience)).map_err(HandoverError::Sockets)?;
     let mut answer = [0];
-    match stream.read(&mut answer).map_err(late)? {
-        1 if answer[0] == READY => Ok(()),
+    match stream.read_exact(&mut answer) {
+        Ok(()) if answer[0] == READY => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            Err(HandoverError::Late(patience))
+        }
         // Its end of the pair is closed when it has ended.
-        _ => {
+        Ok(()) | Err(_) => {
             std::thread::sleep(LOOK_INTERVAL);
             let status = child.try_wait().ok().flatten();
             Err(HandoverError::Ended(status.map_or("without a reason".to_owned(), |status| status.to_string())))
@@ -180,7 +197,7 @@ fn received(told: &str) -> io::Result<Inherited> {
         let because = |error| io::Error::other(format!("the socket for {address} cannot be taken over: {error}"));
         Ok((address, adopt(descriptor).map_err(because)?))
     });
-    Ok(Inherited(Mutex::new(sockets.collect::<io::Result<_>>()?)))
+    Ok(Inherited { sockets: Mutex::new(sockets.collect::<io::Result<_>>()?), unusable: Vec::new() })
 }
 
 #[cfg(test)]
@@ -207,6 +224,21 @@ mod tests {
         }
         assert!(inherited.take(addresses[2]).is_none(), "each of them once");
         assert!(TcpListener::bind(addresses[0]).is_ok(), "whoever has taken one closes it");
+    }
+
+    // FAULTS T43: only silence is lateness
+    #[test]
+    fn a_connection_that_breaks_is_not_late() {
+        let patience = Duration::from_millis(200);
+        let mut child = Command::new("true").spawn().unwrap();
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        // What the other side has not read makes its end a reset.
+        ours.write_all(b"x").unwrap();
+        drop(theirs);
+        assert!(matches!(wait(ours, &mut child, patience), Err(HandoverError::Ended(_))));
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        assert!(matches!(wait(ours, &mut child, patience), Err(HandoverError::Late(_))));
+        child.wait().unwrap();
     }
 
     #[test]
