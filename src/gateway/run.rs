@@ -26,7 +26,7 @@ pub struct H2Limits {
     pub idle: Duration,
 }
 
-/// Servers that are tried for one request. Only connections that could not be made are tried again (rule M10).
+/// Servers that are tried for one request, where it may be tried again at all (rule M10); `attempt` says when.
 const MOST_TRIES: usize = 3;
 
 /// Connections to upstreams that are kept for the next request, per thread.
