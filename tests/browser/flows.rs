@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::driver::{Browser, Scheme};
-use super::samples::Samples;
+use super::samples::{HOP, Samples};
 use super::world::{Client, PASSWORD, World, value};
 
 const TAB: &str = "\u{e004}";
@@ -369,6 +369,28 @@ async fn other_sites_cannot_use_our_forms_or_frame_our_pages() {
     browser.run_until_called(frame, json!([address])).await;
     let complaints = browser.complaints().await.join("\n");
     assert!(complaints.contains("frame-ancestors") || complaints.contains("X-Frame-Options"), "{complaints}");
+}
+
+// K2, OAuth 2.0 Form Post Response Mode: a client's callback may lead on to another site
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_survives_a_client_that_redirects_on() {
+    let world = World::start().await;
+    let hop = format!("http://{}{HOP}", world.samples.client);
+    let (client, browser) = (world.client("shop", &["--redirect-uri", &hop]), &world.browser);
+    world.user("ann@example.com", &[]);
+    let port = world.samples.client.port();
+    for mode in ["query", "form_post"] {
+        browser.devtools("Network.clearBrowserCookies", json!({})).await;
+        let address = format!(
+            "{}/oauth2/authorize?client_id={}&redirect_uri={hop}&response_type=code&response_mode={mode}",
+            world.gate(),
+            client.id
+        );
+        browser.open(&address).await;
+        world.sign_in("ann@example.com", PASSWORD).await;
+        browser.arrive(&format!("http://localhost:{port}/cb")).await;
+        assert_eq!(browser.complaints().await.iter().filter(|line| line.contains("Content Security")).count(), 0);
+    }
 }
 
 // K2: what the list of `form-action` is for. Chromium stops a redirect to anybody who is not on it.

@@ -15,6 +15,9 @@ use faregate::web::pages::{self, Chrome, ConfirmLogout, Form, FormAction, FormPo
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
+/// Where the client sends browsers on to a third origin.
+pub const HOP: &str = "/hop";
+
 pub struct Samples {
     pub address: SocketAddr,
     /// Another origin. Answers everything, and remembers it.
@@ -58,8 +61,13 @@ async fn serve(router: Router) -> SocketAddr {
 
 async fn remember(State(seen): State<Arc<Mutex<Vec<String>>>>, request: Request) -> Response {
     let line = format!("{} {}", request.method(), request.uri());
+    let path = request.uri().path().to_owned();
+    let port = request.headers()["host"].to_str().unwrap().rsplit(':').next().unwrap().to_owned();
     let body = axum::body::to_bytes(request.into_body(), 10_000).await.unwrap();
     seen.lock().unwrap().push(format!("{line} {}", String::from_utf8_lossy(&body)).trim_end().to_owned());
+    if path == HOP {
+        return Redirect::to(&format!("http://localhost:{port}/cb")).into_response();
+    }
     Html("<!DOCTYPE html><title>client</title><p>client").into_response()
 }
 

@@ -1,5 +1,6 @@
 //! The header fields of pages (K1, K2, K3, A16, A17). It does not know what a page shows.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use aws_lc_rs::digest;
@@ -16,16 +17,18 @@ use super::{Chrome, Needs, Page, Script, form_post, view};
 /// as they have been loaded.
 const REFRESH_AFTER: u8 = 6;
 
-/// Where the forms of a page may lead. Chromium asks it of every redirect that follows the POST too, so that a form whose
-/// answer redirects to a client has to name that client (K2).
+/// Where the forms of a page may lead. Chromium asks it of every redirect that follows the POST too, those that a client's
+/// own pages answer with among them, and nobody but the client knows where these lead. So a form whose answer leaves us may
+/// lead to every site. What the list keeps out is a form that somebody wrote into the page, and there is none: the forms
+/// are ours, their texts are escaped, no script but ours runs, and each says its own `action` (K1, K2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormAction<'a> {
     /// The page has no form.
     Nowhere,
     Here,
-    /// To us, and from there to this URI of a client.
+    /// To us, and from there to this URI of a client and on.
     HereAnd(&'a str),
-    /// To us, and from there to any of these.
+    /// To us, and from there to any of these and on.
     HereAndAll(&'a [String]),
 }
 
@@ -90,13 +93,12 @@ fn policy(needs: &Needs<'_>, form_action: FormAction<'_>, shows_data: bool) -> S
     };
     let image = if shows_data { "'self' data:" } else { "'self'" };
     let form_action = match (needs.form_action, form_action) {
-        (Some(elsewhere), _) => source(elsewhere).unwrap_or_else(|| "'none'".to_owned()),
+        (Some(elsewhere), _) => beyond([elsewhere]).unwrap_or_else(|| "'none'".to_owned()),
         (None, FormAction::Nowhere) => "'none'".to_owned(),
         (None, FormAction::Here) => "'self'".to_owned(),
-        (None, FormAction::HereAnd(uri)) => format!("'self' {}", source(uri).unwrap_or_default()),
+        (None, FormAction::HereAnd(uri)) => format!("'self' {}", beyond([uri]).unwrap_or_default()),
         (None, FormAction::HereAndAll(uris)) => {
-            let sources: Vec<String> = uris.iter().filter_map(|uri| source(uri)).collect();
-            format!("'self' {}", sources.join(" "))
+            format!("'self' {}", beyond(uris.iter().map(String::as_str)).unwrap_or_default())
         }
     };
     let mut frames: Vec<String> = needs.frames.iter().filter_map(|uri| source(uri)).collect();
@@ -110,16 +112,22 @@ fn policy(needs: &Needs<'_>, form_action: FormAction<'_>, shows_data: bool) -> S
     )
 }
 
+/// Every site, and the schemes of those of `uris` that lead to no site. `None` if none of them is an address.
+fn beyond<'a>(uris: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let mut sources: BTreeSet<String> =
+        uris.into_iter().filter_map(scheme).map(|scheme| format!("{scheme}:")).collect();
+    if sources.is_empty() {
+        return None;
+    }
+    sources.extend(["http:", "https:"].map(str::to_owned));
+    Some(Vec::from_iter(sources).join(" "))
+}
+
 /// The source expression (Content Security Policy 3, 2.3.1) that covers `uri`: its origin, or the scheme of one that has
 /// none. `None` for what is no absolute URI.
 fn source(uri: &str) -> Option<String> {
-    let (scheme, rest) = uri.split_once(':')?;
-    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    if !is_scheme || ["javascript", "data", "blob", "filesystem", "about"].contains(&&*scheme.to_ascii_lowercase()) {
-        return None;
-    }
-    if !["http", "https"].contains(&scheme) || !rest.starts_with("//") {
+    let scheme = scheme(uri)?;
+    if !["http", "https"].contains(&scheme) || !uri[scheme.len()..].starts_with("://") {
         return Some(format!("{scheme}:"));
     }
     let authority = Uri::try_from(uri).ok()?.authority()?.as_str().to_owned();
@@ -127,6 +135,15 @@ fn source(uri: &str) -> Option<String> {
     // There is no expression for an IPv6 address.
     let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:_".contains(&byte));
     Some(if is_name { format!("{scheme}://{host}") } else { format!("{scheme}:") })
+}
+
+/// `None` for those that lead nowhere, and for what is no absolute URI.
+fn scheme(uri: &str) -> Option<&str> {
+    let (scheme, _) = uri.split_once(':')?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let leads_nowhere = ["javascript", "data", "blob", "filesystem", "about"].contains(&&*scheme.to_ascii_lowercase());
+    (is_scheme && !leads_nowhere).then_some(scheme)
 }
 
 #[cfg(test)]
@@ -168,14 +185,16 @@ mod tests {
         assert_eq!(
             rich,
             "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; frame-src https://a.example; \
-             form-action 'self' https://b.example; base-uri 'none'; frame-ancestors 'none'"
+             form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'none'"
         );
         let posted = Needs { script: Script::Submit, form_action: Some("https://c.example/cb"), ..Needs::default() };
         let posted = policy(&posted, FormAction::Nowhere, false);
-        assert!(
-            posted.contains("script-src 'sha256-") && posted.contains("form-action https://c.example;"),
-            "{posted}"
-        );
+        assert!(posted.contains("script-src 'sha256-") && posted.contains("form-action http: https:;"), "{posted}");
+        let native = policy(&Needs::default(), FormAction::HereAnd("com.example.app:/cb"), false);
+        assert!(native.contains("form-action 'self' com.example.app: http: https:;"), "{native}");
+        let nowhere = Needs { form_action: Some("javascript:alert(1)"), ..Needs::default() };
+        let nowhere = policy(&nowhere, FormAction::Nowhere, false);
+        assert!(nowhere.contains("form-action 'none';"), "{nowhere}");
     }
 
     // K3, A16, A17

@@ -40,8 +40,9 @@ async fn every_page_is_closed_to_others() {
     // K2: Chromium asks the policy about every redirect after the form.
     let policy =
         |page: &crate::support::browser::Shown| page.answer.header("content-security-policy").unwrap().to_owned();
-    assert!(policy(&login).contains("form-action 'self' https://web.example.com;"), "{}", policy(&login));
-    assert!(policy(&consent).contains("form-action 'self' https://third.example.net;"));
+    for page in [&login, &consent] {
+        assert!(policy(page).contains("form-action 'self' http: https:;"), "{}", policy(page));
+    }
 }
 
 // A7: nobody's script reads what a person sees.
