@@ -14,6 +14,7 @@ pub struct Session {
     pub authenticated_at: i64,
     /// `amr` values, as in [`super::Approval`].
     pub methods: Vec<String>,
+    /// When it began; a later login of the same person goes on with it.
     pub created_at: i64,
     pub last_used_at: i64,
     /// First instant at which it has been unused for too long.
@@ -26,7 +27,7 @@ pub struct Session {
     pub user_agent: Option<String>,
 }
 
-/// A client that is to hear that a session of its user was revoked.
+/// A client that is to hear of the end of a session that nobody logged out of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UntoldLogout {
     pub session_id: Uuid,

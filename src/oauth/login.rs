@@ -7,6 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::AuthorizationServer;
+use super::device::CONFIRMED;
 use super::error::OAuthError;
 use super::interaction::{BrowserRequest, Context, Form, FormOrigin, Keep, Kept, Message, Page, Reply, Step};
 use super::keys::LocalIssuer;
@@ -360,7 +361,7 @@ impl AuthorizationServer {
         Event::LoginSucceeded.tell(&signed_in.user.id.to_string());
         let mut kept = match state.remembers {
             true => self.begin_session(tenant, request, &mut signed_in).await?,
-            false => self.leave_session(request).await?,
+            false => self.abandon_session(request).await?,
         };
         state.stage = Stage::Complete;
         state.session_id = signed_in.session.as_ref().map(|session| session.id);
@@ -430,9 +431,9 @@ impl Freshness {
 impl Place<'_> {
     /// What a login for this place counts for, and for nothing else.
     pub(super) fn digest(&self) -> String {
-        // Another language is the same request.
-        let is_about_language = |name: &str| ["ui_locales", "locale"].contains(&name);
-        let fields: Vec<_> = self.fields.iter().filter(|(name, _)| !is_about_language(name)).cloned().collect();
+        // Another language is the same request, and so is it after a page about it.
+        let is_beside = |name: &str| ["ui_locales", "locale", CONFIRMED].contains(&name);
+        let fields: Vec<_> = self.fields.iter().filter(|(name, _)| !is_beside(name)).cloned().collect();
         ClientSecret::hash(&format!("{}?{}", self.endpoint.path(), encode(&fields)))
     }
 

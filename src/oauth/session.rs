@@ -53,10 +53,8 @@ impl AuthorizationServer {
         tenant: &Tenant,
         request: &BrowserRequest<'_>,
     ) -> Result<Option<(Session, User)>> {
-        // Longer than any of ours is nothing of ours.
-        let Some(presented) = request.session.filter(|presented| presented.len() <= 64) else { return Ok(None) };
         let now = self.clock.now();
-        let Some(session) = self.store.find_session(&ClientSecret::hash(presented)).await? else { return Ok(None) };
+        let Some(session) = self.presented_session(request).await? else { return Ok(None) };
         if session.tenant_id != tenant.id || !session.is_live(now) {
             return Ok(None);
         }
@@ -71,7 +69,8 @@ impl AuthorizationServer {
         Ok(Some((session, user)))
     }
 
-    /// Begins a session for a person who just proved themselves; the one that the browser had in this tenant is over.
+    /// Begins a session for a person who just proved themselves, or goes on with theirs: clients know it by its id, and are
+    /// told by it when it ends. Somebody else's that the browser had in this tenant is over.
     pub(super) async fn begin_session(
         &self,
         tenant: &Tenant,
@@ -81,27 +80,30 @@ impl AuthorizationServer {
         let now = self.clock.now();
         let token = self.entropy.token(32);
         let settings = &tenant.settings;
-        let before = match request.session.filter(|presented| presented.len() <= 64) {
-            Some(presented) => self.store.find_session(&ClientSecret::hash(presented)).await?,
-            None => None,
-        };
-        let before = before.filter(|before| before.tenant_id == tenant.id);
-        let session = Session {
-            id: self.entropy.uuid(),
+        let before = self.presented_session(request).await?.filter(|before| before.tenant_id == tenant.id);
+        let own = before.as_ref().filter(|before| before.user_id == signed_in.user.id && before.is_live(now));
+        let mut session = Session {
+            id: own.map_or_else(|| self.entropy.uuid(), |own| own.id),
             hash: ClientSecret::hash(&token),
             tenant_id: tenant.id,
             user_id: signed_in.user.id,
             authenticated_at: signed_in.authenticated_at,
             methods: signed_in.methods.clone(),
-            created_at: now,
+            created_at: own.map_or(now, |own| own.created_at),
             last_used_at: now,
             idle_expires_at: now + settings.session_idle_for.min(settings.session_for),
             expires_at: now + settings.session_for,
             peer: request.peer.map(|peer| peer.to_string()),
             user_agent: request.user_agent.map(shortened),
         };
-        self.store.insert_session(&session, before.map(|before| before.id)).await?;
-        Event::SessionStarted.tell(&session.id.to_string());
+        if own.is_none() || !self.store.renew_session(&session).await? {
+            // One that ended meanwhile stays over.
+            if own.is_some() {
+                (session.id, session.created_at) = (self.entropy.uuid(), now);
+            }
+            self.store.insert_session(&session, before.map(|before| before.id)).await?;
+            Event::SessionStarted.tell(&session.id.to_string());
+        }
         let kept = Kept {
             session: Keep::Set(Secret::new(token), Some(settings.session_for)),
             interaction: Keep::AsItIs,
@@ -111,17 +113,40 @@ impl AuthorizationServer {
         Ok(kept)
     }
 
-    /// Ends the session of the browser, if it has one: somebody logs in without being remembered, or logs out.
+    /// Ends the session of the browser, if it has one: somebody logs out, which its clients are told by the caller.
     pub(super) async fn leave_session(&self, request: &BrowserRequest<'_>) -> Result<Kept> {
-        let Some(presented) = request.session.filter(|presented| presented.len() <= 64) else {
-            return Ok(Kept::default());
-        };
-        if let Some(session) = self.store.find_session(&ClientSecret::hash(presented)).await?
+        if let Some(session) = self.presented_session(request).await?
             && self.store.end_session(session.id).await?
         {
             Event::SessionEnded.tell(&session.id.to_string());
         }
-        Ok(Kept { session: Keep::Remove, interaction: Keep::AsItIs, browser_state: Keep::Remove })
+        Ok(forgotten(request))
+    }
+
+    /// The same when somebody logs in without being remembered: its clients are told as soon as may be.
+    pub(super) async fn abandon_session(&self, request: &BrowserRequest<'_>) -> Result<Kept> {
+        if let Some(session) = self.presented_session(request).await? {
+            self.store.abandon_session(session.id, self.clock.now()).await?;
+            Event::SessionEnded.tell(&session.id.to_string());
+        }
+        Ok(forgotten(request))
+    }
+
+    /// The session that the browser presents, live or not, of whatever tenant.
+    async fn presented_session(&self, request: &BrowserRequest<'_>) -> Result<Option<Session>> {
+        // Longer than any of ours is nothing of ours.
+        match request.session.filter(|presented| presented.len() <= 64) {
+            Some(presented) => self.store.find_session(&ClientSecret::hash(presented)).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// What a browser keeps of a session that is over.
+pub(super) fn forgotten(request: &BrowserRequest<'_>) -> Kept {
+    match request.session {
+        Some(_) => Kept { session: Keep::Remove, interaction: Keep::AsItIs, browser_state: Keep::Remove },
+        None => Kept::default(),
     }
 }
 

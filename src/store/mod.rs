@@ -157,20 +157,26 @@ pub trait Store: Send + Sync + 'static {
 
     // Sessions.
 
-    /// Begins a session, and ends the one that the browser had before in the same transaction (K6).
+    /// Begins a session, and ends the one that the browser had before in the same transaction (K6). The clients that knew
+    /// of that one are kept for [`Store::take_untold_logouts`].
     async fn insert_session(&self, session: &Session, replaces: Option<Uuid>) -> Result<()>;
+    /// The same person logged in again in the same browser: everything but the id, which clients know, its beginning and
+    /// who knows of it is as it says. `false` if it is over.
+    async fn renew_session(&self, session: &Session) -> Result<bool>;
     /// By the hash of what the browser presents. Sessions that are over are found too.
     async fn find_session(&self, hash: &str) -> Result<Option<Session>>;
     /// Moves `last_used_at` and `idle_expires_at`; never backwards.
     async fn touch_session(&self, id: Uuid, at: i64, idle_expires_at: i64) -> Result<bool>;
     /// Ends it without a mark against its tokens: a logout (F-124).
     async fn end_session(&self, id: Uuid) -> Result<bool>;
+    /// The same where nobody logged out: the clients that knew of it are kept for [`Store::take_untold_logouts`].
+    async fn abandon_session(&self, id: Uuid, at: i64) -> Result<()>;
     /// Newest first.
     async fn list_sessions(&self, user_id: Uuid) -> Result<Vec<Session>>;
     /// Notes that the application knows of the session, so that a logout tells it. Repeating it changes nothing.
     async fn join_session(&self, session_id: Uuid, application_id: Uuid) -> Result<()>;
     async fn list_session_applications(&self, session_id: Uuid) -> Result<Vec<Uuid>>;
-    /// Takes at most `limit` of the clients that [`Store::revoke`] left to be told of the end of a session, the oldest
+    /// Takes at most `limit` of the clients that are still to be told of the end of a session, the oldest
     /// first: until the lease is over nobody else is given the same ones.
     async fn take_untold_logouts(&self, lease: Lease, limit: u32) -> Result<Vec<UntoldLogout>>;
     /// The client was told, or never will be.

@@ -1,5 +1,5 @@
-//! Who hears of sessions that nobody logged out of: revoked by an administrator, with a locked or deleted user, or by a new
-//! password (Back-Channel Logout 1.0).
+//! Who hears of sessions that nobody logged out of: revoked by an administrator, with a locked or deleted user, by a new
+//! password, or because somebody else logged in in the same browser (Back-Channel Logout 1.0).
 //!
 //! Owns what is told, and that one node tells it. Browsers have no part in it, so there are no frames.
 

@@ -11,6 +11,8 @@ use crate::store::{Lease, Store};
 pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     a_session_survives_the_trip,
     a_login_ends_the_session_before,
+    a_login_of_the_same_person_renews_the_session,
+    who_knew_of_an_abandoned_session_is_kept,
     a_used_session_lives_on,
     a_session_ends_once,
     applications_join_a_session_once,
@@ -53,6 +55,48 @@ async fn a_login_ends_the_session_before(store: Shared) {
     store.insert_session(&session(42), Some(id(40))).await.expect("inserted");
     assert_eq!(store.find_session("session 41").await.expect("answer"), None);
     assert_eq!(store.find_session("renewed").await.expect("answer"), Some(renewed));
+}
+
+/// Back-Channel Logout 1.0 2.1: clients know the session by its id.
+async fn a_login_of_the_same_person_renews_the_session(store: Shared) {
+    populate(&store).await;
+    store.insert_session(&session(40), None).await.expect("inserted");
+    store.join_session(id(40), id(20)).await.expect("joined");
+    let renewed = Session {
+        hash: "renewed".to_owned(),
+        authenticated_at: 1_500,
+        methods: vec!["otp".to_owned()],
+        last_used_at: 1_500,
+        idle_expires_at: 2_500,
+        expires_at: 9_500,
+        peer: Some("192.0.2.1".to_owned()),
+        user_agent: Some("Mozilla/5.0".to_owned()),
+        ..session(40)
+    };
+    assert!(store.renew_session(&renewed).await.expect("answer"));
+    assert_eq!(store.find_session("session 40").await.expect("answer"), None);
+    assert_eq!(store.find_session("renewed").await.expect("answer"), Some(renewed));
+    assert_eq!(store.list_session_applications(id(40)).await.expect("list"), [id(20)]);
+    assert!(taken(&store, 1_500, 10).await.is_empty());
+    let late = Session { last_used_at: 2_500, idle_expires_at: 3_500, ..session(40) };
+    assert!(!store.renew_session(&late).await.expect("answer"), "what is over stays over");
+    assert!(!store.renew_session(&session(41)).await.expect("answer"));
+}
+
+/// Back-Channel Logout 1.0: somebody else logged in, or somebody who did not want to be remembered.
+async fn who_knew_of_an_abandoned_session_is_kept(store: Shared) {
+    populate(&store).await;
+    for number in 40..42 {
+        store.insert_session(&session(number), None).await.expect("inserted");
+        store.join_session(id(number), id(20)).await.expect("joined");
+    }
+    let next = Session { created_at: 1_010, ..session(42) };
+    store.insert_session(&next, Some(id(40))).await.expect("inserted");
+    assert_eq!(taken(&store, 1_010, 10).await, [(id(40), id(20))]);
+    store.abandon_session(id(41), 1_010).await.expect("abandoned");
+    store.abandon_session(id(49), 1_010).await.expect("one that is gone is no error");
+    assert_eq!(taken(&store, 1_010, 10).await, [(id(41), id(20))]);
+    assert_eq!(store.list_sessions(id(30)).await.expect("list"), [next]);
 }
 
 async fn a_used_session_lives_on(store: Shared) {

@@ -298,6 +298,10 @@ impl Store for SqlStore {
         self.within(sessions::insert(self, session, replaces)).await
     }
 
+    async fn renew_session(&self, session: &Session) -> Result<bool> {
+        self.within(sessions::renew(self, session)).await
+    }
+
     async fn find_session(&self, hash: &str) -> Result<Option<Session>> {
         self.within(sessions::find(self, hash)).await
     }
@@ -308,6 +312,10 @@ impl Store for SqlStore {
 
     async fn end_session(&self, id: Uuid) -> Result<bool> {
         self.within(sessions::end(self, id)).await
+    }
+
+    async fn abandon_session(&self, id: Uuid, at: i64) -> Result<()> {
+        self.within(sessions::abandon(self, id, at)).await
     }
 
     async fn list_sessions(&self, user_id: Uuid) -> Result<Vec<Session>> {

@@ -9,15 +9,16 @@ use uuid::Uuid;
 use super::columns::{json_text, read_id, read_json};
 use super::script::Script;
 use super::tables::select;
+use super::untold_logouts::KEEP_OF_SESSION;
 use super::{Result, SqlStore};
 use crate::model::Session;
 
 pub(super) async fn insert(store: &SqlStore, session: &Session, replaces: Option<Uuid>) -> Result<()> {
-    let mut script = Script::default();
-    if let Some(id) = replaces {
-        script = script.then("DELETE FROM session WHERE id = $1").bind(id);
-    }
-    script = script
+    let script = match replaces {
+        Some(id) => end_untold(Script::default(), id, session.created_at),
+        None => Script::default(),
+    };
+    let script = script
         .then(
             "INSERT INTO session (id, hash, tenant_id, user_id, authenticated_at, methods, created_at, last_used_at,
                                   idle_expires_at, expires_at, over_at, peer, user_agent)
@@ -37,6 +38,26 @@ pub(super) async fn insert(store: &SqlStore, session: &Session, replaces: Option
         .bind(session.peer.clone())
         .bind(session.user_agent.clone());
     store.run(script).await.map(drop)
+}
+
+pub(super) async fn renew(store: &SqlStore, session: &Session) -> Result<bool> {
+    let script = Script::default()
+        .decides(
+            "UPDATE session SET hash = $2, authenticated_at = $3, methods = $4, last_used_at = $5, idle_expires_at = $6,
+                 expires_at = $7, over_at = $8, peer = $9, user_agent = $10
+             WHERE id = $1 AND over_at > $5",
+        )
+        .bind(session.id)
+        .bind(session.hash.as_str())
+        .bind(session.authenticated_at)
+        .bind(json_text(&session.methods)?)
+        .bind(session.last_used_at)
+        .bind(session.idle_expires_at)
+        .bind(session.expires_at)
+        .bind(session.idle_expires_at.min(session.expires_at))
+        .bind(session.peer.clone())
+        .bind(session.user_agent.clone());
+    store.run(script).await
 }
 
 pub(super) async fn find(store: &SqlStore, hash: &str) -> Result<Option<Session>> {
@@ -62,6 +83,14 @@ pub(super) async fn touch(store: &SqlStore, id: Uuid, at: i64, idle_expires_at: 
 
 pub(super) async fn end(store: &SqlStore, id: Uuid) -> Result<bool> {
     store.run(Script::default().decides("DELETE FROM session WHERE id = $1").bind(id)).await
+}
+
+pub(super) async fn abandon(store: &SqlStore, id: Uuid, at: i64) -> Result<()> {
+    store.run(end_untold(Script::default(), id, at)).await.map(drop)
+}
+
+fn end_untold(script: Script, id: Uuid, at: i64) -> Script {
+    script.then(KEEP_OF_SESSION).bind(id).bind(at).then("DELETE FROM session WHERE id = $1").bind(id)
 }
 
 pub(super) async fn list(store: &SqlStore, user_id: Uuid) -> Result<Vec<Session>> {

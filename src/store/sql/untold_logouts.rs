@@ -1,4 +1,4 @@
-//! Clients that are to hear of revoked sessions, in SQL. It does not know how they are told.
+//! Clients that are to hear of sessions that nobody logged out of, in SQL. It does not know how they are told.
 
 use sqlx::any::AnyRow;
 use sqlx::query;
@@ -26,8 +26,11 @@ macro_rules! keep {
     };
 }
 
+/// Of the session `$1`, before it is deleted at `$2`.
+pub(super) const KEEP_OF_SESSION: &str = keep!("id");
+
 pub(super) async fn keep_of_session(mutation: &mut Mutation, session_id: Uuid, at: i64) -> Result<()> {
-    mutation.execute(query(keep!("id")).bind(session_id.to_string()).bind(at)).await.map(drop)
+    mutation.execute(query(KEEP_OF_SESSION).bind(session_id.to_string()).bind(at)).await.map(drop)
 }
 
 pub(super) async fn keep_of_user(mutation: &mut Mutation, user_id: Uuid, at: i64) -> Result<()> {

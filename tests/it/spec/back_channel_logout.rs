@@ -1,6 +1,7 @@
 //! OpenID Connect Back-Channel Logout 1.0: servers of clients hear of a logout by a signed token.
 
 use faregate::jose::{Expectations, TypeSet, verify};
+use faregate::store::{Lease, Store as _};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 
 use crate::support::authorization_server::{NOW, PUBLIC_URL, TENANT, part};
 use crate::support::browser::{Browser, parameters};
-use crate::support::world::{ADA, ADA_EMAIL, PASSWORD, SPA, WEB, WEB_URI, ask_as, world_with};
+use crate::support::world::{ADA, ADA_EMAIL, BOB_EMAIL, PASSWORD, SPA, WEB, WEB_URI, ask_as, world_with};
 
 /// A client's server that answers the given statuses in turn, and tells what it was sent.
 async fn receiver(statuses: &'static [u16]) -> (String, mpsc::UnboundedReceiver<String>) {
@@ -38,6 +39,29 @@ fn is_whole(request: &[u8]) -> bool {
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
     length.is_some_and(|length| body.len() >= length.parse().unwrap())
+}
+
+// Back-Channel Logout 1.0: a login of another person, or of one who does not want to be remembered, is no logout of
+// anybody's, and yet the session is over; a login of the same person is not its end
+#[tokio::test]
+async fn a_session_that_gives_way_to_another_login_is_told() {
+    for (login, remembers, expected) in [(BOB_EMAIL, true, 1), (ADA_EMAIL, false, 1), (ADA_EMAIL, true, 0)] {
+        let server = world_with(|tenant| tenant.settings.always_remember = false, |_, _| {}).await;
+        let mut browser = Browser::new(&server);
+        let url = ask_as(WEB, WEB_URI, "&response_type=id_token&scope=openid&nonce=n&prompt=login");
+        let mut sids = Vec::new();
+        for (login, remembers) in [(ADA_EMAIL, true), (login, remembers)] {
+            let page = browser.open(&url).await;
+            let more = [("rememberDevice", "true")];
+            let filled = [&[("loginId", login), ("password", PASSWORD)], &more[..usize::from(remembers)]].concat();
+            sids.push(part(&browser.submit(&page, &filled).await.get("id_token").unwrap(), 1)["sid"].clone());
+        }
+        let lease = Lease { now: NOW, expires_at: NOW + 1 };
+        let untold = server.store.take_untold_logouts(lease, 9).await.unwrap();
+        assert_eq!(untold.len(), expected, "{login} {remembers}");
+        assert!(untold.iter().all(|untold| json!(untold.session_id) == sids[0] && untold.application_id == WEB));
+        assert_eq!(sids[0] == sids[1], expected == 0, "{login} {remembers}");
+    }
 }
 
 // Back-Channel Logout 2.4, 2.5, 2.6, E3
