@@ -300,6 +300,13 @@ impl<'a> BrowserRequest<'a> {
         Parameters::parse(self.query)?.and(self.form.unwrap_or_default())
     }
 
+    /// Browsers keep our cookies to themselves when another site's page posts to us, but send them when it leads here: who
+    /// posts so without a session may have one all the same.
+    pub(super) fn may_lack_cookies(&self) -> bool {
+        let is_foreign = self.form.is_some() && self.form_origin == FormOrigin::Foreign && self.origin.is_some();
+        is_foreign && self.session.is_none()
+    }
+
     /// A path of ours, of the same tenant as the request.
     pub(super) fn own_path(&self, path: &str) -> String {
         match self.prefix {

@@ -13,9 +13,11 @@ use super::AuthorizationServer;
 use super::client::Client;
 use super::error::{ErrorReason, OAuthError};
 use super::hint::Hint;
-use super::interaction::{BrowserRequest, Context, Form, FormOrigin, Kept, Page, Reply};
+use super::interaction::{BrowserRequest, Context, Form, FormOrigin, Page, Reply};
 use super::keys::LocalIssuer;
+use super::login::MOST_ADDRESS_BYTES;
 use super::parameters::{Parameters, encode};
+use super::session::forgotten;
 use crate::directory::redirect_uri;
 use crate::model::{Application, LogoutBehavior};
 use crate::profile::{Dialect, Endpoint};
@@ -54,21 +56,18 @@ impl AuthorizationServer {
     async fn log_out_checked(&self, request: &BrowserRequest<'_>, context: &mut Context) -> Result<Reply, OAuthError> {
         let parameters = request.parameters()?;
         let asking = self.check_logout(request, &parameters, context).await?;
+        if request.may_lack_cookies() {
+            return Ok(by_link(request, &parameters, &asking, context));
+        }
         let Some((session, _)) = self.find_session(&asking.issuer.tenant, request).await? else {
             // Nobody is logged in: there is nothing to ask and nobody to tell.
-            return Ok(leave(request, &asking, context, Vec::new()).keeping(gone(request)));
+            return Ok(leave(request, &asking, context, Vec::new()).keeping(forgotten(request).after(request)));
         };
         // K10: anybody can send a browser here.
         let vouched = asking.hint.as_ref().is_some_and(|hint| hint.user_id == session.user_id);
         let confirmed = request.form_origin == FormOrigin::Own;
         if Dialect::of(asking.issuer.tenant.profile).confirms_logout && !vouched && !confirmed {
-            let form = Form {
-                action: request.own_path(asking.issuer.dialect().path(Endpoint::Logout)),
-                fields: parameters.pick(&PARAMETERS),
-            };
-            let here = Some(format!("{}?{}", form.action, encode(&form.fields)));
-            let context = Context { here, leads_to: asking.next(), ..context.clone() };
-            return Ok(Reply::page(Page::ConfirmLogout { form }, context));
+            return Ok(question(request, &parameters, &asking, context));
         }
         let only_here = asking
             .application
@@ -161,6 +160,32 @@ impl Asking {
     }
 }
 
+/// The page that asks whether the person wants it.
+fn question(request: &BrowserRequest<'_>, parameters: &Parameters<'_>, asking: &Asking, context: &Context) -> Reply {
+    let form = form(request, parameters, asking);
+    let here = Some(format!("{}?{}", form.action, encode(&form.fields)));
+    let context = Context { here, leads_to: asking.next(), ..context.clone() };
+    Reply::page(Page::ConfirmLogout { form }, context)
+}
+
+/// A client may post (RP-Initiated Logout 1.0 section 2), and then nobody knows who is logged in. The same request by its
+/// address says it; if it is too long for one, the person's click on our own page does.
+fn by_link(request: &BrowserRequest<'_>, parameters: &Parameters<'_>, asking: &Asking, context: &Context) -> Reply {
+    let form = form(request, parameters, asking);
+    let address = format!("{}?{}", form.action, encode(&form.fields));
+    match address.len() <= MOST_ADDRESS_BYTES {
+        true => Reply::redirect(address),
+        false => question(request, parameters, asking, context),
+    }
+}
+
+fn form(request: &BrowserRequest<'_>, parameters: &Parameters<'_>, asking: &Asking) -> Form {
+    Form {
+        action: request.own_path(asking.issuer.dialect().path(Endpoint::Logout)),
+        fields: parameters.pick(&PARAMETERS),
+    }
+}
+
 fn leave(request: &BrowserRequest<'_>, asking: &Asking, context: &Context, frames: Vec<String>) -> Reply {
     let next = asking.next();
     // A person who has nowhere to go is told that it worked.
@@ -170,16 +195,5 @@ fn leave(request: &BrowserRequest<'_>, asking: &Asking, context: &Context, frame
         // D4
         true => Reply::page(Page::SignedOut { frames, next }, context.clone()),
         false => Reply::redirect(next.unwrap_or_else(|| "/".to_owned())),
-    }
-}
-
-/// What the browser still keeps of a session that is over.
-fn gone(request: &BrowserRequest<'_>) -> Kept {
-    use super::interaction::Keep;
-    match request.session {
-        Some(_) => {
-            Kept { session: Keep::Remove, interaction: Keep::AsItIs, browser_state: Keep::Remove }.after(request)
-        }
-        None => Kept::default().after(request),
     }
 }
