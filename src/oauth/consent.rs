@@ -22,8 +22,6 @@ pub(super) struct Wish<'a> {
     pub must_ask: bool,
     /// `prompt=none`
     pub may_not_ask: bool,
-    /// Whether saying yes also lets a device in (F-064).
-    pub is_for_device: bool,
 }
 
 /// What the person said, or how they are asked.
@@ -76,9 +74,7 @@ impl AuthorizationServer {
             (true, ConsentMode::AlwaysPrompt) => false,
             (true, ConsentMode::RememberDecision) => is_assured && self.is_remembered(party, wish, person).await?,
         };
-        // A link that lets a device in must not work silently either (RFC 8628 5.4).
-        let is_silent_device = wish.is_for_device && !person.is_fresh;
-        if is_known && !wish.must_ask && !is_silent_device {
+        if is_known && !wish.must_ask {
             return Ok(Consented::To(wish.scopes.to_vec()));
         }
         if wish.may_not_ask {

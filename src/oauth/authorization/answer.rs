@@ -56,6 +56,7 @@ impl AuthorizationServer {
                 false => AuthenticationType::SingleSignOn,
             },
         };
+        let device_code_id = asked.device.map(|device| device.id);
         let mut fields = Fields::new();
         if response_type.code {
             let now = self.clock.now();
@@ -65,7 +66,7 @@ impl AuthorizationServer {
                 approval: approval.clone(),
                 redirect_uri: Some(party.redirect_uri.clone()),
                 code_challenge: asked.code_challenge,
-                device_code_id: asked.device_code_id,
+                device_code_id,
                 created_at: now,
                 expires_at: now + party.issuer.tenant.settings.authorization_code_for,
                 redeemed_at: None,
@@ -76,7 +77,7 @@ impl AuthorizationServer {
             if dialect.authorization_members.contains(&TOKEN_TYPE) && !response_type.is_implicit() {
                 fields.push((TOKEN_TYPE, dialect.token_type.to_owned())); // F-271
             }
-        } else if let Some(device_code_id) = asked.device_code_id {
+        } else if let Some(device_code_id) = device_code_id {
             // F-163: no exchange will follow that could approve it.
             self.approve_device_code(device_code_id, &approval).await?;
         }

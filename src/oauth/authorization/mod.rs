@@ -25,20 +25,21 @@ use uuid::Uuid;
 use super::AuthorizationServer;
 use super::audience::RESOURCE;
 use super::consent::{Consented, Wish};
+use super::device::CONFIRMED;
 use super::error::{ErrorCode, ErrorReason, OAuthError};
-use super::interaction::{BrowserRequest, Context, FormOrigin, Kept, Page, Reply, Step};
+use super::interaction::{BrowserRequest, Context, Kept, Page, Reply, Step};
 use super::keys::LocalIssuer;
 use super::login::{Endpoint, Entered, Freshness, MOST_ADDRESS_BYTES, Place};
 use super::parameters::{Parameters, encode};
 use super::pushed::{REQUEST_URI, check_pushed};
 use super::session::SignedIn;
-use crate::model::{Application, Confirmation, Relationship, ResponseMode};
+use crate::model::{Application, Confirmation, DeviceCode, Relationship, ResponseMode};
 use crate::profile::Dialect;
 use prompt::Prompt;
 use response::ResponseType;
 
 /// The parameters that belong to a request: our pages send them again, and nothing else.
-pub(super) const PARAMETERS: [&str; 31] = [
+pub(super) const PARAMETERS: [&str; 32] = [
     "client_id",
     "tenantId",
     "redirect_uri",
@@ -70,10 +71,11 @@ pub(super) const PARAMETERS: [&str; 31] = [
     "metaData.device.name",
     "metaData.device.type",
     "idp_hint",
+    CONFIRMED,
 ];
 
 /// Those of them that the browser sends again when the client pushed the others.
-const PARAMETERS_BESIDE_PUSHED: [&str; 5] = ["client_id", "tenantId", REQUEST_URI, "ui_locales", "locale"];
+const PARAMETERS_BESIDE_PUSHED: [&str; 6] = ["client_id", "tenantId", REQUEST_URI, "ui_locales", "locale", CONFIRMED];
 
 /// A request, as it was sent and as it counts.
 struct Question<'a> {
@@ -113,7 +115,8 @@ pub(super) struct Asked {
     scopes: Vec<String>,
     /// The API that the access token is for.
     audience: Option<String>,
-    device_code_id: Option<Uuid>,
+    /// The device that is let in with the person.
+    device: Option<DeviceCode>,
 }
 
 impl AuthorizationServer {
@@ -174,7 +177,7 @@ impl AuthorizationServer {
                 Entered::Reply(reply) => return Ok(*reply),
             },
         };
-        let verdict = self.decide_for(request, question.brought, (&party, &asked, &place), &person).await;
+        let verdict = self.decide_for(request, &question, (&party, &asked, &place), &person).await;
         let scopes = match verdict {
             Ok(Consented::To(scopes)) => scopes,
             Ok(Consented::Ask(page)) => {
@@ -236,7 +239,7 @@ impl AuthorizationServer {
         let nonce = openid::check_nonce(parameters, response_type)?; //                    OpenID Connect Core 3.2.2.1
         let meant = self.meant(&party.issuer, parameters)?; //                           RFC 8707 2.1, F-231
         let scopes = scope::check(parameters, response_type, party, meant.api)?; //              RFC 6749 3.3
-        let device_code_id = self.check_user_code_of(peer, parameters, party).await?; //    F-064
+        let device = self.check_user_code_of(peer, parameters, party).await?; //            F-064
         let expected_user = openid::expected_user(hint, claims.as_ref())?;
         Ok(Asked {
             response_type,
@@ -250,7 +253,7 @@ impl AuthorizationServer {
             expected_user,
             audience: meant.audience,
             scopes,
-            device_code_id,
+            device,
         })
     }
 
@@ -258,7 +261,7 @@ impl AuthorizationServer {
     async fn decide_for(
         &self,
         request: &BrowserRequest<'_>,
-        parameters: &Parameters<'_>,
+        question: &Question<'_>,
         (party, asked, place): (&Party, &Asked, &Place<'_>),
         person: &SignedIn,
     ) -> Result<Consented, OAuthError> {
@@ -266,13 +269,12 @@ impl AuthorizationServer {
         if let Some(page) = self.check_registration(party, asked, person).await? {
             return Ok(Consented::Ask(Box::new(page))); //                                  F-034
         }
-        let wish = Wish {
-            scopes: &asked.scopes,
-            must_ask: asked.prompt.consent,
-            may_not_ask: asked.prompt.is_none,
-            is_for_device: asked.device_code_id.is_some_and(|id| !self.is_device_confirmed(parameters, id, person)),
-        };
-        self.consent(request, parameters, (party, wish, place), person).await //           OpenID Connect Core 3.1.2.4
+        let device = self.check_device_confirmed(request, question, (party, asked, place), person).await?;
+        if let Some(asking) = device {
+            return Ok(asking); //                                                          RFC 8628 3.3.1, J7, J8
+        }
+        let wish = Wish { scopes: &asked.scopes, must_ask: asked.prompt.consent, may_not_ask: asked.prompt.is_none };
+        self.consent(request, question.brought, (party, wish, place), person).await //           OpenID Connect Core 3.1.2.4
     }
 
     /// Tells the client. An error that does not depend on the person is not shown around before somebody logged in: a
@@ -315,11 +317,9 @@ impl Asked {
     }
 }
 
-/// Browsers keep our cookies to themselves when another site's page posts to us, but send them when it leads here. So a
-/// request that was posted is asked for again by its address, if it fits into one: a session counts then.
+/// A request that was posted by another site is asked for again by its address, if it fits into one: a session counts then.
 fn by_link(request: &BrowserRequest<'_>, question: &Question<'_>) -> Option<String> {
-    let is_foreign = request.form.is_some() && request.form_origin == FormOrigin::Foreign && request.origin.is_some();
-    if !is_foreign || request.session.is_some() {
+    if !request.may_lack_cookies() {
         return None;
     }
     let address = format!("{}?{}", request.own_path(Endpoint::Authorize.path()), encode(&question.carried));

@@ -22,6 +22,7 @@ pub(super) use authorize::tell_refusal;
 pub(super) use limits::DeviceLimits;
 pub(super) use lookup::Typed;
 pub use lookup::UserCodeDetails;
+pub(super) use page::{CONFIRMED, confirmation};
 
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::model::{Application, ApplicationGrant, ApplicationSettings, UnknownScopes};

@@ -15,7 +15,7 @@ use super::lookup::Typed;
 use super::user_code;
 use crate::directory::redirect_uri::matches;
 use crate::events::Event;
-use crate::model::{Application, Approval, AuthenticationType, DeviceCode};
+use crate::model::{Application, Approval, AuthenticationType, DeviceCode, Tenant};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
@@ -33,7 +33,7 @@ const OWN: [&str; 4] = ["client_id", "tenantId", "locale", "ui_locales"];
 const FOLLOWING: [&str; 7] =
     ["redirect_uri", "response_type", "response_mode", "state", "nonce", "code_challenge", "code_challenge_method"];
 /// Tells the authorization endpoint that the person was asked already.
-const CONFIRMED: &str = "device_confirmation";
+pub(in crate::oauth) const CONFIRMED: &str = "device_confirmation";
 /// What a person may type into the field before it is no code.
 const MAX_SHOWN: usize = 64;
 
@@ -126,15 +126,10 @@ impl AuthorizationServer {
         let is_login = asked.request.step != Step::Start || asked.parameters.find("loginId").is_some();
         let reply = match asked.parameters.find("decision").filter(|_| !is_login) {
             Some("allow") => self.allow(asked, code, application, &person).await?,
-            Some("deny") => {
-                if self.store.decide_device_code(code.id, None, self.clock.now()).await? {
-                    let log = asked.issuer.dialect().log;
-                    Event::DeviceDenied.tell_as(&code.id.to_string(), None, log.map(|log| (log.denied, log.protocol)));
-                    asked.done("denied")
-                } else {
-                    asked.entry(Some(Message::UnknownUserCode))
-                }
-            }
+            Some("deny") => match self.deny_device_code(&asked.issuer, code.id).await? {
+                true => asked.done("denied"),
+                false => asked.entry(Some(Message::UnknownUserCode)),
+            },
             Some(_) | None => asked.confirmation(code, application, self.clock.now()),
         };
         Ok(reply.keeping(kept))
@@ -149,9 +144,7 @@ impl AuthorizationServer {
     ) -> Result<Reply, OAuthError> {
         // F-162, F-163: the exchange of the code that follows approves.
         if let Some(mut fields) = asked.following(code, application) {
-            if let Some(session) = &person.session {
-                fields.push((CONFIRMED.to_owned(), self.device_confirmation(code.id, session.id)));
-            }
+            fields.push((CONFIRMED.to_owned(), self.device_confirmation(code.id, person)));
             let path = asked.request.own_path(Endpoint::Authorize.path_in(asked.issuer.dialect()));
             return Ok(Reply::redirect(format!("{path}?{}", encode(&fields))));
         }
@@ -170,7 +163,7 @@ impl AuthorizationServer {
             claims: None,
             bound_to: None,
             authentication_type: match &person.session {
-                Some(session) if session.created_at < code.created_at => AuthenticationType::SingleSignOn,
+                Some(session) if session.authenticated_at < code.created_at => AuthenticationType::SingleSignOn,
                 Some(_) | None => AuthenticationType::Password,
             },
         };
@@ -180,21 +173,32 @@ impl AuthorizationServer {
         }
     }
 
-    /// Whether the person of this session has just allowed this very device on our page, so that the authorization
-    /// endpoint need not ask again.
+    /// Nobody gets anything on the device. Whether it was still to be decided on.
+    pub(in crate::oauth) async fn deny_device_code(&self, issuer: &LocalIssuer, id: Uuid) -> Result<bool, OAuthError> {
+        let is_denied = self.store.decide_device_code(id, None, self.clock.now()).await?;
+        if is_denied {
+            let log = issuer.dialect().log;
+            Event::DeviceDenied.tell_as(&id.to_string(), None, log.map(|log| (log.denied, log.protocol)));
+        }
+        Ok(is_denied)
+    }
+
+    /// Whether this very person, in this browser, was shown this very device and allowed it.
     pub(in crate::oauth) fn is_device_confirmed(
         &self,
         parameters: &Parameters<'_>,
         device_code_id: Uuid,
         person: &SignedIn,
     ) -> bool {
-        let (Some(presented), Some(session)) = (parameters.find(CONFIRMED), &person.session) else { return false };
-        equal(presented.as_bytes(), self.device_confirmation(device_code_id, session.id).as_bytes())
+        let Some(presented) = parameters.find(CONFIRMED) else { return false };
+        equal(presented.as_bytes(), self.device_confirmation(device_code_id, person).as_bytes())
     }
 
-    fn device_confirmation(&self, device_code_id: Uuid, session_id: Uuid) -> String {
+    /// What proves it. Who does not want to be remembered has no session, but an account.
+    pub(in crate::oauth) fn device_confirmation(&self, device_code_id: Uuid, person: &SignedIn) -> String {
+        let whose = person.session.as_ref().map_or(person.user.id, |session| session.id);
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.keys.derived_key(b"faregate device confirmations"));
-        URL_SAFE_NO_PAD.encode(hmac::sign(&key, format!("{device_code_id}/{session_id}").as_bytes()))
+        URL_SAFE_NO_PAD.encode(hmac::sign(&key, format!("{device_code_id}/{whose}").as_bytes()))
     }
 
     /// As of every page of ours; FusionAuth's has to be told the client and the tenant (F-162).
@@ -286,21 +290,8 @@ impl Asked<'_> {
 
     fn confirmation(&self, code: &DeviceCode, application: &Application, now: i64) -> Reply {
         let typed = self.parameters.find(USER_CODE).unwrap_or_default();
-        let normal = user_code::normal(typed).unwrap_or_default();
-        let place = match (&code.device_name, &code.peer) {
-            (Some(name), Some(peer)) => Some(format!("{name}, {peer}")),
-            (Some(one), None) | (None, Some(one)) => Some(one.clone()),
-            (None, None) => None,
-        };
         let form = Form { action: self.path(), fields: self.carried(&[&OWN[..], &FOLLOWING, &[USER_CODE]].concat()) };
-        let page = Page::DeviceConfirm {
-            form,
-            client_name: application.name.clone(),
-            user_code: user_code::shown(&normal, &self.issuer.tenant.settings.user_code),
-            place,
-            asked_for: now - code.created_at,
-            scopes: asked_scopes(code, application),
-        };
+        let page = confirmation(form, (&self.issuer.tenant, application), (code, typed, &code.scopes), now);
         // The form may lead through our authorization endpoint to the client (K2).
         let leads_to = self.parameters.find("redirect_uri").filter(|uri| matches(&application.settings, uri));
         let leads_to = leads_to.map(str::to_owned);
@@ -328,8 +319,30 @@ impl Asked<'_> {
     }
 }
 
+/// The page that shows who asks for what, with the code to compare (J7, J8).
+pub(in crate::oauth) fn confirmation(
+    form: Form,
+    (tenant, application): (&Tenant, &Application),
+    (code, typed, scopes): (&DeviceCode, &str, &[String]),
+    now: i64,
+) -> Page {
+    let place = match (&code.device_name, &code.peer) {
+        (Some(name), Some(peer)) => Some(format!("{name}, {peer}")),
+        (Some(one), None) | (None, Some(one)) => Some(one.clone()),
+        (None, None) => None,
+    };
+    Page::DeviceConfirm {
+        form,
+        client_name: application.name.clone(),
+        user_code: user_code::shown(&user_code::normal(typed).unwrap_or_default(), &tenant.settings.user_code),
+        place,
+        asked_for: now - code.created_at,
+        scopes: asked_scopes(scopes, application),
+    }
+}
+
 /// What the person is told that the device may do then, in the application's own words where it has some.
-fn asked_scopes(code: &DeviceCode, application: &Application) -> Vec<ConsentScope> {
+fn asked_scopes(scopes: &[String], application: &Application) -> Vec<ConsentScope> {
     let asked = |scope: &String| {
         let own = application.settings.scopes.iter().find(|own| own.name == *scope);
         ConsentScope {
@@ -339,5 +352,5 @@ fn asked_scopes(code: &DeviceCode, application: &Application) -> Vec<ConsentScop
             is_required: true,
         }
     };
-    code.scopes.iter().map(asked).collect()
+    scopes.iter().map(asked).collect()
 }

@@ -457,8 +457,13 @@ async fn a_login_can_be_for_a_device() {
         created_at: NOW,
         expires_at,
     };
-    for code in [device(1, WEB, NOW + 300), device(2, THIRD, NOW + 300), device(3, WEB, NOW), device(4, WEB, NOW + 300)]
-    {
+    for code in [
+        device(1, WEB, NOW + 300),
+        device(2, THIRD, NOW + 300),
+        device(3, WEB, NOW),
+        device(4, WEB, NOW + 300),
+        device(5, WEB, NOW + 300),
+    ] {
         server.store.insert_device_code(&code).await.unwrap();
     }
     for (user_code, reason) in
@@ -468,7 +473,10 @@ async fn a_login_can_be_for_a_device() {
         assert_eq!(shown.refusal().1, reason, "{user_code}");
     }
     let mut browser = Browser::new(&server);
-    let shown = browser.sign_in(&ask("&user_code=wdjb-mjh1"), ADA_EMAIL, PASSWORD).await;
+    // J7, J8: whoever signs in has not seen yet what that lets in, whether they had to or not.
+    let page = browser.sign_in(&ask("&user_code=wdjb-mjh1"), ADA_EMAIL, PASSWORD).await;
+    assert!(page.has("deny") && page.text().contains("WDJB-MJH1"), "{}", page.text());
+    let shown = browser.submit(&page, &[("decision", "allow")]).await;
     let hash = ClientSecret::hash(&shown.get("code").unwrap());
     let code = server.store.find_authorization_code(&hash).await.unwrap().unwrap();
     assert_eq!(code.device_code_id, Some(Uuid::from_u128(1)));
@@ -482,6 +490,16 @@ async fn a_login_can_be_for_a_device() {
     assert!(browser.submit(&page, &[("decision", "allow")]).await.get("access_token").is_some());
     let approved = server.store.find_device_code(&ClientSecret::hash("4")).await.unwrap().unwrap();
     assert!(matches!(approved.state, DeviceState::Approved(_)));
+    // Nor with a login for this very request, nor by what somebody else was asked.
+    let url = ask_as(WEB, WEB_URI, "&response_type=token&user_code=wdjb-mjh5");
+    let page = browser.sign_in(&format!("{url}&prompt=login"), ADA_EMAIL, PASSWORD).await;
+    let proof = page.hidden().into_iter().find(|(name, _)| name == "device_confirmation").unwrap().1;
+    let mut other = Browser::new(&server);
+    let asked = other.sign_in(&format!("{url}&device_confirmation={proof}"), BOB_EMAIL, PASSWORD).await;
+    assert!(asked.has("allow") && asked.get("access_token").is_none(), "{}", asked.text());
+    assert_eq!(browser.submit(&page, &[("decision", "deny")]).await.refusal().0, "access_denied");
+    let denied = server.store.find_device_code(&ClientSecret::hash("5")).await.unwrap().unwrap();
+    assert_eq!(denied.state, DeviceState::Denied);
 }
 
 // F-045
