@@ -116,6 +116,11 @@ pub(super) fn check(fields: &Fields<'_>, inherited: Option<&Cors>, check: &mut C
     let origins = cors.require("origins", "origins: [https://app.example.com]", check);
     let origins = origins.and_then(|node| self::origins(node, credentials, check));
     let methods = cors.find("methods").map(|node| list(node, method, check)).unwrap_or_default();
+    if let Some(node) =
+        cors.find("methods").filter(|node| matches!(&node.value, Value::List(items) if items.is_empty()))
+    {
+        check.refuse_with_help(node.span, "no method may be used", "remove `methods` for those that have a rule");
+    }
     let headers = match cors.find("headers") {
         Some(node) if is_star(node) => None,
         Some(node) => Some(list(node, scalar::header_name, check)),

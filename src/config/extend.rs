@@ -233,12 +233,9 @@ fn audience(draft: &Draft<'_>, parent: Option<&Settled>, check: &mut Check<'_>) 
         return inherited.cloned();
     };
     for (audience, span) in own {
-        if inherited.is_some_and(|inherited| !inherited.is_empty() && !inherited.contains(audience)) {
+        if inherited.is_some_and(|inherited| !inherited.contains(audience)) {
             check.refuse(*span, "extending adds and never drops: the extended route does not accept this audience");
         }
-    }
-    if own.is_empty() && inherited.is_some_and(|inherited| !inherited.is_empty()) {
-        check.refuse(draft.span, "extending adds and never drops: the extended route asks for an audience");
     }
     Some(own.iter().map(|(audience, _)| audience.clone()).collect())
 }

@@ -279,8 +279,13 @@ fn ca_file(node: &Node, check: &mut Check<'_>) -> Option<PathBuf> {
 
 fn logout(node: &Node, check: &mut Check<'_>) -> Option<Logout> {
     let fields = Fields::open(node, LOGOUT_KEYS, check)?;
-    fields.require("audience", "logout: { audience: client-id }, as the issuer knows this gateway", check)?;
-    let audience = fields.texts("audience", check).filter(|audience| !audience.is_empty())?;
+    const HELP: &str = "logout: { audience: client-id }, as the issuer knows this gateway";
+    let node = fields.require("audience", HELP, check)?;
+    let audience = fields.texts("audience", check).unwrap_or_default();
+    if audience.is_empty() {
+        check.refuse_with_help(node.span, "logout tokens for no audience", HELP);
+        return None;
+    }
     let keep_for = bounded("keep", &fields, check, (SECOND, 30 * DAY)).unwrap_or(DAY);
     Some(Logout { audience, keep_for })
 }
@@ -289,7 +294,7 @@ fn logout(node: &Node, check: &mut Check<'_>) -> Option<Logout> {
 fn audience(entry: &Entry, fields: &Fields<'_>, check: &mut Check<'_>) -> Vec<String> {
     let audience = fields.texts("audience", check).unwrap_or_default();
     let any = fields.boolean("any_audience", check).unwrap_or(false);
-    if any && !audience.is_empty() {
+    if any && fields.entry("audience").is_some() {
         let span = fields.entry("any_audience").map_or(entry.key_span, |entry| entry.key_span);
         check.refuse_with_help(span, "an audience cannot be asked for and not", "remove `audience` or `any_audience`");
     }

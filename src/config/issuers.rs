@@ -92,6 +92,10 @@ fn issuer(entry: &Entry, public_url: &PublicUrl, check: &mut Check<'_>) -> Issue
     }
     let name = fields.text("tenant", check);
     issuer.audience = fields.texts("audience", check).unwrap_or_default();
+    if let Some(entry) = fields.entry("audience").filter(|_| issuer.audience.is_empty()) {
+        let help = "name an audience, or remove `audience` to accept any";
+        check.refuse_with_help(entry.key_span, format!("issuer {:?} asks for no audience", issuer.name), help);
+    }
     if name.is_none() && entry.key != EMBEDDED {
         check.refuse_with_help(
             entry.key_span,

@@ -32,6 +32,7 @@ pub enum CountedBy {
     Parameter(String),
 }
 
+pub(super) const KEY: &str = "limit";
 pub(super) const KEYS: &[&str] = &["rate", "burst", "by"];
 const BY: &[&str] = &["address", "client", "subject", "token"];
 
@@ -72,11 +73,14 @@ impl CountedBy {
 /// Those of the route that is extended and the route's own: extending adds and never drops.
 pub(super) fn check(fields: &Fields<'_>, inherited: &[RateLimit], check: &mut Check<'_>) -> Vec<RateLimit> {
     let mut limits = inherited.to_vec();
-    if let Some(node) = fields.find("limit") {
+    if let Some(node) = fields.find(KEY) {
         let nodes = match &node.value {
             Value::List(items) => items.as_slice(),
             Value::Null | Value::Scalar(_) | Value::Map(_) | Value::Unusable => std::slice::from_ref(node),
         };
+        if nodes.is_empty() {
+            check.refuse_with_help(node.span, "no limit is named", "limit: { rate: 100/s }, or remove `limit`");
+        }
         limits.extend(nodes.iter().filter_map(|node| limit(node, check)));
         if limits.len() > MOST_LIMITS {
             check.refuse(node.span, format!("more than {MOST_LIMITS} limits on one route"));

@@ -11,7 +11,7 @@ use super::limits::Limits;
 use super::live;
 use super::logins::{self, Login, LoginIndex};
 use super::node::{Entry, Node, Scalar, Value};
-use super::problem::{SHOWN, Span};
+use super::problem::{SHOWN, Severity, Span};
 use super::rate_limit;
 use super::require::{self, Requirement};
 use super::scalar::Refusal;
@@ -43,11 +43,14 @@ pub(super) const KEYS: &[&str] = &[
     "permissions",
     binding::KEY,
     "cors",
-    "limit",
+    rate_limit::KEY,
 ];
 
 /// First segments of the gateway's own paths, which no route can have.
 pub const RESERVED: [&str; 3] = ["oauth2", ".well-known", "_faregate"];
+
+/// Keys that add a check. One that is written and left empty would silently add none.
+const CHECKS: [&str; 7] = ["require", "tokens", "audience", "hosts", "permissions", binding::KEY, rate_limit::KEY];
 
 /// What `enforce` may say.
 const ENFORCE: [&str; 2] = ["refuse", "observe"];
@@ -82,29 +85,63 @@ pub(super) struct Draft<'n> {
 pub(super) fn check(node: Option<&Node>, context: &Context<'_>, check: &mut Check<'_>) -> Vec<Route> {
     let entries = node.map_or(&[][..], |node| check.entries(node));
     let mut drafts = Vec::new();
+    let mut dropped = Vec::new();
     for entry in entries {
         // The same path on several hosts is a list, because a key can be there only once.
         let definitions = match &entry.value.value {
             Value::List(items) => items.as_slice(),
             Value::Null | Value::Scalar(_) | Value::Map(_) | Value::Unusable => std::slice::from_ref(&entry.value),
         };
-        drafts.extend(definitions.iter().filter_map(|node| draft(entry, node, context, check)));
+        if definitions.is_empty() {
+            let help = "write the route, or remove the path";
+            check.refuse_with_help(entry.key_span, format!("route {:?} is an empty list", entry.key), help);
+        }
+        for node in definitions {
+            match draft(entry, node, context, check) {
+                Some(draft) => drafts.push(draft),
+                None => dropped.push((&*entry.key, entry.key_span)),
+            }
+        }
     }
     let settled = extend::settle(&drafts, context, check);
     let mut routes = Vec::new();
     for (draft, settled) in drafts.into_iter().zip(settled) {
-        if let (Some(pattern), Some(settled)) = (draft.pattern.clone(), settled) {
-            routes.extend(route(&draft, pattern, settled, context, check).map(|route| (route, draft.span)));
+        let (name, span) = (draft.name, draft.span);
+        let settled = draft.pattern.clone().zip(settled);
+        match settled.and_then(|(pattern, settled)| route(&draft, pattern, settled, context, check)) {
+            Some(route) => routes.push((route, span)),
+            None => dropped.push((name, span)),
         }
     }
+    refuse_silent_loss(&dropped, check);
     refuse_conflicts(&routes, check);
     routes.into_iter().map(|(route, _)| route).collect()
+}
+
+/// Where a route is missing, a broader one serves its requests: none is left out without a problem.
+fn refuse_silent_loss(dropped: &[(&str, Span)], check: &mut Check<'_>) {
+    if check.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return;
+    }
+    for (name, span) in dropped {
+        check.refuse(*span, format!("route {name:?} cannot be used"));
+    }
+}
+
+fn refuse_empty_checks(fields: &Fields<'_>, check: &mut Check<'_>) {
+    for entry in CHECKS.iter().filter_map(|key| fields.entry(key)) {
+        if matches!(entry.value.value, Value::Null) {
+            let help = format!("write its value, or remove `{}`", entry.key);
+            check.refuse_with_help(entry.key_span, format!("`{}` is empty", entry.key), help);
+        }
+    }
 }
 
 fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mut Check<'_>) -> Option<Draft<'n>> {
     let span = if matches!(entry.value.value, Value::List(_)) { node.span } else { entry.key_span };
     let pattern = pattern(entry, check);
     let fields = Fields::open(node, KEYS, check)?;
+    refuse_empty_checks(&fields, check);
     let public = fields.boolean("public", check).unwrap_or(false);
     let requirement = fields.find("require").and_then(|node| require::check(node, check));
     let extends = fields.find("extends").and_then(|node| check.text(node).map(|name| (name, node.span)));
@@ -142,9 +179,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         observes,
         live_permissions: live::check(&fields, check),
         tokens: tokens(&fields, context, check),
-        audience: fields
-            .find("audience")
-            .map(|node| check.texts(node).into_iter().map(|(scalar, span)| (scalar.text.clone(), span)).collect()),
+        audience: audience(&fields, check),
         extends,
         login: logins::of_route(&fields, context.logins, check),
         fields,
@@ -259,6 +294,21 @@ fn tokens(fields: &Fields<'_>, context: &Context<'_>, check: &mut Check<'_>) -> 
         }
     }
     Some(tokens)
+}
+
+/// At least one: none would be every audience, whatever the issuer asks for.
+fn audience(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<Vec<(String, Span)>> {
+    let node = fields.find("audience")?;
+    let named: Vec<_> = check.texts(node).into_iter().map(|(scalar, span)| (scalar.text.clone(), span)).collect();
+    if named.is_empty() {
+        check.refuse_with_help(
+            node.span,
+            "a route for no audience",
+            "name an audience, or remove `audience`: then each issuer's own is asked for",
+        );
+        return None;
+    }
+    Some(named)
 }
 
 fn route(

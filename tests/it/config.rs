@@ -180,6 +180,22 @@ fn the_reference_mentions_every_key() {
     }
 }
 
+// F15
+#[test]
+fn a_route_with_an_empty_key_is_refused_or_kept() {
+    let routes = known_keys().into_iter().find(|(path, _)| *path == "routes").expect("routes have keys").1;
+    for (key, value) in routes.iter().flat_map(|key| ["", "~", "[]", "{}"].map(|value| (key, value))) {
+        let others = ["upstream: a", "require: scope a"].into_iter().filter(|other| !other.starts_with(*key));
+        let fields: String = others.map(|other| format!("    {other}\n")).collect();
+        let text = format!(
+            "upstreams: {{ a: http://127.0.0.1:1 }}\nroutes:\n  /a/**: {{ upstream: a, public: true }}\n  /a/b:\n{fields}    {key}: {value}\n"
+        );
+        if let Ok(config) = config::parse("faregate.yaml", &text, &environment()) {
+            assert_eq!(config.routes.len(), 2, "{text}");
+        }
+    }
+}
+
 // UX 5
 #[test]
 fn five_hundred_routes_are_checked_within_a_second() {
