@@ -184,6 +184,11 @@ impl<'n> Fields<'n> {
         }
     }
 
+    /// No keys at all.
+    pub(super) fn none(span: Span) -> Self {
+        Self { entries: &[], span }
+    }
+
     pub(super) fn entry(&self, key: &str) -> Option<&'n Entry> {
         self.entries.iter().find(|entry| entry.key == key)
     }

@@ -3,6 +3,7 @@
 //! Owns the syntax, and that names lead somewhere inside the section. It does not write to the store: `directory` does.
 
 pub(super) mod applications;
+mod clashes;
 pub(super) mod keys;
 pub(super) mod settings;
 pub(super) mod users;
@@ -19,7 +20,7 @@ use super::scalar::Refusal;
 use crate::directory::declare::{
     Declaration, EntityDeclaration, EntityTypeDeclaration, GrantDeclaration, PermissionDeclaration, TenantDeclaration,
 };
-use crate::directory::{Directory, FieldError};
+use crate::directory::{Directory, FieldCode, FieldError};
 use crate::model::{Profile, is_client_id, is_display_name, is_permission_name};
 
 pub(super) const KEYS: &[&str] =
@@ -43,6 +44,16 @@ pub(super) const GRANT_KEYS: &[&str] = &["recipient", "target", "permissions", "
 const ALGORITHMS: &[&str] = &[
     "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "HS256", "HS384", "HS512",
 ];
+/// Where what the rules say about a field stands in the file. Names and settings are checked where they are read.
+const TENANT_PLACES: &[(&str, &str)] = &[
+    ("tenant.issuer", "issuer"),
+    ("tenant.jwtConfiguration.timeToLiveInSeconds", "access_token_life"),
+    ("tenant.accessTokenAlgorithm", "access_token_algorithm"),
+    ("tenant.idTokenAlgorithm", "id_token_algorithm"),
+];
+const TYPE_PLACES: &[(&str, &str)] =
+    &[("entityType.jwtConfiguration.timeToLiveInSeconds", "access_token_life"), ("permission.name", "permissions")];
+
 /// 256 bits in any alphabet.
 const SECRET_CHARACTERS: usize = 32;
 /// E4
@@ -54,6 +65,7 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Declaration {
         for part in PARTS {
             part(&fields, &mut declaration, check);
         }
+        clashes::refuse(&fields, &declaration, check);
     }
     declaration
 }
@@ -65,6 +77,9 @@ pub(super) fn check_all(files: &mut [(Fields<'_>, Check<'_>)]) -> Declaration {
         for (fields, check) in files.iter_mut() {
             part(fields, &mut declaration, check);
         }
+    }
+    for (fields, check) in files.iter_mut() {
+        clashes::refuse(fields, &declaration, check);
     }
     declaration
 }
@@ -185,7 +200,7 @@ fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
     let profiles = Profile::ALL.map(Profile::as_str);
     let profile = word(&fields, "profile", &profiles, check).and_then(Profile::parse);
     let algorithm = word(&fields, "access_token_algorithm", ALGORITHMS, check);
-    Some(TenantDeclaration {
+    let tenant = TenantDeclaration {
         name: entry.key.clone(),
         id: uuid(&fields, check),
         profile: profile.unwrap_or_default(),
@@ -197,7 +212,10 @@ fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
         access_token_key: None,
         id_token_key: None,
         settings: fields.find("settings").map(|node| settings::check(node, profile.unwrap_or_default(), check)),
-    })
+    };
+    let is_said = |error: &FieldError| TENANT_PLACES.iter().any(|(part, _)| error.field.contains(part));
+    note_errors(tenant.problems().into_iter().filter(is_said).collect(), &fields, TENANT_PLACES, check);
+    Some(tenant)
 }
 
 /// In seconds, one at least.
@@ -230,13 +248,20 @@ fn entity_type(entry: &Entry, declared: &Declaration, check: &mut Check<'_>) -> 
             }
         },
     };
-    Some(EntityTypeDeclaration {
+    let entity_type = EntityTypeDeclaration {
         name: entry.key.clone(),
         id: uuid(&fields, check),
         permissions,
         access_token_for: access_token_life(&fields, check),
         access_token_key: keys::named(&fields, "access_token_key", declared, check),
-    })
+    };
+    // What permissions may be called was checked with the place of each.
+    let is_said = |error: &FieldError| {
+        let is_life = error.field.contains(TYPE_PLACES[0].0);
+        is_life || error.code == FieldCode::Duplicate
+    };
+    note_errors(entity_type.problems().into_iter().filter(is_said).collect(), &fields, TYPE_PLACES, check);
+    Some(entity_type)
 }
 
 fn permission(entry: &Entry, check: &mut Check<'_>) -> Option<PermissionDeclaration> {
@@ -331,21 +356,24 @@ fn party<'d>(
 
 /// The name of the tenant that is meant. One that is declared alone need not be named, nor one that nobody declares.
 fn tenant_of(fields: &Fields<'_>, declared: &Declaration, check: &mut Check<'_>) -> Option<String> {
+    let Some(node) = fields.find("tenant") else { return usual_tenant(declared) };
     let is_open = declared.is_open;
     let declared: Vec<&str> = declared.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
-    let Some(node) = fields.find("tenant") else {
-        return match declared.as_slice() {
-            [] => None,
-            [only] => Some((*only).to_owned()),
-            [_, _, ..] => Some(Directory::DEFAULT_TENANT.to_owned()),
-        };
-    };
     let name = check.text(node)?;
     if !is_open && name.text != Directory::DEFAULT_TENANT && !declared.contains(&name.text.as_str()) {
         let known: Vec<&str> = declared.into_iter().chain([Directory::DEFAULT_TENANT]).collect();
         check.refuse_word(node.span, format!("unknown tenant {}", name.shown()), &name.text, &known);
     }
     Some(name.text.clone())
+}
+
+/// The tenant of whatever names none.
+fn usual_tenant(declared: &Declaration) -> Option<String> {
+    match declared.tenants.as_slice() {
+        [] => None,
+        [only] => Some(only.name.clone()),
+        [_, _, ..] => Some(Directory::DEFAULT_TENANT.to_owned()),
+    }
 }
 
 fn client_id(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<String> {

@@ -19,8 +19,9 @@ pub use people::{ApplicationDeclaration, RegistrationDeclaration, UserDeclaratio
 use plan::Write;
 pub use plan::{Action, Plan, Step};
 
-use super::{Directory, DirectoryError};
-use crate::model::{Profile, TenantSettings};
+use super::rules::{check_entity_type, check_tenant};
+use super::{Directory, DirectoryError, FieldError, new_tenant};
+use crate::model::{EntityType, Permission, Profile, Tenant, TenantSettings};
 use crate::secret::Secret;
 use crate::store::StoreError;
 
@@ -114,6 +115,20 @@ pub struct TenantDeclaration {
     pub settings: Option<TenantSettings>,
 }
 
+impl TenantDeclaration {
+    /// What is wrong with it, as far as that can be said without a store, its keys and its settings.
+    pub fn problems(&self) -> Vec<FieldError> {
+        let usual = new_tenant(Uuid::nil(), &self.name, self.profile, 0);
+        check_tenant(&Tenant {
+            issuer: self.issuer.clone(),
+            access_token_for: self.access_token_for.unwrap_or(usual.access_token_for),
+            access_token_algorithm: self.access_token_algorithm.clone().unwrap_or(usual.access_token_algorithm),
+            id_token_algorithm: self.id_token_algorithm.clone().unwrap_or(usual.id_token_algorithm),
+            ..new_tenant(Uuid::nil(), &self.name, self.profile, 0)
+        })
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct EntityTypeDeclaration {
     pub name: String,
@@ -123,6 +138,29 @@ pub struct EntityTypeDeclaration {
     pub access_token_for: Option<i64>,
     /// Name or id of the key that signs those tokens; `None`: as their tenant says.
     pub access_token_key: Option<String>,
+}
+
+impl EntityTypeDeclaration {
+    /// What is wrong with it, as far as that can be said without a store.
+    pub fn problems(&self) -> Vec<FieldError> {
+        let permission = |declared: &PermissionDeclaration| Permission {
+            id: Uuid::nil(),
+            name: declared.name.clone(),
+            description: declared.description.clone(),
+            is_default: declared.is_default,
+        };
+        check_entity_type(&EntityType {
+            id: Uuid::nil(),
+            name: self.name.clone(),
+            permissions: self.permissions.iter().map(permission).collect(),
+            access_token_for: self.access_token_for,
+            access_token_key: None,
+            data: serde_json::Map::new(),
+            managed_by: None,
+            created_at: 0,
+            updated_at: 0,
+        })
+    }
 }
 
 #[derive(Clone, Debug, Default)]

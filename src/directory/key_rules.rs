@@ -21,6 +21,9 @@ pub enum KeyMaterial {
     Shared { algorithm: Option<String>, secret: Secret<String> },
 }
 
+/// Lengths that RSA keys are made in.
+const RSA_BITS: [i64; 3] = [2048, 3072, 4096];
+
 /// What a key is to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyUse {
@@ -75,7 +78,13 @@ impl KeyMaterial {
     /// [`DirectoryError::Invalid`] with the field that is wrong.
     pub fn read(&self) -> Result<Option<KeyHalves>, DirectoryError> {
         match self {
-            Self::Generated { algorithm, .. } => named_algorithm(algorithm).map(|_| None),
+            Self::Generated { algorithm, bits } => {
+                let algorithm = named_algorithm(algorithm)?;
+                match bits.filter(|bits| algorithm.is_rsa() && !RSA_BITS.contains(bits)) {
+                    Some(_) => Err(refused("key.length", FieldCode::Invalid, "must be 2048, 3072 or 4096")),
+                    None => Ok(None),
+                }
+            }
             Self::Pair { algorithm, private, public } => {
                 read_pair(algorithm.as_deref(), private.as_ref(), public.as_deref()).map(Some)
             }

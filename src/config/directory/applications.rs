@@ -326,6 +326,12 @@ fn check_uris(fields: &Fields<'_>, settings: &ApplicationSettings, profile: Opti
             Ok(()) if is_strict && scalar.text.contains('*') => {
                 "must have no wildcard in the standard profile".to_owned()
             }
+            // Who made the tenant knows its profile.
+            Ok(()) if profile.is_none() && scalar.text.contains('*') => {
+                let help = "declare the tenant with its profile, or write the URI without `*`";
+                check.warn(span, "redirect URIs have no wildcard, unless the tenant's profile says otherwise", help);
+                continue;
+            }
             Ok(()) => continue,
             Err(why) => why,
         };

@@ -220,6 +220,15 @@ impl Planner<'_> {
         repeated
     }
 
+    /// Two declared objects that are one in the store would write over each other, at every start.
+    fn refuses_shared_id(&mut self, place: &Place<'_>, other: Option<String>) -> bool {
+        if let Some(other) = &other {
+            let message = format!("is the same {} as {other:?}, by its id", place.what);
+            self.errors.push(place.error(FieldCode::Duplicate, message));
+        }
+        other.is_some()
+    }
+
     /// The stored object that a declaration means: by id if it declares one, else by name.
     fn claim<'s, T: Managed>(
         &self,

@@ -344,3 +344,51 @@ async fn nodes_that_apply_at_once_agree() {
         assert!(client.accepts_secret(secret.client_secret.expose(), 1_000));
     }
 }
+
+// Two objects with one id would write over each other at every start, and `diff` would never become empty.
+#[tokio::test]
+async fn an_id_is_declared_once() {
+    let id = Some(Uuid::from_u128(7));
+    let tenant = |name: &str| TenantDeclaration { name: name.to_owned(), id, ..TenantDeclaration::default() };
+    let of_type = |name: &str| EntityTypeDeclaration { name: name.to_owned(), id, ..EntityTypeDeclaration::default() };
+    let application = |name: &str| ApplicationDeclaration { name: name.to_owned(), id, ..Default::default() };
+    let user = |name: &str| UserDeclaration {
+        name: name.to_owned(),
+        id,
+        username: Some(name.to_owned()),
+        ..UserDeclaration::default()
+    };
+    let twice = [
+        Declaration { tenants: vec![tenant("a"), tenant("b")], ..Declaration::default() },
+        Declaration { entity_types: vec![of_type("a"), of_type("b")], ..Declaration::default() },
+        Declaration {
+            entities: vec![EntityDeclaration { id, ..entity("a") }, EntityDeclaration { id, ..entity("b") }],
+            grants: Vec::new(),
+            ..example()
+        },
+        Declaration { applications: vec![application("a"), application("b")], ..Declaration::default() },
+        Declaration { users: vec![user("a"), user("b")], ..Declaration::default() },
+    ];
+    for declaration in twice {
+        let errors = errors(directory().await.apply(&declaration, &NoKeys).await);
+        assert!(matches!(errors.as_slice(), [only] if only.contains("by its id")), "{errors:?}");
+    }
+}
+
+// One is meant by its name, the other by its id.
+#[tokio::test]
+async fn a_stored_object_is_declared_once() {
+    let store = store().await;
+    node(&store, 1).apply(&example(), &NoKeys).await.expect("applied");
+    let id = store
+        .list_entities(None)
+        .await
+        .expect("entities")
+        .iter()
+        .find(|entity| entity.name == "billing")
+        .map(|entity| entity.id);
+    let renamed = EntityDeclaration { id, ..entity("accounting") };
+    let both = Declaration { entities: vec![entity("billing"), entity("orders"), renamed], ..example() };
+    let errors = errors(node(&store, 2).apply(&both, &NoKeys).await);
+    assert!(errors.iter().any(|error| error.contains("entity \"accounting\"")), "{errors:?}");
+}

@@ -40,6 +40,9 @@ impl Planner<'_> {
         let Some(found) = self.noted(claimed) else { return };
         self.note_all(place, declared.problems(tenant.profile));
         let id = found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid());
+        if self.refuses_shared_id(place, self.applications.declared_as(id)) {
+            return;
+        }
         let (client_secrets, generated) = self.plan_application_secrets(place, declared, found);
         let mut settings = declared.settings.clone();
         for scope in &mut settings.scopes {

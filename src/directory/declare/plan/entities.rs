@@ -49,6 +49,9 @@ impl Planner<'_> {
             return;
         }
         let id = found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid());
+        if self.refuses_shared_id(place, self.entities.declared_as(id)) {
+            return;
+        }
         let (client_secrets, generated) = self.plan_secrets(place, declared, found);
         let entity = Entity {
             id,

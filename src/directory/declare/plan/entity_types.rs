@@ -27,6 +27,10 @@ impl Planner<'_> {
     fn plan_entity_type(&mut self, place: &Place<'_>, declared: &EntityTypeDeclaration, stored: &[EntityType]) {
         let claimed = self.claim(place, declared.id, stored.iter());
         let Some(found) = self.noted(claimed) else { return };
+        let id = found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid());
+        if self.refuses_shared_id(place, self.entity_types.declared_as(id)) {
+            return;
+        }
         let permission = |declared: &PermissionDeclaration| {
             let known = found.and_then(|found| found.permission(&declared.name));
             Permission {
@@ -41,7 +45,7 @@ impl Planner<'_> {
         let mut permissions: Vec<Permission> = declared.permissions.iter().map(permission).collect();
         permissions.sort_by(|a, b| a.name.cmp(&b.name));
         let entity_type = EntityType {
-            id: found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid()),
+            id,
             name: declared.name.clone(),
             permissions,
             access_token_for: declared.access_token_for,

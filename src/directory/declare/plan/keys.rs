@@ -46,6 +46,9 @@ impl Planner<'_> {
         let Some(claimed) = self.noted(claimed) else { return };
         let id =
             declared.id.unwrap_or_else(|| NamedKey::id_of(&format!("{} key {}", self.terms.name(), declared.name)));
+        if self.refuses_shared_id(place, self.keys.declared_as(id)) {
+            return;
+        }
         // Somebody may have given it another name.
         let found = claimed.or_else(|| stored.iter().find(|key| key.id == id && is_ours(key)));
         let errors = wrong_material(declared).into_iter().chain(check_key_name(&declared.name).err());

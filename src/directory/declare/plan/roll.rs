@@ -112,6 +112,11 @@ impl<T: Managed + Clone> Roll<T> {
         known.map_or_else(|| id.to_string(), |object| object.name().to_owned())
     }
 
+    /// What an object with the id is called that was declared before.
+    pub(super) fn declared_as(&self, id: Uuid) -> Option<String> {
+        self.is_declared(id).then(|| self.name_of(id))
+    }
+
     pub(super) fn iter(&self) -> std::slice::Iter<'_, T> {
         self.objects.iter()
     }

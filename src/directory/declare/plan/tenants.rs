@@ -45,6 +45,9 @@ impl Planner<'_> {
         let claimed = self.claim(place, declared.id, stored.tenants.iter());
         let Some(found) = self.noted(claimed) else { return };
         let id = found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid());
+        if self.refuses_shared_id(place, self.tenants.declared_as(id)) {
+            return;
+        }
         let mut tenant = new_tenant(id, &declared.name, declared.profile, self.now);
         tenant.issuer.clone_from(&declared.issuer);
         if let Some(settings) = &declared.settings {

@@ -39,6 +39,9 @@ impl Planner<'_> {
         let claimed = self.claim_user(place, declared, users.iter().filter(|user| user.tenant_id == tenant.id));
         let Some(found) = self.noted(claimed) else { return };
         let id = found.map(|found| found.id).or(declared.id).unwrap_or_else(|| self.entropy.uuid());
+        if self.refuses_shared_id(place, self.users.declared_as(id)) {
+            return;
+        }
         let before = found.cloned().unwrap_or_else(|| User {
             password_change: declared.password_change,
             password_hash: declared.password_hash.as_ref().map(|hash| hash.expose().clone()),
