@@ -174,6 +174,10 @@ pub(super) fn parse_bare_value(word: &str) -> Result<Value, &'static str> {
         "true" => return Ok(Value::Bool(true)),
         "false" => return Ok(Value::Bool(false)),
         "null" => return Err("`null` cannot be compared; quote it if it is meant as text"),
+        // YAML reads these as values, and a rule that compares with their text would never be met, nor its `not:` ever fail.
+        _ if unlike_spelled(word).is_some() => {
+            return Err("true, false and null are in lower case; quote the word if it is meant as text");
+        }
         _ => {}
     }
     let digits = word.strip_prefix('-').unwrap_or(word);
@@ -188,6 +192,11 @@ pub(super) fn parse_bare_value(word: &str) -> Result<Value, &'static str> {
         return signed.or_else(|_| word.parse::<u64>().map(Number::from)).map(Value::Number).map_err(|_| TOO_LARGE);
     }
     word.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number).ok_or(TOO_LARGE)
+}
+
+/// The value that a word is, but for its case.
+pub(super) fn unlike_spelled(word: &str) -> Option<&'static str> {
+    ["true", "false", "null"].into_iter().find(|value| *value != word && value.eq_ignore_ascii_case(word))
 }
 
 /// Whether `text` reads back as the same single word without quotes.

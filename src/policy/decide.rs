@@ -12,6 +12,9 @@ use super::facts::{Facts, TokenFacts};
 use super::rule::Target;
 use super::step_up::StepUp;
 
+/// Seconds that the clock of whoever saw a person log in may be ahead of ours.
+const CLOCK_SKEW: i64 = 60;
+
 /// What a policy says about one request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Decision {
@@ -129,7 +132,9 @@ impl Node {
             }
             (Check::Acr { one_of, .. }, Some(token)) => token.acr.as_ref().is_some_and(|acr| one_of.contains(acr)),
             (Check::AuthenticatedWithin { seconds, .. }, Some(token)) => {
-                token.authenticated_at.is_some_and(|at| facts.now.saturating_sub(at) <= i64::from(*seconds))
+                let is_recent = |at: i64| facts.now.saturating_sub(at) <= i64::from(*seconds);
+                // Nobody has logged in tomorrow.
+                token.authenticated_at.is_some_and(|at| at <= facts.now.saturating_add(CLOCK_SKEW) && is_recent(at))
             }
             (Check::Claim { path, values }, Some(token)) => {
                 let claim = claim::find(&token.claims, path);

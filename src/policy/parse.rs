@@ -4,7 +4,9 @@
 
 use serde_json::Value;
 
-use super::cursor::{Cursor, RuleError, Token, is_bare_char, is_conjunction, is_scope, parse_bare_value};
+use super::cursor::{
+    Cursor, RuleError, Token, is_bare_char, is_conjunction, is_scope, parse_bare_value, unlike_spelled,
+};
 use super::rule::{ClaimPath, Rule, RuleKind, Target};
 use super::step_up::parse_seconds;
 use super::suggest::nearest;
@@ -42,6 +44,21 @@ pub fn parse_claim_name(text: &str) -> Result<ClaimPath, RuleError> {
         );
     }
     Ok(path)
+}
+
+/// `scope:a`, `not:role a` and `(role a)` as rules are written, and how much of the text it stands for.
+fn respelled(text: &str) -> Option<(usize, String)> {
+    let written = text.split([',', ']']).next().unwrap_or_default().trim_end();
+    let inner = written.trim_start_matches('(').trim_end_matches(')').trim();
+    let begins = |text: &str| KEYWORDS.contains(&text.split(' ').next().unwrap_or_default());
+    let respelled = match inner.split_once(':') {
+        _ if inner != written => inner.to_owned(),
+        Some((word @ ("scope" | "role" | "permission" | "acr" | "claim"), rest)) => format!("{word} {}", rest.trim()),
+        Some(("not", rest)) => format!("not: {}", rest.trim()),
+        Some(_) | None => return None,
+    };
+    let negated = respelled.strip_prefix("not: ").unwrap_or(&respelled);
+    (negated.trim_end().contains(' ') && begins(negated)).then_some((written.len(), respelled))
 }
 
 impl Cursor<'_> {
@@ -83,11 +100,14 @@ impl Cursor<'_> {
     }
 
     fn unknown_keyword(&self, keyword: &Token) -> RuleError {
+        let known = KEYWORDS.map(|word| format!("`{word}`")).join(", ");
+        let error = self.error_at(keyword, format!("unknown rule `{}`; rules begin with {known}", keyword.text));
+        if let Some((length, respelled)) = respelled(&self.text[error.offset..]).filter(|_| !keyword.quoted) {
+            return RuleError { length, ..error }.suggesting(Some(respelled));
+        }
         let combining = ["all", "not"].into_iter().find(|word| *word == keyword.text).map(|word| format!("{word}:"));
         let suggestion = combining.or_else(|| nearest(&keyword.text, &KEYWORDS).map(str::to_owned));
-        let known = KEYWORDS.map(|word| format!("`{word}`")).join(", ");
-        self.error_at(keyword, format!("unknown rule `{}`; rules begin with {known}", keyword.text))
-            .suggesting(suggestion)
+        error.suggesting(suggestion)
     }
 
     /// Nothing more, or `within` and a duration.
@@ -223,7 +243,9 @@ impl Cursor<'_> {
             Some(_) | None => {}
         }
         let word = self.word("a value: a word, \"quoted text\", a number, true or false")?;
-        parse_bare_value(&word.text).map_err(|message| self.error_at(&word, message))
+        parse_bare_value(&word.text).map_err(|message| {
+            self.error_at(&word, message).suggesting(unlike_spelled(&word.text).filter(|value| *value != "null"))
+        })
     }
 }
 

@@ -242,7 +242,9 @@ fn how_and_when_a_person_authenticated_is_compared() {
         ("authenticated within 5m", None, Some(i64::MIN), "old_authentication"),
         ("authenticated within 5m", None, None, "old_authentication"),
         // The issuer's clock may be ahead of ours.
-        ("authenticated within 5m", None, Some(now + 5), "permit"),
+        ("authenticated within 5m", None, Some(now + 60), "permit"),
+        ("authenticated within 5m", None, Some(now + 61), "old_authentication"),
+        ("authenticated within 5m", None, Some(i64::MAX), "old_authentication"),
         ("not: authenticated within 5m", None, Some(now - 301), "permit"),
         ("any: [role admin, acr gold]", None, None, "weak_authentication"),
         ("any: [all: [role admin, acr gold], authenticated within 1s]", None, None, "old_authentication"),
