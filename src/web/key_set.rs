@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use uuid::Uuid;
 
 use super::respond;
+use super::sent::{Named, NoTenant};
 use crate::oauth::AuthorizationServer;
 
-pub(super) async fn get(State(server): State<Arc<AuthorizationServer>>, tenant: Option<Path<String>>) -> Response {
-    let document = match tenant.map(|Path(tenant)| Uuid::try_parse(&tenant)) {
-        None => server.key_set(None).await,
-        Some(Ok(tenant)) => server.key_set(Some(tenant)).await,
-        Some(Err(_)) => Ok(None),
+pub(super) async fn get(
+    State(server): State<Arc<AuthorizationServer>>,
+    tenant: Option<Path<String>>,
+    request: Request<Body>,
+) -> Response {
+    let named = Named::by(tenant, &request);
+    let document = match named.tenant_id {
+        Ok(tenant) => server.key_set(tenant).await,
+        Err(NoTenant) => Ok(None),
     };
-    respond::publish("jwks", server.cache_for(), document)
+    named.vary(respond::publish("jwks", server.cache_for(), document))
 }

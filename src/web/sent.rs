@@ -4,12 +4,15 @@ use std::net::IpAddr;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::{ClientCertificate, MAX_BODY_BYTES, PeerAddress, VouchedCertificate, respond};
 use crate::oauth::{ErrorCode, ErrorReason, OAuthError, Sender, TokenRequest};
+
+const TENANT_HEADER: &str = "x-fusionauth-tenantid";
 
 /// What was sent.
 pub(super) struct Sent {
@@ -90,7 +93,7 @@ impl Sent {
     pub(super) fn request<'a>(&'a self, authorization: &'a [&'a [u8]]) -> TokenRequest<'a> {
         TokenRequest {
             authorization,
-            tenant_header: self.headers.get("x-fusionauth-tenantid").map(AsRef::as_ref),
+            tenant_header: self.headers.get(TENANT_HEADER).map(AsRef::as_ref),
             tenant_path: self.tenant_path.as_deref(),
             body: &self.parameters,
             peer: self.peer,
@@ -101,6 +104,45 @@ impl Sent {
                 vouched: self.vouched.as_ref().map(|certificate| &*certificate.0),
             },
         }
+    }
+}
+
+/// Whose document is asked for: that of the tenant in the path, else of the one that the header or the parameter names, as for
+/// every other request (D1).
+pub(super) struct Named {
+    pub tenant_id: Result<Option<Uuid>, NoTenant>,
+    /// Whether a cache has to look at the header.
+    varies: bool,
+}
+
+/// What is named is no tenant.
+#[derive(Debug)]
+pub(super) struct NoTenant;
+
+impl Named {
+    pub(super) fn by(tenant: Option<Path<String>>, request: &Request<Body>) -> Self {
+        let id = |name: &str| Uuid::try_parse(name).map(Some).map_err(|_| NoTenant);
+        if let Some(Path(tenant)) = tenant {
+            return Self { tenant_id: id(&tenant), varies: false };
+        }
+        let header = request.headers().get(TENANT_HEADER).filter(|value| !value.is_empty());
+        let header = header.map(|value| value.to_str().unwrap_or_default());
+        let pairs = request.uri().query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        let parameter = pairs.filter(|(name, value)| *name == "tenantId" && !value.is_empty()).map(|(_, value)| value);
+        let mut hints = header.into_iter().chain(parameter);
+        let tenant_id = match hints.next() {
+            None => Ok(None),
+            Some(hint) if hints.any(|other| !other.eq_ignore_ascii_case(hint)) => Err(NoTenant),
+            Some(hint) => id(hint),
+        };
+        Self { tenant_id, varies: true }
+    }
+
+    pub(super) fn vary(&self, mut response: Response) -> Response {
+        if self.varies {
+            response.headers_mut().append(header::VARY, HeaderValue::from_static(TENANT_HEADER));
+        }
+        response
     }
 }
 

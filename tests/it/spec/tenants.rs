@@ -70,6 +70,35 @@ async fn a_browser_has_a_session_in_each_tenant() {
     assert!(!browser.cookies.keys().any(|name| name.contains("session")), "{:?}", browser.cookies);
 }
 
+// D1, F-330: the documents are asked for as everything else is
+#[tokio::test]
+async fn a_document_is_of_the_tenant_that_is_named() {
+    let server = two_tenants().await;
+    server.keys.provide().await.unwrap();
+    for path in
+        ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"]
+    {
+        let of_default = server.get(path).send().await;
+        assert_eq!(of_default.header("vary"), Some("x-fusionauth-tenantid"), "{path}");
+        let there = match path.strip_prefix("/.well-known/oauth-authorization-server") {
+            Some(_) => format!("{path}/{OTHER_TENANT}"),
+            None => format!("/{OTHER_TENANT}{path}"),
+        };
+        let expected = server.get(&there).send().await;
+        assert_eq!((expected.status.as_u16(), expected.header("vary")), (200, None), "{path}");
+        assert_ne!(of_default.text(), expected.text(), "{path}");
+        let id = OTHER_TENANT.to_string();
+        let by_parameter = server.get(&format!("{path}?tenantId={id}")).send().await;
+        assert_eq!(by_parameter.text(), expected.text(), "{path}");
+        let by_header = server.get(path).header("X-FusionAuth-TenantId", &id).send().await;
+        assert_eq!(by_header.text(), expected.text(), "{path}");
+        assert_eq!(by_header.header("vary"), Some("x-fusionauth-tenantid"), "{path}");
+        let other = server.get(&format!("{path}?tenantId={id}")).header("X-FusionAuth-TenantId", &WEB.to_string());
+        assert_eq!(other.send().await.status, 404, "{path}");
+        assert_eq!(server.get(&format!("{path}?tenantId=x")).send().await.status, 404, "{path}");
+    }
+}
+
 // Session Management 3.3: each tenant's page looks at its own cookie.
 #[tokio::test]
 async fn each_tenant_has_its_own_check_page() {
