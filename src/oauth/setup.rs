@@ -26,6 +26,9 @@ const RANDOM: usize = 16;
 
 const CODE: &str = "code";
 
+/// Seconds for which whoever came first may take.
+const TAKEN_FOR: i64 = 30;
+
 impl AuthorizationServer {
     /// The link, as long as nothing is in the store that somebody could be: no user, application, entity or API key.
     ///
@@ -98,16 +101,26 @@ impl AuthorizationServer {
         if refused.is_some() {
             return Ok(asked.page(email, refused));
         }
-        // Of two who press the button at once one is the first.
-        let lease = Lease { now: self.clock.now(), expires_at: asked.expires_at };
+        // Of two who press the button at once one is the first. Afterwards somebody is there, which ends the link; if nothing came
+        // of it, it is good again.
+        let now = self.clock.now();
+        let lease = Lease { now, expires_at: asked.expires_at.min(now + TAKEN_FOR) };
         let key = URL_SAFE_NO_PAD.encode(hmac::sign(&self.setup_key(), asked.code.as_bytes()));
         if !self.store.remember_once("setup", &key, lease).await? {
             return Err(over());
         }
-        self.directory.create_user(user).await.map_err(OAuthError::unavailable)?;
+        let user = self.directory.create_user(user).await.map_err(OAuthError::unavailable)?;
         let name = "first administrator".to_owned();
         let new = NewApiKey { name, is_key_manager: true, ..NewApiKey::default() };
-        let made = self.directory.create_api_key(new).await.map_err(OAuthError::unavailable)?;
+        let made = match self.directory.create_api_key(new).await {
+            Ok(made) => made,
+            Err(error) => {
+                // Somebody without a key could do nothing, and would keep the next one out.
+                let undone = self.directory.delete_user(user.id).await;
+                undone.map_err(OAuthError::unavailable)?;
+                return Err(OAuthError::unavailable(error));
+            }
+        };
         let page = Page::SetUpDone { email: email.to_owned(), api_key: made.text };
         Ok(Reply::page(page, Context { here: None, ..asked.context.clone() }))
     }
