@@ -11,6 +11,7 @@ use super::{AuthorizationServer, Settings};
 use crate::model::{Api, Approval};
 
 pub(super) const RESOURCE: &str = "resource";
+pub(super) const AUDIENCE: &str = "audience";
 
 /// What the tokens of a grant are to be for.
 #[derive(Default)]
@@ -27,6 +28,11 @@ impl<'i> From<&'i Api> for Meant<'i> {
     }
 }
 
+/// What a request names: the `resource`, and the `audience`.
+pub(super) fn named<'p>(parameters: &'p Parameters<'_>) -> (Option<&'p str>, Option<&'p str>) {
+    (parameters.find(RESOURCE), parameters.find(AUDIENCE))
+}
+
 impl AuthorizationServer {
     /// What a request names. A grant is for one API: of several, a client asks for several grants.
     ///
@@ -35,10 +41,10 @@ impl AuthorizationServer {
     pub(super) fn meant<'i>(
         &self,
         issuer: &'i LocalIssuer,
-        parameters: &Parameters<'_>,
+        (resource, audience): (Option<&str>, Option<&str>),
     ) -> Result<Meant<'i>, OAuthError> {
-        let by_resource = self.meant_resource(issuer, parameters.find(RESOURCE))?;
-        let Some(asked) = parameters.find("audience").filter(|_| issuer.dialect().knows_apis) else {
+        let by_resource = self.meant_resource(issuer, resource)?;
+        let Some(asked) = audience.filter(|_| issuer.dialect().knows_apis) else {
             return Ok(by_resource);
         };
         let api = issuer.tenant.settings.api(asked).ok_or_else(|| {
@@ -55,11 +61,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// `invalid_target` if nobody knows it.
-    pub(super) fn meant_resource<'i>(
-        &self,
-        issuer: &'i LocalIssuer,
-        resource: Option<&str>,
-    ) -> Result<Meant<'i>, OAuthError> {
+    fn meant_resource<'i>(&self, issuer: &'i LocalIssuer, resource: Option<&str>) -> Result<Meant<'i>, OAuthError> {
         let Some(uri) = resource.filter(|_| issuer.dialect().knows_resources) else { return Ok(Meant::default()) };
         if !is_absolute(uri) {
             return Err(invalid_target());

@@ -12,15 +12,17 @@ use super::access_tokens::Believed;
 use super::client::Client;
 use super::client_authentication::Credentials;
 use super::error::{ErrorReason, OAuthError};
-use super::grant::password::Request as PasswordRequest;
-use super::grant::refresh_token::Request as RefreshRequest;
+use super::grant::password::{self, Request as PasswordRequest};
+use super::grant::refresh_token::{self, Request as RefreshRequest};
 use super::grant::{Asking, GrantType};
 use super::issue::{Proof, TokenResponse, UserGrant};
 use super::keys::LocalIssuer;
 use super::parameters::{Parameters, encode};
-use super::{AuthorizationServer, TokenRequest, access_tokens, scopes};
+use super::possession::Demands;
+use super::{AuthorizationServer, TokenRequest, access_tokens, grant, scopes};
 use crate::model::{Application, ApplicationGrant, Revoked};
 use crate::profile::{Consumer, Endpoint, ScopeSeparator};
+use crate::secret::Secret;
 
 /// What a login without a client gets (F-300).
 #[derive(Debug, Serialize)]
@@ -31,6 +33,9 @@ pub struct ConsumerTokens {
     refresh_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+    /// For those who count.
+    #[serde(skip)]
+    pub grant_type: GrantType,
 }
 
 /// What a token is about. The id is ours, a UUID.
@@ -103,7 +108,7 @@ impl AuthorizationServer {
     /// # Errors
     /// `invalid_token`, `temporarily_unavailable` if the store does not answer: the token is still good then.
     pub async fn revoke_own(&self, issuer: &LocalIssuer, request: &TokenRequest<'_>) -> Result<(), OAuthError> {
-        let believed = self.bearer_of(issuer, request)?;
+        let believed = self.believed_at(issuer, Endpoint::RevokeOwn, request).await?;
         if let Some(grant_id) = believed.text("gid").and_then(|id| Uuid::try_parse(id).ok()) {
             let client_id = believed.text("client_id").unwrap_or_default();
             if let Some(Client::Application(application)) = self.find_client(issuer.tenant.id, client_id).await? {
@@ -119,7 +124,7 @@ impl AuthorizationServer {
     /// # Errors
     /// `invalid_token`, also if who it is about is gone.
     pub async fn who_am_i(&self, issuer: &LocalIssuer, request: &TokenRequest<'_>) -> Result<WhoAmI, OAuthError> {
-        let believed = self.bearer_of(issuer, request)?;
+        let believed = self.believed_at(issuer, Endpoint::WhoAmI, request).await?;
         let scopes = scopes::words(&believed.scope()).map(str::to_owned).collect();
         let client_id = believed.text("client_id").unwrap_or_default();
         let client = self.find_client(issuer.tenant.id, client_id).await?.ok_or_else(access_tokens::invalid)?;
@@ -149,32 +154,71 @@ impl AuthorizationServer {
         credentials: &Credentials<'_>,
         (request, form): (&TokenRequest<'_>, &Parameters<'_>),
     ) -> Result<Option<TokenResponse>, OAuthError> {
-        let is_meant = issuer.dialect().consumer.is_some()
-            && form.find("grant_type") == Some(GrantType::ClientCredentials.as_str());
+        let own = [GrantType::ClientCredentials.as_str(), GrantType::RefreshToken.as_str()];
+        let is_meant =
+            issuer.dialect().consumer.is_some() && form.find("grant_type").is_some_and(|asked| own.contains(&asked));
         let Some(password) = credentials.basic_secret().filter(|_| is_meant) else { return Ok(None) };
         if self.find_client(issuer.tenant.id, &credentials.client_id).await?.is_some() {
             return Ok(None);
         }
         // Where nobody can log in so, there is only an unknown client.
         let Ok((_, application)) = self.consumer_of(issuer).await else { return Ok(None) };
+        let demands = Demands::of_application(&application);
+        self.check_proofs_of(&application, request)?;
+        let confirmation = self.confirm(issuer, Endpoint::Token, (&request.sender, demands)).await?;
         let asking = Asking {
             issuer,
             application: &application,
             is_proven: false,
             peer: request.peer,
             resource: None,
-            confirmation: None,
+            confirmation: confirmation.as_ref(),
         };
-        let asked = PasswordRequest::of_password(&credentials.client_id, password, form.find("scope"));
-        let grant = self.redeem_password(&asking, &asked).await.map_err(|error| match error.reason {
+        let person = (&*credentials.client_id, password);
+        let grant = match form.find("grant_type") == Some(GrantType::RefreshToken.as_str()) {
+            true => self.refresh_of_person(&asking, person, form).await,
+            false => self.grant_of_person(&asking, person, form).await,
+        };
+        let proof = Proof::User(Box::new(grant.map_err(|error| match error.reason {
             Some(ErrorReason::InvalidUserCredentials) => {
                 let description = "The client is unknown or its authentication is wrong.";
                 OAuthError::invalid_client(ErrorReason::InvalidClientAuthentication, description)
             }
             Some(_) | None => error,
-        })?;
-        let grant = UserGrant { grant_type: GrantType::ClientCredentials, ..grant };
-        self.issue(issuer, &Proof::User(Box::new(grant)), None).map(Some)
+        })?));
+        let response = self.issue(issuer, &proof, confirmation.as_ref())?;
+        grant::tell(&proof, &application.client_id, issuer.dialect());
+        Ok(Some(TokenResponse { dpop_nonce: demands.nonce.then(|| self.dpop_nonce()), ..response }))
+    }
+
+    async fn grant_of_person(
+        &self,
+        asking: &Asking<'_>,
+        (login_id, password): (&str, &str),
+        form: &Parameters<'_>,
+    ) -> Result<UserGrant, OAuthError> {
+        let request = PasswordRequest::of_password(login_id, password, form.find("scope"));
+        let grant = self.redeem_password(asking, &request).await?;
+        Ok(UserGrant { grant_type: GrantType::ClientCredentials, ..grant })
+    }
+
+    /// What such a person was given is good for nobody else: the SDK sends both again.
+    async fn refresh_of_person(
+        &self,
+        asking: &Asking<'_>,
+        (login_id, password): (&str, &str),
+        form: &Parameters<'_>,
+    ) -> Result<UserGrant, OAuthError> {
+        let request = RefreshRequest::parse(form)?;
+        let password = Secret::new(password.to_owned());
+        let tenant = &asking.issuer.tenant;
+        let login = self.directory.check_credentials(tenant, login_id, &password, asking.peer).await;
+        let user = login.map_err(password::refusal)?.user;
+        let stored = self.find_refresh_token(asking.issuer, form.find("refresh_token").unwrap_or_default()).await?;
+        if stored.is_some_and(|(stored, _)| stored.approval.user_id != user.id) {
+            return Err(refresh_token::not_found());
+        }
+        self.redeem_refresh_token(asking, &request).await
     }
 
     async fn consumer_of(&self, issuer: &LocalIssuer) -> Result<(Consumer, Arc<Application>), OAuthError> {
@@ -199,9 +243,11 @@ impl AuthorizationServer {
         consumer: Consumer,
         grant: UserGrant,
     ) -> Result<ConsumerTokens, OAuthError> {
-        let grant = UserGrant { at_most_for: Some(consumer.access_token_for), ..grant };
-        let issued = self.issue(issuer, &Proof::User(Box::new(grant)), None)?;
+        let proof = Proof::User(Box::new(limited(issuer, consumer.client_id, grant)));
+        let issued = self.issue(issuer, &proof, None)?;
+        grant::tell(&proof, consumer.client_id, issuer.dialect());
         Ok(ConsumerTokens {
+            grant_type: issued.grant_type,
             expires_in: issued.expiry(),
             token: issued.access_token,
             refresh_token: issued.refresh_token,
@@ -212,10 +258,25 @@ impl AuthorizationServer {
         })
     }
 
-    fn bearer_of(&self, issuer: &LocalIssuer, request: &TokenRequest<'_>) -> Result<Believed, OAuthError> {
-        let token = super::tenant::bearer(request).ok_or_else(|| {
+    /// The token that the request comes with, from whom it is bound to (RFC 9449 7.1).
+    async fn believed_at(
+        &self,
+        issuer: &LocalIssuer,
+        endpoint: Endpoint,
+        request: &TokenRequest<'_>,
+    ) -> Result<Believed, OAuthError> {
+        let (token, is_dpop) = super::tenant::presented(request).ok_or_else(|| {
             OAuthError::invalid_token(ErrorReason::AccessTokenRequired, "The request has no access token.")
         })?;
-        self.verify_bearer_token(issuer, token)
+        let believed = self.verify_access_token(issuer, token)?;
+        self.check_holder(issuer, endpoint, &request.sender, (&believed, token, is_dpop)).await?;
+        Ok(believed)
     }
+}
+
+/// Tokens of logins without a client are short, wherever they are asked for (F-300).
+pub(super) fn limited(issuer: &LocalIssuer, client_id: &str, grant: UserGrant) -> UserGrant {
+    let consumer = issuer.dialect().consumer.filter(|consumer| consumer.client_id == client_id);
+    let at_most_for = grant.at_most_for.into_iter().chain(consumer.map(|consumer| consumer.access_token_for)).min();
+    UserGrant { at_most_for, ..grant }
 }

@@ -25,6 +25,8 @@ pub struct OAuthError {
     pub reused: Option<Reused>,
     /// For the client's next proof (RFC 9449 8).
     pub dpop_nonce: Option<Box<str>>,
+    /// Whether the access token that it is about was presented with a proof, or needs one (RFC 9449 7.1).
+    pub is_dpop: bool,
     /// How it is said: as the RFCs do, while nobody knows which tenant's client is to be told.
     pub dialect: &'static Dialect,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -81,6 +83,8 @@ pub enum ErrorCode {
     /// FusionAuth's (F-113).
     TwoFactorRequired,
     UnauthorizedClient,
+    /// OpenID Connect Core Error Code unmet_authentication_requirements 1.0
+    UnmetAuthenticationRequirements,
     UnsupportedGrantType,
     UnsupportedResponseType,
     UnsupportedTokenType,
@@ -159,7 +163,7 @@ pub enum ErrorReason {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::AccessDenied,
         Self::AuthorizationPending,
         Self::ChangePasswordRequired,
@@ -185,6 +189,7 @@ impl ErrorCode {
         Self::Throttled,
         Self::TwoFactorRequired,
         Self::UnauthorizedClient,
+        Self::UnmetAuthenticationRequirements,
         Self::UnsupportedGrantType,
         Self::UnsupportedResponseType,
         Self::UnsupportedTokenType,
@@ -217,6 +222,7 @@ impl ErrorCode {
             Self::TemporarilyUnavailable | Self::Throttled => "temporarily_unavailable",
             Self::TwoFactorRequired => "two_factor_required",
             Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::UnsupportedTokenType => "unsupported_token_type",
@@ -251,6 +257,7 @@ impl ErrorCode {
             | Self::RequestUriNotSupported
             | Self::RegistrationNotSupported
             | Self::TwoFactorRequired
+            | Self::UnmetAuthenticationRequirements
             | Self::UnsupportedGrantType
             | Self::UnsupportedResponseType
             | Self::UnsupportedTokenType
@@ -342,13 +349,14 @@ impl OAuthError {
             change_password_id: None,
             reused: None,
             dpop_nonce: None,
+            is_dpop: false,
             dialect: Dialect::of(Profile::Standard),
             source: None,
         }
     }
 
     /// The same to a client of a tenant that speaks `dialect`.
-    pub(super) fn said_in(self, dialect: &'static Dialect) -> Self {
+    pub fn said_in(self, dialect: &'static Dialect) -> Self {
         Self { dialect, ..self }
     }
 

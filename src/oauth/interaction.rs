@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::error::OAuthError;
 use super::parameters::Parameters;
-use crate::model::{PasswordChange, Tenant};
+use crate::model::{PasswordChange, Profile, Tenant};
 use crate::secret::Secret;
 
 /// A request of a browser, as it was sent.
@@ -69,6 +69,8 @@ pub struct Reply {
     pub kept: Kept,
     /// What others are told meanwhile.
     pub notices: Vec<Notice>,
+    /// The dialect in which tokens go to the client with it, for those who count.
+    pub issues: Option<Profile>,
 }
 
 #[derive(Debug)]
@@ -355,6 +357,6 @@ impl Reply {
 
 impl From<Next> for Reply {
     fn from(next: Next) -> Self {
-        Self { next, kept: Kept::default(), notices: Vec::new() }
+        Self { next, kept: Kept::default(), notices: Vec::new(), issues: None }
     }
 }

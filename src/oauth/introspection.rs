@@ -54,27 +54,37 @@ impl AuthorizationServer {
             (None, Some(issuer)) if request.tenant_path.is_none() => issuer,
             (_, _) => self.resolve_tenant(request, &form, client_id).await?,
         };
-        let asker = self.asker(&issuer, credentials.as_ref(), request).await?;
+        let answer = self.introspect_for(&issuer, credentials.as_ref(), (request, &form)).await;
+        answer.map_err(|error| error.said_in(issuer.dialect()))
+    }
+
+    async fn introspect_for(
+        &self,
+        issuer: &LocalIssuer,
+        credentials: Option<&Credentials<'_>>,
+        (request, form): (&TokenRequest<'_>, &Parameters<'_>),
+    ) -> Result<Introspection, OAuthError> {
+        let asker = self.asker(issuer, credentials, request).await?;
         let token = form
             .find("token")
             .ok_or_else(|| OAuthError::invalid_request(ErrorReason::MissingToken, "The request has no token."))?;
         // The hint is not needed: what has two dots is an access token (RFC 7662 2.1).
         if token.contains('.') {
-            let Ok(believed) = self.verify_access_token(&issuer, token) else {
+            let Ok(believed) = self.verify_access_token(issuer, token) else {
                 return Ok(Introspection::inactive());
             };
             if !asker.may_know(&believed) {
-                return self.refuse_foreign(&issuer);
+                return self.refuse_foreign(issuer);
             }
             return Ok(describe(believed));
         }
-        match self.find_live_refresh_token(&issuer, token).await? {
+        match self.find_live_refresh_token(issuer, token).await? {
             Some((stored, client_id)) if asker.is_called(&client_id) => {
                 // C10: nobody can take this for the answer about an access token.
                 let members = json!({ "exp": stored.expires_at.min(stored.idle_expires_at) });
                 Ok(Introspection::active(members.as_object().cloned().unwrap_or_default()))
             }
-            Some(_) => self.refuse_foreign(&issuer),
+            Some(_) => self.refuse_foreign(issuer),
             None => Ok(Introspection::inactive()),
         }
     }

@@ -61,6 +61,7 @@ mod metadata;
 mod own_account;
 mod parameters;
 mod passkeys;
+mod plain_name;
 mod possession;
 mod public_keys;
 mod pushed;

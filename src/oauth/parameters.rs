@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use super::audience::{self, RESOURCE};
 use super::error::{ErrorReason, OAuthError};
 
 /// The parameters of one request: each name once, none empty.
@@ -17,7 +18,7 @@ impl<'a> Parameters<'a> {
     /// Reads `application/x-www-form-urlencoded` text.
     ///
     /// # Errors
-    /// `invalid_request` if a name occurs twice (RFC 6749 3.2), if something is not UTF-8, or if there are too many.
+    /// `invalid_request` if a name occurs twice (RFC 6749 3.2; for `resource` it is `invalid_target`), if something is not UTF-8, or if there are too many.
     pub fn parse(body: &'a [u8]) -> Result<Self, OAuthError> {
         Self(Vec::new()).and(body)
     }
@@ -38,6 +39,10 @@ impl<'a> Parameters<'a> {
                 return Err(wrong("A parameter is not UTF-8."));
             };
             if parameters.iter().any(|(other, _)| *other == name) {
+                // RFC 8707 2: that one may be repeated, and we are one of those who take one only.
+                if name == RESOURCE {
+                    return Err(audience::invalid_target());
+                }
                 return Err(wrong("A parameter is repeated."));
             }
             if parameters.len() == MAX_PARAMETERS {

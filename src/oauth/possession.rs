@@ -7,11 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::AuthorizationServer;
 use super::access_tokens::Believed;
 use super::client::Client;
 use super::error::{ErrorCode, ErrorReason, OAuthError};
+use super::guesses::network;
 use super::keys::LocalIssuer;
+use super::{AuthorizationServer, TokenRequest};
 use crate::directory::certificate_name;
 use crate::jose::dpop::{self, BoundToken, Expected, HttpUri, Proof, ProofFault};
 use crate::model::{Application, Confirmation};
@@ -102,6 +103,22 @@ impl AuthorizationServer {
         let shown = Some(Confirmation { key, certificate }).filter(|shown| *shown != Confirmation::default());
         demands.check(shown.as_ref())?;
         Ok(shown)
+    }
+
+    /// Each proof is remembered, and anybody can make some for a client that proves nothing else (N7).
+    ///
+    /// # Errors
+    /// 429 for more of them than anybody needs.
+    pub(super) fn check_proofs_of(
+        &self,
+        application: &Application,
+        request: &TokenRequest<'_>,
+    ) -> Result<(), OAuthError> {
+        if request.sender.proofs.is_empty() {
+            return Ok(());
+        }
+        let source = (application.id, request.peer.map(network));
+        self.device_limits.proof(source, self.clock.now()).map_err(OAuthError::throttled)
     }
 
     /// The thumbprint of the key that the sender proves that it has, if it does; nothing is asked of it.

@@ -9,6 +9,7 @@ use super::error::OAuthError;
 use super::grant::Asking;
 use super::issue::NewRefreshToken;
 use super::keys::LocalIssuer;
+use super::plain_name::plain_name;
 use super::secret_shape::{draw, write};
 use super::{AuthorizationServer, scopes};
 use crate::model::{
@@ -125,5 +126,5 @@ impl AuthorizationServer {
 
 /// What a device calls itself, without what could do anything in a terminal or on a page.
 pub(super) fn device_name(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(MAX_DEVICE_NAME).collect()
+    plain_name(text, MAX_DEVICE_NAME)
 }

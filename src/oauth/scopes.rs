@@ -2,10 +2,11 @@
 //! entities have a grammar of their own (`grant/client_credentials`).
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::error::{ErrorReason, OAuthError};
 use crate::model::{Api, ApplicationSettings, UnknownScopes};
-use crate::profile::Dialect;
+use crate::profile::{Dialect, TokenMember};
 
 pub(super) const OPENID: &str = "openid";
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
@@ -18,7 +19,7 @@ const MAX_SCOPE_VALUES: usize = 64;
 /// an API, its scopes are there too, and `offline_access` is only if it says so (F-244).
 ///
 /// # Errors
-/// `invalid_scope` if it is too long, holds a character that no scope has, or a scope that is rejected.
+/// `invalid_scope` if it is too long, holds a character that no scope has, or a scope that is rejected, or if nothing is left.
 pub(super) fn check(
     settings: &ApplicationSettings,
     api: Option<&Api>,
@@ -48,7 +49,15 @@ pub(super) fn check(
             approved.push(word.to_owned());
         }
     }
+    // Silence would say that the client got what it asked for (RFC 6749 5.1).
+    if approved.is_empty() && words(scope).any(|word| word != OFFLINE_ACCESS) {
+        return Err(nothing_left());
+    }
     Ok(approved)
+}
+
+fn nothing_left() -> OAuthError {
+    OAuthError::invalid_scope(ErrorReason::UnknownScope, "No valid scope was given.")
 }
 
 /// What is left of a scope parameter where a dialect narrows silently (F-306): of each word that the client can have, none
@@ -69,9 +78,12 @@ pub(super) fn narrowed<'a>(
     };
     // The limits are for what was sent.
     check_length(scope)?;
-    let kept: Vec<&str> = words(scope).filter(|word| is_known(settings, None, word)).collect();
+    // Who never gets an ID token cannot have what asks for one.
+    let has_id_tokens = dialect.token_members.contains(&TokenMember::IdToken);
+    let is_kept = |word: &&str| is_known(settings, None, word) && (has_id_tokens || *word != OPENID);
+    let kept: Vec<&str> = words(scope).filter(is_kept).collect();
     if kept.is_empty() {
-        return Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, "No valid scope was given."));
+        return Err(nothing_left());
     }
     Ok(Some(kept.join(" ").into()))
 }
@@ -99,7 +111,7 @@ pub(super) fn check_own(
         }
     }
     match found.is_empty() {
-        true => Err(OAuthError::invalid_scope(ErrorReason::UnknownScope, "No valid scope was given.")),
+        true => Err(nothing_left()),
         false => Ok(found),
     }
 }
@@ -128,6 +140,12 @@ pub(super) fn is_known(settings: &ApplicationSettings, api: Option<&Api>, scope:
                 || of_api()
         }
     }
+}
+
+/// Whether the client has to be told what it got, because it is something else than it asked for (RFC 6749 3.3).
+pub(super) fn differ(said: Option<&str>, granted: &[String]) -> bool {
+    let said: BTreeSet<&str> = words(said.unwrap_or_default()).collect();
+    !granted.is_empty() && granted.iter().map(String::as_str).collect::<BTreeSet<_>>() != said
 }
 
 /// The values of a scope parameter.

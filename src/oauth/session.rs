@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::AuthorizationServer;
 use super::interaction::{BrowserRequest, Keep, Kept};
+use super::plain_name::plain_name;
 use super::secret_shape::draw;
 use crate::entropy::Entropy;
 use crate::events::Event;
@@ -187,5 +188,5 @@ pub(super) fn state_for(
 
 /// Without what could do anything in a terminal or on a page.
 fn shortened(user_agent: &str) -> String {
-    user_agent.chars().filter(|character| !character.is_control()).take(MOST_USER_AGENT).collect()
+    plain_name(user_agent, MOST_USER_AGENT)
 }

@@ -12,6 +12,7 @@ use super::interaction::{BrowserRequest, Step};
 use super::keys::LocalIssuer;
 use super::login::Endpoint;
 use super::parameters::Parameters;
+use super::possession::DPOP;
 use super::{AuthorizationServer, Sender, TokenRequest};
 use crate::directory::redirect_uri::is_configured_origin;
 use crate::profile::{Dialect, Endpoint as Called, Spoken};
@@ -101,6 +102,19 @@ impl AuthorizationServer {
             let description =
                 "Several tenants answer at this path: say which one with tenantId, or put its id in front of the path.";
             OAuthError::invalid_request(ErrorReason::MissingTenantId, description)
+        })
+    }
+
+    /// What is answered at a path of a tenant, said as its clients expect it: something may have been wrong before anybody asked
+    /// whose they are.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn said_at<T>(&self, tenant_path: Option<&str>, answer: Result<T, OAuthError>) -> Result<T, OAuthError> {
+        let issuer = tenant_path.and_then(|path| self.keys.issuer(Some(Uuid::try_parse(path).ok()?)));
+        answer.map_err(|error| match issuer {
+            Some(issuer) => error.said_in(issuer.dialect()),
+            None => error,
         })
     }
 
@@ -250,9 +264,15 @@ impl AuthorizationServer {
 
 /// The token in the header, if there is one.
 pub(super) fn bearer<'a>(request: &TokenRequest<'a>) -> Option<&'a str> {
+    presented(request).map(|(token, _)| token)
+}
+
+/// The same, and whether it comes with a proof (RFC 9449 7.1).
+pub(super) fn presented<'a>(request: &TokenRequest<'a>) -> Option<(&'a str, bool)> {
     let [header] = request.authorization else { return None };
     let (scheme, token) = std::str::from_utf8(header).ok()?.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("Bearer") || scheme.eq_ignore_ascii_case("DPoP")).then_some(token)
+    let is_dpop = scheme.eq_ignore_ascii_case(DPOP);
+    (is_dpop || scheme.eq_ignore_ascii_case("Bearer")).then_some((token, is_dpop))
 }
 
 fn no_tenant() -> OAuthError {

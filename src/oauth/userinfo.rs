@@ -35,18 +35,31 @@ impl AuthorizationServer {
             Some(issuer) => issuer,
             None => self.resolve_tenant(request, &form, None).await?,
         };
+        let answer = self.userinfo_of(&issuer, request, (&token, is_dpop)).await;
+        answer.map_err(|error| error.said_in(issuer.dialect()))
+    }
+
+    async fn userinfo_of(
+        &self,
+        issuer: &LocalIssuer,
+        request: &TokenRequest<'_>,
+        (token, is_dpop): (&str, bool),
+    ) -> Result<UserInfo, OAuthError> {
+        let said_to = |is_dpop: bool| move |error: OAuthError| OAuthError { is_dpop, ..error };
         if request.tenant_path.is_some_and(|path| !path.eq_ignore_ascii_case(&issuer.tenant.id.to_string())) {
-            return Err(access_tokens::invalid());
+            return Err(said_to(is_dpop)(access_tokens::invalid()));
         }
-        let believed = self.verify_access_token(&issuer, &token)?;
-        let presented = (&believed, &*token, is_dpop);
-        self.check_holder(&issuer, Endpoint::UserInfo, &request.sender, presented).await?;
-        let subject = self.subject_of_token(&issuer, &believed).await?;
+        let believed = self.verify_access_token(issuer, token).map_err(said_to(is_dpop))?;
+        let needs_proof = is_dpop || believed.bound_to().is_some_and(|bound_to| bound_to.key.is_some());
+        let presented = (&believed, token, is_dpop);
+        let held = self.check_holder(issuer, Endpoint::UserInfo, &request.sender, presented).await;
+        held.map_err(said_to(needs_proof))?;
+        let subject = self.subject_of_token(issuer, &believed).await.map_err(said_to(needs_proof))?;
         let claims = claims(&subject, &believed, issuer.dialect());
         if subject.application.settings.userinfo_algorithm.is_none() {
             return Ok(UserInfo::Plain(claims));
         }
-        self.signed(&issuer, &subject, claims).map(UserInfo::Signed)
+        self.signed(issuer, &subject, claims).map(UserInfo::Signed)
     }
 
     /// Who the token is about.

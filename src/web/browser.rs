@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::cookies::{self, Cookie, Place};
 use super::forgery::{self, Proof, Tie};
+use super::respond::{Issued, Outcome};
 use super::rounds::{self, Rounds};
 use super::translate::Prefix;
 use super::{MAX_BODY_BYTES, PeerAddress, RequestId, back_channel, show};
@@ -101,6 +102,10 @@ impl Browser {
         if let Some(body) = read.body.as_ref().filter(|_| !is_cross_site) {
             read.form_origin = read.proof().origin(body, read.tie(), server.clock().now());
         }
+        // Our pages send no referrer, and browsers that say nothing better say `null` of their forms.
+        if read.form_origin != FormOrigin::Foreign && read.origin.as_deref() == Some("null") {
+            read.origin = None;
+        }
         Ok(read)
     }
 
@@ -187,6 +192,10 @@ impl Browser {
                 response
             }
         };
+        if let Some(profile) = reply.issues {
+            let issued = Some(Issued { grant_type: "implicit", profile: profile.as_str() });
+            response.extensions_mut().insert(Outcome { endpoint, error: None, issued });
+        }
         cookies::write(response.headers_mut(), self.place, &reply.kept);
         response
     }

@@ -11,9 +11,10 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::respond::Issued;
 use super::sent::Sent;
-use super::{MAX_BODY_BYTES, PeerAddress, respond};
-use crate::oauth::AuthorizationServer;
+use super::{MAX_BODY_BYTES, PeerAddress, cross_origin, respond};
+use crate::oauth::{AuthorizationServer, Sender, TokenRequest};
 use crate::profile::Endpoint;
 
 type Server = State<Arc<AuthorizationServer>>;
@@ -33,6 +34,7 @@ pub(super) async fn login(State(server): Server, tenant: Option<Path<String>>, r
     let peer = request.extensions().get::<PeerAddress>().map(|peer| -> IpAddr { peer.0 });
     let method = request.method().clone();
     let (head, body) = request.into_parts();
+    let headers = head.headers.clone();
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
         return respond::message(
             ENDPOINT,
@@ -46,6 +48,9 @@ pub(super) async fn login(State(server): Server, tenant: Option<Path<String>>, r
         Ok(None) => return respond::not_found().await,
         Err(error) => return respond::told(ENDPOINT, &error),
     };
+    if method == Method::OPTIONS {
+        return cross_origin::preflight_of("POST, PUT", &headers);
+    }
     if method != Method::POST && method != Method::PUT {
         return respond::method_not_allowed().await;
     }
@@ -63,7 +68,10 @@ pub(super) async fn login(State(server): Server, tenant: Option<Path<String>>, r
         (_, _, _) => return respond::message(ENDPOINT, StatusCode::BAD_REQUEST, "The login is not complete."),
     };
     match result {
-        Ok(tokens) => respond::json(ENDPOINT, Ok(tokens)),
+        Ok(tokens) => {
+            let issued = Issued { grant_type: tokens.grant_type.as_str(), profile: issuer.tenant.profile.as_str() };
+            respond::issued(ENDPOINT, issued, tokens)
+        }
         Err(error) => respond::told(ENDPOINT, &error),
     }
 }
@@ -71,15 +79,19 @@ pub(super) async fn login(State(server): Server, tenant: Option<Path<String>>, r
 /// `POST /authorization/revoke` (F-302).
 pub(super) async fn revoke(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
     const ENDPOINT: &str = "revoke_own";
-    let method = request.method().clone();
+    let (method, headers) = (request.method().clone(), request.headers().clone());
     let sent = Sent::fields(tenant, request);
-    let authorization = sent.authorization();
+    let (authorization, proofs) = (sent.authorization(), sent.proofs());
     let request = sent.request(&authorization);
+    let request = TokenRequest { sender: Sender { proofs: &proofs, ..request.sender }, ..request };
     let issuer = match server.speaker_at(request.tenant_path, Endpoint::RevokeOwn).await {
         Ok(Some(issuer)) => issuer,
         Ok(None) => return respond::not_found().await,
         Err(error) => return respond::told(ENDPOINT, &error),
     };
+    if method == Method::OPTIONS {
+        return cross_origin::preflight_of("POST", &headers);
+    }
     if method != Method::POST {
         return respond::method_not_allowed().await;
     }
@@ -92,15 +104,19 @@ pub(super) async fn revoke(State(server): Server, tenant: Option<Path<String>>, 
 /// `GET /authorization/whoami`.
 pub(super) async fn who_am_i(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
     const ENDPOINT: &str = "whoami";
-    let method = request.method().clone();
+    let (method, headers) = (request.method().clone(), request.headers().clone());
     let sent = Sent::fields(tenant, request);
-    let authorization = sent.authorization();
+    let (authorization, proofs) = (sent.authorization(), sent.proofs());
     let request = sent.request(&authorization);
+    let request = TokenRequest { sender: Sender { proofs: &proofs, ..request.sender }, ..request };
     let issuer = match server.speaker_at(request.tenant_path, Endpoint::WhoAmI).await {
         Ok(Some(issuer)) => issuer,
         Ok(None) => return respond::not_found().await,
         Err(error) => return respond::told(ENDPOINT, &error),
     };
+    if method == Method::OPTIONS {
+        return cross_origin::preflight_of("GET", &headers);
+    }
     if method != Method::GET && method != Method::HEAD {
         return respond::method_not_allowed().await;
     }

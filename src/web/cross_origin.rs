@@ -15,8 +15,13 @@ const EVERY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 
 /// The answer to the browser's question before the request itself.
 pub(super) async fn preflight(headers: HeaderMap) -> Response {
-    const FIELDS: [(HeaderName, HeaderValue); 3] = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
+    preflight_of("GET, POST", &headers)
+}
+
+/// The same for these methods.
+pub(super) fn preflight_of(methods: &'static str, headers: &HeaderMap) -> Response {
+    let fields: [(HeaderName, HeaderValue); 3] = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods)),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static("authorization, content-type, dpop, x-fusionauth-tenantid"),
@@ -26,9 +31,14 @@ pub(super) async fn preflight(headers: HeaderMap) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     if headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
-        response.headers_mut().extend(FIELDS);
+        response.headers_mut().extend(fields);
     }
     response
+}
+
+/// The same where only some tenants have the endpoint: what is not there looks the same to everybody.
+pub(super) async fn open_if_there(response: Response) -> Response {
+    if response.status() == StatusCode::NOT_FOUND { response } else { open(response).await }
 }
 
 /// Lets the script read the answer, refusals too: it has to know why.

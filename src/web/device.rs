@@ -18,7 +18,9 @@ type Server = State<Arc<AuthorizationServer>>;
 pub(super) async fn authorize(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
     match Sent::form(tenant, request).await {
         Ok(sent) => {
-            let result = server.device_authorization(&sent.request(&sent.authorization())).await;
+            let authorization = sent.authorization();
+            let request = sent.request(&authorization);
+            let result = server.said_at(request.tenant_path, server.device_authorization(&request).await);
             respond::json("device_authorize", result)
         }
         Err(answer) => answer,
@@ -28,14 +30,19 @@ pub(super) async fn authorize(State(server): Server, tenant: Option<Path<String>
 /// `GET /oauth2/device/validate`
 pub(super) async fn check(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
     let sent = Sent::query(tenant, request);
-    respond::empty("device_validate", server.check_user_code(&sent.request(&sent.authorization())).await)
+    let authorization = sent.authorization();
+    let request = sent.request(&authorization);
+    let result = server.said_at(request.tenant_path, server.check_user_code(&request).await);
+    respond::empty("device_validate", result)
 }
 
 /// `POST /oauth2/device/user-code`
 pub(super) async fn describe(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
     match Sent::form(tenant, request).await {
         Ok(sent) => {
-            let result = server.describe_user_code(&sent.request(&sent.authorization_beside_keys())).await;
+            let authorization = sent.authorization_beside_keys();
+            let request = sent.request(&authorization);
+            let result = server.said_at(request.tenant_path, server.describe_user_code(&request).await);
             respond::json("device_user_code", result)
         }
         Err(answer) => answer,
@@ -46,7 +53,9 @@ pub(super) async fn describe(State(server): Server, tenant: Option<Path<String>>
 pub(super) async fn approve(State(server): Server, tenant: Option<Path<String>>, request: Request<Body>) -> Response {
     match Sent::form(tenant, request).await {
         Ok(sent) => {
-            let result = server.approve_device_by_token(&sent.request(&sent.authorization_beside_keys())).await;
+            let authorization = sent.authorization_beside_keys();
+            let request = sent.request(&authorization);
+            let result = server.said_at(request.tenant_path, server.approve_device_by_token(&request).await);
             respond::json("device_approve", result)
         }
         Err(answer) => answer,

@@ -20,6 +20,7 @@ pub(super) async fn post(
         Err(refusal) => return refusal,
     };
     let authorization = sent.authorization();
-    let answer = server.introspect(&sent.request(&authorization)).await;
+    let request = sent.request(&authorization);
+    let answer = server.said_at(request.tenant_path, server.introspect(&request).await);
     respond::json("introspect", answer.map(|introspection| introspection.0))
 }

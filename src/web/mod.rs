@@ -132,9 +132,9 @@ fn shared(server: Arc<AuthorizationServer>) -> Router {
         .route(USER_CODE_PICTURE, get(device::picture))
         .route(&tenant(USER_CODE_PICTURE), get(device::picture))
         // For some tenants only: what others answer here must not depend on the method.
-        .route(&tenant(CONSUMER_LOGIN), any(consumer::login))
-        .route(&tenant(REVOKE_OWN), any(consumer::revoke))
-        .route(&tenant(WHO_AM_I), any(consumer::who_am_i))
+        .route(&tenant(CONSUMER_LOGIN), any(consumer::login).layer(map_response(cross_origin::open_if_there)))
+        .route(&tenant(REVOKE_OWN), any(consumer::revoke).layer(map_response(cross_origin::open_if_there)))
+        .route(&tenant(WHO_AM_I), any(consumer::who_am_i).layer(map_response(cross_origin::open_if_there)))
         .route(KEY_SET, get(key_set::get))
         .route(&tenant(KEY_SET), get(key_set::get))
         .route(OPENID_CONFIGURATION, get(metadata::get))

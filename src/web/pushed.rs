@@ -22,5 +22,5 @@ pub(super) async fn post(
     let (authorization, proofs) = (sent.authorization(), sent.proofs());
     let request = sent.request(&authorization);
     let request = TokenRequest { sender: Sender { proofs: &proofs, ..request.sender }, ..request };
-    respond::pushed(server.push_authorization(&request).await)
+    respond::pushed(server.said_at(request.tenant_path, server.push_authorization(&request).await))
 }

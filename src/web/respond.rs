@@ -95,6 +95,13 @@ pub(super) fn json(endpoint: &'static str, result: Result<impl Serialize, OAuthE
     }
 }
 
+/// The same with a token in it.
+pub(super) fn issued(endpoint: &'static str, issued: Issued, body: impl Serialize) -> Response {
+    let mut response = unkept(endpoint, Json(body).into_response());
+    response.extensions_mut().insert(Outcome { endpoint, error: None, issued: Some(issued) });
+    response
+}
+
 /// An answer without a body: everything is as it was asked (F-164).
 pub(super) fn empty(endpoint: &'static str, result: Result<(), OAuthError>) -> Response {
     match result {
@@ -131,32 +138,29 @@ pub(super) fn userinfo(result: Result<UserInfo, OAuthError>) -> Response {
     if error.code == ErrorCode::InvalidDpopProof {
         *response.status_mut() = StatusCode::UNAUTHORIZED;
     }
-    if let Some(challenge) = bearer_challenge(&error) {
+    if let Some(challenge) = challenge(&error) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
 }
 
-/// RFC 6750 3: without an error code where the request brought nothing to be wrong about.
-fn bearer_challenge(error: &OAuthError) -> Option<HeaderValue> {
-    let realm = r#"Bearer realm="userinfo""#;
-    let challenge = match (error.code, error.reason) {
-        // RFC 9449 7.1
-        (ErrorCode::InvalidDpopProof, _) => {
-            let algorithms = oauth::dpop_algorithms().collect::<Vec<_>>().join(" ");
-            format!(
-                r#"DPoP realm="userinfo", error="{}", error_description="{}", algs="{algorithms}""#,
-                error.code.as_str(),
-                error.description
-            )
-        }
+/// RFC 6750 3, RFC 9449 7.1: in the scheme that the token has or needs; without an error code where the request brought nothing
+/// to be wrong about.
+fn challenge(error: &OAuthError) -> Option<HeaderValue> {
+    let is_dpop = error.is_dpop || error.code == ErrorCode::InvalidDpopProof;
+    let realm = if is_dpop { r#"DPoP realm="userinfo""# } else { r#"Bearer realm="userinfo""# };
+    let mut challenge = match (error.code, error.reason) {
         (ErrorCode::InvalidToken, Some(ErrorReason::AccessTokenRequired)) => realm.to_owned(),
-        (ErrorCode::InvalidToken | ErrorCode::InvalidRequest, _) => {
+        (ErrorCode::InvalidToken | ErrorCode::InvalidRequest | ErrorCode::InvalidDpopProof, _) => {
             format!(r#"{realm}, error="{}", error_description="{}""#, error.code.as_str(), error.description)
         }
         (ErrorCode::InsufficientScope, _) => format!(r#"{realm}, error="insufficient_scope", scope="openid""#),
         (_, _) => return None,
     };
+    if is_dpop {
+        let algorithms = oauth::dpop_algorithms().collect::<Vec<_>>().join(" ");
+        challenge += &format!(r#", algs="{algorithms}""#);
+    }
     HeaderValue::try_from(challenge).ok()
 }
 

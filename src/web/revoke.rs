@@ -20,5 +20,6 @@ pub(super) async fn post(
         Err(refusal) => return refusal,
     };
     let authorization = sent.authorization();
-    respond::empty("revoke", server.revoke_token(&sent.request(&authorization)).await)
+    let request = sent.request(&authorization);
+    respond::empty("revoke", server.said_at(request.tenant_path, server.revoke_token(&request).await))
 }

@@ -19,7 +19,7 @@ pub(super) async fn post(
     if !is_form(&head.headers) {
         let description = "The Content-Type is not application/x-www-form-urlencoded.";
         let error = OAuthError::invalid_request(ErrorReason::Unknown, description);
-        return respond::token(Err(error));
+        return respond::token(server.said_at(tenant.as_ref().map(|Path(tenant)| tenant.as_str()), Err(error)));
     }
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
         let description = "The body is longer than 64 KiB or ended early.";
@@ -40,7 +40,7 @@ pub(super) async fn post(
             ..Sender::default()
         },
     };
-    respond::token(server.token(&request).await)
+    respond::token(server.said_at(request.tenant_path, server.token(&request).await))
 }
 
 /// Parameters of the media type, such as a charset, do not matter (F-081).

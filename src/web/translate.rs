@@ -3,6 +3,7 @@
 //! Owns the translation of requests. What is answered, and how, is decided by the endpoint and by `oauth`.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::browser::Browser;
@@ -24,6 +26,9 @@ use crate::oauth::{
 use crate::profile::{Dialect, ScopeSeparator, Spoken, is_spoken_somewhere};
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
+/// As many as a form may have.
+const MOST_MEMBERS: usize = 100;
 
 /// What stands in front of our paths when a browser is led on from here: an extension of requests that were translated.
 #[derive(Clone, Debug)]
@@ -122,7 +127,8 @@ async fn translated(
     if is_json && dialect.reads_json {
         body = form.map_err(|()| {
             let description = "The body is not a JSON object of texts, numbers and booleans.";
-            respond::refuse("dialect", &OAuthError::invalid_request(ErrorReason::Unknown, description))
+            let error = OAuthError::invalid_request(ErrorReason::Unknown, description);
+            respond::refuse("dialect", &error.said_in(dialect))
         })?;
         head.headers.insert(header::CONTENT_TYPE, FORM);
     } else if dialect.form_types.iter().any(|other| media_type(&head.headers).eq_ignore_ascii_case(other)) {
@@ -148,7 +154,7 @@ fn media_type(headers: &HeaderMap) -> &str {
 
 /// A JSON object as a form (F-250). `null` is no value.
 fn form_of(body: &[u8]) -> Result<Bytes, ()> {
-    let members: Map<String, Value> = serde_json::from_slice(body).map_err(|_| ())?;
+    let Members(members) = serde_json::from_slice(body).map_err(|_| ())?;
     let mut pairs = Vec::new();
     for (name, value) in members {
         let text = match value {
@@ -161,6 +167,36 @@ fn form_of(body: &[u8]) -> Result<Bytes, ()> {
         pairs.push((name, text));
     }
     Ok(form_encoded(&pairs).into())
+}
+
+/// A JSON object whose members are there once: of two the next reader might take the other one (A10).
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OnceEach)
+    }
+}
+
+struct OnceEach;
+
+impl<'de> Visitor<'de> for OnceEach {
+    type Value = Members;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members: Vec<(String, Value)> = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if members.iter().any(|(other, _)| *other == name) || members.len() == MOST_MEMBERS {
+                return Err(de::Error::custom("a member is repeated, or there are too many"));
+            }
+            members.push((name, value));
+        }
+        Ok(Members(members))
+    }
 }
 
 /// The same pairs with our names for the dialect's parameters, and spaces between scopes.
@@ -195,12 +231,21 @@ mod tests {
     use super::*;
     use crate::model::Profile;
 
-    // D1: null is absent; what is no value is refused.
+    // D1: null is absent; what is no value is refused, and A10: what is said twice.
     #[test]
     fn a_json_object_is_a_form() {
         let body = br#"{"client_id":"a b","organization":null,"n":5,"scope":"x&y","yes":true}"#;
         assert_eq!(form_of(body).unwrap(), "client_id=a+b&n=5&scope=x%26y&yes=true");
-        for wrong in ["", "[]", "1", r#"{"a":{}}"#, r#"{"a":["b"]}"#, "a=b"] {
+        for wrong in [
+            "",
+            "[]",
+            "1",
+            r#"{"a":{}}"#,
+            r#"{"a":["b"]}"#,
+            "a=b",
+            r#"{"a":"1","a":"2"}"#,
+            r#"{"a":null,"\u0061":"2"}"#,
+        ] {
             assert!(form_of(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }

@@ -39,5 +39,6 @@ async fn answer(server: &AuthorizationServer, sent: &Sent) -> Response {
     let proofs = sent.proofs();
     let request = sent.request(&authorization);
     let sender = Sender { proofs: &proofs, ..request.sender };
-    respond::userinfo(server.userinfo(&TokenRequest { sender, ..request }).await)
+    let answer = server.userinfo(&TokenRequest { sender, ..request }).await;
+    respond::userinfo(server.said_at(request.tenant_path, answer))
 }

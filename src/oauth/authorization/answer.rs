@@ -56,6 +56,9 @@ impl AuthorizationServer {
                 false => AuthenticationType::SingleSignOn,
             },
         };
+        if response_type.is_implicit() {
+            self.check_can_issue(&party.issuer, &approval)?;
+        }
         let device_code_id = asked.device.map(|device| device.id);
         let mut fields = Fields::new();
         if response_type.code {
@@ -83,6 +86,8 @@ impl AuthorizationServer {
         }
         if response_type.is_implicit() {
             self.grant_tokens(party, response_type, &approval, &mut fields).await?;
+            let is_told = response_type.token && scopes::differ(asked.said_scope.as_deref(), &approval.scopes);
+            fields.extend(is_told.then(|| ("scope", approval.scopes.join(" ")))); // RFC 6749 4.2.2
         }
         if dialect.tells_user_state {
             let registration = self.store.find_registration(person.user.id, party.application.id).await?;
@@ -142,6 +147,7 @@ impl AuthorizationServer {
             };
             fields.push(("expires_in", expiry.to_string()));
         }
+        Event::TokenIssued.tell_of(&approval.grant_id.to_string(), &party.application.client_id);
         if let Some(session_id) = approval.session_id {
             self.store.join_session(session_id, approval.application_id).await?;
         }

@@ -23,7 +23,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::AuthorizationServer;
-use super::audience::RESOURCE;
+use super::audience::{self, AUDIENCE, RESOURCE};
 use super::consent::{Consented, Wish};
 use super::device::CONFIRMED;
 use super::error::{ErrorCode, ErrorReason, OAuthError};
@@ -46,7 +46,7 @@ pub(super) const PARAMETERS: [&str; 32] = [
     "response_type",
     "response_mode",
     "scope",
-    "audience",
+    AUDIENCE,
     RESOURCE,
     "state",
     "nonce",
@@ -113,6 +113,8 @@ pub(super) struct Asked {
     /// The user that the client expects (`id_token_hint`, or `sub` in `claims`).
     expected_user: Option<Uuid>,
     scopes: Vec<String>,
+    /// As the request has them.
+    said_scope: Option<String>,
     /// The API that the access token is for.
     audience: Option<String>,
     /// The device that is let in with the person.
@@ -193,12 +195,13 @@ impl AuthorizationServer {
         if let Err(error) = self.spend_pushed(pushed.as_ref()).await {
             return Ok(Reply::page(Page::Error(error), context.clone()).keeping(kept.after(request)));
         }
+        let issues = asked.response_type.is_implicit().then_some(party.issuer.tenant.profile);
         let fields = match self.grant_request(&party, asked, &person, scopes).await {
             Ok(fields) => fields,
             Err(error) if error.is_ours() => return Err(error),
             Err(error) => return Ok(party.refuse(error, kept.after(request), context)),
         };
-        Ok(party.send(fields, context).keeping(kept.after(request)))
+        Ok(Reply { issues, ..party.send(fields, context).keeping(kept.after(request)) })
     }
 
     /// Whose request is it?
@@ -233,11 +236,11 @@ impl AuthorizationServer {
         let bound_to = dpop::check(parameters, response_type, &party.application)?; //     RFC 9449 10, H5
         let prompt = prompt::check(parameters)?; //                                        OpenID Connect Core 3.1.2.1
         let max_age = prompt::check_max_age(parameters)?; //                               OpenID Connect Core 3.1.2.1
-        let second_factor = prompt::asks_for_second_factor(parameters, dialect); //        RFC 9470 4, 5
         let claims = openid::check_claims(parameters)?; //                                 OpenID Connect Core 5.5
+        let second_factor = prompt::asks_for_second_factor(parameters, claims.as_ref(), dialect); // RFC 9470 4, 5
         let hint = self.check_id_token_hint(parameters, party)?; //                        OpenID Connect Core 3.1.2.1
         let nonce = openid::check_nonce(parameters, response_type)?; //                    OpenID Connect Core 3.2.2.1
-        let meant = self.meant(&party.issuer, parameters)?; //                           RFC 8707 2.1, F-231
+        let meant = self.meant(&party.issuer, audience::named(parameters))?; //             RFC 8707 2.1, F-231
         let scopes = scope::check(parameters, response_type, party, meant.api)?; //              RFC 6749 3.3
         let device = self.check_user_code_of(peer, parameters, party).await?; //            F-064
         let expected_user = openid::expected_user(hint, claims.as_ref())?;
@@ -253,6 +256,7 @@ impl AuthorizationServer {
             expected_user,
             audience: meant.audience,
             scopes,
+            said_scope: parameters.find("scope").map(str::to_owned),
             device,
         })
     }
@@ -266,6 +270,7 @@ impl AuthorizationServer {
         person: &SignedIn,
     ) -> Result<Consented, OAuthError> {
         openid::check_user(asked.expected_user, person)?; //                               OpenID Connect Core 3.1.2.1
+        prompt::check_essential_class(asked.claims.as_ref(), person, party.issuer.dialect())?; // Core 5.5.1.1
         if let Some(page) = self.check_registration(party, asked, person).await? {
             return Ok(Consented::Ask(Box::new(page))); //                                  F-034
         }

@@ -89,7 +89,7 @@ impl AuthorizationServer {
         party: &Party,
     ) -> Result<Option<Uuid>, OAuthError> {
         let Some(hint) = parameters.find("id_token_hint") else { return Ok(None) };
-        let hinted = party.issuer.read_hint(hint).filter(|hinted| hinted.is_for(&party.application.client_id));
+        let hinted = party.issuer.read_hint(hint).ok().filter(|hinted| hinted.is_for(&party.application.client_id));
         match hinted {
             Some(hinted) => Ok(Some(hinted.user_id)),
             None => Err(OAuthError::invalid_request(

@@ -1,7 +1,10 @@
 //! How much the person may be bothered (`prompt` and `max_age`, OpenID Connect Core 3.1.2.1, D-03).
 
-use crate::oauth::error::{ErrorReason, OAuthError};
+use serde_json::Value;
+
+use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::parameters::Parameters;
+use crate::oauth::session::SignedIn;
 use crate::profile::Dialect;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,12 +45,42 @@ pub(super) fn check_max_age(parameters: &Parameters<'_>) -> Result<Option<i64>, 
     }
 }
 
-/// Whether `acr_values` names our class with a second factor, and not the one with a password alone. It is a wish: what we
-/// do not know in it, or cannot have, is no error (OpenID Connect Core 3.1.2.1, RFC 9470 5).
-pub(super) fn asks_for_second_factor(parameters: &Parameters<'_>, dialect: &Dialect) -> bool {
-    let named =
-        |class: &str| parameters.find("acr_values").is_some_and(|text| text.split(' ').any(|word| word == class));
-    named("2") && !named(dialect.password_acr)
+/// Whether `acr_values`, or `acr` in the claims request, names our class with a second factor, and not the one with a password
+/// alone. What we do not know in it, or cannot have, is no error, unless it is essential (OpenID Connect Core 3.1.2.1, 5.5.1.1,
+/// RFC 9470 5).
+pub(super) fn asks_for_second_factor(parameters: &Parameters<'_>, claims: Option<&Value>, dialect: &Dialect) -> bool {
+    let by_values = parameters.find("acr_values").map(|text| text.split(' ').collect::<Vec<_>>());
+    let by_claims = acr_of(claims).map(|(classes, _)| classes);
+    [by_values, by_claims].into_iter().flatten().any(|classes| {
+        let is_named = |class: &str| classes.contains(&class);
+        is_named("2") && !is_named(dialect.password_acr)
+    })
+}
+
+/// OpenID Connect Core 5.5.1.1: without a class that is essential, nobody was authenticated.
+///
+/// # Errors
+/// `unmet_authentication_requirements` if the login has none of the classes.
+pub(super) fn check_essential_class(
+    claims: Option<&Value>,
+    person: &SignedIn,
+    dialect: &Dialect,
+) -> Result<(), OAuthError> {
+    let Some((classes, true)) = acr_of(claims) else { return Ok(()) };
+    let reached = dialect.acr(Some(person.acr()));
+    if classes.is_empty() || reached.is_some_and(|reached| classes.contains(&reached)) {
+        return Ok(());
+    }
+    let description = "The user cannot be authenticated as the claims parameter requires.";
+    Err(OAuthError::new(ErrorCode::UnmetAuthenticationRequirements, ErrorReason::AuthenticationRequired, description))
+}
+
+/// The classes that the claims request wants the ID token to name one of, and whether they are essential.
+fn acr_of(claims: Option<&Value>) -> Option<(Vec<&str>, bool)> {
+    let acr = claims?.get("id_token")?.get("acr")?.as_object()?;
+    let several = acr.get("values").and_then(Value::as_array).into_iter().flatten();
+    let classes = acr.get("value").into_iter().chain(several).filter_map(Value::as_str).collect();
+    Some((classes, acr.get("essential").and_then(Value::as_bool).unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ const WAIT_FOR: i64 = 60;
 const LONGEST_WAIT_FOR: i64 = 3600;
 /// Device codes that one client may ask for from one address in one minute.
 const REQUESTS: u32 = 60;
+/// Proofs of keys that one client without a secret may send from one address in one minute: many people may share both.
+const PROOFS: u32 = 600;
 const MINUTE: i64 = 60;
 /// Counters that are kept at once.
 const CAPACITY: usize = 10_000;
@@ -26,6 +28,7 @@ pub(in crate::oauth) struct DeviceLimits {
     guesses: Mutex<HashMap<u64, Count>>,
     requests: Mutex<HashMap<u64, Count>>,
     refreshes: Mutex<HashMap<u64, Count>>,
+    proofs: Mutex<HashMap<u64, Count>>,
     wrong: Mutex<HashMap<u64, Count>>,
 }
 
@@ -111,6 +114,14 @@ impl DeviceLimits {
     /// The seconds to wait.
     pub(in crate::oauth) fn refresh(&self, source: impl Hash, most: u32, now: i64) -> Result<(), i64> {
         count(&self.refreshes, self.hasher.hash_one(source), most, now)
+    }
+
+    /// Counts a proof of a key, each of which is remembered for a while (H3).
+    ///
+    /// # Errors
+    /// The seconds to wait.
+    pub(in crate::oauth) fn proof(&self, source: impl Hash, now: i64) -> Result<(), i64> {
+        count(&self.proofs, self.hasher.hash_one(source), PROOFS, now)
     }
 }
 

@@ -24,7 +24,7 @@ use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::issue::{Proof, TokenResponse};
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
-use super::{AuthorizationServer, TokenRequest, possession};
+use super::{AuthorizationServer, TokenRequest, consumer, possession};
 use crate::events::{self, Event};
 use crate::model::{Application, ApplicationGrant, Confirmation};
 use crate::profile::{Dialect, Endpoint};
@@ -141,14 +141,19 @@ impl AuthorizationServer {
         check_allowed(&client, grant_type, issuer.dialect())?;
         // 4. What does it have?
         let demands = possession::Demands::of(&client.client);
+        if let Client::Application(application) = &client.client
+            && !client.is_proven()
+        {
+            self.check_proofs_of(application, request)?;
+        }
         let confirmation = self.confirm(issuer, Endpoint::Token, (&request.sender, demands)).await?;
         // 5. What does the grant entitle to?
         let proof = match &client.client {
-            // The scope of an entity says what its token is for.
-            Client::Entity(_) if issuer.dialect().knows_resources && form.find(RESOURCE).is_some() => {
-                return Err(audience::invalid_target());
-            }
             Client::Entity(entity) => {
+                // The scope of an entity says what its token is for.
+                if self.meant(issuer, audience::named(form))?.audience.is_some() {
+                    return Err(audience::invalid_target());
+                }
                 let request = client_credentials::Request::parse(form)?;
                 Proof::Entity(self.redeem_client_credentials(entity, request).await?)
             }
@@ -201,7 +206,7 @@ impl AuthorizationServer {
                 self.redeem_own_credentials(asking, &request).await?
             }
         };
-        Ok(Proof::User(Box::new(grant)))
+        Ok(Proof::User(Box::new(consumer::limited(asking.issuer, &asking.application.client_id, grant))))
     }
 }
 
@@ -221,7 +226,7 @@ fn disabled() -> OAuthError {
     OAuthError::new(ErrorCode::UnauthorizedClient, ErrorReason::GrantTypeDisabled, description)
 }
 
-fn tell(proof: &Proof, client_id: &str, dialect: &Dialect) {
+pub(super) fn tell(proof: &Proof, client_id: &str, dialect: &Dialect) {
     match proof {
         Proof::Entity(entitlement) => Event::TokenIssued.tell_of(&entitlement.subject, client_id),
         Proof::User(grant) => {

@@ -5,6 +5,7 @@
 
 use super::{Asking, GrantType};
 use crate::model::{Approval, AuthenticationType};
+use crate::oauth::audience::AUDIENCE;
 use crate::oauth::error::{ErrorReason, OAuthError};
 use crate::oauth::issue::{Holder, UserGrant};
 use crate::oauth::parameters::Parameters;
@@ -14,11 +15,13 @@ use std::sync::Arc;
 
 pub(super) struct Request<'a> {
     scope: Option<&'a str>,
+    /// As for passwords.
+    audience: Option<&'a str>,
 }
 
 impl<'a> Request<'a> {
     pub(super) fn parse(form: &'a Parameters<'a>) -> Self {
-        Self { scope: form.find("scope") }
+        Self { scope: form.find("scope"), audience: form.find(AUDIENCE) }
     }
 }
 
@@ -43,7 +46,7 @@ impl AuthorizationServer {
             user_id: asking.application.id,
             session_id: None,
             scopes,
-            audience: self.meant_resource(asking.issuer, asking.resource)?.audience,
+            audience: self.meant(asking.issuer, (asking.resource, request.audience))?.audience,
             authenticated_at: self.clock.now(),
             methods: Vec::new(),
             acr: None,

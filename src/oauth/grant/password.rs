@@ -6,6 +6,7 @@ use super::{Asking, GrantType};
 use crate::directory::LoginError;
 use crate::events::Event;
 use crate::model::{Approval, AuthenticationType, PasswordChange, User};
+use crate::oauth::audience::AUDIENCE;
 use crate::oauth::client::check_obstacle;
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::issue::{Holder, UserGrant};
@@ -21,6 +22,8 @@ pub(in crate::oauth) struct Request<'a> {
     /// Sent with the password, or with the id of a login that waits for it.
     two_factor_code: Option<&'a str>,
     scope: Option<&'a str>,
+    /// The API that the token shall be for, where the dialect knows that (F-231).
+    audience: Option<&'a str>,
     device_name: Option<String>,
     user_code: Option<&'a str>,
 }
@@ -53,6 +56,7 @@ impl<'a> Request<'a> {
             proof,
             two_factor_code: form.find("two_factor_code"),
             scope: form.find("scope"),
+            audience: form.find(AUDIENCE),
             device_name: device.map(device_name),
             user_code: form.find("user_code"),
         })
@@ -66,6 +70,7 @@ impl<'a> Request<'a> {
             proof: Proof::Password { login_id, password: Secret::new(password.to_owned()) },
             two_factor_code: None,
             scope,
+            audience: None,
             device_name: None,
             user_code: None,
         }
@@ -83,7 +88,7 @@ impl AuthorizationServer {
     ) -> Result<UserGrant, OAuthError> {
         let settings = &asking.application.settings;
         let asked = scopes::narrowed(asking.issuer.dialect(), settings, request.scope)?;
-        let meant = self.meant_resource(asking.issuer, asking.resource)?;
+        let meant = self.meant(asking.issuer, (asking.resource, request.audience))?;
         let mut scopes = scopes::check(settings, meant.api, asked.as_deref())?;
         // F-049, F-107
         if Dialect::of(asking.issuer.tenant.profile).needs_device && request.device_name.is_none() {
@@ -186,7 +191,7 @@ impl AuthorizationServer {
 }
 
 /// F-110, F-114
-fn refusal(error: LoginError) -> OAuthError {
+pub(in crate::oauth) fn refusal(error: LoginError) -> OAuthError {
     match error {
         LoginError::WrongCredentials => {
             OAuthError::invalid_grant(ErrorReason::InvalidUserCredentials, "The user's credentials are wrong.")

@@ -219,7 +219,7 @@ fn is_family_live(stored: &RefreshToken, now: i64) -> bool {
 }
 
 /// One answer for tokens that never were, are over, revoked or used up.
-fn not_found() -> OAuthError {
+pub(in crate::oauth) fn not_found() -> OAuthError {
     OAuthError::invalid_grant(ErrorReason::RefreshTokenNotFound, "The refresh token is unknown, over or revoked.")
 }
 

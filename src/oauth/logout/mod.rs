@@ -12,7 +12,7 @@ pub use untold::LogoutToTell;
 use super::AuthorizationServer;
 use super::client::Client;
 use super::error::{ErrorReason, OAuthError};
-use super::hint::Hint;
+use super::hint::{Hint, NotAHint};
 use super::interaction::{BrowserRequest, Context, Form, FormOrigin, Page, Reply};
 use super::keys::LocalIssuer;
 use super::login::MOST_ADDRESS_BYTES;
@@ -129,10 +129,15 @@ impl AuthorizationServer {
 
 fn check_hint(issuer: &LocalIssuer, parameters: &Parameters<'_>) -> Result<Option<Hint>, OAuthError> {
     let Some(token) = parameters.find("id_token_hint") else { return Ok(None) };
-    issuer.read_hint(token).map(Some).ok_or_else(|| {
-        let description = "The id_token_hint is not an ID token of this issuer.";
-        OAuthError::invalid_request(ErrorReason::InvalidIdTokenHint, description)
-    })
+    match issuer.read_hint(token) {
+        Ok(hint) => Ok(Some(hint)),
+        // A client that kept its ID token for long has no other: the person is asked instead.
+        Err(NotAHint::KeyIsGone) => Ok(None),
+        Err(NotAHint::Wrong) => {
+            let description = "The id_token_hint is not an ID token of this issuer.";
+            Err(OAuthError::invalid_request(ErrorReason::InvalidIdTokenHint, description))
+        }
+    }
 }
 
 /// Without a client nobody says which URIs are allowed, so none is (D20, F-128).

@@ -17,6 +17,7 @@ use super::interaction::{
 use super::keys::LocalIssuer;
 use super::login::{Endpoint, Entered, Freshness, Place};
 use super::parameters::{Parameters, encode};
+use super::plain_name::plain_name;
 use super::session::SignedIn;
 use crate::directory::{DirectoryError, LoginError};
 use crate::events::Event;
@@ -182,8 +183,7 @@ impl AuthorizationServer {
         if !self.spend_challenge(challenge).await? {
             return Ok(Message::FormExpired);
         }
-        let typed = asked.parameters.find(NAME).unwrap_or_default().trim();
-        let name = typed.chars().filter(|letter| !letter.is_control()).take(Passkey::MOST_NAME).collect();
+        let name = plain_name(asked.parameters.find(NAME).unwrap_or_default(), Passkey::MOST_NAME);
         let passkey = Passkey { name, created_at: self.clock.now(), ..made };
         match self.directory.add_passkey(person.user.id, &passkey).await {
             Ok(()) => Ok(Message::PasskeyAdded),

@@ -6,11 +6,15 @@ use faregate::model::{Api, ApplicationGrant, Profile, RefreshTokenPolicy, Refres
 use faregate::store::Store as _;
 use serde_json::json;
 
-use crate::support::authorization_server::{Answer, NOW, PUBLIC_URL, TENANT, TestServer, encode};
+use crate::support::authorization_server::{
+    Answer, NOW, PUBLIC_URL, TENANT, TODO_API, TODO_SECRET, TestServer, encode,
+};
 use crate::support::browser::Browser;
 use crate::support::gateway::Gateway;
 use crate::support::log::Log;
-use crate::support::people::{ADA_EMAIL, CALLBACK, CHALLENGE, PASSWORD, SPA, VERIFIER, WEB, members, redemption};
+use crate::support::people::{
+    ADA_EMAIL, CALLBACK, CHALLENGE, PASSWORD, SECRET, SPA, VERIFIER, WEB, members, redemption,
+};
 
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const ORDERS: &str = "https://orders.example.com/";
@@ -296,6 +300,57 @@ async fn bodies_may_be_json() {
     }
     // On the shared paths forms are forms.
     assert_eq!(post("/oauth2/token", &form.to_string()).await.json()["error"], "invalid_request");
+}
+
+// F-239: whatever is wrong, and wherever, it is said without a reason
+#[tokio::test]
+async fn no_error_has_a_reason() {
+    let server = server().await;
+    let json = "application/json";
+    for (path, media_type, body) in [
+        ("/oauth/token", json, r#"{"a":["b"]}"#),
+        ("/oauth/token", json, r#"{"grant_type":"x","grant_type":"y"}"#),
+        ("/oauth/token", "application/x-www-form-urlencoded", "a=1&a=2"),
+        ("/oauth/token", "application/x-www-form-urlencoded", "grant_type=password"),
+        ("/oauth/token", "text/plain", "x"),
+        ("/oauth/revoke", "application/x-www-form-urlencoded", "a=1&a=2"),
+        ("/oauth/device/code", "application/x-www-form-urlencoded", "scope=openid"),
+        ("/userinfo", "application/x-www-form-urlencoded", "access_token=x"),
+    ] {
+        let answer = server.post_as(path, media_type).body(body).send().await;
+        assert!(answer.status.is_client_error(), "{path} {body}: {}", answer.text());
+        assert_eq!(members(&answer.json()), ["error", "error_description"], "{path} {body}");
+    }
+    let introspected = server.post("/oauth2/introspect").basic(WEB, "wrong").body("token=x").send().await;
+    assert_eq!(members(&introspected.json()), ["error", "error_description"]);
+}
+
+// F-231, RFC 8707 2: at the token endpoint, too
+#[tokio::test]
+async fn an_audience_counts_where_tokens_are_asked_for() {
+    let server = server().await;
+    server.change(WEB, |settings| settings.grants.push(ApplicationGrant::Password)).await;
+    server.absorb().await;
+    let ask = async |name: &str, secret: &str, form: &str, audience: &str| {
+        let body = format!("{form}&audience={}", encode(audience));
+        server.post("/oauth/token").basic(name, secret).body(body).send().await
+    };
+    let person = format!(
+        "grant_type=password&username={}&password={}&scope=read%3Acontacts",
+        encode(ADA_EMAIL),
+        encode(PASSWORD)
+    );
+    let answer = ask(WEB, SECRET, &person, ORDERS).await;
+    assert_eq!((&answer.claims()["aud"], &answer.claims()["scope"]), (&json!(ORDERS), &json!("read:contacts")));
+    let verdict = |answer: &Answer| (answer.verdict().0, answer.verdict().1);
+    assert_eq!(verdict(&ask(WEB, SECRET, &person, "nobody").await), (403, "access_denied".to_owned()));
+    // What an entity's token is for its scope says.
+    let entity = (&*TODO_API.to_string(), TODO_SECRET);
+    let form = "grant_type=client_credentials";
+    let answer = ask(entity.0, entity.1, form, ORDERS).await;
+    assert_eq!(verdict(&answer), (400, "invalid_target".to_owned()));
+    assert_eq!(verdict(&ask(entity.0, entity.1, form, "nobody").await), (403, "access_denied".to_owned()));
+    assert_eq!(server.post("/oauth/token").basic(entity.0, entity.1).body(form).send().await.status, 200);
 }
 
 // F-252

@@ -8,8 +8,10 @@ use faregate::store::Store as _;
 use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
 
-use crate::support::authorization_server::{Answer, NOW, OTHER_TENANT, TENANT, TestServer, encode, part};
+use crate::support::authorization_server::{Answer, NOW, OTHER_TENANT, PUBLIC_URL, TENANT, TestServer, encode, part};
 use crate::support::browser::Browser;
+use crate::support::dpop::DpopKey;
+use crate::support::log::Log;
 use crate::support::people::members;
 use crate::support::world::{PASSWORD, password_hash};
 
@@ -310,10 +312,104 @@ async fn a_person_may_be_the_client() {
     for (name, password) in [("test", "wrong"), ("nobody", PASSWORD), ("consumer", PASSWORD)] {
         assert_eq!(ask(name, password).await.verdict(), (401, "invalid_client".to_owned(), String::new()), "{name}");
     }
+    // The SDK sends both again with the refresh token, which is nobody else's.
+    let refresh = async |name: &str, password: &str, refresh_token: &str| {
+        let call = server.post("/authorization/token").basic(name, password);
+        call.body(format!("grant_type=refresh_token&refresh_token={refresh_token}")).send().await
+    };
+    let given = answer.refresh_token();
+    let of_application = token(&server, "grant_type=client_credentials&scope=authorization").await.refresh_token();
+    for (password, refresh_token, status, error) in [
+        ("wrong", &*given, 401, "invalid_client"),
+        (PASSWORD, "x", 400, "invalid_grant"),
+        (PASSWORD, &*of_application, 400, "invalid_grant"),
+    ] {
+        let refused = refresh("test", password, refresh_token).await;
+        assert_eq!(refused.verdict(), (status, error.to_owned(), String::new()), "{password} {refresh_token}");
+    }
+    let again = refresh("test", PASSWORD, &given).await;
+    assert_eq!((&again.claims()["sub"], &again.json()["scope"]), (&json!(USER), &json!("authorization")));
+    assert_ne!(again.refresh_token(), given);
     // No other grant takes a person for a client.
-    let other =
-        server.post("/authorization/token").basic("test", PASSWORD).body("grant_type=refresh_token&refresh_token=x");
+    let form = format!("grant_type=password&username=test&password={}", encode(PASSWORD));
+    let other = server.post("/authorization/token").basic("test", PASSWORD).body(form);
     assert_eq!(other.send().await.verdict(), (401, "invalid_client".to_owned(), String::new()));
+}
+
+// RFC 9449 5, 7.1: a key counts for a person, too, and where the token is used
+#[tokio::test]
+async fn a_person_may_bind_a_token_to_a_key() {
+    let server = world().await;
+    let key = DpopKey::new();
+    let proof = |method: &str, path: &str, token: Option<&str>| {
+        let at_noon = |_: &mut Value, claims: &mut Value| claims["iat"] = NOW.into();
+        key.proof_with(method, &format!("{PUBLIC_URL}{path}"), token, at_noon)
+    };
+    let call = server.post("/authorization/token").basic("test", PASSWORD);
+    let call = call.header("DPoP", &proof("POST", "/authorization/token", None));
+    let answer = call.body("grant_type=client_credentials&scope=authorization").send().await;
+    assert_eq!(answer.json()["token_type"], "DPoP", "{}", answer.text());
+    assert_eq!(answer.claims()["cnf"], json!({ "jkt": key.thumbprint() }));
+    let bare = format!("grant_type=refresh_token&refresh_token={}", answer.refresh_token());
+    let bare = server.post("/authorization/token").basic("test", PASSWORD).body(bare).send().await;
+    assert_eq!(bare.verdict().1, "invalid_grant");
+    let token = answer.access_token();
+    for (method, path) in [("GET", "/authorization/whoami"), ("POST", "/authorization/revoke")] {
+        assert_eq!(bearer(&server, method, path, &token).await.status, 401, "{path}");
+        let call = server.request(method, path).header("Authorization", &format!("DPoP {token}"));
+        let answer = call.header("DPoP", &proof(method, path, Some(&token))).send().await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    }
+}
+
+// F-300: an hour, wherever the tokens of such a login are renewed
+#[tokio::test]
+async fn a_login_without_a_client_is_short_everywhere() {
+    let server = world().await;
+    let logged_in = login(&server, "POST", &json!({ "username": "test", "password": PASSWORD })).await;
+    let form =
+        format!("client_id=consumer&grant_type=refresh_token&refresh_token={}", text(&logged_in, "refresh_token"));
+    let claims = server.post("/authorization/token").body(form).send().await.claims();
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
+}
+
+// Fetch 3.2: the SDK runs in browsers; and elsewhere there is nothing to ask about
+#[tokio::test]
+async fn scripts_may_log_people_in() {
+    let server = world().await;
+    for (path, methods) in
+        [("/consumer/login", "POST, PUT"), ("/authorization/whoami", "GET"), ("/authorization/revoke", "POST")]
+    {
+        let ask = server.request("OPTIONS", path).header("Origin", "https://app.example");
+        let answer = ask.header("Access-Control-Request-Method", "PUT").send().await;
+        assert_eq!(answer.status, 204, "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}");
+        assert_eq!(answer.header("access-control-allow-methods"), Some(methods), "{path}");
+    }
+    let answer = login(&server, "POST", &json!({ "username": "test", "password": "wrong" })).await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    let nowhere = server.request("OPTIONS", &format!("/{OTHER_TENANT}/oauth2/consumer_login")).send().await;
+    assert_eq!((nowhere.status.as_u16(), nowhere.header("access-control-allow-origin")), (404, None));
+}
+
+// F-310: whoever gets no ID tokens is not told that they have what brings one
+#[tokio::test]
+async fn nobody_gets_openid() {
+    let server = world().await;
+    let form = format!("grant_type=password&username=test&password={}&scope=openid,authorization", encode(PASSWORD));
+    assert_eq!(token(&server, &form).await.json()["scope"], "authorization");
+}
+
+// O1: every token is an event
+#[tokio::test]
+async fn logins_without_a_client_are_told() {
+    let log = Log::start();
+    let server = world().await;
+    let logged_in = login(&server, "POST", &json!({ "username": "test", "password": PASSWORD })).await;
+    login(&server, "PUT", &json!({ "refresh_token": text(&logged_in, "refresh_token") })).await;
+    let call = server.post("/authorization/token").basic("test", PASSWORD);
+    call.body("grant_type=client_credentials&scope=authorization").send().await;
+    assert_eq!((log.told("token.issued").len(), log.told("token.refreshed").len()), (2, 1));
 }
 
 // F-312: the refresh of the documentation, credentials in the body; the old one is over afterwards.

@@ -322,6 +322,12 @@ async fn configured_origins_may_ask_and_frame() {
         assert_eq!(answer.header("x-frame-options").is_none(), framed || expected.is_some(), "{field}: {value}");
         assert_eq!(policy.contains("frame-ancestors 'self' https://ok.example"), framed, "{policy}");
     }
+    // K5: over plain HTTP a browser says of our own form, whose page sends no referrer, just this.
+    let mut browser = Browser::new(&server);
+    let page = browser.open(&ask).await;
+    let mut browser = browser.with("Origin", "null");
+    let shown = browser.submit(&page, &[("loginId", ADA_EMAIL), ("password", PASSWORD)]).await;
+    assert!(shown.get("code").is_some(), "{}", shown.text());
     // None configured: everybody may ask, nobody may frame.
     let answer =
         server.get(&ask_as(THIRD, THIRD_URI, "&response_type=code")).header("Origin", "https://x.example").send().await;

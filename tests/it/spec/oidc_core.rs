@@ -3,15 +3,17 @@
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use faregate::model::ClientSecret;
+use faregate::model::{ClientSecret, UnknownScopes};
 use faregate::store::Store as _;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::authorization_server::{PUBLIC_URL, TestServer, encode, part};
+use crate::support::authorization_server::{PUBLIC_URL, TENANT, TestServer, encode, part};
 use crate::support::browser::{Browser, Shown};
+use crate::support::log::Log;
 use crate::support::world::{
     ADA, ADA_EMAIL, BOB, BOB_EMAIL, CHALLENGE, PASSWORD, VERIFIER, WEB, WEB_SECRET, WEB_URI, ask, ask_as, world,
+    world_with,
 };
 
 fn as_web(more: &str) -> String {
@@ -195,6 +197,59 @@ async fn claims_and_nonce_are_kept_for_the_tokens() {
     assert_eq!((approval.claims, approval.nonce.as_deref()), (Some(claims), Some("n-0S6_WzA2Mj")));
     assert_eq!((approval.user_id, approval.application_id), (ADA, WEB));
     assert_eq!(approval.acr.as_deref(), Some("1"));
+}
+
+// Core 5.5.1.1: a class that is essential is reached, or nobody was authenticated
+#[tokio::test]
+async fn an_essential_class_is_reached_or_the_login_fails() {
+    let server = world().await;
+    for (acr, is_met) in [
+        (json!({ "essential": true, "values": ["2"] }), false),
+        (json!({ "essential": true, "value": "urn:example:gold" }), false),
+        (json!({ "essential": true, "values": ["2", "1"] }), true),
+        (json!({ "essential": true }), true),
+        (json!({ "values": ["2"] }), true),
+        (json!(null), true),
+    ] {
+        let claims = json!({ "id_token": { "acr": acr } });
+        let url = ask(&format!("&scope=openid&claims={}", encode(&claims.to_string())));
+        let shown = Browser::new(&server).sign_in(&url, ADA_EMAIL, PASSWORD).await;
+        match is_met {
+            true => assert!(shown.get("code").is_some(), "{claims}"),
+            false => assert_eq!(shown.refusal().0, "unmet_authentication_requirements", "{claims}"),
+        }
+    }
+    // Somebody who has more to show is asked for it.
+    let user = server.directory.find_user(TENANT, ADA_EMAIL).await.unwrap().unwrap();
+    let mut browser = Browser::new(&server);
+    assert!(browser.sign_in(&ask(""), ADA_EMAIL, PASSWORD).await.get("code").is_some());
+    server.directory.enroll_totp(user.id).await.unwrap();
+    let claims = json!({ "id_token": { "acr": { "essential": true, "values": ["2"] } } });
+    let url = ask(&format!("&scope=openid&claims={}", encode(&claims.to_string())));
+    assert!(browser.open(&url).await.has("password"));
+    assert_eq!(browser.open(&format!("{url}&prompt=none")).await.refusal().0, "login_required");
+}
+
+// RFC 6749 4.2.2, 3.3: who gets something else than it asked for is told; of nothing valid nothing is left
+#[tokio::test]
+async fn a_token_through_the_browser_says_its_scope_if_that_is_another() {
+    let log = Log::start();
+    let server = world_with(|_| {}, |_, settings| settings.unknown_scopes = UnknownScopes::Remove).await;
+    let mut browser = Browser::new(&server);
+    for (asked, told) in [
+        ("", None),
+        ("&scope=email+orders%3Aread", None),
+        ("&scope=email+bogus", Some("email")),
+        ("&scope=email+offline_access", Some("email")),
+    ] {
+        let url = ask_as(WEB, WEB_URI, &format!("&response_type=token{asked}"));
+        let shown = browser.sign_in(&url, ADA_EMAIL, PASSWORD).await;
+        assert!(shown.get("access_token").is_some(), "{asked}");
+        assert_eq!(shown.get("scope").as_deref(), told, "{asked}");
+    }
+    assert_eq!(log.told("token.issued").len(), 4, "O1");
+    let nothing = browser.open(&ask_as(WEB, WEB_URI, "&response_type=token&scope=bogus")).await;
+    assert_eq!(nothing.refusal().0, "invalid_scope");
 }
 
 // Core 3.1.2.1: GET and POST are the same request.

@@ -107,7 +107,9 @@ async fn what_is_no_api_is_no_target() {
     // A10: a grant is for one.
     let twice =
         server.get(&link(&format!("{}{}", resource(ORDERS), resource(MAIL)))).header("Accept", "application/json");
-    assert_eq!(twice.send().await.verdict().1, "invalid_request");
+    assert_eq!(twice.send().await.verdict().1, "invalid_target");
+    let twice = format!("grant_type=refresh_token&refresh_token=x{}{}", resource(ORDERS), resource(ORDERS));
+    assert_target(&server.ask(WEB, &twice).await, "repeated");
 }
 
 // RFC 8707 2.2: at the other grants

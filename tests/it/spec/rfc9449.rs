@@ -312,10 +312,14 @@ async fn a_bound_token_is_used_with_a_proof_here_too() {
         assert_eq!(verdict(&answer), refused(401, error), "{authorization}");
         let challenge = answer.header("www-authenticate").unwrap();
         assert!(challenge.contains(&format!("error=\"{error}\"")), "{challenge}");
-        assert_eq!(challenge.starts_with("DPoP "), error == "invalid_dpop_proof", "{challenge}");
+        // In the scheme that the token has, or was said to have.
+        assert!(challenge.starts_with("DPoP ") && challenge.contains("algs=\""), "{challenge}");
     }
     let form = server.post(USERINFO).body(format!("access_token={token}")).send().await;
     assert_eq!(verdict(&form), refused(401, "invalid_token"));
+    assert!(form.header("www-authenticate").unwrap().starts_with("DPoP "));
+    let unknown = userinfo("Bearer x".to_owned(), &[]).await;
+    assert!(unknown.header("www-authenticate").unwrap().starts_with("Bearer "));
     let introspected = server.introspect(WEB, &token).await.json();
     assert_eq!((&introspected["active"], &introspected["token_type"]), (&json!(true), &json!("DPoP")));
     assert_eq!(introspected["cnf"], json!({ "jkt": key.thumbprint() }));
@@ -323,4 +327,19 @@ async fn a_bound_token_is_used_with_a_proof_here_too() {
     // The management API takes no proofs, so such a token is nobody's there.
     assert!(server.server.account_of(&unbound).await.unwrap().is_some());
     assert!(server.server.account_of(&token).await.unwrap().is_none());
+}
+
+// N7, H3: each proof is remembered, so that nobody may send any number for a client that proves nothing else
+#[tokio::test]
+async fn strangers_send_so_many_proofs_and_no_more() {
+    let (server, key) = (TestServer::with_people().await, DpopKey::new());
+    let form = refreshed("made-up");
+    for _ in 0..600 {
+        assert_eq!(verdict(&ask(&server, SPA, &form, &[&proof(&key, TOKEN)]).await), refused(400, "invalid_grant"));
+    }
+    let answer = ask(&server, SPA, &form, &[&proof(&key, TOKEN)]).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, Some("60")));
+    // Neither does it stop those who send none, nor a client that proves who it is.
+    assert_eq!(verdict(&ask(&server, SPA, &form, &[]).await), refused(400, "invalid_grant"));
+    assert_eq!(verdict(&ask(&server, WEB, &form, &[&proof(&key, TOKEN)]).await), refused(400, "invalid_grant"));
 }

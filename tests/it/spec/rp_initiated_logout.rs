@@ -1,7 +1,10 @@
 //! OpenID Connect RP-Initiated Logout 1.0 and CONTRACT 2.H (F-120 to F-130).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use faregate::model::Profile;
 use http::StatusCode;
+use serde_json::Value;
 
 use crate::support::authorization_server::{TestServer, encode, speaking};
 use crate::support::browser::Browser;
@@ -137,6 +140,23 @@ async fn a_hint_that_is_not_ours_is_refused() {
         assert_eq!((page.status, page.location), (StatusCode::BAD_REQUEST, None), "{query}");
         assert!(is_signed_in(&mut browser).await);
     }
+}
+
+// RP-Initiated Logout 4: a client may have kept its ID token for longer than we keep keys
+#[tokio::test]
+async fn a_hint_whose_key_is_gone_is_none() {
+    let server = world().await;
+    let (mut browser, hint) = signed_in(&server, ADA_EMAIL).await;
+    let (head, rest) = hint.split_once('.').unwrap();
+    let mut header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head).unwrap()).unwrap();
+    header["kid"] = "gone".into();
+    let hint = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()));
+    let query = format!("id_token_hint={hint}&client_id={WEB}&post_logout_redirect_uri={}", encode(BYE));
+    let page = browser.open(&format!("/oauth2/logout?{query}")).await;
+    assert!(page.has("logout"), "{}", page.text());
+    assert!(is_signed_in(&mut browser).await);
+    assert_eq!(browser.submit(&page, &[]).await.location.as_deref(), Some(BYE));
+    assert!(!is_signed_in(&mut browser).await);
 }
 
 // F-027, F-120, F-121, F-122, D4: four places, in their order.
