@@ -166,7 +166,7 @@ pub struct Registration {
 pub struct Consent {
     pub user_id: Uuid,
     pub application_id: Uuid,
-    /// Sorted.
+    /// Sorted. `not` and a space stand before one that the user was asked for and did not give.
     pub scopes: Vec<String>,
     pub granted_at: i64,
     /// First instant at which the user is asked again.

@@ -49,33 +49,33 @@ impl AuthorizationServer {
         let is_answer = request.step == Step::Consent && request.form_origin == FormOrigin::Own;
         if is_answer && let Some(decision) = parameters.find("decision") {
             if decision != "allow" {
-                Event::ConsentDenied.tell(&format!("{}/{}", person.user.id, application.id));
-                return Err(OAuthError::new(
-                    ErrorCode::AccessDenied,
-                    ErrorReason::ConsentCanceled,
-                    "The user denied the request.",
-                ));
+                return Err(denied(person, application));
             }
             let ticked = |scope: &str| parameters.find(&format!("scope:{scope}")).is_some();
             let given = wish.scopes.iter().filter(|scope| is_required(application, scope) || ticked(scope));
             let given: Vec<String> = given.cloned().collect();
+            if given.is_empty() && !wish.scopes.is_empty() {
+                return Err(denied(person, application));
+            }
             Event::ConsentGiven.tell(&format!("{}/{}", person.user.id, application.id));
             if is_third_party && application.settings.consent == ConsentMode::RememberDecision {
-                self.remember_consent(party, person, &given).await?;
+                self.remember_consent(party, person, (wish.scopes, &given)).await?;
             }
             return Ok(Consented::To(given));
         }
         // RFC 8252 8.6, OAuth 2.1 7.3.1: anybody on the same device can send what this client sends, so somebody has to
         // do something before it gets anything.
         let is_assured = !application.is_public() || party.redirect_uri.starts_with("https://");
-        let is_known = match (is_third_party, application.settings.consent) {
-            (false, _) => is_assured || person.is_fresh,
-            (true, ConsentMode::NeverPrompt) => is_assured,
-            (true, ConsentMode::AlwaysPrompt) => false,
-            (true, ConsentMode::RememberDecision) => is_assured && self.is_remembered(party, wish, person).await?,
+        let all = |is_known: bool| is_known.then(|| wish.scopes.to_vec());
+        let known = match (is_third_party, application.settings.consent) {
+            (false, _) => all(is_assured || person.is_fresh),
+            (true, ConsentMode::NeverPrompt) => all(is_assured),
+            (true, ConsentMode::AlwaysPrompt) => None,
+            (true, ConsentMode::RememberDecision) if is_assured => self.remembered(party, wish, person).await?,
+            (true, ConsentMode::RememberDecision) => None,
         };
-        if is_known && !wish.must_ask {
-            return Ok(Consented::To(wish.scopes.to_vec()));
+        if let Some(scopes) = known.filter(|_| !wish.must_ask) {
+            return Ok(Consented::To(scopes));
         }
         if wish.may_not_ask {
             let description = "The user is required to give consent.";
@@ -90,26 +90,64 @@ impl AuthorizationServer {
         Ok(Consented::Ask(Box::new(page(request, (party, wish, place), is_assured))))
     }
 
-    async fn is_remembered(&self, party: &Party, wish: Wish<'_>, person: &SignedIn) -> store::Result<bool> {
-        let remembered = self.store.find_consent(person.user.id, party.application.id).await?;
-        Ok(remembered.is_some_and(|consent| {
-            self.clock.now() < consent.expires_at && wish.scopes.iter().all(|scope| consent.scopes.contains(scope))
-        }))
+    /// What the person allowed of this before; `None` unless they decided on everything that is asked for, and not on all of it
+    /// by a no.
+    async fn remembered(&self, party: &Party, wish: Wish<'_>, person: &SignedIn) -> store::Result<Option<Vec<String>>> {
+        let application = &party.application;
+        let Some(consent) = self.live_consent(party, person).await? else { return Ok(None) };
+        let is_declined =
+            |scope: &String| !is_required(application, scope) && consent.scopes.contains(&declined(scope));
+        let (given, left): (Vec<&String>, Vec<&String>) =
+            wish.scopes.iter().partition(|scope| consent.scopes.contains(scope));
+        let is_decided = left.into_iter().all(is_declined) && (!given.is_empty() || wish.scopes.is_empty());
+        Ok(is_decided.then(|| given.into_iter().cloned().collect()))
     }
 
-    async fn remember_consent(&self, party: &Party, person: &SignedIn, scopes: &[String]) -> store::Result<()> {
+    /// Beside what was decided before on other scopes, for no longer than that was to be remembered.
+    async fn remember_consent(
+        &self,
+        party: &Party,
+        person: &SignedIn,
+        (asked, given): (&[String], &[String]),
+    ) -> store::Result<()> {
         let now = self.clock.now();
-        let mut scopes = scopes.to_vec();
+        let mut expires_at = now + party.issuer.tenant.settings.remember_consent_for;
+        let mut scopes: Vec<String> = given.to_vec();
+        scopes.extend(asked.iter().filter(|scope| !given.contains(scope)).map(|scope| declined(scope)));
+        if let Some(before) = self.live_consent(party, person).await? {
+            let is_about = |entry: &String| asked.iter().any(|scope| entry == scope || *entry == declined(scope));
+            let others: Vec<String> = before.scopes.into_iter().filter(|entry| !is_about(entry)).collect();
+            if !others.is_empty() {
+                expires_at = expires_at.min(before.expires_at);
+            }
+            scopes.extend(others);
+        }
         scopes.sort();
         let consent = Consent {
             user_id: person.user.id,
             application_id: party.application.id,
             scopes,
             granted_at: now,
-            expires_at: now + party.issuer.tenant.settings.remember_consent_for,
+            expires_at,
         };
         self.store.upsert_consent(&consent).await
     }
+
+    async fn live_consent(&self, party: &Party, person: &SignedIn) -> store::Result<Option<Consent>> {
+        let consent = self.store.find_consent(person.user.id, party.application.id).await?;
+        Ok(consent.filter(|consent| self.clock.now() < consent.expires_at))
+    }
+}
+
+/// How a no is remembered among the scopes: no scope has a space in it (RFC 6749 A.4).
+fn declined(scope: &str) -> String {
+    format!("not {scope}")
+}
+
+/// Who allows nothing of what was asked for denies it, too.
+fn denied(person: &SignedIn, application: &Application) -> OAuthError {
+    Event::ConsentDenied.tell(&format!("{}/{}", person.user.id, application.id));
+    OAuthError::new(ErrorCode::AccessDenied, ErrorReason::ConsentCanceled, "The user denied the request.")
 }
 
 /// Whether the scope comes with the rest. The operator's own applications have no optional ones.

@@ -76,6 +76,44 @@ async fn a_remembered_consent_is_for_these_scopes_and_a_while() {
     assert!(page.has("allow"), "after a month");
 }
 
+// D-02: a no is remembered like a yes, and what else was decided before stays
+#[tokio::test]
+async fn every_decision_is_remembered() {
+    let server = world_with(|_| {}, |_, settings| settings.consent = ConsentMode::RememberDecision).await;
+    let mut browser = Browser::new(&server);
+    let page = browser.sign_in(&third(""), ADA_EMAIL, PASSWORD).await;
+    let some = [("decision", "allow"), ("scope:email", "true")];
+    assert!(browser.submit(&page, &some).await.get("code").is_some());
+    let again = browser.open(&third("")).await;
+    assert_eq!(scopes(&server, &again).await, ["openid", "email", "orders:list"]);
+    // Something else, and less of the same.
+    let other = |scope: &str| ask_as(THIRD, THIRD_URI, &format!("&response_type=code&scope={scope}"));
+    let page = browser.open(&other("openid+profile")).await;
+    assert!(browser.submit(&page, &[("decision", "allow"), ("scope:profile", "true")]).await.get("code").is_some());
+    for (asked, expected) in [
+        ("openid+profile", vec!["openid", "profile"]),
+        ("openid+email+orders%3Aread+orders%3Alist+profile", vec!["openid", "email", "orders:list", "profile"]),
+    ] {
+        assert_eq!(scopes(&server, &browser.open(&other(asked)).await).await, expected, "{asked}");
+    }
+    // Nothing but what they said no to is a question again.
+    assert!(browser.open(&other("orders%3Aread")).await.has("allow"));
+    // Another decision replaces the one before.
+    let page = browser.open(&third("&prompt=consent")).await;
+    assert!(browser.submit(&page, &[("decision", "allow"), ("scope:orders:read", "true")]).await.get("code").is_some());
+    assert_eq!(scopes(&server, &browser.open(&third("")).await).await, ["openid", "orders:read", "orders:list"]);
+}
+
+// RFC 6749 5.1: a token for nothing would say that it is for what was asked
+#[tokio::test]
+async fn who_allows_nothing_denies() {
+    let server = world().await;
+    let url = ask_as(THIRD, THIRD_URI, "&response_type=code&scope=email");
+    let mut browser = Browser::new(&server);
+    let page = browser.sign_in(&url, ADA_EMAIL, PASSWORD).await;
+    assert_eq!(browser.submit(&page, &[("decision", "allow")]).await.refusal().0, "access_denied");
+}
+
 // D-02
 #[tokio::test]
 async fn nobody_is_asked_about_first_parties_or_where_the_operator_says_so() {
