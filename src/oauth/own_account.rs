@@ -56,8 +56,8 @@ impl OwnAccount {
 }
 
 impl AuthorizationServer {
-    /// Whose access token it is. `None` for one that is not good, that is nobody's, or that a third party's application
-    /// was given: people let it know what the scopes say, not all that is stored about them.
+    /// Whose access token it is. `None` for one that is not good, that is nobody's, that is for an API, or that a third party's
+    /// application was given: people let it know what the scopes say, not all that is stored about them.
     ///
     /// # Errors
     /// If the store does not answer.
@@ -65,7 +65,8 @@ impl AuthorizationServer {
         let Some(issuer) = self.issuer_of_token(token) else { return Ok(None) };
         let Ok(believed) = self.verify_bearer_token(&issuer, token) else { return Ok(None) };
         let Some(user_id) = believed.user_id() else { return Ok(None) };
-        let client = self.find_client(issuer.tenant.id, believed.text("client_id").unwrap_or_default()).await?;
+        let Some(client_id) = believed.own_client_id() else { return Ok(None) };
+        let client = self.find_client(issuer.tenant.id, client_id).await?;
         let is_own = match client {
             Some(Client::Application(application)) => match application.settings.relationship {
                 Relationship::FirstParty => true,

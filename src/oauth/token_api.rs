@@ -114,7 +114,7 @@ impl AuthorizationServer {
     /// presented. With the refresh token of the first application there is one for the second, too, if it gets them.
     ///
     /// # Errors
-    /// [`TokenRefusal::NotAllowed`] for a token that is not good, and where one of the applications is a third party's:
+    /// [`TokenRefusal::NotAllowed`] for a token that is not good or that is for an API, and where one of the applications is a third party's:
     /// nobody consented to that.
     pub async fn issue_for_application(
         &self,
@@ -125,7 +125,8 @@ impl AuthorizationServer {
         let issuer = self.issuer_of_token(token).ok_or(TokenRefusal::NotAllowed)?;
         let believed = self.verify_bearer_token(&issuer, token).map_err(|_| TokenRefusal::NotAllowed)?;
         let user_id = believed.user_id().ok_or(TokenRefusal::NotAllowed)?;
-        let first = self.find_client(issuer.tenant.id, believed.text("client_id").unwrap_or_default()).await?;
+        let client_id = believed.own_client_id().ok_or(TokenRefusal::NotAllowed)?;
+        let first = self.find_client(issuer.tenant.id, client_id).await?;
         let Some(Client::Application(first)) = first else { return Err(TokenRefusal::NotAllowed) };
         let second = self.directory.application(application_id).await?;
         let second = second.filter(|second| second.tenant_id == issuer.tenant.id).ok_or(TokenRefusal::NoPlace)?;

@@ -89,7 +89,7 @@ impl AuthorizationServer {
 
     /// The user whose token it is, if the client got it itself.
     async fn holder(&self, token: &Believed, application: &Application) -> Result<User, OAuthError> {
-        let user_id = token.user_id().filter(|_| token.is_for(&application.client_id)).ok_or_else(invalid)?;
+        let user_id = token.user_id().filter(|_| token.is_own_of(&application.client_id)).ok_or_else(invalid)?;
         let user = self.store.find_user(user_id).await?;
         let user = user.filter(|user| user.tenant_id == application.tenant_id).ok_or_else(invalid)?;
         check_obstacle(&user, self.clock.now())?;

@@ -38,6 +38,23 @@ async fn a_token_shows_its_user() {
     assert_eq!(bearer(&people, &token).get("/api/user").await.status, 401);
 }
 
+// RFC 8707 3, E1: an API that was called with a token is not the person
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_for_an_api_opens_no_account() {
+    let people = People::start().await;
+    let token = people.token_for_api().await;
+    let caller = bearer(&people, &token);
+    let right = json!({ "currentPassword": PASSWORD, "password": NEW });
+    for answer in [
+        caller.get("/api/user").await,
+        caller.get("/api/user/change-password").await,
+        caller.post("/api/user/change-password", right).await,
+    ] {
+        assert_eq!((answer.status, answer.body), (401, json!(null)));
+    }
+    assert_eq!(people.log_in("ann", PASSWORD).await.status, 200, "the password is what it was");
+}
+
 // L15, C9: with the current password only, and everybody who knew the old one is out
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_and_the_current_password_change_it() {

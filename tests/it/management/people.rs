@@ -74,6 +74,23 @@ impl People {
         (text(&answer.body, "token"), text(&answer.body, "refreshToken"))
     }
 
+    /// A token of Ann's that an application of the operator's got for an API that it calls.
+    pub async fn token_for_api(&self) -> String {
+        let api = "https://orders.example.com/";
+        let path = format!("/api/tenant/{}", self.gateway.running.tenant_id);
+        let apis = json!([{ "identifier": api, "scopes": [] }]);
+        done(self.root().patch(&path, json!({ "tenant": { "apis": apis } })).await);
+        let settings = json!({ "enabledGrants": ["password"], "clientAuthenticationPolicy": "NotRequired" });
+        let phone = self.application("phone", json!({ "oauthConfiguration": settings })).await;
+        self.register(ANN, &phone).await;
+        let form = [("grant_type", "password"), ("client_id", &*phone), ("username", "ann"), ("password", PASSWORD)];
+        let form: Vec<_> = form.into_iter().chain([("resource", api)]).collect();
+        let (_, tokens) = self.gateway.post_form("/oauth2/token", &form).await;
+        let token = text(&tokens, "access_token");
+        assert_eq!(claims(&token)["aud"], api);
+        token
+    }
+
     /// What a guarded route answers to this token.
     pub async fn status_of(&self, path: &str, token: &str) -> u16 {
         client().get(self.gateway.url(path)).bearer_auth(token).send().await.unwrap().status().as_u16()
