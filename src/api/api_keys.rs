@@ -126,8 +126,8 @@ async fn write(api: &Api, call: &Call, before: ApiKey, document: &Value) -> Repl
     members.finish()?;
     check_rights(call, &new)?;
     let NewApiKey { name, endpoints, is_key_manager, expires_at, .. } = new;
-    let key = ApiKey { name, endpoints, is_key_manager, expires_at, ..before };
-    json_answer(&json!({ "apiKey": shown(&api.directory.update_api_key(key).await?) }))
+    let after = ApiKey { name, endpoints, is_key_manager, expires_at, ..before.clone() };
+    json_answer(&json!({ "apiKey": shown(&api.directory.update_api_key(&before, after).await?) }))
 }
 
 pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {

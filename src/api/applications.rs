@@ -71,7 +71,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
         members.each("scopes", "scope", |members| application_scopes::read(members, api.directory.new_id()));
     members.finish()?;
     let tenant_id = api.tenant_of(&call).await?;
-    use_keys(&api, tenant_id, &settings).await?;
+    check_keys(&api, tenant_id, &settings).await?;
     let new = NewApplication {
         id,
         tenant_id,
@@ -82,6 +82,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
         settings,
     };
     let made = api.directory.create_application(new).await.map_err(refusal)?;
+    use_keys(&api, tenant_id, &made.application.settings).await?;
     envelope(&made.application, made.client_secret.as_ref())
 }
 
@@ -134,16 +135,31 @@ async fn write(api: &Api, before: Application, document: &Value) -> Reply {
         ..before.clone()
     };
     members.finish()?;
-    use_keys(api, before.tenant_id, &after.settings).await?;
+    check_keys(api, before.tenant_id, &after.settings).await?;
     let changed = api.directory.change_application(&before, after, secret.as_ref()).await;
     let application = changed.map_err(refusal)?;
+    use_keys(api, before.tenant_id, &application.settings).await?;
     envelope(&application, secret.as_ref())
 }
 
-/// Has the keys published that the application names, so that they may sign for it.
+/// The uses of keys that the settings ask for, with the members that name them.
+fn uses(tenant_id: Uuid, settings: &ApplicationSettings) -> impl Iterator<Item = (KeyUse, &'static str)> {
+    application_settings::keys(settings).into_iter().map(move |(purpose, key_id, field)| {
+        (KeyUse { key_id, purpose, signer: KeySigner::Applications(tenant_id) }, field)
+    })
+}
+
+/// Before anything is written: whether the application can use the keys that it names.
+async fn check_keys(api: &Api, tenant_id: Uuid, settings: &ApplicationSettings) -> Result<(), Refusal> {
+    for (wanted, field) in uses(tenant_id, settings) {
+        api.server.keys().check_key(wanted, None, field).await?;
+    }
+    Ok(())
+}
+
+/// Has the keys published that the application names, so that they may sign for it. Until then its tenant's sign.
 async fn use_keys(api: &Api, tenant_id: Uuid, settings: &ApplicationSettings) -> Result<(), Refusal> {
-    for (purpose, key_id, field) in application_settings::keys(settings) {
-        let wanted = KeyUse { key_id, purpose, signer: KeySigner::Applications(tenant_id) };
+    for (wanted, field) in uses(tenant_id, settings) {
         api.server.keys().use_key(wanted, field).await?;
     }
     Ok(())

@@ -48,11 +48,23 @@ fn read_tokens(members: &mut Members<'_>) -> (Option<i64>, Option<Uuid>) {
     if is_enabled { (life, key) } else { (None, None) }
 }
 
-/// Has the key published that the type names, so that it may sign for entities of it.
+const KEY_FIELD: &str = "entityType.jwtConfiguration.accessTokenKeyId";
+
+fn use_of(key_id: Uuid) -> KeyUse {
+    KeyUse { key_id, purpose: KeyPurpose::AccessToken, signer: KeySigner::EntityTypes }
+}
+
+/// Before anything is written: whether entities of the type can use the key that it names.
+async fn check_key(api: &Api, key_id: Option<Uuid>) -> Result<(), Refusal> {
+    let Some(key_id) = key_id else { return Ok(()) };
+    api.server.keys().check_key(use_of(key_id), None, KEY_FIELD).await?;
+    Ok(())
+}
+
+/// Has the key published that the type names, so that it may sign for entities of it. Until then their tenants' sign.
 async fn use_key(api: &Api, key_id: Option<Uuid>) -> Result<(), Refusal> {
     let Some(key_id) = key_id else { return Ok(()) };
-    let wanted = KeyUse { key_id, purpose: KeyPurpose::AccessToken, signer: KeySigner::EntityTypes };
-    api.server.keys().use_key(wanted, "entityType.jwtConfiguration.accessTokenKeyId").await?;
+    api.server.keys().use_key(use_of(key_id), KEY_FIELD).await?;
     Ok(())
 }
 
@@ -97,9 +109,11 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     if !wrong.is_empty() {
         return Err(Refusal::Fields(wrong));
     }
-    use_key(&api, access_token_key).await?;
+    check_key(&api, access_token_key).await?;
     let new = NewEntityType { id, name, permissions, access_token_for, access_token_key, data };
-    envelope(&api.directory.create_entity_type(new).await?)
+    let made = api.directory.create_entity_type(new).await?;
+    use_key(&api, access_token_key).await?;
+    envelope(&made)
 }
 
 pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
@@ -135,9 +149,11 @@ async fn write(api: &Api, before: EntityType, document: &Value) -> Reply {
     let (name, data) = (members.required_text("name"), members.object("data").unwrap_or_default());
     let (access_token_for, access_token_key) = read_tokens(&mut members);
     members.finish()?;
+    check_key(api, access_token_key).await?;
+    let after = EntityType { name, data, access_token_for, access_token_key, ..before.clone() };
+    let changed = api.directory.change_entity_type(&before, after).await?;
     use_key(api, access_token_key).await?;
-    let after = EntityType { name, data, access_token_for, access_token_key, ..before };
-    envelope(&api.directory.change_entity_type(after).await?)
+    envelope(&changed)
 }
 
 pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {

@@ -166,10 +166,10 @@ fn application_of(document: &Value) -> Result<String, Refusal> {
 /// Roles that are left out are none: defaults are for new registrations.
 async fn write(api: &Api, before: &Registration, document: &Value) -> Reply {
     let mut members = Members::of(document, "registration");
-    let new = read(&mut members, before.user_id, Some(before.application_id));
+    // Which registration it is was said before: of another application in the body FusionAuth takes no notice.
+    let (roles, data) = user_members::read_registration(&mut members);
     members.finish()?;
-    let roles = Some(new.roles.unwrap_or_default());
-    envelope(&api.directory.register(NewRegistration { roles, ..new }).await?)
+    envelope(&api.directory.change_registration(before, roles.unwrap_or_default(), data).await?)
 }
 
 pub(super) async fn delete(

@@ -178,23 +178,41 @@ async fn envelope(api: &Api, tenant: &Tenant) -> Reply {
     json_answer(&json!({ "tenant": shown(tenant, &api.server.keys().known_keys().await?) }))
 }
 
+/// The uses of keys that a document asks for, with the members that name them.
+fn uses(tenant_id: Uuid, ids: [Option<Uuid>; 2]) -> impl Iterator<Item = (KeyUse, &'static str)> {
+    KEY_MEMBERS.into_iter().zip(ids).filter_map(move |((purpose, _), id)| {
+        let field = match purpose {
+            KeyPurpose::AccessToken => "tenant.jwtConfiguration.accessTokenKeyId",
+            KeyPurpose::IdToken => "tenant.jwtConfiguration.idTokenKeyId",
+            KeyPurpose::Forwarded => return None,
+        };
+        Some((KeyUse { key_id: id?, purpose, signer: KeySigner::Tenant(tenant_id) }, field))
+    })
+}
+
+/// Before anything is written: whether the tenant, as it is going to be, can use these keys.
+async fn check_keys(api: &Api, to_be: &Tenant, ids: [Option<Uuid>; 2]) -> Result<(), Refusal> {
+    for (wanted, field) in uses(to_be.id, ids) {
+        api.server.keys().check_key(wanted, Some(to_be), field).await?;
+    }
+    Ok(())
+}
+
 /// Has the tenant use these keys, and their algorithms.
 async fn use_keys(api: &Api, tenant: Tenant, ids: [Option<Uuid>; 2]) -> Result<Tenant, Refusal> {
     let mut changed = tenant.clone();
-    for ((purpose, _), id) in KEY_MEMBERS.into_iter().zip(ids) {
-        let (field, algorithm) = match purpose {
-            KeyPurpose::AccessToken => {
-                ("tenant.jwtConfiguration.accessTokenKeyId", &mut changed.access_token_algorithm)
-            }
-            KeyPurpose::IdToken => ("tenant.jwtConfiguration.idTokenKeyId", &mut changed.id_token_algorithm),
-            KeyPurpose::Forwarded => continue,
-        };
-        if let Some(id) = id {
-            let wanted = KeyUse { key_id: id, purpose, signer: KeySigner::Tenant(tenant.id) };
-            *algorithm = api.server.keys().use_key(wanted, field).await?;
+    for (wanted, field) in uses(tenant.id, ids) {
+        let algorithm = api.server.keys().use_key(wanted, field).await?;
+        match wanted.purpose {
+            KeyPurpose::AccessToken => changed.access_token_algorithm = algorithm,
+            KeyPurpose::IdToken => changed.id_token_algorithm = algorithm,
+            KeyPurpose::Forwarded => {}
         }
     }
-    let written = if changed == tenant { tenant } else { api.directory.update_tenant(changed).await? };
+    let written = match changed == tenant {
+        true => tenant,
+        false => api.directory.update_tenant(&tenant, changed).await?,
+    };
     known_at_once(api).await;
     Ok(written)
 }
@@ -220,8 +238,10 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     let tenant = read(&mut members, new_tenant(Uuid::nil(), "", profile, 0));
     let keys = keys::named(&mut members);
     members.finish()?;
+    let tenant = Tenant { id: id.unwrap_or_else(|| api.directory.new_id()), ..tenant };
+    check_keys(&api, &tenant, keys).await?;
     let new = NewTenant {
-        id,
+        id: Some(tenant.id),
         name: tenant.name,
         issuer: tenant.issuer,
         profile: tenant.profile,
@@ -256,7 +276,7 @@ pub(super) async fn replace(State(api): State<Api>, Path(id): Path<String>, requ
     let call = api.admit(request).await?;
     let before = existing(&api, &call, &id).await?;
     let keys = api.server.keys().known_keys().await?;
-    write(&api, before, &call.json()?, &keys).await
+    write(&api, &call, before, (&call.json()?, &keys)).await
 }
 
 pub(super) async fn change(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
@@ -264,10 +284,10 @@ pub(super) async fn change(State(api): State<Api>, Path(id): Path<String>, reque
     let before = existing(&api, &call, &id).await?;
     let keys = api.server.keys().known_keys().await?;
     let document = call.patch()?.apply(json!({ "tenant": shown(&before, &keys) }))?;
-    write(&api, before, &document, &keys).await
+    write(&api, &call, before, (&document, &keys)).await
 }
 
-async fn write(api: &Api, before: Tenant, document: &Value, keys: &[KnownKey]) -> Reply {
+async fn write(api: &Api, call: &Call, before: Tenant, (document, keys): (&Value, &[KnownKey])) -> Reply {
     let mut members = Members::of(document, "tenant");
     members.agrees_on_id(Some(before.id));
     let mut wanted = keys::named(&mut members);
@@ -275,9 +295,14 @@ async fn write(api: &Api, before: Tenant, document: &Value, keys: &[KnownKey]) -
         // What is sent back as it was shown asks for nothing.
         *id = id.filter(|id| keys::current(keys, &before, purpose) != Some(*id));
     }
-    let tenant = read(&mut members, before);
+    let tenant = read(&mut members, before.clone());
     members.finish()?;
-    let tenant = api.directory.update_tenant(tenant).await?;
+    if tenant.issuer != before.issuer || tenant.profile != before.profile {
+        // Both are the whole gateway's business: whose tokens are believed by which name, and which paths are whose.
+        call.require_global()?;
+    }
+    check_keys(api, &tenant, wanted).await?;
+    let tenant = api.directory.update_tenant(&before, tenant).await.map_err(refusal)?;
     envelope(api, &use_keys(api, tenant, wanted).await?).await
 }
 

@@ -66,12 +66,15 @@ impl Directory {
         Ok(ApiKeyWithSecret { key, text })
     }
 
-    /// Replaces name, endpoints, rights and end of the key with its id.
-    pub async fn update_api_key(&self, key: ApiKey) -> Result<ApiKey, DirectoryError> {
-        no_errors(check(&key))?;
-        let key = ApiKey { updated_at: self.clock.now(), ..key };
-        if !self.store.update_api_key(&key).await? {
-            return Err(DirectoryError::NotFound("API key"));
+    /// Replaces name, endpoints, rights and end of `before`, which is the key as the caller read it.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Changed`] if somebody else was faster.
+    pub async fn update_api_key(&self, before: &ApiKey, after: ApiKey) -> Result<ApiKey, DirectoryError> {
+        no_errors(check(&after))?;
+        let key = ApiKey { updated_at: self.clock.now(), ..after };
+        if !self.store.update_api_key(before, &key).await? {
+            return Err(DirectoryError::Changed("API key"));
         }
         self.told(Event::ApiKeyUpdated, &key.id.to_string());
         Ok(key)

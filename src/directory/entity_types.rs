@@ -49,12 +49,20 @@ impl Directory {
         Ok(entity_type)
     }
 
-    /// Writes everything but the permissions, which have commands of their own.
-    pub async fn change_entity_type(&self, after: EntityType) -> Result<EntityType, DirectoryError> {
+    /// Replaces everything of `before`, which is the type as the caller read it, but the permissions, which have commands of their
+    /// own.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Changed`] if somebody else was faster.
+    pub async fn change_entity_type(
+        &self,
+        before: &EntityType,
+        after: EntityType,
+    ) -> Result<EntityType, DirectoryError> {
         let after = EntityType { updated_at: self.clock.now(), ..after };
         no_errors(check_entity_type(&after))?;
-        if !self.store.update_entity_type(&after).await? {
-            return Err(DirectoryError::NotFound("entity type"));
+        if !self.store.update_entity_type(before, &after).await? {
+            return Err(DirectoryError::Changed("entity type"));
         }
         self.told(Event::EntityTypeUpdated, &after.id.to_string());
         Ok(after)

@@ -66,6 +66,7 @@ fn field_of(unique: Unique) -> &'static str {
         Unique::UserId => "user.id",
         Unique::Email => "user.email",
         Unique::Username => "user.username",
+        Unique::Registration => "registration.applicationId",
         Unique::UserCode => "userCode",
         Unique::GrantId | Unique::Grant => "grant.id",
         Unique::ApiKeyId => "apiKey.id",

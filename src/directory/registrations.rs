@@ -18,10 +18,10 @@ pub struct NewRegistration {
 }
 
 impl Directory {
-    /// Makes or replaces the user's registration. Tokens that were issued keep their roles until they are refreshed.
+    /// Makes the user's registration.
     ///
     /// # Errors
-    /// [`DirectoryError::Invalid`] for roles that the application does not have.
+    /// [`DirectoryError::Invalid`] for roles that the application does not have, and for a user who has a place there already.
     pub async fn register(&self, new: NewRegistration) -> Result<Registration, DirectoryError> {
         let now = self.clock.now();
         let user = self.stored_user(new.user_id).await?;
@@ -35,11 +35,37 @@ impl Directory {
             created_at: now,
             updated_at: now,
         };
-        self.store.upsert_registration(&registration).await?;
+        self.store.insert_registration(&registration).await?;
         self.told(Event::RegistrationChanged, &format!("{}/{}", new.user_id, new.application_id));
-        // An older registration keeps its first instant.
-        let stored = self.store.find_registration(new.user_id, new.application_id).await?;
-        stored.ok_or(DirectoryError::Changed("registration"))
+        Ok(registration)
+    }
+
+    /// Replaces roles and data of `before`, which is the registration as the caller read it. Tokens that were issued keep their
+    /// roles until they are refreshed.
+    ///
+    /// # Errors
+    /// As [`Self::register`]; [`DirectoryError::Changed`] if somebody else was faster.
+    pub async fn change_registration(
+        &self,
+        before: &Registration,
+        roles: Vec<String>,
+        data: Map<String, Value>,
+    ) -> Result<Registration, DirectoryError> {
+        let user = self.stored_user(before.user_id).await?;
+        let (user_id, application_id) = (before.user_id, before.application_id);
+        let wanted = NewRegistration { user_id, application_id, roles: Some(roles), data };
+        let after = Registration {
+            roles: self.check_place(user.tenant_id, &wanted).await?,
+            data: wanted.data,
+            managed_by: None,
+            updated_at: self.clock.now(),
+            ..before.clone()
+        };
+        if !self.store.update_registration(before, &after).await? {
+            return Err(DirectoryError::Changed("registration"));
+        }
+        self.told(Event::RegistrationChanged, &format!("{user_id}/{application_id}"));
+        Ok(after)
     }
 
     /// The roles of the registration, if a user of the tenant can have it.
@@ -64,9 +90,12 @@ impl Directory {
         application_id: Uuid,
         roles: Vec<String>,
     ) -> Result<Registration, DirectoryError> {
-        let before = self.store.find_registration(user_id, application_id).await?;
-        let data = before.map(|registration| registration.data).unwrap_or_default();
-        self.register(NewRegistration { user_id, application_id, roles: Some(roles), data }).await
+        match self.store.find_registration(user_id, application_id).await? {
+            Some(before) => self.change_registration(&before, roles, before.data.clone()).await,
+            None => {
+                self.register(NewRegistration { user_id, application_id, roles: Some(roles), data: Map::new() }).await
+            }
+        }
     }
 
     pub async fn unregister(&self, user_id: Uuid, application_id: Uuid) -> Result<(), DirectoryError> {

@@ -109,12 +109,15 @@ impl Directory {
         Ok(tenant)
     }
 
-    /// Replaces everything but id and instants.
-    pub async fn update_tenant(&self, tenant: Tenant) -> Result<Tenant, DirectoryError> {
-        no_errors(check_tenant(&tenant))?;
-        let tenant = Tenant { updated_at: self.clock.now(), ..tenant };
-        if !self.store.update_tenant(&tenant).await? {
-            return Err(DirectoryError::NotFound("tenant"));
+    /// Replaces everything but id and instants of `before`, which is the tenant as the caller read it.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Changed`] if somebody else was faster.
+    pub async fn update_tenant(&self, before: &Tenant, after: Tenant) -> Result<Tenant, DirectoryError> {
+        no_errors(check_tenant(&after))?;
+        let tenant = Tenant { updated_at: self.clock.now(), ..after };
+        if !self.store.update_tenant(before, &tenant).await? {
+            return Err(DirectoryError::Changed("tenant"));
         }
         self.told(Event::TenantUpdated, &tenant.id.to_string());
         Ok(tenant)

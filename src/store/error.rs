@@ -80,6 +80,8 @@ pub enum Unique {
     Email,
     /// In its tenant, without regard to case.
     Username,
+    /// Of one user in one application.
+    Registration,
     /// Of a device code that is remembered, in its tenant.
     UserCode,
     GrantId,
@@ -114,6 +116,7 @@ impl fmt::Display for Unique {
             Self::UserId => "user id",
             Self::Email => "email",
             Self::Username => "username",
+            Self::Registration => "place in the application",
             Self::UserCode => "user code",
             Self::GrantId => "grant id",
             Self::Grant => "grant",

@@ -33,8 +33,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Conflicts on id and name.
     async fn insert_tenant(&self, tenant: &Tenant) -> Result<()>;
-    /// Replaces everything but `id` and `created_at`.
-    async fn update_tenant(&self, tenant: &Tenant) -> Result<bool>;
+    /// Replaces everything but `id` and `created_at`, if `before` is still what is stored.
+    async fn update_tenant(&self, before: &Tenant, after: &Tenant) -> Result<bool>;
     /// [`StoreError::InUse`] while it has entities, applications or users. Its keys go with it.
     async fn delete_tenant(&self, id: Uuid, at: i64) -> Result<bool>;
     /// Deletes the tenant with everything in it, and marks its tokens with `mark`, whose instant counts. It takes as long as
@@ -49,9 +49,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Inserts the type with its permissions. Conflicts on ids and names.
     async fn insert_entity_type(&self, entity_type: &EntityType) -> Result<()>;
-    /// Replaces `name`, `data`, `managed_by` and `updated_at`. Permissions have verbs of their own, so that two administrators
-    /// who each add one do not undo each other.
-    async fn update_entity_type(&self, entity_type: &EntityType) -> Result<bool>;
+    /// Replaces everything but `id`, `created_at` and the permissions, if `before` is still what is stored, whatever became of its
+    /// permissions: those have verbs of their own, so that two administrators who each add one do not undo each other.
+    async fn update_entity_type(&self, before: &EntityType, after: &EntityType) -> Result<bool>;
     /// [`StoreError::InUse`] while there are entities of the type.
     async fn delete_entity_type(&self, id: Uuid, at: i64) -> Result<bool>;
     async fn find_entity_type(&self, id: Uuid) -> Result<Option<EntityType>>;
@@ -142,8 +142,12 @@ pub trait Store: Send + Sync + 'static {
     async fn search_users(&self, search: &Search) -> Result<(Vec<User>, u64)>;
     /// By id.
     async fn list_managed_users(&self, managed_by: &str) -> Result<Vec<User>>;
-    /// Inserts, or replaces roles, data, `managed_by` and `updated_at`. [`StoreError::Missing`] names a missing user or
-    /// application.
+    /// Conflicts with one that is there. [`StoreError::Missing`] names a missing user or application.
+    async fn insert_registration(&self, registration: &Registration) -> Result<()>;
+    /// Replaces roles, data, `managed_by` and `updated_at`, if `before` is still what is stored: one that was deleted meanwhile does
+    /// not come back.
+    async fn update_registration(&self, before: &Registration, after: &Registration) -> Result<bool>;
+    /// Inserts, or replaces as [`Self::update_registration`] whatever there is.
     async fn upsert_registration(&self, registration: &Registration) -> Result<()>;
     async fn delete_registration(&self, user_id: Uuid, application_id: Uuid, at: i64) -> Result<bool>;
     async fn find_registration(&self, user_id: Uuid, application_id: Uuid) -> Result<Option<Registration>>;
@@ -238,8 +242,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Conflicts on id and key. [`StoreError::Missing`] names a missing tenant.
     async fn insert_api_key(&self, key: &ApiKey) -> Result<()>;
-    /// Replaces name, endpoints, rights, end, `managed_by` and `updated_at`.
-    async fn update_api_key(&self, key: &ApiKey) -> Result<bool>;
+    /// Replaces name, endpoints, rights, end, `managed_by` and `updated_at`, if `before` is still what is stored.
+    async fn update_api_key(&self, before: &ApiKey, after: &ApiKey) -> Result<bool>;
     async fn delete_api_key(&self, id: Uuid) -> Result<bool>;
     async fn find_api_key(&self, id: Uuid) -> Result<Option<ApiKey>>;
     /// By SHA-256 of its text. Keys that are over are found too.
@@ -265,8 +269,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Conflicts on id and `kid`. [`StoreError::Missing`] names a missing tenant.
     async fn insert_named_key(&self, key: &NamedKey) -> Result<()>;
-    /// Replaces name, `managed_by` and `updated_at`: what a key is made of stays.
-    async fn update_named_key(&self, key: &NamedKey) -> Result<bool>;
+    /// Replaces name, `managed_by` and `updated_at`, if `before` is still what is stored: what a key is made of stays.
+    async fn update_named_key(&self, before: &NamedKey, after: &NamedKey) -> Result<bool>;
     async fn delete_named_key(&self, id: Uuid) -> Result<bool>;
     /// Oldest first.
     async fn list_named_keys(&self) -> Result<Vec<NamedKey>>;

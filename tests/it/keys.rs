@@ -70,8 +70,8 @@ async fn a_key_is_kept_for_the_longest_token_of_the_tenant() {
         let lives_for = 5 * 3600;
         if of_type {
             let before = server.directory.find_entity_type("API").await.unwrap().unwrap();
-            let after = EntityType { access_token_for: Some(lives_for), ..before };
-            server.directory.change_entity_type(after).await.unwrap();
+            let after = EntityType { access_token_for: Some(lives_for), ..before.clone() };
+            server.directory.change_entity_type(&before, after).await.unwrap();
         } else {
             let new = NewApplication {
                 id: None,
@@ -95,6 +95,14 @@ async fn a_key_is_kept_for_the_longest_token_of_the_tenant() {
     }
 }
 
+async fn update_tenant(server: &TestServer, change: impl FnOnce(&mut Tenant)) {
+    let before = server.store.find_tenant(TENANT).await.unwrap().unwrap();
+    let mut after = before.clone();
+    change(&mut after);
+    assert!(server.store.update_tenant(&before, &after).await.unwrap());
+    server.keys.reload().await.unwrap();
+}
+
 /// The key signs the tenant's access tokens.
 fn signs(key_id: Uuid) -> KeyUse {
     KeyUse { key_id, purpose: KeyPurpose::AccessToken, signer: KeySigner::Tenant(TENANT) }
@@ -106,10 +114,7 @@ async fn a_key_of_an_algorithm_that_is_given_up_leaves() {
     let server = TestServer::start().await;
     let old = server.kid().await;
     let change = async |algorithm: &str| {
-        let mut tenant = server.store.find_tenant(TENANT).await.unwrap().unwrap();
-        tenant.access_token_algorithm = algorithm.to_owned();
-        server.store.update_tenant(&tenant).await.unwrap();
-        server.keys.reload().await.unwrap();
+        update_tenant(&server, |tenant| tenant.access_token_algorithm = algorithm.to_owned()).await;
     };
     change("EdDSA").await;
     assert_eq!(server.kid().await, old, "the new one is not known to everybody yet");
@@ -135,12 +140,12 @@ async fn a_key_of_an_algorithm_that_is_given_up_leaves() {
 async fn a_tenant_that_speaks_like_auth0_shows_rsa_keys_only() {
     let server = TestServer::start().await;
     let old = server.token("").await.access_token();
-    let mut tenant = server.store.find_tenant(TENANT).await.unwrap().unwrap();
-    tenant.profile = Profile::Auth0;
-    tenant.access_token_algorithm = "RS256".to_owned();
-    tenant.id_token_algorithm = "RS256".to_owned();
-    server.store.update_tenant(&tenant).await.unwrap();
-    server.keys.reload().await.unwrap();
+    update_tenant(&server, |tenant| {
+        tenant.profile = Profile::Auth0;
+        tenant.access_token_algorithm = "RS256".to_owned();
+        tenant.id_token_algorithm = "RS256".to_owned();
+    })
+    .await;
     let of_ring = || server.keys.issuer(None).unwrap();
     let kinds = || of_ring().key_set().keys().map(|key| key.algorithm().as_str()).collect::<Vec<_>>().concat();
     assert_eq!(kinds(), "", "nothing that they could not read, even while there is nothing else");
@@ -171,10 +176,7 @@ async fn a_key_of_ones_own_is_published_before_it_signs() {
     let made = server.keys.create_key(made).await.unwrap();
     assert!(!server.published().await.contains(&made.named.kid), "nobody uses it");
     let algorithm = server.keys.use_key(signs(made.named.id), "key.id").await.unwrap();
-    let mut tenant = server.store.find_tenant(TENANT).await.unwrap().unwrap();
-    tenant.access_token_algorithm = algorithm;
-    server.store.update_tenant(&tenant).await.unwrap();
-    server.keys.reload().await.unwrap();
+    update_tenant(&server, |tenant| tenant.access_token_algorithm = algorithm).await;
     assert!(server.published().await.contains(&made.named.kid));
     server.clock.set(NOW + 599);
     assert_eq!(server.kid().await, old);
@@ -182,9 +184,7 @@ async fn a_key_of_ones_own_is_published_before_it_signs() {
     assert_eq!(server.kid().await, made.named.kid);
     // E6, F-205: a shared secret signs for the tenant that chose it, and no key set shows it.
     server.keys.use_key(signs(shared.named.id), "key.id").await.unwrap();
-    tenant.access_token_algorithm = "HS256".to_owned();
-    server.store.update_tenant(&tenant).await.unwrap();
-    server.keys.reload().await.unwrap();
+    update_tenant(&server, |tenant| tenant.access_token_algorithm = "HS256".to_owned()).await;
     server.clock.set(NOW + 1200);
     let token = server.token("").await;
     assert_eq!(
@@ -279,10 +279,7 @@ async fn stored_keys_are_sealed() {
 async fn another_algorithm_is_published_before_it_signs() {
     let server = TestServer::start().await;
     let token = server.token("").await.access_token();
-    let mut tenant = server.store.find_tenant(TENANT).await.unwrap().unwrap();
-    tenant.access_token_algorithm = "EdDSA".to_owned();
-    server.store.update_tenant(&tenant).await.unwrap();
-    server.keys.reload().await.unwrap();
+    update_tenant(&server, |tenant| tenant.access_token_algorithm = "EdDSA".to_owned()).await;
     assert_eq!(server.published().await.len(), 3);
     assert_eq!(server.token("").await.token_header()["alg"], "ES256");
     server.clock.advance(600);

@@ -56,10 +56,7 @@ pub(super) fn changes(write: &Write, is_generated: bool, stored: &Stored) -> Vec
             tenant(&Tenant { managed_by: None, ..Tenant::new(after.id, &after.name, 0) }),
             created(tenant(after)),
         ),
-        Write::UpdateTenant(after) => {
-            let before = stored.tenants.iter().find(|before| before.id == after.id);
-            between(before.map(tenant).unwrap_or_default(), tenant(after))
-        }
+        Write::UpdateTenant(change) => between(tenant(&change.0), tenant(&change.1)),
         Write::Key(KeyWrite::Insert(new)) => {
             let mut changes = between(nameless(&new.key.name), created(key(&new.key)));
             changes.push(told("private_key", told_material(&new.material)));
@@ -68,10 +65,9 @@ pub(super) fn changes(write: &Write, is_generated: bool, stored: &Stored) -> Vec
         Write::Key(KeyWrite::Update(change)) => between(key(&change.0), key(&change.1)),
         Write::InsertType(after) => between(nameless(&after.name), created(entity_type(after))),
         // Permissions have steps of their own.
-        Write::UpdateType(after) => {
-            let before = stored.entity_types.iter().find(|before| before.id == after.id);
+        Write::UpdateType(change) => {
             let alone = |of: &EntityType| entity_type(&EntityType { permissions: Vec::new(), ..of.clone() });
-            between(before.map(alone).unwrap_or_default(), alone(after))
+            between(alone(&change.0), alone(&change.1))
         }
         Write::InsertPermission(_, after) => between(Fields::new(), permission(after)),
         Write::UpdatePermission(type_id, after) => {

@@ -74,10 +74,12 @@ impl Notes {
 /// `None` for what is declared no more.
 fn key(write: &Write) -> Option<String> {
     match write {
-        Write::InsertTenant(of) | Write::UpdateTenant(of) => Some(tenant_key(of)),
+        Write::InsertTenant(of) => Some(tenant_key(of)),
+        Write::UpdateTenant(change) => Some(tenant_key(&change.1)),
         Write::Key(KeyWrite::Insert(new)) => Some(key_key(&new.key)),
         Write::Key(KeyWrite::Update(change)) => Some(key_key(&change.1)),
-        Write::InsertType(of) | Write::UpdateType(of) => Some(format!("type {}", of.id)),
+        Write::InsertType(of) => Some(format!("type {}", of.id)),
+        Write::UpdateType(change) => Some(format!("type {}", change.1.id)),
         Write::InsertPermission(id, _) | Write::UpdatePermission(id, _) | Write::DeletePermission(id, _) => {
             Some(format!("type {id}"))
         }

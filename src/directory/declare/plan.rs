@@ -62,11 +62,11 @@ pub enum Action {
 #[derive(Debug)]
 pub(super) enum Write {
     InsertTenant(Tenant),
-    UpdateTenant(Tenant),
+    UpdateTenant(Box<(Tenant, Tenant)>),
     DeleteTenant(Uuid),
     Key(KeyWrite),
     InsertType(EntityType),
-    UpdateType(EntityType),
+    UpdateType(Box<(EntityType, EntityType)>),
     DeleteType(Uuid),
     InsertPermission(Uuid, Permission),
     UpdatePermission(Uuid, Permission),

@@ -11,12 +11,12 @@ impl Directory {
         let (store, now) = (&self.store, self.clock.now());
         let written = match write {
             Write::InsertTenant(tenant) => store.insert_tenant(tenant).await.map(|()| true),
-            Write::UpdateTenant(tenant) => store.update_tenant(tenant).await,
+            Write::UpdateTenant(change) => store.update_tenant(&change.0, &change.1).await,
             Write::DeleteTenant(id) => store.delete_tenant(*id, now).await,
             // Keys are made and kept elsewhere.
             Write::Key(_) => Ok(false),
             Write::InsertType(entity_type) => store.insert_entity_type(entity_type).await.map(|()| true),
-            Write::UpdateType(entity_type) => store.update_entity_type(entity_type).await,
+            Write::UpdateType(change) => store.update_entity_type(&change.0, &change.1).await,
             Write::DeleteType(id) => store.delete_entity_type(*id, now).await,
             Write::InsertPermission(id, permission) => {
                 store.insert_permission(*id, permission, now).await.map(|()| true)
@@ -67,10 +67,10 @@ pub(super) fn told(write: &Write) -> Option<(Event, String)> {
     Some(match write {
         Write::Key(_) => return None,
         Write::InsertTenant(tenant) => (Event::TenantCreated, tenant.id.to_string()),
-        Write::UpdateTenant(tenant) => (Event::TenantUpdated, tenant.id.to_string()),
+        Write::UpdateTenant(change) => (Event::TenantUpdated, change.1.id.to_string()),
         Write::DeleteTenant(id) => (Event::TenantDeleted, id.to_string()),
         Write::InsertType(entity_type) => (Event::EntityTypeCreated, entity_type.id.to_string()),
-        Write::UpdateType(entity_type) => (Event::EntityTypeUpdated, entity_type.id.to_string()),
+        Write::UpdateType(change) => (Event::EntityTypeUpdated, change.1.id.to_string()),
         Write::DeleteType(id) => (Event::EntityTypeDeleted, id.to_string()),
         Write::InsertPermission(id, _) | Write::UpdatePermission(id, _) | Write::DeletePermission(id, _) => {
             (Event::EntityTypeUpdated, id.to_string())

@@ -58,7 +58,7 @@ pub enum KeyRingError {
     UnknownAlgorithm(String),
     #[error("there is no tenant {0}")]
     NoTenant(Uuid),
-    #[error("the key was rotated by somebody else meanwhile")]
+    #[error("the key was changed by somebody else meanwhile")]
     Changed,
     #[error("no upstream is told anything: there is no `jwt` under `forward` or under an upstream")]
     NotForwarded,

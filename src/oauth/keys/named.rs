@@ -134,14 +134,16 @@ impl KeyRing {
     }
 
     /// # Errors
-    /// [`KeyRingError::Refused`]; as for an unknown key if it is gone meanwhile.
+    /// [`KeyRingError::Refused`]; [`KeyRingError::Changed`] if somebody else was faster.
     pub async fn rename_key(&self, key: KnownKey, name: String) -> Result<KnownKey, KeyRingError> {
         check_key_name(&name)?;
         let now = self.clock.now();
-        let named = NamedKey { name, updated_at: now, ..key.named };
-        if !self.store.update_named_key(&named).await? {
+        let named = NamedKey { name, updated_at: now, ..key.named.clone() };
+        match self.store.list_named_keys().await?.iter().any(|stored| stored.id == named.id) {
+            true if self.store.update_named_key(&key.named, &named).await? => {}
+            true => return Err(KeyRingError::Changed),
             // Nobody has named it before.
-            self.store.insert_named_key(&named).await.map_err(DirectoryError::from)?;
+            false => self.store.insert_named_key(&named).await.map_err(DirectoryError::from)?,
         }
         Event::KeyRenamed.tell(&named.kid);
         Ok(KnownKey { named, ..key })

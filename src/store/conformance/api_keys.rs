@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Behaviour, assert_refused, id, promises, tenant};
+use super::{Behaviour, assert_refused, crowd, id, promises, tenant, winners};
 use crate::model::ApiKey;
 use crate::store::StoreError::{Conflict, Missing};
 use crate::store::{Object, Store, Unique};
@@ -12,6 +12,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     an_api_key_survives_the_trip,
     api_keys_are_unique,
     an_api_key_is_replaced_and_deleted,
+    of_two_updates_of_an_api_key_one_wins,
     api_keys_go_with_their_tenant,
 ];
 
@@ -63,12 +64,22 @@ async fn api_keys_are_unique(store: Shared) {
 async fn an_api_key_is_replaced_and_deleted(store: Shared) {
     store.insert_api_key(&key(10)).await.expect("a key");
     let changed = ApiKey { name: "other".to_owned(), endpoints: BTreeMap::new(), updated_at: 2_000, ..key(10) };
-    assert!(store.update_api_key(&changed).await.expect("an answer"));
+    assert!(store.update_api_key(&key(10), &changed).await.expect("an answer"));
+    assert!(!store.update_api_key(&key(10), &key(10)).await.expect("an answer"), "it is not what it was");
     assert_eq!(store.find_api_key(id(10)).await.expect("an answer"), Some(changed));
-    assert!(!store.update_api_key(&key(11)).await.expect("an answer"));
+    assert!(!store.update_api_key(&key(11), &key(11)).await.expect("an answer"));
     assert!(store.delete_api_key(id(10)).await.expect("an answer"));
     assert!(!store.delete_api_key(id(10)).await.expect("an answer"));
     assert_eq!(store.list_api_keys().await.expect("a list"), []);
+}
+
+async fn of_two_updates_of_an_api_key_one_wins(store: Shared) {
+    store.insert_api_key(&key(10)).await.expect("a key");
+    let update = |store: Shared, number| async move {
+        let after = ApiKey { name: format!("name {number}"), ..key(10) };
+        store.update_api_key(&key(10), &after).await.expect("an answer")
+    };
+    assert_eq!(winners(crowd(&store, update).await), 1);
 }
 
 async fn api_keys_go_with_their_tenant(store: Shared) {

@@ -34,7 +34,7 @@ async fn settings_of_a_tenant_survive_the_trip(store: Shared) {
     let full = Tenant { settings, ..tenant(1) };
     store.insert_tenant(&full).await.expect("inserted");
     assert_eq!(store.find_tenant(id(1)).await.expect("answer").as_ref(), Some(&full));
-    assert!(store.update_tenant(&tenant(1)).await.expect("answer"));
+    assert!(store.update_tenant(&full, &tenant(1)).await.expect("answer"));
     assert_eq!(store.find_tenant(id(1)).await.expect("answer"), Some(tenant(1)));
 }
 

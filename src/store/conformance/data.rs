@@ -42,9 +42,10 @@ async fn what_administrators_keep_survives_the_trip(store: Shared) {
     let kind = EntityType { data: data("type"), access_token_for, access_token_key, ..entity_type(5, vec![]) };
     store.insert_entity_type(&kind).await.expect("type");
     assert_eq!(store.find_entity_type(id(5)).await.expect("answer"), Some(kind.clone()));
-    let kind = EntityType { data: data("\u{e4}"), access_token_for: None, access_token_key: Some(id(8)), ..kind };
-    assert!(store.update_entity_type(&kind).await.expect("answer"));
-    assert_eq!(store.find_entity_type(id(5)).await.expect("answer"), Some(kind));
+    let (access_token_for, access_token_key) = (None, Some(id(8)));
+    let after = EntityType { data: data("\u{e4}"), access_token_for, access_token_key, ..kind.clone() };
+    assert!(store.update_entity_type(&kind, &after).await.expect("answer"));
+    assert_eq!(store.find_entity_type(id(5)).await.expect("answer"), Some(after));
     let after = Entity { data: data("entity"), parent_id: Some(id(11)), ..entity(10) };
     assert!(store.update_entity(&entity(10), &after).await.expect("answer"));
     assert_eq!(store.find_entity(id(10)).await.expect("answer"), Some(after.clone()));
@@ -53,7 +54,7 @@ async fn what_administrators_keep_survives_the_trip(store: Shared) {
     store.insert_entity(&child).await.expect("entity");
     assert_eq!(store.find_entity(id(12)).await.expect("answer"), Some(child));
     let settings = TenantSettings { data: data("tenant"), ..TenantSettings::default() };
-    assert!(store.update_tenant(&crate::model::Tenant { settings, ..tenant(1) }).await.expect("answer"));
+    assert!(store.update_tenant(&tenant(1), &crate::model::Tenant { settings, ..tenant(1) }).await.expect("answer"));
     assert_eq!(store.find_tenant(id(1)).await.expect("answer").expect("a tenant").settings.data, data("tenant"));
     let settings = ApplicationSettings { data: data("application"), ..ApplicationSettings::default() };
     let after = crate::model::Application { settings, ..application(20) };

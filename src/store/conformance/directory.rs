@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{
     Behaviour, CROWD, assert_refused, crowd, entity, entity_type, furnish, grant, id, permission, promises, tenant,
+    winners,
 };
-use crate::model::{ClientSecret, Entity, EntityGrant, Profile, Tenant};
+use crate::model::{ClientSecret, Entity, EntityGrant, EntityType, Profile, Tenant};
 use crate::store::StoreError::{Conflict, InUse, Missing};
 use crate::store::{GrantFilter, Object, Search, SearchOrder, Store, Unique};
 
@@ -24,6 +25,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     entities_are_searched_by_parts_of_their_names,
     an_entity_needs_its_tenant_and_type,
     of_two_updates_of_the_same_state_one_wins,
+    of_two_updates_of_a_tenant_or_a_type_one_wins,
     a_grant_is_replaced_by_the_next,
     a_grant_needs_both_ends_and_known_permissions,
     grants_follow_their_permissions,
@@ -45,8 +47,8 @@ async fn what_is_absent_is_none(store: Shared) {
     assert_eq!(store.find_entity_by_name(id(1), "x").await.expect("answer"), None);
     assert_eq!(store.find_grant(id(1), id(2)).await.expect("answer"), None);
     assert!(store.list_tenants().await.expect("answer").is_empty());
-    assert!(!store.update_tenant(&tenant(1)).await.expect("answer"));
-    assert!(!store.update_entity_type(&entity_type(1, vec![])).await.expect("answer"));
+    assert!(!store.update_tenant(&tenant(1), &tenant(1)).await.expect("answer"));
+    assert!(!store.update_entity_type(&entity_type(1, vec![]), &entity_type(1, vec![])).await.expect("answer"));
     assert!(!store.update_permission(id(1), &permission(2, "x"), 1).await.expect("answer"));
     assert!(!store.update_entity(&entity(1), &entity(1)).await.expect("answer"));
     assert!(!store.delete_tenant(id(1), 1).await.expect("answer"));
@@ -77,9 +79,12 @@ async fn a_tenant_survives_the_trip(store: Shared) {
         assert_eq!(store.find_tenant(tenant.id).await.expect("answer").as_ref(), Some(tenant));
         assert_eq!(store.find_tenant_by_name(&tenant.name).await.expect("answer").as_ref(), Some(tenant));
     }
+    let mut before = bare;
     for profile in Profile::ALL {
-        assert!(store.update_tenant(&Tenant { profile, ..bare.clone() }).await.expect("answer"));
-        assert_eq!(store.find_tenant(bare.id).await.expect("answer").expect("found").profile, profile);
+        let after = Tenant { profile, ..before.clone() };
+        assert!(store.update_tenant(&before, &after).await.expect("answer"));
+        assert_eq!(store.find_tenant(before.id).await.expect("answer").expect("found").profile, profile);
+        before = after;
     }
 }
 
@@ -90,7 +95,7 @@ async fn tenant_ids_and_names_conflict(store: Shared) {
     let same_name = Tenant { name: tenant(1).name, ..tenant(2) };
     assert_refused!(store.insert_tenant(&same_name).await, Conflict(Unique::TenantName));
     store.insert_tenant(&tenant(2)).await.expect("inserted");
-    assert_refused!(store.update_tenant(&same_name).await, Conflict(Unique::TenantName));
+    assert_refused!(store.update_tenant(&tenant(2), &same_name).await, Conflict(Unique::TenantName));
     let names: Vec<_> = store.list_tenants().await.expect("list").into_iter().map(|tenant| tenant.name).collect();
     assert_eq!(names, ["tenant 1", "tenant 2"]);
     // Names are compared byte by byte, on every engine.
@@ -102,8 +107,10 @@ async fn tenant_ids_and_names_conflict(store: Shared) {
 async fn a_tenant_is_replaced_whole(store: Shared) {
     let before = Tenant { issuer: Some("acme.com".to_owned()), managed_by: Some("config".to_owned()), ..tenant(1) };
     store.insert_tenant(&before).await.expect("inserted");
-    let after = Tenant { name: "other".to_owned(), issuer: None, managed_by: None, updated_at: 2_000, ..before };
-    assert!(store.update_tenant(&after).await.expect("answer"));
+    let after =
+        Tenant { name: "other".to_owned(), issuer: None, managed_by: None, updated_at: 2_000, ..before.clone() };
+    assert!(store.update_tenant(&before, &after).await.expect("answer"));
+    assert!(!store.update_tenant(&before, &after).await.expect("answer"), "it is not what it was");
     assert_eq!(store.find_tenant(id(1)).await.expect("answer"), Some(after));
 }
 
@@ -157,9 +164,10 @@ async fn permissions_have_a_life_of_their_own(store: Shared) {
     let found = store.find_entity_type(id(2)).await.expect("answer").expect("found");
     assert_eq!(found.permissions, [permission(3, "peek"), permission(4, "write")]);
     assert_eq!(found.updated_at, 3_000);
-    let mut renamed = entity_type(2, vec![]);
+    let (before, mut renamed) = (entity_type(2, vec![]), entity_type(2, vec![]));
     renamed.name = "renamed".to_owned();
-    assert!(store.update_entity_type(&renamed).await.expect("answer"));
+    assert!(store.update_entity_type(&before, &renamed).await.expect("answer"), "whatever became of its permissions");
+    assert!(!store.update_entity_type(&before, &renamed).await.expect("answer"), "it is not what it was");
     let found = store.find_entity_type_by_name("renamed").await.expect("answer").expect("found");
     assert_eq!(found.permissions.len(), 2, "an update of the type leaves its permissions alone");
     assert!(store.delete_permission(id(2), id(4), 4_000).await.expect("answer"));
@@ -283,6 +291,21 @@ async fn of_two_updates_of_the_same_state_one_wins(store: Shared) {
     let winners = crowd(&store, update).await.into_iter().filter(|&won| won).count();
     assert_eq!(winners, 1);
     assert_eq!(store.find_entity(id(10)).await.expect("answer").expect("found").client_secrets.len(), 2);
+}
+
+async fn of_two_updates_of_a_tenant_or_a_type_one_wins(store: Shared) {
+    furnish(&store).await;
+    let of_tenant = |store: Shared, number| async move {
+        let after = Tenant { name: format!("tenant {number} of them"), ..tenant(1) };
+        store.update_tenant(&tenant(1), &after).await.expect("answer")
+    };
+    assert_eq!(winners(crowd(&store, of_tenant).await), 1);
+    let of_type = |store: Shared, number| async move {
+        let before = entity_type(2, vec![]);
+        let after = EntityType { name: format!("type {number} of them"), ..before.clone() };
+        store.update_entity_type(&before, &after).await.expect("answer")
+    };
+    assert_eq!(winners(crowd(&store, of_type).await), 1);
 }
 
 async fn a_grant_is_replaced_by_the_next(store: Shared) {

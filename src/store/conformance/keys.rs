@@ -194,10 +194,11 @@ async fn a_named_key_survives_the_trip(store: Shared) {
         store.insert_named_key(key).await.expect("inserted");
     }
     assert_eq!(store.list_named_keys().await.expect("list"), [full.clone(), named(11)]);
-    let renamed = NamedKey { name: "other".to_owned(), managed_by: None, updated_at: 2_000, ..full };
+    let renamed = NamedKey { name: "other".to_owned(), managed_by: None, updated_at: 2_000, ..full.clone() };
     let otherwise = NamedKey { kid: "never".to_owned(), algorithm: "never".to_owned(), ..renamed.clone() };
-    assert!(store.update_named_key(&otherwise).await.expect("answer"), "what it is made of stays");
-    assert!(!store.update_named_key(&named(19)).await.expect("answer"));
+    assert!(store.update_named_key(&full, &otherwise).await.expect("answer"), "what it is made of stays");
+    assert!(!store.update_named_key(&full, &otherwise).await.expect("answer"), "it is not what it was");
+    assert!(!store.update_named_key(&named(19), &named(19)).await.expect("answer"));
     assert_eq!(store.list_named_keys().await.expect("list"), [renamed, named(11)]);
     assert!(store.delete_named_key(id(11)).await.expect("answer"));
     assert!(!store.delete_named_key(id(11)).await.expect("answer"));

@@ -25,6 +25,8 @@ pub(super) const BEHAVIOURS: &[Behaviour] = promises![
     a_user_is_replaced_if_it_is_what_was_read,
     a_recovery_code_is_spent_once,
     a_registration_is_replaced_by_the_next,
+    a_registration_is_made_once,
+    a_registration_that_is_gone_does_not_come_back,
     a_consent_is_replaced_by_the_next,
     registrations_and_consents_need_both_ends,
     a_deleted_user_takes_everything_along,
@@ -291,6 +293,38 @@ async fn a_registration_is_replaced_by_the_next(store: Shared) {
     assert!(store.list_registrations(&[id(31)]).await.expect("list").is_empty());
     assert!(store.delete_registration(id(30), id(20), 1).await.expect("answer"));
     assert!(!store.delete_registration(id(30), id(20), 1).await.expect("answer"));
+    assert_eq!(store.find_registration(id(30), id(20)).await.expect("answer"), None);
+}
+
+async fn a_registration_is_made_once(store: Shared) {
+    populate(&store).await;
+    let insert = |store: Shared, _| async move {
+        match store.insert_registration(&registration(30, 20, &["admin"])).await {
+            Ok(()) => true,
+            Err(Conflict(Unique::Registration)) => false,
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(winners(crowd(&store, insert).await), 1);
+    assert_refused!(store.insert_registration(&registration(9, 20, &[])).await, Missing(Object::User));
+    assert_refused!(store.insert_registration(&registration(30, 9, &[])).await, Missing(Object::Application));
+    let update = |store: Shared, number| async move {
+        let (before, data) =
+            (registration(30, 20, &["admin"]), Map::from_iter([("seat".to_owned(), json!(100 + u32::from(number)))]));
+        store.update_registration(&before, &Registration { data, ..before.clone() }).await.expect("answer")
+    };
+    assert_eq!(winners(crowd(&store, update).await), 1);
+}
+
+async fn a_registration_that_is_gone_does_not_come_back(store: Shared) {
+    populate(&store).await;
+    let before = registration(30, 20, &["admin"]);
+    store.insert_registration(&before).await.expect("inserted");
+    let after = Registration { updated_at: 2_000, managed_by: Some("config".to_owned()), ..registration(30, 20, &[]) };
+    assert!(store.update_registration(&before, &after).await.expect("answer"));
+    assert_eq!(store.find_registration(id(30), id(20)).await.expect("answer").as_ref(), Some(&after));
+    assert!(store.delete_registration(id(30), id(20), 1).await.expect("answer"));
+    assert!(!store.update_registration(&after, &before).await.expect("answer"));
     assert_eq!(store.find_registration(id(30), id(20)).await.expect("answer"), None);
 }
 

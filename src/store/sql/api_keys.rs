@@ -5,7 +5,7 @@ use sqlx::{Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json, read_optional_id};
-use super::tables::select;
+use super::tables::{lock, select};
 use super::{Result, SqlStore, StoreError};
 use crate::model::ApiKey;
 use crate::store::Object;
@@ -36,23 +36,26 @@ pub(super) async fn insert(store: &SqlStore, key: &ApiKey) -> Result<()> {
     mutation.commit_silently().await
 }
 
-pub(super) async fn update(store: &SqlStore, key: &ApiKey) -> Result<bool> {
+pub(super) async fn update(store: &SqlStore, before: &ApiKey, key: &ApiKey) -> Result<bool> {
+    let id = before.id.to_string();
     let mut mutation = store.begin().await?;
+    match mutation.fetch(query(lock!(api_key)).bind(id.as_str())).await? {
+        Some(row) if read(&row)? == *before => {}
+        Some(_) | None => return Ok(false),
+    }
     let statement = query(
         "UPDATE api_key SET name = $2, endpoints = $3, is_key_manager = $4, expires_at = $5, managed_by = $6,
                             updated_at = $7
          WHERE id = $1",
     )
-    .bind(key.id.to_string())
+    .bind(id.as_str())
     .bind(key.name.as_str())
     .bind(json_text(&key.endpoints)?)
     .bind(i64::from(key.is_key_manager))
     .bind(key.expires_at)
     .bind(key.managed_by.as_deref())
     .bind(key.updated_at);
-    if mutation.execute(statement).await? == 0 {
-        return Ok(false);
-    }
+    mutation.execute(statement).await?;
     mutation.commit_silently().await?;
     Ok(true)
 }

@@ -34,24 +34,33 @@ pub(super) async fn insert(store: &SqlStore, entity_type: &EntityType) -> Result
     mutation.commit(ChangeKind::EntityType, &entity_type.id.to_string(), entity_type.updated_at).await
 }
 
-pub(super) async fn update(store: &SqlStore, entity_type: &EntityType) -> Result<bool> {
+pub(super) async fn update(store: &SqlStore, before: &EntityType, entity_type: &EntityType) -> Result<bool> {
+    let id = before.id.to_string();
     let mut mutation = store.begin().await?;
+    let lock = query(
+        "UPDATE entity_type SET created_at = created_at WHERE id = $1
+         RETURNING id, name, data, managed_by, created_at, updated_at, access_token_for, access_token_key",
+    );
+    let Some(row) = mutation.fetch(lock.bind(id.as_str())).await? else { return Ok(false) };
+    // A permission that came or went meanwhile left its instant.
+    let stored = EntityType { updated_at: before.updated_at, ..read(before.id, &row)? };
+    if stored != (EntityType { permissions: Vec::new(), ..before.clone() }) {
+        return Ok(false);
+    }
     let statement = query(
         "UPDATE entity_type SET name = $2, managed_by = $3, updated_at = $4, data = $5, access_token_for = $6,
                 access_token_key = $7
          WHERE id = $1",
     )
-    .bind(entity_type.id.to_string())
+    .bind(id.as_str())
     .bind(entity_type.name.as_str())
     .bind(entity_type.managed_by.as_deref())
     .bind(entity_type.updated_at)
     .bind(json_text(&entity_type.data)?)
     .bind(entity_type.access_token_for)
     .bind(entity_type.access_token_key.map(|id| id.to_string()));
-    if mutation.execute(statement).await? == 0 {
-        return Ok(false);
-    }
-    mutation.commit(ChangeKind::EntityType, &entity_type.id.to_string(), entity_type.updated_at).await?;
+    mutation.execute(statement).await?;
+    mutation.commit(ChangeKind::EntityType, &id, entity_type.updated_at).await?;
     Ok(true)
 }
 

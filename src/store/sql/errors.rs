@@ -75,7 +75,7 @@ fn postgres_meaning(error: &PgDatabaseError) -> Option<StoreError> {
     }
 }
 
-const UNIQUE: [(&str, &str, Unique); 26] = [
+const UNIQUE: [(&str, &str, Unique); 27] = [
     ("tenant_id_key", "tenant.id", Unique::TenantId),
     ("tenant_name_key", "tenant.name", Unique::TenantName),
     ("entity_type_id_key", "entity_type.id", Unique::EntityTypeId),
@@ -91,6 +91,7 @@ const UNIQUE: [(&str, &str, Unique); 26] = [
     ("tenant_user_id_key", "tenant_user.id", Unique::UserId),
     ("tenant_user_email_key", "tenant_user.tenant_id, tenant_user.email_key", Unique::Email),
     ("tenant_user_username_key", "tenant_user.tenant_id, tenant_user.username_key", Unique::Username),
+    ("registration_key", "registration.user_id, registration.application_id", Unique::Registration),
     ("device_code_user_code_key", "device_code.tenant_id, device_code.user_code_hash", Unique::UserCode),
     ("entity_grant_id_key", "entity_grant.id", Unique::GrantId),
     ("entity_grant_key", "entity_grant.target_id, entity_grant.recipient_id", Unique::Grant),

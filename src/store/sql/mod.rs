@@ -57,8 +57,8 @@ impl Store for SqlStore {
         self.within(tenants::insert(self, tenant)).await
     }
 
-    async fn update_tenant(&self, tenant: &Tenant) -> Result<bool> {
-        self.within(tenants::update(self, tenant)).await
+    async fn update_tenant(&self, before: &Tenant, after: &Tenant) -> Result<bool> {
+        self.within(tenants::update(self, before, after)).await
     }
 
     async fn delete_tenant(&self, id: Uuid, at: i64) -> Result<bool> {
@@ -86,8 +86,8 @@ impl Store for SqlStore {
         self.within(entity_types::insert(self, entity_type)).await
     }
 
-    async fn update_entity_type(&self, entity_type: &EntityType) -> Result<bool> {
-        self.within(entity_types::update(self, entity_type)).await
+    async fn update_entity_type(&self, before: &EntityType, after: &EntityType) -> Result<bool> {
+        self.within(entity_types::update(self, before, after)).await
     }
 
     async fn delete_entity_type(&self, id: Uuid, at: i64) -> Result<bool> {
@@ -262,6 +262,14 @@ impl Store for SqlStore {
         self.within(users::list_managed(self, managed_by)).await
     }
 
+    async fn insert_registration(&self, registration: &Registration) -> Result<()> {
+        self.within(registrations::insert(self, registration)).await
+    }
+
+    async fn update_registration(&self, before: &Registration, after: &Registration) -> Result<bool> {
+        self.within(registrations::update(self, before, after)).await
+    }
+
     async fn upsert_registration(&self, registration: &Registration) -> Result<()> {
         self.within(registrations::upsert(self, registration)).await
     }
@@ -426,8 +434,8 @@ impl Store for SqlStore {
         self.within(api_keys::insert(self, key)).await
     }
 
-    async fn update_api_key(&self, key: &ApiKey) -> Result<bool> {
-        self.within(api_keys::update(self, key)).await
+    async fn update_api_key(&self, before: &ApiKey, after: &ApiKey) -> Result<bool> {
+        self.within(api_keys::update(self, before, after)).await
     }
 
     async fn delete_api_key(&self, id: Uuid) -> Result<bool> {
@@ -470,8 +478,8 @@ impl Store for SqlStore {
         self.within(named_keys::insert(self, key)).await
     }
 
-    async fn update_named_key(&self, key: &NamedKey) -> Result<bool> {
-        self.within(named_keys::update(self, key)).await
+    async fn update_named_key(&self, before: &NamedKey, after: &NamedKey) -> Result<bool> {
+        self.within(named_keys::update(self, before, after)).await
     }
 
     async fn delete_named_key(&self, id: Uuid) -> Result<bool> {

@@ -5,7 +5,7 @@ use sqlx::{Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{read_id, read_optional_id};
-use super::tables::select;
+use super::tables::{lock, select};
 use super::{Result, SqlStore, StoreError};
 use crate::model::NamedKey;
 use crate::store::Object;
@@ -36,13 +36,21 @@ pub(super) async fn insert(store: &SqlStore, key: &NamedKey) -> Result<()> {
     mutation.commit_silently().await
 }
 
-pub(super) async fn update(store: &SqlStore, key: &NamedKey) -> Result<bool> {
+pub(super) async fn update(store: &SqlStore, before: &NamedKey, after: &NamedKey) -> Result<bool> {
+    let id = before.id.to_string();
+    let mut mutation = store.begin().await?;
+    match mutation.fetch(query(lock!(named_key)).bind(id.as_str())).await? {
+        Some(row) if read(&row)? == *before => {}
+        Some(_) | None => return Ok(false),
+    }
     let statement = query("UPDATE named_key SET name = $2, managed_by = $3, updated_at = $4 WHERE id = $1")
-        .bind(key.id.to_string())
-        .bind(key.name.as_str())
-        .bind(key.managed_by.as_deref())
-        .bind(key.updated_at);
-    Ok(store.execute_alone(statement).await? > 0)
+        .bind(id.as_str())
+        .bind(after.name.as_str())
+        .bind(after.managed_by.as_deref())
+        .bind(after.updated_at);
+    mutation.execute(statement).await?;
+    mutation.commit_silently().await?;
+    Ok(true)
 }
 
 pub(super) async fn delete(store: &SqlStore, id: Uuid) -> Result<bool> {

@@ -1,17 +1,51 @@
 //! Registrations and consents in SQL: what is between a user and an application.
 
-use sqlx::any::AnyRow;
-use sqlx::{Row as _, query};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row as _, query};
 use uuid::Uuid;
 
 use super::columns::{json_text, read_id, read_json};
 use super::script::Script;
 use super::search::{AT_ONCE, rows_of};
-use super::tables::select;
+use super::tables::{columns, select};
 use super::transaction::Mutation;
 use super::{Result, SqlStore, StoreError};
 use crate::model::{ChangeKind, Consent, Registration};
 use crate::store::Object;
+
+pub(super) async fn insert(store: &SqlStore, registration: &Registration) -> Result<()> {
+    let mut mutation = store.begin().await?;
+    check_ends(&mut mutation, registration.user_id, registration.application_id).await?;
+    mutation.execute(bind(query(INSERT), registration)?).await?;
+    mutation.commit(ChangeKind::User, &registration.user_id.to_string(), registration.updated_at).await
+}
+
+pub(super) async fn update(store: &SqlStore, before: &Registration, after: &Registration) -> Result<bool> {
+    let (user_id, application_id) = (before.user_id.to_string(), before.application_id.to_string());
+    let mut mutation = store.begin().await?;
+    let lock = query(concat!(
+        "UPDATE registration SET created_at = created_at WHERE user_id = $1 AND application_id = $2 RETURNING ",
+        columns!(registration)
+    ));
+    match mutation.fetch(lock.bind(user_id.as_str()).bind(application_id.as_str())).await? {
+        Some(row) if read(&row)? == *before => {}
+        Some(_) | None => return Ok(false),
+    }
+    let statement = query(
+        "UPDATE registration SET roles = $3, data = $4, managed_by = $5, updated_at = $6
+         WHERE user_id = $1 AND application_id = $2",
+    )
+    .bind(user_id.as_str())
+    .bind(application_id.as_str())
+    .bind(sorted_text(&after.roles)?)
+    .bind(json_text(&after.data)?)
+    .bind(after.managed_by.as_deref())
+    .bind(after.updated_at);
+    mutation.execute(statement).await?;
+    mutation.commit(ChangeKind::User, &user_id, after.updated_at).await?;
+    Ok(true)
+}
 
 pub(super) async fn upsert(store: &SqlStore, registration: &Registration) -> Result<()> {
     let mut mutation = store.begin().await?;
@@ -21,22 +55,39 @@ pub(super) async fn upsert(store: &SqlStore, registration: &Registration) -> Res
 
 pub(super) async fn upsert_in(mutation: &mut Mutation, registration: &Registration) -> Result<()> {
     check_ends(mutation, registration.user_id, registration.application_id).await?;
-    let statement = query(
-        "INSERT INTO registration (user_id, application_id, roles, data, managed_by, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (user_id, application_id)
-         DO UPDATE SET roles = excluded.roles, data = excluded.data, managed_by = excluded.managed_by,
-                       updated_at = excluded.updated_at",
-    )
-    .bind(registration.user_id.to_string())
-    .bind(registration.application_id.to_string())
-    .bind(sorted_text(&registration.roles)?)
-    .bind(json_text(&registration.data)?)
-    .bind(registration.managed_by.as_deref())
-    .bind(registration.created_at)
-    .bind(registration.updated_at);
-    mutation.execute(statement).await?;
+    mutation.execute(bind(query(UPSERT), registration)?).await?;
     Ok(())
+}
+
+macro_rules! insert {
+    () => {
+        "INSERT INTO registration (user_id, application_id, roles, data, managed_by, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)"
+    };
+}
+
+const INSERT: &str = insert!();
+
+const UPSERT: &str = concat!(
+    insert!(),
+    " ON CONFLICT (user_id, application_id)
+      DO UPDATE SET roles = excluded.roles, data = excluded.data, managed_by = excluded.managed_by,
+                    updated_at = excluded.updated_at"
+);
+
+/// Everything of the statements above.
+fn bind<'a>(
+    statement: Query<'a, Any, AnyArguments>,
+    registration: &'a Registration,
+) -> Result<Query<'a, Any, AnyArguments>> {
+    Ok(statement
+        .bind(registration.user_id.to_string())
+        .bind(registration.application_id.to_string())
+        .bind(sorted_text(&registration.roles)?)
+        .bind(json_text(&registration.data)?)
+        .bind(registration.managed_by.as_deref())
+        .bind(registration.created_at)
+        .bind(registration.updated_at))
 }
 
 pub(super) async fn delete(store: &SqlStore, user_id: Uuid, application_id: Uuid, at: i64) -> Result<bool> {

@@ -33,10 +33,13 @@ pub(super) async fn insert(store: &SqlStore, tenant: &Tenant) -> Result<()> {
     mutation.commit(ChangeKind::Tenant, &tenant.id.to_string(), tenant.updated_at).await
 }
 
-pub(super) async fn update(store: &SqlStore, tenant: &Tenant) -> Result<bool> {
-    let id = tenant.id.to_string();
+pub(super) async fn update(store: &SqlStore, before: &Tenant, tenant: &Tenant) -> Result<bool> {
+    let id = before.id.to_string();
     let mut mutation = store.begin().await?;
     let Some(row) = mutation.fetch(query(lock!(tenant)).bind(id.as_str())).await? else { return Ok(false) };
+    if read(&row)? != *before {
+        return Ok(false);
+    }
     let statement = query(
         "UPDATE tenant SET name = $2, issuer = $3, profile = $4, access_token_for = $5, access_token_algorithm = $6,
                            id_token_algorithm = $7, managed_by = $8, updated_at = $9, settings = $10

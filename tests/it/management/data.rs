@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::people::{ANN, People, done, text};
 use super::{Answer, Caller, start};
 use crate::support::authorization_server::part;
 use crate::support::gateway::{Gateway, RECIPIENT_ID, TARGET_ID, client};
@@ -197,5 +198,41 @@ async fn a_tenant_goes_with_everything_in_it() {
         let told = root.get(&format!("/api/system/event-log/search?message=tenant.deleted%20{tenant}")).await;
         assert_eq!(told.body["total"], 1);
         assert_eq!(root.delete(&format!("/api/tenant/{tenant}")).await.status, 404);
+    }
+}
+
+// D-10: of several who change the same state one is told that it was changed, and nothing that was answered is lost
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_was_answered_is_lost() {
+    let people = People::start().await;
+    let root = people.root();
+    let kind = done(root.post("/api/entity/type", json!({ "entityType": { "name": "race" } })).await).body;
+    let endpoints = json!({ "/api/user": ["GET"] });
+    let key = json!({ "apiKey": { "permissions": { "endpoints": endpoints } } });
+    let key = done(root.post("/api/api-key", key).await).body;
+    let id = |body: &Value, name: &str| text(&body[name], "id");
+    for (path, name, within) in [
+        (format!("/api/tenant/{}", people.gateway.running.tenant_id), "tenant", "/data"),
+        (format!("/api/entity/type/{}", id(&kind, "entityType")), "entityType", "/data"),
+        (format!("/api/api-key/{}", id(&key, "apiKey")), "apiKey", "/permissions/endpoints"),
+        (format!("/api/user/registration/{ANN}/{}", people.shop), "registration", "/data"),
+    ] {
+        let change = |number: usize| {
+            let member = format!("/api/x{number}");
+            let change = match within {
+                "/data" => json!({ "data": { member: ["GET"] } }),
+                _ => json!({ "permissions": { "endpoints": { member: ["GET"] } } }),
+            };
+            let (root, path) = (people.root(), path.clone());
+            async move { root.patch(&path, json!({ name: change })).await.status }
+        };
+        let (a, b, c, d) = tokio::join!(change(0), change(1), change(2), change(3));
+        let after = done(root.get(&path).await).body;
+        let after = after[name].pointer(within).unwrap();
+        for (number, status) in [a, b, c, d].into_iter().enumerate() {
+            let is_there = after.get(format!("/api/x{number}")).is_some();
+            assert!(matches!((status, is_there), (200, true) | (409, false)), "{path} {status} {after}");
+        }
+        assert!([a, b, c, d].contains(&200), "{path}");
     }
 }

@@ -217,3 +217,34 @@ async fn keys_of_one_tenant_stay_in_it() {
     let body = json!({ "tenant": { "jwtConfiguration": { "accessTokenKeyId": made.body["key"]["id"] } } });
     assert_eq!(root.patch(&format!("/api/tenant/{first}"), body).await.status, 400);
 }
+
+// D-10: what is refused has no effect, neither on the object nor on the key
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_cannot_be_used_changes_nothing() {
+    let gateway = start().await;
+    let caller = Caller::root(&gateway);
+    let path = format!("/api/tenant/{}", gateway.running.tenant_id);
+    let unknown = json!({ "accessTokenKeyId": Uuid::nil() });
+    let before = caller.get(&path).await.body;
+    let body = json!({ "tenant": { "name": "renamed", "jwtConfiguration": unknown } });
+    let refused = caller.patch(&path, body).await;
+    assert_eq!((refused.status, refused.codes()), (400, vec!["[missing]tenant.jwtConfiguration.accessTokenKeyId"]));
+    assert_eq!(caller.get(&path).await.body, before);
+    let body = json!({ "tenant": { "name": "new", "jwtConfiguration": unknown } });
+    let refused = caller.post("/api/tenant", body).await;
+    assert_eq!(refused.codes(), ["[missing]tenant.jwtConfiguration.accessTokenKeyId"]);
+    assert_eq!(caller.get("/api/tenant").await.body["tenants"].as_array().unwrap().len(), 1);
+    // A name that is taken: the key is nobody's still, and not published.
+    let made = caller.post("/api/key/generate", json!({ "key": { "algorithm": "ES256", "name": "mine" } })).await;
+    let key = &made.body["key"];
+    let signs = json!({ "enabled": true, "accessTokenKeyId": key["id"] });
+    for (path, name) in [("/api/application", "application"), ("/api/entity/type", "entityType")] {
+        let plain = json!({ name: { "name": "taken" } });
+        assert_eq!(caller.post(path, plain).await.status, 200);
+        let refused = caller.post(path, json!({ name: { "name": "taken", "jwtConfiguration": signs } })).await;
+        assert_eq!((refused.status, refused.codes()), (400, vec![&*format!("[duplicate]{name}.name")]));
+    }
+    let published = gateway.request("GET", "/.well-known/jwks.json", "").await.json();
+    assert!(published["keys"].as_array().unwrap().iter().all(|known| known["kid"] != key["kid"]), "{published}");
+    assert_eq!(caller.delete(&format!("/api/key/{}", key["id"].as_str().unwrap())).await.status, 200);
+}

@@ -237,9 +237,10 @@ async fn a_refresh_brings_no_other_refresh_token() {
     let wider = refresh(&server, &refresh_token, "&scope=profile").await;
     assert_eq!((wider.status.as_u16(), wider.json()["error"].as_str()), (400, Some("invalid_scope")));
     // An API that allows it no more.
-    let mut tenant = server.store.find_tenant(TENANT).await.unwrap().unwrap();
+    let before = server.store.find_tenant(TENANT).await.unwrap().unwrap();
+    let mut tenant = before.clone();
     tenant.settings.apis[0].allows_offline_access = false;
-    server.store.update_tenant(&tenant).await.unwrap();
+    assert!(server.store.update_tenant(&before, &tenant).await.unwrap());
     server.keys.reload().await.unwrap();
     assert_eq!(refresh(&server, &refresh_token, "").await.json()["error"], "invalid_grant");
 

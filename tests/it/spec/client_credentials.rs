@@ -165,8 +165,8 @@ async fn the_type_of_the_caller_says_how_its_tokens_are_made() {
     let own = kid(&server.token("").await);
     let of_type = async |lives_for: Option<i64>, key: Option<Uuid>| {
         let before = server.directory.find_entity_type("API").await.unwrap().unwrap();
-        let after = EntityType { access_token_for: lives_for, access_token_key: key, ..before };
-        server.directory.change_entity_type(after).await.unwrap();
+        let after = EntityType { access_token_for: lives_for, access_token_key: key, ..before.clone() };
+        server.directory.change_entity_type(&before, after).await.unwrap();
     };
     of_type(Some(7), None).await;
     let answer = server.token("target-entity:email").await;
@@ -217,8 +217,8 @@ async fn a_type_has_nobody_sign_with_a_key_that_clients_cannot_read() {
     let wanted = KeyUse { key_id: key.id, purpose: KeyPurpose::AccessToken, signer: KeySigner::EntityTypes };
     server.keys.use_key(wanted, "key").await.unwrap();
     let before = server.directory.find_entity_type("API").await.unwrap().unwrap();
-    let after = EntityType { access_token_key: Some(key.id), ..before };
-    server.directory.change_entity_type(after).await.unwrap();
+    let after = EntityType { access_token_key: Some(key.id), ..before.clone() };
+    server.directory.change_entity_type(&before, after).await.unwrap();
     server.clock.set(NOW + 600);
     let issuer = server.keys.find_issuer(PUBLIC_URL).unwrap();
     let signing = issuer.signing_key_called(Some(key.id), KeyPurpose::AccessToken, NOW + 600);

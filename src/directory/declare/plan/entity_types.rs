@@ -68,7 +68,8 @@ impl Planner<'_> {
         let planned = self.steps.len();
         let alone = |of: &EntityType| EntityType { permissions: Vec::new(), updated_at: self.now, ..of.clone() };
         if alone(before) != alone(after) {
-            self.step(Action::Update, place.what(), Write::UpdateType(after.clone()));
+            let write = Write::UpdateType(Box::new((before.clone(), after.clone())));
+            self.step(Action::Update, place.what(), write);
         }
         let what = |permission: &Permission| format!("permission {:?} of {}", permission.name, place.what());
         for permission in &after.permissions {

@@ -86,7 +86,8 @@ impl Planner<'_> {
                 if *before == (Tenant { updated_at: before.updated_at, ..tenant.clone() }) {
                     self.unchanged += 1;
                 } else {
-                    self.step(Action::Update, place.what(), Write::UpdateTenant(tenant.clone()));
+                    let write = Write::UpdateTenant(Box::new((before.clone(), tenant.clone())));
+                    self.step(Action::Update, place.what(), write);
                 }
             }
         }
