@@ -231,6 +231,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     call.require_global()?;
     let id = id.map(|Path(id)| path_id(&id)).transpose()?;
     let body = call.json()?;
+    refuse_source(&body)?;
     let mut members = Members::of(&body, "tenant");
     let id = members.agrees_on_id(id);
     // Whoever makes a tenant with FusionAuth's request expects it to speak like one.
@@ -252,6 +253,16 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
     };
     let tenant = api.directory.create_tenant(new).await?;
     envelope(&api, &use_keys(&api, tenant, keys).await?).await
+}
+
+/// No tenant is copied: what is asked for beside the copy would not be what is made.
+fn refuse_source(body: &Value) -> Result<(), Refusal> {
+    let name = "sourceTenantId";
+    let mut members = Members::of_whole(body)?;
+    if members.has(name) {
+        members.refuse(name, FieldCode::Invalid, "tenants are not copied; say what the new one is to be");
+    }
+    members.finish()
 }
 
 pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {

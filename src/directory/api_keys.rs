@@ -1,13 +1,11 @@
 //! Commands about API keys (D-10).
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use uuid::Uuid;
 
 use super::rules::check_secret;
 use super::{Directory, DirectoryError, FieldCode, FieldError, no_errors};
 use crate::events::Event;
-use crate::model::{ApiKey, ClientSecret};
+use crate::model::{ApiKey, ClientSecret, Endpoints};
 use crate::secret::Secret;
 use crate::store;
 
@@ -26,7 +24,7 @@ pub struct NewApiKey {
     pub key: Option<Secret<String>>,
     pub tenant_id: Option<Uuid>,
     /// See [`ApiKey::endpoints`].
-    pub endpoints: BTreeMap<String, BTreeSet<String>>,
+    pub endpoints: Endpoints,
     pub is_key_manager: bool,
     pub expires_at: Option<i64>,
 }

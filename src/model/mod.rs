@@ -20,7 +20,7 @@ mod session;
 mod tenant;
 mod user;
 
-pub use api_key::ApiKey;
+pub use api_key::{ApiKey, Endpoints};
 pub use application::{Application, ApplicationGrant, ApplicationSettings, ClientAuthenticationPolicy, ConsentMode};
 pub use application::{
     CertificateSubject, CustomScope, DeviceGrantLimits, LoginApi, LogoutBehavior, PkcePolicy, ProvidedScope,

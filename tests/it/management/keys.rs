@@ -155,6 +155,7 @@ async fn keys_make_keys_within_their_own_rights() {
         (json!({ "api/user": ["GET"] }), "[invalid]apiKey.permissions.endpoints"),
         (json!({ "/api/user": ["LOOK"] }), "[invalid]apiKey.permissions.endpoints"),
         (json!({ "/api/user": "GET" }), "[invalid]apiKey.permissions.endpoints"),
+        (json!({ "/api/user": ["GET", 1] }), "[invalid]apiKey.permissions.endpoints"),
         (json!([]), "[invalid]apiKey.permissions.endpoints"),
     ] {
         let refused =
@@ -165,4 +166,118 @@ async fn keys_make_keys_within_their_own_rights() {
     assert_eq!(root.patch(&path, json!({ "apiKey": { "expirationInstant": 1000 } })).await.status, 200);
     assert_eq!(manager.get("/api/entity/search").await.status, 401);
     assert_eq!((root.delete(&path).await.status, root.get(&path).await.status), (200, 404));
+}
+
+async fn manager(gateway: &Gateway, endpoints: serde_json::Value, until: Option<i64>) -> (String, String) {
+    let key = json!({ "keyManager": true, "permissions": { "endpoints": endpoints }, "expirationInstant": until });
+    let made = Caller::root(gateway).post("/api/api-key", json!({ "apiKey": key })).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let text = |name: &str| made.body["apiKey"][name].as_str().unwrap().to_owned();
+    (text("id"), text("key"))
+}
+
+// D-10: what a key is kept from, and when it ends, are limits of what it hands out
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_key_hands_out_what_it_is_kept_from() {
+    let gateway = start().await;
+    let root = Caller::root(&gateway);
+    let all = json!(["GET", "POST", "PUT", "PATCH", "DELETE"]);
+    let own = json!({ "/api/user": ["GET"], "/api/user/search": [], "/api/api-key": all });
+    let until = 4_000_000_000_000_i64;
+    let (id, key) = manager(&gateway, own.clone(), Some(until)).await;
+    let caller = Caller::with_key(&gateway, &key);
+    let child = |endpoints: serde_json::Value, until: Option<i64>| json!({ "apiKey": { "permissions": { "endpoints": endpoints }, "expirationInstant": until } });
+    let within = json!({ "/api/user": ["GET"], "/api/user/search": [] });
+    for (endpoints, until) in [
+        (json!({ "/api/user": ["GET"] }), Some(until)),
+        (within.clone(), None),
+        (within.clone(), Some(until + 1000)),
+        (json!({ "/api": ["GET"], "/api/user/search": [] }), Some(until)),
+    ] {
+        let refused = caller.post("/api/api-key", child(endpoints.clone(), until)).await;
+        assert_eq!(refused.status, 401, "{endpoints} {until:?}");
+    }
+    let made = caller.post("/api/api-key", child(within.clone(), Some(until))).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    // A PUT without the end would be one of a key that never ends.
+    let of_child = format!("/api/api-key/{}", made.body["apiKey"]["id"].as_str().unwrap());
+    for path in [&of_child, &format!("/api/api-key/{id}")] {
+        assert_eq!(caller.put(path, child(within.clone(), None)).await.status, 401, "{path}");
+    }
+    let renamed = json!({ "apiKey": { "name": "theirs" } });
+    assert_eq!(caller.patch(&of_child, renamed.clone()).await.status, 200);
+    // Keys that may do more are shown, changed and deleted by those only who may do that much.
+    let (stronger, _) = manager(&gateway, json!({}), None).await;
+    let stronger = format!("/api/api-key/{stronger}");
+    for answer in [
+        caller.get(&stronger).await,
+        caller.put(&stronger, child(within, Some(until))).await,
+        caller.patch(&stronger, renamed).await,
+        caller.delete(&stronger).await,
+    ] {
+        assert_eq!((answer.status, answer.body), (401, json!(null)));
+    }
+    assert_eq!(root.get(&stronger).await.status, 200);
+    assert_eq!(caller.delete(&of_child).await.status, 200);
+}
+
+// D-10: FusionAuth's `sourceKeyId`: what a copy may do is what its source may, and no more
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_a_key_may_do_what_the_key_may() {
+    let gateway = start().await;
+    let root = Caller::root(&gateway);
+    let (tenant, endpoints) = (gateway.running.tenant_id.to_string(), json!({ "/api/user": ["GET"] }));
+    let source = json!({ "tenantId": tenant, "permissions": { "endpoints": endpoints }, "name": "source" });
+    let made = root.post("/api/api-key", json!({ "apiKey": source })).await;
+    let source = made.body["apiKey"]["id"].clone();
+    for body in [json!({ "sourceKeyId": source }), json!({ "sourceKeyId": source, "apiKey": { "name": "copy" } })] {
+        let copy = root.post("/api/api-key", body).await;
+        assert_eq!(copy.status, 200, "{copy:?}");
+        let key = &copy.body["apiKey"];
+        assert_eq!((&key["permissions"]["endpoints"], &key["tenantId"]), (&endpoints, &json!(tenant)));
+        assert_eq!(key["keyManager"], false);
+        let caller = Caller::with_key(&gateway, key["key"].as_str().unwrap());
+        assert_eq!((caller.get("/api/user").await.status, caller.get("/api/tenant").await.status), (404, 401));
+    }
+    let (of_manager, _) = manager(&gateway, json!({}), None).await;
+    let more = json!({ "permissions": { "endpoints": { "/api/tenant": ["GET"] } } });
+    for (body, code) in [
+        (json!({ "sourceKeyId": of_manager }), "[invalid]sourceKeyId"),
+        (json!({ "sourceKeyId": Uuid::nil() }), "[invalid]sourceKeyId"),
+        (json!({ "sourceKeyId": "x" }), "[invalid]sourceKeyId"),
+        (json!({ "sourceKeyId": source, "apiKey": more }), "[invalid]apiKey.permissions.endpoints"),
+        (json!({ "sourceKeyId": source, "apiKey": { "keyManager": true } }), "[invalid]apiKey.keyManager"),
+    ] {
+        let refused = root.post("/api/api-key", body.clone()).await;
+        assert_eq!((refused.status, refused.codes()), (400, vec![code]), "{body}");
+    }
+    // Nobody copies more than they could make.
+    let (_, weak) = manager(&gateway, json!({ "/api/entity": ["GET"], "/api/api-key": ["POST"] }), None).await;
+    let copied = Caller::with_key(&gateway, &weak).post("/api/api-key", json!({ "sourceKeyId": source })).await;
+    assert_eq!(copied.status, 401);
+    let tenant = json!({ "tenant": { "name": "copy" }, "sourceTenantId": gateway.running.tenant_id });
+    assert_eq!(root.post("/api/tenant", tenant).await.codes(), ["[invalid]sourceTenantId"]);
+}
+
+// D-10, D6: what a tenant is called and how it speaks concerns every other one
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_one_tenant_gives_it_no_other_issuer_or_profile() {
+    let gateway = start().await;
+    let root = Caller::root(&gateway);
+    let other = json!({ "tenant": { "name": "other", "profile": "standard", "issuer": "https://other.example" } });
+    let other_id = root.post("/api/tenant", other).await.body["tenant"]["id"].as_str().unwrap().to_owned();
+    let tenant_id = Some(Uuid::parse_str(&other_id).unwrap());
+    let key = made(&gateway, NewApiKey { tenant_id, ..NewApiKey::default() }).await;
+    let caller = Caller::with_key(&gateway, &key);
+    let path = format!("/api/tenant/{other_id}");
+    let gate = gateway.url("");
+    for change in [json!({ "issuer": gate }), json!({ "issuer": null }), json!({ "profile": "auth0" })] {
+        assert_eq!(caller.patch(&path, json!({ "tenant": change })).await.status, 401, "{change}");
+    }
+    assert_eq!(caller.put(&path, json!({ "tenant": { "name": "other" } })).await.status, 401, "without its issuer");
+    let renamed =
+        caller.patch(&path, json!({ "tenant": { "name": "renamed", "issuer": "https://other.example" } })).await;
+    assert_eq!((renamed.status, &renamed.body["tenant"]["name"]), (200, &json!("renamed")));
+    let changed = root.patch(&path, json!({ "tenant": { "issuer": "https://new.example", "profile": "auth0" } })).await;
+    assert_eq!((changed.status, &changed.body["tenant"]["issuer"]), (200, &json!("https://new.example")));
 }
