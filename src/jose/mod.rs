@@ -31,5 +31,7 @@ pub use passkey::PasskeyKey;
 pub use reason::Reason;
 pub use sealing::Sealing;
 pub use sign::{SignError, TokenType};
-pub use verify::{Expectations, Header, MAX_TOKEN_BYTES, TypeSet, Verified, is_jwt, peek_issuer, peek_subject, verify};
+pub use verify::{
+    Expectations, Header, MAX_TOKEN_BYTES, TypeSet, Verified, is_jwt, peek_issuer, peek_subject, peek_tenant, verify,
+};
 pub use verifying_key::VerifyingKey;

@@ -163,9 +163,15 @@ pub fn peek_subject(token: &str) -> Option<String> {
     peek(token)?.sub
 }
 
+/// Reads `tid` without believing it: which of several tenants that say the same `iss` issued the token.
+pub fn peek_tenant(token: &str) -> Option<String> {
+    peek(token)?.tid
+}
+
 #[derive(Deserialize)]
 struct Peeked {
     iss: Option<String>,
+    tid: Option<String>,
     sub: Option<String>,
 }
 

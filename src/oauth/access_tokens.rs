@@ -119,7 +119,7 @@ impl AuthorizationServer {
 
     /// The tenant that a token says it is from, whether that is true or not.
     pub(super) fn issuer_of_token(&self, token: &str) -> Option<Arc<LocalIssuer>> {
-        self.keys.find_issuer(&jose::peek_issuer(token)?)
+        self.keys.find_issuer_of_token(&jose::peek_issuer(token)?, jose::peek_tenant(token).as_deref())
     }
 }
 

@@ -143,6 +143,14 @@ impl KeyRing {
         snapshot.issuers.get(snapshot.by_name.get(iss)?).cloned()
     }
 
+    /// The issuer of a token that says `iss`; where several tenants are called so, the one that it says in `tid`.
+    pub fn find_issuer_of_token(&self, iss: &str, tid: Option<&str>) -> Option<Arc<LocalIssuer>> {
+        let snapshot = self.snapshot();
+        let tenant_id = tid.and_then(|tid| Uuid::try_parse(tid).ok());
+        let named = tenant_id.and_then(|id| snapshot.issuers.get(&id)).filter(|issuer| *issuer.issuer == *iss);
+        named.or_else(|| snapshot.issuers.get(snapshot.by_name.get(iss)?)).cloned()
+    }
+
     /// Every issuer, the default one first.
     pub fn issuers(&self) -> Vec<Arc<LocalIssuer>> {
         let snapshot = self.snapshot();

@@ -158,6 +158,36 @@ async fn no_token_is_issued_for_whom_it_is_not_meant() {
     assert_eq!(people.root().get(&format!("/api/jwt/issue?{query}")).await.status, 401, "a key is no token");
 }
 
+// RFC 8707 3, E1: an API that was called with a token cannot make more of it
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_for_an_api_buys_none_for_an_application() {
+    let people = People::start().await;
+    let token = people.token_for_api().await;
+    let answer = issued(&people, &token, &format!("applicationId={}", people.shop)).await;
+    assert_eq!((answer.status, answer.body), (401, json!(null)));
+}
+
+// F-204: tenants that came from FusionAuth often say the same issuer
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tenants_that_say_the_same_issuer_are_told_apart() {
+    let people = People::start().await;
+    for name in ["one", "other"] {
+        let made = json!({ "tenant": { "name": name, "issuer": "acme.com" } });
+        let tenant = text(&done(people.root().post("/api/tenant", made).await).body["tenant"], "id");
+        let there = people.root().of_tenant(&tenant);
+        let made = json!({ "application": { "name": "shop" } });
+        let shop = text(&done(there.post("/api/application", made).await).body["application"], "id");
+        let user = json!({ "username": "ann", "password": PASSWORD });
+        let body = json!({ "user": user, "registration": { "applicationId": shop } });
+        done(there.post("/api/user/registration", body).await);
+        let login = json!({ "loginId": "ann", "password": PASSWORD, "applicationId": shop });
+        let token = text(&done(there.post("/api/login", login).await).body, "token");
+        assert_eq!(claims(&token)["iss"], "acme.com");
+        let bearer = Caller::with_key(&people.gateway, &format!("Bearer {token}"));
+        assert_eq!(done(bearer.get("/api/jwt/validate").await).body["jwt"]["tid"], tenant, "{name}");
+    }
+}
+
 // RFC 8725 3.11, E2: what is vended verifies with the published keys and opens nothing here
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn vended_claims_are_signed_and_good_for_nothing_here() {
