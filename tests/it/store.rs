@@ -12,7 +12,7 @@ use faregate::directory::declare::{
     Declaration, EntityDeclaration, EntityTypeDeclaration, GrantDeclaration, NoKeys, PermissionDeclaration,
 };
 use faregate::entropy::Entropy;
-use faregate::model::Tenant;
+use faregate::model::{Revocation, Revoked, Tenant, User};
 use faregate::store::conformance::behaviours;
 use faregate::store::sql::{Options, SqlStore};
 use faregate::store::{OpenError, Store, StoreError};
@@ -364,4 +364,29 @@ async fn nodes_that_apply_the_same_declaration_agree() {
     if let Some(database) = Database::postgres().await {
         nodes_agree(&database).await;
     }
+}
+
+// P5, D-11: a tenant with more in it than a statement's usual time is for
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_tenant_is_deleted_on_postgres() {
+    let Some(database) = Database::postgres().await else { return };
+    let options = Options { deadline: Duration::from_secs(1), ..Options::default() };
+    let store = SqlStore::open(&database.url(), &options).await.unwrap();
+    let tenant = Tenant::new(Uuid::new_v4(), "large", 1_000);
+    store.insert_tenant(&tenant).await.unwrap();
+    store.insert_user(&User::new(Uuid::new_v4(), tenant.id, 1_000)).await.unwrap();
+    // As if there were very many of them.
+    let mut connection = AnyConnection::connect(&database.url()).await.unwrap();
+    let slow = "CREATE FUNCTION slow() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$ LANGUAGE plpgsql;
+                CREATE TRIGGER slow BEFORE DELETE ON tenant_user FOR EACH STATEMENT EXECUTE FUNCTION slow()";
+    connection.execute(slow).await.unwrap();
+    let mark = Revocation { revoked: Revoked::Tenant(tenant.id), revoked_at: 2_000, expires_at: 9_000 };
+    assert!(store.delete_tenant_with_all(tenant.id, &mark).await.unwrap());
+    assert_eq!(store.find_tenant(tenant.id).await.unwrap(), None);
+    // Others have their deadline still.
+    let other = Tenant::new(Uuid::new_v4(), "other", 1_000);
+    store.insert_tenant(&other).await.unwrap();
+    let user = User::new(Uuid::new_v4(), other.id, 1_000);
+    store.insert_user(&user).await.unwrap();
+    assert!(matches!(store.delete_user(user.id, 2_000).await, Err(StoreError::Unavailable(_))));
 }

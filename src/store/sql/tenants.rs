@@ -94,7 +94,7 @@ const ITS_OWN: [&str; 9] = [
 ];
 
 pub(super) async fn delete_with_all(store: &SqlStore, id: Uuid, mark: &Revocation) -> Result<bool> {
-    let mut mutation = store.begin().await?;
+    let mut mutation = store.begin_long().await?;
     match hold(&mut mutation, id).await {
         Err(StoreError::Missing(_)) => return Ok(false),
         outcome => outcome?,

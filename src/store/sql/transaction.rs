@@ -27,6 +27,21 @@ impl SqlStore {
         }))
     }
 
+    /// A mutation that may take as long as there is to do. On PostgreSQL every connection has limits of its own, but for these that
+    /// of waiting for a lock stays.
+    pub(super) async fn begin_long(&self) -> Result<Mutation> {
+        let mut mutation = self.begin().await?;
+        match &self.engine {
+            Engine::Sqlite { .. } | Engine::Memory => {}
+            Engine::Postgres => {
+                for text in ["SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0"] {
+                    mutation.execute(sqlx::query(text)).await?;
+                }
+            }
+        }
+        Ok(mutation)
+    }
+
     /// Runs a script in one transaction that no other node has to hear of; answers as [`Script::run`].
     pub(super) async fn run(&self, script: Script) -> Result<bool> {
         match &self.engine {
