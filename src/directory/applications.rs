@@ -81,6 +81,9 @@ impl Directory {
         }
         if errors.is_empty() {
             errors.extend(self.check_client(&application).await?);
+            if self.store.find_application(id).await?.is_some() {
+                errors.push(FieldError::new("application.id", FieldCode::Duplicate, "there is an application with it"));
+            }
         }
         no_errors(errors)?;
         self.store.insert_application(&application).await?;
@@ -229,7 +232,14 @@ impl Directory {
         Ok(errors)
     }
 
-    async fn is_anybody(&self, id: Uuid) -> Result<bool, DirectoryError> {
+    /// Whether some client of the tenant is called so.
+    pub(super) async fn is_client(&self, tenant_id: Uuid, client_id: &str) -> Result<bool, DirectoryError> {
+        Ok(self.store.find_entity_by_client_id(tenant_id, client_id).await?.is_some()
+            || self.store.find_application_by_client_id(tenant_id, client_id).await?.is_some())
+    }
+
+    /// Whether the id is the `sub` of somebody's tokens (D9).
+    pub(super) async fn is_anybody(&self, id: Uuid) -> Result<bool, DirectoryError> {
         Ok(self.store.find_user(id).await?.is_some()
             || self.store.find_entity(id).await?.is_some()
             || self.store.find_application(id).await?.is_some())

@@ -100,20 +100,15 @@ impl Directory {
             errors.push(FieldError::new("entity.clientId", FieldCode::Duplicate, "the tenant has this client already"));
         }
         // D9: no client may carry the identifier that is another one's `sub`.
-        if entity.client_id != id {
-            if let Ok(other) = Uuid::try_parse(&entity.client_id)
-                && other != entity.id
-                && self.store.find_entity(other).await?.is_some()
-            {
-                errors.push(FieldError::new("entity.clientId", FieldCode::Duplicate, "it is the id of another entity"));
-            }
-            if self.store.find_entity_by_client_id(tenant_id, &id).await?.is_some() {
-                errors.push(FieldError::new(
-                    "entity.id",
-                    FieldCode::Duplicate,
-                    "it is the client id of another entity",
-                ));
-            }
+        if let Ok(other) = Uuid::try_parse(&entity.client_id)
+            && other != entity.id
+            && self.is_anybody(other).await?
+        {
+            let message = "it is the id of a user, an application or another entity";
+            errors.push(FieldError::new("entity.clientId", FieldCode::Duplicate, message));
+        }
+        if entity.client_id != id && self.is_client(tenant_id, &id).await? {
+            errors.push(FieldError::new("entity.id", FieldCode::Duplicate, "it is the client id of another client"));
         }
         errors.extend(self.check_identifier("entity.id", entity.id).await?);
         errors.extend(self.check_parent(entity).await?);

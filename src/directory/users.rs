@@ -75,7 +75,12 @@ impl Directory {
         errors.extend(new.password_hash.as_ref().and_then(|hash| check_hash(hash, new.password.is_some())));
         if errors.is_empty() {
             errors.extend(self.check_login_ids(&user).await?);
-            errors.extend(self.check_identifier("user.id", user.id).await?);
+            errors.extend(match self.check_identifier("user.id", user.id).await? {
+                None if self.is_client(user.tenant_id, &user.id.to_string()).await? => {
+                    Some(FieldError::new("user.id", FieldCode::Duplicate, "it is the client id of a client"))
+                }
+                taken => taken,
+            });
         }
         no_errors(errors)?;
         Ok(user)

@@ -75,17 +75,18 @@ async fn a_client_id_means_one_party_and_never_a_person() {
     let directory = directory().await;
     let world = furnished(&directory).await;
     let tenant_id = world.tenant_id;
-    let entity = NewEntity {
+    let type_id = directory.entity_types().await.unwrap()[0].id;
+    let entity_called = |name: &str, client_id: String| NewEntity {
         parent_id: None,
         data: serde_json::Map::new(),
         id: None,
         tenant_id,
-        type_id: directory.entity_types().await.unwrap()[0].id,
-        name: "orders".to_owned(),
-        client_id: Some("orders".to_owned()),
+        type_id,
+        name: name.to_owned(),
+        client_id: Some(client_id),
         client_secret: None,
     };
-    let entity = directory.create_entity(entity).await.unwrap().entity;
+    let entity = directory.create_entity(entity_called("orders", "orders".to_owned())).await.unwrap().entity;
     let user = NewUser { tenant_id, username: Some("ann".to_owned()), ..NewUser::default() };
     let user = directory.create_user(user).await.unwrap();
     let shop = directory.create_application(application(tenant_id, "shop")).await.unwrap().application;
@@ -112,6 +113,21 @@ async fn a_client_id_means_one_party_and_never_a_person() {
         let wanted = NewUser { id: Some(id), tenant_id, username: Some("bob".to_owned()), ..NewUser::default() };
         assert_eq!(codes(directory.create_user(wanted).await), ["[duplicate]user.id"]);
     }
+    for other in [user.id, entity.id] {
+        let wanted = entity_called("other", other.to_string());
+        assert_eq!(codes(directory.create_entity(wanted).await), ["[duplicate]entity.clientId"]);
+    }
+    let free = Uuid::from_u128(77);
+    let client_ids = [shop.id.to_string(), free.to_string()];
+    directory.create_entity(entity_called("free", client_ids[1].clone())).await.unwrap();
+    for client_id in client_ids {
+        let refused = codes(directory.create_entity(entity_called("other", client_id)).await);
+        assert!(refused.contains(&"[duplicate]entity.clientId".to_owned()), "{refused:?}");
+    }
+    let wanted = NewUser { id: Some(free), tenant_id, username: Some("bob".to_owned()), ..NewUser::default() };
+    assert_eq!(codes(directory.create_user(wanted).await), ["[duplicate]user.id"], "a client is called so");
+    let again = NewApplication { id: Some(shop.id), ..application(tenant_id, "another") };
+    assert_eq!(codes(directory.create_application(again).await), ["[duplicate]application.id"]);
 }
 
 // F-003, D13
