@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use super::throttle::{Account, Guesser};
 use super::{Directory, PasswordError, second_factor};
 use crate::events::Event;
-use crate::model::{ClientSecret, Obstacle, Tenant, User};
+use crate::model::{Obstacle, Tenant, User};
 use crate::secret::Secret;
-use crate::store::{Lease, StoreError};
+use crate::store::StoreError;
 
 /// Somebody who proved a password.
 #[derive(Clone, Debug)]
@@ -72,11 +72,9 @@ impl Directory {
     ) -> Result<Login, LoginError> {
         let user = self.find_user(tenant.id, login_id).await?;
         let spelling = login_id.to_lowercase();
-        let account = match &user {
-            Some(user) => Account::User(user.id),
-            None => Account::Nobody { tenant_id: tenant.id, login_id: &spelling },
-        };
-        let guesser = self.throttle.password(account, peer, tenant.settings.login_attempts);
+        let user_id = user.as_ref().map(|user| user.id);
+        let account = Account { tenant_id: tenant.id, login_id: &spelling, user_id };
+        let guesser = self.throttle.password(account, peer, tenant.settings.login_attempts, self.clock.now());
         self.admit(&guesser)?;
         let turn = self.passwords.turn().await?;
         // Others who guess at the same account may have had their turn meanwhile.
@@ -85,10 +83,7 @@ impl Directory {
         let verdict = self.passwords.verify_in(turn, password.expose(), hash).await?;
         let Some(user) = user.filter(|_| verdict.matches) else {
             self.throttle.failed(&guesser, self.clock.now());
-            Event::LoginFailed.tell(&match account {
-                Account::User(id) => id.to_string(),
-                Account::Nobody { .. } => "-".to_owned(),
-            });
+            Event::LoginFailed.tell(&user_id.map_or_else(|| "-".to_owned(), |id| id.to_string()));
             return Err(LoginError::WrongCredentials);
         };
         self.throttle.succeeded(&guesser);
@@ -126,10 +121,7 @@ impl Directory {
         let proven = match found {
             None => None,
             Some(second_factor::Found::Step(step)) => {
-                let key = ClientSecret::hash(&format!("{}:{step}", user.id));
-                let lease = Lease { now, expires_at: second_factor::over_at(step) };
-                let is_first = self.store.remember_once("totp", &key, lease).await?;
-                is_first.then_some(SecondFactor::Totp)
+                self.spend_step(user.id, step).await?.then_some(SecondFactor::Totp)
             }
             Some(second_factor::Found::Recovery(hash)) => {
                 self.spend_recovery_code(user, &hash).await?.then_some(SecondFactor::RecoveryCode)

@@ -12,6 +12,7 @@ use crate::entropy::Entropy;
 use crate::events::Event;
 use crate::model::{ClientSecret, Tenant, User};
 use crate::secret::{Secret, equal};
+use crate::store::{self, Lease};
 
 /// RFC 6238 4.1: seconds per step. One step before and after the current one is accepted too (L11).
 const STEP_FOR: i64 = 30;
@@ -81,10 +82,11 @@ impl Directory {
         if totp(&secret).is_none() {
             return refused("secretBase32Encoded", FieldCode::Invalid, "is not 20 bytes in base32");
         }
-        match step_of(&normal(code), &secret, self.clock.now()) {
-            Some(_) => self.enroll(before, secret).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(step) = step_of(&normal(code), &secret, self.clock.now()) else { return Ok(None) };
+        let enrolled = self.enroll(before, secret).await?;
+        // L11: it showed that the person has the secret, and shows nothing more.
+        self.spend_step(before.id, step).await?;
+        Ok(Some(enrolled))
     }
 
     async fn enroll(&self, before: &User, secret: Secret<String>) -> Result<Enrollment, DirectoryError> {
@@ -100,6 +102,13 @@ impl Directory {
         let uri = Secret::new(uri(&tenant, before, &secret));
         self.replace_user(before, &after, Event::SecondFactorEnrolled).await?;
         Ok(Enrollment { uri, secret, recovery_codes })
+    }
+
+    /// Whether nobody has used the code of the step before (RFC 6238 5.2).
+    pub(super) async fn spend_step(&self, user_id: Uuid, step: i64) -> store::Result<bool> {
+        let key = ClientSecret::hash(&format!("{user_id}:{step}"));
+        let lease = Lease { now: self.clock.now(), expires_at: over_at(step) };
+        self.store.remember_once("totp", &key, lease).await
     }
 
     /// A new shared secret. It is remembered nowhere.
@@ -128,7 +137,7 @@ pub(super) fn place(user_id: Uuid) -> String {
 }
 
 /// First instant at which a code of the step is not accepted by itself.
-pub(super) fn over_at(step: i64) -> i64 {
+fn over_at(step: i64) -> i64 {
     (step + SKEW + 1) * STEP_FOR
 }
 

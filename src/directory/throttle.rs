@@ -21,6 +21,11 @@ const LONGEST_WAIT: i64 = 3600;
 const MANY: u32 = 100;
 const SHARED_WAIT: i64 = 60;
 
+/// Failures of one network within a minute, at whatever accounts, after which it waits for the next one: whoever tries one password
+/// with many names is slowed as well (N7). Who logged in from there before is not.
+const MOST_OF_NETWORK: u32 = 50;
+const MINUTE: i64 = 60;
+
 /// Failures are forgotten when there was none for so long.
 const FORGET_AFTER: i64 = 86_400;
 
@@ -50,6 +55,8 @@ pub(super) struct Guesser {
     here: u64,
     /// The account from wherever. `None`: only `here` counts.
     anywhere: Option<u64>,
+    /// The network in this minute, whatever the account, and the end of the minute.
+    network: Option<(u64, UnixSeconds)>,
     /// Failures that cost no waiting.
     allowance: u32,
 }
@@ -60,15 +67,29 @@ impl Throttle {
         Self { hasher: RandomState::new(), counters: Mutex::default(), familiar }
     }
 
-    /// Passwords for an account, from an address.
-    pub(super) fn password(&self, account: Account<'_>, peer: Option<IpAddr>, allowance: u32) -> Guesser {
-        let here = self.hasher.hash_one(("password", account, peer.map(network)));
-        Guesser { here, anywhere: Some(self.hasher.hash_one(("password", account))), allowance }
+    /// Passwords for an account, from an address, at `now`.
+    pub(super) fn password(
+        &self,
+        account: Account<'_>,
+        peer: Option<IpAddr>,
+        allowance: u32,
+        now: UnixSeconds,
+    ) -> Guesser {
+        let Account { tenant_id, login_id, user_id } = account;
+        let network = peer.map(network);
+        let here = self.hasher.hash_one(("password", tenant_id, login_id, network));
+        let anywhere = match user_id {
+            Some(user_id) => self.hasher.hash_one(("user", user_id)),
+            None => self.hasher.hash_one(("nobody", tenant_id, login_id)),
+        };
+        let minute = now.div_euclid(MINUTE);
+        let of_network = |network| (self.hasher.hash_one(("network", network, minute)), (minute + 1) * MINUTE);
+        Guesser { here, anywhere: Some(anywhere), network: network.map(of_network), allowance }
     }
 
     /// Codes for a user. Whoever guesses them has the password already, so the address does not matter.
     pub(super) fn code(&self, user_id: Uuid) -> Guesser {
-        Guesser { here: self.hasher.hash_one(("code", user_id)), anywhere: None, allowance: 5 }
+        Guesser { here: self.hasher.hash_one(("code", user_id)), anywhere: None, network: None, allowance: 5 }
     }
 
     /// # Errors
@@ -82,7 +103,11 @@ impl Throttle {
             Some(counter) if counter.failures >= MANY && !is_familiar => counter.last_at + SHARED_WAIT - now,
             Some(_) | None => 0,
         };
-        match own.max(shared) {
+        let crowded = match guesser.network.map(|(key, over_at)| (find(&key), over_at)) {
+            Some((Some(counter), over_at)) if counter.failures >= MOST_OF_NETWORK && !is_familiar => over_at - now,
+            Some(_) | None => 0,
+        };
+        match own.max(shared).max(crowded) {
             wait if wait > 0 => Err(wait),
             _ => Ok(()),
         }
@@ -113,7 +138,8 @@ impl Throttle {
 
     pub(super) fn failed(&self, guesser: &Guesser, now: UnixSeconds) {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in [Some(guesser.here), guesser.anywhere].into_iter().flatten() {
+        let network = guesser.network.map(|(key, _)| key);
+        for key in [Some(guesser.here), guesser.anywhere, network].into_iter().flatten() {
             count(&mut counters, key, now);
         }
     }
@@ -129,11 +155,15 @@ impl Throttle {
     }
 }
 
-/// Whose password is guessed. Accounts that do not exist are counted too, so that they look the same.
-#[derive(Clone, Copy, Debug, Hash)]
-pub(super) enum Account<'a> {
-    User(Uuid),
-    Nobody { tenant_id: Uuid, login_id: &'a str },
+/// Whose password is guessed. Accounts that do not exist are counted too, so that they look the same; and from one place each name
+/// is counted for itself, so that nobody learns which names are one account's (L9).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Account<'a> {
+    pub tenant_id: Uuid,
+    /// As it was typed, but in lower case.
+    pub login_id: &'a str,
+    /// The user who is called so.
+    pub user_id: Option<Uuid>,
 }
 
 impl Counter {
@@ -187,7 +217,11 @@ fn network(peer: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    const ALICE: Account<'static> = Account::User(Uuid::from_u128(1));
+    const ALICE: Account<'static> = called("alice", Some(Uuid::from_u128(1)));
+
+    const fn called(login_id: &'static str, user_id: Option<Uuid>) -> Account<'static> {
+        Account { tenant_id: Uuid::nil(), login_id, user_id }
+    }
 
     fn peer(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
@@ -197,7 +231,7 @@ mod tests {
     #[test]
     fn the_wait_grows_with_every_failure_and_has_an_end() {
         let throttle = Throttle::new();
-        let guesser = throttle.password(ALICE, peer("192.0.2.1"), 5);
+        let guesser = throttle.password(ALICE, peer("192.0.2.1"), 5, 0);
         let mut now = 1_000;
         let mut waits = Vec::new();
         for _ in 0..15 {
@@ -217,28 +251,68 @@ mod tests {
     #[test]
     fn one_address_does_not_lock_the_account() {
         let throttle = Throttle::new();
-        let guesser = throttle.password(ALICE, peer("192.0.2.1"), 5);
+        let guesser = throttle.password(ALICE, peer("192.0.2.1"), 5, 0);
         for _ in 0..5 {
             throttle.failed(&guesser, 0);
         }
-        assert_eq!(throttle.admit(&throttle.password(ALICE, peer("::ffff:192.0.2.1"), 5), 0), Err(15));
-        assert_eq!(throttle.admit(&throttle.password(ALICE, peer("192.0.2.2"), 5), 0), Ok(()));
-        let nobody = Account::Nobody { tenant_id: Uuid::nil(), login_id: "bob" };
-        assert_eq!(throttle.admit(&throttle.password(nobody, peer("192.0.2.1"), 5), 0), Ok(()));
+        assert_eq!(throttle.admit(&throttle.password(ALICE, peer("::ffff:192.0.2.1"), 5, 0), 0), Err(15));
+        assert_eq!(throttle.admit(&throttle.password(ALICE, peer("192.0.2.2"), 5, 0), 0), Ok(()));
+        let nobody = called("bob", None);
+        assert_eq!(throttle.admit(&throttle.password(nobody, peer("192.0.2.1"), 5, 0), 0), Ok(()));
+    }
+
+    // L9: two names of one account are throttled as two accounts would be
+    #[test]
+    fn a_name_tells_nothing_of_another_one() {
+        let throttle = Throttle::new();
+        let guesser = throttle.password(ALICE, peer("192.0.2.1"), 5, 0);
+        for _ in 0..5 {
+            throttle.failed(&guesser, 0);
+        }
+        assert_eq!(throttle.admit(&guesser, 0), Err(15));
+        let other_name = called("alice@example.com", ALICE.user_id);
+        assert_eq!(throttle.admit(&throttle.password(other_name, peer("192.0.2.1"), 5, 0), 0), Ok(()));
+        for number in 0..MANY {
+            let address = IpAddr::from([10, 0, (number / 250) as u8, (number % 250) as u8]);
+            throttle.failed(&throttle.password(ALICE, Some(address), 5, 0), 0);
+        }
+        let elsewhere = throttle.password(other_name, peer("203.0.113.9"), 5, 0);
+        assert_eq!(throttle.admit(&elsewhere, 0), Err(60), "but the account is one");
+    }
+
+    // N7: one address, many accounts
+    #[test]
+    fn a_network_that_tries_many_names_waits_for_the_next_minute() {
+        let throttle = Throttle::new();
+        let names: Vec<String> = (0..MOST_OF_NETWORK).map(|number| format!("user-{number}")).collect();
+        let home = throttle.password(ALICE, peer("192.0.2.1"), 5, 70);
+        throttle.succeeded(&home);
+        for login_id in &names {
+            let account = Account { tenant_id: Uuid::nil(), login_id, user_id: None };
+            let guesser = throttle.password(account, peer("192.0.2.1"), 5, 70);
+            assert_eq!(throttle.admit(&guesser, 70), Ok(()), "{login_id}");
+            throttle.failed(&guesser, 70);
+        }
+        let bob =
+            |address: &str, now| throttle.admit(&throttle.password(called("bob", None), peer(address), 5, now), now);
+        assert_eq!(bob("192.0.2.1", 70), Err(50));
+        assert_eq!(bob("192.0.2.2", 70), Ok(()));
+        assert_eq!(throttle.admit(&home, 70), Ok(()), "who is known there");
+        assert_eq!(bob("192.0.2.1", 120), Ok(()));
     }
 
     // L8: many addresses, one account
     #[test]
     fn a_hundred_failures_from_everywhere_slow_strangers_only() {
         let throttle = Throttle::new();
-        let home = throttle.password(ALICE, peer("198.51.100.1"), 5);
+        let home = throttle.password(ALICE, peer("198.51.100.1"), 5, 0);
         throttle.succeeded(&home);
         for number in 0..MANY {
             let address = IpAddr::from([10, 0, (number / 250) as u8, (number % 250) as u8]);
-            throttle.failed(&throttle.password(ALICE, Some(address), 5), 100);
+            throttle.failed(&throttle.password(ALICE, Some(address), 5, 0), 100);
         }
-        assert_eq!(throttle.admit(&throttle.password(ALICE, peer("203.0.113.9"), 5), 130), Err(30));
-        assert_eq!(throttle.admit(&throttle.password(ALICE, peer("203.0.113.9"), 5), 160), Ok(()));
+        assert_eq!(throttle.admit(&throttle.password(ALICE, peer("203.0.113.9"), 5, 0), 130), Err(30));
+        assert_eq!(throttle.admit(&throttle.password(ALICE, peer("203.0.113.9"), 5, 0), 160), Ok(()));
         assert_eq!(throttle.admit(&home, 130), Ok(()));
     }
 

@@ -95,10 +95,12 @@ async fn five_wrong_passwords_cost_a_wait_here_and_nothing_elsewhere() {
     for _ in 0..5 {
         assert!(matches!(site.login("ann", "wrong").await, Err(LoginError::WrongCredentials)));
     }
-    for login_id in ["ann", "ann@example.com"] {
+    for login_id in ["ann", "ANN"] {
         let refused = site.login(login_id, PASSWORD).await;
         assert!(matches!(refused, Err(LoginError::Throttled { retry_after: 15 })), "{refused:?}");
     }
+    // L9: another name of hers is throttled no earlier than a stranger's would be.
+    assert!(matches!(site.login("ann@example.com", "wrong").await, Err(LoginError::WrongCredentials)));
     assert!(site.login_from("198.51.100.1", "ann", PASSWORD).await.is_ok());
     site.clock.advance(15);
     assert!(site.login("ann", PASSWORD).await.is_ok());
@@ -117,6 +119,21 @@ async fn an_unknown_user_looks_like_a_known_one() {
         let refused = site.login(&login_id.to_uppercase(), "wrong").await;
         assert!(matches!(refused, Err(LoginError::Throttled { retry_after: 15 })), "{login_id}");
     }
+}
+
+// N7: one password, many names
+#[tokio::test]
+async fn one_place_cannot_try_many_names_in_a_minute() {
+    let site = Site::new().await;
+    let (turns, names) = (50, |number: usize| format!("user-{number}"));
+    for number in 0..turns {
+        assert!(matches!(site.login(&names(number), "wrong").await, Err(LoginError::WrongCredentials)), "{number}");
+    }
+    let refused = site.login("ann", PASSWORD).await;
+    assert!(matches!(refused, Err(LoginError::Throttled { retry_after: 20 })), "{refused:?}");
+    assert!(site.login_from("198.51.100.1", "ann", PASSWORD).await.is_ok());
+    site.clock.advance(20);
+    assert!(site.login("ann", PASSWORD).await.is_ok());
 }
 
 // L8: a hundred guesses at once are not a hundred first guesses
@@ -243,6 +260,24 @@ async fn a_time_based_code_is_good_once() {
     assert!(!site.user().await.has_second_factor());
     site.clock.advance(60);
     assert!(matches!(site.factor(&code_at(&enrollment, 1_060)).await, Err(LoginError::WrongCredentials)));
+}
+
+// L11, RFC 6238 5.2: the code that showed the authenticator is spent by that
+#[tokio::test]
+async fn the_code_of_an_enrollment_is_no_login() {
+    let site = Site::new().await;
+    let proposed = site.directory.propose_totp_secret().base32;
+    let enrollment = |secret: &Secret<String>| Enrollment {
+        uri: Secret::new(String::new()),
+        secret: Secret::new(secret.expose().clone()),
+        recovery_codes: Vec::new(),
+    };
+    let code = code_at(&enrollment(&proposed), 1_000);
+    let secret = Secret::new(proposed.expose().clone());
+    assert!(site.directory.enroll_totp_with(&site.user, secret, &code).await.unwrap().is_some());
+    assert!(matches!(site.factor(&code).await, Err(LoginError::WrongCredentials)), "it was used");
+    let next = code_at(&enrollment(&proposed), 1_030);
+    assert_eq!(site.factor(&next).await.unwrap(), SecondFactor::Totp);
 }
 
 // L11: guessed codes cost waiting, from whatever address
