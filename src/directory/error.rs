@@ -117,6 +117,8 @@ pub enum FieldCode {
     InUse,
     Invalid,
     Missing,
+    /// A password that is to be replaced, and by another one.
+    PreviouslyUsed,
     /// A password that everybody tries first.
     TooCommon,
     TooLong,
@@ -131,6 +133,7 @@ impl FieldCode {
             Self::InUse => "inUse",
             Self::Invalid => "invalid",
             Self::Missing => "missing",
+            Self::PreviouslyUsed => "previouslyUsed",
             Self::TooCommon => "tooCommon",
             Self::TooLong => "tooLong",
             Self::TooShort => "tooShort",

@@ -239,6 +239,9 @@ impl Directory {
     ) -> Result<(), DirectoryError> {
         let tenant = self.tenant_of(before).await?;
         no_errors(check_password(new.expose(), before, &tenant.settings))?;
+        if password_change.is_none() && before.password_change.is_some() {
+            self.check_is_another(before, new).await?;
+        }
         let now = self.clock.now();
         let after = User {
             password_hash: Some(self.passwords.hash(new.expose()).await?),
@@ -249,6 +252,14 @@ impl Directory {
         };
         self.replace_user(before, &after, Event::PasswordChanged).await?;
         self.revoke_user(before.id).await
+    }
+
+    /// L16: whoever has to choose a new password does not choose the one that they have.
+    async fn check_is_another(&self, user: &User, new: &Secret<String>) -> Result<(), DirectoryError> {
+        let Some(hash) = user.password_hash.as_deref() else { return Ok(()) };
+        let is_same = self.passwords.verify(new.expose(), Some(hash)).await?.matches;
+        let message = "is the one that is to be replaced; choose another one";
+        no_errors(is_same.then(|| FieldError::new("user.password", FieldCode::PreviouslyUsed, message)))
     }
 
     /// The next login has to choose a new password (L16): administrators start it and never learn it.

@@ -258,6 +258,8 @@ pub enum Message {
     PasswordTooShort(u32),
     PasswordTooLong,
     PasswordTooCommon,
+    /// The one that is to be replaced.
+    PasswordUsed,
     PasswordsDiffer,
     InvalidEmail,
     UnknownUserCode,

@@ -412,6 +412,7 @@ pub(super) fn too_weak(error: DirectoryError, min_length: u32) -> Result<Message
         DirectoryError::Invalid(errors) => Ok(match errors.first().map(|error| error.code) {
             Some(FieldCode::TooShort | FieldCode::Blank) => Message::PasswordTooShort(min_length),
             Some(FieldCode::TooLong) => Message::PasswordTooLong,
+            Some(FieldCode::PreviouslyUsed) => Message::PasswordUsed,
             Some(_) | None => Message::PasswordTooCommon,
         }),
         error => Err(OAuthError::from(error)),

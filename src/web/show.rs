@@ -277,6 +277,7 @@ fn said(message: Message) -> pages::Message {
         Message::PasswordTooShort(min) => pages::Message::PasswordTooShort { min },
         Message::PasswordTooLong => pages::Message::PasswordTooLong,
         Message::PasswordTooCommon => pages::Message::PasswordTooCommon,
+        Message::PasswordUsed => pages::Message::PasswordUsed,
         Message::PasswordsDiffer => pages::Message::PasswordsDiffer,
         Message::InvalidEmail => pages::Message::InvalidEmail,
         Message::WrongPasskey => pages::Message::WrongPasskey,

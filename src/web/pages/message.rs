@@ -21,6 +21,7 @@ pub enum Message {
     },
     PasswordTooLong,
     PasswordTooCommon,
+    PasswordUsed,
     PasswordsDiffer,
     InvalidEmail,
     UnknownUserCode,
@@ -48,6 +49,7 @@ impl Message {
             Self::PasswordTooShort { min } => t.password_too_short.replace("{min}", &min.to_string()),
             Self::PasswordTooLong => t.password_too_long.to_owned(),
             Self::PasswordTooCommon => t.password_too_common.to_owned(),
+            Self::PasswordUsed => t.password_used.to_owned(),
             Self::PasswordsDiffer => t.passwords_differ.to_owned(),
             Self::InvalidEmail => t.invalid_email.to_owned(),
             Self::UnknownUserCode => t.unknown_user_code.to_owned(),
@@ -66,7 +68,9 @@ impl Message {
         match self {
             Self::WrongCredentials => Some("loginId"),
             Self::WrongCode => Some("code"),
-            Self::PasswordTooShort { .. } | Self::PasswordTooLong | Self::PasswordTooCommon => Some("password"),
+            Self::PasswordTooShort { .. } | Self::PasswordTooLong | Self::PasswordTooCommon | Self::PasswordUsed => {
+                Some("password")
+            }
             Self::PasswordsDiffer => Some("confirm"),
             Self::InvalidEmail => Some("email"),
             Self::UnknownUserCode => Some("user_code"),
@@ -101,6 +105,7 @@ impl Message {
             | Self::PasswordTooShort { .. }
             | Self::PasswordTooLong
             | Self::PasswordTooCommon
+            | Self::PasswordUsed
             | Self::PasswordsDiffer
             | Self::InvalidEmail
             | Self::UnknownUserCode

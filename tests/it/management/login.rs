@@ -124,6 +124,9 @@ async fn a_password_that_is_due_is_asked_for() {
     assert_eq!((answer.status, &answer.body["changePasswordReason"]), (203, &json!("Administrative")), "{answer:?}");
     assert_eq!((answer.body.get("token"), answer.body.get("user")), (None, None));
     let path = format!("/api/user/change-password/{}", text(&answer.body, "changePasswordId"));
+    // L16: the same one is no new one.
+    let same = people.stranger().post(&path, json!({ "password": PASSWORD })).await;
+    assert_eq!((same.status, same.codes()), (400, vec!["[previouslyUsed]user.password"]));
     done(people.stranger().post(&path, json!({ "password": "what Ann chose herself" })).await);
     assert_eq!(people.log_in("ann", "what Ann chose herself").await.status, 200);
 }

@@ -146,6 +146,7 @@ pub(in crate::web::pages) const GERMAN: Texts = Texts {
     password_too_short: "Dieses Passwort ist zu kurz. Verwenden Sie mindestens {min} Zeichen.",
     password_too_long: "Dieses Passwort ist zu lang.",
     password_too_common: "Dieses Passwort ist leicht zu erraten. Wählen Sie eines, das nicht auf jeder Liste steht.",
+    password_used: "Das ist das Passwort, das ersetzt werden muss. Wählen Sie ein anderes.",
     passwords_differ: "Die beiden Passwörter sind nicht gleich. Geben Sie sie noch einmal ein.",
     invalid_email: "Das ist keine E-Mail-Adresse. Prüfen Sie sie und versuchen Sie es noch einmal.",
     unknown_user_code: "Wir kennen diesen Code nicht, oder er ist abgelaufen. Prüfen Sie ihn am Gerät und versuchen Sie es \

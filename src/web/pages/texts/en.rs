@@ -139,6 +139,7 @@ pub(in crate::web::pages) const ENGLISH: Texts = Texts {
     password_too_short: "This password is too short. Use at least {min} characters.",
     password_too_long: "This password is too long.",
     password_too_common: "This password is easy to guess. Choose one that is not on everybody’s list.",
+    password_used: "This is the password that has to be replaced. Choose another one.",
     passwords_differ: "The two passwords are not the same. Type them again.",
     invalid_email: "This is not an email address. Check it and try again.",
     unknown_user_code: "We do not know this code, or it has expired. Check it on your device and try again.",

@@ -80,7 +80,7 @@ texts! {
     form_post_title, form_post_text,
     // Messages of forms.
     wrong_credentials, throttled, locked, expired, wrong_code, password_too_short, password_too_long,
-    password_too_common, passwords_differ, invalid_email, unknown_user_code, form_expired, busy,
+    password_too_common, password_used, passwords_differ, invalid_email, unknown_user_code, form_expired, busy,
     wrong_passkey, passkey_added, passkey_removed, too_many_passkeys,
 }
 
