@@ -125,7 +125,8 @@ pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Re
     let call = api.admit(request).await?;
     let search = Search::of(&call, &["queryString", "name"])?;
     let mut members = search.members();
-    let wanted = members.text("queryString").or_else(|| members.text("name"));
+    search::refuse_foreign(&call, &mut members);
+    let wanted = search::query_string(&mut members).or_else(|| members.text("name"));
     let ids = search::ids(&call, &mut members);
     let page = search::page(&mut members, &["name", "clientId", "insertInstant"]);
     members.finish()?;

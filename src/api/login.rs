@@ -26,6 +26,7 @@ pub(super) async fn log_in(State(api): State<Api>, request: Request<Body>) -> Re
     let mut members = Members::of_whole(&body)?;
     let login_id = members.required_text("loginId");
     let password = Secret::new(members.required_text("password"));
+    let login_id_types = members.texts("loginIdTypes");
     let application = read_application(&api, &call, &mut members).await?;
     // Who holds a key knows better than the connection where the person is.
     let peer = read_address(&mut members).or(call.peer);
@@ -35,7 +36,7 @@ pub(super) async fn log_in(State(api): State<Api>, request: Request<Body>) -> Re
         Some(application) => application.tenant_id,
         None => api.tenant_of(&call).await?,
     };
-    let login = ApiLogin { tenant_id, application, peer, device_name, wants_tokens };
+    let login = ApiLogin { tenant_id, application, login_id_types, peer, device_name, wants_tokens };
     match api.server.log_in_by_api(&login, &login_id, &password).await {
         Ok(step) => answer(&api, step).await,
         Err(refused) => refuse(refused, Refusal::NotFound),
@@ -48,15 +49,12 @@ pub(super) async fn note(State(api): State<Api>, request: Request<Body>) -> Repl
     let body = call.json()?;
     let mut members = Members::of_whole(&body)?;
     read_address(&mut members);
-    let ids = [members.id("userId"), members.id("applicationId")];
-    for (name, id) in ["userId", "applicationId"].into_iter().zip(ids) {
-        if id.is_none() && !members.has(name) {
-            members.refuse(name, FieldCode::Missing, "must be there");
-        }
+    let (user_id, application_id) = (members.id("userId"), members.id("applicationId"));
+    if user_id.is_none() && !members.has("userId") {
+        members.refuse("userId", FieldCode::Missing, "must be there");
     }
     members.finish()?;
-    let [Some(user_id), Some(application_id)] = ids else { return Err(Refusal::NotFound) };
-    note_login(&api, &call, user_id, application_id).await
+    note_login(&api, &call, user_id.ok_or(Refusal::NotFound)?, application_id).await
 }
 
 pub(super) async fn note_by_path(
@@ -65,13 +63,21 @@ pub(super) async fn note_by_path(
     request: Request<Body>,
 ) -> Reply {
     let call = api.admit(request).await?;
-    note_login(&api, &call, path_id(&user)?, path_id(&application)?).await
+    note_login(&api, &call, path_id(&user)?, Some(path_id(&application)?)).await
 }
 
-async fn note_login(api: &Api, call: &Call, user_id: Uuid, application_id: Uuid) -> Reply {
+/// An application of another tenant than the user's is as good as none.
+async fn note_login(api: &Api, call: &Call, user_id: Uuid, application_id: Option<Uuid>) -> Reply {
     let user = users::existing(api, call, user_id).await?;
-    let application = api.directory.application(application_id).await?.ok_or(Refusal::NotFound)?;
-    match api.server.note_login(user, &application).await {
+    let application = match application_id {
+        None => None,
+        Some(id) => {
+            let found = api.directory.application(id).await?;
+            let found = found.filter(|application| application.tenant_id == user.tenant_id);
+            Some(found.ok_or(Refusal::NotFound)?)
+        }
+    };
+    match api.server.note_login(user, application.as_deref()).await {
         Ok(logged_in) => answer(api, LoginStep::Complete(Box::new(logged_in))).await,
         Err(refused) => refuse(refused, Refusal::NotFound),
     }

@@ -19,6 +19,34 @@ const MOST: i64 = 500;
 /// Each is looked up by itself.
 const MOST_IDS: usize = 500;
 
+/// What FusionAuth's search engine calls members of users and entities, without what is within them.
+const FIELDS: [&str; 24] = [
+    "active",
+    "birthDate",
+    "clientId",
+    "data",
+    "email",
+    "firstName",
+    "fullName",
+    "id",
+    "insertInstant",
+    "lastLoginInstant",
+    "lastName",
+    "lastUpdateInstant",
+    "login",
+    "memberships",
+    "middleName",
+    "mobilePhone",
+    "name",
+    "parentId",
+    "registrations",
+    "tenantId",
+    "timezone",
+    "type",
+    "username",
+    "verified",
+];
+
 /// What a search asks for beside its filters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Page {
@@ -139,6 +167,28 @@ pub(super) fn ids(call: &Call, members: &mut Members<'_>) -> Option<Vec<Uuid>> {
         members.refuse("ids", FieldCode::TooLong, format_args!("there may be {MOST_IDS}"));
     }
     (!texts.is_empty()).then_some(ids)
+}
+
+/// What FusionAuth's own search engine understands and nobody here does is refused: whoever asks for some would get all.
+pub(super) fn refuse_foreign(call: &Call, members: &mut Members<'_>) {
+    for name in ["query", "nextResults"] {
+        if members.has(name) || !call.query(name).is_empty() {
+            members.refuse(name, FieldCode::Invalid, "is not understood here; search with queryString or ids");
+        }
+    }
+}
+
+/// The text of a `queryString`. It is looked for as it is: no field can be named before it.
+pub(super) fn query_string(members: &mut Members<'_>) -> Option<String> {
+    let text = members.text("queryString")?;
+    if let Some((field, _)) = text.split_once(':')
+        && FIELDS.contains(&field.trim().split('.').next().unwrap_or_default())
+    {
+        let message =
+            format_args!("{field:?} cannot be named: the text is looked for in all names; leave the field out");
+        members.refuse("queryString", FieldCode::Invalid, message);
+    }
+    Some(text)
 }
 
 /// What a text is searched for, without the `*` that FusionAuth's own language wants around it.

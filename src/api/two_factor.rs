@@ -44,6 +44,7 @@ pub(super) async fn start(State(api): State<Api>, request: Request<Body>) -> Rep
     let mut members = Members::of_whole(&body)?;
     let application = read_application(&api, &call, &mut members).await?;
     let user_id = members.id("userId");
+    let types = members.texts("loginIdTypes");
     let login_id = if members.has("userId") { None } else { Some(members.required_text("loginId")) };
     members.finish()?;
     let user = match (user_id, login_id) {
@@ -53,8 +54,9 @@ pub(super) async fn start(State(api): State<Api>, request: Request<Body>) -> Rep
                 Some(application) => application.tenant_id,
                 None => api.tenant_of(&call).await?,
             };
-            let found = api.directory.find_user(tenant_id, &login_id.unwrap_or_default()).await?;
-            found.ok_or(Refusal::NotFound)?
+            let login_id = login_id.unwrap_or_default();
+            let found = api.directory.find_user(tenant_id, &login_id).await?;
+            found.filter(|user| user.is_called(&login_id, &types)).ok_or(Refusal::NotFound)?
         }
     };
     if application.as_ref().is_some_and(|application| application.tenant_id != user.tenant_id) {

@@ -107,12 +107,7 @@ pub(super) async fn find_by_name(State(api): State<Api>, request: Request<Body>)
 /// By email or username, or by those of the two that `types` names.
 pub(super) async fn find_by_login(api: &Api, call: &Call, login_id: &str, types: &[String]) -> Result<User, Refusal> {
     let found = api.directory.find_user(api.tenant_of(call).await?, login_id).await?;
-    let is_asked = |name: &str| types.is_empty() || types.iter().any(|of| of == name);
-    let is_called =
-        |own: &Option<String>| own.as_deref().is_some_and(|own| own.to_lowercase() == login_id.to_lowercase());
-    let found = found.filter(|user| {
-        is_asked("email") && is_called(&user.email) || is_asked("username") && is_called(&user.username)
-    });
+    let found = found.filter(|user| user.is_called(login_id, types));
     found.ok_or(Refusal::NotFound)
 }
 
@@ -174,7 +169,8 @@ pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Re
     let call = api.admit(request).await?;
     let search = Search::of(&call, &["queryString"])?;
     let mut members = search.members();
-    let wanted = members.text("queryString");
+    search::refuse_foreign(&call, &mut members);
+    let wanted = search::query_string(&mut members);
     let ids = search::ids(&call, &mut members);
     let page = search::page(&mut members, &["email", "username", "fullName", "insertInstant"]);
     members.finish()?;

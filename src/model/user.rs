@@ -73,6 +73,15 @@ impl User {
         }
     }
 
+    /// Whether the user is called so (F-048), by those of email and username that `types` names, or by either.
+    pub fn is_called(&self, login_id: &str, types: &[String]) -> bool {
+        let login_id = login_id.to_lowercase();
+        [("email", &self.email), ("username", &self.username)].into_iter().any(|(name, own)| {
+            let is_asked = types.is_empty() || types.iter().any(|of| of == name);
+            is_asked && own.as_deref().is_some_and(|own| own.to_lowercase() == login_id)
+        })
+    }
+
     /// Whether a password is followed by a code.
     pub fn has_second_factor(&self) -> bool {
         self.totp_secret.is_some()

@@ -27,6 +27,8 @@ pub struct ApiLogin {
     pub tenant_id: Uuid,
     /// What the user logs in to; of the tenant. Without one there are no tokens, because they would be for nobody.
     pub application: Option<Arc<Application>>,
+    /// By which of `email` and `username` the user may be called; empty: by either.
+    pub login_id_types: Vec<String>,
     /// Where the person is.
     pub peer: Option<IpAddr>,
     /// What the person calls the device.
@@ -106,6 +108,10 @@ impl AuthorizationServer {
         let issuer = self.find_issuer_of(login.tenant_id).await?.ok_or(LoginRefusal::Unknown)?;
         let tenant = &issuer.tenant;
         let user = self.directory.check_credentials(tenant, login_id, password, login.peer).await?.user;
+        if !user.is_called(login_id, &login.login_id_types) {
+            // After the password, so that it takes as long (L9).
+            return Err(LoginError::WrongCredentials.into());
+        }
         if user.has_second_factor() {
             let application_id = login.application.as_ref().map(|application| application.id);
             let id = self.waiting_login_id(tenant, &user, application_id, Begun::LoginApi);
@@ -175,6 +181,7 @@ impl AuthorizationServer {
         let login = ApiLogin {
             tenant_id,
             application,
+            login_id_types: Vec::new(),
             peer: login.peer,
             device_name: login.device_name,
             wants_tokens: login.wants_tokens,
@@ -182,17 +189,19 @@ impl AuthorizationServer {
         self.complete_login(&issuer, &login, waiting.user, methods).await
     }
 
-    /// Notes that a user whom an application knows already is there again.
+    /// Notes that a user is there again, in an application if one is named.
     ///
     /// # Errors
-    /// [`LoginRefusal::Unknown`] without a registration, and what keeps the user out.
-    pub async fn note_login(&self, user: User, application: &Application) -> Result<LoggedIn, LoginRefusal> {
-        if self.directory.registration(user.id, application.id).await?.is_none() {
-            return Err(LoginRefusal::Unknown);
-        }
+    /// What keeps the user out.
+    pub async fn note_login(&self, user: User, application: Option<&Application>) -> Result<LoggedIn, LoginRefusal> {
         self.check_may_log_in(&user)?;
-        Event::LoginNoted.tell_of(&user.id.to_string(), &application.client_id);
-        Ok(LoggedIn { user, is_registered: true, tokens: None })
+        let is_registered = match application {
+            Some(application) => self.directory.registration(user.id, application.id).await?.is_some(),
+            None => true,
+        };
+        let client_id = application.map_or("-", |application| &application.client_id);
+        Event::LoginNoted.tell_of(&user.id.to_string(), client_id);
+        Ok(LoggedIn { user, is_registered, tokens: None })
     }
 
     async fn find_api_login(&self, id: &str) -> Result<Option<WaitingLogin>, StoreError> {

@@ -152,6 +152,32 @@ async fn wrong_logins_are_named() {
     assert_eq!(foreign.post("/api/login", login).await.codes(), ["[invalid]applicationId"]);
 }
 
+// F-048: `loginIdTypes` says what a login id may be, as it does for GET /api/user
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_id_is_of_the_types_that_are_named() {
+    let people = People::start().await;
+    let root = people.root();
+    people.enroll(BOB).await;
+    let login =
+        |login_id: &str, types: &[&str]| json!({ "loginId": login_id, "password": PASSWORD, "loginIdTypes": types });
+    for (login_id, types, status) in [
+        ("ann", &["username"][..], 200),
+        ("ANN@example.com", &["email"], 200),
+        ("ann", &["email", "username"], 200),
+        ("ann", &["email"], 404),
+        ("ann@example.com", &["username"], 404),
+        ("ann", &["phoneNumber"], 404),
+    ] {
+        assert_eq!(root.post("/api/login", login(login_id, types)).await.status, status, "{login_id} {types:?}");
+    }
+    for (types, status) in [(&["username"][..], 200), (&["email"], 404)] {
+        let start = json!({ "loginId": "bob", "loginIdTypes": types });
+        assert_eq!(root.post("/api/two-factor/start", start).await.status, status, "{types:?}");
+    }
+    let wrong = json!({ "loginId": "ann", "password": PASSWORD, "loginIdTypes": "email" });
+    assert_eq!(root.post("/api/login", wrong).await.codes(), ["[invalid]loginIdTypes"]);
+}
+
 // an application says that somebody is there again: the same answer without tokens
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_known_user_is_noted_by_path_and_by_body() {
@@ -162,9 +188,17 @@ async fn a_known_user_is_noted_by_path_and_by_body() {
     assert_eq!((&noted.body["user"]["id"], noted.body.get("token")), (&json!(ANN), None));
     let by_body = |user: &str| json!({ "userId": user, "applicationId": people.shop, "ipAddress": "192.0.2.1" });
     assert_eq!(done(root.put("/api/login", by_body(ANN)).await).body, noted.body);
-    assert_eq!(root.put("/api/login", by_body(BOB)).await.status, 404, "not registered");
+    let unregistered = root.put("/api/login", by_body(BOB)).await;
+    assert_eq!((unregistered.status, &unregistered.body["user"]["id"]), (202, &json!(BOB)), "{unregistered:?}");
+    assert_eq!(
+        done(root.put("/api/login", json!({ "userId": BOB })).await).body,
+        unregistered.body,
+        "of no application"
+    );
+    let nowhere = json!({ "userId": ANN, "applicationId": Uuid::nil() });
+    assert_eq!(root.put("/api/login", nowhere).await.status, 404);
     assert_eq!(root.put("/api/login", by_body(&Uuid::nil().to_string())).await.status, 404);
-    assert_eq!(root.put("/api/login", json!({})).await.codes(), ["[missing]userId", "[missing]applicationId"]);
+    assert_eq!(root.put("/api/login", json!({})).await.codes(), ["[missing]userId"]);
     assert_eq!(people.stranger().send(Method::PUT, &path, None).await.status, 401);
 }
 

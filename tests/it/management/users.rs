@@ -181,7 +181,12 @@ async fn a_registration_has_roles_of_its_application() {
     assert_eq!(root.put(&path, json!({ "registration": {} })).await.codes(), ["[missing]registration.applicationId"]);
     let elsewhere = json!({ "registration": { "applicationId": Uuid::nil() } });
     assert_eq!(root.post(&path, elsewhere.clone()).await.codes(), ["[missing]registration.applicationId"]);
-    assert_eq!(root.put(&place, elsewhere).await.codes(), ["[invalid]registration.applicationId"]);
+    let by_path = root.put(&place, elsewhere).await;
+    assert_eq!(
+        (by_path.status, &by_path.body["registration"]["applicationId"]),
+        (200, &json!(shop)),
+        "the path decides"
+    );
     assert_eq!(root.get(&format!("/api/user/{ada}")).await.body["user"]["registrations"][0]["applicationId"], shop);
     let removed = root.delete(&place).await;
     assert_eq!((removed.status, removed.media_type, root.delete(&place).await.status), (200, None, 404));
@@ -260,4 +265,68 @@ async fn users_are_searched_page_by_page_in_their_tenant() {
     assert_eq!(refused.codes(), ["[missing]registration.applicationId"]);
     assert_eq!(other.get(&format!("/api/user/search?ids={}", ids[0])).await.body["total"], 0);
     assert_eq!(root.get("/api/user?email=u1@example.com").await.body["generalErrors"][0]["code"], "[TenantIdRequired]");
+}
+
+// D-13: whoever asks for some in FusionAuth's own language does not get everybody
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn searches_that_are_not_understood_are_refused() {
+    let gateway = start().await;
+    let root = Caller::root(&gateway);
+    for path in ["/api/user/search", "/api/entity/search"] {
+        for (search, code) in [
+            (json!({ "query": "{}" }), "[invalid]search.query"),
+            (json!({ "nextResults": "x" }), "[invalid]search.nextResults"),
+            (json!({ "queryString": "email:ann*" }), "[invalid]search.queryString"),
+            (json!({ "queryString": "registrations.applicationId:x" }), "[invalid]search.queryString"),
+        ] {
+            let refused = root.post(path, json!({ "search": search })).await;
+            assert_eq!((refused.status, refused.codes()), (400, vec![code]), "{path} {search}");
+        }
+        assert_eq!(root.get(&format!("{path}?query=x")).await.codes(), ["[invalid]search.query"]);
+        assert_eq!(root.get(&format!("{path}?queryString=svc:orders")).await.status, 200, "a name may have a colon");
+        assert_eq!(root.post(path, json!({ "search": { "nextResults": null } })).await.status, 200);
+    }
+}
+
+// D-13: every language that is sent is kept; the first is the claim `locale`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn languages_come_back_in_their_order() {
+    let gateway = start().await;
+    let root = Caller::root(&gateway);
+    let user = json!({ "username": "ann", "preferredLanguages": ["fr", "en", "de"] });
+    let made = root.post("/api/user", json!({ "user": user })).await;
+    assert_eq!(made.body["user"]["preferredLanguages"], json!(["fr", "en", "de"]), "{made:?}");
+    let path = format!("/api/user/{}", made.body["user"]["id"].as_str().unwrap());
+    let one = root.patch(&path, json!({ "user": { "preferredLanguages": ["en"] } })).await;
+    assert_eq!(one.body["user"]["preferredLanguages"], json!(["en"]));
+}
+
+// N9
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documents_have_32_levels_at_most() {
+    let gateway = start().await;
+    let root = Caller::root(&gateway);
+    let user = |levels: usize| {
+        let data = (0..levels - 2).fold(json!(1), |inner, _| json!({ "x": inner }));
+        json!({ "user": { "username": format!("u{levels}"), "data": data } })
+    };
+    let made = root.post("/api/user", user(32)).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let path = format!("/api/user/{}", made.body["user"]["id"].as_str().unwrap());
+    for refused in [root.post("/api/user", user(33)).await, root.patch(&path, user(33)).await] {
+        assert_eq!((refused.status, &refused.body["generalErrors"][0]["code"]), (400, &json!("[invalidJSON]")));
+    }
+}
+
+// D-10: what is wrong is named as it was sent
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_life_is_named_in_its_own_unit() {
+    let gateway = start().await;
+    let root = Caller::root(&gateway);
+    let life = json!({ "refreshTokenTimeToLiveInMinutes": 0 });
+    let tenant = json!({ "tenant": { "name": "x", "jwtConfiguration": life } });
+    let field = "[invalid]tenant.jwtConfiguration.refreshTokenTimeToLiveInMinutes";
+    assert_eq!(root.post("/api/tenant", tenant.clone()).await.codes(), [field]);
+    let path = format!("/api/tenant/{}", gateway.running.tenant_id);
+    assert_eq!(root.patch(&path, tenant).await.codes(), [field]);
 }
