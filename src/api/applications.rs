@@ -1,6 +1,4 @@
 //! `/api/application`: clients that people log in to (F-001 to F-037). A secret is shown when it is made and never again.
-//!
-//! Applications are there or not: none is inactive. What FusionAuth deactivates is deleted here.
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -21,7 +19,7 @@ use crate::secret::Secret;
 fn shown(application: &Application) -> Value {
     let scope = |scope: &CustomScope| application_scopes::shown(application.id, scope);
     json!({
-        "active": true,
+        "active": application.settings.is_active,
         "data": application.settings.data,
         "id": application.id,
         "insertInstant": milliseconds(application.created_at),
@@ -32,7 +30,7 @@ fn shown(application: &Application) -> Value {
         "oauthConfiguration": application_settings::shown(application),
         "roles": application.roles.iter().map(application_roles::shown).collect::<Vec<Value>>(),
         "scopes": application.settings.scopes.iter().map(scope).collect::<Vec<Value>>(),
-        "state": "Active",
+        "state": if application.settings.is_active { "Active" } else { "Inactive" },
         "tenantId": application.tenant_id,
     })
 }
@@ -91,23 +89,22 @@ pub(super) async fn find(State(api): State<Api>, Path(id): Path<String>, request
     envelope(&existing(&api, &call, path_id(&id)?).await?, None)
 }
 
-/// `inactive=true` asks for those that nobody can use, and there are none.
+/// `inactive=true` asks for those that nobody can use.
 pub(super) async fn list(State(api): State<Api>, request: Request<Body>) -> Reply {
     let call = api.admit(request).await?;
-    let mut applications = Vec::new();
-    if !call.query_flag("inactive") {
-        applications = api.directory.applications(call.visible_tenant()).await?;
-    }
+    let is_active = !call.query_flag("inactive");
+    let mut applications = api.directory.applications(call.visible_tenant()).await?;
+    applications.retain(|application| application.settings.is_active == is_active);
     let applications: Vec<Value> = applications.iter().map(shown).collect();
     json_answer(&json!({ "applications": applications }))
 }
 
-/// `reactivate=true` changes nothing: what is found is active.
+/// `reactivate=true` puts it back into use and changes nothing else.
 pub(super) async fn replace(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
     let call = api.admit(request).await?;
     let before = existing(&api, &call, path_id(&id)?).await?;
     if call.query_flag("reactivate") {
-        return envelope(&before, None);
+        return envelope(&api.directory.reactivate_application(before.id).await?, None);
     }
     write(&api, before, &call.json()?).await
 }
@@ -165,11 +162,14 @@ async fn use_keys(api: &Api, tenant_id: Uuid, settings: &ApplicationSettings) ->
     Ok(())
 }
 
-/// Deletes it with and without `hardDelete=true`: there is no inactive application.
+/// Takes it out of use; deletes it with `hardDelete=true`.
 pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>, request: Request<Body>) -> Reply {
     let call = api.admit(request).await?;
     let application = existing(&api, &call, path_id(&id)?).await?;
-    api.directory.delete_application(application.id).await?;
+    match call.query_flag("hardDelete") {
+        true => api.directory.delete_application(application.id).await?,
+        false => api.directory.deactivate_application(application.id).await?,
+    }
     nothing()
 }
 
@@ -197,12 +197,13 @@ pub(super) async fn search(State(api): State<Api>, request: Request<Body>) -> Re
     let search = Search::of(&call, &["name", "state", "tenantId"])?;
     let mut members = search.members();
     let (name, tenant_id) = (members.text("name"), members.id("tenantId"));
-    let is_active = members.text("state").is_none_or(|state| state == "Active");
+    let state = members.text("state");
     let page = search::page(&mut members, &["name", "insertInstant"]);
     members.finish()?;
     let mut applications = api.directory.applications(call.visible_tenant()).await?;
     applications.retain(|application| {
-        is_active
+        let own = if application.settings.is_active { "Active" } else { "Inactive" };
+        state.as_ref().is_none_or(|state| state == own)
             && tenant_id.is_none_or(|id| id == application.tenant_id)
             && search::fits(&application.name, name.as_deref())
     });

@@ -166,6 +166,27 @@ impl Directory {
         Ok(ApplicationWithSecret { application, client_secret: Some(client_secret) })
     }
 
+    /// Takes the application out of use: it gets no tokens, nobody logs in to it, and what it was issued is worth nothing from now
+    /// on.
+    pub async fn deactivate_application(&self, id: Uuid) -> Result<(), DirectoryError> {
+        let Application { tenant_id, client_id, .. } = self.set_active(id, false).await?;
+        // Inactive before it is marked: nothing is issued to it between the two.
+        self.revoke(Revoked::Client { tenant_id, client_id }).await
+    }
+
+    /// Puts it back into use. What was issued before stays worth nothing.
+    pub async fn reactivate_application(&self, id: Uuid) -> Result<Application, DirectoryError> {
+        self.set_active(id, true).await
+    }
+
+    async fn set_active(&self, id: Uuid, is_active: bool) -> Result<Application, DirectoryError> {
+        let before = self.store.find_application(id).await?.ok_or(DirectoryError::NotFound("application"))?;
+        let settings = ApplicationSettings { is_active, ..before.settings.clone() };
+        let after = Application { settings, updated_at: self.clock.now(), ..before.clone() };
+        self.replace_application(&before, &after, Event::ApplicationUpdated).await?;
+        Ok(after)
+    }
+
     /// Registrations, consents, codes and refresh tokens go with it, and what it was issued is worth nothing from now on.
     pub async fn delete_application(&self, id: Uuid) -> Result<(), DirectoryError> {
         let application = self.store.find_application(id).await?.ok_or(DirectoryError::NotFound("application"))?;

@@ -88,19 +88,22 @@ impl Directory {
         Ok(names)
     }
 
-    /// The application whose `client_id` this is.
+    /// The application whose `client_id` this is, unless it is inactive.
     pub async fn find_application(&self, tenant_id: Uuid, client_id: &str) -> Result<Option<Arc<Application>>> {
         if !is_client_id(client_id) {
             return Ok(None);
         }
         let generation = self.cache.generation();
         let ask = self.store.find_application_by_client_id(tenant_id, client_id);
-        self.cache.application_clients.find(generation, (tenant_id, client_id.into()), ask).await
+        let found = self.cache.application_clients.find(generation, (tenant_id, client_id.into()), ask).await?;
+        Ok(found.filter(|application| application.settings.is_active))
     }
 
+    /// The application with this id, unless it is inactive.
     pub async fn application(&self, id: Uuid) -> Result<Option<Arc<Application>>> {
         let generation = self.cache.generation();
-        self.cache.applications.find(generation, id, self.store.find_application(id)).await
+        let found = self.cache.applications.find(generation, id, self.store.find_application(id)).await?;
+        Ok(found.filter(|application| application.settings.is_active))
     }
 
     pub async fn user(&self, id: Uuid) -> Result<Option<Arc<User>>> {

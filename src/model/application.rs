@@ -63,6 +63,9 @@ pub struct Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ApplicationSettings {
+    /// Whether it can be used at all: one that is not gets no tokens, and nobody logs in to it.
+    #[serde(skip_serializing_if = "bool::clone")]
+    pub is_active: bool,
     pub client_authentication: ClientAuthenticationPolicy,
     /// Public keys of the client as a JWK set in JSON, for `private_key_jwt` (RFC 7523).
     pub jwks: Option<String>,
@@ -140,6 +143,7 @@ impl ApplicationSettings {
 impl Default for ApplicationSettings {
     fn default() -> Self {
         Self {
+            is_active: true,
             client_authentication: ClientAuthenticationPolicy::Required,
             jwks: None,
             certificate_subject: None,

@@ -51,7 +51,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint!(patch "/api/application/{id}" applications::change "Changes an application but for roles and scopes")
         .sends(Change("application"))
         .shows(APPLICATION),
-    endpoint!(delete "/api/application/{id}" applications::delete "Deletes an application").asks(&["hardDelete"]),
+    endpoint!(delete "/api/application/{id}" applications::delete "Takes an application out of use, or deletes it").asks(&["hardDelete"]),
     endpoint!(get "/api/application/{id}/oauth-configuration" applications::oauth_configuration "What a login page has to know")
         .proved_by(Proof::KeyOrNothing)
         .shows(Shown::Schema("PublicConfiguration")),

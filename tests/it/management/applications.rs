@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::people::{PASSWORD, People, done};
 use super::{Answer, Caller, start};
 use crate::support::gateway::client;
 
@@ -63,8 +64,43 @@ async fn an_application_has_the_defaults_of_fusionauth() {
     let deleted = root.delete(&format!("{path}?hardDelete=true")).await;
     assert_eq!((deleted.status, deleted.media_type), (200, None));
     assert_eq!((root.get(&path).await.status, root.delete(&path).await.status), (404, 404));
-    assert_eq!(root.delete(&format!("/api/application/{own}")).await.status, 200);
+    assert_eq!(root.delete(&format!("/api/application/{own}?hardDelete=true")).await.status, 200);
     assert_eq!(root.get(&format!("/api/application/{own}")).await.status, 404);
+}
+
+// F-001, C9: what is deactivated is out of use and not lost
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_inactive_application_is_kept_and_gets_nothing() {
+    let people = People::start().await;
+    let root = people.root();
+    let path = format!("/api/application/{}", people.shop);
+    let (token, refresh_token) = people.tokens_of_ann().await;
+    assert_eq!(people.status_of("/any/x", &token).await, 200);
+    done(root.delete(&path).await);
+    let shown = done(root.get(&path).await).body["application"].clone();
+    assert_eq!((&shown["active"], &shown["state"]), (&json!(false), &json!("Inactive")));
+    assert_eq!(people.status_of("/any/x", &token).await, 401);
+    assert_eq!(people.log_in("ann", PASSWORD).await.codes(), ["[invalid]applicationId"]);
+    let refresh = || root.post("/api/jwt/refresh", json!({ "refreshToken": refresh_token }));
+    assert_eq!(refresh().await.status, 400);
+    let (status, refused) = people.gateway.post_form("/oauth2/token", &[("client_id", &*people.shop)]).await;
+    assert_ne!(status, 200, "{refused}");
+    let count = async |query: &str| {
+        done(root.get(&format!("/api/application{query}")).await).body["applications"].as_array().unwrap().len()
+    };
+    assert_eq!((count("").await, count("?inactive=true").await), (0, 1));
+    assert_eq!((count("/search?state=Active").await, count("/search?state=Inactive").await), (0, 1));
+    done(root.patch(&path, json!({ "application": { "name": "still closed" } })).await);
+    assert_eq!(done(root.get(&path).await).body["application"]["state"], "Inactive");
+    let back = done(root.put(&format!("{path}?reactivate=true"), json!({})).await);
+    assert_eq!(
+        (&back.body["application"]["active"], &back.body["application"]["name"]),
+        (&json!(true), &json!("still closed"))
+    );
+    // What was ended stays so; the user's place there is what it was.
+    assert_eq!((people.status_of("/any/x", &token).await, refresh().await.status), (401, 400));
+    assert_eq!(people.log_in("ann", PASSWORD).await.status, 200);
+    assert_eq!((count("").await, count("?inactive=true").await), (1, 0));
 }
 
 /// Everything that a FusionAuth client can say about a login.

@@ -97,7 +97,8 @@ async fn every_change_is_an_event() {
             "user.password_changed",
         ),
         (Method::DELETE, format!("/api/user/{ann}?hardDelete=true"), Value::Null, "user.deleted"),
-        (Method::DELETE, format!("/api/application/{shop}"), Value::Null, "application.deleted"),
+        (Method::DELETE, format!("/api/application/{shop}"), Value::Null, "application.updated"),
+        (Method::DELETE, format!("/api/application/{shop}?hardDelete=true"), Value::Null, "application.deleted"),
         (
             Method::POST,
             format!("/api/key/generate/{key}"),
