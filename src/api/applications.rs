@@ -43,9 +43,14 @@ fn envelope(application: &Application, secret: Option<&Secret<String>>) -> Reply
     json_answer(&json!({ "application": document }))
 }
 
-/// The secret is a member of `oauthConfiguration` here.
+/// The secret is a member of `oauthConfiguration` here, and the life of refresh tokens one in minutes.
 fn refusal(error: DirectoryError) -> Refusal {
-    Refusal::from(error).about("application.clientSecret", "application.oauthConfiguration.clientSecret")
+    let (seconds, minutes) = (
+        "application.jwtConfiguration.refreshTokenTimeToLiveInSeconds",
+        "application.jwtConfiguration.refreshTokenTimeToLiveInMinutes",
+    );
+    let refusal = Refusal::from(error).about(seconds, minutes);
+    refusal.about("application.clientSecret", "application.oauthConfiguration.clientSecret")
 }
 
 /// An application of another tenant than the caller's is as good as none.

@@ -118,6 +118,10 @@ fn refusal(refused: TokenRefusal) -> Refusal {
             Refusal::field("refreshToken", FieldCode::Invalid, "is unknown, over, revoked or used up")
         }
         TokenRefusal::AccessToken => Refusal::field("token", FieldCode::Invalid, "does not belong to the refreshToken"),
+        TokenRefusal::Life(longest) => {
+            let message = format!("must be at most {longest}, for so long access tokens live");
+            Refusal::field("timeToLiveInSeconds", FieldCode::Invalid, message)
+        }
         TokenRefusal::NotAllowed => Refusal::Unauthorized,
         TokenRefusal::NoPlace => Refusal::NotFound,
         TokenRefusal::Unanswered(error) => error.into(),

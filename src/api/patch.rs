@@ -10,8 +10,8 @@ use super::answer::Refusal;
 
 /// Operations of one change. A few hundred bytes of `copy` could double a document thirty times.
 const MOST_OPERATIONS: usize = 256;
-/// Levels that a document may have afterwards: as many as one that is sent.
-pub(super) const DEEPEST: usize = 128;
+/// Levels that a document may have afterwards: as many as one that is sent (N9).
+pub(super) const DEEPEST: usize = 32;
 
 /// A change to a document.
 pub(super) enum Patch {
@@ -74,6 +74,11 @@ fn carry_out(operations: &[PatchOperation], document: &mut Value) -> Result<(), 
             .map_err(|_| refusal(format!("Operation {at} does not fit what is there.")))?;
     }
     Ok(())
+}
+
+/// How deep objects and arrays lie within each other.
+pub(super) fn levels(value: &Value) -> usize {
+    measure(value).0
 }
 
 /// Levels and, roughly, bytes.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::answer::Refusal;
 use super::members::storable;
-use super::patch::Patch;
+use super::patch::{DEEPEST, Patch, levels};
 use super::{MAX_BODY_BYTES, PeerAddress};
 use crate::directory::FieldCode;
 use crate::secret::Secret;
@@ -125,11 +125,14 @@ impl Received {
 }
 
 fn parse(body: &Bytes) -> Result<Value, Refusal> {
-    serde_json::from_slice(body).map_err(|error| {
-        // Position and kind only: the text may hold a password.
-        let message = format!("The body is not JSON: line {}, column {}.", error.line(), error.column());
-        Refusal::General("[invalidJSON]", message)
-    })
+    let refusal = |message: String| Refusal::General("[invalidJSON]", message);
+    // Position and kind only: the text may hold a password.
+    let document: Value = serde_json::from_slice(body)
+        .map_err(|error| refusal(format!("The body is not JSON: line {}, column {}.", error.line(), error.column())))?;
+    if levels(&document) > DEEPEST {
+        return Err(refusal(format!("The body has more than {DEEPEST} levels.")));
+    }
+    Ok(document)
 }
 
 /// The access token that a request presents instead of an API key. FusionAuth's older clients write JWT for Bearer.

@@ -13,7 +13,7 @@ use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
 use super::{Api, keys};
-use crate::directory::{FieldCode, KeySigner, KeyUse, NewTenant, check_signs_for, new_tenant};
+use crate::directory::{DirectoryError, FieldCode, KeySigner, KeyUse, NewTenant, check_signs_for, new_tenant};
 use crate::model::{Api as ApiOfTenant, KeyPurpose, Profile, RefreshTokenUsage, Tenant};
 use crate::oauth::KnownKey;
 
@@ -217,6 +217,15 @@ async fn use_keys(api: &Api, tenant: Tenant, ids: [Option<Uuid>; 2]) -> Result<T
     Ok(written)
 }
 
+/// The life of refresh tokens is a member in minutes here.
+fn refusal(error: DirectoryError) -> Refusal {
+    let (seconds, minutes) = (
+        "tenant.jwtConfiguration.refreshTokenTimeToLiveInSeconds",
+        "tenant.jwtConfiguration.refreshTokenTimeToLiveInMinutes",
+    );
+    Refusal::from(error).about(seconds, minutes)
+}
+
 /// A key of one tenant sees that one only.
 async fn existing(api: &Api, call: &Call, id: &str) -> Result<Tenant, Refusal> {
     let id = path_id(id)?;
@@ -251,7 +260,7 @@ pub(super) async fn create(State(api): State<Api>, id: Option<Path<String>>, req
         id_token_algorithm: None,
         settings: Some(tenant.settings),
     };
-    let tenant = api.directory.create_tenant(new).await?;
+    let tenant = api.directory.create_tenant(new).await.map_err(refusal)?;
     envelope(&api, &use_keys(&api, tenant, keys).await?).await
 }
 

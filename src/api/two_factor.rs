@@ -15,7 +15,7 @@ use super::login::{METHOD, answer, challenge, challenged, read_application, read
 use super::members::Members;
 use super::received::{Received, bearer};
 use super::{Api, users};
-use crate::directory::{FieldCode, LoginError};
+use crate::directory::{FieldCode, LoginError, ProposedSecret};
 use crate::model::User;
 use crate::oauth::LoginDetails;
 use crate::secret::Secret;
@@ -91,12 +91,24 @@ pub(super) async fn enable(State(api): State<Api>, Path(user): Path<String>, req
     if method != METHOD {
         members.refuse("method", FieldCode::Invalid, format_args!("is not {METHOD}"));
     }
-    let secret = Secret::new(members.required_text("secretBase32Encoded"));
+    let secret = read_secret(&mut members);
     let code = Secret::new(members.required_text("code"));
     members.finish()?;
     let enrolled = api.directory.enroll_totp_with(&user, secret, code.expose()).await?.ok_or(Refusal::WrongCode)?;
     let codes: Vec<&str> = enrolled.recovery_codes.iter().map(|code| code.expose().as_str()).collect();
     json_answer(&json!({ "recoveryCodes": codes }))
+}
+
+/// In either of the forms that [`secret`] answers.
+fn read_secret(members: &mut Members<'_>) -> Secret<String> {
+    if members.has("secretBase32Encoded") || !members.has("secret") {
+        return Secret::new(members.required_text("secretBase32Encoded"));
+    }
+    let base64 = Secret::new(members.required_text("secret"));
+    ProposedSecret::base32_of(&base64).unwrap_or_else(|| {
+        members.refuse("secret", FieldCode::Invalid, "is not base64");
+        base64
+    })
 }
 
 /// Takes it away again from somebody who can still prove it; `faregate user totp --remove` is for those who cannot.

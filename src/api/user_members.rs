@@ -6,13 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::answer::present;
 use super::call::milliseconds;
+use super::login::METHOD;
 use super::members::Members;
 use crate::model::{PasswordChange, Registration, User};
 
 /// As callers see a user.
 pub(super) fn shown(user: &User, registrations: &[Registration]) -> Value {
     let profile = &user.profile;
-    let methods = if user.has_second_factor() { json!([{ "method": "authenticator" }]) } else { json!([]) };
+    let methods = if user.has_second_factor() { json!([{ "id": METHOD, "method": METHOD }]) } else { json!([]) };
     present(json!({
         "active": user.locked_at.is_none(),
         "birthDate": profile.birthdate,
@@ -31,7 +32,7 @@ pub(super) fn shown(user: &User, registrations: &[Registration]) -> Value {
         "passwordChangeReason": user.password_change.map(reason),
         "passwordChangeRequired": user.password_change.is_some(),
         "passwordLastUpdateInstant": milliseconds(user.password_changed_at),
-        "preferredLanguages": profile.locale.iter().collect::<Vec<_>>(),
+        "preferredLanguages": profile.locale.iter().chain(&profile.other_locales).collect::<Vec<_>>(),
         "registrations": registrations.iter().map(shown_registration).collect::<Vec<_>>(),
         "tenantId": user.tenant_id,
         "timezone": profile.zoneinfo,
@@ -95,8 +96,8 @@ pub(super) fn read(members: &mut Members<'_>, before: &User) -> User {
     let phone_number = members.text("mobilePhone");
     profile.phone_number_verified &= phone_number == profile.phone_number;
     profile.phone_number = phone_number;
-    // The one that the user likes best.
-    profile.locale = members.texts("preferredLanguages").into_iter().next();
+    let mut languages = members.texts("preferredLanguages").into_iter();
+    (profile.locale, profile.other_locales) = (languages.next(), languages.collect());
     profile.data = members.object("data").unwrap_or_default();
     user
 }

@@ -250,6 +250,7 @@ fn password_hash(members: &mut Members<'_>, defaults: &ImportDefaults) -> Option
 }
 
 fn profile(members: &mut Members<'_>) -> UserProfile {
+    let mut languages = members.texts("preferredLanguages").unwrap_or_default().into_iter();
     UserProfile {
         name: members.text("fullName"),
         given_name: members.text("firstName"),
@@ -259,7 +260,8 @@ fn profile(members: &mut Members<'_>) -> UserProfile {
         picture: members.text("imageUrl"),
         phone_number: members.text("mobilePhone"),
         zoneinfo: members.text("timezone"),
-        locale: members.texts("preferredLanguages").and_then(|languages| languages.into_iter().next()),
+        locale: languages.next(),
+        other_locales: languages.collect(),
         data: members.object("data"),
         ..UserProfile::default()
     }

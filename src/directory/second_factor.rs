@@ -45,6 +45,13 @@ pub struct ProposedSecret {
     pub base64: Secret<String>,
 }
 
+impl ProposedSecret {
+    /// The form that is typed, of the one in base64; `None` for what is neither.
+    pub fn base32_of(base64: &Secret<String>) -> Option<Secret<String>> {
+        STANDARD.decode(base64.expose()).ok().map(|secret| Secret::new(base32(&secret)))
+    }
+}
+
 /// What a presented code turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {

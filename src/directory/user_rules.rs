@@ -38,6 +38,11 @@ pub(super) fn is_hidden(character: char) -> bool {
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{61c}' | '\u{feff}')
 }
 
+const LANGUAGES: &str = "user.preferredLanguages";
+
+/// Beside the one that the user likes best.
+const MOST_OTHER_LANGUAGES: usize = 19;
+
 pub(super) fn check_user(user: &User) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if user.email.is_none() && user.username.is_none() {
@@ -66,6 +71,11 @@ pub(super) fn check_user(user: &User) -> Vec<FieldError> {
     ] {
         errors.extend(text.as_deref().and_then(|text| check_text(field, text, LONGEST_TEXT)));
     }
+    if profile.other_locales.len() > MOST_OTHER_LANGUAGES {
+        let message = format!("there may be {}", MOST_OTHER_LANGUAGES + 1);
+        errors.push(FieldError::new(LANGUAGES, FieldCode::TooLong, message));
+    }
+    errors.extend(profile.other_locales.iter().find_map(|locale| check_text(LANGUAGES, locale, LONGEST_TEXT)));
     if profile.birthdate.as_deref().is_some_and(|date| !is_date(date)) {
         errors.push(FieldError::new("user.birthDate", FieldCode::Invalid, "must be a date: YYYY-MM-DD"));
     }

@@ -148,7 +148,11 @@ pub struct UserProfile {
     /// YYYY-MM-DD.
     pub birthdate: Option<String>,
     pub zoneinfo: Option<String>,
+    /// The language that the user likes best ...
     pub locale: Option<String>,
+    /// ... and those that come after it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_locales: Vec<String>,
     pub phone_number: Option<String>,
     pub phone_number_verified: bool,
     /// The `address` claim.

@@ -49,6 +49,8 @@ pub enum TokenRefusal {
     RefreshToken,
     /// The access token does not belong to the refresh token.
     AccessToken,
+    /// The new access token would not live that long anyway, but this many seconds.
+    Life(i64),
     /// Nobody may do this with that token.
     NotAllowed,
     /// There is no such application, or the user has no place in it.
@@ -93,6 +95,10 @@ impl AuthorizationServer {
         }
         if refresh.access_token.is_some_and(|token| !belongs(&issuer, token, approval, &application.client_id)) {
             return Err(TokenRefusal::AccessToken);
+        }
+        let lives_for = application.settings.access_token_for.unwrap_or(issuer.tenant.access_token_for);
+        if refresh.at_most_for.is_some_and(|at_most_for| at_most_for > lives_for) {
+            return Err(TokenRefusal::Life(lives_for));
         }
         let asking = Asking {
             issuer: &issuer,

@@ -14,7 +14,10 @@ use crate::oauth::AuthorizationServer;
 use crate::oauth::error::OAuthError;
 
 /// What only the issuer says.
-const OWN: [&str; 6] = ["exp", "iat", "iss", "jti", "nbf", "tid"];
+const OWN: [&str; 4] = ["iss", "jti", "nbf", "tid"];
+
+/// The same, but callers may send them: FusionAuth takes no notice of them.
+const COMPUTED: [&str; 2] = ["exp", "iat"];
 
 /// Nobody can revoke it, so it does not live for long: a day, in seconds.
 const LONGEST: i64 = 86_400;
@@ -58,6 +61,7 @@ impl AuthorizationServer {
         if let Some(name) = OWN.into_iter().find(|name| claims.contains_key(*name)) {
             return Err(VendingRefusal::OwnClaim(name));
         }
+        claims.retain(|name, _| !COMPUTED.contains(&name.as_str()));
         let issuer = self
             .find_issuer_of(tenant_id)
             .await?

@@ -235,3 +235,19 @@ async fn codes_are_not_sent_and_devices_not_trusted() {
     assert_eq!(root.get(&format!("/api/two-factor/status?userId={}", Uuid::nil())).await.status, 404);
     assert_eq!(stranger.get("/api/two-factor/status").await.status, 401);
 }
+
+// D-13: the secret in either of the forms that it is made in; the method that there is then has a name
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_secret_is_taken_in_base64_too() {
+    let people = People::start().await;
+    let root = people.root();
+    let made = done(root.get("/api/two-factor/secret").await).body;
+    let code = code(&authenticator(made["secretBase32Encoded"].as_str().unwrap()));
+    let path = format!("/api/user/two-factor/{ANN}");
+    let wrong = json!({ "secret": "not base64!", "code": code });
+    assert_eq!(root.post(&path, wrong).await.codes(), ["[invalid]secret"]);
+    done(root.post(&path, json!({ "secret": made["secret"], "code": code })).await);
+    let user = done(root.get(&format!("/api/user/{ANN}")).await).body;
+    let methods = json!([{ "id": "authenticator", "method": "authenticator" }]);
+    assert_eq!(user["user"]["twoFactor"]["methods"], methods);
+}
