@@ -146,7 +146,7 @@ async fn write(api: &Api, before: Application, document: &Value) -> Reply {
 
 /// The uses of keys that the settings ask for, with the members that name them.
 fn uses(tenant_id: Uuid, settings: &ApplicationSettings) -> impl Iterator<Item = (KeyUse, &'static str)> {
-    application_settings::keys(settings).into_iter().map(move |(purpose, key_id, field)| {
+    application_settings::keys(settings).map(move |(purpose, key_id, field)| {
         (KeyUse { key_id, purpose, signer: KeySigner::Applications(tenant_id) }, field)
     })
 }

@@ -61,7 +61,7 @@ pub enum Action {
 
 #[derive(Debug)]
 pub(super) enum Write {
-    InsertTenant(Tenant),
+    InsertTenant(Box<Tenant>),
     UpdateTenant(Box<(Tenant, Tenant)>),
     DeleteTenant(Uuid),
     Key(KeyWrite),

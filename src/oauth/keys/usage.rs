@@ -19,7 +19,7 @@ enum Usable {
     /// It is already; its algorithm.
     InUse(String),
     /// As it would be stored, and the tenant that would sign with it.
-    Unused(StoredKey, Option<Tenant>),
+    Unused(Box<(StoredKey, Option<Tenant>)>),
 }
 
 impl KeyRing {
@@ -36,7 +36,7 @@ impl KeyRing {
     ) -> Result<String, KeyRingError> {
         Ok(match self.usable(wanted, to_be, field).await? {
             Usable::InUse(algorithm) => algorithm,
-            Usable::Unused(key, _) => key.algorithm,
+            Usable::Unused(unused) => unused.0.algorithm,
         })
     }
 
@@ -49,7 +49,7 @@ impl KeyRing {
     pub async fn use_key(&self, wanted: KeyUse, field: &'static str) -> Result<String, KeyRingError> {
         let (made, tenant) = match self.usable(wanted, None, field).await? {
             Usable::InUse(algorithm) => return Ok(algorithm),
-            Usable::Unused(made, tenant) => (made, tenant),
+            Usable::Unused(unused) => *unused,
         };
         let algorithm = made.algorithm.clone();
         if let (KeySigner::Tenant(_), Some(tenant)) = (wanted.signer, tenant) {
@@ -118,7 +118,7 @@ impl KeyRing {
             retired_at: None,
             removed_at: None,
         };
-        Ok(Usable::Unused(made, tenant))
+        Ok(Usable::Unused(Box::new((made, tenant))))
     }
 }
 

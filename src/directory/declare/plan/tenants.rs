@@ -31,7 +31,7 @@ impl Planner<'_> {
         if needs_default && self.tenants.find(Directory::DEFAULT_TENANT).is_none() {
             let tenant = Tenant::new(self.entropy.uuid(), Directory::DEFAULT_TENANT, self.now);
             let what = format!("tenant {:?}", tenant.name);
-            self.step(Action::Create, what, Write::InsertTenant(tenant.clone()));
+            self.step(Action::Create, what, Write::InsertTenant(Box::new(tenant.clone())));
             self.tenants.add(tenant);
         }
     }
@@ -80,7 +80,7 @@ impl Planner<'_> {
         }
         self.note_all(place, check_tenant(&tenant));
         match found {
-            None => self.step(Action::Create, place.what(), Write::InsertTenant(tenant.clone())),
+            None => self.step(Action::Create, place.what(), Write::InsertTenant(Box::new(tenant.clone()))),
             Some(before) => {
                 tenant.created_at = before.created_at;
                 if *before == (Tenant { updated_at: before.updated_at, ..tenant.clone() }) {
