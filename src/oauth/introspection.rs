@@ -10,10 +10,13 @@ use super::client_authentication::{Authenticated, Credentials};
 use super::error::{ErrorReason, OAuthError};
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
-use super::{AuthorizationServer, TokenRequest, possession};
+use super::{AuthorizationServer, TokenRequest, api_key, possession};
 use crate::model::{ClientSecret, RefreshToken};
 use crate::profile::Dialect;
 use crate::revocations::Bearings;
+
+/// What an API key is allowed or not.
+const PATH: &str = "/oauth2/introspect";
 
 /// The answer: the members of RFC 7662 section 2.2 in alphabetical order.
 #[derive(Debug, PartialEq)]
@@ -36,16 +39,21 @@ impl Introspection {
 enum Asker {
     /// A client that proved who it is.
     Client(Client),
-    /// Anybody, where the tenant allows it (D5), and the client that they say it is about.
+    /// Anybody, where the tenant allows it or with an API key (D5), and the client that they say it is about.
     Anybody(Option<String>),
 }
 
 impl AuthorizationServer {
     /// # Errors
-    /// `invalid_client` without authentication, `invalid_request` without a token; in FusionAuth's dialect `invalid_client`
+    /// `invalid_client` without authentication or an API key, `invalid_request` without a token; in FusionAuth's dialect `invalid_client`
     /// also for the token of another client (F-139).
-    pub async fn introspect(&self, request: &TokenRequest<'_>) -> Result<Introspection, OAuthError> {
+    pub async fn introspect(
+        &self,
+        request: &TokenRequest<'_>,
+        api_key: Option<&str>,
+    ) -> Result<Introspection, OAuthError> {
         let form = Parameters::parse(request.body)?;
+        let api_key = self.find_api_key(api_key, PATH).await?;
         let credentials = Credentials::find(request, &form)?;
         let client_id = credentials.as_ref().map(|credentials| &*credentials.client_id);
         let from_token = || form.find("token").and_then(|token| self.issuer_of_token(token));
@@ -54,17 +62,22 @@ impl AuthorizationServer {
             (None, Some(issuer)) if request.tenant_path.is_none() => issuer,
             (_, _) => self.resolve_tenant(request, &form, client_id).await?,
         };
-        let answer = self.introspect_for(&issuer, credentials.as_ref(), (request, &form)).await;
+        let answer = match api_key.filter(|key| api_key::is_for(key, &issuer)) {
+            Some(_) => self.introspect_for(&issuer, &Asker::Anybody(client_id.map(str::to_owned)), &form).await,
+            None => match self.asker(&issuer, credentials.as_ref(), request).await {
+                Ok(asker) => self.introspect_for(&issuer, &asker, &form).await,
+                Err(error) => Err(error),
+            },
+        };
         answer.map_err(|error| error.said_in(issuer.dialect()))
     }
 
     async fn introspect_for(
         &self,
         issuer: &LocalIssuer,
-        credentials: Option<&Credentials<'_>>,
-        (request, form): (&TokenRequest<'_>, &Parameters<'_>),
+        asker: &Asker,
+        form: &Parameters<'_>,
     ) -> Result<Introspection, OAuthError> {
-        let asker = self.asker(issuer, credentials, request).await?;
         let token = form
             .find("token")
             .ok_or_else(|| OAuthError::invalid_request(ErrorReason::MissingToken, "The request has no token."))?;

@@ -33,6 +33,7 @@
 //! | WebAuthn Level 3, 7 passkeys | `passkeys` |
 
 mod access_tokens;
+mod api_key;
 mod audience;
 mod authorization;
 mod change_password;

@@ -42,7 +42,7 @@ pub(super) async fn describe(State(server): Server, tenant: Option<Path<String>>
         Ok(sent) => {
             let authorization = sent.authorization_beside_keys();
             let request = sent.request(&authorization);
-            let result = server.said_at(request.tenant_path, server.describe_user_code(&request).await);
+            let result = server.said_at(request.tenant_path, server.describe_user_code(&request, sent.api_key()).await);
             respond::json("device_user_code", result)
         }
         Err(answer) => answer,

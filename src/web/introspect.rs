@@ -19,8 +19,8 @@ pub(super) async fn post(
         Ok(sent) => sent,
         Err(refusal) => return refusal,
     };
-    let authorization = sent.authorization();
+    let authorization = sent.authorization_beside_keys();
     let request = sent.request(&authorization);
-    let answer = server.said_at(request.tenant_path, server.introspect(&request).await);
+    let answer = server.said_at(request.tenant_path, server.introspect(&request, sent.api_key()).await);
     respond::json("introspect", answer.map(|introspection| introspection.0))
 }

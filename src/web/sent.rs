@@ -85,6 +85,12 @@ impl Sent {
         fields
     }
 
+    /// The one without: an API key, if it is anything.
+    pub(super) fn api_key(&self) -> Option<&str> {
+        let mut keys = self.headers.get_all(header::AUTHORIZATION).iter().filter_map(|field| field.to_str().ok());
+        keys.find(|field| !field.is_empty() && !field.contains(' '))
+    }
+
     /// Every proof of a key.
     pub(super) fn proofs(&self) -> Vec<&[u8]> {
         self.headers.get_all("dpop").iter().map(AsRef::as_ref).collect()

@@ -15,7 +15,7 @@ use crate::model::{DeviceCode, DeviceState};
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::guesses::network;
 use crate::oauth::parameters::Parameters;
-use crate::oauth::{AuthorizationServer, TokenRequest};
+use crate::oauth::{AuthorizationServer, TokenRequest, api_key};
 use crate::store::Lease;
 
 /// A user code as it was typed, and by whom: wrong ones are counted per address and per session (J3).
@@ -48,6 +48,9 @@ pub struct DeviceInfo {
     pub name: Option<String>,
 }
 
+/// What an API key is allowed or not.
+const PATH: &str = "/oauth2/device/user-code";
+
 /// Scopes that are about tokens, not about what a device may do (D-06).
 const NOT_SHOWN: [&str; 2] = ["openid", "offline_access"];
 
@@ -68,13 +71,26 @@ impl AuthorizationServer {
         self.find_by_user_code(issuer.tenant.id, Some(application.id), typed).await.map(drop)
     }
 
-    /// `POST /oauth2/device/user-code` (D-06): what a client's own page shows of a code.
+    /// `POST /oauth2/device/user-code` (D-06): what a client's own page shows of a code, to the client or with an API key.
     ///
     /// # Errors
     /// As [`AuthorizationServer::check_user_code`], and `invalid_client`.
-    pub async fn describe_user_code(&self, request: &TokenRequest<'_>) -> Result<UserCodeDetails, OAuthError> {
+    pub async fn describe_user_code(
+        &self,
+        request: &TokenRequest<'_>,
+        api_key: Option<&str>,
+    ) -> Result<UserCodeDetails, OAuthError> {
         let form = Parameters::parse(request.body)?;
-        let (issuer, application) = self.authenticate_application(request, &form).await?;
+        let (issuer, application) = match self.find_api_key(api_key, PATH).await? {
+            Some(key) => {
+                let (issuer, application) = self.find_application(request, &form).await?;
+                match api_key::is_for(&key, &issuer) {
+                    true => (issuer, application),
+                    false => self.authenticate_application(request, &form).await?,
+                }
+            }
+            None => self.authenticate_application(request, &form).await?,
+        };
         check_enabled(&application)?;
         let typed = Typed {
             user_code: form.find("user_code").ok_or_else(missing_user_code)?,

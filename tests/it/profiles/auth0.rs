@@ -303,7 +303,7 @@ async fn bodies_may_be_json() {
     assert_eq!(post("/oauth2/token", &form.to_string()).await.json()["error"], "invalid_request");
 }
 
-// F-239: whatever is wrong, and wherever, it is said without a reason
+// RFC 6749 5.2: whatever is wrong, and wherever, it is said without a reason
 #[tokio::test]
 async fn no_error_has_a_reason() {
     let server = server().await;

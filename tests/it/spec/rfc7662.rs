@@ -1,5 +1,6 @@
 //! RFC 7662: introspection.
 
+use faregate::directory::NewApiKey;
 use faregate::model::{Profile, Tenant};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -144,4 +145,28 @@ async fn another_tenants_token_is_unknown() {
     let foreign = format!("grant_type=client_credentials&client_id=reports&client_secret={}", encode("twin secret"));
     let answer = server.post(&format!("/{OTHER_TENANT}/oauth2/token")).body(foreign).send().await;
     assert_eq!(server.introspect(WEB, &answer.access_token()).await.json(), inactive());
+}
+
+// F-135, D5: an API key of the tenant, or of all, in place of a client's credentials
+#[tokio::test]
+async fn an_api_key_may_ask() {
+    let server = TestServer::with_people().await;
+    server.add_other_tenant().await;
+    let token = server.tokens(WEB, "openid").await.access_token();
+    for (tenant_id, client_id, expected) in [
+        (None, None, (200, true)),
+        (Some(TENANT), Some(WEB), (200, true)),
+        (Some(TENANT), Some(SPA), (200, false)),
+        (Some(OTHER_TENANT), None, (401, false)),
+    ] {
+        let key = NewApiKey { name: "k".to_owned(), tenant_id, ..NewApiKey::default() };
+        let key = server.directory.create_api_key(key).await.unwrap().text;
+        let client = client_id.map_or_else(String::new, |client_id| format!("&client_id={client_id}"));
+        let call = server.post("/oauth2/introspect").header("Authorization", key.expose());
+        let answer = call.body(format!("token={token}{client}")).send().await;
+        let is_active = answer.json()["active"] == true;
+        assert_eq!((answer.status.as_u16(), is_active), expected, "{tenant_id:?} {client_id:?}");
+    }
+    let unknown = server.post("/oauth2/introspect").header("Authorization", "x").body(format!("token={token}"));
+    assert_eq!(unknown.send().await.status, StatusCode::UNAUTHORIZED);
 }

@@ -1,5 +1,6 @@
 //! RFC 8628: the device authorization grant, and FusionAuth's way of doing it.
 
+use faregate::directory::NewApiKey;
 use faregate::model::{Application, ApplicationGrant, ApplicationSettings, Approval, AuthenticationType};
 use faregate::model::{ClientAuthenticationPolicy, ClientSecret, CustomScope, Profile, Relationship, Tenant, User};
 use faregate::store::Store as _;
@@ -307,6 +308,15 @@ async fn a_client_can_ask_what_a_code_is_for() {
     assert_eq!(answer.json(), expected);
     let answer = describe(format!("client_id={BOX}&user_code={typed}")).await;
     assert_eq!(answer.verdict(), error(401, "invalid_client", "client_authentication_missing"));
+    // Or whoever has an API key that is good for it.
+    for (may, status) in [(None, 200), (Some("/api/user"), 401)] {
+        let endpoints = may.map(|path| (path.to_owned(), ["POST".to_owned()].into())).into_iter().collect();
+        let key = NewApiKey { name: "k".to_owned(), endpoints, ..NewApiKey::default() };
+        let key = server.directory.create_api_key(key).await.unwrap().text;
+        let call = server.post("/oauth2/device/user-code").header("Authorization", key.expose());
+        let answer = call.body(format!("client_id={BOX}&user_code={typed}")).send().await;
+        assert_eq!((answer.status.as_u16(), answer.json() == expected), (status, status == 200), "{may:?}");
+    }
     let answer = describe(format!("client_id={BOX}&client_secret=box+secret&user_code=BBBB-BBBB")).await;
     assert_eq!(answer.verdict(), error(400, "invalid_request", "invalid_user_code"));
 }
