@@ -8,6 +8,7 @@ mod answer;
 mod attempt;
 mod authority;
 mod body_pace;
+mod check;
 mod client_certificates;
 mod connection;
 mod context;

@@ -16,10 +16,10 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::authority::{authority, without_port};
+use super::check::Check;
 use super::context::Context;
 use super::decision::{decision_line, verdict, would_be_refused};
 use super::embed::{self, Peer};
-use super::forwarded;
 use super::header_block::Refusal;
 use super::login::{self, Outcome, Visit};
 use super::old_clients;
@@ -352,20 +352,20 @@ impl Proxy {
             sender: sender(&ctx.gateway, session, route, (host, &*path)),
         };
         let asker = asker(&ctx.gateway, session, route, request);
-        ctx.counting.before(route, &asker, ctx.started)?;
-        let began = ctx.trace.as_ref().map(|_| Instant::now());
-        let outcome = match &route.login {
-            None => ctx.gateway.enforcer.check(&route.guard, request).await.into(),
-            Some(entrance) => {
-                let is_through_proxy = peer_address(session).is_some_and(|peer| ctx.gateway.trusts(peer));
-                let visit = Visit { request, authority, path: &path, is_through_proxy };
-                Box::pin(ctx.gateway.receive(route, entrance, visit)).await
-            }
+        let visit = route.login.as_ref().map(|_| {
+            let is_through_proxy = peer_address(session).is_some_and(|peer| ctx.gateway.trusts(peer));
+            Visit { request, authority, path: &path, is_through_proxy }
+        });
+        let mut check = Check {
+            gateway: &ctx.gateway,
+            route,
+            started: ctx.started,
+            counting: &mut ctx.counting,
+            trace: &mut ctx.trace,
+            carried: &mut ctx.carried,
+            refusal: &mut ctx.refusal,
         };
-        if let (Some(trace), Some(began), Some(verdict)) = (&mut ctx.trace, began, outcome.verdict()) {
-            trace.checked(began, verdict);
-        }
-        let permit = match outcome {
+        let permit = match check.outcome(&asker, visit).await? {
             Outcome::Permit(permit) => permit,
             Outcome::PermitSession(permit) => {
                 ctx.by_session = true;
@@ -382,9 +382,7 @@ impl Proxy {
             Outcome::DenyAgain(refusal) => return Err(login::insufficient(ctx.refusal.insert(refusal))),
             Outcome::Refuse(problem) => return Err(problem),
         };
-        ctx.counting.after(route, &asker, (&permit, ctx.started))?;
         drop(found);
-        ctx.carried = forwarded::of_request(&ctx.gateway.minter, route, &permit, &mut ctx.refusal)?;
         if header.headers.contains_key(header::UPGRADE) {
             tunnel::check_asked(&route.websocket, header)?;
         }
@@ -430,19 +428,24 @@ impl Proxy {
             sender: sender(&ctx.gateway, session, route, (&*original.host, &*path)),
         };
         let asker = asker(&ctx.gateway, session, route, request);
-        ctx.counting.before(route, &asker, ctx.started)?;
-        let began = ctx.trace.as_ref().map(|_| Instant::now());
-        let outcome = ctx.gateway.enforcer.check(&route.guard, request).await;
-        if let (Some(trace), Some(began)) = (&mut ctx.trace, began) {
-            trace.checked(began, outcome.as_ref());
+        let mut check = Check {
+            gateway: &ctx.gateway,
+            route,
+            started: ctx.started,
+            counting: &mut ctx.counting,
+            trace: &mut ctx.trace,
+            carried: &mut ctx.carried,
+            refusal: &mut ctx.refusal,
+        };
+        // Nobody is led anywhere from here: whoever serves the request would have to do so.
+        match check.outcome(&asker, None).await? {
+            Outcome::Permit(permit) | Outcome::PermitSession(permit) => Ok(permit),
+            Outcome::Lead(_, refusal) | Outcome::Deny(refusal) | Outcome::DenyAgain(refusal) => {
+                let place = resources::metadata_url(route, &ctx.gateway.public_url, (&original.host, &path));
+                Err(Problem::refused(ctx.refusal.insert(refusal), place.as_deref()))
+            }
+            Outcome::Refuse(problem) => Err(problem),
         }
-        let permit = outcome.map_err(|refusal| {
-            let place = resources::metadata_url(route, &ctx.gateway.public_url, (&original.host, &path));
-            Problem::refused(ctx.refusal.insert(refusal), place.as_deref())
-        })?;
-        ctx.counting.after(route, &asker, (&permit, ctx.started))?;
-        ctx.carried = forwarded::of_request(&ctx.gateway.minter, route, &permit, &mut ctx.refusal)?;
-        Ok(permit)
     }
 
     /// Answers a request for one of our own paths.
