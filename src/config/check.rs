@@ -119,7 +119,10 @@ impl<'s> Check<'s> {
         match parse(&scalar.text) {
             Ok(value) => Some(value),
             Err(refusal) => {
-                let message = format!("{} is not {}", scalar.shown(), refusal.expected);
+                let message = match scalar.is_foreign() && scalar.text.is_empty() {
+                    true => format!("{} is empty, and not {}", scalar.shown(), refusal.expected),
+                    false => format!("{} is not {}", scalar.shown(), refusal.expected),
+                };
                 // A proposal is made from the value: it would show what must not be shown.
                 match refusal.help.filter(|_| !scalar.is_foreign()) {
                     Some(help) => self.refuse_with_help(node.span, message, help),

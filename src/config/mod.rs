@@ -296,6 +296,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     binding::check_reachable(&routes, (&listen, client_certificate_header.as_ref()), span("routes"), check);
     let mut forward = forward::check(fields.find("forward"), check);
     forwarded_jwt::settle(&mut forward, (&upstreams, &routes), check);
+    let tests = tests::check(fields.find("tests"), &issuers, check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
     Some(Config {
         path: PathBuf::from(&*source.name()),
@@ -321,7 +322,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         directory: directory::check(fields.find("directory"), check),
         client_certificate_header,
         client_certificate_ca,
-        tests: tests::check(fields.find("tests"), check),
+        tests,
         watch: fields.boolean("watch", check).unwrap_or(false),
         parts: Parts::of(root, &check.files, check.base()),
         tracing: traces::check(fields.find("tracing"), check),

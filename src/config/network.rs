@@ -19,6 +19,11 @@ impl Network {
         (prefix <= width && bits & !network.mask(width) == 0).then_some(network)
     }
 
+    /// Whether every address of its kind is in it.
+    pub fn is_everybody(&self) -> bool {
+        self.prefix == 0
+    }
+
     /// IPv4 addresses mapped into IPv6 count as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

@@ -100,5 +100,17 @@ pub(super) fn token_cache(node: Option<&Node>, check: &mut Check<'_>) -> TokenCa
 /// M12
 pub(super) fn trusted_proxies(node: Option<&Node>, check: &mut Check<'_>) -> Vec<Network> {
     let nodes = node.map_or(&[][..], |node| check.items(node));
-    nodes.iter().filter_map(|node| check.parsed(node, scalar::network)).collect()
+    let mut networks = Vec::new();
+    for node in nodes {
+        let Some(network) = check.parsed(node, scalar::network) else { continue };
+        if network.is_everybody() {
+            check.warn(
+                node.span,
+                "everybody is a trusted proxy: whoever asks chooses their own address and host",
+                "name the addresses of the proxies",
+            );
+        }
+        networks.push(network);
+    }
+    networks
 }

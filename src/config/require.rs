@@ -172,9 +172,9 @@ fn collect_parameters(rule: &Rule, names: &mut Vec<String>) {
     }
 }
 
-/// Whether some method's rule passes for any accepted token, whatever is in it.
-pub(super) fn asks_for_nothing(rules: &RuleSet) -> bool {
-    let bare = |rule: &Rule| passes_any_token(rule) && !passes_everyone(rule);
+/// Whether some method's rule passes for any accepted token, whatever is in it; with `roles_count_for_all`, but for its roles.
+pub(super) fn asks_for_nothing(rules: &RuleSet, roles_count_for_all: bool) -> bool {
+    let bare = |rule: &Rule| passes_any_token(rule, roles_count_for_all) && !passes_everyone(rule);
     rules.methods().map(|(_, rule)| rule).chain(rules.fallback()).any(bare)
 }
 
@@ -197,17 +197,17 @@ fn passes_everyone(rule: &Rule) -> bool {
     }
 }
 
-fn passes_any_token(rule: &Rule) -> bool {
+fn passes_any_token(rule: &Rule, roles_count_for_all: bool) -> bool {
     match &rule.kind {
+        RuleKind::Role(_) => roles_count_for_all,
         // A token without what is excluded is easy to get.
         RuleKind::Public | RuleKind::Authenticated | RuleKind::Not(_) => true,
         // Tokens for other services say that too.
         RuleKind::Acr(_) | RuleKind::AuthenticatedWithin(_) => true,
-        RuleKind::All(rules) => rules.iter().all(passes_any_token),
-        RuleKind::Any(rules) => rules.iter().any(passes_any_token),
+        RuleKind::All(rules) => rules.iter().all(|rule| passes_any_token(rule, roles_count_for_all)),
+        RuleKind::Any(rules) => rules.iter().any(|rule| passes_any_token(rule, roles_count_for_all)),
         RuleKind::Scopes(_)
         | RuleKind::AnyScope(_)
-        | RuleKind::Role(_)
         | RuleKind::Permission { .. }
         | RuleKind::ClaimEquals(..)
         | RuleKind::ClaimIn(..)

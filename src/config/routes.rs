@@ -6,7 +6,7 @@
 use super::binding;
 use super::check::{Check, Fields};
 use super::extend::{self, Settled};
-use super::issuers::{self, Issuer, IssuerIndex};
+use super::issuers::{self, Issuer, IssuerIndex, IssuerKind};
 use super::limits::Limits;
 use super::live;
 use super::logins::{self, Login, LoginIndex};
@@ -17,7 +17,7 @@ use super::require::{self, Requirement};
 use super::scalar::Refusal;
 use super::upstreams;
 use super::values::{AcceptedIssuer, Route, Upstream, UpstreamIndex};
-use crate::policy::Policy;
+use crate::policy::{Policy, RuleSet};
 use crate::route::{ConflictError, Host, Pattern, RouteTable};
 
 pub(super) const KEYS: &[&str] = &[
@@ -356,13 +356,7 @@ fn route(
             AcceptedIssuer { issuer, audience: audience.unwrap_or_else(|| context.issuers[issuer.0].audience.clone()) }
         })
         .collect();
-    if tokens.iter().any(|token| token.audience.is_empty()) && require::asks_for_nothing(&settled.rules) {
-        check.warn(
-            draft.span,
-            format!("route {:?} accepts any audience: tokens for other services will work here", draft.name),
-            "add `audience:` to the route or to its issuer, or require a scope, a role or a permission",
-        );
-    }
+    warn_of_any_audience(draft, &settled.rules, (&tokens, context.issuers), check);
     Some(Route {
         name: draft.name.to_owned(),
         pattern,
@@ -386,6 +380,30 @@ fn route(
         limits: settled.limits,
         line: draft.span.line,
     })
+}
+
+/// F-335: in a tenant each application has roles of its own, and only the audience tells whose a token has.
+fn warn_of_any_audience(
+    draft: &Draft<'_>,
+    rules: &RuleSet,
+    (tokens, issuers): (&[AcceptedIssuer], &[Issuer]),
+    check: &mut Check<'_>,
+) {
+    let any = || tokens.iter().filter(|token| token.audience.is_empty());
+    let is_tenant = |token: &AcceptedIssuer| matches!(issuers[token.issuer.0].kind, IssuerKind::Tenant(_));
+    if any().count() > 0 && require::asks_for_nothing(rules, false) {
+        check.warn(
+            draft.span,
+            format!("route {:?} accepts any audience: tokens for other services will work here", draft.name),
+            "add `audience:` to the route or to its issuer, or require a scope or a permission",
+        );
+    } else if any().any(is_tenant) && require::asks_for_nothing(rules, true) {
+        check.warn(
+            draft.span,
+            format!("route {:?} accepts any audience: a role of another application is as good here", draft.name),
+            "add `audience:` with the client id of the application whose roles are meant",
+        );
+    }
 }
 
 /// Arranges the routes for finding them; the value is a route's position.

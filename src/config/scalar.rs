@@ -102,6 +102,10 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Refusal> {
         Some(("" | "*", port)) => {
             Some(format!("write `0.0.0.0:{port}` for every address, `127.0.0.1:{port}` for this machine only"))
         }
+        _ if text.contains("://") => {
+            let rest = text.split("://").nth(1).unwrap_or_default();
+            Some(format!("write the address without a scheme: `{}`", rest.trim_end_matches('/')))
+        }
         Some((host, port)) if host.contains(':') => Some(format!("write `[{host}]:{port}` if {host} is the address")),
         Some((_, port)) => Some(format!("write the IP address to listen on, such as `0.0.0.0:{port}`")),
         None => text.parse::<IpAddr>().ok().map(|ip| format!("add the port: `{}`", SocketAddr::new(ip, 8080))),

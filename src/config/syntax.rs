@@ -17,7 +17,9 @@ pub(super) fn problem(error: &ScanError, source: &Source) -> Problem {
     // A key without a colon is noticed at what follows it.
     let span = source.before(span.line).filter(|_| info.contains("simple key expect")).unwrap_or(span);
     let at = source.text_at(span).unwrap_or_default();
-    let (message, help) = if info.contains("tab") {
+    let (message, help) = if at.contains('\0') {
+        ("a NUL byte stands here: this is no text".to_owned(), "save the file as UTF-8 text")
+    } else if info.contains("tab") {
         ("a tab is used for indentation".to_owned(), "indent with spaces")
     } else if info.contains("unknown anchor") && at == "*" {
         (

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::check::{Check, Fields};
 use super::free;
-use super::issuers::EMBEDDED;
+use super::issuers::{EMBEDDED, Issuer};
 use super::node::{Node, Value};
 use super::problem::{Layer, Problem, Span};
 use super::process::word;
@@ -80,18 +80,29 @@ impl TestOutcome {
 }
 
 /// In the order of the file.
-pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Vec<PolicyTest> {
+pub(super) fn check(node: Option<&Node>, issuers: &[Issuer], check: &mut Check<'_>) -> Vec<PolicyTest> {
     let nodes = node.map_or(&[][..], |node| check.items(node));
-    nodes.iter().filter_map(|node| policy_test(node, check)).collect()
+    nodes.iter().filter_map(|node| policy_test(node, issuers, check)).collect()
 }
 
-fn policy_test(node: &Node, check: &mut Check<'_>) -> Option<PolicyTest> {
+/// A denial that is expected for another reason would be found for this one.
+fn refuse_unknown_issuer(token: &Node, issuers: &[Issuer], check: &mut Check<'_>) {
+    let Some(node) = Fields::open_again(token).and_then(|claims| claims.find("iss")) else { return };
+    let Value::Scalar(issuer) = &node.value else { return };
+    let known: Vec<&str> = issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+    if !known.contains(&issuer.text.as_str()) {
+        check.refuse_word(node.span, format!("unknown issuer {}", issuer.shown()), &issuer.text, &known);
+    }
+}
+
+fn policy_test(node: &Node, issuers: &[Issuer], check: &mut Check<'_>) -> Option<PolicyTest> {
     let fields = Fields::open(node, KEYS, check)?;
     let token = match fields.find("token") {
         None => None,
         Some(node) => match &node.value {
             Value::Scalar(scalar) if scalar.text == "none" => None,
             Value::Null | Value::Scalar(_) | Value::List(_) | Value::Map(_) | Value::Unusable => {
+                refuse_unknown_issuer(node, issuers, check);
                 Some(free::object(node, check))
             }
         },

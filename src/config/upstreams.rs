@@ -39,6 +39,9 @@ const MOST_WEIGHT: u64 = 100;
 const MOST_SERVERS: usize = 256;
 pub(super) const HEALTH_KEYS: &[&str] = &["path", "interval", "timeout", "healthy_after", "unhealthy_after", "expect"];
 
+/// What upstreams begin with that are parts of the gateway.
+const BUILTIN: &str = "builtin:";
+
 /// The upstream that needs no server.
 const ECHO: &str = "builtin:echo";
 
@@ -82,6 +85,14 @@ fn upstream(entry: &Entry, check: &mut Check<'_>) -> Upstream {
     match &node.value {
         Value::Scalar(scalar) if scalar.text == ECHO => {}
         Value::Scalar(scalar) if scalar.text == ELSEWHERE => upstream.target = Target::Elsewhere,
+        Value::Scalar(scalar) if scalar.text.starts_with(BUILTIN) && !scalar.is_foreign() => {
+            check.refuse_word(
+                node.span,
+                format!("unknown upstream {}", scalar.shown()),
+                &scalar.text,
+                &[ECHO, ELSEWHERE],
+            );
+        }
         Value::Scalar(_) => {
             if let Some(origin) = check.parsed(node, url::origin) {
                 let tls = origin.https.then_some(UpstreamTls { sni: None, verify: true, ca: None, client: None });

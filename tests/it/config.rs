@@ -21,6 +21,7 @@ const SECRET: &str = "marked-secret-of-at-least-32-characters";
 fn environment() -> Environment {
     Environment::of([
         ("PORT", "8080"),
+        ("EMPTY", ""),
         ("MASTER_KEY", SECRET),
         ("DATABASE_PASSWORD", SECRET),
         ("RULE", SECRET),
