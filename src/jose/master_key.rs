@@ -33,6 +33,8 @@ pub enum MasterKeyError {
     Malformed,
     #[error("{path} is not a master key (32 bytes in base64); restore it, because the stored keys need it", path = .0.display())]
     MalformedFile(PathBuf),
+    #[error("there is no master key {path}, and the stored keys need the one that was there; restore it", path = .0.display())]
+    Lost(PathBuf),
     #[error("{path} can be read by others (mode {mode:04o}); run: chmod 600 {path}", path = .path.display())]
     Exposed { path: PathBuf, mode: u32 },
     #[error("cannot read the master key {path}: {source}", path = .path.display())]

@@ -12,7 +12,7 @@ use crate::config::{self, Config};
 use crate::directory::Directory;
 use crate::entropy::Entropy;
 use crate::event_log::{EventLog, Keep};
-use crate::jose::{MasterKey, Sealing};
+use crate::jose::{MasterKey, MasterKeyError, Sealing};
 use crate::revocations::Revocations;
 use crate::store::Store;
 use crate::store::sql::{Options, SqlStore};
@@ -55,6 +55,7 @@ impl Opened {
             );
         }
         let store: Arc<dyn Store> = Arc::new(store);
+        refuse_lost_key(config, &*store).await?;
         let sealing = Sealing::new(&master_key(config, &entropy)?);
         let revocations = Arc::new(Revocations::default());
         let directory = Directory::new(store.clone(), clock.clone(), entropy.clone())
@@ -99,6 +100,16 @@ impl Opened {
             }
         }
         Ok(())
+    }
+}
+
+/// A new key opens nothing that an old one sealed, and would stand in the way of the old one.
+async fn refuse_lost_key(config: &Config, store: &dyn Store) -> Result<(), StartError> {
+    match &config.keys.master_key {
+        config::MasterKey::File(path) if !path.exists() && !store.list_keys(0).await?.is_empty() => {
+            Err(MasterKeyError::Lost(path.clone()).into())
+        }
+        config::MasterKey::File(_) | config::MasterKey::Value(_) => Ok(()),
     }
 }
 

@@ -129,6 +129,24 @@ fn a_declared_tenant_is_the_only_one() {
     assert!(run.complaint(2).contains("must name its own: tenant: NAME"), "{run:?}");
 }
 
+// P1: a new key would open nothing that is stored, and stand in the way of the old one.
+#[test]
+fn a_lost_key_is_not_replaced() {
+    let site = Site::new();
+    assert_eq!(site.serve().stop(), 0);
+    let key = fs::read(site.file("faregate.key")).unwrap();
+    fs::remove_file(site.file("faregate.key")).unwrap();
+    for arguments in [&["serve"][..], &["tenant", "list"]] {
+        let run = site.run(arguments);
+        let complaint = run.complaint(3);
+        assert!(complaint.contains("faregate.key") && complaint.contains("restore it"), "{complaint}");
+        assert!(!site.file("faregate.key").exists());
+    }
+    fs::write(site.file("faregate.key"), key).unwrap();
+    set_mode(&site, "faregate.key", 0o600);
+    assert_eq!(site.serve().stop(), 0);
+}
+
 /// A start that fails: what is done to a site that worked, and what the one line must contain.
 type Failure = (&'static str, fn(&Site), u8, &'static [&'static str]);
 
