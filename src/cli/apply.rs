@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, UNUSABLE, WRONG, colour};
+use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, UNUSABLE, WRONG, colour, output, say};
 use crate::config::{self, Config, Declared, Environment};
 use crate::directory::DirectoryError;
 use crate::directory::declare::{Owner, Plan, Stopped, Terms};
@@ -62,16 +62,20 @@ pub fn apply(arguments: &ApplyArguments) -> Outcome {
     on_plan(files, async |config, opened, plan| {
         let shown = show::plan(&plan);
         if files.format == Format::Text {
-            print!("{}", show::plan_text(&plan, colour(&io::stdout())));
+            output::print(&show::plan_text(&plan, colour(&io::stdout())))?;
         }
         let keys = serve::key_ring(config, opened, &config.public_url).await.map_err(unusable)?;
         let (applied, stopped) = opened.directory.carry_out(plan, &keys).await;
-        match files.format {
-            Format::Json => println!("{}", json!({ "plan": shown, "done": show::done(&applied, stopped.as_ref()) })),
-            Format::Text => print!("{}", show::done_text(&applied)),
-        }
+        let printed = match files.format {
+            Format::Json => format!("{}\n", json!({ "plan": shown, "done": show::done(&applied, stopped.as_ref()) })),
+            Format::Text => show::done_text(&applied),
+        };
+        let printed = match show::lost_secrets(&applied) {
+            Some(lost) => output::print_once(&printed, &lost),
+            None => output::print(&printed),
+        };
         match stopped {
-            None => Ok(()),
+            None => printed,
             Some(stopped) => Err(interrupted(stopped)),
         }
     })
@@ -81,8 +85,8 @@ pub fn diff(arguments: &DiffArguments) -> Outcome {
     let files = &arguments.files;
     let outcome = on_plan(files, async |_, _, plan| {
         match files.format {
-            Format::Json => println!("{}", show::plan(&plan)),
-            Format::Text => print!("{}", show::plan_text(&plan, colour(&io::stdout()))),
+            Format::Json => output::print_line(&show::plan(&plan))?,
+            Format::Text => output::print(&show::plan_text(&plan, colour(&io::stdout())))?,
         }
         Ok(plan.steps.is_empty())
     });
@@ -101,7 +105,8 @@ fn on_plan<T>(
     work: impl AsyncFnOnce(&Config, &Opened, Plan) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let config = super::serve::load(&files.configuration)?;
-    let said = |problems: &[config::Problem]| eprint!("{}", config::render_all(problems, colour(&io::stderr())));
+    let said =
+        |problems: &[config::Problem]| say(format_args!("{}", config::render_all(problems, colour(&io::stderr()))));
     let Declared { mut declaration, warnings } =
         config::declared(&files.files, &Environment::process()).map_err(|problems| {
             said(&problems);
@@ -136,7 +141,7 @@ fn refused(error: DirectoryError) -> Failure {
     match error {
         DirectoryError::Invalid(errors) => {
             for error in &errors {
-                eprintln!("faregate: {error}");
+                say(format_args!("faregate: {error}\n"));
             }
             Failure::Said(FAILED)
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{ConfigurationFile, Failure, Format, Outcome, WRONG};
+use super::{ConfigurationFile, Failure, Format, Outcome, WRONG, output};
 use crate::config::{self, Environment};
 
 #[derive(Debug, clap::Args)]
@@ -27,8 +27,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let path = arguments.path.as_ref().unwrap_or(&arguments.file.config);
     let report = config::report(path, arguments.strict, &Environment::process());
     match arguments.format {
-        Format::Text => print!("{}", report.render(super::colour(&io::stdout()))),
-        Format::Json => println!("{}", serde_json::to_string(&report)?),
+        Format::Text => output::print(&report.render(super::colour(&io::stdout())))?,
+        Format::Json => output::print_line(&serde_json::to_string(&report)?)?,
     }
     if report.ok { Ok(()) } else { Err(Failure::Said(WRONG)) }
 }

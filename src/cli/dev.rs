@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Failure, Format, Outcome, UNUSABLE, WRONG};
+use super::{Failure, Format, Outcome, UNUSABLE, WRONG, output, say};
 use crate::config::{self, Config, Environment};
 use crate::entropy::Entropy;
 use crate::serve::Running;
@@ -42,7 +42,7 @@ pub struct Arguments {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
     admin_listen: SocketAddr,
     /// Forward to this URL instead of the built-in echo
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = upstream)]
     upstream: Option<String>,
     /// Keep the store, the keys and the secrets in this folder
     #[arg(long, value_name = "DIR")]
@@ -88,9 +88,17 @@ pub fn run(arguments: Arguments) -> Outcome {
     let config = configuration(&arguments, &world)?;
     let format = arguments.format;
     super::serve::until_signal(config, None, |running| match format {
-        Format::Json => println!("{}", description(running, &world)),
-        Format::Text => print!("{}", welcome(running, &world)),
+        Format::Json => output::announce(&format!("{}\n", description(running, &world))),
+        Format::Text => output::announce(&welcome(running, &world)),
     })
+}
+
+/// As `upstreams:` takes it.
+fn upstream(text: &str) -> Result<String, String> {
+    let environment = Environment::of([("UPSTREAM", text)]);
+    let read = config::parse("--upstream", "upstreams: { upstream: \"${UPSTREAM}\" }", &environment);
+    let wanted = "write it like http://127.0.0.1:3000, without a path";
+    read.map(|_| text.to_owned()).map_err(|_| wanted.to_owned())
 }
 
 fn configuration(arguments: &Arguments, world: &World) -> Result<Config, Failure> {
@@ -120,7 +128,7 @@ fn configuration(arguments: &Arguments, world: &World) -> Result<Config, Failure
     ]);
     config::parse("faregate dev", CONFIGURATION, &environment).map_err(|problems| {
         // Only what came from the command line can be wrong here.
-        eprint!("{}", config::render_all(&problems, super::colour(&std::io::stderr())));
+        say(format_args!("{}", config::render_all(&problems, super::colour(&std::io::stderr()))));
         Failure::Said(WRONG)
     })
 }

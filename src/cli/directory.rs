@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::tenant_deletion::{self, Deletion};
-use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE};
+use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, output};
 use crate::config::Config;
 use crate::directory::{Directory, DirectoryError, NewEntity, NewEntityType, NewGrant, NewPermission, NewTenant};
 use crate::model::{Entity, EntityType, Profile, Tenant};
@@ -191,11 +191,7 @@ fn on_opened(common: &Common, work: impl AsyncFnOnce(&Config, &Opened) -> Result
         opened.close().await;
         result
     })??;
-    match common.format {
-        Format::Json => println!("{result}"),
-        Format::Text => print!("{}", text(&result)),
-    }
-    Ok(())
+    output::show(&result, common.format, text)
 }
 
 pub fn tenant(arguments: &TenantArguments) -> Outcome {

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, WRONG};
+use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, WRONG, output};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::enforce::{self, Denial};
@@ -91,8 +91,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let asked = Asked { method, path, host: arguments.host.as_deref(), token: token.as_deref() };
     let explanation = super::block_on(explain(&config, &asked))?;
     match arguments.format {
-        Format::Text => print!("{}", explanation.text()),
-        Format::Json => println!("{}", explanation.json()),
+        Format::Text => output::print(&explanation.text())?,
+        Format::Json => output::print_line(&explanation.json())?,
     }
     if explanation.denial.is_some() { Err(Failure::Said(FAILED)) } else { Ok(()) }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use self::reader::{Entry, Form, Item};
 use super::directory::tenant_called;
-use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, UNUSABLE};
+use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, UNUSABLE, output, say};
 use crate::directory::{Directory, Imported, Importer, Person};
 use crate::serve::Opened;
 
@@ -71,8 +71,8 @@ fn import_users(arguments: &UserArguments) -> Outcome {
         report
     })??;
     match arguments.format {
-        Format::Json => println!("{}", report.json()),
-        Format::Text => print!("{}", report.text()),
+        Format::Json => output::print_line(&report.json())?,
+        Format::Text => output::print(&report.text())?,
     }
     if report.is_good() { Ok(()) } else { Err(Failure::Said(FAILED)) }
 }
@@ -158,7 +158,7 @@ impl Report {
 
     fn show_progress(&self) {
         if is_watched() {
-            eprint!("\r{} users read, {} imported, {} rejected ", self.read, self.imported, self.rejected);
+            say(format_args!("\r{} users read, {} imported, {} rejected ", self.read, self.imported, self.rejected));
             // What is not shown now is shown next time.
             let _ = io::stderr().flush();
         }
@@ -166,7 +166,7 @@ impl Report {
 
     fn clear_progress(&self) {
         if is_watched() {
-            eprint!("\r\u{1b}[K");
+            say(format_args!("\r\u{1b}[K"));
         }
     }
 

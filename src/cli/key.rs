@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE};
+use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, output};
 use crate::config::Config;
 use crate::model::{KeyPurpose, KeyState, StoredKey};
 use crate::serve::{self, Opened, StartError};
@@ -48,11 +48,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         opened.close().await;
         result
     })??;
-    match arguments.format {
-        Format::Json => println!("{result}"),
-        Format::Text => print!("{}", text(&result)),
-    }
-    Ok(())
+    output::show(&result, arguments.format, text)
 }
 
 fn unusable(error: StartError) -> Failure {

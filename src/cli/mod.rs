@@ -3,6 +3,9 @@
 //! Owns what is typed and what is printed: results on standard output, talk on standard error. Commands do nothing that
 //! the library could not do for others.
 
+// Both panic when nobody takes what is written: `output` writes results, `say` everything else.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod api_key;
 mod application;
 mod apply;
@@ -13,6 +16,7 @@ pub mod explain;
 mod import;
 mod key;
 mod notify;
+mod output;
 mod reload;
 mod serve;
 mod status;
@@ -24,6 +28,7 @@ use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// An API gateway that checks tokens at the gate, with its own authorization server.
@@ -88,7 +93,7 @@ pub enum Format {
 #[derive(Clone, Debug, clap::Args)]
 pub struct ConfigurationFile {
     /// The configuration file
-    #[arg(short, long, value_name = "FILE", default_value = "faregate.yaml", env = "FAREGATE_CONFIG")]
+    #[arg(short, long, value_name = "FILE", default_value = "faregate.yaml", env = "FAREGATE_CONFIG", global = true)]
     pub config: PathBuf,
 }
 
@@ -145,7 +150,11 @@ fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
 pub fn run() -> ExitCode {
     // One provider for all of TLS and JOSE; a second installation in one process keeps the first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let outcome = match Cli::parse().command {
+    let parsed = match Cli::try_parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return misused(&error),
+    };
+    let outcome = match parsed.command {
         Command::Dev(arguments) => dev::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
@@ -169,10 +178,47 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Said(code)) => ExitCode::from(code),
         Err(Failure::Failed(code, error)) => {
-            say(format_args!("faregate: {error:#}\n"));
+            say(format_args!("faregate: {}\n", causes(&error)));
             ExitCode::from(code)
         }
     }
+}
+
+/// Commands of people who may think that a password or a token is an argument.
+const SECRETIVE: [&str; 2] = ["token", "user"];
+
+/// Says what is wrong with the command line. What may be a secret is not repeated: standard error may be a log.
+fn misused(error: &clap::Error) -> ExitCode {
+    let is_secretive = std::env::args().nth(1).is_some_and(|command| SECRETIVE.contains(&command.as_str()));
+    let is_named = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.starts_with("--"),
+        Some(_) | None => false,
+    };
+    let is_shown = match error.kind() {
+        ErrorKind::UnknownArgument => is_named(ContextKind::InvalidArg),
+        ErrorKind::TooManyValues => false,
+        _ => true,
+    };
+    if is_secretive && !is_shown {
+        say(format_args!(
+            "faregate: unexpected argument; passwords and tokens are read from standard input, never from the command line\n"
+        ));
+        return ExitCode::from(WRONG);
+    }
+    // A reader who has left needs no help.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG))
+}
+
+/// An error and what it came from, each once: some name their cause themselves.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+        if !text.ends_with(&cause) {
+            text.push_str(&format!(": {cause}"));
+        }
+    }
+    text
 }
 
 /// Writes to standard error, if that takes it: a gateway starts and runs where the disk of its log is full. `eprint!` panics.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Failure, Format, Outcome, RunningGateway, WRONG, status};
+use super::{Failure, Format, Outcome, RunningGateway, WRONG, output, say, status};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -29,9 +29,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let was_applied = outcome["result"] == "applied";
     let said = |name: &str| outcome[name].as_str().unwrap_or_default().to_owned();
     match arguments.format {
-        Format::Json => println!("{outcome}"),
-        Format::Text if was_applied => println!("{}", said("summary")),
-        Format::Text => eprintln!("{}", said("problem")),
+        Format::Json => output::print_line(&outcome)?,
+        Format::Text if was_applied => output::print_line(&said("summary"))?,
+        Format::Text => say(format_args!("{}\n", said("problem"))),
     }
     if was_applied { Ok(()) } else { Err(Failure::Said(WRONG)) }
 }

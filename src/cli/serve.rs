@@ -9,7 +9,7 @@ use std::{io, process};
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, WRONG, notify, say};
+use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, WRONG, notify, output, say};
 use crate::config::{self, Config, Environment, LogFormat, Problem};
 use crate::gateway::{Inherited, Predecessor};
 use crate::secret::Secret;
@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 
 fn say_ready(running: &Running, (format, log): (Format, LogFormat)) {
     match (format, log) {
-        (Format::Json, _) => println!("{}", running.description()),
+        (Format::Json, _) => output::announce(&format!("{}\n", running.description())),
         (Format::Text, _) if io::stderr().is_terminal() => banner(running),
         // Among log lines one line, in their form (UX 3).
         (Format::Text, LogFormat::Json) => say(format_args!("{}\n", ready_event(running))),

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, RunningGateway};
+use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, RunningGateway, output};
 use crate::config;
 
 #[derive(Debug, clap::Args)]
@@ -19,19 +19,25 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Outcome {
     let admin = admin_address(&arguments.gateway.file, arguments.gateway.admin.as_deref())?;
-    let status = super::block_on(ask(&admin))?
+    let mut status = super::block_on(ask(&admin))?
         .map_err(|error| anyhow::anyhow!("no gateway answers at http://{admin}/status: {error}"))?;
+    let file = &arguments.gateway.file.config;
+    let on_disk = OnDisk::of(file, &status);
     match arguments.format {
-        Format::Json => println!("{status}"),
-        Format::Text => print!("{}", text(&status, &arguments.gateway.file.config)),
+        Format::Json => {
+            status["on_disk"] = json!({ "source": file.display().to_string(), "state": on_disk.as_str() });
+            output::print_line(&status)
+        }
+        Format::Text => output::print(&text(&status, file, &on_disk)),
     }
-    Ok(())
 }
 
 /// Where the admin listener is: as said, else as configured.
 pub(super) fn admin_address(file: &ConfigurationFile, said: Option<&str>) -> Result<String, Failure> {
     if let Some(admin) = said {
-        return Ok(admin.to_owned());
+        // As it is printed elsewhere.
+        let address = admin.strip_prefix("http://").unwrap_or(admin);
+        return Ok(address.trim_end_matches('/').to_owned());
     }
     let none = || Failure::Failed(FAILED, anyhow::anyhow!("the configuration has no admin listener (admin: false)"));
     // A gateway may run while its file is broken.
@@ -44,19 +50,47 @@ async fn ask(admin: &str) -> Result<Value, reqwest::Error> {
     client.get(format!("http://{admin}/status")).send().await?.error_for_status()?.json().await
 }
 
-fn text(status: &Value, file: &Path) -> String {
+/// UX 12: the running configuration and the one on disk are two things.
+enum OnDisk {
+    Same,
+    Different,
+    Unusable,
+}
+
+impl OnDisk {
+    fn of(file: &Path, status: &Value) -> Self {
+        match config::load(file, &config::Environment::process()) {
+            Ok(config) if status["configuration"]["hash"] == config.hash.as_str() => Self::Same,
+            Ok(_) => Self::Different,
+            Err(_) => Self::Unusable,
+        }
+    }
+
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Different => "different",
+            Self::Unusable => "unusable",
+        }
+    }
+
+    fn in_words(&self) -> &'static str {
+        match self {
+            Self::Same => "the same",
+            Self::Different => "different: apply it with `faregate reload`",
+            Self::Unusable => "not readable or not valid",
+        }
+    }
+}
+
+fn text(status: &Value, file: &Path, on_disk: &OnDisk) -> String {
     let show = |pointer: &str| match status.pointer(pointer) {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
         None => "?".to_owned(),
     };
     let running = show("/configuration/hash");
-    // UX 12: the running configuration and the one on disk are two things.
-    let on_disk = match config::load(file, &config::Environment::process()) {
-        Ok(config) if config.hash == running => "the same",
-        Ok(_) => "different: apply it with `faregate reload`",
-        Err(_) => "not readable or not valid",
-    };
+    let on_disk = on_disk.in_words();
     format!(
         "version      {}\nuptime       {} s\nrunning      {} ({})\non disk      {on_disk} ({})\n{}routes       {}\nstore        {}\nconnections  {}\ntoken cache  {} tokens, {} hits, {} misses\n{}",
         show("/version"),

@@ -17,7 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{FAILED, Failure, Format, Outcome, WRONG};
+use super::{FAILED, Failure, Format, Outcome, WRONG, output, say};
 use crate::clock::Clock;
 
 #[derive(Debug, clap::Args)]
@@ -105,10 +105,9 @@ async fn request(get: &Get) -> Outcome {
         return Err(Failure::Failed(FAILED, error));
     };
     match get.format {
-        Format::Text => println!("{token}"),
-        Format::Json => println!("{body}"),
+        Format::Text => output::print_line(&token),
+        Format::Json => output::print_line(&body),
     }
-    Ok(())
 }
 
 fn inspect(format: Format) -> Outcome {
@@ -123,22 +122,21 @@ fn inspect(format: Format) -> Outcome {
         ));
     };
     match format {
-        Format::Json => println!("{}", json!({ "header": header, "claims": claims })),
+        Format::Json => output::print_line(&json!({ "header": header, "claims": claims })),
         Format::Text => {
-            println!("header     {header:#}\nclaims     {claims:#}\nsignature  {}", "•".repeat(8));
-            if let Some(said) = expiry(&claims, Clock::system().now()) {
-                println!("\nIt {said}.");
-            }
+            let said = expiry(&claims, Clock::system().now());
+            let said = said.map(|said| format!("\nIt {said}.\n")).unwrap_or_default();
+            let hidden = "•".repeat(8);
+            output::print(&format!("header     {header:#}\nclaims     {claims:#}\nsignature  {hidden}\n{said}"))
         }
     }
-    Ok(())
 }
 
 /// The token on standard input, without the white space around it.
 pub(super) fn read_token() -> Result<String, Failure> {
     let mut input = std::io::stdin();
     if input.is_terminal() {
-        eprintln!("Paste the token, then Ctrl-D:");
+        say(format_args!("Paste the token, then Ctrl-D:\n"));
     }
     let mut token = String::new();
     input.read_to_string(&mut token)?;

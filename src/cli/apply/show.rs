@@ -97,6 +97,14 @@ pub(super) fn done_text(applied: &Applied) -> String {
     text
 }
 
+/// What to say if nobody could read the generated secrets.
+pub(super) fn lost_secrets(applied: &Applied) -> Option<String> {
+    let names = applied.generated_secrets.iter().map(|secret| format!("{} {:?}", secret.kind, secret.name));
+    let names: Vec<String> = names.collect();
+    let again = "get new ones with `faregate entity regenerate-secret` and `faregate application regenerate-secret`";
+    (!names.is_empty()).then(|| format!("the secrets of {} were not shown: {again}", names.join(", ")))
+}
+
 fn secrets_text(secrets: &[GeneratedSecret]) -> String {
     // The only place where they are printed, once.
     let row = |secret: &GeneratedSecret| {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Arguments;
 use crate::cli::status::admin_address;
-use crate::cli::{FAILED, Failure, Format, Outcome, WRONG};
+use crate::cli::{FAILED, Failure, Format, Outcome, WRONG, output};
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let id = arguments.method.trim().to_ascii_lowercase();
@@ -23,8 +23,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         return Err(Failure::Failed(FAILED, anyhow::anyhow!(message)));
     };
     match arguments.format {
-        Format::Text => print!("{}", text(&decision)),
-        Format::Json => println!("{decision}"),
+        Format::Text => output::print(&text(&decision))?,
+        Format::Json => output::print_line(&decision)?,
     }
     if decision["decision"] == "deny" { Err(Failure::Said(FAILED)) } else { Ok(()) }
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use self::document::{Kickstart, Request, Source};
 use self::report::Report;
 use self::text::{FUSIONAUTH_APPLICATION_ID, Texts};
-use super::super::{ConfigurationFile, FAILED, Failure, Format, Outcome, UNUSABLE, WRONG};
+use super::super::{ConfigurationFile, FAILED, Failure, Format, Outcome, UNUSABLE, WRONG, output, say};
 use crate::config::Config;
 use crate::directory::{Directory, NewTenant};
 use crate::serve::{ManagementCalls, Opened};
@@ -54,8 +54,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     })??;
     let Some(report) = report else { return Ok(()) };
     match arguments.format {
-        Format::Json => println!("{}", report.json()),
-        Format::Text => print!("{}", report.text()),
+        Format::Json => output::print_line(&report.json())?,
+        Format::Text => output::print(&report.text())?,
     }
     if report.is_good() { Ok(()) } else { Err(Failure::Said(FAILED)) }
 }
@@ -74,7 +74,7 @@ async fn import(
     let default_id = default.id(opened);
     let mut kickstart = source.finish(default_id).map_err(|problems| {
         for problem in &problems {
-            eprintln!("faregate: {:#}", in_file(problem));
+            say(format_args!("faregate: {:#}\n", in_file(problem)));
         }
         Failure::Said(WRONG)
     })?;
@@ -82,14 +82,14 @@ async fn import(
     let skipped = divide(&mut kickstart, &calls).await;
     if arguments.dry_run {
         match arguments.format {
-            Format::Json => println!("{}", report::plan(&kickstart, &skipped)),
-            Format::Text => print!("{}", report::plan_text(&kickstart, &skipped)),
+            Format::Json => output::print_line(&report::plan(&kickstart, &skipped))?,
+            Format::Text => output::print(&report::plan_text(&kickstart, &skipped))?,
         }
         return Ok(None);
     }
     if !skipped.is_empty() && !arguments.skip_unknown {
-        eprint!("{}", report::unknown(&skipped));
-        eprintln!("faregate: nothing was done; leave these requests out with --skip-unknown");
+        say(format_args!("{}", report::unknown(&skipped)));
+        say(format_args!("faregate: nothing was done; leave these requests out with --skip-unknown\n"));
         return Err(Failure::Said(WRONG));
     }
     default.make(directory, default_id).await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::cli::{FAILED, Failure, Format, Outcome, UNUSABLE};
+use crate::cli::{FAILED, Failure, Format, Outcome, UNUSABLE, output, say};
 
 /// The client and its authorization server.
 #[derive(Debug, clap::Args)]
@@ -82,12 +82,12 @@ impl Client {
         }
         match self.format {
             Format::Text => {
-                println!("{token}");
+                output::print_line(&token)?;
                 if refresh_token.is_some() && self.keep.is_none() && std::io::stderr().is_terminal() {
-                    eprintln!("There is a refresh token too: --format json shows it, --keep FILE keeps it.");
+                    say(format_args!("There is a refresh token too: --format json shows it, --keep FILE keeps it.\n"));
                 }
             }
-            Format::Json => println!("{}", answer.body),
+            Format::Json => output::print_line(&answer.body)?,
         }
         Ok(())
     }

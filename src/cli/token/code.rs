@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::ask::{Client, Scopes};
-use crate::cli::{FAILED, Failure, Outcome, UNUSABLE};
+use crate::cli::{FAILED, Failure, Outcome, UNUSABLE, say};
 use crate::entropy::Entropy;
 
 #[derive(Debug, clap::Args)]
@@ -65,7 +65,7 @@ pub(super) async fn run(arguments: &Arguments) -> Outcome {
         }
         pairs.extend_pairs(&arguments.with);
     }
-    eprintln!("Sign in at\n\n  {query}\n");
+    say(format_args!("Sign in at\n\n  {query}\n\n"));
     if !arguments.no_browser {
         open_browser(query.as_str());
     }
@@ -93,7 +93,7 @@ fn open_browser(url: &str) {
     let started =
         Command::new(program).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     if let Err(error) = started {
-        eprintln!("faregate: cannot open a browser with {program}: {error}");
+        say(format_args!("faregate: cannot open a browser with {program}: {error}\n"));
     }
 }
 

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::ask::{Answer, Client, Scopes};
 use super::qr;
-use crate::cli::{FAILED, Failure, Outcome, colour};
+use crate::cli::{FAILED, Failure, Outcome, colour, say};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -59,14 +59,14 @@ fn tell(when: When, uri: &str, user_code: &str, complete: &str) {
         When::Always => true,
         When::Never => false,
     };
-    eprintln!("Open   {uri}\nEnter  {user_code}");
+    say(format_args!("Open   {uri}\nEnter  {user_code}\n"));
     if let Some(picture) = picture.then(|| qr::text(complete)).flatten() {
-        eprintln!("\nor scan this, and compare the code:\n\n{picture}");
+        say(format_args!("\nor scan this, and compare the code:\n\n{picture}\n"));
     } else if complete != uri {
-        eprintln!("\nor open {complete} and compare the code.");
+        say(format_args!("\nor open {complete} and compare the code.\n"));
     }
     if std::io::stderr().is_terminal() {
-        eprintln!("Waiting for you ...");
+        say(format_args!("Waiting for you ...\n"));
     }
 }
 
@@ -82,7 +82,7 @@ async fn poll(client: &Client, device_code: &str, mut interval: Duration, until:
             Ok(answer) => answer,
             // RFC 8628 3.5: a connection that fails is no answer; ask less often.
             Err(error) => {
-                eprintln!("faregate: {error:#}; trying again");
+                say(format_args!("faregate: {error:#}; trying again\n"));
                 interval *= 2;
                 continue;
             }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use super::ask::{Client, Scopes};
-use crate::cli::{Failure, Outcome, WRONG};
+use crate::cli::{Failure, Outcome, WRONG, say};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Password {
@@ -58,7 +58,7 @@ pub(super) async fn refresh(arguments: &Refresh) -> Outcome {
 /// A line from standard input. In a terminal it is not shown while it is typed.
 async fn typed(prompt: &str) -> Result<String, Failure> {
     let hidden = std::io::stdin().is_terminal().then(|| {
-        eprint!("{prompt}");
+        say(format_args!("{prompt}"));
         Hidden::new()
     });
     let line = tokio::task::spawn_blocking(|| {
@@ -91,7 +91,7 @@ impl Hidden {
 impl Drop for Hidden {
     fn drop(&mut self) {
         stty("echo");
-        eprintln!();
+        say(format_args!("\n"));
     }
 }
 

@@ -293,3 +293,18 @@ fn signals_end_it_without_a_trace() {
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+// UX 4: what is wrong is named, and what it should be.
+#[test]
+fn an_upstream_is_checked_where_it_is_typed() {
+    for upstream in ["nonsense", "http://127.0.0.1:3000/path", "${HOME}"] {
+        let folder = Folder::new();
+        let run = Run::of(&mut faregate(folder.path(), &["dev", "--upstream", upstream]));
+        let said = &run.stderr;
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{run:?}");
+        assert!(
+            said.contains("--upstream") && said.contains(upstream) && said.contains("http://127.0.0.1:3000"),
+            "{said}"
+        );
+    }
+}

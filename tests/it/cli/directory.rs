@@ -219,3 +219,22 @@ fn mistakes_are_answered_with_what_there_is() {
     site.write(&format!("{HEAD}store: sqlite://nowhere/at/all.db\n{ROUTES}"));
     assert!(site.run(&["entity", "list"]).complaint(3).contains("mkdir -p nowhere/at"));
 }
+
+// UX 15: as with `--format`, it does not matter on which side of the verb.
+#[test]
+fn the_configuration_is_named_before_or_behind_the_verb() {
+    let site = Site::with(&[ROUTES]);
+    site.write_file("other.yaml", &std::fs::read_to_string(site.file("faregate.yaml")).unwrap());
+    std::fs::remove_file(site.file("faregate.yaml")).unwrap();
+    assert_eq!(site.run(&["tenant", "list"]).code, 2);
+    for arguments in [
+        &["tenant", "--config", "other.yaml", "list"][..],
+        &["tenant", "list", "--config", "other.yaml"],
+        &["key", "list", "-c", "other.yaml"],
+        &["user", "list", "--config", "other.yaml"],
+        &["check", "--config", "other.yaml"],
+    ] {
+        let run = site.run(arguments);
+        assert_eq!(run.code, 0, "{arguments:?}: {run:?}");
+    }
+}

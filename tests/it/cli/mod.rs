@@ -13,6 +13,7 @@ mod keys;
 mod kickstart;
 mod listeners;
 mod logouts;
+mod output;
 mod people;
 mod reload;
 mod secrecy;

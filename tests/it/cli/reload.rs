@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{CALLER, DIRECTORY, HEAD, READ, ROUTES, Site};
 use crate::support::load::{Asked, Load};
@@ -135,6 +135,21 @@ fn a_broken_configuration_leaves_the_last_good_one() {
     assert_eq!(gateway.status()["last_reload"]["result"], "applied");
     load.stop_unharmed();
     assert!(!site.file("other.db").exists(), "nothing was made");
+}
+
+// UX 12, UX 15: scripts read what people read.
+#[test]
+fn status_tells_of_the_file_on_disk() {
+    let site = Site::new();
+    let gateway = site.serve();
+    let admin = format!("http://{}/", gateway.admin());
+    let on_disk = || site.json(&["status", "--admin", &admin])["on_disk"].clone();
+    assert_eq!(on_disk(), json!({ "source": "faregate.yaml", "state": "same" }));
+    site.write(HEAD);
+    assert_eq!(on_disk()["state"], "different");
+    site.write("listen: 1");
+    assert_eq!(on_disk()["state"], "unusable");
+    assert_eq!(gateway.stop(), 0);
 }
 
 // FAULTS T40: every configuration that `check` refuses is refused here.

@@ -199,3 +199,22 @@ fn failing_starts_keep_their_secrets() {
         }
     }
 }
+
+// UX 14, O2: whoever puts a secret on the command line is told where it goes, and does not read it again in a log.
+#[test]
+fn misplaced_secrets_are_not_repeated() {
+    let site = Site::new();
+    for arguments in [
+        &["token", "inspect", "marked-secret.marked-secret.x"][..],
+        &["token", "password", "--client-id", "web", "--login-id", "ann@example.com", "marked-secret"],
+        &["user", "create", "ann@example.com", "--password", "marked-secret"],
+        &["user", "create", "ann@example.com", "--password=marked-secret"],
+        &["user", "set-password", "ann@example.com", "-marked-secret"],
+    ] {
+        let run = site.run(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{run:?}");
+        assert!(run.stderr.contains("standard input") && !run.stderr.contains("marked"), "{}", run.stderr);
+    }
+    let run = site.run(&["token", "inspect", "--fromat", "json"]);
+    assert!(run.code == 2 && run.stderr.contains("--fromat"), "{run:?}");
+}

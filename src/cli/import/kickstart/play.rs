@@ -11,7 +11,7 @@ use super::super::is_watched;
 use super::document::{Kickstart, Request};
 use super::present::Look;
 use super::report::{Refused, Report};
-use crate::cli::Failure;
+use crate::cli::{Failure, say};
 use crate::directory::{Directory, DirectoryError, NewApiKey};
 use crate::secret::Secret;
 use crate::serve::ManagementCalls;
@@ -153,7 +153,7 @@ fn is_duplicate(answer: &Value) -> bool {
 impl Report {
     fn show_progress(&self, number: usize) {
         if is_watched() {
-            eprint!("\rrequest {number} of {} ", self.requests);
+            say(format_args!("\rrequest {number} of {} ", self.requests));
             // What is not shown now is shown next time.
             let _ = std::io::Write::flush(&mut std::io::stderr());
         }
@@ -161,7 +161,7 @@ impl Report {
 
     fn clear_progress(&self) {
         if is_watched() && self.requests > 0 {
-            eprint!("\r\u{1b}[K");
+            say(format_args!("\r\u{1b}[K"));
         }
     }
 }
