@@ -34,7 +34,7 @@ pub use calls::ManagementCalls;
 pub use error::StartError;
 use live::State;
 pub use live::{Applied, Live, ReloadError};
-pub use offline::{Offline, Verified, is_own_path, serves};
+pub use offline::{Offline, Verified, binding_fault, is_own_path, serves};
 pub use open::Opened;
 
 use crate::config::{self, Config, PublicUrl, StoreLocation};

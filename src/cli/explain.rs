@@ -72,6 +72,8 @@ pub struct Explanation {
     lines: Vec<Line>,
     /// `None`: permitted.
     denial: Option<(u16, &'static str)>,
+    /// The route refuses nobody: a denial is only counted and logged.
+    observes: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
@@ -94,21 +96,26 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Format::Text => output::print(&explanation.text())?,
         Format::Json => output::print_line(&explanation.json())?,
     }
-    if explanation.denial.is_some() { Err(Failure::Said(FAILED)) } else { Ok(()) }
+    if explanation.denial().is_some() { Err(Failure::Said(FAILED)) } else { Ok(()) }
 }
 
 /// What the gateway of `config` would decide, in the order in which it decides.
 pub async fn explain(config: &Config, asked: &Asked<'_>) -> Explanation {
     let Asked { method, path, host, token } = asked;
-    let mut explanation =
-        Explanation { request: format!("{method} {path}"), route: None, lines: Vec::new(), denial: None };
+    let mut explanation = Explanation {
+        request: format!("{method} {path}"),
+        route: None,
+        lines: Vec::new(),
+        denial: None,
+        observes: false,
+    };
     if *method == Method::TRACE || *method == Method::CONNECT {
         return explanation.refused("method", "the method were another one", (405, "method_refused"));
     }
     if host.is_some_and(|host| !serve::serves(config, host)) {
         return explanation.refused("host", "a route named this host", (421, "unknown_host"));
     }
-    let target = path.split('?').next().unwrap_or_default();
+    let (target, query) = path.split_once('?').map_or((*path, None), |(target, query)| (target, Some(query)));
     let path = match route::canonical(target) {
         Ok(path) => path,
         Err(error) => return explanation.refused("path", "the path had one meaning only", (400, error.as_str())),
@@ -132,10 +139,11 @@ pub async fn explain(config: &Config, asked: &Asked<'_>) -> Explanation {
     explanation.route =
         Some(format!("{} ({file}:{}) to {}", route.name, route.line, config.upstreams[route.upstream.0].name));
 
+    explanation.observes = route.observes;
     let facts = match token {
         None => None,
         Some(_) if route.policy.is_public(method) => None,
-        Some(token) => match explanation.verified(config, route, token).await {
+        Some(token) => match explanation.presented(config, route, (token, query)).await {
             Ok(facts) => Some(facts),
             Err(denial) => return Explanation { denial: Some(denial), ..explanation },
         },
@@ -161,9 +169,24 @@ pub async fn explain(config: &Config, asked: &Asked<'_>) -> Explanation {
 }
 
 impl Explanation {
-    /// Status and code of the refusal; `None` when the request is permitted.
+    /// Status and code of the refusal; `None` when the request passes, though the route may only observe.
     pub fn denial(&self) -> Option<(u16, &'static str)> {
-        self.denial
+        self.denial.filter(|_| !self.observes)
+    }
+
+    /// The token as the one credential of a request.
+    async fn presented(
+        &mut self,
+        config: &Config,
+        route: &config::Route,
+        (token, query): (&str, Option<&str>),
+    ) -> Result<TokenFacts, (u16, &'static str)> {
+        if let Err(ambiguity) = enforce::bearer::check_query(query) {
+            self.fail("token is the only credential", "the query had no `access_token`");
+            let denial = Denial::BadRequest(ambiguity);
+            return Err((denial.status(), denial.code()));
+        }
+        self.verified(config, route, token).await
     }
 
     /// Puts a token through the checks that come before the policy.
@@ -193,13 +216,17 @@ impl Explanation {
                 return Err((denial.status(), denial.code()));
             }
         };
-        let (facts, what) = match verified {
-            Verified::Fully { facts, key_id } => (facts, format!("token is verified with key {key_id}")),
-            Verified::Unread { facts, why } => {
-                (facts, format!("token is taken as it is, because its signature cannot be checked here: {why}"))
+        let (facts, binding, what) = match verified {
+            Verified::Fully { facts, key_id, binding } => {
+                (facts, binding, format!("token is verified with key {key_id}"))
+            }
+            Verified::Unread { facts, why, binding } => {
+                let what = format!("token is taken as it is, because its signature cannot be checked here: {why}");
+                (facts, binding, what)
             }
         };
         self.passed(what, None);
+        self.bound(route, binding.as_deref())?;
         let issuer = offline.issuer_of(&facts);
         let accepted = route.tokens.iter().find(|accepted| Some(accepted.issuer.0) == issuer);
         let Some(accepted) = accepted else {
@@ -222,6 +249,29 @@ impl Explanation {
             self.passed("audience is accepted by the route".to_owned(), None);
         }
         Ok(facts)
+    }
+
+    /// Whether the token is in the hands of whom it is for, no request can tell here.
+    fn bound(&mut self, route: &config::Route, binding: Option<&enforce::Binding>) -> Result<(), (u16, &'static str)> {
+        if let Some(fault) = serve::binding_fault(route, binding) {
+            let wish = match fault {
+                enforce::TokenFault::StrangeBinding => "the token were bound to nothing, a key or a certificate",
+                _ => "the token were bound as `binding:` of the route demands",
+            };
+            self.fail("token is bound as it has to be", wish);
+            let denial = Denial::InvalidToken(fault);
+            return Err((denial.status(), denial.code()));
+        }
+        let Some(binding) = binding else { return Ok(()) };
+        for (is_bound, what) in [
+            (binding.key.is_some(), "token is bound to a key: it passes with a DPoP proof"),
+            (binding.certificate.is_some(), "token is bound to a certificate: it passes with its certificate"),
+        ] {
+            if is_bound {
+                self.passed(what.to_owned(), None);
+            }
+        }
+        Ok(())
     }
 
     fn passed(&mut self, what: String, place: Option<String>) {
@@ -259,6 +309,9 @@ impl Explanation {
         }
         match self.denial {
             None => text.push_str("decision  permit\n"),
+            Some((status, code)) if self.observes => {
+                let _ = writeln!(text, "decision  permit, because the route only observes; else deny, {status} {code}");
+            }
             Some((status, code)) => {
                 let _ = writeln!(text, "decision  deny, {status} {code}");
             }
@@ -276,7 +329,11 @@ impl Explanation {
             "request": self.request,
             "route": self.route,
             "checks": steps,
-            "decision": if self.denial.is_none() { "permit" } else { "deny" },
+            "decision": match self.denial {
+                None => "permit",
+                Some(_) if self.observes => "observe",
+                Some(_) => "deny",
+            },
             "status": self.denial.map(|(status, _)| status),
             "code": self.denial.map(|(_, code)| code),
         })

@@ -62,10 +62,14 @@ pub fn find<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Presented
         Some((b'\t', _)) | None => return Err(Ambiguity::MalformedBearer),
         Some(_) => return Ok(Presented::Nothing),
     };
-    if query.is_some_and(carries_token) {
-        return Err(Ambiguity::SeveralCredentials);
-    }
+    check_query(query)?;
     if token.is_empty() { Err(Ambiguity::MalformedBearer) } else { Ok(presented(token)) }
+}
+
+/// # Errors
+/// [`Ambiguity::SeveralCredentials`] for a query with a token, beside the one of the header field (RFC 6750 2.3).
+pub fn check_query(query: Option<&str>) -> Result<(), Ambiguity> {
+    if query.is_some_and(carries_token) { Err(Ambiguity::SeveralCredentials) } else { Ok(()) }
 }
 
 /// What follows the name of a scheme, in whatever case it is written.

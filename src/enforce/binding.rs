@@ -90,7 +90,7 @@ pub enum Scheme {
 
 impl Binding {
     /// `None` for a token that is bound to nothing.
-    pub(super) fn of_claims(claims: &Map<String, Value>) -> Option<Box<Self>> {
+    pub(crate) fn of_claims(claims: &Map<String, Value>) -> Option<Box<Self>> {
         let confirmation = claims.get("cnf").filter(|confirmation| !confirmation.is_null())?;
         let text = |name: &str| confirmation.get(name).and_then(Value::as_str).map(Box::from);
         Some(Box::new(Self { key: text("jkt"), certificate: text("x5t#S256") }))
@@ -98,6 +98,14 @@ impl Binding {
 }
 
 impl Demand {
+    /// Why no request with a token that is bound like this passes, whatever it brings along.
+    pub fn refuses(self, binding: Option<&Binding>) -> Option<TokenFault> {
+        match binding {
+            Some(Binding { key: None, certificate: None }) => Some(TokenFault::StrangeBinding),
+            Some(_) | None => (!self.is_met_by(binding)).then_some(TokenFault::NotBound),
+        }
+    }
+
     fn is_met_by(self, binding: Option<&Binding>) -> bool {
         match self {
             Self::Nothing => true,

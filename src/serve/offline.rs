@@ -12,10 +12,11 @@ use super::assemble::Forget;
 use super::issuers::Foreign;
 use super::{Opened, StartError, compile, issuers};
 use crate::clock::Clock;
-use crate::config::{Config, StoreLocation};
+use crate::config::{self, Config, StoreLocation};
 use crate::directory::declare::TenantDeclaration;
-use crate::enforce::{Denial, Enforcer, Issuer, Pseudonyms, TokenCache, TokenFault};
+use crate::enforce::{Binding, Denial, Enforcer, Issuer, Pseudonyms, TokenCache, TokenFault};
 use crate::jose;
+use crate::library::demand;
 use crate::metrics::Metrics;
 use crate::model::Tenant;
 use crate::policy::TokenFacts;
@@ -35,8 +36,8 @@ struct Parts {
 
 /// Facts of a token, and how far they can be believed.
 pub enum Verified {
-    Fully { facts: TokenFacts, key_id: String },
-    Unread { facts: TokenFacts, why: String },
+    Fully { facts: TokenFacts, key_id: String, binding: Option<Box<Binding>> },
+    Unread { facts: TokenFacts, why: String, binding: Option<Box<Binding>> },
 }
 
 impl Offline {
@@ -60,7 +61,11 @@ impl Offline {
                 if live {
                     verified = parts.enforcer.as_granted_now(verified).await?;
                 }
-                Ok(Verified::Fully { facts: verified.facts.clone(), key_id: verified.key_id.to_string() })
+                Ok(Verified::Fully {
+                    facts: verified.facts.clone(),
+                    key_id: verified.key_id.to_string(),
+                    binding: verified.binding.clone(),
+                })
             }
             Err(why) => {
                 let malformed = Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed));
@@ -72,7 +77,8 @@ impl Offline {
                 {
                     return Err(Denial::InvalidToken(TokenFault::Door(jose::Reason::Expired)));
                 }
-                Ok(Verified::Unread { facts: TokenFacts::of_claims(claims), why: why.clone() })
+                let binding = Binding::of_claims(&claims);
+                Ok(Verified::Unread { facts: TokenFacts::of_claims(claims), why: why.clone(), binding })
             }
         }
     }
@@ -84,6 +90,11 @@ impl Offline {
             Err(_) => Some(0),
         }
     }
+}
+
+/// Why no request with a token that is bound like this passes on the route, whatever it brings along.
+pub fn binding_fault(route: &config::Route, binding: Option<&Binding>) -> Option<TokenFault> {
+    demand(route.binding).refuses(binding)
 }
 
 /// Whether requests for this host (without port) are for the gateway of `config` at all.

@@ -29,6 +29,8 @@ routes:
         - all: [permission read on orders, permission list on orders]
   /not/**: { upstream: app, require: { all: [permission read on orders, not: permission list on orders] } }
   /meant/**: { upstream: app, audience: e13365f1-a270-493e-bd1b-3d239d753d53, require: authenticated }
+  /bound/**: { upstream: app, audience: e13365f1-a270-493e-bd1b-3d239d753d53, require: authenticated, binding: dpop }
+  /tried/**: { upstream: app, require: role admin, enforce: observe }
   /anybody: { upstream: app, require: { GET: authenticated, POST: any scope orders:write orders:all } }
 directory:
   entity_types:
@@ -195,7 +197,7 @@ fn without_a_store_claims_are_taken_as_they_are() {
 }
 
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
-const PATHS: [&str; 36] = [
+const PATHS: [&str; 42] = [
     "/",
     "/public",
     "/public/x",
@@ -232,6 +234,12 @@ const PATHS: [&str; 36] = [
     "/meant/x",
     "/anybody",
     "/nowhere",
+    "/bound/x",
+    "/tried/x",
+    "/tried/x?access_token=abc",
+    "/api/x?access_token=abc",
+    "/api/x?a=b&access_token=",
+    "/public/x?access_token=abc",
 ];
 
 // UX 10: what is explained is what happens. The same engine decides, and this proves it.
@@ -272,6 +280,46 @@ fn the_gateway_does_what_is_explained() {
         }
     }
     assert!(permitted > 20 && denied > 100, "{permitted} permitted, {denied} denied");
+}
+
+// A route that only observes refuses nobody.
+#[test]
+fn what_is_only_observed_passes() {
+    let site = Site::with(&[SITE]);
+    let run = site.run(&["explain", "GET", "/tried/x"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+    assert!(
+        run.stdout.ends_with("permit, because the route only observes; else deny, 401 no_token\n"),
+        "{}",
+        run.stdout
+    );
+    let observed = site.json(&["explain", "GET", "/tried/x"]);
+    assert_eq!((&observed["decision"], &observed["status"]), (&json!("observe"), &json!(401)));
+}
+
+// RFC 9449 7.1, RFC 8705 3: what a token is bound to is compared with what the route demands.
+#[test]
+fn bindings_are_explained() {
+    use base64::Engine as _;
+    let site = Site::with(&[SITE]);
+    let encoded = |value: &Value| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string());
+    let token = |confirmation: Value| {
+        let claims = json!({ "sub": "a", "aud": "e13365f1-a270-493e-bd1b-3d239d753d53", "exp": 4_000_000_000_u64, "cnf": confirmation });
+        format!("{}.{}.AA", encoded(&json!({ "alg": "ES256" })), encoded(&claims))
+    };
+    for (confirmation, path, needed) in [
+        (Value::Null, "/meant/x", "decision  permit"),
+        (Value::Null, "/bound/x", "deny, 401 not_bound"),
+        (json!({ "jkt": "x" }), "/bound/x", "it passes with a DPoP proof"),
+        (json!({ "jkt": "x" }), "/meant/x", "it passes with a DPoP proof"),
+        (json!({ "x5t#S256": "x" }), "/meant/x", "it passes with its certificate"),
+        (json!({ "x5t#S256": "x" }), "/bound/x", "deny, 401 not_bound"),
+        (json!({ "foo": "x" }), "/meant/x", "deny, 401 strange_binding"),
+        (json!("x"), "/bound/x", "deny, 401 strange_binding"),
+    ] {
+        let run = site.run_with_input(&["explain", "GET", path, "--token", "-"], &token(confirmation.clone()));
+        assert!(run.stdout.contains(needed), "{confirmation} {path}: {}", run.stdout);
+    }
 }
 
 // Routes by host, and hosts that nobody serves (M6).
