@@ -187,6 +187,9 @@ pub fn run() -> ExitCode {
 /// Commands of people who may think that a password or a token is an argument.
 const SECRETIVE: [&str; 2] = ["token", "user"];
 
+/// What is longer is no slip in a verb.
+const LONGEST_VERB: usize = 20;
+
 /// Says what is wrong with the command line. What may be a secret is not repeated: standard error may be a log.
 fn misused(error: &clap::Error) -> ExitCode {
     let is_secretive = std::env::args().nth(1).is_some_and(|command| SECRETIVE.contains(&command.as_str()));
@@ -197,6 +200,10 @@ fn misused(error: &clap::Error) -> ExitCode {
     let is_shown = match error.kind() {
         ErrorKind::UnknownArgument => is_named(ContextKind::InvalidArg),
         ErrorKind::TooManyValues => false,
+        ErrorKind::InvalidSubcommand => match error.get(ContextKind::InvalidSubcommand) {
+            Some(ContextValue::String(word)) => word.len() <= LONGEST_VERB,
+            Some(_) | None => true,
+        },
         _ => true,
     };
     if is_secretive && !is_shown {

@@ -206,6 +206,7 @@ fn misplaced_secrets_are_not_repeated() {
     let site = Site::new();
     for arguments in [
         &["token", "inspect", "marked-secret.marked-secret.x"][..],
+        &["token", "marked-secret.marked-secret.x"],
         &["token", "password", "--client-id", "web", "--login-id", "ann@example.com", "marked-secret"],
         &["user", "create", "ann@example.com", "--password", "marked-secret"],
         &["user", "create", "ann@example.com", "--password=marked-secret"],
