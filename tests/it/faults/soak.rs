@@ -134,6 +134,13 @@ fn hour(world: &World, ledger: &Arc<Ledger>, rate: u32, lasts: Duration) -> Cost
     Cost { resident_kib: least.resident_kib, ..Cost::of(process) }
 }
 
+/// Where answers take longer the store reads over more connections, and keeps them: each has two descriptors and a thread. What
+/// leaks in every hour is more than that in eight.
+fn with_room(cost: Cost) -> Cost {
+    const CONNECTIONS: u64 = 3;
+    Cost { descriptors: cost.descriptors + 2 * CONNECTIONS, threads: cost.threads + CONNECTIONS, ..cost }
+}
+
 // T78, V1 to V7
 #[test]
 #[ignore = "takes eight hours"]
@@ -159,7 +166,7 @@ fn hours_of_faults_leave_the_process_as_it_was() {
         let cost = hour(&world, &ledger, rate, lasts);
         let mut findings = ledger.check(&world.site.canary.forget(), WINDOW);
         if number >= HOURS / 4 {
-            findings.compare(*before.get_or_insert(cost), cost);
+            findings.compare(*before.get_or_insert(with_room(cost)), cost);
             samples.push((began.elapsed().as_secs_f64(), cost.resident_kib as f64));
         }
         println!("T78: hour {} of {HOURS}: {findings} {cost:?}", number + 1);
