@@ -27,6 +27,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{HeaderMap, Method};
 use serde_json::Value;
+use uuid::Uuid;
 
 pub use bearer::{Ambiguity, Presented};
 pub use binding::{Binding, Demand, Possession, ProofMemory, Scheme, Sender, proof_algorithms};
@@ -60,6 +61,11 @@ pub trait Issuer: Send + Sync {
 
     /// What its tokens must be now; `None` while it has no keys. Audiences are a route's business and stay empty here.
     fn trusted(&self) -> Option<Trusted>;
+
+    /// The tenant of ours that it is: several may have one name (F-204).
+    fn tenant_id(&self) -> Option<Uuid> {
+        None
+    }
 
     /// Whether it is somebody else, whose sessions and users are none of ours.
     fn is_foreign(&self) -> bool {
@@ -432,8 +438,15 @@ impl Enforcer {
         }
         let claimed =
             jose::peek_issuer(token).ok_or(Denial::InvalidToken(TokenFault::Door(jose::Reason::Malformed)))?;
-        let known = self.issuers.iter().position(|issuer| issuer.is_called(&claimed));
-        known.ok_or(Denial::InvalidToken(TokenFault::IssuerNotAccepted))
+        let called = || self.issuers.iter().enumerate().filter(|(_, issuer)| issuer.is_called(&claimed));
+        let (first, _) = called().next().ok_or(Denial::InvalidToken(TokenFault::IssuerNotAccepted))?;
+        if called().nth(1).is_none() {
+            return Ok(first);
+        }
+        // The token says which of them it is from, and only the keys of that one verify it.
+        let tenant_id = jose::peek_tenant(token).and_then(|tid| Uuid::try_parse(&tid).ok());
+        let meant = called().find(|(_, issuer)| tenant_id.is_some() && issuer.tenant_id() == tenant_id);
+        Ok(meant.map_or(first, |(index, _)| index))
     }
 
     /// Whether the token of a permit is still good: neither over nor revoked. For what goes on after the request was decided.

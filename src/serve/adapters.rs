@@ -39,6 +39,10 @@ impl Issuer for LocalTenant {
         self.keys.issuer(Some(self.tenant_id)).is_some_and(|issuer| *issuer.issuer == *iss)
     }
 
+    fn tenant_id(&self) -> Option<Uuid> {
+        Some(self.tenant_id)
+    }
+
     fn trusted(&self) -> Option<Trusted> {
         let issuer = self.keys.issuer(Some(self.tenant_id))?;
         Some(Trusted { expectations: issuer.expectations.clone(), keys: issuer.access_token_keys.clone() })

@@ -278,7 +278,20 @@ routes:
 // F7, F8, F-196: tokens of one tenant are nothing in another one, and names stay at home
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tenants_are_issuers_of_their_own() {
-    let gateway = Gateway::of(TENANTS, &[]).await;
+    tokens_of_two_tenants_are_told_apart(TENANTS).await;
+}
+
+// F-204: tenants may have one name, which FusionAuth's have unless somebody gives them others
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tenants_of_one_name_are_told_apart() {
+    let alike = "profile: fusionauth, issuer: acme.com";
+    let sections =
+        TENANTS.replace("{ partners: { id:", &format!("{{ default: {{ {alike} }}, partners: {{ {alike}, id:"));
+    tokens_of_two_tenants_are_told_apart(&sections).await;
+}
+
+async fn tokens_of_two_tenants_are_told_apart(sections: &str) {
+    let gateway = Gateway::of(sections, &[]).await;
     assert_eq!(gateway.running.issuers.len(), 2, "{:?}", gateway.running.issuers);
     let own = gateway.reader().await;
     let form = [("grant_type", "client_credentials"), ("scope", "target-entity:orders:read")];
