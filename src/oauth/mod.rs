@@ -83,6 +83,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use crate::jose::dpop::algorithms as dpop_algorithms;
@@ -133,6 +134,8 @@ pub struct AuthorizationServer {
     /// Makes refresh tokens follow one another.
     succession: hmac::Key,
     device_limits: device::DeviceLimits,
+    /// Told when this node leaves logouts for whoever tells clients of them.
+    untold: Notify,
 }
 
 /// What an [`AuthorizationServer`] stands on.
@@ -223,6 +226,7 @@ impl AuthorizationServer {
             repetitions: repetitions::Repetitions::default(),
             enabled: metadata::Enabled::default(),
             device_limits: device::DeviceLimits::default(),
+            untold: Notify::new(),
         }
     }
 

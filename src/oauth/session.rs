@@ -102,7 +102,11 @@ impl AuthorizationServer {
             if own.is_some() {
                 (session.id, session.created_at) = (self.entropy.uuid(), now);
             }
-            self.store.insert_session(&session, before.map(|before| before.id)).await?;
+            let replaced = before.map(|before| before.id);
+            self.store.insert_session(&session, replaced).await?;
+            if replaced.is_some() {
+                self.untold.notify_one();
+            }
             Event::SessionStarted.tell(&session.id.to_string());
         }
         let kept = Kept {
@@ -128,6 +132,7 @@ impl AuthorizationServer {
     pub(super) async fn abandon_session(&self, request: &BrowserRequest<'_>) -> Result<Kept> {
         if let Some(session) = self.presented_session(request).await? {
             self.store.abandon_session(session.id, self.clock.now()).await?;
+            self.untold.notify_one();
             Event::SessionEnded.tell(&session.id.to_string());
         }
         Ok(forgotten(request))

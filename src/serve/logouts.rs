@@ -55,8 +55,12 @@ pub(super) fn follow(server: Arc<AuthorizationServer>, background: &mut Backgrou
             let mut deliveries = JoinSet::new();
             loop {
                 tell_all(&server, &mut deliveries).await;
-                // Whichever comes first; an interval too many asks once in vain.
-                let _ = tokio::time::timeout(INTERVAL, wake.notified()).await;
+                // Whichever comes first; one too many asks once in vain.
+                tokio::select! {
+                    () = wake.notified() => {}
+                    () = server.logouts_are_left() => {}
+                    () = tokio::time::sleep(INTERVAL) => {}
+                }
             }
         }
     });

@@ -52,6 +52,11 @@ impl AuthorizationServer {
         }
     }
 
+    /// Waits until this node has left logouts to be told of; what others leave comes with the change feed, or in time.
+    pub async fn logouts_are_left(&self) {
+        self.untold.notified().await;
+    }
+
     /// The client was told, or could not be.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! OpenID Connect Back-Channel Logout 1.0: servers of clients hear of a logout by a signed token.
 
+use std::time::Duration;
+
 use faregate::jose::{Expectations, TypeSet, verify};
 use faregate::store::{Lease, Store as _};
 use serde_json::json;
@@ -55,6 +57,10 @@ async fn a_session_that_gives_way_to_another_login_is_told() {
             let more = [("rememberDevice", "true")];
             let filled = [&[("loginId", login), ("password", PASSWORD)], &more[..usize::from(remembers)]].concat();
             sids.push(part(&browser.submit(&page, &filled).await.get("id_token").unwrap(), 1)["sid"].clone());
+        }
+        if expected > 0 {
+            let told = tokio::time::timeout(Duration::from_secs(5), server.server.logouts_are_left()).await;
+            assert!(told.is_ok(), "whoever tells clients hears of it at once");
         }
         let lease = Lease { now: NOW, expires_at: NOW + 1 };
         let untold = server.store.take_untold_logouts(lease, 9).await.unwrap();
