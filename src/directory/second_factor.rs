@@ -89,11 +89,11 @@ impl Directory {
         if totp(&secret).is_none() {
             return refused("secretBase32Encoded", FieldCode::Invalid, "is not 20 bytes in base32");
         }
-        let Some(step) = step_of(&normal(code), &secret, self.clock.now()) else { return Ok(None) };
-        let enrolled = self.enroll(before, secret).await?;
-        // L11: it showed that the person has the secret, and shows nothing more.
-        self.spend_step(before.id, step).await?;
-        Ok(Some(enrolled))
+        // It is no login, and so not spent: whoever enrolls logs in next, within the same step if a program does it.
+        match step_of(&normal(code), &secret, self.clock.now()) {
+            Some(_) => self.enroll(before, secret).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn enroll(&self, before: &User, secret: Secret<String>) -> Result<Enrollment, DirectoryError> {

@@ -262,24 +262,6 @@ async fn a_time_based_code_is_good_once() {
     assert!(matches!(site.factor(&code_at(&enrollment, 1_060)).await, Err(LoginError::WrongCredentials)));
 }
 
-// L11, RFC 6238 5.2: the code that showed the authenticator is spent by that
-#[tokio::test]
-async fn the_code_of_an_enrollment_is_no_login() {
-    let site = Site::new().await;
-    let proposed = site.directory.propose_totp_secret().base32;
-    let enrollment = |secret: &Secret<String>| Enrollment {
-        uri: Secret::new(String::new()),
-        secret: Secret::new(secret.expose().clone()),
-        recovery_codes: Vec::new(),
-    };
-    let code = code_at(&enrollment(&proposed), 1_000);
-    let secret = Secret::new(proposed.expose().clone());
-    assert!(site.directory.enroll_totp_with(&site.user, secret, &code).await.unwrap().is_some());
-    assert!(matches!(site.factor(&code).await, Err(LoginError::WrongCredentials)), "it was used");
-    let next = code_at(&enrollment(&proposed), 1_030);
-    assert_eq!(site.factor(&next).await.unwrap(), SecondFactor::Totp);
-}
-
 // L11: guessed codes cost waiting, from whatever address
 #[tokio::test]
 async fn codes_are_throttled_by_user() {

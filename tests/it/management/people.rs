@@ -123,12 +123,6 @@ pub fn code(authenticator: &totp_rs::Totp) -> String {
     authenticator.generate(now.as_secs()).to_string()
 }
 
-/// The code of the step after now, for somebody who used the one for now.
-pub fn next_code(authenticator: &totp_rs::Totp) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    authenticator.generate(now.as_secs() + 30).to_string()
-}
-
 async fn application(gateway: &Gateway, name: &str, more: Value) -> String {
     let mut application = json!({
         "loginConfiguration": { "allowTokenRefresh": true, "generateRefreshTokens": true },
