@@ -33,8 +33,9 @@ pub(super) fn follow(
     background.keep("keys", move || {
         let mut asked = reloads.subscribe();
         if !std::mem::take(&mut is_first) {
-            // Somebody may have asked the one before.
+            // What the one before was asked, and what it saw, is lost with it.
             asked.mark_changed();
+            forgetting();
         }
         reload_keys(keys.clone(), forgetting.clone(), asked)
     });
@@ -66,7 +67,7 @@ pub(super) fn follow(
 
 /// Reads the keys whenever somebody asks for it, and forgets what was verified with those that are gone.
 async fn reload_keys(keys: Arc<KeyRing>, forget: Forget, mut asked: watch::Receiver<()>) {
-    let mut generation = None;
+    let mut generation = keys.generation();
     loop {
         tokio::select! {
             asked = asked.changed() => {
@@ -81,7 +82,8 @@ async fn reload_keys(keys: Arc<KeyRing>, forget: Forget, mut asked: watch::Recei
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
         // Whatever was verified with a key or an issuer that is gone is verified again (rule F17).
-        if generation.replace(keys.generation()) != Some(keys.generation()) {
+        if keys.generation() != generation {
+            generation = keys.generation();
             forget();
         }
     }

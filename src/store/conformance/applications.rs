@@ -213,8 +213,8 @@ async fn a_deleted_application_takes_what_hangs_on_it_along(store: Shared) {
     other.approval.application_id = id(21);
     store.insert_refresh_token(&other).await.expect("inserted");
 
-    assert!(store.delete_application(id(20), 3_000).await.expect("answer"));
-    assert!(!store.delete_application(id(20), 3_000).await.expect("answer"));
+    assert!(store.delete_application(id(20), 1_050).await.expect("answer"));
+    assert!(!store.delete_application(id(20), 1_050).await.expect("answer"));
     assert_eq!(store.list_registrations(&[id(30)]).await.expect("list"), [kept]);
     assert!(store.list_consents(id(30)).await.expect("list").is_empty());
     assert!(store.list_session_applications(id(40)).await.expect("list").is_empty());

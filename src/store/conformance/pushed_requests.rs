@@ -50,7 +50,7 @@ async fn pushed_requests_go_with_their_application(store: Shared) {
     for request in [&pushed_request("a"), &other] {
         store.insert_pushed_request(request).await.expect("inserted");
     }
-    assert!(store.delete_application(id(20), 2_000).await.expect("answer"));
+    assert!(store.delete_application(id(20), 1_050).await.expect("answer"));
     assert_eq!(store.find_pushed_request("a").await.expect("answer"), None);
     assert_eq!(store.find_pushed_request("b").await.expect("answer"), Some(other));
 }

@@ -365,8 +365,8 @@ async fn a_deleted_user_takes_everything_along(store: Shared) {
     other.approval.user_id = id(31);
     store.insert_refresh_token(&other).await.expect("inserted");
 
-    assert!(store.delete_user(id(30), 3_000).await.expect("answer"));
-    assert!(!store.delete_user(id(30), 3_000).await.expect("answer"));
+    assert!(store.delete_user(id(30), 1_050).await.expect("answer"));
+    assert!(!store.delete_user(id(30), 1_050).await.expect("answer"));
     store.insert_user(&user(30)).await.expect("the id and the names are free again");
     assert!(store.list_registrations(&[id(30)]).await.expect("list").is_empty());
     assert!(store.list_consents(id(30)).await.expect("list").is_empty());

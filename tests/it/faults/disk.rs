@@ -119,7 +119,7 @@ fn a_full_disk_refuses_only_what_must_be_written() {
 fn files_that_cannot_grow_refuse_only_what_must_be_written() {
     let site = Site::new();
     // The limit is of blocks of 512 bytes, and soft: it can be lifted from outside. Whoever hits it is told so by the call.
-    let gateway = site.serve_after("trap '' XFSZ; ulimit -S -f 3000;");
+    let gateway = site.serve_after("trap '' XFSZ; ulimit -S -f 4500;");
     let lift = format!("prlimit --pid {} --fsize=unlimited:unlimited", gateway.id());
     let make_room = move || assert!(Command::new("sh").args(["-c", &lift]).status().unwrap().success());
     full("T64 by a limit", &site, &site.file("faregate.db"), (gateway, make_room), || {});
