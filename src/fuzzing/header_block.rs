@@ -8,8 +8,8 @@ const LIMITS: HeaderLimits = HeaderLimits { block_size: 4096, fields: 32, uri_si
 /// The whole input: what a client sent so far.
 ///
 /// # Panics
-/// If the parser of the proxy sees another end, other framing or another host than we did, or refuses what we let pass (rules M3, M7, N1), or if it
-/// matters in which pieces the bytes came.
+/// If the parser of the proxy sees another end, other framing or another host than we did, or refuses what we let pass
+/// (rules M3, M7, N1), or if it matters in which pieces the bytes came.
 pub fn header_block(input: &[u8]) {
     let found = end(input, 0);
     for searched in [input.len() / 3, input.len() / 2] {

@@ -45,8 +45,8 @@ enum Asker {
 
 impl AuthorizationServer {
     /// # Errors
-    /// `invalid_client` without authentication or an API key, `invalid_request` without a token; in FusionAuth's dialect `invalid_client`
-    /// also for the token of another client (F-139).
+    /// `invalid_client` without authentication or an API key, `invalid_request` without a token; in FusionAuth's dialect
+    /// `invalid_client` also for the token of another client (F-139).
     pub async fn introspect(
         &self,
         request: &TokenRequest<'_>,

@@ -18,7 +18,8 @@ impl<'a> Parameters<'a> {
     /// Reads `application/x-www-form-urlencoded` text.
     ///
     /// # Errors
-    /// `invalid_request` if a name occurs twice (RFC 6749 3.2; for `resource` it is `invalid_target`), if something is not UTF-8, or if there are too many.
+    /// `invalid_request` if a name occurs twice (RFC 6749 3.2; for `resource` it is `invalid_target`), if something is not
+    /// UTF-8, or if there are too many.
     pub fn parse(body: &'a [u8]) -> Result<Self, OAuthError> {
         Self(Vec::new()).and(body)
     }

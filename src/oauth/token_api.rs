@@ -120,8 +120,8 @@ impl AuthorizationServer {
     /// presented. With the refresh token of the first application there is one for the second, too, if it gets them.
     ///
     /// # Errors
-    /// [`TokenRefusal::NotAllowed`] for a token that is not good or that is for an API, and where one of the applications is a third party's:
-    /// nobody consented to that.
+    /// [`TokenRefusal::NotAllowed`] for a token that is not good or that is for an API, and where one of the applications is a
+    /// third party's: nobody consented to that.
     pub async fn issue_for_application(
         &self,
         token: &str,
