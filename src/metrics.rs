@@ -46,6 +46,7 @@ pub struct Metrics {
     pub rate_limit_evictions: IntCounter,
     pub shed: IntCounterVec,
     pub scheduling_delay: Gauge,
+    pub logins: IntCounterVec,
     pub browser_logins: IntCounterVec,
     pub session_renewals: IntCounterVec,
     pub open_connections: IntGauge,
@@ -256,6 +257,11 @@ impl Metrics {
             ),
             scheduling_delay: register
                 .register(Gauge::new("scheduling_delay_seconds", "How long what could go on waits for a processor.")),
+            logins: register.counters(
+                "login_total",
+                "Attempts of people to prove who they are here, by how they ended.",
+                &["result"],
+            ),
             browser_logins: register.counters(
                 "browser_logins_total",
                 "Logins of people at routes, as far as they came.",

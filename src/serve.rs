@@ -128,6 +128,7 @@ pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Runni
     let keys = key_ring(&config, &opened, &public_url).await?;
     // 3. Who is believed. Keys are made once nothing in the store speaks against the start.
     let metrics = Arc::new(Metrics::new());
+    opened.directory.count_logins(metrics.logins.clone());
     let current = Arc::new(OnceLock::<Arc<Current>>::new());
     let forget = forgetting(&current);
     let believed = issuers::believed(&config, &opened, (&keys, &metrics), &forget, &[]).await?;

@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use prometheus::IntCounterVec;
+
 use super::throttle::{Account, Guesser};
 use super::{Directory, PasswordError, second_factor};
 use crate::events::Event;
@@ -46,6 +48,20 @@ pub enum LoginError {
     Store(#[from] StoreError),
 }
 
+impl LoginError {
+    /// The label in metrics.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::WrongCredentials => "wrong_credentials",
+            Self::Throttled { .. } => "throttled",
+            Self::Locked => "locked",
+            Self::Expired => "expired",
+            Self::Busy => "busy",
+            Self::Store(_) => "unavailable",
+        }
+    }
+}
+
 impl From<PasswordError> for LoginError {
     fn from(error: PasswordError) -> Self {
         match error {
@@ -59,11 +75,55 @@ impl From<PasswordError> for LoginError {
 }
 
 impl Directory {
+    /// From here on, how attempts end is counted: `succeeded` or [`LoginError::as_str`].
+    pub fn count_logins(&self, counter: IntCounterVec) {
+        // Of two the first counts.
+        let _ = self.login_counter.set(counter);
+    }
+
+    /// Tells that a person has proven everything that was asked.
+    pub fn login_succeeded(&self, user: &User) {
+        self.count_login("succeeded");
+        Event::LoginSucceeded.tell(&user.id.to_string());
+    }
+
+    /// Tells that an attempt failed; `whose` is the id of a user, or `-`.
+    pub fn login_failed(&self, whose: &str) {
+        self.count_login(LoginError::WrongCredentials.as_str());
+        Event::LoginFailed.tell(whose);
+    }
+
+    fn count_login(&self, result: &str) {
+        if let Some(counter) = self.login_counter.get() {
+            counter.with_label_values(&[result]).inc();
+        }
+    }
+
+    /// Counts an attempt that failed otherwise than by [`Directory::login_failed`].
+    pub fn counted<T>(&self, checked: Result<T, LoginError>) -> Result<T, LoginError> {
+        if let Err(error) = &checked
+            && !matches!(error, LoginError::WrongCredentials)
+        {
+            self.count_login(error.as_str());
+        }
+        checked
+    }
+
     /// Checks a password. `peer` is where the person is.
     ///
     /// # Errors
     /// [`LoginError`]; unknown users and wrong passwords are told apart neither by the error nor by the time (L9).
     pub async fn check_credentials(
+        &self,
+        tenant: &Tenant,
+        login_id: &str,
+        password: &Secret<String>,
+        peer: Option<IpAddr>,
+    ) -> Result<Login, LoginError> {
+        self.counted(self.check_password(tenant, login_id, password, peer).await)
+    }
+
+    async fn check_password(
         &self,
         tenant: &Tenant,
         login_id: &str,
@@ -83,7 +143,7 @@ impl Directory {
         let verdict = self.passwords.verify_in(turn, password.expose(), hash).await?;
         let Some(user) = user.filter(|_| verdict.matches) else {
             self.throttle.failed(&guesser, self.clock.now());
-            Event::LoginFailed.tell(&user_id.map_or_else(|| "-".to_owned(), |id| id.to_string()));
+            self.login_failed(&user_id.map_or_else(|| "-".to_owned(), |id| id.to_string()));
             return Err(LoginError::WrongCredentials);
         };
         self.throttle.succeeded(&guesser);
@@ -106,6 +166,10 @@ impl Directory {
         code: &str,
         peer: Option<IpAddr>,
     ) -> Result<SecondFactor, LoginError> {
+        self.counted(self.check_code(user, code, peer).await)
+    }
+
+    async fn check_code(&self, user: &User, code: &str, peer: Option<IpAddr>) -> Result<SecondFactor, LoginError> {
         // The address says nothing: whoever is here knows the password.
         let _ = peer;
         let now = self.clock.now();
@@ -137,6 +201,7 @@ impl Directory {
                 if is_spent {
                     self.throttle.failed(&guesser, now);
                 }
+                self.count_login("wrong_second_factor");
                 Event::SecondFactorFailed.tell(&user.id.to_string());
                 Err(LoginError::WrongCredentials)
             }

@@ -34,7 +34,7 @@ mod throttle;
 mod user_rules;
 mod users;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use access::Access;
 pub use api_keys::{ApiKeyWithSecret, NewApiKey};
@@ -56,6 +56,8 @@ pub use tenant_rules::check_settings as check_tenant_settings;
 pub use tenants::{NewTenant, TenantContents, new_tenant};
 pub use users::NewUser;
 
+use prometheus::IntCounterVec;
+
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::events::Event;
@@ -73,6 +75,7 @@ pub struct Directory {
     throttle: throttle::Throttle,
     sealing: Sealing,
     revocations: Arc<Revocations>,
+    login_counter: OnceLock<IntCounterVec>,
 }
 
 impl Directory {
@@ -85,6 +88,7 @@ impl Directory {
             throttle: throttle::Throttle::new(),
             sealing: Sealing::ephemeral(),
             revocations: Arc::default(),
+            login_counter: OnceLock::new(),
             store,
             clock,
             entropy,

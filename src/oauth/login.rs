@@ -16,7 +16,6 @@ use super::parameters::{Parameters, encode};
 use super::passkeys;
 use super::session::SignedIn;
 use crate::directory::{DirectoryError, FieldCode, LoginError};
-use crate::events::Event;
 use crate::model::{ClientSecret, PasswordChange, Tenant, User};
 use crate::profile::{self, Dialect};
 use crate::secret::{Secret, equal};
@@ -358,7 +357,7 @@ impl AuthorizationServer {
             methods: state.methods.clone(),
             is_fresh: true,
         };
-        Event::LoginSucceeded.tell(&signed_in.user.id.to_string());
+        self.directory.login_succeeded(&signed_in.user);
         let mut kept = match state.remembers {
             true => self.begin_session(tenant, request, &mut signed_in).await?,
             false => self.abandon_session(request).await?,

@@ -248,7 +248,7 @@ impl AuthorizationServer {
                 tokens = Some(self.issue_to_login(&asking, &user, methods, login.device_name.as_deref()).await?);
             }
         }
-        Event::LoginSucceeded.tell(&user.id.to_string());
+        self.directory.login_succeeded(&user);
         Ok(LoginStep::Complete(Box::new(LoggedIn { user, is_registered, tokens })))
     }
 

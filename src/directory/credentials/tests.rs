@@ -303,3 +303,30 @@ async fn a_recovery_code_is_good_once_even_for_two_at_once() {
     assert!(site.user().await.password_change.is_some(), "nothing of it is undone");
     assert_eq!(site.user().await.recovery_codes.len(), 8);
 }
+
+// O7: how attempts end is counted, by results that are a fixed few
+#[tokio::test]
+async fn every_attempt_is_counted_once() {
+    let site = Site::new().await;
+    let counter = crate::metrics::Metrics::new().logins;
+    site.directory.count_logins(counter.clone());
+    let counted = |result: &str| counter.with_label_values(&[result]).get();
+    let user = site.login("ann", PASSWORD).await.unwrap().user;
+    assert_eq!(counted("succeeded"), 0, "a password is not all that may be asked");
+    site.directory.login_succeeded(&user);
+    assert_eq!(counted("succeeded"), 1);
+    site.factor("000000").await.unwrap_err();
+    assert_eq!(counted("wrong_second_factor"), 1);
+    let mut attempts = 0;
+    while !matches!(site.login("ann", "wrong").await, Err(LoginError::Throttled { .. })) {
+        attempts += 1;
+        assert_eq!(counted("wrong_credentials"), attempts);
+        assert!(attempts < 100);
+    }
+    assert_eq!(counted("throttled"), 1);
+    site.clock.advance(100_000);
+    let locked = User { locked_at: Some(1), ..site.user().await };
+    assert!(site.store.update_user(&site.user().await, &locked).await.unwrap());
+    site.login("ann", PASSWORD).await.unwrap_err();
+    assert_eq!((counted("locked"), counted("wrong_credentials")), (1, attempts));
+}

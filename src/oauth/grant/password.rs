@@ -4,7 +4,6 @@
 
 use super::{Asking, GrantType};
 use crate::directory::LoginError;
-use crate::events::Event;
 use crate::model::{Approval, AuthenticationType, PasswordChange, User};
 use crate::oauth::audience::AUDIENCE;
 use crate::oauth::client::check_obstacle;
@@ -96,7 +95,7 @@ impl AuthorizationServer {
         }
         let (user, methods) = self.log_in(asking, request).await?;
         self.check_password_is_kept(&user)?;
-        Event::LoginSucceeded.tell(&user.id.to_string());
+        self.directory.login_succeeded(&user);
         let device = match request.user_code {
             Some(user_code) => Some(self.find_waiting_device(asking, user_code).await?),
             None => None,

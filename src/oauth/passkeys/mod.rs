@@ -20,7 +20,6 @@ use super::parameters::{Parameters, encode};
 use super::plain_name::plain_name;
 use super::session::SignedIn;
 use crate::directory::{DirectoryError, LoginError};
-use crate::events::Event;
 use crate::model::{ClientSecret, Obstacle, Passkey, User};
 use crate::store::{self, Lease};
 use ceremony::{Assertion, RelyingParty};
@@ -77,7 +76,7 @@ impl AuthorizationServer {
         let challenge = form.find(CHALLENGE).unwrap_or_default();
         let refused = |whose: &str, reason: &str| {
             tracing::debug!(reason, "A passkey was refused.");
-            Event::LoginFailed.tell(whose);
+            self.directory.login_failed(whose);
             Err(LoginError::WrongCredentials)
         };
         let Some(here) = place(issuer) else { return refused("-", "NotHere") };
@@ -103,11 +102,12 @@ impl AuthorizationServer {
             // It was removed meanwhile, or somebody else changes the user all the time.
             Err(_) => return refused(&id, "Changed"),
         }
-        match user.obstacle(self.clock.now()) {
+        let admitted = match user.obstacle(self.clock.now()) {
             Some(Obstacle::Locked) => Err(LoginError::Locked),
             Some(Obstacle::Expired) => Err(LoginError::Expired),
             None => Ok(user),
-        }
+        };
+        self.directory.counted(admitted)
     }
 
     /// Whether the challenge has not been used before, on any node.
