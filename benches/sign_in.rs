@@ -35,6 +35,7 @@ store: "sqlite://STORE"
 keys: { master_key: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= }
 log: { decisions: false, format: json, level: error }
 limits: { connections_per_ip: 20000 }
+trusted_proxies: [127.0.0.1]
 issuers: { self: {} }
 upstreams: { app: "UPSTREAM" }
 routes:
@@ -83,12 +84,14 @@ enum Load {
 /// would run, which is what hashing costs at least on processors that share their parts.
 fn flood(gateway: &Gateway, people: &People, load: Load) {
     const ROUNDS: usize = 15;
-    // Another account every time: one that is guessed at is throttled, and would cost nothing. For an account that does
-    // not exist the same work is done (rule L9).
+    // Another account from another place every time: who guesses at one, or from one, is throttled, and would cost nothing.
+    // For an account that does not exist the same work is done (rule L9).
     let nobody = AtomicUsize::new(0);
     let guess = || {
         let number = nobody.fetch_add(1, Ordering::Relaxed);
-        format!("grant_type=password&client_id={}&username=nobody-{number}&password=wrong", people.rotating)
+        let [_, a, b, c] = (number as u32).to_be_bytes();
+        let body = format!("grant_type=password&client_id={}&username=nobody-{number}&password=wrong", people.rotating);
+        (format!("X-Forwarded-For: 10.{a}.{b}.{c}\r\n"), body)
     };
     let (mut p99, mut logins) = (Vec::new(), 0);
     for _ in 0..ROUNDS {
@@ -102,7 +105,9 @@ fn flood(gateway: &Gateway, people: &People, load: Load) {
                         let mut connection = Connection::open(&gateway.host);
                         let mut count = 0;
                         while !over.load(Ordering::Relaxed) {
-                            connection.post(&guess());
+                            let (from, body) = guess();
+                            let (status, answer) = connection.post_with(&from, &body);
+                            assert!(status == 400 || status == 503, "{status}: {answer}");
                             count += 1;
                         }
                         count
@@ -416,8 +421,13 @@ impl Connection {
 
     /// Status and body.
     fn post(&mut self, body: &str) -> (u16, String) {
+        self.post_with("", body)
+    }
+
+    /// The same with more fields, each with the end of its line.
+    fn post_with(&mut self, fields: &str, body: &str) -> (u16, String) {
         let request = format!(
-            "POST /oauth2/token HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /oauth2/token HTTP/1.1\r\nHost: {}\r\n{fields}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
             self.host,
             body.len()
         );
