@@ -78,7 +78,10 @@ impl From<KeyRingError> for Refusal {
         match error {
             KeyRingError::Refused(why) => why.into(),
             KeyRingError::Changed => Self::Changed(error.to_string()),
-            KeyRingError::NoTenant(_) | KeyRingError::NoTenantsKey | KeyRingError::NotForwarded => Self::NotFound,
+            KeyRingError::NoTenant(_)
+            | KeyRingError::NoneYet
+            | KeyRingError::NoTenantsKey
+            | KeyRingError::NotForwarded => Self::NotFound,
             KeyRingError::Store(_)
             | KeyRingError::Sealed(_)
             | KeyRingError::Key(_)

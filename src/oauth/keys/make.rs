@@ -86,6 +86,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`KeyRingError::Changed`] when another node rotated the same key meanwhile: then there is one new key, its.
+    /// [`KeyRingError::NoneYet`] when none has been made.
     pub async fn rotate(&self, tenant_id: Uuid, purpose: KeyPurpose) -> Result<Rotation, KeyRingError> {
         let tenant = self.store.find_tenant(tenant_id).await?.ok_or(KeyRingError::NoTenant(tenant_id))?;
         self.rotate_slot(Slot::of(&tenant, purpose)?, self.longest_life(&tenant).await?).await
@@ -95,7 +96,7 @@ impl KeyRing {
     pub(super) async fn rotate_slot(&self, slot: Slot, lives_for: i64) -> Result<Rotation, KeyRingError> {
         let stored = self.store.list_keys(self.clock.now()).await?;
         let Some(current) = stored.iter().find(|key| slot.holds(key) && key.retired_at.is_none()) else {
-            return Err(KeyRingError::Changed);
+            return Err(KeyRingError::NoneYet);
         };
         let made = self.generate(slot).await?;
         self.replace(lives_for, current, made).await

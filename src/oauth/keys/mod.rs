@@ -60,6 +60,8 @@ pub enum KeyRingError {
     NoTenant(Uuid),
     #[error("the key was changed by somebody else meanwhile")]
     Changed,
+    #[error("there is no such key to rotate yet; a running gateway makes those that are missing")]
+    NoneYet,
     #[error("no upstream is told anything: there is no `jwt` under `forward` or under an upstream")]
     NotForwarded,
     #[error("keys for this belong to no tenant")]

@@ -163,6 +163,7 @@ impl From<KeyRingError> for DirectoryError {
             KeyRingError::Store(error) => Self::Store(error),
             KeyRingError::Changed => Self::Changed("key"),
             KeyRingError::NoTenant(_) => Self::NotFound("tenant"),
+            KeyRingError::NoneYet => Self::NotFound("key"),
             other @ (KeyRingError::Sealed(_)
             | KeyRingError::Key(_)
             | KeyRingError::UnknownAlgorithm(_)
