@@ -12,9 +12,6 @@ use crate::directory::{Directory, NewApiKey};
 use crate::model::ApiKey;
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  faregate api-key create terraform\n  faregate api-key create metrics --allow /api/user=GET --allow /api/user/search=GET,POST --tenant default"
-)]
 pub struct Arguments {
     #[command(flatten)]
     common: Common,

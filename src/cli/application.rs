@@ -15,10 +15,12 @@ use crate::model::{
 };
 use crate::secret::Secret;
 
+/// Help shows these in fewer lines, so that it fits a screen; manual pages and completions have them like all others.
+const RARER: &str = "Rarer, and explained in the manual page: --client-authentication POLICY, --pkce POLICY, --url-validation POLICY, \
+                     --logout-uri URL, --back-channel-logout-uri URL, --device-scope SCOPE, --device-refresh-life SECONDS, \
+                     --tls-client-auth KIND:NAME, --require-pushed-authorization-requests BOOLEAN.";
+
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  faregate application create shop --redirect-uri https://shop.example.com/callback --role admin\n  faregate application create spa --public --redirect-uri http://127.0.0.1:9999/callback\n  faregate application regenerate-secret shop --keep-old 3600"
-)]
 pub struct Arguments {
     #[command(flatten)]
     common: Common,
@@ -29,6 +31,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Create an application; its secret is shown once
+    #[command(after_help = RARER)]
     Create {
         name: String,
         /// Without a secret: a page or a program in the hands of its users
@@ -44,6 +47,7 @@ enum Action {
         tenant: Option<String>,
     },
     /// Change an application; what is not given stays
+    #[command(after_help = RARER)]
     Update {
         /// Name or id
         application: String,
@@ -100,37 +104,37 @@ struct Changes {
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
     /// Required, NotRequired or NotRequiredWhenUsingPKCE
-    #[arg(long, value_name = "POLICY", value_parser = client_authentication)]
+    #[arg(hide = true, long, value_name = "POLICY", value_parser = client_authentication)]
     client_authentication: Option<ClientAuthenticationPolicy>,
     /// Required, NotRequired or NotRequiredWhenUsingClientAuthentication
-    #[arg(long, value_name = "POLICY", value_parser = pkce)]
+    #[arg(hide = true, long, value_name = "POLICY", value_parser = pkce)]
     pkce: Option<PkcePolicy>,
     /// ExactMatch or AllowWildcards
-    #[arg(long, value_name = "POLICY", value_parser = url_validation)]
+    #[arg(hide = true, long, value_name = "POLICY", value_parser = url_validation)]
     url_validation: Option<UrlValidation>,
     /// FirstParty or ThirdParty, which asks people for consent
     #[arg(long, value_name = "RELATIONSHIP", value_parser = relationship)]
     relationship: Option<Relationship>,
     /// Called in a frame when a session ends elsewhere
-    #[arg(long, value_name = "URL")]
+    #[arg(hide = true, long, value_name = "URL")]
     logout_uri: Option<String>,
     /// Where logout tokens are posted
-    #[arg(long, value_name = "URL")]
+    #[arg(hide = true, long, value_name = "URL")]
     back_channel_logout_uri: Option<String>,
     /// Only registered users may log in
     #[arg(long, value_name = "BOOLEAN")]
     require_registration: Option<bool>,
     /// Authorization requests have to be pushed (RFC 9126)
-    #[arg(long, value_name = "BOOLEAN")]
+    #[arg(hide = true, long, value_name = "BOOLEAN")]
     require_pushed_authorization_requests: Option<bool>,
     /// The only scopes that devices get; may be repeated
-    #[arg(long = "device-scope", value_name = "SCOPE")]
+    #[arg(hide = true, long = "device-scope", value_name = "SCOPE")]
     device_scopes: Vec<String>,
     /// After how long the refresh tokens of devices end at the latest
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(hide = true, long, value_name = "SECONDS")]
     device_refresh_life: Option<i64>,
     /// Whose certificates are its own: subject_dn, san_dns, san_uri, san_ip or san_email, and the name
-    #[arg(long = "tls-client-auth", value_name = "KIND:NAME", value_parser = certificate_subject)]
+    #[arg(hide = true, long = "tls-client-auth", value_name = "KIND:NAME", value_parser = certificate_subject)]
     certificate_subject: Option<CertificateSubject>,
 }
 

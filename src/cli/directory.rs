@@ -25,9 +25,6 @@ pub struct Common {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  faregate tenant create partners\n  faregate tenant list --format json\n  faregate tenant delete partners --with-everything"
-)]
 pub struct TenantArguments {
     #[command(flatten)]
     common: Common,
@@ -60,7 +57,6 @@ enum TenantAction {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  faregate entity-type create api --permission read --permission write")]
 pub struct EntityTypeArguments {
     #[command(flatten)]
     common: Common,
@@ -89,9 +85,6 @@ enum EntityTypeAction {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  faregate entity create orders --type api\n  faregate entity regenerate-secret orders --keep-old 3600"
-)]
 pub struct EntityArguments {
     #[command(flatten)]
     common: Common,
@@ -139,7 +132,6 @@ enum EntityAction {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  faregate grant set reporting orders --permission read\n  faregate grant list")]
 pub struct GrantArguments {
     #[command(flatten)]
     common: Common,

@@ -10,7 +10,6 @@ use crate::model::{KeyPurpose, KeyState, StoredKey};
 use crate::serve::{self, Opened, StartError};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  faregate key list\n  faregate key rotate --purpose access_token")]
 pub struct Arguments {
     #[command(flatten)]
     file: ConfigurationFile,

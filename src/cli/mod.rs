@@ -12,16 +12,21 @@ mod apply;
 pub mod check;
 mod dev;
 mod directory;
+mod examples;
 pub mod explain;
+mod hash_password;
 mod import;
+mod init;
 mod key;
 mod notify;
 mod output;
+mod reference;
 mod reload;
 mod serve;
 mod status;
 mod tenant_deletion;
 mod token;
+mod typed;
 mod user;
 
 use std::io::{self, IsTerminal, Write as _};
@@ -29,7 +34,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 /// An API gateway that checks tokens at the gate, with its own authorization server.
 #[derive(Debug, Parser)]
@@ -45,6 +50,8 @@ const EXIT_CODES: &str = "Start with `faregate dev`. Exit codes: 0 done, 1 faile
 enum Command {
     /// Run a whole world without any file: gateway, authorization server, two entities, an echo upstream
     Dev(dev::Arguments),
+    /// Write a first configuration
+    Init(init::Arguments),
     /// Run the gateway of a configuration
     Serve(serve::Arguments),
     /// Let a running gateway read its configuration again
@@ -65,6 +72,8 @@ enum Command {
     Diff(apply::DiffArguments),
     /// Import users of another system
     Import(import::Arguments),
+    /// Show what stands for a password in configuration files and imports
+    HashPassword(hash_password::Arguments),
     /// Make and delete keys of the management API
     ApiKey(api_key::Arguments),
     /// Manage tenants
@@ -79,6 +88,10 @@ enum Command {
     User(user::Arguments),
     /// Manage grants: which entity may do what to which
     Grant(directory::GrantArguments),
+    /// Print what a shell needs to complete commands and options
+    Completions(reference::CompletionsArguments),
+    /// Print or write manual pages
+    Man(reference::ManArguments),
 }
 
 /// How results are printed.
@@ -146,16 +159,23 @@ fn block_on<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
     Ok(done)
 }
 
+/// Every command, with its examples.
+fn definition() -> clap::Command {
+    examples::attached(Cli::command())
+}
+
 /// Parses the command line, runs the command and says what went wrong.
 pub fn run() -> ExitCode {
     // One provider for all of TLS and JOSE; a second installation in one process keeps the first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let parsed = match Cli::try_parse() {
+    let parsed = definition().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return misused(&error),
     };
     let outcome = match parsed.command {
         Command::Dev(arguments) => dev::run(arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -166,6 +186,7 @@ pub fn run() -> ExitCode {
         Command::Apply(arguments) => apply::apply(&arguments),
         Command::Diff(arguments) => apply::diff(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::HashPassword(arguments) => hash_password::run(&arguments),
         Command::ApiKey(arguments) => api_key::api_key(&arguments),
         Command::Tenant(arguments) => directory::tenant(&arguments),
         Command::EntityType(arguments) => directory::entity_type(&arguments),
@@ -173,6 +194,8 @@ pub fn run() -> ExitCode {
         Command::Application(arguments) => application::run(&arguments),
         Command::User(arguments) => user::run(&arguments),
         Command::Grant(arguments) => directory::grant(&arguments),
+        Command::Completions(arguments) => reference::completions(&arguments, definition()),
+        Command::Man(arguments) => reference::man(&arguments, definition()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,26 +29,19 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Get an access token by client credentials; the secret is read from FAREGATE_CLIENT_SECRET
-    #[command(
-        after_help = "Example:\n  FAREGATE_CLIENT_SECRET=... faregate token get --url http://127.0.0.1:8080 --client-id reporting --scope target-entity:orders:read"
-    )]
     Get(Get),
     /// Sign in with a browser on this machine, by the authorization code grant with PKCE
-    #[command(after_help = "Example:\n  faregate token code --client-id web --scope openid --scope offline_access")]
     Code(code::Arguments),
     /// Sign in with a browser elsewhere, by the device grant
-    #[command(after_help = "Example:\n  faregate token device --client-id tv --scope offline_access --keep tv.token")]
     Device(device::Arguments),
     /// Exchange a password for a token; only clients that may use the password grant can
-    #[command(
-        after_help = "Example:\n  faregate token password --client-id web --login-id ada@example.com < password.txt"
-    )]
     Password(password::Password),
     /// Exchange a refresh token, from standard input or the file kept, for a new token
-    #[command(after_help = "Example:\n  faregate token refresh --client-id tv --keep tv.token")]
     Refresh(password::Refresh),
     /// Show what the token on standard input says; nothing is verified
-    #[command(after_help = "Example:\n  faregate token inspect < token.txt")]
+    #[command(
+        after_help = "Examples:\n  faregate token inspect < token.txt\n  faregate token inspect --format json < token.txt"
+    )]
     Inspect {
         #[arg(long, value_enum, default_value_t)]
         format: Format,

@@ -1,10 +1,6 @@
 //! `faregate user`: people, their passwords, second factors and roles, in the store of a configuration.
 //!
-//! Owns the words of these commands, and how a password is asked for: never as an argument, which others could read in
-//! the list of processes. The rules are `directory`'s.
-
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::process::{Command, Stdio};
+//! Owns the words of these commands. The rules are `directory`'s.
 
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
@@ -12,15 +8,13 @@ use uuid::Uuid;
 
 use super::application::application_called;
 use super::directory::{Common, on_directory, tenant_called};
+use super::typed::{piped_password, read_password};
 use super::{Failure, Outcome};
 use crate::directory::{Directory, DirectoryError, NewRegistration, NewUser};
 use crate::model::{Consent, Passkey, PasswordChange, RefreshToken, Session, User, UserProfile};
-use crate::secret::Secret;
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Passwords are read from standard input, or asked for on a terminal.\n\nExamples:\n  faregate user create ann@example.com --password --mine --registration shop:admin\n  faregate user set-password ann@example.com\n  faregate user totp ann@example.com\n  faregate user lock ann@example.com"
-)]
+#[command(after_help = "Passwords are read from standard input, or asked for on a terminal.")]
 pub struct Arguments {
     #[command(flatten)]
     common: Common,
@@ -353,67 +347,4 @@ async fn with_registrations(directory: &Directory, user: &User) -> Result<Value,
     let mut shown = shown(user);
     shown["registrations"] = registrations.iter().map(shown_one).collect();
     Ok(shown)
-}
-
-/// The first line of standard input, if something is there: on a terminal nobody is asked.
-fn piped_password() -> Result<Option<Secret<String>>, Failure> {
-    if std::io::stdin().is_terminal() { Ok(None) } else { first_line() }
-}
-
-/// From a terminal, twice and unseen; else the first line of standard input.
-fn read_password() -> Result<Secret<String>, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return read_line();
-    }
-    let _echo = Echo::off();
-    let first = asked("Password: ")?;
-    let second = asked("Once more: ")?;
-    if first.expose() != second.expose() {
-        return Err(anyhow::anyhow!("the passwords differ; nothing was changed").into());
-    }
-    Ok(first)
-}
-
-fn asked(prompt: &str) -> Result<Secret<String>, Failure> {
-    let mut stderr = std::io::stderr();
-    write!(stderr, "{prompt}")?;
-    stderr.flush()?;
-    let line = read_line();
-    writeln!(stderr)?;
-    line
-}
-
-fn read_line() -> Result<Secret<String>, Failure> {
-    let missing =
-        || anyhow::anyhow!("no password on standard input; pipe it in: printf %s PASSWORD | faregate user ...");
-    Ok(first_line()?.ok_or_else(missing)?)
-}
-
-fn first_line() -> Result<Option<Secret<String>>, Failure> {
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    let line = Secret::new(line);
-    let text = line.expose().trim_end_matches(['\r', '\n']);
-    Ok((!text.is_empty()).then(|| Secret::new(text.to_owned())))
-}
-
-/// A terminal that does not show what is typed, for as long as this lives.
-struct Echo;
-
-impl Echo {
-    fn off() -> Self {
-        stty("-echo");
-        Self
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        stty("echo");
-    }
-}
-
-/// Where there is no `stty`, what is typed is seen.
-fn stty(mode: &str) {
-    drop(Command::new("stty").arg(mode).stdin(Stdio::inherit()).stderr(Stdio::null()).status());
 }

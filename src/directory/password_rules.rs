@@ -3,7 +3,7 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::passwords::LONGEST;
+use super::Passwords;
 use super::{FieldCode, FieldError};
 use crate::model::{TenantSettings, User};
 
@@ -17,7 +17,7 @@ const EARLY: u64 = 1_000_000;
 
 /// What is wrong with a password that somebody wants to choose. The message never shows it.
 pub(super) fn check_password(password: &str, user: &User, settings: &TenantSettings) -> Option<FieldError> {
-    if password.len() > LONGEST {
+    if password.len() > Passwords::LONGEST {
         return Some(FieldError::new(FIELD, FieldCode::TooLong, format!("must have at most {MOST} characters")));
     }
     let password: String = password.nfc().collect();

@@ -22,9 +22,6 @@ const LANES: u32 = 1;
 /// Bytes.
 const OUTPUT: usize = 32;
 
-/// Longest password that is looked at, in bytes (L2).
-pub(super) const LONGEST: usize = 1024;
-
 /// What a hash that somebody else made may cost us at most, as a multiple of ours.
 const DEAREST: u32 = 16;
 
@@ -54,6 +51,9 @@ pub enum PasswordError {
 }
 
 impl Passwords {
+    /// Longest password that is looked at, in bytes (L2).
+    pub const LONGEST: usize = 1024;
+
     pub fn new(entropy: Entropy) -> Self {
         Self { entropy, hashers: Hashers::new() }
     }
@@ -103,7 +103,7 @@ impl Passwords {
     ) -> Result<Verdict, PasswordError> {
         let stored = hash.and_then(Stored::parse);
         // Nothing so long was ever stored, and hashing megabytes is not what the turn is for.
-        let is_possible = password.len() <= LONGEST;
+        let is_possible = password.len() <= Passwords::LONGEST;
         let password = Zeroizing::new(if is_possible { password } else { "" }.to_owned());
         turn.take(move |memory| match &stored {
             None => {
@@ -270,8 +270,8 @@ mod tests {
     async fn what_is_too_long_is_not_hashed_and_never_right() {
         let passwords = passwords();
         let hash = passwords.hash("").await.unwrap();
-        assert!(!passwords.verify(&"x".repeat(LONGEST + 1), Some(&hash)).await.unwrap().matches);
-        let long = "x".repeat(LONGEST);
+        assert!(!passwords.verify(&"x".repeat(Passwords::LONGEST + 1), Some(&hash)).await.unwrap().matches);
+        let long = "x".repeat(Passwords::LONGEST);
         let hash = passwords.hash(&long).await.unwrap();
         assert!(passwords.verify(&long, Some(&hash)).await.unwrap().matches);
     }

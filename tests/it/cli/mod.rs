@@ -1,6 +1,7 @@
 //! The commands, as a person or a script runs them: the real binary in a temporary folder.
 
 mod apply;
+mod beginnings;
 mod check;
 mod decisions;
 mod declared_keys;

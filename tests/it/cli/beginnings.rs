@@ -1,0 +1,142 @@
+//! What is typed before there is anything: a first configuration, a hash for it, completions and manual pages.
+
+use serde_json::json;
+
+use super::{Run, Site};
+use crate::support::database::Folder;
+use crate::support::process::{Gateway, faregate};
+
+fn run(folder: &Folder, arguments: &[&str]) -> Run {
+    Run::of(&mut faregate(folder.path(), arguments))
+}
+
+fn replaced(folder: &Folder, changes: &[(&str, &str)]) {
+    let file = folder.file("faregate.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let changed = changes.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{from}: {text}");
+        text.replace(from, to)
+    });
+    std::fs::write(file, changed).unwrap();
+}
+
+// UX 2: it is short, passes the strict check as it is, and is never written over.
+#[test]
+fn a_first_configuration_can_be_used_as_it_is() {
+    for arguments in [
+        &["init"][..],
+        &["init", "--upstream", "http://127.0.0.1:3000"],
+        &["init", "--issuer", "https://idp.example.com", "--audience", "an api: ${HOME} \"#"],
+    ] {
+        let folder = Folder::new();
+        let made = run(&folder, arguments);
+        assert_eq!((made.code, made.stdout.as_str()), (0, "faregate.yaml\n"), "{made:?}");
+        let text = std::fs::read_to_string(folder.file("faregate.yaml")).unwrap();
+        assert!(text.lines().count() <= 60 && text.starts_with("# "), "{text}");
+        let checked = run(&folder, &["check", "--strict"]);
+        assert_eq!(checked.code, 0, "{checked:?}\n{text}");
+        assert!(checked.stdout.contains("3 tests passed"), "{}", checked.stdout);
+        let again = run(&folder, &["init"]);
+        assert_eq!((again.code, again.stderr.contains("faregate.yaml is there already")), (1, true), "{again:?}");
+        assert_eq!(std::fs::read_to_string(folder.file("faregate.yaml")).unwrap(), text);
+    }
+    let folder = Folder::new();
+    for wrong in [&["init", "--upstream", "nowhere at all"][..], &["init", "--issuer", "https://idp.example.com"]] {
+        let refused = run(&folder, wrong);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(!folder.file("faregate.yaml").exists());
+    }
+    let elsewhere = run(&folder, &["init", "--config", "no/such/folder.yaml", "--format", "json"]);
+    assert_eq!((elsewhere.code, elsewhere.stderr.contains("no/such/folder.yaml")), (3, true), "{elsewhere:?}");
+    let named = run(&folder, &["init", "--config", "gate.yaml", "--format", "json"]);
+    assert_eq!(named.json(), json!({ "file": "gate.yaml" }));
+}
+
+// UX 2: what its first lines say leads to an answer of the service behind.
+#[test]
+fn the_first_lines_of_a_first_configuration_are_true() {
+    let folder = Folder::new();
+    assert_eq!(run(&folder, &["init"]).code, 0);
+    replaced(&folder, &[("127.0.0.1:8080", "127.0.0.1:0"), ("127.0.0.1:9090", "127.0.0.1:0")]);
+    let gateway = Gateway::start(&mut faregate(folder.path(), &["serve", "--format", "json"]));
+    assert_eq!(gateway.request("GET", "/health", "").status(), 200);
+    let refused = gateway.request("GET", "/api/x", "");
+    assert_eq!(refused.status(), 401);
+    let made = run(&folder, &["entity", "create", "reporting", "--type", "API", "--format", "json"]).json();
+    let granted = run(&folder, &["grant", "set", "reporting", "app", "--permission", "read"]);
+    assert_eq!(granted.code, 0, "{granted:?}");
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    let mut get = faregate(folder.path(), &["token", "get", "--scope", "target-entity:app:read", "--client-id"]);
+    get.arg(text("client_id"))
+        .args(["--url", &format!("http://{}", gateway.address())])
+        .env("FAREGATE_CLIENT_SECRET", text("client_secret"));
+    let token = Run::of(&mut get);
+    assert_eq!(token.code, 0, "{token:?}");
+    for (method, status) in [("GET", 200), ("POST", 403)] {
+        let answer = gateway.request_with(token.stdout.trim(), method, "/api/x");
+        assert_eq!(answer.status(), status, "{method}: {answer:?}");
+    }
+}
+
+// L7: the hash is good where configurations and imports take one.
+#[test]
+fn a_hash_stands_for_a_password() {
+    let folder = Folder::new();
+    let hash = |input: &str, more: &[&str]| {
+        Run::with_input(&mut faregate(folder.path(), &[&["hash-password"], more].concat()), input)
+    };
+    let hashed = hash("correct horse battery staple\n", &[]);
+    assert_eq!(hashed.code, 0, "{hashed:?}");
+    assert!(hashed.stdout.starts_with("$argon2id$v=19$m=19456,t=2,p=1$") && !hashed.stdout.contains("horse"));
+    let other = hash("correct horse battery staple", &["--format", "json"]).json();
+    assert_ne!(other["password_hash"], hashed.stdout.trim(), "each has its own salt");
+    for (input, code) in [("", 1), ("\n", 1), (&*"x".repeat(1025), 2)] {
+        let refused = hash(input, &[]);
+        assert_eq!((refused.code, refused.stdout.as_str()), (code, ""), "{refused:?}");
+    }
+    let user = format!(
+        "directory:\n  applications: {{ shop: {{ client_authentication: NotRequired, grants: [password] }} }}\n  users: \
+         {{ ann@example.com: {{ password_hash: \"{}\", registrations: {{ shop: [] }} }} }}\n",
+        hashed.stdout.trim()
+    );
+    let site = Site::with(&[super::ROUTES, &user]);
+    let gateway = site.serve();
+    let applications = site.json(&["application", "list"]);
+    let id = applications[0]["client_id"].as_str().unwrap();
+    let login = |password: &str| {
+        let arguments = ["token", "password", "--login-id", "ann@example.com", "--client-id", id, "--url"];
+        let url = format!("http://{}", gateway.address());
+        Run::with_input(faregate(site.folder.path(), &arguments).arg(url), password)
+    };
+    assert_eq!(login("correct horse battery staple").code, 0);
+    assert_eq!(login("correct horse battery stable").code, 1);
+}
+
+// UX 16
+#[test]
+fn shells_and_man_know_the_commands() {
+    let folder = Folder::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(&folder, &["completions", shell]);
+        assert_eq!((script.code, script.stderr.as_str()), (0, ""), "{shell}");
+        for word in ["regenerate-secret", "hash-password", "redirect-uri", "tls-client-auth"] {
+            assert!(script.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+    std::fs::write(folder.file("faregate.bash"), run(&folder, &["completions", "bash"]).stdout).unwrap();
+    let asked = "source ./faregate.bash; COMP_WORDS=(faregate stat); COMP_CWORD=1; _faregate faregate stat faregate; echo ${COMPREPLY[@]}";
+    let answered = Run::of(std::process::Command::new("bash").args(["-c", asked]).current_dir(folder.path()));
+    assert_eq!(answered.stdout.trim(), "status", "{answered:?}");
+    let page = run(&folder, &["man"]);
+    assert!(page.stdout.contains(".TH faregate 1") && page.stdout.contains("hash\\-password"), "{}", page.stdout);
+    std::fs::create_dir(folder.file("man1")).unwrap();
+    assert_eq!(run(&folder, &["man", "--out", "man1"]).code, 0);
+    for page in ["faregate.1", "faregate-serve.1", "faregate-user-create.1"] {
+        let text = std::fs::read_to_string(folder.file("man1").join(page)).unwrap();
+        assert!(text.contains(".SH SYNOPSIS"), "{page}: {text}");
+    }
+    let create = std::fs::read_to_string(folder.file("man1").join("faregate-application-create.1")).unwrap();
+    assert!(create.contains("tls\\-client\\-auth"), "what help shows in fewer lines is here: {create}");
+    let nowhere = run(&folder, &["man", "--out", "nowhere"]);
+    assert_eq!((nowhere.code, nowhere.stderr.contains("nowhere")), (3, true), "{nowhere:?}");
+}
