@@ -15,14 +15,16 @@ use bytes::{Buf, Bytes, BytesMut};
 use pingora::apps::{HttpServerApp, ServerApp};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::tls::{SslDigest, TlsRef};
 use pingora::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
     UniqueID, UniqueIDType, l4,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 
+use super::frames::Counted;
 use super::header_block::{self, HeaderLimits, Refusal};
 use super::listener::{Limit, Service};
 use super::request_id::RequestId;
@@ -67,8 +69,8 @@ where
     let Service { app, ending, .. } = service;
     let shutdown = &ending.shutdown;
     let over_tls = stream.get_ssl_digest().is_some();
-    if stream.selected_alpn_proto() == Some(pingora::protocols::ALPN::H2) {
-        app.process_new(stream, shutdown).await;
+    if stream.selected_alpn_proto() == Some(ALPN::H2) {
+        app.process_new(Box::new(Counted::new(stream)), shutdown).await;
         return;
     }
     let mut idle_ends = ending.idle.clone();
@@ -88,7 +90,7 @@ where
         };
         if first && limits.h2c && !over_tls && block.starts_with(H2_PREFACE_HEAD) {
             let stream = Box::new(Unread { unread: block.freeze(), stream });
-            app.process_new(stream, shutdown).await;
+            app.process_new(Box::new(Counted::new(stream)), shutdown).await;
             return;
         }
         if let Err(refusal) = header_block::check(&block[..block_end(&block)], &limits.header) {
@@ -314,8 +316,6 @@ macro_rules! pass_through {
             }
         }
 
-        impl Ssl for $type {}
-
         #[async_trait]
         impl Shutdown for $type {
             async fn shutdown(&mut self) {
@@ -326,5 +326,31 @@ macro_rules! pass_through {
     };
 }
 
+impl Ssl for Buffered {}
+impl Ssl for Unread {}
+
+impl Ssl for Counted {
+    fn get_ssl(&self) -> Option<&TlsRef> {
+        self.stream.get_ssl()
+    }
+
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.stream.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.stream.selected_alpn_proto()
+    }
+}
+
+#[async_trait]
+impl Peek for Counted {
+    /// What is only looked at is counted when it is read.
+    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
+        self.stream.try_peek(buf).await
+    }
+}
+
+pass_through!(Counted, this => this.stream);
 pass_through!(Buffered, this => this.stream.get_ref());
 pass_through!(Unread, this => this.stream);

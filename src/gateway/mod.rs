@@ -20,6 +20,7 @@ mod embed;
 mod exchange;
 mod forward;
 pub mod forwarded;
+mod frames;
 mod grpc;
 mod handover;
 pub mod header_block;

@@ -199,6 +199,34 @@ async fn http_2_has_the_same_bounds() {
     assert_eq!(gateway.upstream.count(), 1);
 }
 
+// N5: a client that measures its line with each answer, as gRPC does, is no flood; one that only measures is
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pings_are_answered_beside_requests_and_bounded_alone() {
+    const REQUESTS: usize = 800;
+    let gateway = limited("{}").await;
+    let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    let (mut client, mut connection) = h2::client::handshake(stream).await.unwrap();
+    let mut ping_pong = connection.ping_pong().unwrap();
+    let driver = tokio::spawn(connection);
+    for number in 0..REQUESTS {
+        client = client.ready().await.unwrap();
+        let request = http::Request::get("http://gate.test/public/x").body(()).unwrap();
+        let (answer, _) = client.send_request(request, true).unwrap();
+        assert_eq!(answer.await.unwrap().status(), 200, "{number}");
+        for _ in 0..2 {
+            ping_pong.ping(h2::Ping::opaque()).await.unwrap_or_else(|error| panic!("{number}: {error}"));
+        }
+    }
+    let mut answered = 0;
+    while ping_pong.ping(h2::Ping::opaque()).await.is_ok() {
+        answered += 1;
+        assert!(answered < 100_000, "nobody ends it");
+    }
+    assert!(answered >= 500, "{answered}");
+    let ended = tokio::time::timeout(Duration::from_secs(5), driver).await.unwrap().unwrap().unwrap_err();
+    assert!(ended.is_go_away() && ended.is_remote(), "{ended:?}");
+}
+
 // N3, T50: a body that drips, one that stops, and one that is merely slow
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_bodies_are_cut_off() {
