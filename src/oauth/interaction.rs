@@ -67,8 +67,6 @@ pub enum FormOrigin {
 pub struct Reply {
     pub next: Next,
     pub kept: Kept,
-    /// What others are told meanwhile.
-    pub notices: Vec<Notice>,
     /// The dialect in which tokens go to the client with it, for those who count.
     pub issues: Option<Profile>,
 }
@@ -359,6 +357,6 @@ impl Reply {
 
 impl From<Next> for Reply {
     fn from(next: Next) -> Self {
-        Self { next, kept: Kept::default(), notices: Vec::new(), issues: None }
+        Self { next, kept: Kept::default(), issues: None }
     }
 }

@@ -118,7 +118,7 @@ impl AuthorizationServer {
         Ok(kept)
     }
 
-    /// Ends the session of the browser, if it has one: somebody logs out, which its clients are told by the caller.
+    /// Ends the session of the browser, if it has one, and tells none of its clients.
     pub(super) async fn leave_session(&self, request: &BrowserRequest<'_>) -> Result<Kept> {
         if let Some(session) = self.presented_session(request).await?
             && self.store.end_session(session.id).await?
@@ -128,7 +128,8 @@ impl AuthorizationServer {
         Ok(forgotten(request))
     }
 
-    /// The same when somebody logs in without being remembered: its clients are told as soon as may be.
+    /// The same, and its clients are told as soon as may be, by whichever node is there to do it: somebody logs out, or logs
+    /// in without being remembered.
     pub(super) async fn abandon_session(&self, request: &BrowserRequest<'_>) -> Result<Kept> {
         if let Some(session) = self.presented_session(request).await? {
             self.store.abandon_session(session.id, self.clock.now()).await?;

@@ -171,9 +171,9 @@ pub trait Store: Send + Sync + 'static {
     async fn find_session(&self, hash: &str) -> Result<Option<Session>>;
     /// Moves `last_used_at` and `idle_expires_at`; never backwards.
     async fn touch_session(&self, id: Uuid, at: i64, idle_expires_at: i64) -> Result<bool>;
-    /// Ends it without a mark against its tokens: a logout (F-124).
+    /// Ends it without a mark against its tokens (F-124), and nobody is told.
     async fn end_session(&self, id: Uuid) -> Result<bool>;
-    /// The same where nobody logged out: the clients that knew of it are kept for [`Store::take_untold_logouts`].
+    /// The same, and the clients that knew of it are kept for [`Store::take_untold_logouts`].
     async fn abandon_session(&self, id: Uuid, at: i64) -> Result<()>;
     /// Newest first.
     async fn list_sessions(&self, user_id: Uuid) -> Result<Vec<Session>>;

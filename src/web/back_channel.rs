@@ -1,5 +1,4 @@
-//! Delivers logout tokens to the servers of clients (OpenID Connect Back-Channel Logout 1.0 section 2.5), in the background:
-//! nobody's logout waits for somebody else's server.
+//! Delivers logout tokens to the servers of clients (OpenID Connect Back-Channel Logout 1.0 section 2.5).
 //!
 //! Owns the attempts; what the tokens say was decided in `oauth`.
 
@@ -17,12 +16,6 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Does not follow redirects: the address that was configured is the one that is meant (G1).
 static CLIENT: LazyLock<Option<Client>> =
     LazyLock::new(|| Client::builder().redirect(redirect::Policy::none()).timeout(TIMEOUT).no_proxy().build().ok());
-
-pub(super) fn post(notices: Vec<Notice>) {
-    for notice in notices {
-        tokio::spawn(deliver(notice));
-    }
-}
 
 /// Returns when the client was told, or will not be: after a minute at most, and the time that its server takes.
 pub async fn deliver(notice: Notice) {

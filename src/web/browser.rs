@@ -16,7 +16,7 @@ use super::forgery::{self, Proof, Tie};
 use super::respond::{Issued, Outcome};
 use super::rounds::{self, Rounds};
 use super::translate::Prefix;
-use super::{MAX_BODY_BYTES, PeerAddress, RequestId, back_channel, show};
+use super::{MAX_BODY_BYTES, PeerAddress, RequestId, show};
 use crate::oauth::{
     AuthorizationServer, BrowserRequest, Context, ErrorCode, ErrorReason, FormOrigin, Keep, Next, OAuthError, Page,
     Reply, Step,
@@ -162,7 +162,6 @@ impl Browser {
             FormOrigin::NoCookies => forgery::round(self.body.as_deref().unwrap_or_default()) + 1,
             FormOrigin::Own | FormOrigin::Stale | FormOrigin::Foreign => 0,
         };
-        back_channel::post(reply.notices);
         let mut response = match reply.next {
             _ if round >= forgery::MOST_ROUNDS => show::no_cookies(self),
             Next::Redirect(to) => {

@@ -109,6 +109,7 @@ impl Conversation {
 
     async fn exchange(&mut self, request: &str) -> String {
         if request.contains(HEARD) {
+            self.server.tell_logouts().await;
             let heard = hear(&self.client).await;
             return self.render_heard(&heard);
         }

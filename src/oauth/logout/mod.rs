@@ -73,14 +73,11 @@ impl AuthorizationServer {
             .application
             .as_ref()
             .is_some_and(|application| application.settings.logout_behavior == LogoutBehavior::RedirectOnly);
-        let others = match only_here {
-            true => others::Told::default(),
-            false => self.others_of(&asking.issuer, &session).await?,
+        let (frames, kept) = match only_here {
+            true => (Vec::new(), self.leave_session(request).await?),
+            false => (self.frames_of(&asking.issuer, &session).await?, self.abandon_session(request).await?),
         };
-        let kept = self.leave_session(request).await?.after(request);
-        let mut reply = leave(request, &asking, context, others.frames).keeping(kept);
-        reply.notices = others.notices;
-        Ok(reply)
+        Ok(leave(request, &asking, context, frames).keeping(kept.after(request)))
     }
 
     /// # Errors

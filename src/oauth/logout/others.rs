@@ -10,7 +10,6 @@ use crate::jose::TokenType;
 use crate::model::{Application, KeyPurpose, Session};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::OAuthError;
-use crate::oauth::interaction::Notice;
 use crate::oauth::keys::LocalIssuer;
 use crate::oauth::parameters::encode;
 use crate::secret::Secret;
@@ -21,34 +20,19 @@ const LOGOUT_TOKEN_FOR: i64 = 120;
 const MOST_FRAMES: usize = 50;
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-#[derive(Default)]
-pub(super) struct Told {
-    pub frames: Vec<String>,
-    pub notices: Vec<Notice>,
-}
-
 impl AuthorizationServer {
     /// Every application of the tenant with a logout URL is opened in a frame (F-125); those that the session was used for
     /// also hear which one ended.
-    pub(super) async fn others_of(&self, issuer: &LocalIssuer, session: &Session) -> Result<Told, OAuthError> {
+    pub(super) async fn frames_of(&self, issuer: &LocalIssuer, session: &Session) -> Result<Vec<String>, OAuthError> {
         let joined = self.store.list_session_applications(session.id).await?;
         let mut applications = self.store.list_applications(Some(issuer.tenant.id)).await?;
         // Those that know the person first: they matter if there are too many.
         applications.sort_by_key(|application| !joined.contains(&application.id));
-        let mut told = Told::default();
-        for application in &applications {
-            let knows = joined.contains(&application.id);
-            if let Some(uri) = &application.settings.logout_uri
-                && told.frames.len() < MOST_FRAMES
-            {
-                told.frames.push(frame(issuer, session, application, uri, knows));
-            }
-            if let Some(uri) = application.settings.back_channel_logout_uri.as_ref().filter(|_| knows) {
-                let logout_token = self.logout_token(issuer, (session.id, session.user_id), application)?;
-                told.notices.push(Notice { uri: uri.clone(), logout_token });
-            }
-        }
-        Ok(told)
+        let frames = applications.iter().filter_map(|application| {
+            let uri = application.settings.logout_uri.as_ref()?;
+            Some(frame(issuer, session, application, uri, joined.contains(&application.id)))
+        });
+        Ok(frames.take(MOST_FRAMES).collect())
     }
 
     /// Back-Channel Logout 1.0 section 2.4.

@@ -1,7 +1,9 @@
-//! Who hears of sessions that nobody logged out of: revoked by an administrator, with a locked or deleted user, by a new
-//! password, or because somebody else logged in in the same browser (Back-Channel Logout 1.0).
+//! Which servers of clients are still to hear that a session ended, by a logout or without one: revoked by an administrator,
+//! with a locked or deleted user, by a new password, or because somebody else logged in in the same browser (Back-Channel
+//! Logout 1.0).
 //!
-//! Owns what is told, and that one node tells it. Browsers have no part in it, so there are no frames.
+//! Owns what is told, and that one node tells it. Whoever ends the session leaves that in the store, in the same transaction:
+//! nobody waits for somebody else's server, and nothing is lost with a process.
 
 use uuid::Uuid;
 

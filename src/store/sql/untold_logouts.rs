@@ -1,4 +1,4 @@
-//! Clients that are to hear of sessions that nobody logged out of, in SQL. It does not know how they are told.
+//! Clients that are to hear of sessions that ended, in SQL. It does not know how they are told.
 
 use sqlx::any::AnyRow;
 use sqlx::query;

@@ -1,4 +1,4 @@
-//! Back-Channel Logout 1.0 without a logout: whoever ends a session with a command, a running gateway tells the clients.
+//! Back-Channel Logout 1.0: whoever ends a session, by a logout or with a command, a running gateway tells the clients.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -46,8 +46,8 @@ fn is_whole(request: &str) -> bool {
     length.is_some_and(|length| body.len() >= length.parse().unwrap())
 }
 
-/// Logs Ann in with a new browser; the claims of the ID token that the client redeems.
-fn log_in(gateway: &Gateway, application: &Value) -> Value {
+/// Logs Ann in with a new browser; the ID token that the client redeems.
+fn log_in(gateway: &Gateway, application: &Value) -> (Person, String) {
     let id = application["client_id"].as_str().unwrap();
     let query = format!("client_id={id}&redirect_uri={}&response_type=code&scope=openid", encoded(CALLBACK));
     let mut person = Person::new(gateway.address(), "ann", PASSWORD);
@@ -61,12 +61,13 @@ fn log_in(gateway: &Gateway, application: &Value) -> Value {
         encoded(CALLBACK)
     );
     let tokens = gateway.ask_token(&form).json();
-    part(tokens["id_token"].as_str().unwrap_or_else(|| panic!("{tokens}")), 1)
+    let id_token = tokens["id_token"].as_str().unwrap_or_else(|| panic!("{tokens}"));
+    (person, id_token.to_owned())
 }
 
 // Back-Channel Logout 1.0 2.4, 2.5, C9: locked, revoked, deleted: told once each.
 #[test]
-fn clients_are_told_of_sessions_that_administrators_end() {
+fn clients_are_told_of_sessions_that_end() {
     let (uri, heard) = receiver();
     let site = Site::with(&[ROUTES]);
     let gateway = site.serve();
@@ -80,7 +81,7 @@ fn clients_are_told_of_sessions_that_administrators_end() {
         ("everything", &["user", "revoke", "ann"]),
         ("deleted", &["user", "delete", "ann"]),
     ] {
-        let claims = log_in(&gateway, &application);
+        let claims = part(&log_in(&gateway, &application).1, 1);
         let sid = claims["sid"].as_str().unwrap();
         let session = if command.last() == Some(&"--session") { vec![sid] } else { Vec::new() };
         site.json(&[command, &session].concat());
@@ -92,6 +93,13 @@ fn clients_are_told_of_sessions_that_administrators_end() {
             site.json(&["user", "unlock", "ann"]);
         }
     }
+    // A person's own logout is told in the same way.
+    let user = site.run_with_input(&create, &format!("{PASSWORD}\n")).json();
+    let (mut person, id_token) = log_in(&gateway, &application);
+    let left = person.go(&format!("/oauth2/logout?id_token_hint={id_token}"), "logout");
+    assert!(matches!(&left, Seen::Page(page) if page.status() == 200), "{left:?}");
+    let told = heard.recv_timeout(Duration::from_secs(10)).expect("nobody is told of a logout");
+    assert_eq!([&told["sid"], &told["sub"]], [&part(&id_token, 1)["sid"], &user["id"]]);
     let again = heard.recv_timeout(Duration::from_millis(500));
     assert!(again.is_err(), "told twice: {again:?}");
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::support::authorization_server::{NOW, PUBLIC_URL, TENANT, part};
+use crate::support::authorization_server::{NOW, PUBLIC_URL, TENANT, TestServer, part};
 use crate::support::browser::{Browser, parameters};
 use crate::support::world::{ADA, ADA_EMAIL, BOB_EMAIL, PASSWORD, SPA, WEB, WEB_URI, ask_as, world_with};
 
@@ -89,6 +89,10 @@ async fn the_clients_of_the_session_are_told() {
     let url = ask_as(WEB, WEB_URI, "&response_type=id_token&scope=openid&nonce=n");
     let hint = browser.sign_in(&url, ADA_EMAIL, PASSWORD).await.get("id_token").unwrap();
     browser.open(&format!("/oauth2/logout?id_token_hint={hint}")).await;
+    let told = tokio::time::timeout(Duration::from_secs(5), server.server.logouts_are_left()).await;
+    assert!(told.is_ok(), "whoever tells clients hears of it at once");
+    // It is in the store: another node tells it as well.
+    TestServer::on(server.store.clone(), server.clock.clone()).await.tell_logouts().await;
 
     let first = heard.recv().await.unwrap();
     let (head, body) = first.split_once("\r\n\r\n").unwrap();

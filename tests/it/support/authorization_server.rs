@@ -120,6 +120,21 @@ impl TestServer {
         Self { router: web::router(Arc::clone(&server)), server, store, directory, keys, revocations, clock }
     }
 
+    /// Tells the servers of clients of the logouts that are left, as a started gateway does by itself.
+    pub async fn tell_logouts(&self) {
+        let server = Arc::clone(&self.server);
+        let left = server.take_untold_logouts().await.unwrap();
+        let told = left.into_iter().map(|logout| {
+            let server = Arc::clone(&server);
+            tokio::spawn(async move {
+                web::deliver(logout.notice.clone()).await;
+                server.logout_was_told(&logout).await.unwrap();
+            })
+        });
+        // Whoever asks hears of it in time.
+        drop(told.collect::<Vec<_>>());
+    }
+
     /// A second tenant, with a target, and a caller that both tenants call by the same client id.
     pub async fn add_other_tenant(&self) {
         let mut tenant = Tenant::new(OTHER_TENANT, "other", 2);
