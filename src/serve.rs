@@ -14,6 +14,7 @@ mod live;
 mod logins;
 mod logouts;
 mod offline;
+mod online;
 mod open;
 mod proofs;
 mod revocations;
@@ -35,6 +36,7 @@ pub use error::StartError;
 use live::State;
 pub use live::{Applied, Live, ReloadError};
 pub use offline::{Offline, Verified, binding_fault, is_own_path, serves};
+pub use online::probe;
 pub use open::Opened;
 
 use crate::config::{self, Config, PublicUrl, StoreLocation};

@@ -77,7 +77,7 @@ pub use problem::{Layer, Problem, SHOWN, Severity, Span, render_all};
 pub use process::{Log, LogFormat, Shutdown, TokenCache};
 pub use public_url::PublicUrl;
 pub use rate_limit::{CountedBy, RateLimit};
-pub use report::{LayerReport, Outcome, Report, report};
+pub use report::{LayerReport, Outcome, Probe, Report, examine, report};
 pub use resilience::{Balance, Eject, Hashed, Resilience};
 pub use routes::{RESERVED, table as route_table};
 pub use source::Source;

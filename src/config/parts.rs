@@ -76,6 +76,11 @@ impl Parts {
         self.files.keys().chain(&self.sources).map(PathBuf::as_path)
     }
 
+    /// Those of them whose text went into values.
+    pub fn sources(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().map(PathBuf::as_path)
+    }
+
     /// What is different in `newer`.
     pub fn compare(&self, newer: &Self) -> Changes {
         let mut changes = Changes::default();

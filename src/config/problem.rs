@@ -52,10 +52,13 @@ pub enum Layer {
     Lint,
     /// Does it decide as its own tests say?
     PolicyTests,
+    /// Does what it names answer? Asked only on demand.
+    Online,
 }
 
 impl Layer {
-    pub const ALL: [Self; 4] = [Self::Syntax, Self::Meaning, Self::Lint, Self::PolicyTests];
+    /// Those that the file alone answers.
+    pub const OFFLINE: [Self; 4] = [Self::Syntax, Self::Meaning, Self::Lint, Self::PolicyTests];
 }
 
 impl fmt::Display for Layer {
@@ -65,6 +68,7 @@ impl fmt::Display for Layer {
             Self::Meaning => "meaning",
             Self::Lint => "security lint",
             Self::PolicyTests => "policy tests",
+            Self::Online => "online",
         })
     }
 }

@@ -45,6 +45,7 @@ mod trace;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod validity;
 mod verify;
 
 use std::net::IpAddr;
@@ -70,6 +71,7 @@ pub use rate_limits::RateLimits;
 pub use request_id::RequestId;
 pub use run::{H2Limits, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, TlsFileError, TlsSettings, Upstream, UpstreamSettings};
+pub use validity::certificate_ends_at;
 
 use http::HeaderName;
 

@@ -5,6 +5,7 @@
 mod balance;
 mod capacity;
 mod health;
+mod probe;
 mod resolve;
 mod retries;
 mod server;

@@ -141,6 +141,11 @@ impl Fetcher {
         Ok((status.as_u16(), text(&mut answer).await?))
     }
 
+    /// Whether anybody answers at `url`, with whatever status, within the time of whoever asks.
+    pub(super) async fn reach(&self, url: &str) -> Result<(), FetchError> {
+        self.0.head(url).send().await.map(drop).map_err(|error| unreachable(&error))
+    }
+
     /// The document at `url`, whole within `timeout`.
     pub(super) async fn document(&self, url: &str, timeout: Duration) -> Result<Document, FetchError> {
         answered(self.0.get(url).header(http::header::ACCEPT, "application/json"), timeout).await

@@ -122,6 +122,13 @@ impl Introspector {
         }))
     }
 
+    /// Whether the endpoint answers at all, asked for nothing.
+    pub(super) async fn reach(&self) -> Result<(), FetchError> {
+        let asking = &self.0;
+        let reached = async { asking.outbound.fetcher.reach(&asking.endpoint().await?.url).await };
+        tokio::time::timeout(asking.timeout_for, reached).await.unwrap_or(Err(FetchError::Timeout))
+    }
+
     /// What an answer says that a token is active, as if it had been asked for.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn answer(&self, text: &str) -> Option<Introspected> {
@@ -271,13 +278,17 @@ impl Asking {
         }
     }
 
-    async fn call(&self, token: &Secret<String>) -> Result<Option<Answer>, FetchError> {
+    async fn endpoint(&self) -> Result<&Endpoint, FetchError> {
         let endpoint = self.endpoint.get_or_try_init(|| async {
             let metadata = self.place.ask(&self.outbound.fetcher).await?;
             let url = metadata.url("introspection_endpoint")?.to_owned();
             Ok::<_, FetchError>(Endpoint { url, takes_post_only: metadata.takes_post_only("introspection_endpoint") })
         });
-        let Endpoint { url, takes_post_only } = endpoint.await?;
+        endpoint.await
+    }
+
+    async fn call(&self, token: &Secret<String>) -> Result<Option<Answer>, FetchError> {
+        let Endpoint { url, takes_post_only } = self.endpoint().await?;
         let shown = self.proof.shown((&self.issuer, *takes_post_only), &self.outbound)?;
         let mut form = vec![("token", token.expose().as_str()), ("token_type_hint", "access_token")];
         form.extend(shown.fields.iter().map(|(name, value)| (*name, value.expose().as_str())));

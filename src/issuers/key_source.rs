@@ -187,6 +187,14 @@ impl KeySource {
         }
     }
 
+    /// How many keys there are when it is asked now; `None` if there is nobody to ask. Nothing is kept and nothing is counted.
+    pub(super) async fn count_now(&self) -> Option<Result<usize, FetchError>> {
+        if !self.is_asked() {
+            return None;
+        }
+        Some(self.fetch().await.map(|(keys, _)| keys.keys().count()))
+    }
+
     /// Asks, waits, asks again, as long as it is polled.
     pub(super) async fn follow(&self, forget: impl Fn() + Send) {
         if !self.is_asked() {

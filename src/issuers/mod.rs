@@ -93,6 +93,20 @@ impl ForeignIssuer {
         self.keys.follow(forget).await;
     }
 
+    /// How many keys it publishes, asked as [`ForeignIssuer::follow`] asks, but once; `None` if there is nobody to ask.
+    pub async fn count_keys_now(&self) -> Option<Result<usize, FetchError>> {
+        self.keys.count_now().await
+    }
+
+    /// Whether its introspection endpoint answers, whatever it answers: it is sent no token and no credential. `None` if its tokens
+    /// are not introspected.
+    pub async fn reach_introspection(&self) -> Option<Result<(), FetchError>> {
+        match &self.introspection {
+            Some(introspection) => Some(introspection.reach().await),
+            None => None,
+        }
+    }
+
     fn trusted_with(&self, keys: Arc<KeySet>) -> Trusted {
         Trusted { expectations: self.expectations.clone(), keys }
     }

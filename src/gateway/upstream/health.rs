@@ -71,7 +71,7 @@ impl Upstream {
     }
 
     /// A check trusts whom requests trust, and shows what they show.
-    fn prepare(&self, peer: &mut HttpPeer, limit: Duration) {
+    pub(super) fn prepare(&self, peer: &mut HttpPeer, limit: Duration) {
         peer.options = self.options.clone();
         for deadline in [
             &mut peer.options.connection_timeout,

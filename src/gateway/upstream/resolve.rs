@@ -41,7 +41,7 @@ impl Upstream {
         under_way.join_all().await;
     }
 
-    async fn resolve_server(&self, server: &Server) -> bool {
+    pub(super) async fn resolve_server(&self, server: &Server) -> bool {
         let ServerSettings { host, port, .. } = &server.settings;
         let found: Vec<SocketAddr> =
             match timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((host.as_str(), *port))).await {

@@ -117,26 +117,8 @@ async fn step(connection: &mut AnyConnection, lock: Lock, migrations: &[Migratio
     raw_sql("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)")
         .execute(&mut *transaction)
         .await?;
-    // Unprepared, because it has another answer once a migration has added a column.
-    let rows = raw_sql("SELECT * FROM schema_version ORDER BY version").fetch_all(&mut *transaction).await?;
-    let mut missing = migrations.iter();
-    let mut newer = Reached::Today;
-    for row in &rows {
-        let found: i64 = row.try_get("version")?;
-        let Some(known) = missing.next() else {
-            let known = migrations.len() as i64;
-            let newest: i64 = rows.last().map_or(Ok(found), |row| row.try_get("version"))?;
-            if works_from(row)?.is_none_or(|least| least > known) {
-                return Err(Failure::TooNew { found: newest, known });
-            }
-            newer = Reached::Newer(newest);
-            continue;
-        };
-        if found != known.version || row.try_get::<&str, _>("checksum")? != checksum(known.text) {
-            return Err(Failure::Changed { version: found });
-        }
-    }
-    let Some(next) = missing.next() else {
+    let (newer, missing) = compare(&mut transaction, migrations).await?;
+    let Some(next) = missing.first() else {
         return Ok(newer);
     };
     let began = Instant::now();
@@ -163,6 +145,55 @@ async fn step(connection: &mut AnyConnection, lock: Lock, migrations: &[Migratio
         );
     }
     Ok(Reached::Next)
+}
+
+/// What was applied, and what is missing still.
+async fn compare<'m>(
+    connection: &mut AnyConnection,
+    migrations: &'m [Migration],
+) -> Result<(Reached, &'m [Migration]), Failure> {
+    // Unprepared, because it has another answer once a migration has added a column.
+    let rows = raw_sql("SELECT * FROM schema_version ORDER BY version").fetch_all(connection).await?;
+    let mut missing = migrations.iter();
+    let mut newer = Reached::Today;
+    for row in &rows {
+        let found: i64 = row.try_get("version")?;
+        let Some(known) = missing.next() else {
+            let known = migrations.len() as i64;
+            let newest: i64 = rows.last().map_or(Ok(found), |row| row.try_get("version"))?;
+            if works_from(row)?.is_none_or(|least| least > known) {
+                return Err(Failure::TooNew { found: newest, known });
+            }
+            newer = Reached::Newer(newest);
+            continue;
+        };
+        if found != known.version || row.try_get::<&str, _>("checksum")? != checksum(known.text) {
+            return Err(Failure::Changed { version: found });
+        }
+    }
+    Ok((newer, missing.as_slice()))
+}
+
+/// The schema's version and this program's, without a change of anything. A database without tables has version 0.
+pub(super) async fn look(connection: &mut AnyConnection, lock: Lock) -> Result<(i64, i64), Failure> {
+    let known = MIGRATIONS.len() as i64;
+    let table = match lock {
+        Lock::File => "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'",
+        Lock::Advisory => "SELECT 'schema_version' AS name WHERE to_regclass('schema_version') IS NOT NULL",
+    };
+    if raw_sql(table).fetch_optional(&mut *connection).await?.is_none() {
+        return Ok((0, known));
+    }
+    match compare(connection, &MIGRATIONS).await? {
+        (Reached::Newer(version), _) => Ok((version, known)),
+        (Reached::Next | Reached::Today, missing) => Ok((known - missing.len() as i64, known)),
+    }
+}
+
+/// Whether a schema has signing keys in it, which only the master key of before opens.
+pub(super) async fn has_keys(connection: &mut AnyConnection, version: i64) -> Result<bool, Failure> {
+    // They are there since the first migration.
+    Ok(version > 0 && raw_sql("SELECT id FROM signing_key LIMIT 1").fetch_optional(connection).await?.is_some())
 }
 
 /// What the program that applied the migration said of older ones.

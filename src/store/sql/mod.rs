@@ -19,6 +19,7 @@ mod grant_search;
 mod grants;
 mod group;
 mod keys;
+mod look;
 mod migrate;
 mod named_keys;
 mod open;
@@ -41,6 +42,7 @@ mod users;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+pub use look::Found;
 use open::Engine;
 pub use open::{Options, SqlStore};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Executor as _, Row as _, query};
 
+use super::look::{Found, found};
 use super::migrate::{Lock, migrate};
 use super::{Engine, Options, SqlStore};
 use crate::store::OpenError;
@@ -20,18 +21,8 @@ const ACQUIRE_FOR: Duration = Duration::from_secs(1);
 pub(super) async fn open(url: &str, options: &Options) -> Result<SqlStore, OpenError> {
     let place = place(url);
     let explain = |error: sqlx::Error| explain(&place, &error);
-    let connect = AnyConnectOptions::from_str(&encrypted(url))
-        .map_err(|_| OpenError::Place {
-            place: place.clone(),
-            problem: "not a URL".to_owned(),
-            fix: "write postgres://user@host:5432/database, with %XX for special characters".to_owned(),
-        })?
-        .disable_statement_logging();
-    // Not through the pool, which would try again and then not say why.
-    let connected = tokio::time::timeout(CONNECT_FOR, connect.connect()).await;
-    let connected = connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
-    let mut connection = connected.map_err(explain)?;
-    connection.execute("SET client_min_messages = warning").await.map_err(explain)?;
+    let connect = connect_options(url, &place)?;
+    let mut connection = connection(&connect, &place).await?;
     if !options.unsafe_durability {
         check_durability(&mut connection, &place).await?;
     }
@@ -56,6 +47,37 @@ pub(super) async fn open(url: &str, options: &Options) -> Result<SqlStore, OpenE
         })
         .connect_lazy_with(connect);
     Ok(SqlStore { newer_schema, ..SqlStore::new(Engine::Postgres, pool.clone(), pool, options) })
+}
+
+fn connect_options(url: &str, place: &str) -> Result<AnyConnectOptions, OpenError> {
+    let options = AnyConnectOptions::from_str(&encrypted(url)).map_err(|_| OpenError::Place {
+        place: place.to_owned(),
+        problem: "not a URL".to_owned(),
+        fix: "write postgres://user@host:5432/database, with %XX for special characters".to_owned(),
+    })?;
+    Ok(options.disable_statement_logging())
+}
+
+/// Not through the pool, which would try again and then not say why.
+async fn connection(connect: &AnyConnectOptions, place: &str) -> Result<AnyConnection, OpenError> {
+    let explain = |error: sqlx::Error| explain(place, &error);
+    let connected = tokio::time::timeout(CONNECT_FOR, connect.connect()).await;
+    let connected = connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
+    let mut connection = connected.map_err(explain)?;
+    connection.execute("SET client_min_messages = warning").await.map_err(explain)?;
+    Ok(connection)
+}
+
+/// What is in the database.
+pub(super) async fn look(url: &str) -> Result<Found, OpenError> {
+    let place = place(url);
+    let mut connection = connection(&connect_options(url, &place)?, &place).await?;
+    check_durability(&mut connection, &place).await?;
+    let found = found(&mut connection, Lock::Advisory).await;
+    let found = found.map_err(|failure| failure.into_open_error(&place, |error| explain(&place, &error)))?;
+    // Nothing depends on how the farewell goes.
+    let _ = connection.close().await;
+    Ok(found)
 }
 
 async fn check_durability(connection: &mut AnyConnection, place: &str) -> Result<(), OpenError> {

@@ -14,6 +14,7 @@ use sqlx::sqlite::SqliteError;
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _, Row as _, query};
 
 use super::group::Group;
+use super::look::{Found, found};
 use super::migrate::{Lock, migrate};
 use super::{Engine, Options, SqlStore, StoreError, errors};
 use crate::store::OpenError;
@@ -72,6 +73,35 @@ pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore,
     Ok(SqlStore { newer_schema, ..SqlStore::new(Engine::Sqlite { file, group }, writers, readers, options) })
 }
 
+/// What is in the file, if there is one. SQLite may make the files beside it, and removes them again.
+pub(super) async fn look(path: &str) -> Result<Found, OpenError> {
+    let place = Place(path);
+    if path.is_empty() || path.contains(['?', '#']) {
+        return Err(place.refuse("the URL must be a path without parameters", "write sqlite:///path/to/file.db"));
+    }
+    if !exists(place)? {
+        let folder = Path::new(path).parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        return match fs::metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => Ok(Found::Nothing),
+            Ok(_) => Err(place.cannot_create(&ErrorKind::NotADirectory.into())),
+            Err(error) => Err(place.cannot_create(&error)),
+        };
+    }
+    let explain = |error| place.explain(error);
+    let connect = connect_options(&url(path)).map_err(explain)?;
+    let mut connection = connect.connect().await.map_err(explain)?;
+    connection.execute(SETTINGS).await.map_err(explain)?;
+    let found = found(&mut connection, Lock::File).await;
+    let found = found.map_err(|failure| failure.into_open_error(&place.name(), explain))?;
+    if fs::metadata(path).is_ok_and(|metadata| metadata.len() <= CHECKED_SIZE)
+        && let Some(problem) = quick_check(&mut connection).await.map_err(explain)?
+    {
+        return Err(place.corrupt(problem));
+    }
+    connection.close().await.map_err(explain)?;
+    Ok(found)
+}
+
 fn pool(connections: u32, options: &Options) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections.max(1))
@@ -110,17 +140,22 @@ fn url(path: &str) -> String {
 /// Sees that the file exists, is ours and nobody else's (T66), before SQLite touches it. The files beside it
 /// (`-wal`, `-shm`) get its mode from SQLite.
 fn prepare(place: Place<'_>) -> Result<(), OpenError> {
-    let path = Path::new(place.0);
-    match fs::metadata(path) {
+    if exists(place)? {
+        return Ok(());
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(place.0) {
+        Ok(_) => Ok(()),
+        // Another node that starts at the same time was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(place.cannot_create(&error)),
+    }
+}
+
+/// Whether there is a file, which then is ours and nobody else's.
+fn exists(place: Place<'_>) -> Result<bool, OpenError> {
+    match fs::metadata(place.0) {
         Ok(metadata) => check_existing(place, &metadata)?,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-                Ok(_) => Ok(()),
-                // Another node that starts at the same time was faster.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-                Err(error) => Err(place.cannot_create(&error)),
-            };
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(place.cannot_create(&error)),
     }
     for suffix in ["-wal", "-shm"] {
@@ -129,7 +164,7 @@ fn prepare(place: Place<'_>) -> Result<(), OpenError> {
             check_existing(Place(&beside), &metadata)?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn check_existing(place: Place<'_>, metadata: &Metadata) -> Result<(), OpenError> {
