@@ -18,6 +18,7 @@ mod hash_password;
 mod import;
 mod init;
 mod key;
+mod logs;
 mod notify;
 mod output;
 mod reference;
@@ -62,6 +63,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Show what a running gateway runs
     Status(status::Arguments),
+    /// Read the log: a line per request, filtered and aligned
+    Logs(logs::Arguments),
     /// Get a token as a service, a person or a device, or look into one
     Token(token::Arguments),
     /// List and rotate signing keys
@@ -181,6 +184,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Logs(arguments) => logs::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
         Command::Apply(arguments) => apply::apply(&arguments),

@@ -21,6 +21,14 @@ pub(super) fn print_line(value: &impl std::fmt::Display) -> Outcome {
     print(&format!("{value}\n"))
 }
 
+/// Writes a part of a result that has no end of its own. Says whether anybody reads on.
+pub(super) fn print_some(text: &str) -> Result<bool, Failure> {
+    match write(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true).map_err(|error| untaken(&error, "")),
+    }
+}
+
 /// Writes a result in the form that was asked for. If it cannot be written and has something that is shown once, says so.
 pub(super) fn show(result: &Value, format: Format, text: impl FnOnce(&Value) -> String) -> Outcome {
     let printed = match format {

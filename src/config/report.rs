@@ -8,8 +8,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::environment::Environment;
-use super::{Config, Inspection};
 use super::problem::{Layer, Problem, Severity, render_all};
+use super::{Config, Inspection};
 
 /// Everything there is to say about one file.
 #[derive(Debug, Serialize)]

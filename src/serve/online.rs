@@ -63,7 +63,9 @@ fn answered(subject: &'static str, name: &str, answer: Result<String, String>) -
 async fn look(store: StoreLocation) -> (Probe, bool) {
     let name = match &store {
         StoreLocation::Sqlite(path) => path.display().to_string(),
-        StoreLocation::SqliteMemory => return (answered("store", "memory", Ok("made at each start".to_owned())), false),
+        StoreLocation::SqliteMemory => {
+            return (answered("store", "memory", Ok("made at each start".to_owned())), false);
+        }
         StoreLocation::Postgres(_) => "PostgreSQL".to_owned(),
     };
     let url = store.url();
@@ -72,7 +74,9 @@ async fn look(store: StoreLocation) -> (Probe, bool) {
     let answer = found.map(|found| match found {
         Found::Nothing => "will be made".to_owned(),
         Found::Schema { version: 0, known, .. } => format!("empty, its schema will be made (version {known})"),
-        Found::Schema { version, known, .. } if version < known => format!("will be migrated from {version} to {known}"),
+        Found::Schema { version, known, .. } if version < known => {
+            format!("will be migrated from {version} to {known}")
+        }
         Found::Schema { version, known, .. } if version > known => {
             format!("schema {version}, which a newer program has extended; this one knows {known}")
         }
@@ -96,10 +100,9 @@ fn issuers(config: &Config) -> Vec<Asking> {
         let (url, of_keys, known) = (settings.issuer.clone(), issuer.clone(), known(&settings.keys));
         asking.push(tokio::spawn(async move {
             let counted = match of_keys {
-                Ok(issuer) => within(async {
-                    issuer.count_keys_now().await.transpose().map_err(|error| error.to_string())
-                })
-                .await,
+                Ok(issuer) => {
+                    within(async { issuer.count_keys_now().await.transpose().map_err(|error| error.to_string()) }).await
+                }
                 Err(problem) => Err(problem),
             };
             let probe = match (counted, known) {
@@ -114,11 +117,13 @@ fn issuers(config: &Config) -> Vec<Asking> {
         let endpoint = introspection.endpoint.clone().unwrap_or_else(|| settings.issuer.clone());
         asking.push(tokio::spawn(async move {
             let reached = match issuer {
-                Ok(issuer) => within(async {
-                    let reached = issuer.reach_introspection().await.unwrap_or(Ok(()));
-                    reached.map_err(|error| error.to_string())
-                })
-                .await,
+                Ok(issuer) => {
+                    within(async {
+                        let reached = issuer.reach_introspection().await.unwrap_or(Ok(()));
+                        reached.map_err(|error| error.to_string())
+                    })
+                    .await
+                }
                 Err(problem) => Err(problem),
             };
             vec![answered("introspection", &endpoint, reached.map(|()| "reached".to_owned()))]

@@ -14,7 +14,7 @@ use faregate::directory::declare::{
 use faregate::entropy::Entropy;
 use faregate::model::{Revocation, Revoked, Tenant, User};
 use faregate::store::conformance::behaviours;
-use faregate::store::sql::{Options, SqlStore};
+use faregate::store::sql::{Found, Options, SqlStore};
 use faregate::store::{OpenError, Store, StoreError};
 use sqlx::{AnyConnection, Connection as _, Executor as _};
 use uuid::Uuid;
@@ -222,6 +222,32 @@ async fn a_damaged_file_is_refused() {
     assert!(text.contains("not an intact SQLite database"), "{text}");
     write(&bytes);
     SqlStore::open(&url, &Options::default()).await.expect("the store opens").close().await;
+}
+
+// UX 5
+async fn looks_and_changes_nothing(database: &Database) {
+    let before = SqlStore::look(&database.url()).await.expect("what is there");
+    assert!(matches!(before, Found::Nothing | Found::Schema { version: 0, has_keys: false, .. }), "{before:?}");
+    assert_eq!(SqlStore::look(&database.url()).await.expect("what is there"), before, "nothing was made");
+    database.open().await.close().await;
+    let after = SqlStore::look(&database.url()).await.expect("what is there");
+    assert!(
+        matches!(after, Found::Schema { version, known, has_keys: false } if version == known && known > 0),
+        "{after:?}"
+    );
+    let mut connection = AnyConnection::connect(&database.url()).await.expect("a connection");
+    connection.execute("INSERT INTO schema_version (version, checksum) VALUES (99, 'x')").await.expect("inserted");
+    connection.close().await.expect("closed");
+    let error = SqlStore::look(&database.url()).await.expect_err("a refusal");
+    assert!(matches!(error, OpenError::SchemaTooNew { found: 99, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_can_be_looked_at() {
+    looks_and_changes_nothing(&Database::sqlite()).await;
+    if let Some(database) = Database::postgres().await {
+        looks_and_changes_nothing(&database).await;
+    }
 }
 
 // T08, T73

@@ -14,6 +14,7 @@ mod keys;
 mod kickstart;
 mod listeners;
 mod logouts;
+mod logs;
 mod online;
 mod output;
 mod people;

@@ -129,7 +129,8 @@ routes: {{ /x/**: {{ upstream: app, public: true }} }}
     assert!(!sent.to_lowercase().contains("authorization") && asked[0].body.is_empty(), "{sent}");
     assert_eq!(plain.count(JWKS), 1);
     // A key more.
-    let [first, second] = [(); 2].map(|()| faregate::jose::SigningKey::generate(faregate::jose::Algorithm::Es256).unwrap());
+    let [first, second] =
+        [(); 2].map(|()| faregate::jose::SigningKey::generate(faregate::jose::Algorithm::Es256).unwrap());
     plain.publish(&[&first, &second]);
     let text = site.run(&["check", "--online"]);
     assert!(text.stdout.contains(&format!("✓ issuer {}  2 keys\n", plain.url())), "{}", text.stdout);
@@ -224,8 +225,7 @@ fn ports_are_told_apart_by_who_has_them() {
     let free = check(&[]);
     assert_eq!(free.code, 0, "{free:?}");
     assert_eq!(told(&report(&free), "port", &own.to_string()), is("ok", "is free"));
-    let gateway =
-        Gateway::start(faregate(site.folder.path(), &["serve", "--format", "json"]).envs(ports.clone()));
+    let gateway = Gateway::start(faregate(site.folder.path(), &["serve", "--format", "json"]).envs(ports.clone()));
     let taken = check(&[]);
     assert_eq!(taken.code, 0, "{taken:?}");
     for address in [own, admin] {
