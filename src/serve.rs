@@ -19,6 +19,7 @@ mod open;
 mod proofs;
 mod revocations;
 mod tidying;
+mod vitals;
 mod watching;
 
 use std::net::SocketAddr;
@@ -199,6 +200,7 @@ pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Runni
                 Box::new(move || live.last_reload())
             },
             reload: live.endpoint(),
+            vitals: vitals::vitals(&opened, &keys),
         };
         gateway::start_admin(admin, listener, compile::connection_limits(&limits, false), &ending)
     };

@@ -150,7 +150,12 @@ type Outcome = Result<(), Failure>;
 /// Whether colours may be written to `stream`: it is a terminal that can show them, and nobody asked for none.
 fn colour(stream: &impl IsTerminal) -> bool {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    stream.is_terminal() && !plain && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    can_move(stream) && !plain
+}
+
+/// Whether `stream` is a terminal that does more than to show one character after another.
+fn can_move(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Runs a command that waits, on a runtime that ends with it.

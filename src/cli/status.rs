@@ -1,34 +1,124 @@
 //! `faregate status`: what a running gateway says of itself.
+//!
+//! Owns asking it, once or again and again, and the comparison with the file on disk. How it is printed is in `text`.
 
+mod text;
+
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, RunningGateway, output};
 use crate::config;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  faregate status\n  faregate status --admin 127.0.0.1:9090 --format json")]
+#[command(after_help = "Examples:\n  faregate status --watch\n  faregate status --admin 127.0.0.1:9090 --format json")]
 pub struct Arguments {
     #[command(flatten)]
     gateway: RunningGateway,
+    /// Again and again, every two seconds if nothing is said, until Ctrl-C
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    watch: Option<u64>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
     let admin = admin_address(&arguments.gateway.file, arguments.gateway.admin.as_deref())?;
-    let mut status = super::block_on(ask(&admin))?
-        .map_err(|error| anyhow::anyhow!("no gateway answers at http://{admin}/status: {error}"))?;
-    let file = &arguments.gateway.file.config;
-    let on_disk = OnDisk::of(file, &status);
-    match arguments.format {
-        Format::Json => {
-            status["on_disk"] = json!({ "source": file.display().to_string(), "state": on_disk.as_str() });
-            output::print_line(&status)
+    match arguments.watch {
+        None => {
+            let status = super::block_on(ask(&admin))?.map_err(|error| unasked(&admin, &error))?;
+            output::print(&arguments.printed(status))
         }
-        Format::Text => output::print(&text(&status, file, &on_disk)),
+        Some(seconds) => super::block_on(watch(arguments, &admin, Duration::from_secs(seconds)))?,
+    }
+}
+
+fn unasked(admin: &str, error: &reqwest::Error) -> anyhow::Error {
+    anyhow::anyhow!("no gateway answers at http://{admin}/status: {error}")
+}
+
+/// Until it is interrupted, or nobody reads any more. A gateway that does not answer the first time is an error; one that answers no
+/// more is what a watcher wants to see.
+async fn watch(arguments: &Arguments, admin: &str, pause: Duration) -> Outcome {
+    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut first = Some(ask(admin).await.map_err(|error| unasked(admin, &error))?);
+    let screen = Screen::open(arguments.format == Format::Text && super::can_move(&io::stdout()))?;
+    loop {
+        let status = match first.take() {
+            Some(status) => Ok(status),
+            None => tokio::select! {
+                status = ask(admin) => status,
+                _ = interrupted.recv() => return Ok(()),
+                _ = terminated.recv() => return Ok(()),
+            },
+        };
+        let document = match status {
+            Ok(status) => arguments.printed(status),
+            Err(error) => match arguments.format {
+                Format::Json => format!("{}\n", json!({ "error": unasked(admin, &error).to_string() })),
+                Format::Text => format!("{}\n", unasked(admin, &error)),
+            },
+        };
+        if !screen.show(&document, arguments.format)? {
+            return Ok(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = interrupted.recv() => return Ok(()),
+            _ = terminated.recv() => return Ok(()),
+        }
+    }
+}
+
+/// Where a document takes the place of the one before, if that can be: elsewhere it follows it.
+struct Screen {
+    redraws: bool,
+}
+
+impl Screen {
+    fn open(redraws: bool) -> Result<Self, Failure> {
+        if redraws {
+            // Hides the cursor and clears.
+            output::print_some("\x1b[?25l\x1b[2J")?;
+        }
+        Ok(Self { redraws })
+    }
+
+    /// Says whether anybody reads on.
+    fn show(&self, document: &str, format: Format) -> Result<bool, Failure> {
+        match (self.redraws, format) {
+            // From the upper left corner; what is left of longer lines, and of more of them, is cleared.
+            (true, _) => output::print_some(&format!("\x1b[H{}\x1b[J", document.replace('\n', "\x1b[K\n"))),
+            (false, Format::Json) => output::print_some(document),
+            (false, Format::Text) => output::print_some(&format!("{document}\n")),
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if self.redraws {
+            output::announce("\x1b[?25h");
+        }
+    }
+}
+
+impl Arguments {
+    /// With what is on disk now.
+    fn printed(&self, mut status: Value) -> String {
+        let file = &self.gateway.file.config;
+        let on_disk = OnDisk::of(file, &status);
+        match self.format {
+            Format::Json => {
+                status["on_disk"] = json!({ "source": file.display().to_string(), "state": on_disk.as_str() });
+                format!("{status}\n")
+            }
+            Format::Text => text::text(&status, file, &on_disk),
+        }
     }
 }
 
@@ -79,74 +169,6 @@ impl OnDisk {
             Self::Same => "the same",
             Self::Different => "different: apply it with `faregate reload`",
             Self::Unusable => "not readable or not valid",
-        }
-    }
-}
-
-fn text(status: &Value, file: &Path, on_disk: &OnDisk) -> String {
-    let show = |pointer: &str| match status.pointer(pointer) {
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-        None => "?".to_owned(),
-    };
-    let running = show("/configuration/hash");
-    let on_disk = on_disk.in_words();
-    format!(
-        "version      {}\nuptime       {} s\nrunning      {} ({})\non disk      {on_disk} ({})\n{}routes       {}\nstore        {}\nconnections  {}\ntoken cache  {} tokens, {} hits, {} misses\n{}",
-        show("/version"),
-        show("/uptime_seconds"),
-        show("/configuration/source"),
-        running.get(..12).unwrap_or(&running),
-        file.display(),
-        last_reload(&status["last_reload"]),
-        show("/configuration/routes"),
-        show("/store"),
-        show("/connections"),
-        show("/token_cache/tokens"),
-        show("/token_cache/hits"),
-        show("/token_cache/misses"),
-        key_sets(&status["key_sets"]),
-    )
-}
-
-/// A line for each issuer that is somebody else; nothing without any.
-fn key_sets(key_sets: &Value) -> String {
-    let lines = key_sets.as_array().into_iter().flatten().enumerate().map(|(at, key_set)| {
-        let title = if at == 0 { "keys of" } else { "" };
-        format!("{title:13}{}\n", key_set_line(key_set))
-    });
-    lines.collect()
-}
-
-fn key_set_line(key_set: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("?").escape_debug().to_string();
-    let seconds = |name: &str| key_set[name].as_u64();
-    let kids: Vec<String> = key_set["kids"].as_array().into_iter().flatten().map(text).collect();
-    let mut line = format!("{}: {}", text(&key_set["issuer"]), text(&key_set["state"]));
-    if !kids.is_empty() {
-        line.push_str(&format!(" ({})", kids.join(", ")));
-    }
-    if let Some(ago) = seconds("fetched_seconds_ago") {
-        line.push_str(&format!(", fetched {ago} s ago"));
-    }
-    if let Some(wait) = seconds("next_fetch_in_seconds") {
-        line.push_str(&format!(", again in {wait} s"));
-    }
-    if let Some(ago) = key_set["last_error"]["seconds_ago"].as_u64() {
-        line.push_str(&format!("; {ago} s ago: {}", text(&key_set["last_error"]["problem"])));
-    }
-    line
-}
-
-/// A line, or the line and everything that was wrong; nothing before the first reload.
-fn last_reload(reload: &Value) -> String {
-    let said = |name: &str| reload[name].as_str().unwrap_or_default();
-    match said("result") {
-        "" => String::new(),
-        "applied" => format!("last reload  {}, {}\n", said("at"), said("summary")),
-        result => {
-            let problem: String = said("problem").lines().map(|line| format!("  {line}\n")).collect();
-            format!("last reload  {result} {}; the configuration from before stays:\n{problem}", said("at"))
         }
     }
 }

@@ -1,7 +1,8 @@
 //! How a node hears of the others' writes: by asking the store for changes. It does not decide what others do with the
 //! news; keys and revocations are reloaded by those who own them.
 
-use std::time::Duration;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use super::Directory;
 use crate::model::{Change, ChangeKind};
@@ -33,12 +34,21 @@ impl Directory {
         }
     }
 
+    /// How long ago the store last answered what had changed; `None`: not yet.
+    pub fn heard_ago(&self) -> Option<Duration> {
+        self.heard_at.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
+    }
+
     /// Asks for changes every `interval`, for ever; absorbs them and then tells `also`. While the store is silent
     /// nothing is answered from memory, so that the token endpoint says 503 instead of trusting what may be revoked.
     pub async fn follow(&self, interval: Duration, mut also: impl FnMut(News<'_>) + Send) {
         let (mut heard, mut was_silent) = (None, false);
         loop {
-            match self.news_since(&mut heard, &mut also).await {
+            let heard_now = self.news_since(&mut heard, &mut also).await;
+            if heard_now.is_ok() {
+                *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            }
+            match heard_now {
                 Ok(()) if was_silent => {
                     was_silent = false;
                     tracing::info!("The store answers again.");

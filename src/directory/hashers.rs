@@ -32,9 +32,19 @@ type Job = Box<dyn FnOnce(&mut Memory) -> Delivery + Send>;
 /// lock that those who serve are waiting for.
 type Delivery = Box<dyn FnOnce() + Send>;
 
+/// Passwords that are being hashed, and those that wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PasswordQueue {
+    pub running: usize,
+    pub waiting: usize,
+    /// How many there may be of both; more are refused.
+    pub places: usize,
+}
+
 /// Hashing threads and the queue before them. Clones share both.
 #[derive(Clone)]
 pub(super) struct Hashers {
+    most_turns: usize,
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
     gentle: Arc<Crew>,
@@ -53,11 +63,19 @@ impl Hashers {
         // L10: two, but never all cores.
         let turns = available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 2));
         Self {
+            most_turns: turns,
             turns: Arc::new(Semaphore::new(turns)),
             places: Arc::new(Semaphore::new(PLACES)),
             gentle: Arc::new(Crew::new(turns, Priority::Gentle)),
             firm: Arc::new(Crew::new(turns, Priority::Firm)),
         }
+    }
+
+    /// How long the queue is now.
+    pub(super) fn queue(&self) -> PasswordQueue {
+        let running = self.most_turns.saturating_sub(self.turns.available_permits());
+        let taken = PLACES.saturating_sub(self.places.available_permits());
+        PasswordQueue { running, waiting: taken.saturating_sub(running), places: PLACES }
     }
 
     /// Waits for a turn, if there is a place to wait in.
@@ -249,8 +267,12 @@ mod tests {
         let hashers = Hashers::new();
         let held = hashers.places.clone().acquire_many_owned(50).await.unwrap();
         assert!(matches!(hashers.turn().await, Err(PasswordError::Busy)));
+        assert_eq!(hashers.queue(), PasswordQueue { running: 0, waiting: 50, places: 50 });
         drop(held);
-        assert!(hashers.turn().await.is_ok());
+        let turn = hashers.turn().await.unwrap();
+        assert_eq!(hashers.queue(), PasswordQueue { running: 1, waiting: 0, places: 50 });
+        drop(turn);
+        assert_eq!(hashers.queue(), PasswordQueue { running: 0, waiting: 0, places: 50 });
     }
 
     // L10

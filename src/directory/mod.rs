@@ -34,7 +34,8 @@ mod throttle;
 mod user_rules;
 mod users;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 pub use access::Access;
 pub use api_keys::{ApiKeyWithSecret, NewApiKey};
@@ -46,6 +47,7 @@ pub use entity_types::{NewEntityType, NewPermission};
 pub use error::{DirectoryError, FieldCode, FieldError};
 pub use feed::News;
 pub use grants::NewGrant;
+pub use hashers::PasswordQueue;
 pub use import::{ImportDefaults, Imported, Importer, Person};
 pub use imported_hash::HashInParts;
 pub use key_rules::{KeyHalves, KeyMaterial, KeySigner, KeyUse, check_key_name, check_signs_for, named_algorithm};
@@ -76,6 +78,8 @@ pub struct Directory {
     sealing: Sealing,
     revocations: Arc<Revocations>,
     login_counter: OnceLock<IntCounterVec>,
+    /// When the store last answered what had changed.
+    heard_at: Mutex<Option<Instant>>,
 }
 
 impl Directory {
@@ -89,6 +93,7 @@ impl Directory {
             sealing: Sealing::ephemeral(),
             revocations: Arc::default(),
             login_counter: OnceLock::new(),
+            heard_at: Mutex::default(),
             store,
             clock,
             entropy,
@@ -101,6 +106,11 @@ impl Directory {
 
     pub fn with_revocations(self, revocations: Arc<Revocations>) -> Self {
         Self { revocations, ..self }
+    }
+
+    /// Passwords that are being hashed, and those that wait for it.
+    pub fn password_queue(&self) -> PasswordQueue {
+        self.passwords.queue()
     }
 
     /// Whether nobody can be anybody yet: no user, application, entity or API key.

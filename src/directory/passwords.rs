@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
-use super::hashers::{Hashers, Memory, Turn};
+use super::hashers::{Hashers, Memory, PasswordQueue, Turn};
 use super::imported_hash::ImportedHash;
 use crate::entropy::Entropy;
 use crate::secret::equal;
@@ -75,6 +75,10 @@ impl Passwords {
     pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<Verdict, PasswordError> {
         let turn = self.turn().await?;
         self.verify_in(turn, password, hash).await
+    }
+
+    pub(super) fn queue(&self) -> PasswordQueue {
+        self.hashers.queue()
     }
 
     /// Waits for a turn, if there is a place to wait in.

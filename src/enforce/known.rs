@@ -18,11 +18,25 @@ pub trait Introspection: Send + Sync {
     /// Which tokens it is asked about.
     fn tokens(&self) -> TokensAsked;
 
+    /// What operators are told of it.
+    fn circuit(&self) -> CircuitReport;
+
     /// What the issuer says of a token; `None` if it is not active, or none of its own.
     ///
     /// # Errors
     /// [`Unknown`] when it cannot be asked, or does not answer clearly.
     async fn introspect(&self, token: &str) -> Result<Option<Introspected>, Unknown>;
+}
+
+/// Whether an issuer is asked at all, or spared because it does not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CircuitReport {
+    /// The issuer, as the configuration calls it.
+    pub issuer: String,
+    /// Only one question now and then finds out whether it answers again.
+    pub is_open: bool,
+    /// Questions in a row that it did not answer.
+    pub failures: u32,
 }
 
 /// Which tokens an issuer is asked about.

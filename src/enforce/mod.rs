@@ -38,8 +38,8 @@ use forwarded::Minted;
 pub use forwarded::{Destination, Minter, Signer};
 pub use identity::Identity;
 pub use key_report::{KeyFetching, KeyReport};
+pub use known::{CircuitReport, Introspected, Introspection, TokensAsked};
 use known::{INACTIVE, Known};
-pub use known::{Introspected, Introspection, TokensAsked};
 use live::Live;
 pub use permit::Permit;
 pub use pseudonym::Pseudonyms;
@@ -472,6 +472,11 @@ impl Enforcer {
     /// What is known of the keys of others, in the order of the issuers.
     pub fn key_reports(&self) -> impl Iterator<Item = KeyReport> {
         self.issuers.iter().filter_map(|issuer| issuer.key_report())
+    }
+
+    /// How it goes with the introspection of others, in the order of the issuers.
+    pub fn introspection_circuits(&self) -> impl Iterator<Item = CircuitReport> {
+        self.issuers.iter().filter_map(|issuer| issuer.introspection()).map(Introspection::circuit)
     }
 
     /// The token cache in numbers, since the start.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 
 use super::upstream::ServerStatus;
 use super::{Census, Current, Endpoints, Upstream};
-use crate::enforce::KeyReport;
+use crate::enforce::{CircuitReport, KeyReport};
 use crate::metrics::Metrics;
 
 /// What the admin listener tells of.
@@ -32,11 +32,37 @@ pub struct Admin {
     pub last_reload: Box<dyn Fn() -> Value + Send + Sync>,
     /// Asked for `/reload`.
     pub reload: Endpoints,
+    /// How it goes with what the gateway does not know.
+    pub vitals: Box<dyn Fn() -> Vitals + Send + Sync>,
+}
+
+/// How it goes with the parts behind the gateway.
+pub struct Vitals {
+    pub passwords_running: usize,
+    pub passwords_waiting: usize,
+    /// How many there may be of both.
+    pub password_places: usize,
+    /// Since the store last answered what others have changed; `None`: not yet.
+    pub changes_read_ago: Option<Duration>,
+    pub keys: Vec<KeyInUse>,
+}
+
+/// A key that signs.
+pub struct KeyInUse {
+    pub tenant: String,
+    pub purpose: &'static str,
+    pub kid: String,
+    /// Since when, in seconds.
+    pub signs_for: i64,
+    /// What signs after it and in how many seconds, if a rotation is under way.
+    pub next: Option<(String, i64)>,
 }
 
 /// The part of a gateway that only this listener shows.
 pub struct Administered {
     pub configuration: Configuration,
+    /// Of the listeners that speak TLS, by their URLs: when theirs ends, in Unix seconds.
+    pub certificates: Vec<(String, i64)>,
     pub upstreams: Vec<Arc<Upstream>>,
     /// Asked for everything below `/api/`.
     pub management: Endpoints,
@@ -83,16 +109,37 @@ impl Admin {
             metrics.jwks_age.with_label_values(&[issuer]).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         }
         // Servers of an earlier configuration disappear.
-        metrics.healthy_server.reset();
-        metrics.upstream_requests.reset();
+        for gauges in [
+            &metrics.healthy_server,
+            &metrics.upstream_requests,
+            &metrics.upstream_waiting,
+            &metrics.ejected_server,
+            &metrics.server_requests,
+            &metrics.introspection_circuit_open,
+            &metrics.certificate_expiry,
+        ] {
+            gauges.reset();
+        }
+        for circuit in gateway.enforcer.introspection_circuits() {
+            let gauge = metrics.introspection_circuit_open.with_label_values(&[&circuit.issuer]);
+            gauge.set(i64::from(circuit.is_open));
+        }
+        for (listener, ends_at) in &gateway.administered.certificates {
+            metrics.certificate_expiry.with_label_values(&[listener]).set(*ends_at);
+        }
+        (self.vitals)().show(metrics);
         for upstream in &gateway.administered.upstreams {
             let name = upstream.name();
             let healthy = i64::try_from(upstream.healthy()).unwrap_or(i64::MAX);
             metrics.healthy_servers.with_label_values(&[name]).set(healthy);
             metrics.upstream_requests.with_label_values(&[name]).set(i64::from(upstream.in_flight()));
+            metrics.upstream_waiting.with_label_values(&[name]).set(i64::from(upstream.waiting()));
             for server in upstream.status() {
                 let gauge = metrics.healthy_server.with_label_values(&[name, server.server]);
                 gauge.set(i64::from(server.is_healthy && !server.is_ejected));
+                let labels = [name, server.server];
+                metrics.ejected_server.with_label_values(&labels).set(i64::from(server.is_ejected));
+                metrics.server_requests.with_label_values(&labels).set(i64::from(server.in_flight));
             }
         }
     }
@@ -152,7 +199,8 @@ impl Admin {
 
     fn status(&self) -> Value {
         let gateway = self.current.load();
-        let Administered { configuration, upstreams, .. } = &gateway.administered;
+        let Administered { configuration, upstreams, certificates, .. } = &gateway.administered;
+        let vitals = (self.vitals)();
         let counts = gateway.enforcer.cache_counts();
         let upstreams: Vec<Value> = upstreams
             .iter()
@@ -163,6 +211,7 @@ impl Admin {
                     "servers": servers,
                     "healthy": upstream.healthy(),
                     "in_flight": upstream.in_flight(),
+                    "waiting": upstream.waiting(),
                 })
             })
             .collect();
@@ -183,8 +232,57 @@ impl Admin {
             "token_cache": { "hits": counts.hits, "misses": counts.misses, "evictions": counts.evictions, "tokens": counts.tokens },
             "key_sets": gateway.enforcer.key_reports().map(key_set).collect::<Vec<_>>(),
             "upstreams": upstreams,
+            "introspection": gateway.enforcer.introspection_circuits().map(circuit).collect::<Vec<_>>(),
+            "password_hashing": {
+                "running": vitals.passwords_running,
+                "waiting": vitals.passwords_waiting,
+                "places": vitals.password_places,
+            },
+            "change_feed": { "read_seconds_ago": vitals.changes_read_ago.map(|ago| ago.as_secs_f64()) },
+            "signing_keys": vitals.keys.iter().map(KeyInUse::describe).collect::<Vec<_>>(),
+            "certificates": certificates.iter().map(certificate).collect::<Vec<_>>(),
         })
     }
+}
+
+impl Vitals {
+    fn show(&self, metrics: &Metrics) {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        metrics.password_hashes.with_label_values(&["running"]).set(count(self.passwords_running));
+        metrics.password_hashes.with_label_values(&["waiting"]).set(count(self.passwords_waiting));
+        metrics.change_feed_age.set(self.changes_read_ago.map_or(-1.0, |ago| ago.as_secs_f64()));
+        // Tenants come and go, so they are no label.
+        metrics.signing_key_age.reset();
+        metrics.signing_key_successors.reset();
+        for key in &self.keys {
+            let age = metrics.signing_key_age.with_label_values(&[key.purpose]);
+            age.set(age.get().max(key.signs_for));
+            metrics.signing_key_successors.with_label_values(&[key.purpose]).add(i64::from(key.next.is_some()));
+        }
+    }
+}
+
+impl KeyInUse {
+    fn describe(&self) -> Value {
+        json!({
+            "tenant": self.tenant,
+            "purpose": self.purpose,
+            "kid": self.kid,
+            "signs_for_seconds": self.signs_for,
+            "next": self.next.as_ref().map(|(kid, wait)| json!({ "kid": kid, "signs_in_seconds": wait })),
+        })
+    }
+}
+
+fn circuit(report: CircuitReport) -> Value {
+    let state = if report.is_open { "open" } else { "closed" };
+    json!({ "issuer": report.issuer, "circuit": state, "failures": report.failures })
+}
+
+fn certificate((listener, ends_at): &(String, i64)) -> Value {
+    let since = Duration::from_secs(u64::try_from(*ends_at).unwrap_or_default());
+    let at = SystemTime::UNIX_EPOCH.checked_add(since).map(humantime::format_rfc3339_seconds);
+    json!({ "listener": listener, "ends_at": at.map(|at| at.to_string()) })
 }
 
 /// Of somebody else's issuer.
@@ -205,9 +303,15 @@ fn described(server: &ServerStatus<'_>) -> Value {
     let state = match (server.is_healthy, server.is_ejected) {
         (true, false) => "healthy",
         (true, true) => "ejected",
+        (false, _) if !server.is_resolved => "unresolved",
         (false, _) => "unhealthy",
     };
-    json!({ "server": server.server, "state": state, "in_flight": server.in_flight })
+    json!({
+        "server": server.server,
+        "state": state,
+        "circuit": server.circuit.as_str(),
+        "in_flight": server.in_flight,
+    })
 }
 
 /// The hot path counts in plain atomics; Prometheus learns of it when it asks.

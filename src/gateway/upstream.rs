@@ -104,9 +104,32 @@ pub struct ServerStatus<'a> {
     /// `host:port`
     pub server: &'a str,
     pub is_healthy: bool,
+    /// Whether anybody knows its address.
+    pub is_resolved: bool,
     pub is_ejected: bool,
+    /// Of the circuit breaker that ejects it.
+    pub circuit: Circuit,
     /// Requests that are there now.
     pub in_flight: u32,
+}
+
+/// Whether requests go to a server, for all that requests before them showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Circuit {
+    Closed,
+    /// One request at a time may show that it works again.
+    HalfOpen,
+    Open,
+}
+
+impl Circuit {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
 }
 
 impl Upstream {
@@ -181,12 +204,23 @@ impl Upstream {
         self.capacity.in_flight()
     }
 
+    /// Requests that wait for a place.
+    pub fn waiting(&self) -> u32 {
+        self.capacity.waiting()
+    }
+
     /// Every server in the order of the configuration.
     pub fn status(&self) -> impl Iterator<Item = ServerStatus<'_>> {
         self.servers.iter().map(|server| ServerStatus {
             server: &server.label,
+            is_resolved: server.has_address(),
             is_healthy: server.healthy.load(Ordering::Relaxed) && server.has_address(),
             is_ejected: server.ejected_until.load(Ordering::Relaxed) != 0,
+            circuit: match server.ejected_until.load(Ordering::Relaxed) {
+                0 => Circuit::Closed,
+                until if self.now() >= until => Circuit::HalfOpen,
+                _ => Circuit::Open,
+            },
             in_flight: server.active.load(Ordering::Relaxed),
         })
     }

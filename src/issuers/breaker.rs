@@ -31,6 +31,12 @@ impl Breaker {
         is_due
     }
 
+    /// Whether it is open, and how many failures there were in a row.
+    pub(super) fn state(&self) -> (bool, u32) {
+        let failures = self.failures.load(Ordering::Relaxed);
+        (failures >= MOST_FAILURES, failures)
+    }
+
     /// Whether that closed it.
     pub(super) fn succeeded(&self) -> bool {
         self.failures.swap(0, Ordering::Relaxed) >= MOST_FAILURES
@@ -65,10 +71,12 @@ mod tests {
             assert_eq!(breaker.failed(), number == 5);
         }
         assert!(!breaker.admits());
+        assert_eq!(breaker.state(), (true, 5));
         *breaker.probed_at.lock().unwrap() = Instant::now().checked_sub(PROBE_INTERVAL);
         assert!(breaker.admits(), "one finds out");
         assert!(!breaker.admits(), "and one only");
         assert!(breaker.succeeded());
+        assert_eq!(breaker.state(), (false, 0));
         assert!(breaker.admits() && breaker.admits());
     }
 }

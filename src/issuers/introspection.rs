@@ -20,7 +20,7 @@ use super::discovery::Place;
 use super::fetch::FetchError;
 use crate::clock::UnixSeconds;
 use crate::config;
-use crate::enforce::{Introspected, Introspection, TokensAsked, Unknown};
+use crate::enforce::{CircuitReport, Introspected, Introspection, TokensAsked, Unknown};
 use crate::secret::Secret;
 
 /// Answers that a token is active, in bytes of their text.
@@ -141,6 +141,11 @@ impl Introspector {
 impl Introspection for Introspector {
     fn tokens(&self) -> TokensAsked {
         self.0.tokens
+    }
+
+    fn circuit(&self) -> CircuitReport {
+        let (is_open, failures) = self.0.breaker.state();
+        CircuitReport { issuer: self.0.name.to_string(), is_open, failures }
     }
 
     async fn introspect(&self, token: &str) -> Result<Option<Introspected>, Unknown> {

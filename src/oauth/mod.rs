@@ -99,7 +99,7 @@ pub use interaction::{
 pub use interaction::{Reply, Step};
 pub use introspection::Introspection;
 pub use issue::{TokenResponse, Vending, VendingRefusal};
-pub use keys::{KeyRing, KeyRingError, KnownKey, LocalIssuer, NewKey, Rotation};
+pub use keys::{KeyRing, KeyRingError, KnownKey, LocalIssuer, NewKey, Rotation, Signing};
 pub use login_api::{ApiLogin, LoggedIn, LoginDetails, LoginRefusal, LoginStep};
 pub use logout::LogoutToTell;
 pub use own_account::{OwnAccount, PasswordRefusal};

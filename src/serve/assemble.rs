@@ -14,7 +14,7 @@ use super::logins::Logins;
 use super::proofs::StoredProofs;
 use super::{Opened, StartError, adapters, compile};
 use crate::api::Management;
-use crate::config::{Config, Fingerprint, Target};
+use crate::config::{self, Config, Fingerprint, Target};
 use crate::enforce::{Enforcer, Issuer, Possession, Pseudonyms, TokenCache};
 use crate::gateway::resources::Resources;
 use crate::gateway::{self, Authorities, Forwarder, Gateway, Overload, Quotas, Upstream, admin};
@@ -124,6 +124,7 @@ pub(super) async fn assemble(
     let public_management = config.management.is_public.then(|| management.clone());
     let administered = admin::Administered {
         configuration: described(config, listening, issuers(keys, &believed.foreign)),
+        certificates: certificates(config, listening),
         upstreams: upstreams.iter().filter(|upstream| upstream.servers() > 0).cloned().collect(),
         management,
         revocations: incoming.revocations,
@@ -276,6 +277,18 @@ impl Watched {
         let (upstream, watching) = (self.upstream.clone(), self.watching.clone());
         Self { upstream, watching, ..*self }
     }
+}
+
+/// Of the listeners that speak TLS, by their URLs: when the first certificate of the chain ends.
+fn certificates(config: &Config, listening: &[(SocketAddr, bool)]) -> Vec<(String, i64)> {
+    let pairs = config.listen.iter().zip(listening);
+    let end = |(listener, (address, _)): (&config::Listener, &(SocketAddr, bool))| {
+        let tls = listener.tls.as_ref()?;
+        // It was read a moment ago, and the handshakes use what was read then.
+        let ends_at = gateway::certificate_ends_at(&tls.certificate).ok().flatten()?;
+        Some((format!("https://{address}"), ends_at))
+    };
+    pairs.filter_map(end).collect()
 }
 
 fn described(config: &Config, listening: &[(SocketAddr, bool)], issuers: Vec<String>) -> admin::Configuration {

@@ -33,6 +33,11 @@ impl Capacity {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// How many wait for a place.
+    pub fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Takes a place, which has to be given back with [`Capacity::leave`].
     ///
     /// # Errors

@@ -136,6 +136,7 @@ async fn failing_servers_are_ejected() {
     }
     assert_eq!(upstream.healthy(), 3);
     assert!(upstream.status().next().is_some_and(|server| server.is_ejected && server.is_healthy));
+    assert_eq!(upstream.status().map(|server| server.circuit).next(), Some(super::Circuit::Open));
     for _ in 0..9 {
         assert_ne!(request(&upstream, flaky).await, 1);
     }

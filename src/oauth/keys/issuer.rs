@@ -36,6 +36,15 @@ pub struct LocalIssuer {
     keys: Vec<LoadedKey>,
 }
 
+/// Which key signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signing {
+    pub kid: String,
+    pub since: UnixSeconds,
+    /// Its successor and when that begins, once a rotation has made it.
+    pub next: Option<(String, UnixSeconds)>,
+}
+
 /// A stored key, opened.
 #[derive(Clone, Debug)]
 pub(super) struct LoadedKey {
@@ -110,6 +119,17 @@ impl LocalIssuer {
             .or_else(|| signing_key(of_purpose(), now))
             .or_else(next)?;
         self.keys.iter().find(|key| key.stored.id == chosen.id).map(|key| &key.key)
+    }
+
+    /// What signs for a purpose at `now`, and what is published already to sign after it.
+    pub fn signing(&self, purpose: KeyPurpose, now: UnixSeconds) -> Option<Signing> {
+        let kid = self.signing_key(purpose, now)?.kid().to_owned();
+        let own = || self.keys.iter().map(|key| &key.stored).filter(|key| key.purpose == purpose);
+        let since = own().find(|key| key.id == kid)?.signs_from_at;
+        let later = |key: &&Arc<StoredKey>| !key.for_applications && key.id != kid && key.signs_from_at > now;
+        let next = own().filter(later).min_by_key(|key| key.signs_from_at);
+        let next = next.map(|key| (key.id.clone(), key.signs_from_at));
+        Some(Signing { kid, since, next })
     }
 
     /// The key that signs for an application at `now`; see [`Self::signing_key_called`].

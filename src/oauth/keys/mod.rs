@@ -14,8 +14,8 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use uuid::Uuid;
 
-pub use issuer::LocalIssuer;
 use issuer::{LoadedKey, Snapshot};
+pub use issuer::{LocalIssuer, Signing};
 pub use make::Rotation;
 pub use named::{KnownKey, NewKey};
 

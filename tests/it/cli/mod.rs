@@ -21,6 +21,7 @@ mod people;
 mod reload;
 mod secrecy;
 mod serve;
+mod status;
 mod token;
 mod upgrade;
 
