@@ -167,8 +167,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "20:05:45  403  GET     /api/**           deny missing_scope             0.1 ms  ab12",
-                "20:05:45  403  GET     /x                deny expired                   0.1 ms  ab12",
+                "20:05:45  403  GET     /api/**           deny missing_scope              0.1 ms  ab12",
+                "20:05:45  403  GET     /x                deny expired                    0.1 ms  ab12",
             ]
         );
         let colours = printed(true, &[line("/api/**", "missing_scope")]);

@@ -79,11 +79,11 @@ const MOST_KEYS: usize = 8;
 fn upstream(upstream: &Value) -> Vec<String> {
     let servers = upstream["servers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut lines = vec![format!(
-        "{}: {} of {} servers, {} requests, {} waiting",
+        "{}: {} of {}, {}, {} waiting",
         word(&upstream["name"]),
         word(&upstream["healthy"]),
-        servers.len(),
-        word(&upstream["in_flight"]),
+        counted(servers.len() as u64, "server"),
+        counted(upstream["in_flight"].as_u64().unwrap_or_default(), "request"),
         word(&upstream["waiting"]),
     )];
     lines.extend(servers.iter().map(|server| {
@@ -92,8 +92,8 @@ fn upstream(upstream: &Value) -> Vec<String> {
             "unresolved" => "its name does not resolve".to_owned(),
             state => state.to_owned(),
         };
-        let (circuit, requests) = (word(&server["circuit"]), word(&server["in_flight"]));
-        format!("  {}  {state}, circuit {circuit}, {requests} requests", word(&server["server"]))
+        let requests = counted(server["in_flight"].as_u64().unwrap_or_default(), "request");
+        format!("  {}  {state}, circuit {}, {requests}", word(&server["server"]), word(&server["circuit"]))
     }));
     lines
 }
@@ -104,6 +104,10 @@ fn signing_key(key: &Value) -> String {
         line.push_str(&format!(", {} signs in {wait} s", word(&key["next"]["kid"])));
     }
     line
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A value as text that moves no cursor.

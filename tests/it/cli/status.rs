@@ -140,7 +140,7 @@ routes:
     for line in [
         "two: 1 of 2 servers, 0 requests, 0 waiting\n",
         &format!("{gone}  ejected, circuit open, 0 requests\n"),
-        "full: 1 of 1 servers, 1 requests, 1 waiting\n",
+        "full: 1 of 1 server, 1 request, 1 waiting\n",
         "nowhere.invalid:80  its name does not resolve, circuit closed",
         "introspects  silent: circuit open, ",
         "passwords    0 hashing, 0 waiting, 50 places\n",
