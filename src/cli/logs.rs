@@ -4,7 +4,6 @@
 
 mod follow;
 mod line;
-mod zone;
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};

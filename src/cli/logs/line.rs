@@ -5,16 +5,16 @@
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
+use chrono::{DateTime, FixedOffset, Local};
 use serde_json::Value;
-
-use super::zone::Zone;
 
 /// Columns grow with what they hold, up to here.
 const MOST_WIDTH: usize = 48;
 
 pub(super) struct Printer {
     colour: bool,
-    zone: Zone,
+    /// `None` is the machine's own, or what `TZ` says.
+    zone: Option<FixedOffset>,
     /// Of the request, and of the decision.
     widths: [usize; 2],
 }
@@ -31,7 +31,7 @@ pub(super) fn time_of(line: &Value) -> Option<SystemTime> {
 
 impl Printer {
     pub(super) fn new(colour: bool) -> Self {
-        Self { colour, zone: Zone::local(), widths: [24, 24] }
+        Self { colour, zone: None, widths: [24, 24] }
     }
 
     /// Without the end of the line.
@@ -45,11 +45,12 @@ impl Printer {
     }
 
     fn clock(&self, line: &Value) -> String {
-        let since = time_of(line).and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-        let Some(since) = since else { return "--:--:--".to_owned() };
-        let at = i64::try_from(since.as_secs()).unwrap_or_default();
-        let second = (at + self.zone.offset_at(at)).rem_euclid(86_400);
-        format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+        let Some(at) = time_of(line) else { return "--:--:--".to_owned() };
+        let local = match &self.zone {
+            Some(zone) => DateTime::<FixedOffset>::from(DateTime::<Local>::from(at)).with_timezone(zone),
+            None => DateTime::<Local>::from(at).fixed_offset(),
+        };
+        local.format("%H:%M:%S").to_string()
     }
 
     fn decision(&mut self, line: &Value, text: &mut String) {
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
 
     fn printed(colour: bool, lines: &[Value]) -> Vec<String> {
-        let mut printer = Printer { colour, zone: Zone::parse("UTC0").unwrap(), widths: [24, 24] };
+        let mut printer = Printer { colour, zone: FixedOffset::east_opt(0), widths: [24, 24] };
         let print = |line: &Value| {
             let mut text = String::new();
             printer.print(line, &mut text);
