@@ -43,6 +43,17 @@ impl Directory {
         Ok(())
     }
 
+    /// Ends every session of the user but the one to `keep`, as [`Self::end_session`] does.
+    pub async fn end_other_sessions(&self, user_id: Uuid, keep: Option<Uuid>) -> Result<(), DirectoryError> {
+        for session in self.access_of(user_id).await?.sessions {
+            if Some(session.id) != keep {
+                // Somebody else may have ended it meanwhile.
+                unless_gone(self.end_session(user_id, session.id).await)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Ends one grant of the user: its refresh tokens and access tokens.
     pub async fn end_grant(&self, user_id: Uuid, grant_id: Uuid) -> Result<(), DirectoryError> {
         let grants = self.access_of(user_id).await?.grants;
@@ -86,6 +97,27 @@ impl Directory {
         }
         self.told(Event::ConsentWithdrawn, &format!("{user_id}/{application_id}"));
         Ok(())
+    }
+
+    /// Ends all that an application can do in the user's name: its grants, and the consent to further ones.
+    pub async fn end_access(&self, user_id: Uuid, application_id: Uuid) -> Result<(), DirectoryError> {
+        let mut ended = false;
+        for grant in self.access_of(user_id).await?.grants {
+            if grant.approval.application_id == application_id {
+                ended |= unless_gone(self.end_grant(user_id, grant.approval.grant_id).await)?;
+            }
+        }
+        ended |= unless_gone(self.withdraw_consent(user_id, application_id).await)?;
+        if ended { Ok(()) } else { Err(DirectoryError::NotFound("application")) }
+    }
+}
+
+/// Whether there was something to end.
+fn unless_gone(result: Result<(), DirectoryError>) -> Result<bool, DirectoryError> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(DirectoryError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::events::Event;
 use crate::model::{Application, Consent, ConsentMode, Relationship};
 use crate::store;
 
+const DECLINED: &str = "not ";
+
 /// What the person is asked about.
 #[derive(Clone, Copy)]
 pub(super) struct Wish<'a> {
@@ -139,9 +141,25 @@ impl AuthorizationServer {
     }
 }
 
+/// What people are told of a scope, in the application's own words where it has some.
+pub(super) fn worded(scope: &str, application: &Application, is_required: bool) -> ConsentScope {
+    let own = application.settings.scopes.iter().find(|own| own.name == scope);
+    ConsentScope {
+        name: scope.to_owned(),
+        message: own.and_then(|own| own.consent_message.clone().or_else(|| own.description.clone())),
+        detail: own.and_then(|own| own.consent_detail.clone()),
+        is_required,
+    }
+}
+
+/// Whether an entry of a [`Consent`] is a scope that the person gave.
+pub(super) fn is_given(entry: &str) -> bool {
+    !entry.starts_with(DECLINED)
+}
+
 /// How a no is remembered among the scopes: no scope has a space in it (RFC 6749 A.4).
 fn declined(scope: &str) -> String {
-    format!("not {scope}")
+    format!("{DECLINED}{scope}")
 }
 
 /// Who allows nothing of what was asked for denies it, too.
@@ -164,15 +182,7 @@ fn is_required(application: &Application, scope: &str) -> bool {
 fn page(request: &BrowserRequest<'_>, (party, wish, place): (&Party, Wish<'_>, &Place<'_>), is_assured: bool) -> Page {
     let (application, tenant) = (&party.application, &party.issuer.tenant);
     let settings = &application.settings;
-    let tell = |scope: &String| {
-        let own = settings.scopes.iter().find(|own| own.name == *scope);
-        ConsentScope {
-            name: scope.clone(),
-            message: own.and_then(|own| own.consent_message.clone().or_else(|| own.description.clone())),
-            detail: own.and_then(|own| own.consent_detail.clone()),
-            is_required: is_required(application, scope),
-        }
-    };
+    let tell = |scope: &String| worded(scope, application, is_required(application, scope));
     let lasts_for = match wish.scopes.iter().any(|scope| scope == scopes::OFFLINE_ACCESS) {
         true => settings.refresh_tokens.as_ref().unwrap_or(&tenant.settings.refresh_tokens).absolute_for,
         false => settings.access_token_for.unwrap_or(tenant.access_token_for),

@@ -5,6 +5,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::error::OAuthError;
 use super::parameters::Parameters;
 use crate::model::{PasswordChange, Profile, Tenant};
@@ -194,10 +196,27 @@ pub enum Page {
     DeviceDone {
         approved: bool,
     },
+    /// Where a person is signed in, and what they let in (UX 23).
+    Account {
+        form: Form,
+        message: Option<Message>,
+        login_id: String,
+        /// How many they have.
+        passkeys: usize,
+        /// Of this browser first, then those that were used last.
+        sessions: Vec<ListedSession>,
+        has_other_sessions: bool,
+        applications: Vec<ListedApplication>,
+        /// How many sessions and applications are not in the lists.
+        left_out: usize,
+        links: AccountLinks,
+    },
     /// What a person can sign in with besides the password.
     Passkeys {
         form: Form,
         message: Option<Message>,
+        /// Where the page of their account is.
+        account: String,
         /// What a new one is made for.
         person: PasskeyOwner,
         passkeys: Vec<ListedPasskey>,
@@ -270,6 +289,53 @@ pub enum Message {
     PasskeyRemoved,
     /// Somebody has as many as one can have.
     TooManyPasskeys,
+    SessionEnded,
+    OtherSessionsEnded,
+    AccessEnded,
+    /// It is over already, or somebody else's: nobody learns which.
+    NothingToEnd,
+}
+
+/// Where the page of an account leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountLinks {
+    pub sign_out: String,
+    /// `None` where there are no passkeys.
+    pub passkeys: Option<String>,
+    /// Where nothing is left out; `None` if nothing is.
+    pub all: Option<String>,
+}
+
+/// A session in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSession {
+    pub id: Uuid,
+    /// Whether it is the one of this browser.
+    pub is_this: bool,
+    /// What the browser called itself; may be empty.
+    pub user_agent: String,
+    /// The address that it was at; may be empty.
+    pub place: String,
+    /// Seconds since it began.
+    pub began_for: i64,
+    /// Seconds since it was used.
+    pub used_for: i64,
+}
+
+/// An application in a list of those that a person let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedApplication {
+    pub id: Uuid,
+    pub name: String,
+    /// What the devices call themselves on which it is used.
+    pub devices: Vec<String>,
+    pub scopes: Vec<ConsentScope>,
+    /// Seconds since the person agreed to it, if they were asked and it is remembered.
+    pub allowed_for: Option<i64>,
+    /// Seconds since it used its access; `None` if it has none without the person.
+    pub used_for: Option<i64>,
+    /// Seconds for which it can go on without the person, at most.
+    pub lasts_for: Option<i64>,
 }
 
 /// Whose passkeys they are, as authenticators show it.
@@ -329,6 +395,7 @@ impl Page {
             | Self::Leaving { .. }
             | Self::DeviceEntry { .. }
             | Self::DeviceConfirm { .. }
+            | Self::Account { .. }
             | Self::Passkeys { .. }
             | Self::SetUp { .. }
             | Self::ConfirmLogout { .. } => true,

@@ -44,6 +44,7 @@ pub(super) enum Endpoint {
     Authorize,
     Device,
     Passkeys,
+    Account,
 }
 
 /// What a session must be to count.
@@ -81,17 +82,19 @@ impl Endpoint {
         dialect.path(self.named())
     }
 
-    fn named(self) -> profile::Endpoint {
+    pub(super) fn named(self) -> profile::Endpoint {
         match self {
             Self::Authorize => profile::Endpoint::Authorize,
             Self::Device => profile::Endpoint::Device,
             Self::Passkeys => profile::Endpoint::Passkeys,
+            Self::Account => profile::Endpoint::Account,
         }
     }
 
     /// Which page a path that all dialects share leads to, with a tenant in front or not.
     pub(super) fn at(path: &str) -> Self {
-        let own = [Self::Device, Self::Passkeys].into_iter().find(|endpoint| path.ends_with(endpoint.path()));
+        let own =
+            [Self::Device, Self::Passkeys, Self::Account].into_iter().find(|endpoint| path.ends_with(endpoint.path()));
         own.unwrap_or(Self::Authorize)
     }
 
@@ -100,6 +103,7 @@ impl Endpoint {
         match parameters.find(Self::PARAMETER) {
             Some("device") => Self::Device,
             Some("passkeys") => Self::Passkeys,
+            Some("account") => Self::Account,
             Some(_) | None => Self::Authorize,
         }
     }
@@ -110,6 +114,7 @@ impl Endpoint {
             Self::Authorize => None,
             Self::Device => Some("device"),
             Self::Passkeys => Some("passkeys"),
+            Self::Account => Some("account"),
         }
     }
 }
@@ -176,7 +181,11 @@ impl AuthorizationServer {
         let tenant = &place.issuer.tenant;
         let found = self.find_session(tenant, request).await?;
         let complete = self.kept_login(tenant, request).filter(|state| state.stage == Stage::Complete);
-        if let Some(state) = complete.filter(|state| state.request.as_ref() == Some(&place.digest())) {
+        let counts = |state: &LoginState| {
+            let age = self.clock.now() - state.authenticated_at;
+            state.request.as_ref() == Some(&place.digest()) && place.is_recent(age)
+        };
+        if let Some(state) = complete.filter(counts) {
             // Without a session the person did not want to be remembered; one that ended takes the login with it.
             let known = match (state.session_id, found.clone()) {
                 (None, _) => self.living_user(&state).await?.map(|user| (None, user)),
@@ -435,6 +444,15 @@ impl Place<'_> {
         let is_beside = |name: &str| ["ui_locales", "locale", CONFIRMED].contains(&name);
         let fields: Vec<_> = self.fields.iter().filter(|(name, _)| !is_beside(name)).cloned().collect();
         ClientSecret::hash(&format!("{}?{}", self.endpoint.path(), encode(&fields)))
+    }
+
+    /// Whether a login for this place still counts after so many seconds. What a client says of age is about the moment in
+    /// which it asks, and what our own pages say about each of their forms.
+    fn is_recent(&self, age: i64) -> bool {
+        match self.endpoint {
+            Endpoint::Authorize | Endpoint::Device => true,
+            Endpoint::Passkeys | Endpoint::Account => self.freshness.max_age.is_none_or(|max_age| age < max_age),
+        }
     }
 
     /// A form that leads to a step of this place.

@@ -11,6 +11,7 @@
 //! | RFC 6749 3.2 parameters | `parameters` |
 //! | logins and tokens through the management API | `login_api`, `waiting_login`, `token_api`, `public_keys` |
 //! | one's own account through the management API | `own_account` |
+//! | the same on a page of ours | `account` |
 //! | RFC 6749 4.1.3 authorization codes | `grant/authorization_code` |
 //! | RFC 6749 4.3 passwords | `grant/password` |
 //! | a new password that is due at the token endpoint (F-055) | `change_password` |
@@ -33,6 +34,7 @@
 //! | WebAuthn Level 3, 7 passkeys | `passkeys` |
 
 mod access_tokens;
+mod account;
 mod api_key;
 mod audience;
 mod authorization;
@@ -60,6 +62,7 @@ mod login_state;
 mod logout;
 mod metadata;
 mod own_account;
+mod own_page;
 mod parameters;
 mod passkeys;
 mod plain_name;
@@ -93,8 +96,8 @@ pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError, Reused};
 pub use grant::{GrantType, Granted, granted_now};
 pub use interaction::{
-    BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, ListedPasskey, Message, Next, Notice, Page,
-    PasskeyOwner,
+    AccountLinks, BrowserRequest, ConsentScope, Context, Form, FormOrigin, Keep, Kept, ListedApplication,
+    ListedPasskey, ListedSession, Message, Next, Notice, Page, PasskeyOwner,
 };
 pub use interaction::{Reply, Step};
 pub use introspection::Introspection;

@@ -199,7 +199,7 @@ impl AuthorizationServer {
         let page = if request.step == Step::Start { Endpoint::at(path) } else { Endpoint::of(&parameters) };
         let issuer = match page {
             Endpoint::Device => self.issuer_of_device_page(request, &parameters).await,
-            Endpoint::Passkeys => self.issuer_of_own_page(request, &parameters).await,
+            Endpoint::Passkeys | Endpoint::Account => self.issuer_of_own_page(request, &parameters).await,
             Endpoint::Authorize => self.resolve_issuer(request, &parameters).await,
         };
         issuer.ok().map(|issuer| issuer.tenant.id)

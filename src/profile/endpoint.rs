@@ -20,6 +20,8 @@ pub(super) use at;
 /// What can be called at a path of the authorization server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
+    /// Where people look after their own account.
+    Account,
     Authorize,
     ChangePassword,
     Consent,
@@ -48,7 +50,8 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
+        Self::Account,
         Self::Authorize,
         Self::ChangePassword,
         Self::Consent,
@@ -73,7 +76,8 @@ impl Endpoint {
     /// Whether people call it with a browser.
     pub const fn is_page(self) -> bool {
         match self {
-            Self::Authorize
+            Self::Account
+            | Self::Authorize
             | Self::ChangePassword
             | Self::Consent
             | Self::Device
@@ -98,6 +102,7 @@ impl Endpoint {
     /// Where every tenant answers, whatever it speaks. What only a dialect has is found there by the translation alone.
     pub const fn shared(self) -> Path {
         match self {
+            Self::Account => at!("/oauth2/account"),
             Self::Authorize => at!("/oauth2/authorize"),
             Self::ChangePassword => at!("/password/change"),
             Self::Consent => at!("/oauth2/consent"),

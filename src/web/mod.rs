@@ -2,6 +2,7 @@
 //!
 //! Owns methods, media types, sizes and header fields. It decides nothing about tokens.
 
+mod account;
 mod authorize;
 mod back_channel;
 mod browser;
@@ -67,6 +68,7 @@ const USER_CODE_CHECK: &str = "/oauth2/device/validate";
 const USER_CODE_DETAILS: &str = "/oauth2/device/user-code";
 const USER_CODE_APPROVAL: &str = "/oauth2/device/approve";
 const USER_CODE_PICTURE: &str = "/oauth2/device/picture";
+const ACCOUNT: &str = Endpoint::Account.shared().alone;
 const PASSKEYS: &str = Endpoint::Passkeys.shared().alone;
 const PUSHED_REQUEST: &str = Endpoint::PushedRequest.shared().alone;
 const KEY_SET: &str = Endpoint::KeySet.shared().alone;
@@ -166,13 +168,14 @@ fn scripts() -> Router<Arc<AuthorizationServer>> {
 
 /// The pages on which people log in and out.
 fn people() -> Router<Arc<AuthorizationServer>> {
-    let pages: [(&str, MethodRouter<Arc<AuthorizationServer>>); 8] = [
+    let pages: [(&str, MethodRouter<Arc<AuthorizationServer>>); 9] = [
         (AUTHORIZE, get(authorize::start).post(authorize::start)),
         (SECOND_FACTOR, get(authorize::second_factor).post(authorize::second_factor)),
         (CHANGE_PASSWORD, get(authorize::change_password).post(authorize::change_password)),
         (CONSENT, get(authorize::consent).post(authorize::consent)),
         (DEVICE, get(device::page).post(device::page)),
         (LOGOUT, get(logout::answer).post(logout::answer)),
+        (ACCOUNT, get(account::page).post(account::page)),
         (PASSKEYS, get(passkeys::page).post(passkeys::page)),
         (SESSION_CHECK, get(session_check::get)),
     ];

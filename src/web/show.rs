@@ -9,7 +9,10 @@ use super::browser::Browser;
 use super::pages::{self, Chrome, ErrorKind, FormAction, Language};
 use super::respond::{self, Outcome};
 use crate::model::{Tenant, Theme};
-use crate::oauth::{ConsentScope, Context, ErrorCode, ErrorReason, Form, ListedPasskey, Message, OAuthError, Page};
+use crate::oauth::{
+    ConsentScope, Context, ErrorCode, ErrorReason, Form, ListedApplication, ListedPasskey, ListedSession, Message,
+    OAuthError, Page,
+};
 use crate::profile::Statuses;
 
 /// A page, with `forgery` in its form.
@@ -29,6 +32,7 @@ pub(super) fn page(
         | Page::DeviceEntry { .. }
         | Page::DeviceConfirm { .. }
         | Page::DeviceDone { .. }
+        | Page::Account { .. }
         | Page::Passkeys { .. }
         | Page::NotRegistered { .. }
         | Page::SetUp { .. }
@@ -105,10 +109,38 @@ pub(super) fn page(
         Page::DeviceDone { approved } => {
             respond_with(browser, context, StatusCode::OK.into(), &pages::DeviceDone { approved: *approved })
         }
-        Page::Passkeys { form, message, person, passkeys } => with_form(form, |form| {
+        Page::Account {
+            form,
+            message,
+            login_id,
+            passkeys,
+            sessions,
+            has_other_sessions,
+            applications,
+            left_out,
+            links,
+        } => with_form(form, |form| {
+            let scopes: Vec<Vec<_>> =
+                applications.iter().map(|application| application.scopes.iter().map(scope).collect()).collect();
+            let page = pages::Account {
+                form: pages::Form { forgery, ..form },
+                message: message.map(said),
+                login_id,
+                passkeys: links.passkeys.as_deref(),
+                passkey_count: *passkeys,
+                sign_out: &links.sign_out,
+                sessions: &sessions.iter().map(session).collect::<Vec<_>>(),
+                has_other_sessions: *has_other_sessions,
+                applications: &applications.iter().zip(&scopes).map(application).collect::<Vec<_>>(),
+                left_out: (*left_out, links.all.as_deref().unwrap_or_default()),
+            };
+            respond_with(browser, context, status_of(*message), &page)
+        }),
+        Page::Passkeys { form, message, account, person, passkeys } => with_form(form, |form| {
             let page = pages::Passkeys {
                 form: pages::Form { forgery, ..form },
                 message: message.map(said),
+                account,
                 place: &person.place,
                 handle: &person.handle,
                 login_id: &person.login_id,
@@ -244,6 +276,7 @@ fn status_of(message: Option<Message>) -> Status {
                 .unwrap_or(StatusCode::TOO_MANY_REQUESTS);
             Status { code, retry_after: Some(seconds) }
         }
+        Some(Message::NothingToEnd) => StatusCode::NOT_FOUND.into(),
         Some(_) | None => StatusCode::OK.into(),
     }
 }
@@ -259,6 +292,31 @@ fn scope(scope: &ConsentScope) -> pages::ConsentScope<'_> {
         message: scope.message.as_deref(),
         detail: scope.detail.as_deref(),
         required: scope.is_required,
+    }
+}
+
+fn session(session: &ListedSession) -> pages::ListedSession<'_> {
+    pages::ListedSession {
+        id: session.id,
+        is_this: session.is_this,
+        user_agent: &session.user_agent,
+        place: &session.place,
+        began_for: session.began_for,
+        used_for: session.used_for,
+    }
+}
+
+fn application<'a>(
+    (application, scopes): (&'a ListedApplication, &'a Vec<pages::ConsentScope<'a>>),
+) -> pages::ListedApplication<'a> {
+    pages::ListedApplication {
+        id: application.id,
+        name: &application.name,
+        devices: &application.devices,
+        scopes,
+        allowed_for: application.allowed_for,
+        used_for: application.used_for,
+        lasts_for: application.lasts_for,
     }
 }
 
@@ -285,6 +343,10 @@ fn said(message: Message) -> pages::Message {
         Message::PasskeyAdded => pages::Message::PasskeyAdded,
         Message::PasskeyRemoved => pages::Message::PasskeyRemoved,
         Message::TooManyPasskeys => pages::Message::TooManyPasskeys,
+        Message::SessionEnded => pages::Message::SessionEnded,
+        Message::OtherSessionsEnded => pages::Message::OtherSessionsEnded,
+        Message::AccessEnded => pages::Message::AccessEnded,
+        Message::NothingToEnd => pages::Message::NothingToEnd,
         Message::UnknownUserCode | Message::UserCodeExpired => pages::Message::UnknownUserCode,
     }
 }

@@ -3,6 +3,7 @@
 //! Owns everything that only a browser can tell. Screenshots are left in `target/screenshots`, one for every page, language,
 //! and colour scheme, with and without scripts.
 
+mod account;
 mod appearance;
 mod axe;
 mod behaviour;

@@ -127,7 +127,10 @@ impl AuthorizationServer {
         match request.parameters().map(|parameters| Endpoint::of(&parameters)) {
             Ok(Endpoint::Device) if request.step != Step::Start => self.device_page(request).await,
             Ok(Endpoint::Passkeys) if request.step != Step::Start => self.passkeys_page(request).await,
-            Ok(Endpoint::Device | Endpoint::Passkeys | Endpoint::Authorize) | Err(_) => self.authorize(request).await,
+            Ok(Endpoint::Account) if request.step != Step::Start => self.account_page(request).await,
+            Ok(Endpoint::Device | Endpoint::Passkeys | Endpoint::Account | Endpoint::Authorize) | Err(_) => {
+                self.authorize(request).await
+            }
         }
     }
 

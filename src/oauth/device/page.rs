@@ -18,6 +18,7 @@ use crate::events::Event;
 use crate::model::{Application, Approval, AuthenticationType, DeviceCode, Tenant};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::client::Client;
+use crate::oauth::consent::worded;
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::interaction::{BrowserRequest, ConsentScope, Context, Form, FormOrigin, Message, Page, Reply, Step};
 use crate::oauth::keys::LocalIssuer;
@@ -343,14 +344,5 @@ pub(in crate::oauth) fn confirmation(
 
 /// What the person is told that the device may do then, in the application's own words where it has some.
 fn asked_scopes(scopes: &[String], application: &Application) -> Vec<ConsentScope> {
-    let asked = |scope: &String| {
-        let own = application.settings.scopes.iter().find(|own| own.name == *scope);
-        ConsentScope {
-            name: scope.clone(),
-            message: own.and_then(|own| own.consent_message.clone().or_else(|| own.description.clone())),
-            detail: own.and_then(|own| own.consent_detail.clone()),
-            is_required: true,
-        }
-    };
-    scopes.iter().map(asked).collect()
+    scopes.iter().map(|scope| worded(scope, application, true)).collect()
 }

@@ -7,20 +7,18 @@ mod ceremony;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::oauth) mod fuzzing;
 
-use std::sync::Arc;
-
 use super::AuthorizationServer;
 use super::error::{ErrorReason, OAuthError};
-use super::interaction::{
-    BrowserRequest, Context, Form, FormOrigin, ListedPasskey, Message, Page, PasskeyOwner, Reply, Step,
-};
+use super::interaction::{BrowserRequest, Context, FormOrigin, ListedPasskey, Message, Page, PasskeyOwner, Reply};
 use super::keys::LocalIssuer;
-use super::login::{Endpoint, Entered, Freshness, Place};
-use super::parameters::{Parameters, encode};
+use super::login::{Endpoint, Entered};
+use super::own_page::{FRESH, OwnPage};
+use super::parameters::Parameters;
 use super::plain_name::plain_name;
 use super::session::SignedIn;
 use crate::directory::{DirectoryError, LoginError};
 use crate::model::{ClientSecret, Obstacle, Passkey, User};
+use crate::profile;
 use crate::store::{self, Lease};
 use ceremony::{Assertion, RelyingParty};
 
@@ -35,11 +33,6 @@ const REMOVED: &str = "remove";
 const CHALLENGE: &str = "forgery";
 /// Seconds after which no form is ours any more.
 const CHALLENGE_FOR: i64 = 3600;
-
-/// Seconds since the login that is enough to change how one logs in.
-const FRESH_FOR: i64 = 600;
-/// The parameters of the page, which its forms carry along.
-const OWN: [&str; 3] = ["tenantId", "locale", "ui_locales"];
 
 /// Where the tenant's passkeys are good; `None` if it wants none, or its pages are where browsers know none.
 pub(super) fn place(issuer: &LocalIssuer) -> Option<RelyingParty<'_>> {
@@ -56,14 +49,6 @@ fn relying_party(base_url: &str) -> Option<RelyingParty<'_>> {
     let is_name = host.ends_with(|last: char| last.is_ascii_alphabetic());
     let origin = &base_url[..scheme.len() + "://".len() + authority.len()];
     (is_name && (scheme == "https" || is_local)).then_some(RelyingParty { id: host, origin })
-}
-
-/// A request for the page.
-struct Asked<'a> {
-    request: &'a BrowserRequest<'a>,
-    parameters: &'a Parameters<'a>,
-    issuer: &'a Arc<LocalIssuer>,
-    context: Context,
 }
 
 impl AuthorizationServer {
@@ -127,52 +112,41 @@ impl AuthorizationServer {
     /// What an error page is to say.
     async fn answer_passkeys_page(&self, request: &BrowserRequest<'_>) -> Result<Reply, OAuthError> {
         let parameters = request.parameters()?;
-        let issuer = self.issuer_of_own_page(request, &parameters).await?;
-        let locales = parameters.find("ui_locales").or_else(|| parameters.find("locale"));
-        let context = Context {
-            tenant: Some(Arc::clone(&issuer.tenant)),
-            locales: locales.map(str::to_owned),
-            ..Context::default()
-        };
-        let here = place(&issuer).ok_or_else(none_here)?;
-        let asked = Asked { request, parameters: &parameters, issuer: &issuer, context };
+        let page = self.own_page(request, &parameters, Endpoint::Passkeys).await?;
+        let here = place(&page.issuer).ok_or_else(none_here)?;
         // 1. Who is it, for certain and just now?
-        let (person, kept) = match self.enter(request, &asked.place()).await? {
+        let (person, kept) = match self.enter(request, &page.place(FRESH)).await? {
             Entered::SignedIn(person, kept) => (person, kept),
             Entered::Reply(reply) => return Ok(*reply),
         };
-        // 2. What do they want? A form that brings a login was not sent from this page.
-        let is_own = request.form_origin == FormOrigin::Own && request.step == Step::Start;
-        let is_login = parameters.find("loginId").or_else(|| parameters.find(USED)).is_some();
-        let answer = parameters.find(MADE).filter(|_| is_own && !is_login);
-        let removed = parameters.find(REMOVED).filter(|_| is_own && !is_login);
-        let outcome = match (answer, removed) {
-            (Some(answer), _) => Some(self.add_passkey(&asked, here, &person, answer).await?),
+        // 2. What do they want?
+        let outcome = match (page.sent(MADE), page.sent(REMOVED)) {
+            (Some(answer), _) => Some(self.add_passkey(&page, here, &person, answer).await?),
             (None, Some(id)) => Some(self.remove_passkey(&person, id).await?),
             (None, None) => None,
         };
-        let message = match (outcome, parameters.find("outcome")) {
-            (Some(Message::PasskeyAdded), _) => return Ok(asked.again(&[("outcome", "added")]).keeping(kept)),
-            (Some(Message::PasskeyRemoved), _) => return Ok(asked.again(&[("outcome", "removed")]).keeping(kept)),
+        let message = match (outcome, page.outcome()) {
+            (Some(Message::PasskeyAdded), _) => return Ok(page.again(Some("added")).keeping(kept)),
+            (Some(Message::PasskeyRemoved), _) => return Ok(page.again(Some("removed")).keeping(kept)),
             (Some(message), _) => Some(message),
             (None, Some("added")) => Some(Message::PasskeyAdded),
             (None, Some("removed")) => Some(Message::PasskeyRemoved),
             (None, _) if request.form_origin == FormOrigin::Stale => Some(Message::FormExpired),
             // They have just signed in.
-            (None, _) if is_own || request.step != Step::Start => return Ok(asked.again(&[]).keeping(kept)),
+            (None, _) if page.is_answer() => return Ok(page.again(None).keeping(kept)),
             (None, _) => None,
         };
-        Ok(asked.page(here, &person.user, message, self.clock.now()).keeping(kept))
+        Ok(listing(&page, here, &person.user, (message, self.clock.now())).keeping(kept))
     }
 
     async fn add_passkey(
         &self,
-        asked: &Asked<'_>,
+        page: &OwnPage<'_>,
         here: RelyingParty<'_>,
         person: &SignedIn,
         answer: &str,
     ) -> Result<Message, OAuthError> {
-        let challenge = asked.parameters.find(CHALLENGE).unwrap_or_default();
+        let challenge = page.parameters.find(CHALLENGE).unwrap_or_default();
         let made = match ceremony::register(answer, here, challenge) {
             Ok(made) => made,
             Err(reason) => {
@@ -183,7 +157,7 @@ impl AuthorizationServer {
         if !self.spend_challenge(challenge).await? {
             return Ok(Message::FormExpired);
         }
-        let name = plain_name(asked.parameters.find(NAME).unwrap_or_default(), Passkey::MOST_NAME);
+        let name = plain_name(page.parameters.find(NAME).unwrap_or_default(), Passkey::MOST_NAME);
         let passkey = Passkey { name, created_at: self.clock.now(), ..made };
         match self.directory.add_passkey(person.user.id, &passkey).await {
             Ok(()) => Ok(Message::PasskeyAdded),
@@ -202,58 +176,26 @@ impl AuthorizationServer {
     }
 }
 
-impl Asked<'_> {
-    fn path(&self) -> String {
-        self.request.own_path(Endpoint::Passkeys.path_in(self.issuer.dialect()))
-    }
-
-    fn carried(&self) -> Vec<(String, String)> {
-        let sent = |name: &&str| self.parameters.find(name).map(|value| ((*name).to_owned(), value.to_owned()));
-        OWN.iter().filter_map(sent).collect()
-    }
-
-    fn place(&self) -> Place<'_> {
-        Place {
-            issuer: self.issuer,
-            endpoint: Endpoint::Passkeys,
-            fields: self.carried(),
-            client_name: String::new(),
-            login_hint: None,
-            // Whoever finds an open session must not be able to stay.
-            freshness: Freshness { max_age: Some(FRESH_FOR), second_factor: true, ..Freshness::default() },
-            context: self.context.clone(),
-        }
-    }
-
-    fn page(&self, here: RelyingParty<'_>, user: &User, message: Option<Message>, now: i64) -> Reply {
-        let listed = |passkey: &Passkey| ListedPasskey {
-            id: passkey.id.clone(),
-            name: passkey.name.clone(),
-            added_for: now - passkey.created_at,
-        };
-        let login_id = user.email.clone().or_else(|| user.username.clone()).unwrap_or_default();
-        let person = PasskeyOwner {
-            place: here.id.to_owned(),
-            handle: ceremony::handle(user.id),
-            name: user.full_name().unwrap_or_else(|| login_id.clone()),
-            login_id,
-        };
-        let page = Page::Passkeys {
-            form: Form { action: self.path(), fields: self.carried() },
-            message,
-            person,
-            passkeys: user.passkeys.iter().map(listed).collect(),
-        };
-        let here = Some(format!("{}?{}", self.path(), encode(&self.carried())));
-        Reply::page(page, Context { here, ..self.context.clone() })
-    }
-
-    /// By way of an address of its own, so that the browser's reload changes nothing again (UX 22).
-    fn again(&self, more: &[(&str, &str)]) -> Reply {
-        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let fields: Vec<_> = self.carried().into_iter().chain(more).collect();
-        Reply::redirect(format!("{}?{}", self.path(), encode(&fields)))
-    }
+fn listing(page: &OwnPage<'_>, here: RelyingParty<'_>, user: &User, (message, now): (Option<Message>, i64)) -> Reply {
+    let listed = |passkey: &Passkey| ListedPasskey {
+        id: passkey.id.clone(),
+        name: passkey.name.clone(),
+        added_for: now - passkey.created_at,
+    };
+    let login_id = user.email.clone().or_else(|| user.username.clone()).unwrap_or_default();
+    let person = PasskeyOwner {
+        place: here.id.to_owned(),
+        handle: ceremony::handle(user.id),
+        name: user.full_name().unwrap_or_else(|| login_id.clone()),
+        login_id,
+    };
+    page.show(Page::Passkeys {
+        form: page.form(),
+        message,
+        account: page.address(profile::Endpoint::Account, &[]),
+        person,
+        passkeys: user.passkeys.iter().map(listed).collect(),
+    })
 }
 
 fn none_here() -> OAuthError {

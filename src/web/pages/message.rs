@@ -34,6 +34,11 @@ pub enum Message {
     PasskeyAdded,
     PasskeyRemoved,
     TooManyPasskeys,
+    SessionEnded,
+    OtherSessionsEnded,
+    AccessEnded,
+    /// What was to end is over already, or somebody else's.
+    NothingToEnd,
     /// Too much to do at the moment; nothing is wrong with what was typed.
     Busy,
 }
@@ -59,6 +64,10 @@ impl Message {
             Self::PasskeyAdded => t.passkey_added.to_owned(),
             Self::PasskeyRemoved => t.passkey_removed.to_owned(),
             Self::TooManyPasskeys => t.too_many_passkeys.to_owned(),
+            Self::SessionEnded => t.session_ended.to_owned(),
+            Self::OtherSessionsEnded => t.other_sessions_ended.to_owned(),
+            Self::AccessEnded => t.access_ended.to_owned(),
+            Self::NothingToEnd => t.nothing_to_end.to_owned(),
             Self::Busy => t.busy.to_owned(),
         }
     }
@@ -83,6 +92,10 @@ impl Message {
             | Self::PasskeyAdded
             | Self::PasskeyRemoved
             | Self::TooManyPasskeys
+            | Self::SessionEnded
+            | Self::OtherSessionsEnded
+            | Self::AccessEnded
+            | Self::NothingToEnd
             | Self::Busy => None,
         }
     }
@@ -96,7 +109,13 @@ impl Message {
     /// Whether it tells of a mistake. The others are news.
     pub(super) const fn is_error(self) -> bool {
         match self {
-            Self::FormExpired | Self::PasskeyAdded | Self::PasskeyRemoved => false,
+            Self::FormExpired
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
+            | Self::SessionEnded
+            | Self::OtherSessionsEnded
+            | Self::AccessEnded
+            | Self::NothingToEnd => false,
             Self::WrongCredentials
             | Self::Throttled { .. }
             | Self::Locked

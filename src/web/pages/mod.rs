@@ -6,7 +6,9 @@
 //! [`respond`] makes the whole answer. Forms are posted with [`field`]'s names beside those they were given. Browsers send
 //! `Origin: null` with them, because of `Referrer-Policy: no-referrer`; `Sec-Fetch-Site` tells where a form came from.
 
+mod account;
 mod assets;
+mod browser_name;
 mod change_password;
 mod colour;
 mod consent;
@@ -30,6 +32,7 @@ mod view;
 
 use crate::model::Theme;
 
+pub use account::{Account, ListedApplication, ListedSession};
 pub use assets::get as asset;
 pub use change_password::ChangePassword;
 pub use consent::{Consent, ConsentScope};
@@ -149,6 +152,7 @@ pub fn samples() -> Vec<(&'static str, Box<dyn Page>)> {
         ("device_entry", Box::new(DeviceEntry::sample())),
         ("device_confirm", Box::new(DeviceConfirm::sample())),
         ("device_done", Box::new(DeviceDone::sample())),
+        ("account", Box::new(Account::sample())),
         ("passkeys", Box::new(Passkeys::sample())),
         ("not_registered", Box::new(NotRegistered::sample())),
         ("confirm_logout", Box::new(ConfirmLogout::sample())),
@@ -159,6 +163,7 @@ pub fn samples() -> Vec<(&'static str, Box<dyn Page>)> {
         ("form_post", Box::new(FormPost::sample())),
     ];
     pages.push(("sign_in_wrong", Box::new(SignIn { message: Some(Message::WrongCredentials), ..SignIn::sample() })));
+    pages.push(("account_empty", Box::new(Account::empty())));
     pages.push(("no_passkeys", Box::new(Passkeys { message: None, passkeys: &[], ..Passkeys::sample() })));
     pages.push(("device_denied", Box::new(DeviceDone { approved: false })));
     pages.push(("signed_out_here", Box::new(SignedOut { frames: &[], next: None })));

@@ -10,6 +10,8 @@ use super::{Chrome, Form, Message, Needs, Page, Script, shown};
 pub struct Passkeys<'a> {
     pub form: Form<'a>,
     pub message: Option<Message>,
+    /// Where the page of the account is.
+    pub account: &'a str,
     /// The host on which they are good.
     pub place: &'a str,
     /// What the authenticator keeps of the user, in base64url.
@@ -74,6 +76,7 @@ impl Passkeys<'static> {
         Self {
             form: Form { action: "/oauth2/passkeys", fields: &[], ..Form::SAMPLE },
             message: Some(Message::PasskeyAdded),
+            account: "/oauth2/account",
             place: "login.piedpiper.com",
             handle: "AAAAAAAAAAAAAAAAAAAAAQ",
             login_id: "richard@piedpiper.com",

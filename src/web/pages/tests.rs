@@ -42,7 +42,7 @@ fn every_page_is_a_whole_document_in_every_language() {
             for once in ["<h1>", "<main", "<title>", r#"rel="stylesheet""#] {
                 assert_eq!(html.matches(once).count(), 1, "{place}: {once}");
             }
-            for placeholder in ["{client}", "{tenant}", "{min}", "{seconds}", "{length}", "{n}"] {
+            for placeholder in ["{client}", "{tenant}", "{login}", "{min}", "{seconds}", "{length}", "{count}", "{n}"] {
                 assert!(!html.contains(placeholder), "{place}: {html}");
             }
             for (attribute, value) in attributes(&html) {
@@ -163,6 +163,50 @@ fn the_sign_in_page_is_small() {
     assert_eq!(loaded.count(), 2, "the document, the stylesheet and the script");
     let bytes = html.len() + include_str!("assets/pages.css").len() + include_str!("assets/pages.js").len();
     assert!(bytes <= 30 * 1024, "{bytes}");
+}
+
+// UX 18, UX 23: 30 KB, 3 requests, whatever somebody has: the lists are cut where `oauth` cuts them
+#[test]
+fn the_account_page_is_small() {
+    let scope =
+        |_| ConsentScope { name: "orders:write", message: Some("Place orders for you"), detail: None, required: true };
+    let scopes: Vec<_> = (0..4).map(scope).collect();
+    let sample = Account::sample();
+    let sessions = vec![sample.sessions[1]; 12];
+    let applications = vec![ListedApplication { scopes: &scopes, ..sample.applications[0] }; 12];
+    let html = english(&Account { sessions: &sessions, applications: &applications, ..sample });
+    let loaded = attributes(&html);
+    let loaded = loaded.iter().filter(|(name, value)| ["src", "href"].contains(name) && value.contains("/assets/"));
+    assert_eq!(loaded.count(), 1, "the document and the stylesheet");
+    let bytes = html.len() + include_str!("assets/pages.css").len();
+    assert!(bytes <= 30 * 1024, "{bytes}");
+}
+
+// UX 23: what is there can be recognised and ended, and where nothing is, the page says what to do
+#[test]
+fn the_account_page_lists_what_can_be_ended() {
+    let html = english(&Account::sample());
+    for shown in [
+        "Firefox, Linux",
+        "This browser",
+        "7 days ago",
+        "Safari, iPhone",
+        "2001:db8:85a3:8d3:1319:8a2e:370:7348",
+        "An unknown browser",
+        "Hooli Chat",
+        "Place orders for you",
+        "Can go on without you for 70 days at most",
+        "Not shown here: 3.",
+    ] {
+        assert!(html.contains(shown), "{shown}: {html}");
+    }
+    assert_eq!(html.matches(r#"name="end_session""#).count(), 2, "this browser signs out instead");
+    assert_eq!(html.matches(r#"name="end_access""#).count(), 2);
+    let empty = english(&Account::empty());
+    for shown in ["You have none yet", "not in the list", "signed in nowhere else", "once you have allowed it"] {
+        assert!(empty.contains(shown), "{shown}: {empty}");
+    }
+    assert!(!empty.contains("<button") && empty.contains(r#"href="/oauth2/logout""#), "{empty}");
 }
 
 // UX 22: a language can be changed on the way

@@ -56,7 +56,7 @@ impl<'a> View<'a> {
         if seconds < 60 {
             return self.t.just_now.to_owned();
         }
-        self.t.ago.replace("{length}", &self.length(seconds))
+        texts::ago(self.t, self.language, seconds)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The whole gateway through its real listeners, in front of a recording upstream. One file per topic.
 
+mod account;
 mod admin;
 mod binding;
 mod browser_login;

@@ -1,5 +1,6 @@
 //! One file per document; a row is a section, what is sent and what must come back.
 
+mod account;
 mod authorization_code;
 mod authorize;
 mod back_channel_logout;

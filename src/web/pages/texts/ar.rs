@@ -34,6 +34,30 @@ pub(in crate::web::pages) const ARABIC: Texts = Texts {
     passkey_add: "إضافة مفتاح مرور",
     passkey_unsupported: "لا يستطيع هذا المتصفح إضافة مفاتيح مرور، أو أن البرامج النصية فيه متوقفة.",
 
+    account_title: "حسابك",
+    account_lead: "سجّلت الدخول باسم {login}.",
+    account_passkeys: "عدد مفاتيح المرور لديك: {count}",
+    account_no_passkeys: "ليس لديك أي مفتاح بعد. به لا تحتاج إلى كلمة مرور.",
+    account_set_up: "إعداد",
+    account_manage: "إدارة",
+    account_sessions: "الأماكن التي سجّلت الدخول فيها",
+    account_not_remembered: "هذا المتصفح ليس في القائمة: لم تطلب البقاء مسجّل الدخول.",
+    account_unknown_browser: "متصفح غير معروف",
+    account_this: "هذا المتصفح",
+    account_began: "بدأت",
+    account_used: "آخر استخدام",
+    account_end: "إنهاء",
+    account_end_hint: "أنهِ ما لا تتعرّف عليه، ثم غيّر كلمة المرور.",
+    account_end_others: "إنهاء جميع الجلسات الأخرى",
+    account_no_others: "لم تسجّل الدخول في أي مكان آخر. إذا رأيت هنا متصفحًا ليس لك، فأنهِ جلسته.",
+    account_applications: "التطبيقات التي لها وصول",
+    account_no_applications: "لا يوجد. يظهر التطبيق هنا بعد أن تسمح له بشيء.",
+    account_allowed: "سُمح له",
+    account_lasts: "يمكنه الاستمرار بدونك مدة أقصاها {length}",
+    account_not_offline: "ليس له وصول أثناء غيابك، ولن تُسأل عنه مرة أخرى",
+    account_end_access: "إلغاء الوصول",
+    account_left_out: "غير معروض هنا: {count}. عرض الكل",
+
     change_title: "اختر كلمة مرور جديدة",
     change_administrative: "طُلب منك تغيير كلمة المرور قبل المتابعة.",
     change_breached: "ظهرت كلمة مرورك في تسريب بيانات في مكان آخر. اختر كلمة أخرى حفاظًا على أمانك.",
@@ -142,9 +166,16 @@ pub(in crate::web::pages) const ARABIC: Texts = Texts {
     passkey_added: "أُضيف مفتاح المرور. يمكنك تسجيل الدخول به من الآن.",
     passkey_removed: "أُزيل مفتاح المرور. لا يمكن لأحد تسجيل الدخول به بعد الآن.",
     too_many_passkeys: "لديك أكبر عدد ممكن من مفاتيح المرور. أزل واحدًا منها أولًا.",
+    session_ended: "انتهت الجلسة، وانتهى معها وصول التطبيقات الذي بدأ فيها. يسري ذلك من الآن.",
+    other_sessions_ended: "انتهت جميع الجلسات الأخرى، وانتهى معها وصول التطبيقات الذي بدأ فيها. يسري ذلك من الآن.",
+    access_ended: "من الآن لا يمكن للتطبيق الاستمرار بدونك، وعليه أن يسألك مرة أخرى.",
+    nothing_to_end: "لم يعد هذا موجودًا هنا. لم يتغيّر شيء.",
 
     days: Counted {
         one: "يوم واحد", two: "يومان", few: "{n} أيام", many: "{n} يومًا", other: "{n} يوم"
+    },
+    days_ago: Counted {
+        one: "يوم واحد", two: "يومين", few: "{n} أيام", many: "{n} يومًا", other: "{n} يوم"
     },
     hours: Counted {
         one: "ساعة واحدة", two: "ساعتان", few: "{n} ساعات", many: "{n} ساعة", other: "{n} ساعة"

@@ -2,8 +2,8 @@
 
 use super::{Counted, Texts};
 
-/// Durations are said in the accusative ("für 2 Tage") and after "vor" in the dative ("vor 2 Tagen"). Only minutes and
-/// hours come after "vor", and theirs are the same.
+/// Durations are said in the accusative ("für 2 Tage") and after "vor" in the dative ("vor 2 Tagen"). Those of minutes and
+/// hours are the same.
 const fn counted(one: &'static str, other: &'static str) -> Counted {
     Counted { one, two: other, few: other, many: other, other }
 }
@@ -39,6 +39,30 @@ pub(in crate::web::pages) const GERMAN: Texts = Texts {
     passkey_name_hint: "Zum Beispiel, wo er aufbewahrt ist. Sie können das Feld leer lassen.",
     passkey_add: "Passkey hinzufügen",
     passkey_unsupported: "Dieser Browser kann keine Passkeys hinzufügen, oder seine Skripte sind abgeschaltet.",
+
+    account_title: "Ihr Konto",
+    account_lead: "Angemeldet als {login}.",
+    account_passkeys: "Anzahl Ihrer Passkeys: {count}",
+    account_no_passkeys: "Sie haben noch keinen. Mit einem Passkey brauchen Sie kein Passwort.",
+    account_set_up: "Einrichten",
+    account_manage: "Verwalten",
+    account_sessions: "Wo Sie angemeldet sind",
+    account_not_remembered: "Dieser Browser steht nicht in der Liste: Sie wollten nicht angemeldet bleiben.",
+    account_unknown_browser: "Ein unbekannter Browser",
+    account_this: "Dieser Browser",
+    account_began: "Angemeldet",
+    account_used: "Zuletzt benutzt",
+    account_end: "Beenden",
+    account_end_hint: "Was Sie nicht wiedererkennen, sollten Sie beenden. Ändern Sie danach Ihr Passwort.",
+    account_end_others: "Alle anderen Sitzungen beenden",
+    account_no_others: "Sie sind sonst nirgends angemeldet. Sollte hier einmal ein Browser stehen, der nicht Ihrer ist, beenden Sie seine Sitzung.",
+    account_applications: "Anwendungen mit Zugriff",
+    account_no_applications: "Keine. Eine Anwendung erscheint hier, sobald Sie ihr etwas erlaubt haben.",
+    account_allowed: "Erlaubt",
+    account_lasts: "Kann ohne Sie noch höchstens {length} weitermachen",
+    account_not_offline: "Hat keinen Zugriff, wenn Sie nicht da sind, und fragt nicht noch einmal",
+    account_end_access: "Zugriff entziehen",
+    account_left_out: "Hier nicht gezeigt: {count}. Alle zeigen",
 
     change_title: "Neues Passwort wählen",
     change_administrative: "Sie wurden gebeten, vor dem Fortfahren Ihr Passwort zu ändern.",
@@ -157,8 +181,13 @@ pub(in crate::web::pages) const GERMAN: Texts = Texts {
     passkey_added: "Der Passkey wurde hinzugefügt. Sie können sich ab jetzt damit anmelden.",
     passkey_removed: "Der Passkey wurde entfernt. Niemand kann sich mehr damit anmelden.",
     too_many_passkeys: "Sie haben so viele Passkeys, wie man haben kann. Entfernen Sie zuerst einen.",
+    session_ended: "Die Sitzung ist beendet, und mit ihr der Zugriff von Anwendungen, der dort begann. Das gilt ab sofort.",
+    other_sessions_ended: "Alle anderen Sitzungen sind beendet, und mit ihnen der Zugriff von Anwendungen, der dort begann. Das gilt ab sofort.",
+    access_ended: "Ab sofort kann die Anwendung ohne Sie nicht mehr weitermachen. Sie muss Sie wieder fragen.",
+    nothing_to_end: "Das gibt es hier nicht mehr. Nichts wurde geändert.",
 
     days: counted("{n} Tag", "{n} Tage"),
+    days_ago: counted("{n} Tag", "{n} Tagen"),
     hours: counted("{n} Stunde", "{n} Stunden"),
     minutes: counted("{n} Minute", "{n} Minuten"),
 };

@@ -29,6 +29,8 @@ macro_rules! texts {
         pub(super) struct Texts {
             $(pub $name: &'static str,)+
             pub days: Counted,
+            /// After the word for ago, where it is another form.
+            pub days_ago: Counted,
             pub hours: Counted,
             pub minutes: Counted,
         }
@@ -53,6 +55,12 @@ texts! {
     // Passkeys.
     passkey_sign_in, passkey_failed, passkeys_title, passkeys_lead, no_passkeys, passkey_unnamed, passkey_added_when,
     passkey_remove, passkey_name_label, passkey_name_hint, passkey_add, passkey_unsupported,
+    // One's account.
+    account_title, account_lead, account_passkeys, account_no_passkeys, account_set_up, account_manage,
+    account_sessions, account_not_remembered, account_unknown_browser, account_this, account_began, account_used,
+    account_end, account_end_hint, account_end_others, account_no_others, account_applications,
+    account_no_applications, account_allowed, account_lasts, account_not_offline, account_end_access,
+    account_left_out,
     // New password.
     change_title, change_administrative, change_breached, change_expired, change_validation, new_password_label,
     confirm_label, min_length, change_button,
@@ -82,6 +90,7 @@ texts! {
     wrong_credentials, throttled, locked, expired, wrong_code, password_too_short, password_too_long,
     password_too_common, password_used, passwords_differ, invalid_email, unknown_user_code, form_expired, busy,
     wrong_passkey, passkey_added, passkey_removed, too_many_passkeys,
+    session_ended, other_sessions_ended, access_ended, nothing_to_end,
 }
 
 impl Texts {
@@ -101,8 +110,17 @@ impl Texts {
 
 /// `seconds` as days, hours or minutes, rounded, at least one minute.
 pub(super) fn length(t: &Texts, language: Language, seconds: i64) -> String {
+    counted(t, &t.days, language, seconds)
+}
+
+/// The same as a time that has passed.
+pub(super) fn ago(t: &Texts, language: Language, seconds: i64) -> String {
+    t.ago.replace("{length}", &counted(t, &t.days_ago, language, seconds))
+}
+
+fn counted(t: &Texts, days: &Counted, language: Language, seconds: i64) -> String {
     let (unit, forms) = match seconds {
-        172_800.. => (86_400, &t.days),
+        172_800.. => (86_400, days),
         7200.. => (3600, &t.hours),
         _ => (60, &t.minutes),
     };

@@ -48,4 +48,12 @@ fn lengths_of_time_are_counted_as_each_language_counts() {
     ] {
         assert_eq!(length(language.texts(), language, seconds), expected);
     }
+    for (language, seconds, expected) in [
+        (Language::English, 3 * 86_400, "3 days ago"),
+        (Language::German, 3 * 86_400, "vor 3 Tagen"),
+        (Language::German, 2 * 3600, "vor 2 Stunden"),
+        (Language::Arabic, 2 * 86_400, "قبل يومين"),
+    ] {
+        assert_eq!(ago(language.texts(), language, seconds), expected);
+    }
 }
