@@ -85,10 +85,14 @@ async fn the_keyboard_reaches_everything() {
     let_in(&world, &client).await;
     browser.open(&format!("{}/oauth2/account", world.gate())).await;
     world.sign_in("ann@example.com", PASSWORD).await;
-    let controls = "return [...document.querySelectorAll('main a, main button, main input:not([type=hidden])')].map((e) => e.id)";
+    let controls =
+        "return [...document.querySelectorAll('main a, main button, main input:not([type=hidden])')].map((e) => e.id)";
     let controls = browser.run(controls, json!([])).await;
     let controls: Vec<&str> = controls.as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
-    assert!(["sign-out", "end-session-2", "end-others", "end-access-1"].iter().all(|id| controls.contains(id)), "{controls:?}");
+    assert!(
+        ["sign-out", "end-session-2", "end-others", "end-access-1"].iter().all(|id| controls.contains(id)),
+        "{controls:?}"
+    );
     for control in &controls {
         browser.press(TAB).await;
         assert_eq!(browser.focus().await, *control);
