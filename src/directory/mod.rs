@@ -53,7 +53,7 @@ pub use imported_hash::HashInParts;
 pub use key_rules::{KeyHalves, KeyMaterial, KeySigner, KeyUse, check_key_name, check_signs_for, named_algorithm};
 pub use passwords::{PasswordError, Passwords, Verdict};
 pub use registrations::NewRegistration;
-pub use second_factor::{Enrollment, ProposedSecret};
+pub use second_factor::{Enrollment, ProposedSecret, is_recovery_code, totp_uri};
 pub use tenant_rules::check_settings as check_tenant_settings;
 pub use tenants::{NewTenant, TenantContents, new_tenant};
 pub use users::NewUser;

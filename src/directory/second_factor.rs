@@ -138,6 +138,17 @@ impl Directory {
     }
 }
 
+/// What an authenticator reads, from a QR code for example.
+pub fn totp_uri(tenant: &Tenant, user: &User, secret: &Secret<String>) -> Secret<String> {
+    Secret::new(uri(tenant, user, secret))
+}
+
+/// Whether the user has this recovery code, and has not used it.
+pub fn is_recovery_code(user: &User, code: &str) -> bool {
+    let hash = hash(code);
+    user.recovery_codes.iter().any(|other| equal(other.as_bytes(), hash.as_bytes()))
+}
+
 /// Where the secret is sealed for.
 pub(super) fn place(user_id: Uuid) -> String {
     format!("totp:{user_id}")

@@ -84,6 +84,11 @@ pub enum Next {
         context: Context,
     },
     Page(Box<Page>, Context),
+    /// A text that the browser keeps under this name.
+    File {
+        name: &'static str,
+        content: Secret<String>,
+    },
 }
 
 /// What the browser is to keep.
@@ -201,6 +206,10 @@ pub enum Page {
         form: Form,
         message: Option<Message>,
         login_id: String,
+        /// Seconds since the password was changed.
+        password_changed_for: i64,
+        /// How many are left; `None` without a second factor.
+        recovery_codes: Option<usize>,
         /// How many they have.
         passkeys: usize,
         /// Of this browser first, then those that were used last.
@@ -210,6 +219,38 @@ pub enum Page {
         /// How many sessions and applications are not in the lists.
         left_out: usize,
         links: AccountLinks,
+    },
+    /// The part of it on which people change their password.
+    NewPassword {
+        form: Form,
+        message: Option<Message>,
+        min_length: u32,
+        /// Whose password it is, for password managers.
+        login_id: String,
+        /// Where the page of their account is.
+        account: String,
+    },
+    /// The part on which people turn a second factor on.
+    SecondFactorSetUp {
+        form: Form,
+        message: Option<Message>,
+        /// For an authenticator: an SVG image.
+        picture: Secret<String>,
+        /// The same, to be typed: in base32.
+        key: Secret<String>,
+        account: String,
+    },
+    /// Shown once, after it was turned on.
+    RecoveryCodes {
+        form: Form,
+        codes: Vec<Secret<String>>,
+        account: String,
+    },
+    /// The part on which people turn it off.
+    SecondFactorOff {
+        form: Form,
+        message: Option<Message>,
+        account: String,
     },
     /// What a person can sign in with besides the password.
     Passkeys {
@@ -289,6 +330,12 @@ pub enum Message {
     PasskeyRemoved,
     /// Somebody has as many as one can have.
     TooManyPasskeys,
+    /// The current password, of somebody who is known.
+    WrongPassword,
+    PasswordChanged,
+    /// It has been on for longer than this form.
+    SecondFactorOn,
+    SecondFactorOff,
     SessionEnded,
     OtherSessionsEnded,
     AccessEnded,
@@ -299,6 +346,10 @@ pub enum Message {
 /// Where the page of an account leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountLinks {
+    /// `None` for somebody without a password.
+    pub password: Option<String>,
+    /// `None` for somebody who has no use for one.
+    pub second_factor: Option<String>,
     pub sign_out: String,
     /// `None` where there are no passkeys.
     pub passkeys: Option<String>,
@@ -396,6 +447,10 @@ impl Page {
             | Self::DeviceEntry { .. }
             | Self::DeviceConfirm { .. }
             | Self::Account { .. }
+            | Self::NewPassword { .. }
+            | Self::SecondFactorSetUp { .. }
+            | Self::RecoveryCodes { .. }
+            | Self::SecondFactorOff { .. }
             | Self::Passkeys { .. }
             | Self::SetUp { .. }
             | Self::ConfirmLogout { .. } => true,

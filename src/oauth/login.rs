@@ -12,6 +12,7 @@ use super::error::OAuthError;
 use super::interaction::{BrowserRequest, Context, Form, FormOrigin, Keep, Kept, Message, Page, Reply, Step};
 use super::keys::LocalIssuer;
 use super::login_state::{LoginState, Stage};
+use super::own_page::SECTION;
 use super::parameters::{Parameters, encode};
 use super::passkeys;
 use super::session::SignedIn;
@@ -403,7 +404,7 @@ impl AuthorizationServer {
 }
 
 /// What the person is told; an error if it is not their fault.
-fn told(error: LoginError, wrong: Message) -> Result<Message, OAuthError> {
+pub(super) fn told(error: LoginError, wrong: Message) -> Result<Message, OAuthError> {
     match error {
         LoginError::WrongCredentials => Ok(wrong),
         LoginError::Throttled { retry_after } => Ok(Message::Throttled(retry_after)),
@@ -440,8 +441,10 @@ impl Freshness {
 impl Place<'_> {
     /// What a login for this place counts for, and for nothing else.
     pub(super) fn digest(&self) -> String {
-        // Another language is the same request, and so is it after a page about it.
-        let is_beside = |name: &str| ["ui_locales", "locale", CONFIRMED].contains(&name);
+        // Another language is the same request, and so is it after a page about it. Who has just signed in for one part of
+        // a page has done so for the others.
+        let is_part = |name: &str| self.endpoint == Endpoint::Account && name == SECTION;
+        let is_beside = |name: &str| ["ui_locales", "locale", CONFIRMED].contains(&name) || is_part(name);
         let fields: Vec<_> = self.fields.iter().filter(|(name, _)| !is_beside(name)).cloned().collect();
         ClientSecret::hash(&format!("{}?{}", self.endpoint.path(), encode(&fields)))
     }

@@ -22,6 +22,8 @@ pub(super) const FRESH: Freshness =
 
 /// The parameters of such a page, which its forms carry along.
 const CARRIED: [&str; 3] = ["tenantId", "locale", "ui_locales"];
+/// The one that names a part of the page.
+pub(super) const SECTION: &str = "section";
 /// The one with what became of the last form.
 const OUTCOME: &str = "outcome";
 
@@ -31,6 +33,8 @@ pub(super) struct OwnPage<'a> {
     pub parameters: &'a Parameters<'a>,
     pub issuer: Arc<LocalIssuer>,
     endpoint: Endpoint,
+    /// Which part of it, if it has several.
+    section: Option<&'static str>,
     context: Context,
 }
 
@@ -50,11 +54,16 @@ impl AuthorizationServer {
             locales: locales.map(str::to_owned),
             ..Context::default()
         };
-        Ok(OwnPage { request, parameters, issuer, endpoint, context })
+        Ok(OwnPage { request, parameters, issuer, endpoint, section: None, context })
     }
 }
 
 impl OwnPage<'_> {
+    /// The part of the page with this name.
+    pub fn at(self, section: Option<&'static str>) -> Self {
+        Self { section, ..self }
+    }
+
     /// A field of a form that was sent from this page. One that brings a login was not.
     pub fn sent(&self, name: &str) -> Option<&str> {
         let is_login = self.parameters.find("loginId").or_else(|| self.parameters.find(USED)).is_some();
@@ -79,7 +88,7 @@ impl OwnPage<'_> {
         Place {
             issuer: &self.issuer,
             endpoint: self.endpoint,
-            fields: self.carried(),
+            fields: self.fields_to(self.section),
             client_name: String::new(),
             login_hint: None,
             freshness,
@@ -88,16 +97,34 @@ impl OwnPage<'_> {
     }
 
     pub fn form(&self) -> Form {
-        Form { action: self.path(self.endpoint.named()), fields: self.carried() }
+        self.form_to(self.section)
+    }
+
+    /// A form that leads to another part of the page.
+    pub fn form_to(&self, section: Option<&'static str>) -> Form {
+        Form { action: self.path(self.endpoint.named()), fields: self.fields_to(section) }
+    }
+
+    /// Something that no address shows a second time.
+    pub fn show_once(&self, page: Page) -> Reply {
+        Reply::page(page, self.context.clone())
     }
 
     pub fn show(&self, page: Page) -> Reply {
-        Reply::page(page, Context { here: Some(self.address(self.endpoint.named(), &[])), ..self.context.clone() })
+        let here = self.section_address(self.section);
+        Reply::page(page, Context { here: Some(here), ..self.context.clone() })
+    }
+
+    /// Where a part of the page is.
+    pub fn section_address(&self, section: Option<&str>) -> String {
+        let section: Vec<_> = section.map(|section| (SECTION, section)).into_iter().collect();
+        self.address(self.endpoint.named(), &section)
     }
 
     /// By way of an address of its own, so that the browser's reload changes nothing again (UX 22).
     pub fn again(&self, outcome: Option<&str>) -> Reply {
-        let more: Vec<_> = outcome.map(|outcome| (OUTCOME, outcome)).into_iter().collect();
+        let section = self.section.map(|section| (SECTION, section));
+        let more: Vec<_> = section.into_iter().chain(outcome.map(|outcome| (OUTCOME, outcome))).collect();
         Reply::redirect(self.address(self.endpoint.named(), &more))
     }
 
@@ -113,6 +140,11 @@ impl OwnPage<'_> {
 
     fn path(&self, endpoint: profile::Endpoint) -> String {
         self.request.own_path(self.issuer.dialect().path(endpoint))
+    }
+
+    fn fields_to(&self, section: Option<&str>) -> Vec<(String, String)> {
+        let section = section.map(|section| (SECTION.to_owned(), section.to_owned()));
+        self.carried().into_iter().chain(section).collect()
     }
 
     fn carried(&self) -> Vec<(String, String)> {

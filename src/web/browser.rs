@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::cookies::{self, Cookie, Place};
 use super::forgery::{self, Proof, Tie};
-use super::respond::{Issued, Outcome};
+use super::respond::{self, Issued, Outcome};
 use super::rounds::{self, Rounds};
 use super::translate::Prefix;
 use super::{MAX_BODY_BYTES, PeerAddress, RequestId, show};
@@ -173,6 +173,7 @@ impl Browser {
                 response
             }
             Next::FormPost { action, fields, context } => show::form_post(self, &action, &fields, &context),
+            Next::File { name, content } => respond::file(name, &content),
             Next::Page(page, context) => {
                 // A form that is shown after a login belongs to the new session.
                 let session = match &reply.kept.session {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::oauth::{self, ErrorCode, ErrorReason, OAuthError, PushedAuthorization, Reused, TokenResponse, UserInfo};
+use crate::secret::Secret;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -36,6 +37,17 @@ pub struct Issued {
 /// Beside the [`Outcome`] of a request that presented something a second time: what it was (C5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reuse(pub Reused);
+
+/// A text for a person to keep. It is named as its content is, so that nothing but saving can be done with it.
+pub(super) fn file(name: &'static str, content: &Secret<String>) -> Response {
+    let mut response = Response::new(Body::from(content.expose().clone()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if let Ok(disposition) = HeaderValue::try_from(format!("attachment; filename=\"{name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    super::pages::harden(response, super::pages::FormAction::Nowhere)
+}
 
 /// The members in the order that clients of FusionAuth have seen (F-097).
 #[derive(Serialize)]

@@ -33,6 +33,10 @@ pub(super) fn page(
         | Page::DeviceConfirm { .. }
         | Page::DeviceDone { .. }
         | Page::Account { .. }
+        | Page::NewPassword { .. }
+        | Page::SecondFactorSetUp { .. }
+        | Page::RecoveryCodes { .. }
+        | Page::SecondFactorOff { .. }
         | Page::Passkeys { .. }
         | Page::NotRegistered { .. }
         | Page::SetUp { .. }
@@ -113,6 +117,8 @@ pub(super) fn page(
             form,
             message,
             login_id,
+            password_changed_for,
+            recovery_codes,
             passkeys,
             sessions,
             has_other_sessions,
@@ -126,6 +132,8 @@ pub(super) fn page(
                 form: pages::Form { forgery, ..form },
                 message: message.map(said),
                 login_id,
+                password: links.password.as_deref().map(|address| (address, *password_changed_for)),
+                second_factor: links.second_factor.as_deref().map(|address| (address, *recovery_codes)),
                 passkeys: links.passkeys.as_deref(),
                 passkey_count: *passkeys,
                 sign_out: &links.sign_out,
@@ -134,6 +142,29 @@ pub(super) fn page(
                 applications: &applications.iter().zip(&scopes).map(application).collect::<Vec<_>>(),
                 left_out: (*left_out, links.all.as_deref().unwrap_or_default()),
             };
+            respond_with(browser, context, status_of(*message), &page)
+        }),
+        Page::NewPassword { form, message, min_length, login_id, account } => with_form(form, |form| {
+            let form = pages::Form { forgery, ..form };
+            let (said, min_length) = (message.map(said), *min_length);
+            let page = pages::NewPassword { form, message: said, min_length, login_id, account };
+            respond_with(browser, context, status_of(*message), &page)
+        }),
+        Page::SecondFactorSetUp { form, message, picture, key, account } => with_form(form, |form| {
+            let form = pages::Form { forgery, ..form };
+            let (picture, key, said) = (picture.expose(), key.expose(), message.map(said));
+            let page = pages::SecondFactorSetUp { form, message: said, picture, key, account };
+            respond_with(browser, context, status_of(*message), &page)
+        }),
+        Page::RecoveryCodes { form, codes, account } => with_form(form, |form| {
+            let form = pages::Form { forgery, ..form };
+            let codes: Vec<&str> = codes.iter().map(|code| code.expose().as_str()).collect();
+            let page = pages::RecoveryCodes { form, codes: &codes, account };
+            respond_with(browser, context, StatusCode::OK.into(), &page)
+        }),
+        Page::SecondFactorOff { form, message, account } => with_form(form, |form| {
+            let form = pages::Form { forgery, ..form };
+            let page = pages::SecondFactorOff { form, message: message.map(said), account };
             respond_with(browser, context, status_of(*message), &page)
         }),
         Page::Passkeys { form, message, account, person, passkeys } => with_form(form, |form| {
@@ -343,6 +374,10 @@ fn said(message: Message) -> pages::Message {
         Message::PasskeyAdded => pages::Message::PasskeyAdded,
         Message::PasskeyRemoved => pages::Message::PasskeyRemoved,
         Message::TooManyPasskeys => pages::Message::TooManyPasskeys,
+        Message::WrongPassword => pages::Message::WrongPassword,
+        Message::PasswordChanged => pages::Message::PasswordChanged,
+        Message::SecondFactorOn => pages::Message::SecondFactorOn,
+        Message::SecondFactorOff => pages::Message::SecondFactorOff,
         Message::SessionEnded => pages::Message::SessionEnded,
         Message::OtherSessionsEnded => pages::Message::OtherSessionsEnded,
         Message::AccessEnded => pages::Message::AccessEnded,

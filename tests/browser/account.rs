@@ -1,5 +1,9 @@
 //! The page of one's account at the running gateway (UX 23): what people end there is over.
 
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::world::{Client, PASSWORD, World};
@@ -102,4 +106,84 @@ async fn the_keyboard_reaches_everything() {
     browser.press(ENTER).await;
     browser.leave().await;
     assert!(browser.text("#message").await.contains("cannot go on without you"));
+}
+
+/// What the authenticator shows whose key the page shows.
+async fn code(world: &World) -> String {
+    let key = world.browser.text("#key").await.replace(' ', "");
+    let digit = |letter: char| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).unwrap();
+    let bits: String = key.chars().map(|letter| format!("{:05b}", digit(letter))).collect();
+    let secret: [u8; 20] = std::array::from_fn(|at| u8::from_str_radix(&bits[8 * at..8 * at + 8], 2).unwrap());
+    let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    totp.generate(now).to_string()
+}
+
+// UX 18, UX 23: password, second factor and recovery codes, with and without scripts
+#[tokio::test(flavor = "multi_thread")]
+async fn people_change_how_they_sign_in() {
+    const OTHER: &str = "six green frogs leap";
+    let world = World::start().await;
+    let browser = &world.browser;
+    for (scripts, login) in [(true, "ann@example.com"), (false, "bea@example.com")] {
+        world.user(login, &[]);
+        browser.devtools("Network.clearBrowserCookies", json!({})).await;
+        browser.allow_scripts(scripts).await;
+        browser.open(&format!("{}/oauth2/account", world.gate())).await;
+        world.sign_in(login, PASSWORD).await;
+        browser.follow("#password").await;
+        assert_eq!(browser.focus().await, "current", "scripts: {scripts}");
+        for (current, complaint) in [("wrong", Some("current password is wrong")), (PASSWORD, None)] {
+            browser.fill("#current", current).await;
+            browser.fill("#password", OTHER).await;
+            browser.fill("#confirm", OTHER).await;
+            browser.follow("#submit").await;
+            assert!(browser.text("#message").await.contains(complaint.unwrap_or("Your password was changed")));
+            world.look("account-password").await;
+            browser.allow_scripts(scripts).await;
+        }
+
+        browser.follow("#second-factor").await;
+        assert_eq!(browser.text("h1").await, "Set up an authenticator app");
+        let seen = "const r = document.querySelector('.qr svg').getBoundingClientRect(); return [r.width, r.height]";
+        let seen = browser.run(seen, json!([])).await;
+        assert!(seen[0].as_f64() > Some(150.0) && seen[0] == seen[1], "{seen}");
+        world.look("account-totp").await;
+        browser.allow_scripts(scripts).await;
+        browser.fill("#code", &code(&world).await).await;
+        browser.follow("#submit").await;
+        assert_eq!(browser.text("h1").await, "Your recovery codes");
+        let codes = browser.text("#codes").await;
+        assert_eq!(codes.lines().count(), 10, "{codes}");
+        world.look("account-recovery-codes").await;
+        // The page stays, and the browser has a file.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser/downloads").join(login);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let behavior = json!({ "behavior": "allow", "downloadPath": folder });
+        browser.devtools("Browser.setDownloadBehavior", behavior).await;
+        browser.click("#download").await;
+        let (file, started) = (folder.join("recovery-codes.txt"), Instant::now());
+        while !file.exists() {
+            assert!(started.elapsed() < Duration::from_secs(10), "no file, scripts: {scripts}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap().trim_end(), codes);
+        assert_eq!(browser.text("#codes").await, codes);
+
+        browser.follow("#account").await;
+        assert!(browser.text("main").await.contains("On. Recovery codes left: 10"));
+        // This session is older than the factor: it does not do any more.
+        browser.follow("#second-factor").await;
+        world.sign_in(login, OTHER).await;
+        browser.fill("#code", codes.lines().next().unwrap()).await;
+        browser.follow("#submit").await;
+        assert_eq!(browser.text("h1").await, "Turn off the authenticator app?");
+        world.look("account-totp-off").await;
+        browser.allow_scripts(scripts).await;
+        browser.fill("#code", codes.lines().nth(1).unwrap()).await;
+        browser.follow("#submit").await;
+        assert!(browser.text("#message").await.contains("The authenticator app is off"));
+        assert!(browser.text("main").await.contains("Off. With it"));
+    }
 }

@@ -1,8 +1,11 @@
-//! The page on which people look after their own account: where they are signed in, and what they let in (UX 23).
+//! The page on which people look after their own account (UX 23): where they are signed in, what they let in, and how they
+//! sign in.
 //!
 //! Owns the order of the steps. What ends, and what ends with it, is `directory`'s to say.
 
 mod overview;
+mod password;
+mod second_factor;
 
 use uuid::Uuid;
 
@@ -10,9 +13,12 @@ use super::AuthorizationServer;
 use super::error::OAuthError;
 use super::interaction::{BrowserRequest, Context, FormOrigin, Kept, Message, Page, Reply};
 use super::login::{Endpoint, Entered, Freshness};
-use super::own_page::OwnPage;
+use super::own_page::{FRESH, OwnPage, SECTION};
+use super::parameters::Parameters;
 use super::session::{SignedIn, forgotten};
 use crate::directory::DirectoryError;
+use crate::model::User;
+use crate::store;
 
 /// The field with the id of a session that is to end.
 const END_SESSION: &str = "end_session";
@@ -21,12 +27,62 @@ const END_OTHERS: &str = "end_others";
 /// The field with the id of an application that is to have no access any more.
 const END_ACCESS: &str = "end_access";
 
+/// A part of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Section {
+    Overview,
+    Password,
+    SecondFactor,
+    /// New ones, as a file.
+    RecoveryCodes,
+}
+
+impl Section {
+    fn of(parameters: &Parameters<'_>) -> Self {
+        let own = parameters.find(SECTION);
+        [Self::Password, Self::SecondFactor, Self::RecoveryCodes]
+            .into_iter()
+            .find(|section| section.name() == own)
+            .unwrap_or(Self::Overview)
+    }
+
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Overview => None,
+            Self::Password => Some("password"),
+            Self::SecondFactor => Some("second_factor"),
+            Self::RecoveryCodes => Some("recovery_codes"),
+        }
+    }
+
+    fn freshness(self) -> Freshness {
+        match self {
+            // Who brings recovery codes gets nothing but them.
+            Self::Overview | Self::RecoveryCodes => Freshness::default(),
+            Self::Password | Self::SecondFactor => FRESH,
+        }
+    }
+
+    /// Whether there is anything in it for the user.
+    fn is_for(self, user: &User) -> bool {
+        match self {
+            Self::Overview => true,
+            Self::Password => user.password_hash.is_some(),
+            // It follows a password.
+            Self::SecondFactor => user.password_hash.is_some() || user.has_second_factor(),
+            Self::RecoveryCodes => user.has_second_factor(),
+        }
+    }
+}
+
 /// What became of what the person wanted.
 enum Done {
     /// It happened: the page says so under an address of its own.
     Told(&'static str, Kept),
     /// It did not: the page says why.
     Not(Message),
+    /// It happened, and this is shown once.
+    Shown(Box<Reply>),
 }
 
 impl AuthorizationServer {
@@ -40,21 +96,47 @@ impl AuthorizationServer {
     /// What an error page is to say.
     async fn answer_account_page(&self, request: &BrowserRequest<'_>) -> Result<Reply, OAuthError> {
         let parameters = request.parameters()?;
-        let page = self.own_page(request, &parameters, Endpoint::Account).await?;
-        // 1. Who is it?
-        let (person, kept) = match self.enter(request, &page.place(Freshness::default())).await? {
+        let section = Section::of(&parameters);
+        let page = self.own_page(request, &parameters, Endpoint::Account).await?.at(section.name());
+        // 1. Who is it, and for what they want: just now?
+        let (person, kept) = match self.enter(request, &page.place(section.freshness())).await? {
             Entered::SignedIn(person, kept) => (person, kept),
             Entered::Reply(reply) => return Ok(*reply),
         };
+        if !section.is_for(&person.user) {
+            return Ok(page.at(None).again(None).keeping(kept));
+        }
         // 2. What do they want?
-        let message = match self.end_for(&page, &person).await? {
-            Some(Done::Told(outcome, kept)) => return Ok(page.again(Some(outcome)).keeping(kept)),
+        let done = match section {
+            Section::Overview => self.end_for(&page, &person).await?,
+            Section::Password => self.change_password_for(&page, &person).await?,
+            Section::SecondFactor => self.change_second_factor_for(&page, &person).await?,
+            Section::RecoveryCodes => second_factor::file(&page, &person.user),
+        };
+        let message = match done {
+            Some(Done::Told(outcome, kept)) => return Ok(page.at(None).again(Some(outcome)).keeping(kept)),
             Some(Done::Not(message)) => Some(message),
+            Some(Done::Shown(reply)) => return Ok(*reply),
+            None if section == Section::RecoveryCodes => return Ok(page.at(None).again(None).keeping(kept)),
             None if request.form_origin == FormOrigin::Stale => Some(Message::FormExpired),
             None if page.is_answer() => return Ok(page.again(None).keeping(kept)),
             None => page.outcome().and_then(told),
         };
-        Ok(self.account_overview(&page, &person, message).await?.keeping(kept))
+        let reply = match section {
+            Section::Overview => self.account_overview(&page, &person, message).await?,
+            Section::Password => password::form(&page, &person.user, message),
+            Section::SecondFactor | Section::RecoveryCodes => self.second_factor_form(&page, &person.user, message)?,
+        };
+        Ok(reply.keeping(kept))
+    }
+
+    /// All sessions of the person have ended; the one of this browser begins anew, because they have just proven themselves in it.
+    async fn stay(&self, page: &OwnPage<'_>, person: &SignedIn) -> store::Result<Kept> {
+        self.untold.notify_one();
+        match person.session {
+            Some(_) => self.begin_session(&page.issuer.tenant, page.request, &mut person.clone()).await,
+            None => Ok(Kept::default()),
+        }
     }
 
     /// Ends what the person wants to be over. `None` if they want nothing.
@@ -102,6 +184,9 @@ fn told(outcome: &str) -> Option<Message> {
         "session_ended" => Some(Message::SessionEnded),
         "others_ended" => Some(Message::OtherSessionsEnded),
         "access_ended" => Some(Message::AccessEnded),
+        "password_changed" => Some(Message::PasswordChanged),
+        "second_factor_on" => Some(Message::SecondFactorOn),
+        "second_factor_off" => Some(Message::SecondFactorOff),
         _ => None,
     }
 }

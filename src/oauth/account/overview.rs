@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::Section;
 use crate::directory::Access;
 use crate::model::{Application, Session};
 use crate::oauth::AuthorizationServer;
@@ -44,7 +45,10 @@ impl AuthorizationServer {
             applications.truncate(MOST_SHOWN);
         }
         let user = &person.user;
+        let link = |section: Section| section.is_for(user).then(|| page.section_address(section.name()));
         let links = AccountLinks {
+            password: link(Section::Password),
+            second_factor: link(Section::SecondFactor),
             sign_out: page.address(Endpoint::Logout, &[]),
             passkeys: passkeys::place(&page.issuer).map(|_| page.address(Endpoint::Passkeys, &[])),
             all: (left_out > 0).then(|| page.address(Endpoint::Account, &[(SHOW, ALL)])),
@@ -53,6 +57,8 @@ impl AuthorizationServer {
             form: page.form(),
             message,
             login_id: user.email.clone().or_else(|| user.username.clone()).unwrap_or_default(),
+            password_changed_for: now - user.password_changed_at,
+            recovery_codes: user.has_second_factor().then_some(user.recovery_codes.len()),
             passkeys: user.passkeys.len(),
             sessions,
             has_other_sessions,

@@ -23,6 +23,7 @@ pub(super) use limits::DeviceLimits;
 pub(super) use lookup::Typed;
 pub use lookup::UserCodeDetails;
 pub(super) use page::{CONFIRMED, confirmation};
+pub(super) use picture::svg;
 
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::model::{Application, ApplicationGrant, ApplicationSettings, UnknownScopes};

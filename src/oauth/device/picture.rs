@@ -1,4 +1,4 @@
-//! The verification URI as a picture that a phone can read (RFC 8628 section 3.3.1).
+//! Addresses as pictures that a phone can read: the verification URI (RFC 8628 section 3.3.1), and what authenticators want.
 //!
 //! Owns the drawing; it does not know where a page shows it.
 

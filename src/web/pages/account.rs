@@ -15,6 +15,11 @@ pub struct Account<'a> {
     pub form: Form<'a>,
     pub message: Option<Message>,
     pub login_id: &'a str,
+    /// Where the password is changed, and seconds since it last was; `None` for somebody without one.
+    pub password: Option<(&'a str, i64)>,
+    /// Where the second factor is turned on and off, and how many recovery codes are left if it is on; `None` for somebody who has
+    /// no use for one.
+    pub second_factor: Option<(&'a str, Option<usize>)>,
     /// Where passkeys are; `None` where there are none.
     pub passkeys: Option<&'a str>,
     /// How many of them there are.
@@ -171,6 +176,8 @@ impl Account<'static> {
             form: Form { action: "/oauth2/account", fields: &[], ..Form::SAMPLE },
             message: Some(Message::SessionEnded),
             login_id: "richard@piedpiper.com",
+            password: Some(("/oauth2/account?section=password", 40 * 86_400)),
+            second_factor: Some(("/oauth2/account?section=second_factor", Some(7))),
             passkeys: Some("/oauth2/passkeys"),
             passkey_count: 2,
             sign_out: "/oauth2/logout",
@@ -185,6 +192,7 @@ impl Account<'static> {
     pub fn empty() -> Self {
         Self {
             message: None,
+            second_factor: Some(("/oauth2/account?section=second_factor", None)),
             passkey_count: 0,
             sessions: &[],
             has_other_sessions: false,

@@ -34,6 +34,12 @@ pub enum Message {
     PasskeyAdded,
     PasskeyRemoved,
     TooManyPasskeys,
+    /// The current password, of somebody who is known.
+    WrongPassword,
+    PasswordChanged,
+    /// It has been on for longer than the form.
+    SecondFactorOn,
+    SecondFactorOff,
     SessionEnded,
     OtherSessionsEnded,
     AccessEnded,
@@ -64,6 +70,10 @@ impl Message {
             Self::PasskeyAdded => t.passkey_added.to_owned(),
             Self::PasskeyRemoved => t.passkey_removed.to_owned(),
             Self::TooManyPasskeys => t.too_many_passkeys.to_owned(),
+            Self::WrongPassword => t.wrong_password.to_owned(),
+            Self::PasswordChanged => t.password_changed.to_owned(),
+            Self::SecondFactorOn => t.totp_on.to_owned(),
+            Self::SecondFactorOff => t.totp_off.to_owned(),
             Self::SessionEnded => t.session_ended.to_owned(),
             Self::OtherSessionsEnded => t.other_sessions_ended.to_owned(),
             Self::AccessEnded => t.access_ended.to_owned(),
@@ -80,6 +90,7 @@ impl Message {
             Self::PasswordTooShort { .. } | Self::PasswordTooLong | Self::PasswordTooCommon | Self::PasswordUsed => {
                 Some("password")
             }
+            Self::WrongPassword => Some("current"),
             Self::PasswordsDiffer => Some("confirm"),
             Self::InvalidEmail => Some("email"),
             Self::UnknownUserCode => Some("user_code"),
@@ -92,6 +103,9 @@ impl Message {
             | Self::PasskeyAdded
             | Self::PasskeyRemoved
             | Self::TooManyPasskeys
+            | Self::PasswordChanged
+            | Self::SecondFactorOn
+            | Self::SecondFactorOff
             | Self::SessionEnded
             | Self::OtherSessionsEnded
             | Self::AccessEnded
@@ -112,6 +126,9 @@ impl Message {
             Self::FormExpired
             | Self::PasskeyAdded
             | Self::PasskeyRemoved
+            | Self::PasswordChanged
+            | Self::SecondFactorOn
+            | Self::SecondFactorOff
             | Self::SessionEnded
             | Self::OtherSessionsEnded
             | Self::AccessEnded
@@ -131,6 +148,7 @@ impl Message {
             | Self::WrongPasskey
             | Self::PasskeyFailed
             | Self::TooManyPasskeys
+            | Self::WrongPassword
             | Self::Busy => true,
         }
     }

@@ -20,6 +20,7 @@ mod language;
 mod leaving;
 mod logout;
 mod message;
+mod new_password;
 mod passkeys;
 mod second_factor;
 mod setup;
@@ -28,6 +29,7 @@ mod sign_in;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod totp;
 mod view;
 
 use crate::model::Theme;
@@ -44,10 +46,12 @@ pub use language::Language;
 pub use leaving::Leaving;
 pub use logout::{ConfirmLogout, SignedOut};
 pub use message::Message;
+pub use new_password::NewPassword;
 pub use passkeys::{ListedPasskey, Passkeys};
 pub use second_factor::SecondFactor;
 pub use setup::{SetUp, SetUpDone};
 pub use sign_in::SignIn;
+pub use totp::{RecoveryCodes, SecondFactorOff, SecondFactorSetUp};
 
 /// Where the stylesheet and the script are, for [`asset`] to answer.
 pub const ASSET: &str = "/oauth2/assets/{name}";
@@ -153,6 +157,10 @@ pub fn samples() -> Vec<(&'static str, Box<dyn Page>)> {
         ("device_confirm", Box::new(DeviceConfirm::sample())),
         ("device_done", Box::new(DeviceDone::sample())),
         ("account", Box::new(Account::sample())),
+        ("new_password", Box::new(NewPassword::sample())),
+        ("totp_set_up", Box::new(SecondFactorSetUp::sample())),
+        ("recovery_codes", Box::new(RecoveryCodes::sample())),
+        ("totp_off", Box::new(SecondFactorOff::sample())),
         ("passkeys", Box::new(Passkeys::sample())),
         ("not_registered", Box::new(NotRegistered::sample())),
         ("confirm_logout", Box::new(ConfirmLogout::sample())),

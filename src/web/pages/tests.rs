@@ -209,6 +209,18 @@ fn the_account_page_lists_what_can_be_ended() {
     assert!(!empty.contains("<button") && empty.contains(r#"href="/oauth2/logout""#), "{empty}");
 }
 
+// UX 23: a picture of ours is a picture, and codes can be taken as they stand
+#[test]
+fn a_second_factor_is_shown_as_picture_key_and_codes() {
+    let html = english(&SecondFactorSetUp::sample());
+    assert!(html.contains(r#"aria-label="QR code with the key that stands below"><svg xmlns="#), "{html}");
+    assert!(html.contains(">GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ</code>"), "{html}");
+    assert!(html.contains(r#"name="code" type="text" dir="ltr""#) && html.contains("one-time-code"), "{html}");
+    let html = english(&RecoveryCodes::sample());
+    assert!(html.contains(">8kzh-4w2n-yd05-tm6q\nq7fe-0s3v-9cxp-h1ja\n"), "{html}");
+    assert!(!english(&RecoveryCodes { codes: &["<b>"], ..RecoveryCodes::sample() }).contains("<b>"));
+}
+
 // UX 22: a language can be changed on the way
 #[test]
 fn the_other_languages_are_a_link_away_and_keep_the_request() {

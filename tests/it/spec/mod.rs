@@ -1,6 +1,8 @@
 //! One file per document; a row is a section, what is sent and what must come back.
 
 mod account;
+mod account_second_factor;
+mod account_sign_in;
 mod authorization_code;
 mod authorize;
 mod back_channel_logout;

@@ -60,7 +60,10 @@ texts! {
     account_sessions, account_not_remembered, account_unknown_browser, account_this, account_began, account_used,
     account_end, account_end_hint, account_end_others, account_no_others, account_applications,
     account_no_applications, account_allowed, account_lasts, account_not_offline, account_end_access,
-    account_left_out,
+    account_second_factor, account_recovery_codes, account_no_second_factor, account_turn_off,
+    totp_title, totp_lead, totp_picture, totp_key, totp_button, recovery_title, recovery_lead, recovery_download,
+    totp_off_title, totp_off_lead,
+    account_left_out, account_changed, account_change, new_password_title, new_password_lead, current_password_label,
     // New password.
     change_title, change_administrative, change_breached, change_expired, change_validation, new_password_label,
     confirm_label, min_length, change_button,
@@ -90,7 +93,7 @@ texts! {
     wrong_credentials, throttled, locked, expired, wrong_code, password_too_short, password_too_long,
     password_too_common, password_used, passwords_differ, invalid_email, unknown_user_code, form_expired, busy,
     wrong_passkey, passkey_added, passkey_removed, too_many_passkeys,
-    session_ended, other_sessions_ended, access_ended, nothing_to_end,
+    totp_on, totp_off, wrong_password, password_changed, session_ended, other_sessions_ended, access_ended, nothing_to_end,
 }
 
 impl Texts {

@@ -1,0 +1,121 @@
+//! The part of the account's page on which people turn their second factor on and off.
+//!
+//! Owns where a new shared secret comes from. What a code is worth, and what ends with the factor, is `directory`'s to say.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Done, Section};
+use crate::directory::{DirectoryError, ProposedSecret, is_recovery_code, totp_uri};
+use crate::model::User;
+use crate::oauth::AuthorizationServer;
+use crate::oauth::device::svg;
+use crate::oauth::error::OAuthError;
+use crate::oauth::interaction::{Kept, Message, Next, Page, Reply};
+use crate::oauth::login::told;
+use crate::oauth::own_page::OwnPage;
+use crate::oauth::session::SignedIn;
+use crate::secret::Secret;
+
+/// The field with what a new shared secret is made from.
+const PROPOSAL: &str = "proposal";
+const CODE: &str = "code";
+/// The field with the recovery codes that are to become a file.
+const CODES: &str = "codes";
+const MOST_CODES: usize = 16;
+/// RFC 4226 4: 160 bits.
+const SECRET_BYTES: usize = 20;
+
+impl AuthorizationServer {
+    /// `None` if the person wants nothing.
+    pub(super) async fn change_second_factor_for(
+        &self,
+        page: &OwnPage<'_>,
+        person: &SignedIn,
+    ) -> Result<Option<Done>, OAuthError> {
+        let user = &person.user;
+        match (page.sent(CODE), page.sent(PROPOSAL)) {
+            (None, None) => Ok(None),
+            (code, Some(proposal)) => {
+                self.turn_second_factor_on(page, user, (proposal, code.unwrap_or_default())).await.map(Some)
+            }
+            // Who wants it off has it off.
+            (Some(_), None) if !user.has_second_factor() => Ok(Some(Done::Told("second_factor_off", Kept::default()))),
+            (Some(code), None) => match self.directory.check_second_factor(user, code, page.request.peer).await {
+                Ok(_) => {
+                    self.directory.remove_totp(user.id).await?;
+                    Ok(Some(Done::Told("second_factor_off", self.stay(page, person).await?)))
+                }
+                Err(error) => Ok(Some(Done::Not(told(error, Message::WrongCode)?))),
+            },
+        }
+    }
+
+    /// Of two forms that turn it on at once, one is answered with recovery codes.
+    async fn turn_second_factor_on(
+        &self,
+        page: &OwnPage<'_>,
+        user: &User,
+        (proposal, code): (&str, &str),
+    ) -> Result<Done, OAuthError> {
+        let secret = self.proposed_secret(user, proposal)?;
+        let enrollment = match self.directory.enroll_totp_with(user, secret, code).await {
+            Ok(Some(enrollment)) => enrollment,
+            Ok(None) => return Ok(Done::Not(Message::WrongCode)),
+            Err(DirectoryError::Invalid(_) | DirectoryError::Changed(_)) => {
+                let now = self.store.find_user(user.id).await?;
+                return Ok(match now.is_some_and(|user| user.has_second_factor()) {
+                    true => Done::Told("second_factor_on", Kept::default()),
+                    false => Done::Not(Message::FormExpired),
+                });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut form = page.form_to(Section::RecoveryCodes.name());
+        let codes: Vec<&str> = enrollment.recovery_codes.iter().map(|code| code.expose().as_str()).collect();
+        form.fields.push((CODES.to_owned(), codes.join(" ")));
+        let account = page.section_address(None);
+        let page = page.show_once(Page::RecoveryCodes { form, codes: enrollment.recovery_codes, account });
+        Ok(Done::Shown(Box::new(page)))
+    }
+
+    pub(super) fn second_factor_form(
+        &self,
+        page: &OwnPage<'_>,
+        user: &User,
+        message: Option<Message>,
+    ) -> Result<Reply, OAuthError> {
+        let account = page.section_address(None);
+        if user.has_second_factor() {
+            return Ok(page.show(Page::SecondFactorOff { form: page.form(), message, account }));
+        }
+        // With the one that was sent, what the authenticator has stays right.
+        let sent = page.parameters.find(PROPOSAL).filter(|_| page.request.form.is_some());
+        let proposal = sent.map_or_else(|| self.entropy.token(16), str::to_owned);
+        let key = self.proposed_secret(user, &proposal)?;
+        let picture = svg(totp_uri(&page.issuer.tenant, user, &key).expose()).unwrap_or_default();
+        let mut form = page.form();
+        form.fields.push((PROPOSAL.to_owned(), proposal));
+        Ok(page.show(Page::SecondFactorSetUp { form, message, picture: Secret::new(picture), key, account }))
+    }
+
+    /// The shared secret that a proposal stands for, of this user alone. So nothing is stored before a code has shown that the
+    /// person has it, and nobody chooses it.
+    fn proposed_secret(&self, user: &User, proposal: &str) -> Result<Secret<String>, OAuthError> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.keys.derived_key(b"faregate second factors"));
+        let made = hmac::sign(&key, format!("{}/{proposal}", user.id).as_bytes());
+        let base64 = Secret::new(STANDARD.encode(&made.as_ref()[..SECRET_BYTES]));
+        ProposedSecret::base32_of(&base64).ok_or_else(|| OAuthError::server_error("a shared secret cannot be written"))
+    }
+}
+
+/// The codes that the form brings, if they are the user's: the browser has them from the page that shows them once.
+pub(super) fn file(page: &OwnPage<'_>, user: &User) -> Option<Done> {
+    let codes: Vec<&str> = page.sent(CODES)?.split(' ').take(MOST_CODES).collect();
+    if !codes.iter().all(|code| is_recovery_code(user, code)) {
+        return None;
+    }
+    let content = Secret::new(codes.iter().map(|code| format!("{code}\n")).collect());
+    Some(Done::Shown(Box::new(Reply::from(Next::File { name: "recovery-codes.txt", content }))))
+}
