@@ -284,6 +284,7 @@ impl AuthorizationServer {
             session_id: None,
             request: None,
             expires_at: now + tenant.settings.interaction_for,
+            issued_at: now,
         }
     }
 
@@ -341,7 +342,8 @@ impl AuthorizationServer {
             let page = page.unwrap_or_else(|| place.sign_in_page(request, None, refused));
             return Ok(Entered::Reply(Box::new(page)));
         }
-        match self.living_user(&state).await? {
+        // The new password has ended what began with the old one, but for this.
+        match self.store.find_user(state.user_id).await?.filter(|user| user.obstacle(self.clock.now()).is_none()) {
             Some(user) => self.advance(request, place, user, state).await,
             None => Ok(Entered::Reply(Box::new(place.sign_in_page(request, None, Some(Message::FormExpired))))),
         }
@@ -396,8 +398,11 @@ impl AuthorizationServer {
         Entered::Reply(Box::new(reply.keeping(kept)))
     }
 
-    /// The user of a login that is under way, unless somebody locked them out meanwhile.
+    /// The user of a login that is under way, unless somebody locked them out or ended everything of theirs meanwhile.
     async fn living_user(&self, state: &LoginState) -> store::Result<Option<User>> {
+        if self.is_login_revoked(state) {
+            return Ok(None);
+        }
         let user = self.store.find_user(state.user_id).await?;
         Ok(user.filter(|user| user.tenant_id == state.tenant_id && user.obstacle(self.clock.now()).is_none()))
     }

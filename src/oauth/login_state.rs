@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::AuthorizationServer;
 use super::interaction::{BrowserRequest, Keep};
 use crate::model::Tenant;
+use crate::revocations::Bearings;
 use crate::secret::Secret;
 
 /// A cookie may have 4096 bytes; ours have a few hundred.
@@ -32,6 +33,9 @@ pub(super) struct LoginState {
     /// The request that a complete login was for: it counts as new for no other.
     pub request: Option<String>,
     pub expires_at: i64,
+    /// When the browser was given it: what is revoked of the user afterwards takes it along.
+    #[serde(default)]
+    pub issued_at: i64,
 }
 
 /// How far the login has come.
@@ -48,8 +52,9 @@ pub(super) enum Stage {
 impl AuthorizationServer {
     /// What the browser is to keep.
     pub(super) fn keep_login(&self, tenant: &Tenant, state: &LoginState) -> Keep {
+        let issued_at = self.revocations.earliest(self.clock.now(), &bearings(state));
         // Nothing in it fails to be JSON.
-        let text = serde_json::to_vec(state).unwrap_or_default();
+        let text = serde_json::to_vec(&LoginState { issued_at, ..state.clone() }).unwrap_or_default();
         let seal = hmac::sign(&self.state_key(), &text);
         let sealed = format!("{}.{}", URL_SAFE_NO_PAD.encode(&text), URL_SAFE_NO_PAD.encode(seal));
         Keep::Set(Secret::new(sealed), Some(tenant.settings.interaction_for))
@@ -64,7 +69,17 @@ impl AuthorizationServer {
         (state.tenant_id == tenant.id && self.clock.now() < state.expires_at).then_some(state)
     }
 
+    /// Whether the user was revoked since: a new password, for example, ends what began with the old one.
+    pub(super) fn is_login_revoked(&self, state: &LoginState) -> bool {
+        self.revocations.concern(&bearings(state))
+    }
+
     fn state_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, &self.keys.derived_key(b"faregate login steps"))
     }
+}
+
+fn bearings(state: &LoginState) -> Bearings<'static> {
+    let (user_id, tenant_id) = (Some(state.user_id), Some(state.tenant_id));
+    Bearings { user_id, tenant_id, issued_at: state.issued_at, ..Bearings::default() }
 }

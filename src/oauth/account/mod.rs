@@ -135,7 +135,12 @@ impl AuthorizationServer {
         self.untold.notify_one();
         match person.session {
             Some(_) => self.begin_session(&page.issuer.tenant, page.request, &mut person.clone()).await,
-            None => Ok(Kept::default()),
+            // Who is not remembered has nothing but the login.
+            None => {
+                let login = self.kept_login(&page.issuer.tenant, page.request);
+                let interaction = login.map(|login| self.keep_login(&page.issuer.tenant, &login)).unwrap_or_default();
+                Ok(Kept { interaction, ..Kept::default() })
+            }
         }
     }
 

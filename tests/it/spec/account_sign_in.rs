@@ -101,6 +101,33 @@ async fn a_password_needs_a_login_of_the_last_ten_minutes() {
     }
 }
 
+// UX 23, L15: a new password ends also the logins that nobody asked to remember, and those that are half done
+#[tokio::test]
+async fn a_new_password_ends_logins_that_are_not_remembered() {
+    let server = world_with(|tenant: &mut Tenant| tenant.settings.always_remember = false, |_, _| {}).await;
+    let (mut other, others) = at(&server, CHANGE).await;
+    let (mut browser, page) = at(&server, CHANGE).await;
+    let shown = browser.submit(&page, &change(PASSWORD, NEW)).await;
+    assert!(shown.text().contains("Your password was changed") && shown.has("not-remembered"), "{}", shown.text());
+    assert!(browser.open(CHANGE).await.has("current"), "this login goes on");
+    for url in [ACCOUNT, CHANGE, "/oauth2/passkeys"] {
+        assert!(other.open(url).await.has("loginId"), "{url}");
+    }
+    assert!(other.submit(&others, &change(NEW, PASSWORD)).await.has("loginId"));
+
+    let enrollment = server.directory.enroll_totp(ADA).await.unwrap();
+    let code = enrollment.recovery_codes[0].expose().as_str();
+    let mut half = Browser::new(&server);
+    let page = half.sign_in(ACCOUNT, ADA_EMAIL, NEW).await;
+    assert!(page.has("code"), "{}", page.text());
+    server.directory.revoke_user(ADA).await.unwrap();
+    let shown = half.submit(&page, &[("code", code)]).await;
+    assert!(shown.has("loginId") && !shown.has("sign-out"), "{}", shown.text());
+    // The next one, within the same second, is another one.
+    let page = half.sign_in(ACCOUNT, ADA_EMAIL, NEW).await;
+    assert!(half.submit(&page, &[("code", code)]).await.has("not-remembered"));
+}
+
 // L13: a session that is older than the second factor does not do
 #[tokio::test]
 async fn a_second_factor_guards_the_password() {
