@@ -153,7 +153,7 @@ impl AuthorizationServer {
             let ended = match Uuid::try_parse(id) {
                 Ok(id) => {
                     if own == Some(id) {
-                        kept = forgotten(page.request);
+                        kept = forgotten(page.request).after(page.request);
                     }
                     self.directory.end_session(user_id, id).await
                 }

@@ -288,6 +288,8 @@ async fn who_is_not_remembered_can_look_as_well() {
     let page = browser.submit(&page, &[("end_others", "true")]).await;
     assert!(page.text().contains("All other sessions have ended"), "{}", page.text());
     assert!(sessions(&server, ADA).await.is_empty());
+    browser.open("/oauth2/logout").await;
+    assert!(browser.open(PAGE).await.has("password"), "and can sign out");
 }
 
 // UX 23: this browser's own session can be ended like any other
