@@ -103,6 +103,9 @@ const MOST_KEPT: usize = 512 * 1024;
 /// The version of the decision lines: a member that is renamed, removed or means something else makes a new one.
 const LINE_VERSION: u64 = 1;
 
+/// How every decision line begins.
+const TIME: &str = "{\"time\":\"";
+
 /// What was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -207,6 +210,19 @@ impl DecisionLog {
     pub fn find(&self, request_id: &str) -> Option<String> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).find(request_id)
     }
+
+    /// How far back the lines go, for somebody who asked for one that is not among them.
+    pub fn kept(&self) -> Kept {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).kept()
+    }
+}
+
+/// The lines that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub lines: usize,
+    /// When the oldest was written; `None` where there is none.
+    pub oldest_at: Option<SystemTime>,
 }
 
 impl Writer {
@@ -255,6 +271,17 @@ impl Recent {
             |half: &[u8]| String::from_utf8_lossy(half).lines().find(|line| line.contains(&sought)).map(str::to_owned);
         lines(&self.newer).or_else(|| lines(&self.older))
     }
+
+    fn kept(&self) -> Kept {
+        let count = |half: &[u8]| half.iter().filter(|byte| **byte == b'\n').count();
+        let oldest = if self.older.is_empty() { &self.newer } else { &self.older };
+        let time = oldest.strip_prefix(TIME.as_bytes()).and_then(|rest| rest.split(|byte| *byte == b'"').next());
+        let time = time.and_then(|time| std::str::from_utf8(time).ok());
+        Kept {
+            lines: count(&self.newer) + count(&self.older),
+            oldest_at: time.and_then(|time| humantime::parse_rfc3339(time).ok()),
+        }
+    }
 }
 
 fn write_while_alive(waiting: &Weak<Mutex<Waiting>>) {
@@ -283,7 +310,7 @@ fn flush(waiting: &Mutex<Waiting>, lines: &mut Vec<u8>) {
 }
 
 fn encode(line: &DecisionLine<'_>, now: SystemTime, buffer: &mut Vec<u8>) {
-    buffer.extend_from_slice(b"{\"time\":\"");
+    buffer.extend_from_slice(TIME.as_bytes());
     time(now, buffer);
     buffer.extend_from_slice(b"\",\"event\":\"decision\"");
     number("version", LINE_VERSION, buffer);
@@ -434,10 +461,21 @@ mod tests {
     fn the_last_lines_are_kept_and_the_oldest_forgotten() {
         let log = DecisionLog::start(false).unwrap();
         assert!(!log.wants(Verdict::Permit) && log.wants(Verdict::Deny) && log.wants(Verdict::Observe));
+        assert_eq!(log.kept(), Kept { lines: 0, oldest_at: None });
         let ids: Vec<String> = (0..5000).map(|number| format!("{number:032x}")).collect();
-        for id in &ids {
+        let began_at = SystemTime::now();
+        for (number, id) in ids.iter().enumerate() {
             log.write(&DecisionLine { request_id: id, ..LINE });
+            if number == 2 {
+                assert_eq!(log.kept().lines, 3);
+            }
         }
+        // UX 9: as many as can be found, and the first of them is the oldest.
+        let kept = log.kept();
+        let oldest = ids.len() - kept.lines;
+        assert!(log.find(&ids[oldest]).is_some() && log.find(&ids[oldest - 1]).is_none(), "{kept:?}");
+        let oldest_at = kept.oldest_at.unwrap() + Duration::from_millis(1);
+        assert!(oldest_at >= began_at && oldest_at <= SystemTime::now() + Duration::from_millis(1));
         for kept in &ids[ids.len() - 1000..] {
             assert!(log.find(kept).is_some_and(|line| line.contains(kept) && line.contains("missing_scope")), "{kept}");
         }

@@ -21,7 +21,7 @@ use crate::serve::{self, Offline, Verified};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code 0: permitted, 1: refused.\nExamples:\n  faregate explain GET /api/orders\n  faregate explain POST /api/orders --token - < token.txt\n  faregate explain 5d2f1c0b9a8e7d6c5b4a39281706f5e4"
+    after_help = "Exit code 0: permitted, 1: refused, 4: the gateway does not remember such a request.\nExamples:\n  faregate explain GET /api/orders\n  faregate explain POST /api/orders --token - < token.txt\n  faregate explain 5d2f1c0b9a8e7d6c5b4a39281706f5e4"
 )]
 pub struct Arguments {
     #[command(flatten)]

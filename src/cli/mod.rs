@@ -45,7 +45,7 @@ struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Start with `faregate dev`. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 store, key or port unusable.";
+const EXIT_CODES: &str = "Start with `faregate dev`. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 store, key or port unusable, 4 nothing known of it (explain REQUEST-ID).";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -138,6 +138,8 @@ pub const FAILED: u8 = 1;
 pub const WRONG: u8 = 2;
 /// A store, key or port that cannot be used.
 pub const UNUSABLE: u8 = 3;
+/// A request that a running gateway does not remember.
+pub const UNKNOWN: u8 = 4;
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {

@@ -180,7 +180,13 @@ impl Admin {
     fn decision(&self, request_id: &str) -> Response<Vec<u8>> {
         match self.current.load().decisions.find(request_id) {
             Some(line) => answer(StatusCode::OK, "application/json", line.into_bytes()),
-            None => answer(StatusCode::NOT_FOUND, "text/plain", b"not among the last decisions\n".to_vec()),
+            None => {
+                let kept = self.current.load().decisions.kept();
+                let age = kept.oldest_at.map(|oldest_at| oldest_at.elapsed().unwrap_or_default().as_secs());
+                let problem = "not among the last decisions";
+                let document = json!({ "problem": problem, "kept": kept.lines, "oldest_seconds_ago": age });
+                json_answer(StatusCode::NOT_FOUND, &document)
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Arguments;
 use crate::cli::status::admin_address;
-use crate::cli::{FAILED, Failure, Format, Outcome, WRONG, output};
+use crate::cli::{FAILED, Failure, Format, Outcome, UNKNOWN, WRONG, output};
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let id = arguments.method.trim().to_ascii_lowercase();
@@ -15,12 +15,11 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         return Err(Failure::Failed(WRONG, anyhow::anyhow!(message)));
     }
     let admin = admin_address(&arguments.file, arguments.admin.as_deref())?;
-    let decision = crate::cli::block_on(ask(&admin, &id))?
+    let answered = crate::cli::block_on(ask(&admin, &id))?
         .map_err(|error| anyhow::anyhow!("no gateway answers at http://{admin}/decisions: {error}"))?;
-    let Some(decision) = decision else {
-        let message = "this gateway does not remember the request: it keeps the last refusals, and the last permits where \
-                       `log: { decisions: true }` is set";
-        return Err(Failure::Failed(FAILED, anyhow::anyhow!(message)));
+    let decision = match answered {
+        Answered::Decision(decision) => decision,
+        Answered::Unknown(kept) => return Err(Failure::Failed(UNKNOWN, anyhow::anyhow!(unknown(&kept)))),
     };
     match arguments.format {
         Format::Text => output::print(&text(&decision))?,
@@ -29,13 +28,37 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if decision["decision"] == "deny" { Err(Failure::Said(FAILED)) } else { Ok(()) }
 }
 
-async fn ask(admin: &str, id: &str) -> Result<Option<Value>, reqwest::Error> {
+enum Answered {
+    Decision(Value),
+    /// It is none of those that are kept, and what is said of them; `Null` by a gateway that does not say.
+    Unknown(Value),
+}
+
+async fn ask(admin: &str, id: &str) -> Result<Answered, reqwest::Error> {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
     let answer = client.get(format!("http://{admin}/decisions/{id}")).send().await?;
     if answer.status() == reqwest::StatusCode::NOT_FOUND {
-        return Ok(None);
+        return Ok(Answered::Unknown(answer.json().await.unwrap_or_default()));
     }
-    answer.error_for_status()?.json().await.map(Some)
+    answer.error_for_status()?.json().await.map(Answered::Decision)
+}
+
+/// Why a gateway may not know a request, and how far back it remembers.
+fn unknown(kept: &Value) -> String {
+    let keeps = match (kept["kept"].as_u64(), kept["oldest_seconds_ago"].as_u64()) {
+        (Some(0), _) => "it keeps no decision yet".to_owned(),
+        (Some(1), Some(seconds)) => format!("it keeps one decision, of {} ago", ago(seconds)),
+        (Some(count), Some(seconds)) => format!("it keeps {count} decisions, the oldest of {} ago", ago(seconds)),
+        _ => "it keeps the last decisions only".to_owned(),
+    };
+    format!(
+        "this gateway does not know the request: {keeps}; refusals are kept always, permits where \
+         `log: {{ decisions: true }}` is set"
+    )
+}
+
+fn ago(seconds: u64) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(seconds))
 }
 
 fn text(decision: &Value) -> String {

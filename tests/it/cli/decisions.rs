@@ -103,14 +103,16 @@ fn a_past_decision_is_explained() {
         (&line["decision"], &line["reason"], &line["status"]),
         (&json!("observe"), &json!("no_token"), &json!(200))
     );
+    // UX 9: how far back it remembers.
     for (asked, code, told) in [
-        ("0123456789abcdef0123456789abcdef", 1, "does not remember"),
+        ("0123456789abcdef0123456789abcdef", 4, "it keeps 2 decisions, the oldest of "),
         ("x", 2, "32 digits of an X-Request-Id"),
         ("GET", 2, "METHOD and PATH"),
     ] {
         let run = site.run(&["explain", asked, "--admin", &admin]);
         assert!(run.code == code && run.stderr.contains(told), "{asked}: {} {}", run.code, run.stderr);
     }
+    assert!(site.run(&["--help"]).stdout.contains("4 nothing known of it"));
     let checked = site.run(&["check"]);
     let said = format!("{}{}", checked.stdout, checked.stderr);
     assert!(checked.code == 0 && said.contains("refuses nobody"), "{} {said}", checked.code);
