@@ -14,7 +14,7 @@ use moka::sync::Cache;
 use serde_json::{Map, Value};
 
 use super::certificate::Certificate;
-use super::{Denial, Guard, Presented, Request, TokenFault, Unknown, VerifiedToken};
+use super::{Denial, Guard, Obstacle, Presented, Request, TokenFault, Unknown, VerifiedToken};
 use crate::clock::UnixSeconds;
 use crate::jose::dpop::{self, BoundToken, Expected, HttpUri, Nonces, Origin, Proof, ProofFault};
 use crate::secret::equal;
@@ -176,7 +176,7 @@ impl Possession {
         }
         match &binding.key {
             Some(thumbprint) => {
-                let target = self.target(&request.sender).ok_or(Denial::Undecidable("binding_unchecked"))?;
+                let target = self.target(&request.sender).ok_or(Denial::Undecidable(Obstacle::Binding))?;
                 let proof = self.verify((guard, request), &target, BoundToken { text, thumbprint }, now);
                 self.spend(&proof.map_err(Denial::InvalidProof)?, now).await
             }
@@ -218,7 +218,7 @@ impl Possession {
         }
         // Only the memory of all nodes decides: of several requests that come at once, one passes.
         let is_first = self.memory.is_first(&proof.id, now, proof.expires_at).await;
-        let is_first = is_first.map_err(|Unknown| Denial::Undecidable("replay_memory_unavailable"))?;
+        let is_first = is_first.map_err(|Unknown| Denial::Undecidable(Obstacle::ReplayMemory))?;
         self.used.insert(proof.id.clone(), ());
         if is_first { Ok(()) } else { Err(REPLAYED) }
     }

@@ -30,7 +30,37 @@ pub enum Denial {
     /// A good token of a person who has to authenticate again: 401 (RFC 9470 3). `reason` is the policy's.
     InsufficientAuthentication { reason: &'static str, wanted: Arc<StepUp> },
     /// It cannot be decided now: 503, never a permit and never a 401 (rule O1).
-    Undecidable(&'static str),
+    Undecidable(Obstacle),
+}
+
+/// What keeps a request from being decided: something that is needed and does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Nobody is there to check what a token is bound to.
+    Binding,
+    /// Nobody can say whether a proof is used for the first time.
+    ReplayMemory,
+    Keys,
+    Introspection,
+    Directory,
+    /// No login can be begun.
+    Login,
+    /// Nobody can say whose session a browser has.
+    Session,
+}
+
+impl Obstacle {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Binding => "binding_unchecked",
+            Self::ReplayMemory => "replay_memory_unavailable",
+            Self::Keys => "keys_unavailable",
+            Self::Introspection => "introspection_unavailable",
+            Self::Directory => "directory_unavailable",
+            Self::Login => "login_unavailable",
+            Self::Session => "session_unavailable",
+        }
+    }
 }
 
 /// What a challenge says beside the error.
@@ -66,7 +96,7 @@ pub enum TokenFault {
 }
 
 impl TokenFault {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Door(reason) => reason.as_str(),
             Self::IssuerNotAccepted => "issuer_not_accepted",
@@ -119,7 +149,7 @@ impl Denial {
             Self::InvalidToken(fault) => fault.as_str(),
             Self::InvalidProof(fault) => fault.as_str(),
             Self::InsufficientScope { reason, .. } | Self::InsufficientAuthentication { reason, .. } => reason,
-            Self::Undecidable(what) => what,
+            Self::Undecidable(what) => what.as_str(),
         }
     }
 
@@ -258,7 +288,7 @@ mod tests {
         let nothing = no_token.challenge(Scheme::Dpop, &Hints::default()).unwrap();
         assert!(nothing.starts_with("DPoP realm=\"faregate\", algs=\""), "{nothing}");
 
-        let undecidable = Denial::Undecidable("store_unavailable");
+        let undecidable = Denial::Undecidable(Obstacle::Keys);
         assert_eq!((undecidable.status(), undecidable.challenge(Scheme::Bearer, &Hints::default())), (503, None));
     }
 

@@ -12,7 +12,7 @@ use http::header::{AUTHORIZATION, HeaderName};
 use serde_json::{Map, Value, json};
 
 use super::token::VerifiedToken;
-use super::{Denial, Permit};
+use super::{Denial, Obstacle, Permit};
 use crate::clock::{Clock, UnixSeconds};
 use crate::entropy::Entropy;
 
@@ -103,7 +103,7 @@ impl Minter {
         if let Some(one) = token.minted.find(destination).filter(|one| now < one.renew_at) {
             return Ok(one.value);
         }
-        let one = self.make(token, destination, now).ok_or(Denial::Undecidable("keys_unavailable"))?;
+        let one = self.make(token, destination, now).ok_or(Denial::Undecidable(Obstacle::Keys))?;
         let value = one.value.clone();
         token.minted.put(one, now);
         Ok(value)

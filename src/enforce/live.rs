@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use super::token::VerifiedToken;
-use super::{Denial, Enforcer, Unknown};
+use super::{Denial, Enforcer, Obstacle, Unknown};
 use crate::clock::UnixSeconds;
 
 /// Seconds that an answer counts although no change was heard of, in case changes do not arrive (rule V3).
@@ -44,7 +44,7 @@ impl Enforcer {
             return Ok(standing.token.clone().unwrap_or(token));
         }
         let granted = issuer.granted_now(&token.facts).await;
-        let granted = granted.map_err(|Unknown| Denial::Undecidable("directory_unavailable"))?;
+        let granted = granted.map_err(|Unknown| Denial::Undecidable(Obstacle::Directory))?;
         let differs = granted.filter(|granted| *granted != token.facts.permissions);
         let current = differs.map(|granted| Arc::new(token.with_permissions(granted)));
         let standing = Standing { generation, until: now + KEEP_FOR, token: current.clone() };

@@ -33,7 +33,7 @@ pub use bearer::{Ambiguity, Presented};
 pub use binding::{Binding, Demand, Possession, ProofMemory, Scheme, Sender, proof_algorithms};
 pub use cache::TokenCache;
 pub use certificate::Certificate;
-pub use denial::{Denial, Hints, TokenFault};
+pub use denial::{Denial, Hints, Obstacle, TokenFault};
 use forwarded::Minted;
 pub use forwarded::{Destination, Minter, Signer};
 pub use identity::Identity;
@@ -301,7 +301,7 @@ impl Enforcer {
         presented: (Scheme, &[u8]),
         token: &VerifiedToken,
     ) -> Result<(), Denial> {
-        let possession = self.possession.as_ref().ok_or(Denial::Undecidable("binding_unchecked"))?;
+        let possession = self.possession.as_ref().ok_or(Denial::Undecidable(Obstacle::Binding))?;
         possession.check(guard, (request, self.clock.now()), presented, token).await
     }
 
@@ -373,7 +373,7 @@ impl Enforcer {
     async fn introspect_as(&self, index: usize, token: &str) -> Result<Option<Known>, Denial> {
         let Some(introspection) = self.issuers[index].introspection() else { return Ok(None) };
         let introspected = introspection.introspect(token).await;
-        let introspected = introspected.map_err(|Unknown| Denial::Undecidable("introspection_unavailable"))?;
+        let introspected = introspected.map_err(|Unknown| Denial::Undecidable(Obstacle::Introspection))?;
         Ok(introspected.map(|introspected| Known::of_answer(index, introspected)))
     }
 
@@ -385,7 +385,7 @@ impl Enforcer {
         let mut facts = TokenFacts::of_named_claims(known.claims, issuer.claim_names());
         if !facts.permissions.is_empty() {
             let ids: Vec<&str> = facts.permissions.iter().map(|target| &*target.id).collect();
-            let names = issuer.names_of(&ids).await.map_err(|Unknown| Denial::Undecidable("directory_unavailable"))?;
+            let names = issuer.names_of(&ids).await.map_err(|Unknown| Denial::Undecidable(Obstacle::Directory))?;
             facts.permissions = facts.permissions.with_names(&names);
         }
         let (identity, text) = Identity::beside(&facts, token);
@@ -413,7 +413,7 @@ impl Enforcer {
 
     /// The door, with the keys that are here; and once more if the issuer has others by now.
     async fn pass_door(&self, issuer: &dyn Issuer, token: &str) -> Result<jose::Verified, Denial> {
-        let unavailable = |Unknown| Denial::Undecidable("keys_unavailable");
+        let unavailable = |Unknown| Denial::Undecidable(Obstacle::Keys);
         let verify = |trusted: &Trusted| jose::verify(token, &trusted.expectations, &trusted.keys, self.clock.now());
         let trusted = match issuer.trusted() {
             Some(trusted) => trusted,

@@ -13,6 +13,7 @@ use pingora::{Error, ErrorSource, ErrorType, RetryType};
 
 use super::Gateway;
 use super::context::Context;
+use super::fault::Fault;
 use super::respond::Problem;
 use super::tunnel::Frames;
 use super::upstream::{Busy, Nobody, Visit, key_of};
@@ -25,13 +26,13 @@ const BUSY: ErrorType = ErrorType::new("UpstreamBusy");
 
 /// What the client is told when there was no attempt at all.
 pub fn problem_of(kind: &ErrorType) -> Option<Problem> {
-    let problem = |code, detail| Some(Problem::new(503, code, detail));
-    match kind {
-        kind if *kind == NO_ADDRESS => problem("upstream_dns", "No server of the upstream has an address"),
-        kind if *kind == UNHEALTHY => problem("upstream_unavailable", "No server of the upstream is healthy"),
-        kind if *kind == BUSY => problem("upstream_busy", "The upstream has as many requests as it may have"),
-        _ => None,
-    }
+    let fault = match kind {
+        kind if *kind == NO_ADDRESS => Fault::UpstreamDns,
+        kind if *kind == UNHEALTHY => Fault::UpstreamUnavailable,
+        kind if *kind == BUSY => Fault::UpstreamBusy,
+        _ => return None,
+    };
+    Some(fault.into())
 }
 
 /// The server for the next attempt. The first one waits for a place at the upstream if there is none.

@@ -10,10 +10,8 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
 use super::context::Context;
-use super::respond::{Problem, REQUEST_ID};
+use super::respond::REQUEST_ID;
 use crate::config::{self, Origins};
-
-pub const ORIGIN_REFUSED: Problem = Problem::new(403, "origin_refused", "Pages of this origin may not call this route");
 
 /// What a script has to see to understand a refusal.
 const EXPOSED: [&str; 6] =

@@ -11,20 +11,14 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::authority::without_port;
+use super::fault::Fault;
 use super::respond::{Problem, REQUEST_ID};
 use super::{Gateway, Route};
 use crate::browsers::{Arrival, Begun, Demands, Entrance, Found, Live, is_navigation, is_own_cookie, is_same_origin};
-use crate::enforce::{Denial, Permit, Refusal, Request, TokenFault};
+use crate::enforce::{Denial, Obstacle, Permit, Refusal, Request, TokenFault};
 
 /// Seconds after a login within which nobody is led to another one: it would end the same way.
 const SETTLED_AFTER: i64 = 10;
-
-/// Rule K5.
-const CROSS_SITE: Problem = Problem::new(
-    403,
-    "cross_site_request",
-    "A request that is made with a session and changes something must come from a page of this origin",
-);
 
 const LOGGED_IN_AGAIN: &str = "You have logged in again, and this page still asks for a login that is stronger or more recent: \
                                whoever you logged in with does not confirm one. Ask those who run this site, or sign out \
@@ -88,7 +82,7 @@ impl Gateway {
                 Ok(permit) => Outcome::Permit(permit),
                 Err(refusal) => self.lead(entrance, visit, (refusal, None)).await,
             },
-            Found::Unavailable => undecidable("session_unavailable"),
+            Found::Unavailable => undecidable(Obstacle::Session),
         }
     }
 
@@ -100,7 +94,7 @@ impl Gateway {
     ) -> Outcome {
         let Visit { request, .. } = visit;
         if !is_same_origin(request.method, request.headers, (visit.authority, self.browsers.is_https())) {
-            return Outcome::Refuse(CROSS_SITE);
+            return Outcome::Refuse(Fault::CrossSiteRequest.into());
         }
         let refusal = match self.check_as(route, request, live.bearer()).await {
             Ok(permit) => return Outcome::PermitSession(permit),
@@ -150,7 +144,7 @@ impl Gateway {
                 Err(refusal) => self.step_up(entrance, (visit, &newer), refusal).await,
             },
             Found::Nobody => self.lead(entrance, visit, (refusal, None)).await,
-            Found::Unavailable => undecidable("session_unavailable"),
+            Found::Unavailable => undecidable(Obstacle::Session),
         }
     }
 
@@ -186,12 +180,12 @@ impl Gateway {
         };
         match self.browsers.begin(entrance, arrival).await {
             Ok(begun) => Outcome::Lead(begun, refusal),
-            Err(_) => undecidable("login_unavailable"),
+            Err(_) => undecidable(Obstacle::Login),
         }
     }
 }
 
-fn undecidable(what: &'static str) -> Outcome {
+fn undecidable(what: Obstacle) -> Outcome {
     Outcome::Deny(Denial::Undecidable(what).into())
 }
 

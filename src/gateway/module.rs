@@ -18,7 +18,9 @@ use pingora::services::background::BackgroundService;
 
 use super::RequestId;
 use super::authority::without_port;
+use super::fault::Fault;
 use super::forward::{Forwarder, Forwarding};
+use super::header_block;
 use super::panic::caught;
 use super::proxy::problem_of;
 use super::respond::{self, Problem};
@@ -50,9 +52,6 @@ struct Visit {
     door: Arc<Door>,
     outcome: Option<Result<Permit, Refusal>>,
 }
-
-/// The answer to a panic of ours (rule O1).
-const INTERNAL: &str = "The gateway failed; the request was not forwarded";
 
 impl FaregateModule {
     /// Decides by the routes that `enforcer` was built with. What no route is for is answered 404.
@@ -98,17 +97,6 @@ impl FaregateModule {
     }
 }
 
-impl From<&Refusal> for Problem {
-    fn from(refusal: &Refusal) -> Self {
-        Self {
-            error: refusal.error(),
-            challenge: refusal.challenge().map(Into::into),
-            fields: respond::nonce(refusal.dpop_nonce()).into_iter().collect(),
-            ..Self::new(refusal.status().as_u16(), refusal.code(), refusal.description())
-        }
-    }
-}
-
 impl HttpModuleBuilder for FaregateModule {
     /// Before all others: they see only what was decided on.
     fn order(&self) -> i16 {
@@ -124,8 +112,7 @@ impl HttpModuleBuilder for FaregateModule {
 impl HttpModule for Visit {
     async fn request_header_filter(&mut self, request: &mut RequestHeader) -> pingora::Result<()> {
         let outcome = caught(self.door.decide(request)).await;
-        let outcome =
-            outcome.unwrap_or_else(|_| Err(Refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, "internal", INTERNAL)));
+        let outcome = outcome.unwrap_or_else(|_| Err(refused(Fault::Internal)));
         match self.outcome.insert(outcome) {
             Ok(permit) => self.door.clean(request, permit),
             Err(refusal) => Err(Error::explain(HTTPStatus(refusal.status().as_u16()), refusal.code()).into_down()),
@@ -144,7 +131,7 @@ impl HttpModule for Visit {
 impl Door {
     async fn decide(&self, header: &RequestHeader) -> Result<Permit, Refusal> {
         if !header.raw_path_is_utf8() {
-            return Err(Refusal::plain(StatusCode::BAD_REQUEST, "bad_path", "The path is not valid UTF-8"));
+            return Err(refused(Fault::BadPath));
         }
         let request = Request::new(&header.method, &header.headers).with_query(header.uri.query());
         match &self.guard {
@@ -199,14 +186,17 @@ impl Door {
     }
 }
 
+fn refused(why: impl Into<Problem>) -> Refusal {
+    let Problem { status, code, detail, .. } = why.into();
+    Refusal::plain(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, detail)
+}
+
 /// The host, if the target and the field do not disagree (RFC 9112 3.2.2).
 fn host(header: &RequestHeader) -> Result<Option<&str>, Refusal> {
     let field = header.headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
     let target = header.uri.authority().map(http::uri::Authority::as_str);
     match (field, target) {
-        (Some(field), Some(target)) if !field.eq_ignore_ascii_case(target) => {
-            Err(Refusal::plain(StatusCode::BAD_REQUEST, "bad_host", "The request names no host, or two"))
-        }
+        (Some(field), Some(target)) if !field.eq_ignore_ascii_case(target) => Err(refused(header_block::Refusal::Host)),
         (field, target) => Ok(field.or(target).map(without_port)),
     }
 }

@@ -14,6 +14,7 @@ use prometheus::{Gauge, IntCounterVec};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::fault::Fault;
 use super::respond::Problem;
 use control::{Control, INTERVAL, SAMPLES};
 pub use pressure::Capacity;
@@ -35,9 +36,6 @@ const TURN: u32 = 0x9E37_79B9;
 
 /// Seconds.
 const RETRY_AFTER: u32 = 1;
-
-const OVERLOADED: Problem = Problem::new(503, "overloaded", "The gateway has more to do than it can; try again");
-const SHORT: Problem = Problem::new(503, "resources_short", "The gateway is short of memory or descriptors; try again");
 
 /// Whether there is room for more.
 pub struct Overload {
@@ -75,8 +73,8 @@ impl Overload {
         self.arrived.fetch_add(1, Ordering::Relaxed);
         let share = self.share.load(Ordering::Relaxed);
         if share > 0 && self.turn.fetch_add(TURN, Ordering::Relaxed) < share {
-            self.shed.with_label_values(&["request", "overloaded"]).inc();
-            return Err(Problem { retry_after: Some(RETRY_AFTER), ..OVERLOADED });
+            self.shed.with_label_values(&["request", Fault::Overloaded.as_str()]).inc();
+            return Err(Problem { retry_after: Some(RETRY_AFTER), ..Fault::Overloaded.into() });
         }
         Ok(())
     }
@@ -90,15 +88,15 @@ impl Overload {
         match self.strain() {
             Strain::None | Strain::High => Ok(()),
             Strain::Severe | Strain::Full => {
-                self.shed.with_label_values(&["request", "resources_short"]).inc();
-                Err(Problem { retry_after: Some(RETRY_AFTER), ..SHORT })
+                self.shed.with_label_values(&["request", Fault::ResourcesShort.as_str()]).inc();
+                Err(Problem { retry_after: Some(RETRY_AFTER), ..Fault::ResourcesShort.into() })
             }
         }
     }
 
     /// Whether `problem` is one that whoever got it should not answer with the same request at once.
     pub fn is_pausing(problem: &Problem) -> bool {
-        problem.code == OVERLOADED.code || problem.code == SHORT.code
+        [Fault::Overloaded, Fault::ResourcesShort].map(Fault::as_str).contains(&problem.code)
     }
 
     /// Whether connections end with their answer, so that those that are used seldom give back what they hold.

@@ -20,6 +20,7 @@ use super::check::Check;
 use super::context::Context;
 use super::decision::{decision_line, verdict, would_be_refused};
 use super::embed::{self, Peer};
+use super::fault::Fault;
 use super::header_block::Refusal;
 use super::login::{self, Outcome, Visit};
 use super::old_clients;
@@ -44,14 +45,6 @@ pub struct Proxy {
     pub current: Arc<Current>,
     pub relay: Relay,
 }
-
-const BODY_TOO_LARGE: Problem =
-    Problem::new(413, "body_too_large", "The body of the request is larger than is accepted here");
-
-const BODY_TOO_SLOW: Problem = Problem::new(408, "body_timeout", "The body of the request took too long");
-
-const UNKNOWN_HOST: Problem = Problem::new(421, "unknown_host", "This host is not served here");
-const NO_ROUTE: Problem = Problem::new(404, "no_route", "No route is configured for this path");
 
 /// How long a tunnel may be silent.
 const TUNNEL_IDLE: Duration = Duration::from_secs(60);
@@ -320,9 +313,9 @@ impl Proxy {
         let authority = authority(header).ok_or(Refusal::Host)?;
         let host = without_port(authority);
         if !ctx.gateway.serves(host) {
-            return Err(UNKNOWN_HOST);
+            return Err(Fault::UnknownHost.into());
         }
-        let path = route::canonical(header.uri.path()).map_err(refused_path)?;
+        let path = route::canonical(header.uri.path())?;
         if let Some(pattern) = (ctx.gateway.embedded.pattern_of)(&path) {
             ctx.embedded = Some(pattern);
             ctx.gateway.overload.admit()?;
@@ -331,16 +324,16 @@ impl Proxy {
             return Ok(Next::Answer);
         }
         if path.starts_with(verify::OWN) {
-            return Err(NO_ROUTE);
+            return Err(Fault::NoRoute.into());
         }
-        let found = ctx.gateway.routes.find(Some(host), &path).ok_or(NO_ROUTE)?;
+        let found = ctx.gateway.routes.find(Some(host), &path).ok_or(Fault::NoRoute)?;
         let route = ctx.route.insert(found.value.clone());
         if route.upstream.is_none() {
-            return Err(verify::ELSEWHERE);
+            return Err(Fault::ServedElsewhere.into());
         }
         if let Some(cors) = route.cors.as_ref().filter(|_| cors::is_preflight(header)) {
             ctx.preflight = cors.allows(&header.headers);
-            return if ctx.preflight { Ok(Next::Preflight) } else { Err(cors::ORIGIN_REFUSED) };
+            return if ctx.preflight { Ok(Next::Preflight) } else { Err(Fault::OriginRefused.into()) };
         }
         ctx.gateway.overload.admit_proxied()?;
         let parameters = found.parameters.as_slice();
@@ -389,7 +382,7 @@ impl Proxy {
         let length =
             header.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > route.max_body) {
-            return Err(BODY_TOO_LARGE);
+            return Err(Fault::BodyTooLarge.into());
         }
         ctx.canonical_path = owned(path);
         ctx.permit = Some(permit);
@@ -400,23 +393,23 @@ impl Proxy {
     /// came along. Only a trusted peer is believed about them (rule M12).
     async fn verify(session: &Session, ctx: &mut Context) -> Result<Permit, Problem> {
         if !peer_address(session).is_some_and(|peer| ctx.gateway.trusts(peer)) {
-            return Err(verify::UNTRUSTED);
+            return Err(Fault::UntrustedPeer.into());
         }
         let header = session.req_header();
         // Those who ask set the fields of an identity, and no other spelling of them.
         if ctx.gateway.forwarder.has_lookalike(&header.headers) {
-            return Err(verify::FORGED);
+            return Err(Fault::IdentityForged.into());
         }
         let original = verify::Original::of(header)?;
         ctx.asked_for = Some(original.method.clone().into_owned());
         if !ctx.gateway.serves(&original.host) {
-            return Err(UNKNOWN_HOST);
+            return Err(Fault::UnknownHost.into());
         }
-        let path = route::canonical(original.path).map_err(refused_path)?;
+        let path = route::canonical(original.path)?;
         if (ctx.gateway.embedded.pattern_of)(&path).is_some() || path.starts_with(verify::OWN) {
-            return Err(NO_ROUTE);
+            return Err(Fault::NoRoute.into());
         }
-        let found = ctx.gateway.routes.find(Some(&original.host), &path).ok_or(NO_ROUTE)?;
+        let found = ctx.gateway.routes.find(Some(&original.host), &path).ok_or(Fault::NoRoute)?;
         let route = ctx.route.insert(found.value.clone());
         ctx.gateway.overload.admit()?;
         let parameters = found.parameters.as_slice();
@@ -456,11 +449,11 @@ impl Proxy {
             embed::Outcome::Answered => Ok(()),
             embed::Outcome::BodyTooLarge => {
                 session.set_keepalive(None);
-                Err(BODY_TOO_LARGE)
+                Err(Fault::BodyTooLarge.into())
             }
             embed::Outcome::BodyTooSlow => {
                 session.set_keepalive(None);
-                Err(BODY_TOO_SLOW)
+                Err(Fault::BodyTimeout.into())
             }
         })
     }
@@ -485,7 +478,7 @@ fn asker<'a>(gateway: &Gateway, session: &Session, route: &Route, request: Reque
 /// A bug of ours: the request is refused and the bug is counted.
 fn panicked(gateway: &Gateway) -> Problem {
     gateway.metrics.panics.inc();
-    Problem::new(500, "internal", "The gateway failed; the request was not forwarded")
+    Fault::Internal.into()
 }
 
 /// Rules M3, M7 and N2 for HTTP/2: an HTTP/1 block was looked at before it was parsed.
@@ -506,13 +499,9 @@ fn check_request_line(limits: &RequestLimits, header: &RequestHeader) -> Result<
         return Err(Refusal::ContentLength.into());
     }
     if !header.raw_path_is_utf8() {
-        return Err(Problem::new(400, "bad_path", "The path is not valid UTF-8"));
+        return Err(Fault::BadPath.into());
     }
     Ok(())
-}
-
-fn refused_path(error: route::PathError) -> Problem {
-    Problem::new(400, error.as_str(), "The path is ambiguous or malformed")
 }
 
 /// The canonical path, where it is another one than was received.
@@ -528,15 +517,15 @@ pub(super) fn problem_of(error: &Error) -> Option<Problem> {
     if let Some(problem) = attempt::problem_of(error.etype()) {
         return Some(problem);
     }
-    let problem = match (error.esource(), error.etype()) {
-        (_, ErrorType::HTTPStatus(413)) => BODY_TOO_LARGE,
+    let fault = match (error.esource(), error.etype()) {
+        (_, ErrorType::HTTPStatus(413)) => Fault::BodyTooLarge,
         (
             ErrorSource::Upstream,
             ErrorType::ConnectTimedout
             | ErrorType::ReadTimedout
             | ErrorType::WriteTimedout
             | ErrorType::TLSHandshakeTimedout,
-        ) => Problem::new(504, "upstream_timeout", "The upstream did not answer in time"),
+        ) => Fault::UpstreamTimeout,
         (
             ErrorSource::Upstream,
             ErrorType::ConnectRefused
@@ -544,24 +533,20 @@ pub(super) fn problem_of(error: &Error) -> Option<Problem> {
             | ErrorType::ConnectError
             | ErrorType::SocketError
             | ErrorType::ConnectProxyFailure,
-        ) => Problem::new(502, "upstream_unreachable", "The upstream cannot be reached"),
+        ) => Fault::UpstreamUnreachable,
         (
             ErrorSource::Upstream,
             ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError,
-        ) => Problem::new(502, "upstream_tls", "The upstream's TLS cannot be trusted"),
-        (ErrorSource::Upstream, _) => {
-            Problem::new(502, "upstream_failed", "The upstream broke off or answered nonsense")
-        }
+        ) => Fault::UpstreamTls,
+        (ErrorSource::Upstream, _) => Fault::UpstreamFailed,
         (ErrorSource::Downstream, ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed) => {
             return None;
         }
-        (ErrorSource::Downstream, ErrorType::ReadTimedout) => BODY_TOO_SLOW,
-        (ErrorSource::Downstream, _) => Problem::new(400, "bad_request", "The request is malformed"),
-        (ErrorSource::Internal | ErrorSource::Unset, _) => {
-            Problem::new(500, "internal", "The gateway failed; the request was not forwarded")
-        }
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => Fault::BodyTimeout,
+        (ErrorSource::Downstream, _) => Fault::BadRequest,
+        (ErrorSource::Internal | ErrorSource::Unset, _) => Fault::Internal,
     };
-    Some(problem)
+    Some(fault.into())
 }
 
 fn upstream(ctx: &Context) -> Option<&Arc<Upstream>> {

@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue};
 use prometheus::IntCounter;
 
 use super::Route;
+use super::fault::Fault;
 use super::quotas::{Quotas, Rate};
 use super::received::network;
 use super::respond::Problem;
@@ -22,7 +23,6 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// The reason of a refusal, for metrics and decision lines.
-const RATE_LIMITED: &str = "rate_limited";
 
 /// The limits of one route.
 pub struct RateLimits {
@@ -110,7 +110,7 @@ impl Counting {
                 if !observes {
                     return Err(exceeded.problem());
                 }
-                self.observed = Some(RATE_LIMITED);
+                self.observed = Some(Fault::RateLimited.as_str());
             }
         }
         Ok(())
@@ -251,8 +251,7 @@ impl Limit {
 
 impl Exceeded {
     fn problem(&self) -> Problem {
-        let problem = Problem::new(429, RATE_LIMITED, "Too many requests; the next one is possible after Retry-After");
-        Problem { retry_after: Some(whole_seconds(self.wait_for)), ..problem }
+        Problem { retry_after: Some(whole_seconds(self.wait_for)), ..Fault::RateLimited.into() }
     }
 }
 

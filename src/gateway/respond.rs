@@ -8,9 +8,12 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use serde_json::json;
 
+use super::fault::Fault;
 use super::grpc;
 use super::header_block::Refusal;
 use crate::enforce::Refusal as Refused;
+use crate::library;
+use crate::route::PathError;
 
 pub const REQUEST_ID: &str = "X-Request-Id";
 
@@ -40,7 +43,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub const fn new(status: u16, code: &'static str, detail: &'static str) -> Self {
+    /// Codes come from the enums below only, so that each of them can be looked up.
+    const fn new(status: u16, code: &'static str, detail: &'static str) -> Self {
         Self { status, code, detail, error: None, challenge: None, allow: None, retry_after: None, fields: Vec::new() }
     }
 
@@ -111,6 +115,29 @@ impl Problem {
 /// `DPoP-Nonce` (RFC 9449 9).
 pub(super) fn nonce(nonce: Option<&str>) -> Option<(HeaderName, HeaderValue)> {
     Some((HeaderName::from_static("dpop-nonce"), HeaderValue::from_str(nonce?).ok()?))
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.status(), fault.as_str(), fault.description())
+    }
+}
+
+impl From<PathError> for Problem {
+    fn from(error: PathError) -> Self {
+        Self::new(400, error.as_str(), "The path is ambiguous or malformed")
+    }
+}
+
+impl From<&library::Refusal> for Problem {
+    fn from(refusal: &library::Refusal) -> Self {
+        Self {
+            error: refusal.error(),
+            challenge: refusal.challenge().map(Into::into),
+            fields: nonce(refusal.dpop_nonce()).into_iter().collect(),
+            ..Self::new(refusal.status().as_u16(), refusal.code(), refusal.description())
+        }
+    }
 }
 
 impl From<Refusal> for Problem {

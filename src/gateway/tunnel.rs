@@ -14,6 +14,7 @@ use pingora::proxy::Session;
 use tokio::time::{sleep, timeout};
 
 use super::context::Context;
+use super::fault::Fault;
 use super::respond::Problem;
 use super::upgrade::Watched;
 use crate::config::WebSocket;
@@ -42,10 +43,10 @@ pub fn is_asked(header: &RequestHeader) -> bool {
 /// Rule M11. A page of another origin has this browser's cookies all the same.
 pub fn check_asked(websocket: &WebSocket, header: &RequestHeader) -> Result<(), Problem> {
     if !websocket.is_allowed {
-        return Err(Problem::new(400, "upgrade_refused", "Connections on this route cannot be upgraded"));
+        return Err(Fault::UpgradeRefused.into());
     }
     if !header.headers.get_all(header::ORIGIN).iter().all(|origin| websocket.admits(Some(origin.as_bytes()))) {
-        return Err(Problem::new(403, "origin_refused", "Pages of this origin cannot open a WebSocket here"));
+        return Err(Fault::WebSocketOriginRefused.into());
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
+use super::fault::Fault;
 use super::forward::Forwarder;
 use super::forwarded::Carried;
 use super::respond::{Problem, REQUEST_ID};
@@ -30,19 +31,6 @@ const HOST: [&str; 1] = ["x-forwarded-host"];
 const TARGET: [&str; 2] = ["x-forwarded-uri", "x-original-uri"];
 /// Host and target in one: `https://host/path?query`.
 const URL: &str = "x-original-url";
-
-pub const UNTRUSTED: Problem =
-    Problem::new(403, "untrusted_peer", "Only a peer that trusted_proxies lists may ask for decisions");
-pub const ELSEWHERE: Problem =
-    Problem::new(404, "served_elsewhere", "This path is decided on here and served by another gateway");
-pub const FORGED: Problem =
-    Problem::new(403, "identity_forged", "A field of the request poses as one that tells who the caller is");
-const MISSING: Problem =
-    Problem::new(403, "original_missing", "The method or the target of the original request is not told");
-const AMBIGUOUS: Problem =
-    Problem::new(403, "original_ambiguous", "The original request is told in two ways that differ");
-const MALFORMED: Problem =
-    Problem::new(403, "original_malformed", "The original request is told in no way that can be");
 
 /// The request that somebody asks about.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,18 +53,19 @@ impl<'a> Original<'a> {
     /// # Errors
     /// The answer to a request that does not tell what it asks about.
     pub fn of(request: &'a RequestHeader) -> Result<Self, Problem> {
-        let target = std::str::from_utf8(request.raw_path()).map_err(|_| MALFORMED)?;
+        let target = std::str::from_utf8(request.raw_path()).map_err(|_| Fault::OriginalMalformed)?;
         let rest = target.strip_prefix(PATH).unwrap_or_default();
         if rest.starts_with('/') {
             let host = one(&request.headers, &[header::HOST.as_str()])?.unwrap_or_default();
             return Self::new(Cow::Borrowed(&request.method), host, rest);
         }
-        let method = one(&request.headers, &METHOD)?.ok_or(MISSING)?;
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| MALFORMED)?;
-        let url = one(&request.headers, &[URL])?.map(|url| split(url).ok_or(MALFORMED)).transpose()?;
+        let method = one(&request.headers, &METHOD)?.ok_or(Fault::OriginalMissing)?;
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| Fault::OriginalMalformed)?;
+        let url = one(&request.headers, &[URL])?.map(|url| split(url).ok_or(Fault::OriginalMalformed)).transpose()?;
         let host = agreed(one(&request.headers, &HOST)?, url.map(|(host, _)| host))?;
         let host = host.or(one(&request.headers, &[header::HOST.as_str()])?).unwrap_or_default();
-        let target = agreed(one(&request.headers, &TARGET)?, url.map(|(_, target)| target))?.ok_or(MISSING)?;
+        let target =
+            agreed(one(&request.headers, &TARGET)?, url.map(|(_, target)| target))?.ok_or(Fault::OriginalMissing)?;
         Self::new(Cow::Owned(method), host, target)
     }
 
@@ -87,7 +76,7 @@ impl<'a> Original<'a> {
         };
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         if !path.starts_with('/') || !is_plain(target) || !is_plain(host) || host.contains(['/', '@', ',']) {
-            return Err(MALFORMED);
+            return Err(Fault::OriginalMalformed.into());
         }
         Ok(Self { method, host: super::authority::without_port(host).into(), path, query })
     }
@@ -97,7 +86,7 @@ impl<'a> Original<'a> {
 fn one<'a>(headers: &'a HeaderMap, names: &[&str]) -> Result<Option<&'a str>, Problem> {
     let mut found = None;
     for value in names.iter().flat_map(|name| headers.get_all(*name)) {
-        let text = value.to_str().map_err(|_| MALFORMED)?;
+        let text = value.to_str().map_err(|_| Fault::OriginalMalformed)?;
         found = agreed(found, Some(text))?;
     }
     Ok(found)
@@ -105,7 +94,7 @@ fn one<'a>(headers: &'a HeaderMap, names: &[&str]) -> Result<Option<&'a str>, Pr
 
 fn agreed<'a>(one: Option<&'a str>, other: Option<&'a str>) -> Result<Option<&'a str>, Problem> {
     match (one, other) {
-        (Some(one), Some(other)) if one != other => Err(AMBIGUOUS),
+        (Some(one), Some(other)) if one != other => Err(Fault::OriginalAmbiguous.into()),
         (one, other) => Ok(one.or(other)),
     }
 }

@@ -178,7 +178,7 @@ fn without_a_key_it_cannot_be_decided() {
     let world = World::new();
     world.signer.is_silent.store(true, Ordering::Relaxed);
     let (token, destination) = (token(TokenFacts::default(), i64::MAX), destination("app"));
-    assert_eq!(world.minter.value_for(&token, &destination), Err(Denial::Undecidable("keys_unavailable")));
+    assert_eq!(world.minter.value_for(&token, &destination), Err(Denial::Undecidable(Obstacle::Keys)));
     world.signer.is_silent.store(false, Ordering::Relaxed);
     assert_eq!(world.value(&token, &destination), "signed-0");
 }
