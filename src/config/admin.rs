@@ -5,6 +5,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::check::Check;
+use super::lint::Lint;
 use super::listen::{Listener, conflict};
 use super::node::{Node, Value};
 use super::problem::Span;
@@ -36,7 +37,12 @@ pub(super) fn check(
     }
     if let Some(span) = span.filter(|_| !address.ip().is_loopback()) {
         let message = format!("the admin listener {address} can be reached from other machines");
-        check.warn(span, message, "listen on 127.0.0.1, or make sure that a firewall stands before it");
+        check.warn(
+            span,
+            Lint::AdminListenerReachable,
+            message,
+            "listen on 127.0.0.1, or make sure that a firewall stands before it",
+        );
     }
     Some(address)
 }

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::lint::Risk;
 use super::node::{Entry, Node, Scalar, Value};
 use super::parts::NamedFile;
 use super::problem::{Layer, Problem, Severity, Span};
@@ -50,8 +51,15 @@ impl<'s> Check<'s> {
     }
 
     /// Usable, but not safe.
-    pub(super) fn warn(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.problems.push(Problem::new(Layer::Lint, self.source, span, message).with_help(help));
+    pub(super) fn warn(
+        &mut self,
+        span: Span,
+        risk: impl Into<Risk>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let problem = Problem::new(Layer::Lint, self.source, span, message).with_help(help);
+        self.problems.push(Problem { risk: Some(risk.into()), ..problem });
     }
 
     /// Worth knowing; no reason to stop even under `--strict`.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::check::{Check, Fields};
+use super::lint::Lint;
 use super::node::{Entry, Node, Scalar, Value};
 use super::problem::Span;
 use super::process::word;
@@ -205,13 +206,15 @@ fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
         id: uuid(&fields, check),
         profile: profile.unwrap_or_default(),
         issuer: fields.text("issuer", check),
-        access_token_for: access_token_life(&fields, check),
+        access_token_for: access_token_life(&entry.key, &fields, check),
         access_token_algorithm: algorithm.map(str::to_owned),
         id_token_algorithm: word(&fields, "id_token_algorithm", ALGORITHMS, check).map(str::to_owned),
         // The keys come later.
         access_token_key: None,
         id_token_key: None,
-        settings: fields.find("settings").map(|node| settings::check(node, profile.unwrap_or_default(), check)),
+        settings: fields
+            .find("settings")
+            .map(|node| settings::check(node, (&entry.key, profile.unwrap_or_default()), check)),
     };
     let is_said = |error: &FieldError| TENANT_PLACES.iter().any(|(part, _)| error.field.contains(part));
     note_errors(tenant.problems().into_iter().filter(is_said).collect(), &fields, TENANT_PLACES, check);
@@ -219,11 +222,12 @@ fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
 }
 
 /// In seconds, one at least.
-fn access_token_life(fields: &Fields<'_>, check: &mut Check<'_>) -> Option<i64> {
+fn access_token_life(name: &str, fields: &Fields<'_>, check: &mut Check<'_>) -> Option<i64> {
     let life = fields.duration("access_token_life", check)?;
     if let Some(node) = fields.find("access_token_life").filter(|_| life > LONG_LIFE) {
         check.warn(
             node.span,
+            Lint::AccessTokensLiveLong.at(name),
             "access tokens that are good for more than 60 minutes cannot be taken back in time",
             "use a shorter life; clients get new tokens with a refresh token or their credentials",
         );
@@ -252,7 +256,7 @@ fn entity_type(entry: &Entry, declared: &Declaration, check: &mut Check<'_>) -> 
         name: entry.key.clone(),
         id: uuid(&fields, check),
         permissions,
-        access_token_for: access_token_life(&fields, check),
+        access_token_for: access_token_life(&entry.key, &fields, check),
         access_token_key: keys::named(&fields, "access_token_key", declared, check),
     };
     // What permissions may be called was checked with the place of each.

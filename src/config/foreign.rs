@@ -10,6 +10,7 @@ use openssl::x509::X509;
 
 use super::check::{Check, Fields};
 use super::introspection::{self, Introspection};
+use super::lint::Lint;
 use super::listen;
 use super::node::{Entry, Node};
 use super::public_url::PublicUrl;
@@ -153,6 +154,7 @@ pub(super) fn check(
         let span = fields.entry("insecure").map_or(named.span, |entry| entry.key_span);
         check.warn(
             span,
+            Lint::IssuerWithoutTls.at(&entry.key),
             format!("whoever is between here and {:?} can make tokens that this gateway believes", entry.key),
             "give it an https URL and remove `insecure`",
         );

@@ -11,6 +11,7 @@ use openssl::x509::X509;
 
 use super::check::{Check, Fields};
 use super::client_certificates::{self, ClientCertificates};
+use super::lint::Lint;
 use super::node::{Node, Value};
 use super::problem::Span;
 use super::scalar;
@@ -168,8 +169,10 @@ pub(super) fn warn_about_mode(path: &Path, span: Span, check: &mut Check<'_>) {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
     if mode & 0o077 != 0 {
+        let written = path.strip_prefix(check.base()).unwrap_or(path).display().to_string();
         check.warn(
             span,
+            Lint::KeyReadableByOthers.at(&written),
             format!("other users may read this key: its mode is {mode:o}"),
             format!("chmod 600 {}", path.display()),
         );

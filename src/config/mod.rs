@@ -2,6 +2,7 @@
 //!
 //! Owns the syntax of the file and the meaning of every key. It opens no socket and no store.
 
+mod accepted_risks;
 mod admin;
 mod binding;
 mod check;
@@ -22,6 +23,7 @@ mod introspection;
 mod issuers;
 mod keys;
 mod limits;
+mod lint;
 mod listen;
 mod live;
 mod logins;
@@ -68,6 +70,7 @@ pub use introspection::{ClientAuthentication, Introspection};
 pub use issuers::{Issuer, IssuerIndex, IssuerKind};
 pub use keys::{Keys, MasterKey};
 pub use limits::Limits;
+pub use lint::{Lint, Risk};
 pub use listen::{KeyPair, Listener, TlsFiles};
 pub use logins::{Login, LoginIndex};
 pub use management::{EventLogLimits, ManagementApi};
@@ -82,6 +85,7 @@ pub use resilience::{Balance, Eject, Hashed, Resilience};
 pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
 pub use store::StoreLocation;
+pub use suggest::nearest;
 pub use tests::{Expectation, PolicyTest, TestOutcome, policy_tests};
 pub use traces::Tracing;
 pub use values::{
@@ -120,6 +124,7 @@ const SECTIONS: &[&str] = &[
     binding::HEADER_KEY,
     client_certificates::TOLD_AUTHORITIES_KEY,
     "tracing",
+    "accepted_risks",
 ];
 
 /// Every key there is, by the mapping it belongs to: for documentation and its tests.
@@ -179,6 +184,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("directory.users.registrations", directory::users::REGISTRATION_KEYS),
         ("tests", tests::KEYS),
         ("tracing", traces::KEYS),
+        ("accepted_risks", accepted_risks::KEYS),
     ]
 }
 
@@ -298,7 +304,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     forwarded_jwt::settle(&mut forward, (&upstreams, &routes), check);
     let tests = tests::check(fields.find("tests"), &issuers, check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
-    Some(Config {
+    let config = Config {
         path: PathBuf::from(&*source.name()),
         hash,
         listen,
@@ -328,7 +334,9 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         tracing: traces::check(fields.find("tracing"), check),
         warnings: Vec::new(),
         source: source.clone(),
-    })
+    };
+    accepted_risks::apply(fields.find("accepted_risks"), check);
+    Some(config)
 }
 
 /// K13: an application on the authorization server's host can set cookies for it.

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::lint::Risk;
 use super::source::{Source, masked};
 
 /// Problems printed by [`render_all`]; the rest is counted.
@@ -87,6 +88,11 @@ pub struct Problem {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+    /// What the security lint found: its name, and whose risk it is.
+    #[serde(flatten)]
+    pub risk: Option<Risk>,
+    /// Why the risk was accepted, if it was.
+    pub accepted_because: Option<String>,
     /// The line as written in the file, literal credentials masked.
     pub source: Option<String>,
 }
@@ -106,6 +112,8 @@ impl Problem {
             length: span.length,
             message: masked(&message.into()),
             help: None,
+            risk: None,
+            accepted_because: None,
             source: shown.map(|(line, _)| line),
         }
     }
@@ -121,6 +129,8 @@ impl Problem {
             length: 0,
             message: message.into(),
             help: None,
+            risk: None,
+            accepted_because: None,
             source: None,
         }
     }
@@ -142,10 +152,11 @@ impl Problem {
             0 => self.file.clone(),
             line => format!("{}:{line}:{}", self.file, self.column),
         };
+        let name = self.risk.as_ref().map(|risk| format!("[{}]", risk.lint.as_str())).unwrap_or_default();
         let severity = match self.severity {
             Severity::Error => String::new(),
-            Severity::Warning => format!("{} ", paint.yellow("warning:")),
-            Severity::Note => format!("{} ", paint.bold("note:")),
+            Severity::Warning => format!("{} ", paint.yellow(&format!("warning{name}:"))),
+            Severity::Note => format!("{} ", paint.bold(&format!("note{name}:"))),
         };
         text = format!("{} {severity}{}\n", paint.bold(&text), self.message);
         if let Some(source) = &self.source {
@@ -155,7 +166,9 @@ impl Problem {
             let carets = "^".repeat(self.length.max(1) as usize);
             text.push_str(&format!("  {number} | {source}\n  {margin} | {before}{}\n", paint.red(&carets)));
         }
-        if let Some(help) = &self.help {
+        if let Some(reason) = &self.accepted_because {
+            text.push_str(&format!("  {} {reason}\n", paint.bold("accepted:")));
+        } else if let Some(help) = &self.help {
             text.push_str(&format!("  {} {help}\n", paint.bold("help:")));
         }
         text

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use super::check::{Check, Fields};
+use super::lint::Lint;
 use super::network::Network;
 use super::node::Node;
 use super::scalar;
@@ -104,8 +105,10 @@ pub(super) fn trusted_proxies(node: Option<&Node>, check: &mut Check<'_>) -> Vec
     for node in nodes {
         let Some(network) = check.parsed(node, scalar::network) else { continue };
         if network.is_everybody() {
+            let written = check.text(node).map(|scalar| scalar.as_written().to_owned()).unwrap_or_default();
             check.warn(
                 node.span,
+                Lint::EverybodyIsATrustedProxy.at(&written),
                 "everybody is a trusted proxy: whoever asks chooses their own address and host",
                 "name the addresses of the proxies",
             );

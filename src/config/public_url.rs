@@ -3,6 +3,7 @@
 //! Owns its syntax and its default. What is derived from it is the authorization server's business.
 
 use super::check::Check;
+use super::lint::Lint;
 use super::listen::Listener;
 use super::node::Node;
 use super::problem::Span;
@@ -80,6 +81,7 @@ pub(super) fn check(node: Option<&Node>, listeners: &[Listener], listen: Span, c
     if !origin.https && !origin.is_loopback() {
         check.warn(
             node.span,
+            Lint::PublicUrlIsHttp,
             "`public_url` is http: tokens and passwords travel in clear text",
             "use https, with `tls` on the listener or behind a proxy that ends TLS",
         );

@@ -8,6 +8,7 @@ use super::check::{Check, Fields};
 use super::extend::{self, Settled};
 use super::issuers::{self, Issuer, IssuerIndex, IssuerKind};
 use super::limits::Limits;
+use super::lint::Lint;
 use super::live;
 use super::logins::{self, Login, LoginIndex};
 use super::node::{Entry, Node, Scalar, Value};
@@ -148,7 +149,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
     if let Some(entry) = fields.entry("require").filter(|_| public) {
         check.refuse_with_help(entry.key_span, "a public route requires nothing", "remove `public: true` or `require`");
     }
-    let observes = observes(&fields, check);
+    let observes = observes(&entry.key, &fields, check);
     for key in ["tokens", "audience", "enforce", "permissions", "login", binding::KEY] {
         if let Some(entry) = fields.entry(key).filter(|_| public) {
             check.refuse_with_help(
@@ -207,7 +208,7 @@ fn pattern(entry: &Entry, check: &mut Check<'_>) -> Option<Pattern> {
 }
 
 /// Not inherited: whoever tries a policy out says so for each route.
-fn observes(fields: &Fields<'_>, check: &mut Check<'_>) -> bool {
+fn observes(route: &str, fields: &Fields<'_>, check: &mut Check<'_>) -> bool {
     let Some(node) = fields.find("enforce") else { return false };
     let Some(scalar) = check.text(node) else { return false };
     if !ENFORCE.contains(&scalar.text.as_str()) {
@@ -223,6 +224,7 @@ fn observes(fields: &Fields<'_>, check: &mut Check<'_>) -> bool {
     if observes {
         check.warn(
             node.span,
+            Lint::RouteObservesOnly.at(route),
             "this route refuses nobody: what it would refuse is only counted and logged",
             "`enforce: refuse`, or nothing, once its policy is right",
         );
@@ -394,12 +396,14 @@ fn warn_of_any_audience(
     if any().count() > 0 && require::asks_for_nothing(rules, false) {
         check.warn(
             draft.span,
+            Lint::RouteAcceptsAnyAudience.at(draft.name),
             format!("route {:?} accepts any audience: tokens for other services will work here", draft.name),
             "add `audience:` to the route or to its issuer, or require a scope or a permission",
         );
     } else if any().any(is_tenant) && require::asks_for_nothing(rules, true) {
         check.warn(
             draft.span,
+            Lint::RouteAcceptsRolesOfAnyApplication.at(draft.name),
             format!("route {:?} accepts any audience: a role of another application is as good here", draft.name),
             "add `audience:` with the client id of the application whose roles are meant",
         );

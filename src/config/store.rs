@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::check::Check;
+use super::lint::Lint;
 use super::node::Node;
 use super::url;
 use crate::secret::Secret;
@@ -101,6 +102,6 @@ fn warn_about_clear_text(host: &str, path: &str, node: &Node, check: &mut Check<
     if !local && !encrypted {
         let help =
             "end the URL with `?sslmode=verify-full`, or `?sslmode=require` if there is no certificate authority";
-        check.warn(node.span, "the connection to the database may be unencrypted", help);
+        check.warn(node.span, Lint::StoreWithoutTls, "the connection to the database may be unencrypted", help);
     }
 }

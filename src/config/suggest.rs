@@ -10,6 +10,22 @@ pub(super) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
     (distance <= (word.len() / 3).clamp(1, 3)).then_some(candidate)
 }
 
+/// The candidates that may have been meant by `word`, the closest first: slips of it, and those that it is a part of.
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Vec<&'c str> {
+    let word = word.to_lowercase();
+    let characters: Vec<char> = word.chars().take(64).collect();
+    let slip = (characters.len() / 3).clamp(1, 3);
+    let is_part = |candidate: &str| characters.len() > 2 && candidate.to_lowercase().contains(&word);
+    let mut near: Vec<(usize, &str)> = candidates
+        .into_iter()
+        .map(|candidate| (distance(&characters, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= slip || is_part(candidate))
+        .collect();
+    near.sort();
+    near.dedup();
+    near.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
 /// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other.
 fn distance(word: &[char], candidate: &str) -> usize {
     let candidate: Vec<char> = candidate.to_lowercase().chars().collect();
@@ -49,5 +65,15 @@ mod tests {
         ] {
             assert_eq!(closest(word, keys), expected, "{word}");
         }
+    }
+
+    // UX 16
+    #[test]
+    fn whatever_may_have_been_meant_is_named_closest_first() {
+        let codes = ["missing_scope", "missing_role", "expired", "expired_token", "revoked"];
+        assert_eq!(nearest("mising_scope", codes), ["missing_scope"]);
+        assert_eq!(nearest("Expired", codes), ["expired", "expired_token"]);
+        assert_eq!(nearest("missing", codes), ["missing_role", "missing_scope"]);
+        assert!(nearest("x", codes).is_empty() && nearest("", codes).is_empty());
     }
 }

@@ -5,6 +5,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::check::{Check, Fields};
+use super::lint::Lint;
 use super::node::{Node, Value};
 use super::scalar::{self, Refusal};
 use super::url;
@@ -54,6 +55,7 @@ pub(super) fn check(node: Option<&Node>, check: &mut Check<'_>) -> Option<Tracin
     {
         check.warn(
             entry.key_span,
+            Lint::TracesWithoutTls,
             "these header fields go to the collector without TLS",
             "use https, or a collector on this machine",
         );

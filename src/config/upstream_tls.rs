@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use openssl::x509::X509;
 
 use super::check::{Check, Fields};
+use super::lint::Lint;
 use super::listen::{self, KeyPair};
 use super::node::{Node, Value};
 use super::problem::Span;
@@ -86,6 +87,7 @@ impl Draft {
         if let Some(entry) = fields.entry("insecure").filter(|_| self.insecure && tls) {
             check.warn(
                 entry.value.span,
+                Lint::UpstreamNotVerified.at(name),
                 format!("upstream {name:?} is not verified: whoever answers is trusted"),
                 "remove `insecure`, and give the servers certificates that can be verified",
             );

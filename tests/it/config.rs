@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use serde_json::json;
 
-use faregate::config::{self, Environment, Problem, Severity, Target, known_keys, render_all};
+use faregate::config::{self, Environment, Lint, Problem, Risk, Severity, Target, known_keys, render_all};
 use faregate::enforce::{Denial, TokenFault};
 
 /// No YAML document can have this line by chance, and none may have it on purpose.
@@ -253,6 +253,41 @@ fn check_says_which_layer_failed() {
     }
 }
 
+// UX 6: a risk is accepted with a reason, by what has it, and only for as long as it is there.
+#[test]
+fn accepted_risks_are_notes_with_their_reasons() {
+    let accepted = |at: &str| {
+        format!(
+            "{WARNED}accepted_risks: [{{ lint: route-accepts-any-audience, at: {at}, because: one audience until March }}]\n"
+        )
+    };
+    let report = checked(&accepted("/a"), true);
+    let printed = report.render(false);
+    assert!(report.ok && printed.contains("security lint  ok, 1 note"), "{printed}");
+    assert!(printed.contains("note[route-accepts-any-audience]: route \"/a\""), "{printed}");
+    assert!(printed.contains("accepted: one audience until March"), "{printed}");
+    let problem = serde_json::to_value(&report).expect("JSON")["problems"][0].clone();
+    assert_eq!((&problem["lint"], &problem["at"]), (&json!("route-accepts-any-audience"), &json!("/a")));
+    assert_eq!(problem["accepted_because"], "one audience until March");
+
+    let elsewhere = checked(&accepted("/b"), true);
+    assert!(!elsewhere.ok, "the acceptance is for another route");
+    let lints: Vec<_> = elsewhere.problems.iter().filter_map(|problem| Some(problem.risk.as_ref()?.lint)).collect();
+    assert_eq!(lints, [Lint::RouteAcceptsAnyAudience, Lint::AcceptedRiskIsGone]);
+}
+
+// UX 6: every warning has a name, and is shown in a golden file.
+#[test]
+fn every_lint_is_shown_by_its_name() {
+    let printed: String = golden("good").into_iter().map(|(_, _, expected)| expected).collect();
+    assert!(!printed.contains("warning:"), "a warning without a name");
+    for lint in Lint::ALL.map(Lint::as_str) {
+        // No file is there whose mode could be wrong: `keys_that_others_may_read_are_warned_about` makes some.
+        let is_shown = printed.contains(&format!("warning[{lint}]:")) || lint == Lint::KeyReadableByOthers.as_str();
+        assert!(is_shown, "{lint}");
+    }
+}
+
 // UX 5, UX 7
 #[test]
 fn check_speaks_json() {
@@ -303,6 +338,9 @@ fn keys_that_others_may_read_are_warned_about() {
         fs::set_permissions(path("tls.key"), fs::Permissions::from_mode(mode)).expect("mine");
         let config = parse("tls.key").expect("key and certificate belong together");
         assert_eq!(config.warnings.len(), warnings, "{:?}", config.warnings);
+        let risk = config.warnings.first().and_then(|warning| warning.risk.clone());
+        let expected = Risk { lint: Lint::KeyReadableByOthers, at: Some("tls.key".to_owned()) };
+        assert_eq!(risk, (warnings > 0).then_some(expected), "named as the file names it");
         assert_eq!(config.public_url.as_str(), "https://127.0.0.1:8443");
     }
     for (key, message) in [

@@ -5,6 +5,7 @@
 use uuid::Uuid;
 
 use super::super::check::{Check, Fields};
+use super::super::lint::Lint;
 use super::super::node::{Entry, Node, Value};
 use super::super::process::word;
 use super::keys::named;
@@ -130,13 +131,13 @@ pub(super) fn application(
     // A tenant that is declared elsewhere has the profile that it has: `directory` checks again.
     let profile = declared.tenants.iter().find(|tenant| application.tenant.as_deref() == Some(&tenant.name));
     let profile = profile.map(|tenant| tenant.profile);
-    check_uris(&fields, &application.settings, profile, check);
+    check_uris(&fields, &application, profile, check);
     let errors = application.problems(profile.unwrap_or_default()).into_iter();
     let is_known = |field: &str| profile.is_some() || !field.ends_with("authorizedURLValidationPolicy");
     let errors =
         errors.filter(|error| is_known(&error.field) && !CHECKED.iter().any(|field| error.field.contains(field)));
     note_errors(errors.collect(), &fields, PLACES, check);
-    warn_about(&fields, &application.settings, check);
+    warn_about(&fields, &application, check);
     Some(application)
 }
 
@@ -317,9 +318,14 @@ fn provided_scopes(node: &Node, check: &mut Check<'_>) -> ProvidedScopes {
     }
 }
 
-fn check_uris(fields: &Fields<'_>, settings: &ApplicationSettings, profile: Option<Profile>, check: &mut Check<'_>) {
+fn check_uris(
+    fields: &Fields<'_>,
+    application: &ApplicationDeclaration,
+    profile: Option<Profile>,
+    check: &mut Check<'_>,
+) {
     let is_strict = profile == Some(Profile::Standard);
-    let validation = settings.url_validation;
+    let validation = application.settings.url_validation;
     for (scalar, span) in fields.find("redirect_uris").map_or_else(Vec::new, |node| check.texts(node)) {
         let wrong = match check_pattern(&scalar.text, validation) {
             // D23
@@ -329,7 +335,8 @@ fn check_uris(fields: &Fields<'_>, settings: &ApplicationSettings, profile: Opti
             // Who made the tenant knows its profile.
             Ok(()) if profile.is_none() && scalar.text.contains('*') => {
                 let help = "declare the tenant with its profile, or write the URI without `*`";
-                check.warn(span, "redirect URIs have no wildcard, unless the tenant's profile says otherwise", help);
+                let message = "redirect URIs have no wildcard, unless the tenant's profile says otherwise";
+                check.warn(span, Lint::WildcardRedirectUri.at(&application.name), message, help);
                 continue;
             }
             Ok(()) => continue,
@@ -349,22 +356,24 @@ fn hidden(why: String, is_foreign: bool) -> String {
     if is_foreign && why.contains('"') { "is not one that may be used".to_owned() } else { why }
 }
 
-fn warn_about(fields: &Fields<'_>, settings: &ApplicationSettings, check: &mut Check<'_>) {
+fn warn_about(fields: &Fields<'_>, application: &ApplicationDeclaration, check: &mut Check<'_>) {
     let Some(node) = fields.find("grants") else { return };
-    for (grant, message, help) in [
+    for (grant, lint, message, help) in [
         (
             ApplicationGrant::Password,
+            Lint::PasswordGrant,
             "the password grant gives people's passwords to the application",
             "use authorization_code; RFC 9700 2.4 forbids the password grant",
         ),
         (
             ApplicationGrant::Implicit,
+            Lint::ImplicitGrant,
             "the implicit grant puts tokens into URLs",
             "use authorization_code with PKCE; RFC 9700 2.1.2 advises against the implicit grant",
         ),
     ] {
-        if settings.grants.contains(&grant) {
-            check.warn(node.span, message, help);
+        if application.settings.grants.contains(&grant) {
+            check.warn(node.span, lint.at(&application.name), message, help);
         }
     }
 }

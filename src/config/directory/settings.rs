@@ -7,6 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::super::check::{Check, Fields};
+use super::super::lint::Lint;
 use super::super::node::Node;
 use super::super::process::word;
 use super::note_errors;
@@ -71,7 +72,7 @@ const PLACES: &[(&str, &str)] = &[
     ("apis", "apis"),
 ];
 
-pub(super) fn check(node: &Node, profile: Profile, check: &mut Check<'_>) -> TenantSettings {
+pub(super) fn check(node: &Node, (tenant, profile): (&str, Profile), check: &mut Check<'_>) -> TenantSettings {
     let default = new_tenant(Uuid::nil(), "", profile, 0).settings;
     let Some(fields) = Fields::open(node, KEYS, check) else { return default };
     let life = |key: &str, default: i64, check: &mut Check<'_>| seconds(&fields, key, check).unwrap_or(default);
@@ -112,6 +113,7 @@ pub(super) fn check(node: &Node, profile: Profile, check: &mut Check<'_>) -> Ten
     {
         check.warn(
             node.span,
+            Lint::AuthorizationCodesLiveLong.at(tenant),
             "authorization codes that are good for more than a minute can be stolen and used",
             "use a shorter life; a client spends its code at once",
         );
