@@ -13,6 +13,7 @@ pub mod check;
 mod dev;
 mod directory;
 mod examples;
+mod errors;
 pub mod explain;
 mod hash_password;
 mod import;
@@ -61,6 +62,8 @@ enum Command {
     Check(check::Arguments),
     /// Show what the gateway would decide, and why
     Explain(explain::Arguments),
+    /// Look up a code of an answer or a log line: what it means, who can mend it, and how
+    Errors(errors::Arguments),
     /// Show what a running gateway runs
     Status(status::Arguments),
     /// Read the log: a line per request, filtered and aligned
@@ -190,6 +193,7 @@ pub fn run() -> ExitCode {
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Errors(arguments) => errors::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Logs(arguments) => logs::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
@@ -221,6 +225,10 @@ pub fn run() -> ExitCode {
 /// Commands of people who may think that a password or a token is an argument.
 const SECRETIVE: [&str; 2] = ["token", "user"];
 
+/// What is said of an argument that may be a secret.
+const MISPLACED_SECRET: &str =
+    "unexpected argument; passwords and tokens are read from standard input, never from the command line";
+
 /// What is longer is no slip in a verb.
 const LONGEST_VERB: usize = 20;
 
@@ -241,9 +249,7 @@ fn misused(error: &clap::Error) -> ExitCode {
         _ => true,
     };
     if is_secretive && !is_shown {
-        say(format_args!(
-            "faregate: unexpected argument; passwords and tokens are read from standard input, never from the command line\n"
-        ));
+        say(format_args!("faregate: {MISPLACED_SECRET}\n"));
         return ExitCode::from(WRONG);
     }
     // A reader who has left needs no help.

@@ -8,6 +8,7 @@ mod declared_keys;
 mod dev;
 mod directory;
 mod endurance;
+mod errors;
 mod explain;
 mod import;
 mod keys;
