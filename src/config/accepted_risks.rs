@@ -3,7 +3,7 @@
 //! Owns what an acceptance must say and what it changes. It finds no risk itself.
 
 use super::check::{Check, Fields};
-use super::lint::{Lint, Risk};
+use super::lint::Lint;
 use super::node::Node;
 use super::problem::{Severity, Span};
 
@@ -13,7 +13,8 @@ pub(super) const KEYS: &[&str] = &["lint", "at", "because"];
 const FEWEST_WORDS: usize = 3;
 
 struct Acceptance {
-    risk: Risk,
+    lint: Lint,
+    at: Option<String>,
     because: String,
     span: Span,
 }
@@ -22,20 +23,21 @@ struct Acceptance {
 pub(super) fn apply(node: Option<&Node>, check: &mut Check<'_>) {
     let nodes = node.map_or(&[][..], |node| check.items(node));
     let accepted: Vec<Acceptance> = nodes.iter().filter_map(|node| acceptance(node, check)).collect();
-    for Acceptance { risk, because, span } in accepted {
-        let found = check.problems.iter_mut().filter(|problem| problem.risk.as_ref() == Some(&risk));
+    for Acceptance { lint, at, because, span } in accepted {
         let mut is_gone = true;
-        for problem in found.filter(|problem| problem.severity == Severity::Warning) {
-            problem.severity = Severity::Note;
-            problem.accepted_because = Some(because.clone());
-            is_gone = false;
+        for problem in check.problems.iter_mut().filter(|problem| problem.severity == Severity::Warning) {
+            if let Some(risk) = problem.risk.as_mut().filter(|risk| risk.lint == lint && risk.at == at) {
+                risk.accepted_because = Some(because.clone());
+                problem.severity = Severity::Note;
+                is_gone = false;
+            }
         }
         if is_gone {
-            let of = risk.at.map(|at| format!(" of {at:?}")).unwrap_or_default();
+            let of = at.map(|at| format!(" of {at:?}")).unwrap_or_default();
             check.warn(
                 span,
                 Lint::AcceptedRiskIsGone,
-                format!("there is no risk {:?}{of} that could be accepted", risk.lint.as_str()),
+                format!("there is no risk {:?}{of} that could be accepted", lint.as_str()),
                 "remove it: otherwise nobody would notice when the risk comes back",
             );
         }
@@ -63,7 +65,7 @@ fn acceptance(node: &Node, check: &mut Check<'_>) -> Option<Acceptance> {
         }
         (None, None) => None,
     };
-    Some(Acceptance { risk: Risk { lint, at }, because: because?, span: fields.span })
+    Some(Acceptance { lint, at, because: because?, span: fields.span })
 }
 
 fn lint(node: &Node, check: &mut Check<'_>) -> Option<Lint> {

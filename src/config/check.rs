@@ -59,7 +59,7 @@ impl<'s> Check<'s> {
         help: impl Into<String>,
     ) {
         let problem = Problem::new(Layer::Lint, self.source, span, message).with_help(help);
-        self.problems.push(Problem { risk: Some(risk.into()), ..problem });
+        self.problems.push(Problem { risk: Some(Box::new(risk.into())), ..problem });
     }
 
     /// Worth knowing; no reason to stop even under `--strict`.

@@ -97,7 +97,7 @@ impl Lint {
 
     /// The risk of the one thing that is called so in the file.
     pub(super) fn at(self, name: &str) -> Risk {
-        Risk { lint: self, at: Some(name.to_owned()) }
+        Risk { at: Some(name.to_owned()), ..self.into() }
     }
 }
 
@@ -107,16 +107,18 @@ impl Serialize for Lint {
     }
 }
 
-/// A risk that was found, by what it is accepted by.
+/// A risk that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Risk {
     pub lint: Lint,
     /// Whose risk it is; `None` if it is the whole gateway's.
     pub at: Option<String>,
+    /// Why it is accepted, if it is.
+    pub accepted_because: Option<String>,
 }
 
 impl From<Lint> for Risk {
     fn from(lint: Lint) -> Self {
-        Self { lint, at: None }
+        Self { lint, at: None, accepted_because: None }
     }
 }

@@ -88,11 +88,9 @@ pub struct Problem {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
-    /// What the security lint found: its name, and whose risk it is.
+    /// What the security lint found.
     #[serde(flatten)]
-    pub risk: Option<Risk>,
-    /// Why the risk was accepted, if it was.
-    pub accepted_because: Option<String>,
+    pub risk: Option<Box<Risk>>,
     /// The line as written in the file, literal credentials masked.
     pub source: Option<String>,
 }
@@ -113,7 +111,6 @@ impl Problem {
             message: masked(&message.into()),
             help: None,
             risk: None,
-            accepted_because: None,
             source: shown.map(|(line, _)| line),
         }
     }
@@ -130,7 +127,6 @@ impl Problem {
             message: message.into(),
             help: None,
             risk: None,
-            accepted_because: None,
             source: None,
         }
     }
@@ -166,7 +162,7 @@ impl Problem {
             let carets = "^".repeat(self.length.max(1) as usize);
             text.push_str(&format!("  {number} | {source}\n  {margin} | {before}{}\n", paint.red(&carets)));
         }
-        if let Some(reason) = &self.accepted_because {
+        if let Some(reason) = self.risk.as_ref().and_then(|risk| risk.accepted_because.as_ref()) {
             text.push_str(&format!("  {} {reason}\n", paint.bold("accepted:")));
         } else if let Some(help) = &self.help {
             text.push_str(&format!("  {} {help}\n", paint.bold("help:")));

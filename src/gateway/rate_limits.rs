@@ -22,8 +22,6 @@ use crate::enforce::{Permit, Presented, Request, bearer};
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// The reason of a refusal, for metrics and decision lines.
-
 /// The limits of one route.
 pub struct RateLimits {
     limits: Box<[Limit]>,

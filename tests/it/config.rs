@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use serde_json::json;
 
-use faregate::config::{self, Environment, Lint, Problem, Risk, Severity, Target, known_keys, render_all};
+use faregate::config::{self, Environment, Lint, Problem, Severity, Target, known_keys, render_all};
 use faregate::enforce::{Denial, TokenFault};
 
 /// No YAML document can have this line by chance, and none may have it on purpose.
@@ -338,9 +338,10 @@ fn keys_that_others_may_read_are_warned_about() {
         fs::set_permissions(path("tls.key"), fs::Permissions::from_mode(mode)).expect("mine");
         let config = parse("tls.key").expect("key and certificate belong together");
         assert_eq!(config.warnings.len(), warnings, "{:?}", config.warnings);
-        let risk = config.warnings.first().and_then(|warning| warning.risk.clone());
-        let expected = Risk { lint: Lint::KeyReadableByOthers, at: Some("tls.key".to_owned()) };
-        assert_eq!(risk, (warnings > 0).then_some(expected), "named as the file names it");
+        let risk = config.warnings.first().and_then(|warning| warning.risk.as_ref());
+        let named = risk.map(|risk| (risk.lint, risk.at.as_deref()));
+        let expected = (Lint::KeyReadableByOthers, Some("tls.key"));
+        assert_eq!(named, (warnings > 0).then_some(expected), "named as the file names it");
         assert_eq!(config.public_url.as_str(), "https://127.0.0.1:8443");
     }
     for (key, message) in [
