@@ -36,7 +36,7 @@ pub use calls::ManagementCalls;
 pub use error::StartError;
 use live::State;
 pub use live::{Applied, Live, ReloadError};
-pub use offline::{Offline, Verified, binding_fault, is_own_path, serves};
+pub use offline::{Offline, Verdict, Verified, binding_fault, is_own_path, serves, verdicts};
 pub use online::probe;
 pub use open::Opened;
 
@@ -134,7 +134,7 @@ pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Runni
     opened.directory.count_logins(metrics.logins.clone());
     let current = Arc::new(OnceLock::<Arc<Current>>::new());
     let forget = forgetting(&current);
-    let believed = issuers::believed(&config, &opened, (&keys, &metrics), &forget, &[]).await?;
+    let believed = issuers::believed(&config, &opened, (&keys, &metrics), Some(&forget), &[]).await?;
     keys.provide().await.map_err(StartError::from)?;
     // What was revoked before is refused from the first request on.
     revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;

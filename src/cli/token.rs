@@ -5,6 +5,7 @@
 mod ask;
 mod code;
 mod device;
+mod inspect;
 mod password;
 mod qr;
 
@@ -12,13 +13,10 @@ use std::io::{IsTerminal as _, Read as _};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{FAILED, Failure, Format, Outcome, WRONG, output, say};
-use crate::clock::Clock;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -38,14 +36,11 @@ enum Action {
     Password(password::Password),
     /// Exchange a refresh token, from standard input or the file kept, for a new token
     Refresh(password::Refresh),
-    /// Show what the token on standard input says; nothing is verified
+    /// Show what the token on standard input says, and what each issuer of the configuration says of it
     #[command(
-        after_help = "Examples:\n  faregate token inspect < token.txt\n  faregate token inspect --format json < token.txt"
+        after_help = "Nobody is asked over the network without --online. What a route wants beside a good token, `faregate explain` shows.\nExamples:\n  faregate token inspect < token.txt\n  faregate token inspect - --online --format json < token.txt"
     )]
-    Inspect {
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
+    Inspect(inspect::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Action::Device(arguments) => super::block_on(device::run(arguments))?,
         Action::Password(arguments) => super::block_on(password::password(arguments))?,
         Action::Refresh(arguments) => super::block_on(password::refresh(arguments))?,
-        Action::Inspect { format } => inspect(*format),
+        Action::Inspect(arguments) => inspect::run(arguments),
     }
 }
 
@@ -103,28 +98,6 @@ async fn request(get: &Get) -> Outcome {
     }
 }
 
-fn inspect(format: Format) -> Outcome {
-    let token = read_token()?;
-    let parts: Vec<&str> = token.split('.').collect();
-    let (Some(header), Some(claims)) =
-        (parts.first().and_then(|part| decoded(part)), parts.get(1).and_then(|part| decoded(part)))
-    else {
-        return Err(Failure::Failed(
-            FAILED,
-            anyhow::anyhow!("this is no JWT: its first two parts are not JSON in base64url"),
-        ));
-    };
-    match format {
-        Format::Json => output::print_line(&json!({ "header": header, "claims": claims })),
-        Format::Text => {
-            let said = expiry(&claims, Clock::system().now());
-            let said = said.map(|said| format!("\nIt {said}.\n")).unwrap_or_default();
-            let hidden = "•".repeat(8);
-            output::print(&format!("header     {header:#}\nclaims     {claims:#}\nsignature  {hidden}\n{said}"))
-        }
-    }
-}
-
 /// The token on standard input, without the white space around it.
 pub(super) fn read_token() -> Result<String, Failure> {
     let mut input = std::io::stdin();
@@ -134,29 +107,4 @@ pub(super) fn read_token() -> Result<String, Failure> {
     let mut token = String::new();
     input.read_to_string(&mut token)?;
     Ok(token.trim().to_owned())
-}
-
-fn decoded(part: &str) -> Option<Value> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
-}
-
-/// "expired 3m ago", "expires in 59m".
-fn expiry(claims: &Value, now: i64) -> Option<String> {
-    let expires_at = claims["exp"].as_i64()?;
-    let distance = humantime::format_duration(Duration::from_secs(expires_at.abs_diff(now)));
-    Some(if expires_at <= now { format!("expired {distance} ago") } else { format!("expires in {distance}") })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // UX 11
-    #[test]
-    fn times_are_told_as_people_say_them() {
-        let claims = json!({ "exp": 1_000 });
-        assert_eq!(expiry(&claims, 820).as_deref(), Some("expires in 3m"));
-        assert_eq!(expiry(&claims, 1_060).as_deref(), Some("expired 1m ago"));
-        assert_eq!(expiry(&json!({}), 0), None);
-    }
 }

@@ -65,8 +65,10 @@ impl Foreign {
     ) -> Self {
         let issuer = Arc::new(ForeignIssuer::new(name, settings, asking.outbound));
         let mut following = JoinSet::new();
-        let (followed, forget) = (issuer.clone(), asking.forget.clone());
-        following.spawn(async move { followed.follow(move || forget()).await });
+        if let Some(forget) = asking.forget.cloned() {
+            let followed = issuer.clone();
+            following.spawn(async move { followed.follow(move || forget()).await });
+        }
         let (name, url) = (name.to_owned(), settings.issuer.clone());
         Self { name, url, issuer, fingerprint, _following: Arc::new(following) }
     }
@@ -76,7 +78,7 @@ impl Foreign {
 #[derive(Clone, Copy)]
 struct Asking<'a> {
     outbound: &'a Outbound,
-    forget: &'a Forget,
+    forget: Option<&'a Forget>,
 }
 
 /// Where revocations come in.
@@ -87,7 +89,8 @@ pub(super) struct Incoming {
     pub revocations: Endpoints,
 }
 
-/// Those of somebody else that are configured as `before` go on as they are, with all that is known of them.
+/// Those of somebody else that are configured as `before` go on as they are, with all that is known of them. Without `forget`
+/// nobody is asked for keys: what is not in the configuration stays unknown.
 ///
 /// # Errors
 /// [`StartError`] when the configuration names tenants that are not there, or nobody can be asked for keys.
@@ -95,7 +98,7 @@ pub(super) async fn believed(
     config: &Config,
     opened: &Opened,
     (keys, metrics): (&Arc<KeyRing>, &Arc<Metrics>),
-    forget: &Forget,
+    forget: Option<&Forget>,
     before: &[Foreign],
 ) -> Result<Believed, StartError> {
     let tenants = opened.directory.tenants().await?;

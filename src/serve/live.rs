@@ -145,7 +145,7 @@ impl Live {
             keys.reload().await.map_err(StartError::from)?;
         }
         // 3. The gateway, with what it may keep.
-        let believed = issuers::believed(&config, opened, (keys, metrics), forget, &state.made.foreign).await?;
+        let believed = issuers::believed(&config, opened, (keys, metrics), Some(forget), &state.made.foreign).await?;
         let listening = doors.addresses();
         let (gateway, made) = assemble(&mut config, &self.standing, believed, &listening, Some(&state.made)).await?;
         // 4. From here on nothing can go wrong.

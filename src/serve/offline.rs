@@ -1,4 +1,4 @@
-//! Verifying a token without a server, with the keys in the store: for `faregate explain`.
+//! Verifying a token without a server, with the keys in the store: for `faregate explain` and `faregate token inspect`.
 //!
 //! Owns what is done when the store is not there: claims are read, and it is said that nobody vouches for them.
 
@@ -14,7 +14,7 @@ use super::{Opened, StartError, compile, issuers};
 use crate::clock::Clock;
 use crate::config::{self, Config, StoreLocation};
 use crate::directory::declare::TenantDeclaration;
-use crate::enforce::{Binding, Denial, Enforcer, Issuer, Pseudonyms, TokenCache, TokenFault};
+use crate::enforce::{Binding, Denial, Enforcer, Inspected, Issuer, Pseudonyms, TokenCache, TokenFault};
 use crate::jose;
 use crate::library::demand;
 use crate::metrics::Metrics;
@@ -45,7 +45,7 @@ impl Offline {
     pub async fn open(config: &Config) -> Self {
         let parts = match missing(config) {
             Some(why) => Err(why),
-            None => open(config).await.map_err(|error| error.to_string()),
+            None => open(config, true).await.map_err(|error| error.to_string()),
         };
         Self { parts }
     }
@@ -90,6 +90,46 @@ impl Offline {
             Err(_) => Some(0),
         }
     }
+}
+
+/// What one issuer of a configuration says of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Good,
+    /// As far as its keys say; whether it is active was not asked.
+    GoodByKeys,
+    /// With the code of the refusal.
+    Refused(&'static str),
+    /// It could not be found out without asking somebody, or at all; and why.
+    NotAsked(String),
+}
+
+/// What each issuer of the configuration, in its order, says of a token, whatever a route would make of that. Nobody is asked
+/// over the network unless `online`.
+pub async fn verdicts(config: &Config, token: &str, online: bool) -> Vec<(String, Verdict)> {
+    let parts = match missing(config) {
+        Some(why) => Err(why),
+        None => open(config, online).await.map_err(|error| error.to_string()),
+    };
+    let mut verdicts = Vec::new();
+    for (index, issuer) in config.issuers.iter().enumerate() {
+        let verdict = match &parts {
+            Err(why) => Verdict::NotAsked(why.clone()),
+            Ok(parts) => match parts.enforcer.inspect(index, token, online).await {
+                Ok(Inspected::Good) => Verdict::Good,
+                Ok(Inspected::GoodByKeys) => Verdict::GoodByKeys,
+                Ok(Inspected::KeysNotFetched) => {
+                    Verdict::NotAsked("its keys are not here; --online fetches them".to_owned())
+                }
+                Ok(Inspected::NotIntrospected) => {
+                    Verdict::NotAsked("only the issuer itself can say; --online asks it".to_owned())
+                }
+                Err(denial) => Verdict::Refused(denial.code()),
+            },
+        };
+        verdicts.push((issuer.name.clone(), verdict));
+    }
+    verdicts
 }
 
 /// Why no request with a token that is bound like this passes on the route, whatever it brings along.
@@ -146,12 +186,14 @@ fn missing(config: &Config) -> Option<String> {
     }
 }
 
-async fn open(config: &Config) -> Result<Parts, StartError> {
+/// Without `asks`, other issuers are not asked for their keys.
+async fn open(config: &Config, asks: bool) -> Result<Parts, StartError> {
     let opened = Opened::open(config).await?;
     let keys = super::key_ring(config, &opened, &config.public_url).await?;
     // What is asked once has nothing to forget.
     let forget: Forget = Arc::new(|| {});
-    let believed = issuers::believed(config, &opened, (&keys, &Arc::new(Metrics::new())), &forget, &[]).await?;
+    let believed =
+        issuers::believed(config, &opened, (&keys, &Arc::new(Metrics::new())), asks.then_some(&forget), &[]).await?;
     let issuers = believed.issuers;
     super::revocations::load(&*opened.store, &opened.revocations, opened.clock.now()).await?;
     let enforcer =

@@ -11,6 +11,7 @@ mod endurance;
 mod errors;
 mod explain;
 mod import;
+mod inspect;
 mod keys;
 mod kickstart;
 mod listeners;
