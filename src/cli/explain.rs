@@ -9,7 +9,7 @@ mod past;
 use std::fmt::Write as _;
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, WRONG, output};
 use crate::clock::Clock;
@@ -21,7 +21,7 @@ use crate::serve::{self, Offline, Verified};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code 0: permitted, 1: refused, 4: the gateway does not remember such a request.\nExamples:\n  faregate explain GET /api/orders\n  faregate explain POST /api/orders --token - < token.txt\n  faregate explain 5d2f1c0b9a8e7d6c5b4a39281706f5e4"
+    after_help = "Exit code 0: permitted, 1: refused, 4: the gateway does not remember such a request.\nExamples:\n  faregate explain GET /api/orders\n  faregate explain POST /api/orders --token - < token.txt\n  faregate explain GET /api/orders --claims - < claims.json\n  faregate explain 5d2f1c0b9a8e7d6c5b4a39281706f5e4"
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -37,6 +37,9 @@ pub struct Arguments {
     /// `-` reads a token from standard input; without it the request has none
     #[arg(long, value_name = "-")]
     token: Option<String>,
+    /// `-` reads claims from standard input, as JSON: what a token that says so would be worth
+    #[arg(long, value_name = "-", conflicts_with = "token")]
+    claims: Option<String>,
     /// The admin listener of the server that answered; without it the one of the configuration
     #[arg(long, value_name = "ADDRESS", conflicts_with = "path")]
     admin: Option<String>,
@@ -62,7 +65,15 @@ pub struct Asked<'a> {
     /// As it would stand in the request, with or without a query.
     pub path: &'a str,
     pub host: Option<&'a str>,
-    pub token: Option<&'a str>,
+    pub credential: Option<Credential<'a>>,
+}
+
+/// What the request carries.
+#[derive(Clone, Copy, Debug)]
+pub enum Credential<'a> {
+    Token(&'a str),
+    /// Of a token that is taken to be verified.
+    Claims(&'a Map<String, Value>),
 }
 
 /// The whole explanation.
@@ -81,16 +92,24 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let Some(path) = &arguments.path else { return past::run(arguments) };
     let method = Method::from_bytes(arguments.method.to_ascii_uppercase().as_bytes())
         .map_err(|_| usage("METHOD is not an HTTP method"))?;
-    let token = match arguments.token.as_deref() {
+    let read = |argument: &Option<String>, how: &str| match argument.as_deref() {
+        None => Ok(None),
+        Some("-") => super::token::read_token().map(Some),
+        Some(_) => Err(usage(how)),
+    };
+    let token = read(&arguments.token, "tokens are read from standard input: --token -")?;
+    let claims = read(&arguments.claims, "claims are read from standard input: --claims -")?;
+    let claims: Option<Map<String, Value>> = match claims.as_deref().map(serde_json::from_str) {
         None => None,
-        Some("-") => Some(super::token::read_token()?),
-        Some(_) => return Err(usage("tokens are read from standard input: --token -")),
+        Some(Ok(claims)) => Some(claims),
+        Some(Err(_)) => return Err(usage("claims are a JSON object, like {\"scope\": \"orders:read\"}")),
     };
     if !path.starts_with('/') {
         return Err(usage("PATH begins with a slash, as in a request: /api/orders"));
     }
     let config = super::serve::load(&arguments.file)?;
-    let asked = Asked { method, path, host: arguments.host.as_deref(), token: token.as_deref() };
+    let credential = token.as_deref().map(Credential::Token).or_else(|| claims.as_ref().map(Credential::Claims));
+    let asked = Asked { method, path, host: arguments.host.as_deref(), credential };
     let explanation = super::block_on(explain(&config, &asked))?;
     match arguments.format {
         Format::Text => output::print(&explanation.text())?,
@@ -101,7 +120,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 
 /// What the gateway of `config` would decide, in the order in which it decides.
 pub async fn explain(config: &Config, asked: &Asked<'_>) -> Explanation {
-    let Asked { method, path, host, token } = asked;
+    let Asked { method, path, host, credential } = asked;
     let mut explanation = Explanation {
         request: format!("{method} {path}"),
         route: None,
@@ -140,13 +159,14 @@ pub async fn explain(config: &Config, asked: &Asked<'_>) -> Explanation {
         Some(format!("{} ({file}:{}) to {}", route.name, route.line, config.upstreams[route.upstream.0].name));
 
     explanation.observes = route.observes;
-    let facts = match token {
-        None => None,
-        Some(_) if route.policy.is_public(method) => None,
-        Some(token) => match explanation.presented(config, route, (token, query)).await {
-            Ok(facts) => Some(facts),
-            Err(denial) => return Explanation { denial: Some(denial), ..explanation },
-        },
+    let facts = match credential.filter(|_| !route.policy.is_public(method)) {
+        None => Ok(None),
+        Some(Credential::Token(token)) => explanation.presented(config, route, (token, query)).await.map(Some),
+        Some(Credential::Claims(claims)) => explanation.supposed(config, route, claims).map(Some),
+    };
+    let facts = match facts {
+        Ok(facts) => facts,
+        Err(denial) => return Explanation { denial: Some(denial), ..explanation },
     };
     let parameters = found.parameters.as_slice();
     let facts = Facts { token: facts.as_ref(), parameters: &parameters, now: Clock::system().now() };
@@ -162,7 +182,7 @@ pub async fn explain(config: &Config, asked: &Asked<'_>) -> Explanation {
     explanation.denial = match route.policy.decide(method, &facts) {
         Decision::Permit { .. } => None,
         // Nobody is told what a token would have to say before there is one.
-        Decision::Deny { .. } if token.is_none() => Some((401, "no_token")),
+        Decision::Deny { .. } if credential.is_none() => Some((401, "no_token")),
         Decision::Deny { reason, .. } => Some((Denial::of(&reason, String::new()).status(), reason.as_str())),
     };
     explanation
@@ -249,6 +269,27 @@ impl Explanation {
             self.passed("audience is accepted by the route".to_owned(), None);
         }
         Ok(facts)
+    }
+
+    /// A token whose claims are made up, as if somebody had signed it.
+    fn supposed(
+        &mut self,
+        config: &Config,
+        route: &config::Route,
+        claims: &Map<String, Value>,
+    ) -> Result<TokenFacts, (u16, &'static str)> {
+        let expires_at = claims.get("exp").and_then(Value::as_i64);
+        if expires_at.is_some_and(|at| at <= Clock::system().now()) {
+            self.fail("token is verified", "the token had not expired");
+            return Err((401, "expired"));
+        }
+        self.passed("claims are taken as they are: nobody has signed them".to_owned(), None);
+        self.bound(route, enforce::Binding::of_claims(claims).as_deref())?;
+        config::supposed(config, route, claims).map_err(|reason| {
+            let what = "token is accepted by the route";
+            self.fail(what, "its issuer and its audience were among those that the route accepts");
+            (401, reason)
+        })
     }
 
     /// Whether the token is in the hands of whom it is for, no request can tell here.

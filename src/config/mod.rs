@@ -86,7 +86,7 @@ pub use routes::{RESERVED, table as route_table};
 pub use source::Source;
 pub use store::StoreLocation;
 pub use suggest::nearest;
-pub use tests::{Expectation, PolicyTest, TestOutcome, policy_tests};
+pub use tests::{Expectation, PolicyTest, TestOutcome, policy_tests, supposed};
 pub use traces::Tracing;
 pub use values::{
     AcceptedIssuer, Config, HealthCheck, Route, Server, Target, Timeouts, Upstream, UpstreamIndex, UpstreamTls,

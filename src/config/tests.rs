@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::check::{Check, Fields};
 use super::free;
-use super::issuers::{EMBEDDED, Issuer};
+use super::issuers::{EMBEDDED, Issuer, IssuerKind};
 use super::node::{Node, Value};
 use super::problem::{Layer, Problem, Span};
 use super::process::word;
@@ -222,18 +222,10 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
     let claims = test.token.as_ref().filter(|_| !route.policy.is_public(&test.method));
     let mut token = None;
     if let Some(claims) = claims {
-        let issuer = claims.get("iss").and_then(Json::as_str).unwrap_or(EMBEDDED);
-        let accepted = route.tokens.iter().find(|accepted| config.issuers[accepted.issuer.0].name == issuer);
-        let Some(accepted) = accepted else {
-            return refused(ISSUER_NOT_ACCEPTED, Some(route));
-        };
-        let names = config.issuers[accepted.issuer.0].claim_names();
-        let facts = token_facts(claims, (accepted, names), &config.directory.entities);
-        let audience = &accepted.audience;
-        if !audience.is_empty() && !facts.audience.iter().any(|own| audience.iter().any(|wanted| **own == **wanted)) {
-            return refused(WRONG_AUDIENCE, Some(route));
+        match supposed(config, route, claims) {
+            Ok(facts) => token = Some(facts),
+            Err(reason) => return refused(reason, Some(route)),
         }
-        token = Some(facts);
     }
     let parameters = found.parameters.as_slice();
     // Its clock stands at 0, so that `auth_time: -60` is a minute ago.
@@ -247,6 +239,32 @@ fn decide(test: &PolicyTest, config: &Config, table: &RouteTable<usize>) -> Verd
         (route.policy.text(id).to_owned(), line)
     });
     Verdict { refused, route: Some((route.name.clone(), route.line)), rule }
+}
+
+/// The facts of a token that has these claims, if it has been verified. `iss` is the name of an issuer, or what its tokens say;
+/// without it the token is of the authorization server inside. Without `aud` it is for what the route asks for.
+///
+/// # Errors
+/// The reason why the route takes no such token.
+pub fn supposed(config: &Config, route: &Route, claims: &Map<String, Json>) -> Result<TokenFacts, &'static str> {
+    let said = claims.get("iss").and_then(Json::as_str).unwrap_or(EMBEDDED);
+    let is_called = |issuer: &Issuer| {
+        issuer.name == said
+            || match &issuer.kind {
+                IssuerKind::Foreign(foreign) => foreign.issuer == said,
+                IssuerKind::Tenant(None) => config.public_url.as_str() == said,
+                IssuerKind::Tenant(Some(_)) => false,
+            }
+    };
+    let accepted = route.tokens.iter().find(|accepted| is_called(&config.issuers[accepted.issuer.0]));
+    let accepted = accepted.ok_or(ISSUER_NOT_ACCEPTED)?;
+    let names = config.issuers[accepted.issuer.0].claim_names();
+    let facts = token_facts(claims, (accepted, names), &config.directory.entities);
+    let audience = &accepted.audience;
+    if !audience.is_empty() && !facts.audience.iter().any(|own| audience.iter().any(|wanted| **own == **wanted)) {
+        return Err(WRONG_AUDIENCE);
+    }
+    Ok(facts)
 }
 
 /// The facts of a token with these claims, as if it had been verified. A rule may name a declared entity either way.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use faregate::cli::explain::{Asked, explain};
+use faregate::cli::explain::{Asked, Credential, explain};
 use faregate::config::{self, Environment};
 use http::Method;
 use proptest::prelude::*;
@@ -11,6 +11,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
 use super::{CALLER, HEAD, READ, Site};
+use crate::support::authorization_server::part;
 
 const SITE: &str = r#"
 upstreams: { app: "builtin:echo" }
@@ -143,6 +144,42 @@ fn the_checks_are_shown_in_order_with_their_lines() {
     }
 }
 
+// UX 10: claims in place of a token, of whichever issuer, whether anybody could have signed them or not
+#[test]
+fn claims_are_enough() {
+    let site = Site::with(&[SITE]);
+    let decided = |method: &str, path: &str, claims: &Value| {
+        let run =
+            site.run_with_input(&["explain", method, path, "--claims", "-", "--format", "json"], &claims.to_string());
+        let said: Value = serde_json::from_str(&run.stdout).unwrap();
+        (run.code, said["code"].clone())
+    };
+    let read = json!({ "permissions": { "orders": ["read"] } });
+    assert_eq!(decided("GET", "/api/x", &read), (0, Value::Null));
+    assert_eq!(decided("POST", "/api/x", &read), (1, json!("missing_permission")));
+    for (name, claim, code) in [
+        ("exp", json!(1), "expired"),
+        ("iss", json!("nobody"), "issuer_not_accepted"),
+        ("iss", json!("self"), ""),
+        ("iss", json!("http://127.0.0.1:8080"), ""),
+        ("exp", json!(9_999_999_999_u64), ""),
+    ] {
+        let mut claims = read.clone();
+        claims[name] = claim;
+        let (exit, said) = decided("GET", "/api/x", &claims);
+        assert_eq!((exit, said.as_str().unwrap_or_default()), (i32::from(!code.is_empty()), code), "{claims}");
+    }
+    let run = site.run_with_input(&["explain", "GET", "/api/x", "--claims", "-"], &read.to_string());
+    assert!(run.stdout.contains("claims are taken as they are: nobody has signed them"), "{}", run.stdout);
+    for (arguments, input) in
+        [(&["--claims", "-"][..], "no JSON"), (&["--claims", "{}"], ""), (&["--claims", "-", "--token", "-"], "{}")]
+    {
+        let run = site.run_with_input(&[&["explain", "GET", "/api/x"], arguments].concat(), input);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{run:?}");
+    }
+    assert!(!site.file("faregate.db").exists(), "nothing is made");
+}
+
 // UX 15: what scripts read.
 #[test]
 fn the_same_as_json() {
@@ -248,6 +285,7 @@ fn the_gateway_does_what_is_explained() {
     let site = Site::with(&[SITE]);
     let gateway = site.serve();
     let mut tokens: Vec<Option<String>> = SCOPES.iter().map(|scope| Some(gateway.token(CALLER, scope))).collect();
+    let good: Vec<String> = tokens.iter().flatten().cloned().collect();
     let mut forged = gateway.token(CALLER, READ);
     let at = forged.len() - 10;
     forged.replace_range(at..=at, if forged[at..].starts_with('A') { "B" } else { "A" });
@@ -261,9 +299,18 @@ fn the_gateway_does_what_is_explained() {
     let (mut permitted, mut denied) = (0, 0);
     for _ in 0..300 {
         let (method, path, token) = cases.new_tree(&mut runner).unwrap().current();
-        let asked =
-            Asked { method: Method::from_bytes(method.as_bytes()).unwrap(), path, host: None, token: token.as_deref() };
+        let method_asked = || Method::from_bytes(method.as_bytes()).unwrap();
+        let credential = token.as_deref().map(Credential::Token);
+        let asked = Asked { method: method_asked(), path, host: None, credential };
         let explanation = runtime.block_on(explain(&config, &asked));
+        // Claims alone are worth what a token is that has them.
+        if let Some(token) = token.as_ref().filter(|token| good.contains(token) && !path.contains("access_token")) {
+            let claims = part(token, 1);
+            let credential = Some(Credential::Claims(claims.as_object().unwrap()));
+            let supposed = Asked { method: method_asked(), path, host: None, credential };
+            let supposed = runtime.block_on(explain(&config, &supposed));
+            assert_eq!(supposed.denial(), explanation.denial(), "{method} {path} {claims}\n{}", supposed.text());
+        }
         let answer = match &token {
             Some(token) => gateway.request_with(token, method, path),
             None => gateway.request(method, path, ""),

@@ -248,8 +248,9 @@ fn many_reloads_leave_nothing_behind() {
     (0..50).for_each(reload);
     let after = gateway.metric("process_resident_memory_bytes");
     assert!(after - before < 6e6, "from {before} to {after} bytes");
-    // Connections that asked for a reload may still be on their way out.
-    soon(NOTICED, || (gateway.metric("process_open_fds") <= descriptors + 2.0).then_some(()));
+    // Connections that asked for a reload may still be on their way out, and on a busy machine the store opens a few more, of
+    // two descriptors each. Fifty reloads that leave one each are still seen.
+    soon(NOTICED, || (gateway.metric("process_open_fds") <= descriptors + 8.0).then_some(()));
     assert_eq!(gateway.metric("faregate_token_cache_misses_total"), misses, "the issuers are the same");
     assert!(gateway.metric("faregate_token_cache_hits_total") > hits);
     load.stop_unharmed();

@@ -58,8 +58,8 @@ fn content(url: &str) -> Option<String> {
     ask_database(
         url,
         "SELECT CAST(count(*) AS TEXT) || ' ' || CAST(sum(length(name) + created_at) AS TEXT) || ' ' || (SELECT \
-         CAST(count(*) AS TEXT) || ' ' || CAST(sum(created_at) AS TEXT) FROM entity_grant WHERE id LIKE '%-8002-%') \
-         FROM entity WHERE id LIKE '%-8001-%'",
+         CAST(count(*) AS TEXT) || ' ' || CAST(sum(created_at) AS TEXT) FROM entity_grant WHERE id LIKE '00000000-0000-4000-8002-%') \
+         FROM entity WHERE id LIKE '00000000-0000-4000-8001-%'",
     )
 }
 

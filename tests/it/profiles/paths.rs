@@ -223,7 +223,7 @@ async fn an_explanation_knows_the_paths_of_declared_tenants() {
         ("/tv/oauth/token", false),
         ("/oauth/token/more", false),
     ] {
-        let asked = Asked { method: http::Method::GET, path, host: None, token: None };
+        let asked = Asked { method: http::Method::GET, path, host: None, credential: None };
         let explained = explain(&config, &asked).await.text();
         assert_eq!(explained.contains("the authorization server's own"), is_own, "{explained}");
     }
