@@ -59,6 +59,9 @@ pub trait RefusalLog: Send + Sync {
 
     /// A connection was closed at once.
     fn full(&self, limit: Limit);
+
+    /// A connection was left because of frames that lead to nothing.
+    fn flooded(&self);
 }
 
 /// Serves one connection until it ends: HTTP/2 when the preface or ALPN says so, HTTP/1 otherwise.
@@ -70,7 +73,7 @@ where
     let shutdown = &ending.shutdown;
     let over_tls = stream.get_ssl_digest().is_some();
     if stream.selected_alpn_proto() == Some(ALPN::H2) {
-        app.process_new(Box::new(Counted::new(stream)), shutdown).await;
+        app.process_new(Box::new(Counted::new(stream, service.refusals.clone())), shutdown).await;
         return;
     }
     let mut idle_ends = ending.idle.clone();
@@ -90,7 +93,7 @@ where
         };
         if first && limits.h2c && !over_tls && block.starts_with(H2_PREFACE_HEAD) {
             let stream = Box::new(Unread { unread: block.freeze(), stream });
-            app.process_new(Box::new(Counted::new(stream)), shutdown).await;
+            app.process_new(Box::new(Counted::new(stream, service.refusals.clone())), shutdown).await;
             return;
         }
         if let Err(refusal) = header_block::check(&block[..block_end(&block)], &limits.header) {

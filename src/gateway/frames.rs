@@ -4,13 +4,17 @@
 //! Owns the count of them. Whoever sends many beside few real frames hears GOAWAY and is left. What frames mean, and how many
 //! resets, empty and endless ones are too many, is the library's business.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
+
+use super::RefusalLog;
 
 /// Length of the client's preface (RFC 9113 3.4), and of the head of every frame (4.1).
 const PREFACE: usize = 24;
@@ -33,15 +37,16 @@ const ACK: u8 = 1;
 const LAST: [u8; HEAD] = [0, 0, 0, PING, 0, 0, 0, 0, 1];
 
 /// Frames that have to be answered, and all others without a part of a message: how many may come at once, how many a
-/// second, and for each frame of a message in either direction. gRPC measures its line with a PING for what it got; a client
-/// that reads little by little says so twice each time.
-const ANSWERED: Allowance = Allowance { burst: 1_000, per_second: 50, per_part: 2 };
-const IDLE: Allowance = Allowance { burst: 20_000, per_second: 1_000, per_part: 8 };
+/// second, and for each frame of a message in either direction and each KiB in it. gRPC measures its line with a PING for what
+/// it got; a client that reads little by little says so twice each time, of the stream and of the connection.
+const ANSWERED: Allowance = Allowance { burst: 1_000, per_second: 50, per_part: 2, per_kib: 1 };
+const IDLE: Allowance = Allowance { burst: 20_000, per_second: 1_000, per_part: 8, per_kib: 8 };
 
 struct Allowance {
     burst: u32,
     per_second: u32,
     per_part: u32,
+    per_kib: u32,
 }
 
 #[derive(Debug)]
@@ -56,9 +61,9 @@ impl Budget {
         Self { answered: ANSWERED.burst, idle: IDLE.burst, refilled_at: now }
     }
 
-    /// A part of a message passed.
-    fn earn(&mut self) {
-        self.add(|allowance| allowance.per_part);
+    /// A part of a message passed, of so many bytes.
+    fn earn(&mut self, length: u32) {
+        self.add(|allowance| allowance.per_part + allowance.per_kib * (length / 1024));
     }
 
     fn add(&mut self, amount: impl Fn(&Allowance) -> u32) {
@@ -70,7 +75,7 @@ impl Budget {
     fn pay(&mut self, head: &Head) -> bool {
         match head.kind {
             DATA | HEADERS => {
-                self.earn();
+                self.earn(head.length);
                 true
             }
             SETTINGS | PING if !head.is_ack() => spend(&mut self.answered),
@@ -102,6 +107,8 @@ fn spend(balance: &mut u32) -> bool {
 struct Head {
     kind: u8,
     flags: u8,
+    /// Bytes that follow.
+    length: u32,
     /// Where it begins in the piece that was looked at; `None`: in the one before.
     at: Option<usize>,
 }
@@ -146,8 +153,9 @@ impl Frames {
             }
             let [high, middle, low, kind, flags, ..] = self.head;
             self.known = 0;
-            self.skip = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
-            if !each(&Head { kind, flags, at: at.checked_sub(HEAD) }) {
+            let length = u32::from_be_bytes([0, high, middle, low]);
+            self.skip = length as usize;
+            if !each(&Head { kind, flags, length, at: at.checked_sub(HEAD) }) {
                 return;
             }
         }
@@ -155,9 +163,9 @@ impl Frames {
 }
 
 /// A connection of HTTP/2 whose frames are counted.
-#[derive(Debug)]
 pub(super) struct Counted {
     pub(super) stream: Stream,
+    log: Arc<dyn RefusalLog>,
     received: Frames,
     sent: Frames,
     budget: Budget,
@@ -166,14 +174,21 @@ pub(super) struct Counted {
 
 impl Counted {
     /// `stream` begins with the client's preface.
-    pub(super) fn new(stream: Stream) -> Self {
+    pub(super) fn new(stream: Stream, log: Arc<dyn RefusalLog>) -> Self {
         Self {
             stream,
+            log,
             received: Frames::behind(PREFACE),
             sent: Frames::behind(0),
             budget: Budget::new(Instant::now()),
             is_over: false,
         }
+    }
+}
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counted").field("budget", &self.budget).finish_non_exhaustive()
     }
 }
 
@@ -188,15 +203,20 @@ impl AsyncRead for Counted {
         let (budget, mut over) = (&mut this.budget, None);
         budget.refill(Instant::now());
         this.received.look(&buf.filled()[before..], |head| {
-            // A head that began in the piece before cannot be taken back: the next one is then too much.
-            over = if budget.pay(head) { None } else { head.at };
-            over.is_none()
+            let is_paid = budget.pay(head);
+            over = (!is_paid).then_some(head.at);
+            is_paid
         });
-        if let Some(at) = over {
-            tracing::debug!("a connection is left: it sends frames that lead to nothing");
-            this.is_over = true;
-            buf.set_filled(before + at);
-            buf.put_slice(&LAST);
+        let Some(at) = over else { return Poll::Ready(Ok(())) };
+        this.log.flooded();
+        this.is_over = true;
+        match at {
+            Some(at) => {
+                buf.set_filled(before + at);
+                buf.put_slice(&LAST);
+            }
+            // A head that began in the piece before cannot be taken back: this is the end, without a word.
+            None => buf.set_filled(before),
         }
         Poll::Ready(Ok(()))
     }
@@ -208,7 +228,7 @@ impl AsyncWrite for Counted {
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, buf))?;
         this.sent.look(&buf[..written], |head| {
             if matches!(head.kind, DATA | HEADERS) {
-                this.budget.earn();
+                this.budget.earn(head.length);
             }
             true
         });
@@ -235,7 +255,7 @@ mod tests {
     }
 
     fn head(kind: u8) -> Head {
-        Head { kind, flags: 0, at: Some(0) }
+        Head { kind, flags: 0, length: 0, at: Some(0) }
     }
 
     // RFC 9113 4.1
@@ -281,12 +301,17 @@ mod tests {
             assert!(!budget.pay(&head(kind)), "{kind}");
             // A client that reads much says much.
             for _ in 0..100_000 {
-                budget.earn();
+                budget.earn(1023);
                 assert!((0..allowance.per_part).all(|_| budget.pay(&head(kind))), "{kind}");
             }
         }
         let mut budget = Budget::new(start);
-        let answer = Head { kind: PING, flags: ACK, at: Some(0) };
+        for _ in 0..1_000 {
+            budget.earn(64 * 1024);
+            // Whatever the size of its frames, and though the client says so for every 256 bytes, twice.
+            assert!((0..2 * 256).all(|_| budget.pay(&head(8))));
+        }
+        let answer = Head { kind: PING, flags: ACK, length: 8, at: Some(0) };
         assert!((0..ANSWERED.burst + 1).all(|_| budget.pay(&answer)), "answers to our own are not answered");
         assert!((0..2 * IDLE.burst).all(|_| budget.pay(&head(RST_STREAM))), "the library counts those");
     }

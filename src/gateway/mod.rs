@@ -191,4 +191,9 @@ impl RefusalLog for Metrics {
         self.shed.with_label_values(&["connection", limit.as_str()]).inc();
         tracing::debug!(limit = limit.as_str(), "a connection was closed: there are as many as may be");
     }
+
+    fn flooded(&self) {
+        self.shed.with_label_values(&["connection", "frames"]).inc();
+        tracing::debug!("a connection was left: it sends frames that lead to nothing");
+    }
 }

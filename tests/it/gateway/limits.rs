@@ -227,6 +227,33 @@ async fn pings_are_answered_beside_requests_and_bounded_alone() {
     assert!(ended.is_go_away() && ended.is_remote(), "{ended:?}");
 }
 
+// N5: whoever cuts frames so that none can be taken back is left as well
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn floods_in_pieces_are_floods() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    const PING: [u8; 17] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let gateway = limited("{}").await;
+    let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    writing.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let reader = tokio::spawn(async move {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(1..) = reading.read(&mut buffer).await {}
+    });
+    // Each piece ends in the middle of a head, and is read before the next one comes.
+    writing.write_all(&PING[..5]).await.unwrap();
+    let shifted = [&PING[5..], &PING[..5]].concat();
+    let mut sent = 0;
+    while !reader.is_finished() && writing.write_all(&shifted).await.is_ok() {
+        tokio::time::sleep(Duration::from_micros(300)).await;
+        sent += 1;
+        assert!(sent < 20_000, "nobody ends it");
+    }
+    assert!(sent >= 900, "{sent}");
+    assert!(gateway.metrics().await.contains("faregate_shed_total{reason=\"frames\",what=\"connection\"} 1"));
+}
+
 // N3, T50: a body that drips, one that stops, and one that is merely slow
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_bodies_are_cut_off() {
