@@ -195,7 +195,10 @@ impl AuthorizationServer {
             };
             if let Some((session, user)) = known {
                 let (authenticated_at, methods) = (state.authenticated_at, state.methods);
-                return Ok(Some(SignedIn { user, session, authenticated_at, methods, is_fresh: true }));
+                let signed_in = SignedIn { user, session, authenticated_at, methods, is_fresh: true };
+                // A second factor may be younger than the login.
+                let lacks_factor = signed_in.user.has_second_factor() && !signed_in.has_second_factor();
+                return Ok(Some(signed_in).filter(|_| !(place.freshness.second_factor && lacks_factor)));
             }
         }
         let Some((session, user)) = found else { return Ok(None) };
@@ -429,6 +432,8 @@ pub(super) fn too_weak(error: DirectoryError, min_length: u32) -> Result<Message
             Some(FieldCode::PreviouslyUsed) => Message::PasswordUsed,
             Some(_) | None => Message::PasswordTooCommon,
         }),
+        // The same form, sent twice.
+        DirectoryError::Changed(_) => Ok(Message::FormExpired),
         error => Err(OAuthError::from(error)),
     }
 }

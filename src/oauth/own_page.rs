@@ -70,6 +70,12 @@ impl OwnPage<'_> {
         self.parameters.find(name).filter(|_| self.is_own() && !is_login)
     }
 
+    /// The same of a form that is ours and too old: for what says by itself that it may be believed.
+    pub fn sent_late(&self, name: &str) -> Option<&str> {
+        let is_late = self.request.form_origin == FormOrigin::Stale && self.request.step == Step::Start;
+        self.sent(name).or_else(|| self.parameters.find(name).filter(|_| is_late))
+    }
+
     /// Whether the browser has just sent a form of ours: an address of its own is to follow (UX 22).
     pub fn is_answer(&self) -> bool {
         self.is_own() || self.request.step != Step::Start

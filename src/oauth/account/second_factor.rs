@@ -24,6 +24,9 @@ const CODE: &str = "code";
 /// The field with the recovery codes that are to become a file.
 const CODES: &str = "codes";
 const MOST_CODES: usize = 16;
+const MOST_PROPOSAL_BYTES: usize = 64;
+/// Seconds for which a page that proposes a secret is good, as every form is.
+const PROPOSED_FOR: i64 = 3600;
 /// RFC 4226 4: 160 bits.
 const SECRET_BYTES: usize = 20;
 
@@ -43,10 +46,11 @@ impl AuthorizationServer {
             // Who wants it off has it off.
             (Some(_), None) if !user.has_second_factor() => Ok(Some(Done::Told("second_factor_off", Kept::default()))),
             (Some(code), None) => match self.directory.check_second_factor(user, code, page.request.peer).await {
-                Ok(_) => {
-                    self.directory.remove_totp(user.id).await?;
-                    Ok(Some(Done::Told("second_factor_off", self.stay(page, person).await?)))
-                }
+                Ok(_) => match self.directory.remove_totp(user.id).await {
+                    Ok(()) => Ok(Some(Done::Told("second_factor_off", self.stay(page, person).await?))),
+                    Err(DirectoryError::Changed(_)) => Ok(Some(Done::Not(Message::FormExpired))),
+                    Err(error) => Err(error.into()),
+                },
                 Err(error) => Ok(Some(Done::Not(told(error, Message::WrongCode)?))),
             },
         }
@@ -59,6 +63,9 @@ impl AuthorizationServer {
         user: &User,
         (proposal, code): (&str, &str),
     ) -> Result<Done, OAuthError> {
+        if !self.is_recent(proposal) {
+            return Ok(Done::Not(Message::FormExpired));
+        }
         let secret = self.proposed_secret(user, proposal)?;
         let enrollment = match self.directory.enroll_totp_with(user, secret, code).await {
             Ok(Some(enrollment)) => enrollment,
@@ -91,13 +98,21 @@ impl AuthorizationServer {
             return Ok(page.show(Page::SecondFactorOff { form: page.form(), message, account }));
         }
         // With the one that was sent, what the authenticator has stays right.
-        let sent = page.parameters.find(PROPOSAL).filter(|_| page.request.form.is_some());
-        let proposal = sent.map_or_else(|| self.entropy.token(16), str::to_owned);
+        let sent = page.sent_late(PROPOSAL).filter(|proposal| self.is_recent(proposal));
+        let fresh = || format!("{}.{}", self.clock.now(), self.entropy.token(16));
+        let proposal = sent.map_or_else(fresh, str::to_owned);
         let key = self.proposed_secret(user, &proposal)?;
         let picture = svg(totp_uri(&page.issuer.tenant, user, &key).expose()).unwrap_or_default();
         let mut form = page.form();
         form.fields.push((PROPOSAL.to_owned(), proposal));
         Ok(page.show(Page::SecondFactorSetUp { form, message, picture: Secret::new(picture), key, account }))
+    }
+
+    /// Whether the proposal is of a page that was shown in the last hour: nobody enrols what somebody has seen before.
+    fn is_recent(&self, proposal: &str) -> bool {
+        let shown_at = proposal.split_once('.').and_then(|(shown_at, _)| shown_at.parse::<i64>().ok());
+        let age = shown_at.map(|at| self.clock.now().saturating_sub(at));
+        proposal.len() <= MOST_PROPOSAL_BYTES && age.is_some_and(|age| (0..PROPOSED_FOR).contains(&age))
     }
 
     /// The shared secret that a proposal stands for, of this user alone. So nothing is stored before a code has shown that the
@@ -110,9 +125,10 @@ impl AuthorizationServer {
     }
 }
 
-/// The codes that the form brings, if they are the user's: the browser has them from the page that shows them once.
+/// The codes that the form brings, if they are the user's: the browser has them from the page that shows them once, however
+/// long ago.
 pub(super) fn file(page: &OwnPage<'_>, user: &User) -> Option<Done> {
-    let codes: Vec<&str> = page.sent(CODES)?.split(' ').take(MOST_CODES).collect();
+    let codes: Vec<&str> = page.sent_late(CODES)?.split(' ').take(MOST_CODES).collect();
     if !codes.iter().all(|code| is_recovery_code(user, code)) {
         return None;
     }

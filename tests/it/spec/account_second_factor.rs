@@ -101,11 +101,15 @@ async fn recovery_codes_can_be_kept_as_a_file() {
         (Some("no-store"), Some("nosniff"))
     );
     assert_eq!(answer.text(), codes.iter().map(|code| format!("{code}\n")).collect::<String>());
+    // Not with a form that is too old either: the codes are shown once.
+    server.clock.advance(2500);
+    let late = browser.send("POST", ACCOUNT, Some(shown.body(&[]))).await;
+    assert!(late.header("content-disposition").is_some() && late.text().contains(&codes[0]), "{}", late.text());
     // What is none of hers comes back to nobody, and none comes from an address.
     let own = shown.body(&[]);
     for (what, body) in [
         ("other words", own.replace(&codes[3], "%3Cscript%3E")),
-        ("another form", own.replacen("forgery=", "forgery=1", 1)),
+        ("other words in an old form", own.replacen("forgery=", "forgery=1", 1).replace(&codes[3], "aaaaa-aaaaa")),
         ("no proof", own.replacen("forgery=", "forged=", 1)),
     ] {
         let shown = browser.copy().post(ACCOUNT, &body).await;
@@ -196,6 +200,26 @@ async fn a_key_is_for_one_person_and_comes_from_us() {
     assert!(server.store.update_user(&before, &User { password_hash: None, ..before.clone() }).await.unwrap());
     let shown = browser.open(SECTION).await;
     assert!(shown.url == ACCOUNT && !shown.has("second-factor"), "{}", shown.text());
+}
+
+// L11: a key is proposed for an hour, in our own form
+#[tokio::test]
+async fn a_key_that_was_seen_before_is_not_proposed_again() {
+    let server = world().await;
+    let (mut browser, page) = at(&server, ADA_EMAIL).await;
+    let seen = key(&page);
+    let kept = browser.submit(&page, &[("code", "000000")]).await;
+    assert_eq!(key(&kept), seen, "a slip changes nothing");
+    let foreign = page.body(&[("code", "000000")]).replacen("forgery=", "forged=", 1);
+    assert_ne!(key(&browser.copy().post(ACCOUNT, &foreign).await), seen);
+    for proposal in ["1", "1.x", "9999999999999.x", &format!("{NOW}.{}", "x".repeat(60))] {
+        let before = page.hidden().into_iter().find(|(name, _)| name == "proposal").unwrap().1;
+        let planted = page.body(&[("code", "000000")]).replace(&before, proposal);
+        let shown = browser.copy().post(ACCOUNT, &planted).await;
+        assert!(shown.hidden().into_iter().all(|(_, value)| value != proposal), "{proposal}");
+    }
+    server.clock.advance(599);
+    assert_eq!(key(&browser.submit(&page, &[("code", "000000")]).await), seen);
 }
 
 // UX 23, L13: of many forms at once, one is answered with recovery codes, and these are the ones that count

@@ -131,13 +131,18 @@ async fn a_new_password_ends_logins_that_are_not_remembered() {
 // L13: a session that is older than the second factor does not do
 #[tokio::test]
 async fn a_second_factor_guards_the_password() {
-    let server = world().await;
-    let (mut browser, page) = at(&server, CHANGE).await;
-    server.clock.advance(301);
-    server.directory.enroll_totp(ADA).await.unwrap();
-    assert!(browser.open(ACCOUNT).await.has("sign-out"));
-    assert!(browser.submit(&page, &change(PASSWORD, NEW)).await.has("loginId"));
-    assert_eq!(ada(&server).await.password_changed_at, 1);
+    for (remembers, seconds) in [(true, 301), (true, 0), (false, 0)] {
+        let server = world_with(|tenant: &mut Tenant| tenant.settings.always_remember = remembers, |_, _| {}).await;
+        let (mut browser, page) = at(&server, CHANGE).await;
+        let mut passkeys = Browser::new(&server);
+        assert!(!passkeys.sign_in("/oauth2/passkeys", ADA_EMAIL, PASSWORD).await.has("loginId"));
+        server.clock.advance(seconds);
+        server.directory.enroll_totp(ADA).await.unwrap();
+        assert!(browser.open(ACCOUNT).await.has("sign-out"), "{remembers} {seconds}");
+        assert!(browser.submit(&page, &change(PASSWORD, NEW)).await.has("loginId"), "{remembers} {seconds}");
+        assert!(passkeys.open("/oauth2/passkeys").await.has("loginId"), "{remembers} {seconds}");
+        assert_eq!(ada(&server).await.password_changed_at, 1);
+    }
 }
 
 // K5, L8: nobody's form, and no more guesses than at a login
@@ -184,6 +189,7 @@ async fn of_two_changes_at_once_one_counts() {
             tokio::spawn(async move {
                 let mut copy = Browser { cookies, ..Browser::new(&server) };
                 let answer = copy.send("POST", ACCOUNT, Some(body)).await;
+                assert!(!answer.status.is_server_error(), "a form that is sent twice is no fault: {}", answer.text());
                 answer.header("location").is_some_and(|to| to.ends_with("outcome=password_changed"))
             })
         })
