@@ -93,7 +93,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
     };
     let mut piece = vec![0; PIECE];
     loop {
-        let (text, is_end) = match reading.read(&mut piece)? {
+        let read = reading.read(&mut piece)?;
+        if let Reading::Following(file) = &mut reading
+            && file.has_begun_anew()
+            && !output::print_some(&printing.last())?
+        {
+            return Ok(());
+        }
+        let (text, is_end) = match read {
             0 if matches!(reading, Reading::Following(_)) => {
                 std::thread::sleep(PAUSE);
                 continue;
@@ -174,7 +181,8 @@ impl Printing<'_> {
         }
         match parsed.filter(|_| self.filter.format == Format::Text) {
             Some(line) => self.printer.print(&line, text),
-            None => text.push_str(written),
+            None if self.filter.format == Format::Json => text.push_str(written),
+            None => text.push_str(&output::escaped(written)),
         }
         text.push('\n');
     }

@@ -223,7 +223,7 @@ pub fn run() -> ExitCode {
 }
 
 /// Commands of people who may think that a password or a token is an argument.
-const SECRETIVE: [&str; 2] = ["token", "user"];
+const SECRETIVE: [&str; 3] = ["token", "user", "hash-password"];
 
 /// What is said of an argument that may be a secret.
 const MISPLACED_SECRET: &str =
@@ -234,7 +234,8 @@ const LONGEST_VERB: usize = 20;
 
 /// Says what is wrong with the command line. What may be a secret is not repeated: standard error may be a log.
 fn misused(error: &clap::Error) -> ExitCode {
-    let is_secretive = std::env::args().nth(1).is_some_and(|command| SECRETIVE.contains(&command.as_str()));
+    let is_secretive =
+        std::env::args_os().nth(1).is_some_and(|command| SECRETIVE.iter().any(|secretive| command == *secretive));
     let is_named = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.starts_with("--"),
         Some(_) | None => false,

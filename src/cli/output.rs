@@ -77,3 +77,31 @@ fn shown_once(result: &Value) -> Option<String> {
     let id = text("id").map(|id| format!(" ({id})")).unwrap_or_default();
     Some(format!("{name:?}{id} was written, but its {} could not be shown: {again}", member.replace('_', " ")))
 }
+
+/// Foreign text on one line, in which nothing moves the cursor or looks as if it stood elsewhere.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_bidirectional(character) {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+/// The same on the lines that it has.
+pub(super) fn escaped_lines(text: &str) -> String {
+    text.split_inclusive('\n')
+        .map(|line| match line.strip_suffix('\n') {
+            Some(line) => escaped(line) + "\n",
+            None => escaped(line),
+        })
+        .collect()
+}
+
+/// Marks that make what follows look as if it stood elsewhere.
+fn is_bidirectional(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}

@@ -38,7 +38,7 @@ enum Action {
     Refresh(password::Refresh),
     /// Show what the token on standard input says, and what each issuer of the configuration says of it
     #[command(
-        after_help = "Nobody is asked over the network without --online. What a route wants beside a good token, `faregate explain` shows.\nExamples:\n  faregate token inspect < token.txt\n  faregate token inspect - --online --format json < token.txt"
+        after_help = "Exit code 1: it cannot be read, or every issuer refuses it.\nNobody is asked over the network without --online. What a route wants beside a good token, `faregate explain` shows.\nExamples:\n  faregate token inspect < token.txt\n  faregate token inspect - --online --format json < token.txt"
     )]
     Inspect(inspect::Arguments),
 }

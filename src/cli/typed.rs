@@ -48,11 +48,21 @@ fn first_line() -> Result<Option<Secret<String>>, Failure> {
     Ok((!text.is_empty()).then(|| Secret::new(text.to_owned())))
 }
 
+/// The exit code of what Ctrl-C ends.
+const INTERRUPTED: i32 = 130;
+
 /// A terminal that does not show what is typed, for as long as this lives.
 struct Echo;
 
 impl Echo {
     fn off() -> Self {
+        // Whoever gives up in the middle sees again what they type.
+        std::thread::spawn(|| {
+            if super::block_on(tokio::signal::ctrl_c()).is_ok_and(|signal| signal.is_ok()) {
+                stty("echo");
+                std::process::exit(INTERRUPTED);
+            }
+        });
         stty("-echo");
         Self
     }

@@ -206,7 +206,7 @@ fn tenant(entry: &Entry, check: &mut Check<'_>) -> Option<TenantDeclaration> {
         id: uuid(&fields, check),
         profile: profile.unwrap_or_default(),
         issuer: fields.text("issuer", check),
-        access_token_for: access_token_life(&entry.key, &fields, check),
+        access_token_for: access_token_life(&format!("tenants.{}", entry.key), &fields, check),
         access_token_algorithm: algorithm.map(str::to_owned),
         id_token_algorithm: word(&fields, "id_token_algorithm", ALGORITHMS, check).map(str::to_owned),
         // The keys come later.
@@ -256,7 +256,7 @@ fn entity_type(entry: &Entry, declared: &Declaration, check: &mut Check<'_>) -> 
         name: entry.key.clone(),
         id: uuid(&fields, check),
         permissions,
-        access_token_for: access_token_life(&entry.key, &fields, check),
+        access_token_for: access_token_life(&format!("entity_types.{}", entry.key), &fields, check),
         access_token_key: keys::named(&fields, "access_token_key", declared, check),
     };
     // What permissions may be called was checked with the place of each.

@@ -73,7 +73,7 @@ impl Lint {
     /// What has such a risk, each for itself; `None` if the whole gateway has it.
     pub const fn subject(self) -> Option<&'static str> {
         match self {
-            Self::AccessTokensLiveLong => Some("tenant or entity type"),
+            Self::AccessTokensLiveLong => Some("tenant or entity type (tenants.NAME or entity_types.NAME)"),
             Self::AuthorizationCodesLiveLong => Some("tenant"),
             Self::EverybodyIsATrustedProxy => Some("network"),
             Self::ImplicitGrant | Self::PasswordGrant | Self::WildcardRedirectUri => Some("application"),

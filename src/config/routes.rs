@@ -149,7 +149,8 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
     if let Some(entry) = fields.entry("require").filter(|_| public) {
         check.refuse_with_help(entry.key_span, "a public route requires nothing", "remove `public: true` or `require`");
     }
-    let observes = observes(&entry.key, &fields, check);
+    let hosts = hosts(&fields, check);
+    let observes = observes(&subject(&entry.key, hosts.as_deref()), &fields, check);
     for key in ["tokens", "audience", "enforce", "permissions", "login", binding::KEY] {
         if let Some(entry) = fields.entry(key).filter(|_| public) {
             check.refuse_with_help(
@@ -173,7 +174,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
         name: &entry.key,
         span,
         pattern,
-        hosts: hosts(&fields, check),
+        hosts,
         upstream: upstream(&fields, entry, extends.is_some(), context, check),
         public,
         requirement,
@@ -205,6 +206,12 @@ fn pattern(entry: &Entry, check: &mut Check<'_>) -> Option<Pattern> {
         );
     }
     Some(pattern)
+}
+
+/// What an acceptance of its risks calls a route: with its hosts, because others may have the same path.
+fn subject(name: &str, hosts: Option<&[Host]>) -> String {
+    let hosts: Vec<String> = hosts.unwrap_or_default().iter().map(ToString::to_string).collect();
+    format!("{}{name}", hosts.join(","))
 }
 
 /// Not inherited: whoever tries a policy out says so for each route.
@@ -396,14 +403,14 @@ fn warn_of_any_audience(
     if any().count() > 0 && require::asks_for_nothing(rules, false) {
         check.warn(
             draft.span,
-            Lint::RouteAcceptsAnyAudience.at(draft.name),
+            Lint::RouteAcceptsAnyAudience.at(&subject(draft.name, draft.hosts.as_deref())),
             format!("route {:?} accepts any audience: tokens for other services will work here", draft.name),
             "add `audience:` to the route or to its issuer, or require a scope or a permission",
         );
     } else if any().any(is_tenant) && require::asks_for_nothing(rules, true) {
         check.warn(
             draft.span,
-            Lint::RouteAcceptsRolesOfAnyApplication.at(draft.name),
+            Lint::RouteAcceptsRolesOfAnyApplication.at(&subject(draft.name, draft.hosts.as_deref())),
             format!("route {:?} accepts any audience: a role of another application is as good here", draft.name),
             "add `audience:` with the client id of the application whose roles are meant",
         );

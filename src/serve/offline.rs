@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::model::Tenant;
 use crate::policy::TokenFacts;
 use crate::profile::{InUse, is_spoken_somewhere};
+use crate::store::sql::{Found, SqlStore};
 
 /// The enforcer of a configuration, if its store can be opened.
 pub struct Offline {
@@ -43,7 +44,7 @@ pub enum Verified {
 impl Offline {
     /// Opens the store of `config`, but makes none where there is none yet.
     pub async fn open(config: &Config) -> Self {
-        let parts = match missing(config) {
+        let parts = match missing(config).await {
             Some(why) => Err(why),
             None => open(config, true).await.map_err(|error| error.to_string()),
         };
@@ -107,7 +108,7 @@ pub enum Verdict {
 /// What each issuer of the configuration, in its order, says of a token, whatever a route would make of that. Nobody is asked
 /// over the network unless `online`.
 pub async fn verdicts(config: &Config, token: &str, online: bool) -> Vec<(String, Verdict)> {
-    let parts = match missing(config) {
+    let parts = match missing(config).await {
         Some(why) => Err(why),
         None => open(config, online).await.map_err(|error| error.to_string()),
     };
@@ -123,6 +124,9 @@ pub async fn verdicts(config: &Config, token: &str, online: bool) -> Vec<(String
                 }
                 Ok(Inspected::NotIntrospected) => {
                     Verdict::NotAsked("only the issuer itself can say; --online asks it".to_owned())
+                }
+                Err(Denial::Undecidable(obstacle)) => {
+                    Verdict::NotAsked(format!("it cannot be decided: {}", obstacle.as_str()))
                 }
                 Err(denial) => Verdict::Refused(denial.code()),
             },
@@ -164,7 +168,7 @@ pub async fn is_own_path(config: &Config, path: &str) -> bool {
         };
         tenants.map(tenant).collect()
     };
-    let tenants = match missing(config) {
+    let tenants = match missing(config).await {
         Some(_) => declared(),
         None => stored_tenants(config).await.unwrap_or_else(|_| declared()),
     };
@@ -177,12 +181,22 @@ async fn stored_tenants(config: &Config) -> Result<Vec<Tenant>, StartError> {
     Ok(Opened::open(config).await?.directory.tenants().await?)
 }
 
-/// Why there is no store to ask.
-fn missing(config: &Config) -> Option<String> {
-    match &config.store {
-        StoreLocation::Sqlite(path) if !path.exists() => Some(format!("there is no store {} yet", path.display())),
-        StoreLocation::SqliteMemory => Some("the store is in memory".to_owned()),
-        StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) => None,
+/// Why there is no store to ask. Whoever only looks makes none and brings none up to date.
+async fn missing(config: &Config) -> Option<String> {
+    if matches!(config.store, StoreLocation::SqliteMemory) {
+        return Some("the store is in memory".to_owned());
+    }
+    let there_is_none = || match &config.store {
+        StoreLocation::Sqlite(path) => format!("there is no store {} yet", path.display()),
+        StoreLocation::SqliteMemory | StoreLocation::Postgres(_) => "there is no store yet".to_owned(),
+    };
+    match SqlStore::look(config.store.url().expose()).await {
+        Ok(Found::Nothing | Found::Schema { version: 0, .. }) => Some(there_is_none()),
+        Ok(Found::Schema { version, known, .. }) if version < known => {
+            Some(format!("the store is of an older version ({version}): the next start migrates it"))
+        }
+        Ok(Found::Schema { .. }) => None,
+        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -26,7 +26,7 @@ type Asking = JoinHandle<Vec<Probe>>;
 
 /// Asks everything that can be asked of what a checked configuration names, in the order of its sections.
 pub async fn probe(config: &Config) -> Vec<Probe> {
-    let mut asking = vec![tokio::spawn(ports::ask(ports::wanted(config), config.admin))];
+    let mut asking = vec![tokio::spawn(ports::ask(ports::wanted(config), config.admin, config.path.clone()))];
     let store = tokio::spawn(look(config.store.clone()));
     asking.extend(issuers(config));
     asking.extend(upstreams(config));

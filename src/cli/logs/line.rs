@@ -8,6 +8,8 @@ use std::time::SystemTime;
 use chrono::{DateTime, FixedOffset, Local};
 use serde_json::Value;
 
+use crate::cli::output::escaped;
+
 /// Columns grow with what they hold, up to here.
 const MOST_WIDTH: usize = 48;
 
@@ -122,23 +124,6 @@ fn shown(value: &Value) -> String {
         Value::String(text) => escaped(text),
         other => other.to_string(),
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || is_bidirectional(character) {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
-}
-
-/// Marks that make what follows look as if it stood elsewhere.
-fn is_bidirectional(character: char) -> bool {
-    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -70,8 +70,21 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Err(why) => Verification::Not(why),
     };
     match arguments.format {
-        Format::Json => output::print_line(&as_json(readable.as_ref(), &verification)),
-        Format::Text => output::print(&as_text(readable.as_ref(), &verification)),
+        Format::Json => output::print_line(&as_json(readable.as_ref(), &verification))?,
+        Format::Text => output::print(&output::escaped_lines(&as_text(readable.as_ref(), &verification)))?,
+    }
+    if verification.is_refusal() { Err(Failure::Said(FAILED)) } else { Ok(()) }
+}
+
+impl Verification {
+    /// Whether every issuer was asked, and refuses the token.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Done(verdicts) => {
+                !verdicts.is_empty() && verdicts.iter().all(|(_, verdict)| matches!(verdict, Verdict::Refused(_)))
+            }
+            Self::Not(_) => false,
+        }
     }
 }
 

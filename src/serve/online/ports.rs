@@ -1,9 +1,9 @@
 //! Can the listeners be bound?
 //!
-//! Owns the difference between a port that a gateway of ours has, which this configuration may be for, and one that is
-//! somebody else's.
+//! Owns the difference between a port that the gateway of this very file has, and one that is somebody else's.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub(super) fn wanted(config: &Config) -> Vec<SocketAddr> {
 }
 
 /// Binds each address for a moment.
-pub(super) async fn ask(addresses: Vec<SocketAddr>, admin: Option<SocketAddr>) -> Vec<Probe> {
+pub(super) async fn ask(addresses: Vec<SocketAddr>, admin: Option<SocketAddr>, file: PathBuf) -> Vec<Probe> {
     let mut running = None;
     let mut probes = Vec::with_capacity(addresses.len());
     for address in addresses {
@@ -30,10 +30,10 @@ pub(super) async fn ask(addresses: Vec<SocketAddr>, admin: Option<SocketAddr>) -
             Err(ListenError::InUse { .. }) => {
                 let own = match &mut running {
                     Some(own) => own,
-                    None => running.insert(ports_of_running(admin).await),
+                    None => running.insert(addresses_of_running(admin, &file).await),
                 };
-                if own.contains(&address.port()) {
-                    (Outcome::Warned, "in use by a gateway that runs already".to_owned())
+                if own.contains(&address) {
+                    (Outcome::Ok, "in use by the gateway that this file runs".to_owned())
                 } else {
                     (Outcome::Failed, ListenError::InUse { address }.to_string())
                 }
@@ -45,15 +45,22 @@ pub(super) async fn ask(addresses: Vec<SocketAddr>, admin: Option<SocketAddr>) -
     probes
 }
 
-/// The ports of the gateway that answers at the admin listener; none if that is not one of ours.
-async fn ports_of_running(admin: Option<SocketAddr>) -> Vec<u16> {
+/// Where the gateway listens that answers at the admin listener; nowhere if it is not one of ours, or runs another file.
+async fn addresses_of_running(admin: Option<SocketAddr>, file: &Path) -> Vec<SocketAddr> {
     let Some(admin) = admin.filter(|admin| admin.port() != 0) else { return Vec::new() };
     let Ok(status) = status(admin).await else { return Vec::new() };
-    let Some(listeners) = status.pointer("/configuration/listeners").and_then(Value::as_array) else {
-        return Vec::new();
-    };
-    let port = |listener: &Value| listener.as_str()?.rsplit_once(':')?.1.parse().ok();
-    listeners.iter().filter_map(port).chain([admin.port()]).collect()
+    let whole = |path: &Path| path.canonicalize().ok();
+    let source = status.pointer("/configuration/source").and_then(Value::as_str).map(Path::new);
+    // What it was started with may be seen from another folder: the name tells then.
+    let is_same = source.is_some_and(|source| match whole(source).filter(|_| source.is_absolute()) {
+        Some(source) => whole(file) == Some(source),
+        None => source.file_name() == file.file_name(),
+    });
+    let listeners = status.pointer("/configuration/listeners").and_then(Value::as_array).filter(|_| is_same);
+    let address =
+        |listener: &Value| listener.as_str()?.rsplit_once('/').map_or(listener.as_str()?, |(_, at)| at).parse().ok();
+    let listeners: Vec<SocketAddr> = listeners.into_iter().flatten().filter_map(address).collect();
+    if is_same { listeners.into_iter().chain([admin]).collect() } else { Vec::new() }
 }
 
 async fn status(admin: SocketAddr) -> Result<Value, reqwest::Error> {

@@ -140,3 +140,30 @@ fn shells_and_man_know_the_commands() {
     let nowhere = run(&folder, &["man", "--out", "nowhere"]);
     assert_eq!((nowhere.code, nowhere.stderr.contains("nowhere")), (3, true), "{nowhere:?}");
 }
+
+// UX 14: what may be a password is not repeated; UX 15: nor is a panic what odd words get
+#[test]
+fn words_that_may_be_secrets_are_not_repeated() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = Folder::new();
+    let run = run(&folder, &["hash-password", "s3cretpass"]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{run:?}");
+    assert!(run.stderr.contains("standard input") && !run.stderr.contains("s3cret"), "{}", run.stderr);
+    let odd = Run::of(faregate(folder.path(), &[]).arg(std::ffi::OsStr::from_bytes(b"\xff")));
+    assert!(odd.code == 2 && !odd.stderr.contains("panicked"), "{odd:?}");
+}
+
+// UX 15: whoever gives up at a password has a terminal that shows what they type
+#[test]
+fn a_password_that_is_not_given_leaves_the_terminal_as_it_was() {
+    let folder = Folder::new();
+    std::fs::write(folder.file("ask.sh"), format!("{} hash-password\n", env!("CARGO_BIN_EXE_faregate"))).unwrap();
+    // Ctrl-C comes while the password is asked for; then the terminal says how it is.
+    let command = "(printf '. ./ask.sh\\r'; sleep 2; printf '\\003'; sleep 1; printf 'stty -a; exit\\r'; sleep 1) \
+                   | script -qec 'bash --norc -i' /dev/null";
+    let run = Run::of(std::process::Command::new("bash").args(["-c", command]).current_dir(folder.path()));
+    assert!(run.stdout.contains("Password: "), "{run:?}");
+    let settings: Vec<&str> =
+        run.stdout.split_whitespace().filter(|word| word.trim_end_matches(';').ends_with("echo")).collect();
+    assert!(settings.contains(&"echo") && !settings.contains(&"-echo"), "{settings:?}: {}", run.stdout);
+}

@@ -118,6 +118,42 @@ fn colours_are_for_terminals_that_want_them() {
     }
 }
 
+// UX 6: an acceptance is for what it names: another host, or an entity type of the same name, is another risk
+#[test]
+fn a_risk_is_accepted_for_one_thing_only() {
+    const RISKS: &str = r#"
+upstreams: { app: "builtin:echo" }
+routes:
+  /api/**:
+    - { hosts: [a.example], upstream: app, require: authenticated }
+    - { hosts: [money.example], upstream: app, require: authenticated }
+directory:
+  tenants: { API: { access_token_life: 2h } }
+  entity_types: { API: { access_token_life: 30d } }
+accepted_risks:
+"#;
+    let left = |acceptances: &[(&str, &str)]| {
+        let accepted = acceptances
+            .iter()
+            .map(|(lint, at)| format!("  - {{ lint: {lint}, at: {at}, because: until the audience is known }}\n"));
+        let site = Site::with(&[RISKS, &accepted.collect::<String>()]);
+        let run = site.run(&["check", "--strict", "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let warnings = report["problems"].as_array().unwrap().iter().filter(|problem| problem["severity"] == "warning");
+        (run.code, warnings.map(|warning| warning["at"].as_str().unwrap_or("gone").to_owned()).collect::<Vec<_>>())
+    };
+    let (route, life) = ("route-accepts-any-audience", "access-tokens-live-long");
+    let (routes, lives) = (["a.example/api/**", "money.example/api/**"], ["tenants.API", "entity_types.API"]);
+    let all = [routes, lives].concat();
+    assert_eq!(left(&[(route, "/api/**"), (life, "API")]).1.len(), 6, "two that fit nothing are warnings themselves");
+    for (lint, at) in [(route, routes[0]), (route, routes[1]), (life, lives[0]), (life, lives[1])] {
+        let others: Vec<_> = all.iter().filter(|other| **other != at).map(|other| (*other).to_owned()).collect();
+        assert_eq!(left(&[(lint, at)]), (2, others), "{at}");
+    }
+    let every = [(route, routes[0]), (route, routes[1]), (life, lives[0]), (life, lives[1])];
+    assert_eq!(left(&every), (0, Vec::new()));
+}
+
 /// The words of every command that has none below it, with its help.
 fn leaves(site: &Site, above: &[String]) -> Vec<(Vec<String>, String)> {
     let words: Vec<&str> = above.iter().map(String::as_str).chain(["--help"]).collect();

@@ -43,6 +43,7 @@ fn a_token_of_our_own_is_verified_without_a_server() {
     let run = inspect(&site, &tampered(&token), &[]);
     assert!(run.stdout.contains("✗ issuer self: bad_signature"), "{}", run.stdout);
     assert!(run.stdout.contains("faregate errors CODE"), "{}", run.stdout);
+    assert_eq!(run.code, 1, "nobody takes it");
 
     // Where there is no configuration, as in any other folder, nobody vouches for it.
     let elsewhere = Folder::new();
@@ -55,6 +56,21 @@ fn a_token_of_our_own_is_verified_without_a_server() {
     site.write("listen: [\n");
     let run = inspect(&site, &token, &[]);
     assert!(run.code == 0 && run.stdout.contains("`faregate check` says why"), "{run:?}");
+}
+
+// UX 11: a look changes nothing, and what a token says moves no cursor
+#[test]
+fn a_look_leaves_the_store_and_the_terminal_alone() {
+    let site = Site::new();
+    let store = site.file("faregate.db");
+    std::fs::write(&store, "").unwrap();
+    std::fs::set_permissions(&store, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let run = inspect(&site, &forged("http://127.0.0.1:8080", "a\u{202e}b\u{9b}2J"), &[]);
+    assert!(run.stdout.contains("not verified, there is no store"), "{}", run.stdout);
+    assert!(run.stdout.contains("a\\u{202e}b\\u{9b}2J"), "{}", run.stdout);
+    assert_eq!(std::fs::metadata(&store).unwrap().len(), 0);
+    let made = |name: &str| site.file(name).exists();
+    assert!(!made("faregate.key") && !made("faregate.db-wal"), "nothing is made");
 }
 
 // UX 11, UX 14
