@@ -23,7 +23,7 @@ mod vitals;
 mod watching;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -201,6 +201,7 @@ pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Runni
             },
             reload: live.endpoint(),
             vitals: vitals::vitals(&opened, &keys),
+            scraping: Mutex::default(),
         };
         gateway::start_admin(admin, listener, compile::connection_limits(&limits, false), &ending)
     };

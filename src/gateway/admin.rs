@@ -2,8 +2,8 @@
 //!
 //! Owns these few paths and passes the management API on. It shows no secret.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
@@ -32,6 +32,8 @@ pub struct Admin {
     pub last_reload: Box<dyn Fn() -> Value + Send + Sync>,
     /// Asked for `/reload`.
     pub reload: Endpoints,
+    /// Held by whoever is told of metrics.
+    pub scraping: Mutex<()>,
     /// How it goes with what the gateway does not know.
     pub vitals: Box<dyn Fn() -> Vitals + Send + Sync>,
 }
@@ -92,6 +94,13 @@ impl Admin {
 
     pub(super) fn metrics(&self) -> Arc<Metrics> {
         self.current.load().metrics.clone()
+    }
+
+    /// One at a time: gauges are emptied and filled for each.
+    fn scrape(&self) -> Vec<u8> {
+        let _one = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refresh();
+        self.metrics().render()
     }
 
     fn refresh(&self) {
@@ -344,10 +353,7 @@ impl ServeHttp for Admin {
             return answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", b"only GET here\n".to_vec());
         }
         match header.uri.path() {
-            "/metrics" => {
-                self.refresh();
-                answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.metrics().render())
-            }
+            "/metrics" => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.scrape()),
             "/healthz" => answer(StatusCode::OK, "text/plain", b"ok\n".to_vec()),
             "/readyz" => {
                 let (status, document) = self.readiness();

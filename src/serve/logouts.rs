@@ -19,8 +19,8 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// Between two attempts while the store does not answer.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const ATTEMPTS: usize = 60;
-/// Deliveries at once.
-const MOST: usize = 64;
+/// Deliveries at once, most of which wait: for their next attempt, or for their turn at a server that is slow.
+const MOST: usize = 2_000;
 
 /// Where the change feed leaves what it hears of revocations.
 #[derive(Clone)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use faregate::jose::{Expectations, TypeSet, verify};
+use faregate::model::ApplicationGrant;
 use faregate::store::{Lease, Store as _};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::support::authorization_server::{NOW, PUBLIC_URL, TENANT, TestServer, part};
 use crate::support::browser::{Browser, parameters};
-use crate::support::world::{ADA, ADA_EMAIL, BOB_EMAIL, PASSWORD, SPA, WEB, WEB_URI, ask_as, world_with};
+use crate::support::world::{ADA, ADA_EMAIL, BOB_EMAIL, PASSWORD, SPA, SPA_URI, WEB, WEB_URI, ask_as, world_with};
 
 /// A client's server that answers the given statuses in turn, and tells what it was sent.
 async fn receiver(statuses: &'static [u16]) -> (String, mpsc::UnboundedReceiver<String>) {
@@ -122,4 +123,52 @@ async fn the_clients_of_the_session_are_told() {
     assert!(verify(&token, &issuer.expectations, &issuer.access_token_keys, NOW).is_err());
     // Who did not know of the session hears nothing.
     assert!(unheard.try_recv().is_err());
+}
+
+// Back-Channel Logout 1.0 2.7: a server that takes everything and says nothing delays what is for it alone
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_server_delays_nobody_else() {
+    const MANY: usize = 40;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent_uri = format!("http://{}/logout", silent.local_addr().unwrap());
+    let (open, mut opened) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = silent.accept().await {
+            kept.push(stream);
+            open.send(kept.len()).unwrap();
+        }
+    });
+    let (uri, mut heard) = receiver(&[200]).await;
+    let server = world_with(
+        |_| {},
+        move |id: Uuid, settings| match id {
+            WEB => settings.back_channel_logout_uri = Some(silent_uri.clone()),
+            SPA => {
+                settings.grants.push(ApplicationGrant::Implicit);
+                settings.back_channel_logout_uri = Some(uri.clone());
+            }
+            _ => {}
+        },
+    )
+    .await;
+    let log_out = async |client: Uuid, uri: &str| {
+        let mut browser = Browser::new(&server);
+        let url = ask_as(client, uri, "&response_type=id_token&scope=openid&nonce=n");
+        let hint = browser.sign_in(&url, ADA_EMAIL, PASSWORD).await.get("id_token").unwrap();
+        browser.open(&format!("/oauth2/logout?id_token_hint={hint}")).await;
+    };
+    for _ in 0..MANY {
+        log_out(WEB, WEB_URI).await;
+    }
+    log_out(SPA, SPA_URI).await;
+    server.tell_logouts().await;
+    server.tell_logouts().await;
+    let told = tokio::time::timeout(Duration::from_secs(3), heard.recv()).await;
+    assert!(told.is_ok(), "it has to wait for the silent one");
+    let mut attempts = 0;
+    while let Ok(count) = opened.try_recv() {
+        attempts = count;
+    }
+    assert!((1..=8).contains(&attempts), "{attempts} at once");
 }
