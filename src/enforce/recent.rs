@@ -22,15 +22,22 @@ const TURNS: usize = 128;
 /// How many slots are looked through for tokens that the cache has dropped, each time a token is added to it.
 const LOOKED_THROUGH: usize = 32;
 
+/// Slots in which a token can be: with two, every eighth of 20,000 tokens in turn would find its place taken each time.
+const WAYS: usize = 4;
+
 #[derive(Default)]
 struct Slot {
     mixed: u64,
     token: Option<Arc<VerifiedToken>>,
 }
 
+/// The slots where a token can be, the one that was used last first: a line of memory.
+#[derive(Default)]
+#[repr(align(64))]
+struct Set([Slot; WAYS]);
+
 struct Recent {
-    /// In pairs, the one that was used last first.
-    slots: Vec<Slot>,
+    sets: Vec<Set>,
     /// Tokens that were here, and known ones that were not, since this was looked at last.
     found: usize,
     missed: usize,
@@ -40,76 +47,77 @@ struct Recent {
 
 thread_local! {
     static RECENT: RefCell<Recent> =
-        const { RefCell::new(Recent { slots: Vec::new(), found: 0, missed: 0, looked_at: 0 }) };
+        const { RefCell::new(Recent { sets: Vec::new(), found: 0, missed: 0, looked_at: 0 }) };
 }
 
 /// The token of this text, if it is here and `counts`.
 pub(super) fn find(text: &[u8], counts: impl Fn(&VerifiedToken) -> bool) -> Option<Arc<VerifiedToken>> {
     let mixed = mixed_tail(text);
     RECENT.with_borrow_mut(|recent| {
-        let pair = recent.pair(mixed)?;
+        let set = recent.set(mixed)?;
         let is_it = |slot: &Slot| {
             slot.mixed == mixed && slot.token.as_ref().is_some_and(|token| token.place.text == text && counts(token))
         };
-        if !is_it(&pair[0]) {
-            if !is_it(&pair[1]) {
-                return None;
-            }
-            pair.swap(0, 1);
-        }
-        let found = pair[0].token.clone();
+        let at = set.0.iter().position(is_it)?;
+        let found = set.first(at).token.clone();
         recent.found += 1;
         if recent.found.is_multiple_of(TURNS) { None } else { found }
     })
 }
 
-/// Remembers a token that the shared cache knows, in place of the one that was not used for longest of two.
+/// Remembers a token that the shared cache knows, in place of the one of its set that was not used for longest.
 pub(super) fn put(token: &Arc<VerifiedToken>) {
     let mixed = mixed_tail(&token.place.text);
     RECENT.with_borrow_mut(|recent| {
         let is_it = |slot: &Slot| slot.token.as_ref().is_some_and(|own| Arc::ptr_eq(own, token));
-        if recent.pair(mixed).is_some_and(|pair| pair.iter().any(is_it)) {
+        if recent.set(mixed).is_some_and(|set| set.0.iter().any(is_it)) {
             return;
         }
         recent.miss();
-        let Some(pair) = recent.pair(mixed) else { return };
-        if pair[0].mixed != mixed {
-            pair.swap(0, 1);
-        }
-        pair[0] = Slot { mixed, token: Some(token.clone()) };
+        let Some(set) = recent.set(mixed) else { return };
+        // What is there of the same token is older.
+        let at = set.0.iter().position(|slot| slot.mixed == mixed).unwrap_or(WAYS - 1);
+        *set.first(at) = Slot { mixed, token: Some(token.clone()) };
     });
 }
 
 /// Lets go of some of the tokens that do not count any more.
 pub(super) fn look_through(counts: impl Fn(&VerifiedToken) -> bool) {
     RECENT.with_borrow_mut(|recent| {
-        let end = (recent.looked_at + LOOKED_THROUGH).min(recent.slots.len());
-        for slot in &mut recent.slots[recent.looked_at..end] {
+        let end = (recent.looked_at + LOOKED_THROUGH / WAYS).min(recent.sets.len());
+        for slot in recent.sets[recent.looked_at..end].iter_mut().flat_map(|set| &mut set.0) {
             if slot.token.as_ref().is_some_and(|token| !counts(token)) {
                 slot.token = None;
             }
         }
-        recent.looked_at = if end == recent.slots.len() { 0 } else { end };
+        recent.looked_at = if end == recent.sets.len() { 0 } else { end };
     });
 }
 
+impl Set {
+    /// The slot at `at`, moved to the front.
+    fn first(&mut self, at: usize) -> &mut Slot {
+        self.0[..=at].rotate_right(1);
+        &mut self.0[0]
+    }
+}
+
 impl Recent {
-    /// The two slots where a token can be. A token that is made to share them with others costs its sender a verification,
-    /// and the others a look into the shared cache.
-    fn pair(&mut self, mixed: u64) -> Option<&mut [Slot; 2]> {
-        let (pairs, _) = self.slots.as_chunks_mut::<2>();
+    /// The slots where a token can be. One that is made to share them with others costs its sender a verification, and the
+    /// others a look into the shared cache.
+    fn set(&mut self, mixed: u64) -> Option<&mut Set> {
         // The upper bits are the ones that multiplication mixed.
-        let pair = (mixed >> 32) as usize & pairs.len().wrapping_sub(1);
-        pairs.get_mut(pair)
+        let at = (mixed >> 32) as usize & self.sets.len().wrapping_sub(1);
+        self.sets.get_mut(at)
     }
 
     /// Counts a known token that was not here. When as many were missed as there are slots, there are twice as many, unless
     /// that took long.
     fn miss(&mut self) {
         self.missed += 1;
-        let size = self.slots.len();
+        let size = self.sets.len() * WAYS;
         if size == 0 {
-            self.slots.resize_with(FEWEST, Slot::default);
+            self.sets.resize_with(FEWEST / WAYS, Set::default);
         } else if self.missed > size {
             if self.missed * RARELY > self.found && size < MOST {
                 self.grow();
@@ -119,13 +127,13 @@ impl Recent {
     }
 
     fn grow(&mut self) {
-        let before = std::mem::take(&mut self.slots);
-        self.slots.resize_with(before.len() * 2, Slot::default);
+        let before = std::mem::take(&mut self.sets);
+        self.sets.resize_with(before.len() * 2, Set::default);
         self.looked_at = 0;
-        for slot in before.into_iter().filter(|slot| slot.token.is_some()) {
-            if let Some(pair) = self.pair(slot.mixed) {
-                pair.swap(0, 1);
-                pair[0] = slot;
+        // Those that were used last come last, and to the front.
+        for slot in before.into_iter().flat_map(|set| set.0.into_iter().rev()).filter(|slot| slot.token.is_some()) {
+            if let Some(set) = self.set(slot.mixed) {
+                *set.first(WAYS - 1) = slot;
             }
         }
     }
