@@ -9,7 +9,7 @@ const LIMITS: HeaderLimits = HeaderLimits { block_size: 4096, fields: 32, uri_si
 ///
 /// # Panics
 /// If the parser of the proxy sees another end, other framing or another host than we did, or refuses what we let pass
-/// (rules M3, M7, N1), or if it matters in which pieces the bytes came.
+/// (rules M3, M7, N1), if a request that we call plain is none, or if it matters in which pieces the bytes came.
 pub fn header_block(input: &[u8]) {
     let found = end(input, 0);
     for searched in [input.len() / 3, input.len() / 2] {
@@ -25,9 +25,7 @@ pub fn header_block(input: &[u8]) {
         return;
     };
     let block = &input[..length];
-    if check(block, &LIMITS).is_err() {
-        return;
-    }
+    let Ok(head) = check(block, &LIMITS) else { return };
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut fields);
     assert_eq!(request.parse(block), Ok(httparse::Status::Complete(length)), "the proxy sees another end, or none");
@@ -44,4 +42,10 @@ pub fn header_block(input: &[u8]) {
     let path = request.path.unwrap_or_default();
     assert!(!path.is_empty() && path.len() <= LIMITS.uri_size && !path.contains('#'));
     assert!(path.parse::<http::Uri>().is_ok(), "the proxy would refuse it by itself: {path}");
+    assert_eq!(path.as_bytes(), head.target);
+    if head.is_plain {
+        assert!(path.starts_with('/') && request.version == Some(1) && lengths.is_empty() && codings.is_empty());
+        let others = ["upgrade", "expect", "te", "trailer", "keep-alive", "proxy-connection", "http2-settings"];
+        assert!(others.iter().all(|name| values(name).is_empty()), "it asks something of the connection");
+    }
 }

@@ -80,6 +80,9 @@ fn only_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn remove_connection_fields(answer: &mut ResponseHeader) {
+    if !answer.headers.keys().any(|name| *name == header::CONNECTION || NEXT_HOP.contains(name)) {
+        return;
+    }
     for name in named(&answer.headers) {
         answer.remove_header(&name);
     }

@@ -4,6 +4,7 @@
 
 use http::uri::Authority;
 use http::{Version, header};
+use memchr::{memchr, memrchr};
 use pingora::http::RequestHeader;
 
 /// The host that the request is for, with its port if it has one. `None` when an absolute target and the field disagree: an
@@ -29,6 +30,6 @@ pub(super) fn authority(header: &RequestHeader) -> Option<&str> {
 
 /// `[::1]:80` has colons inside its brackets.
 pub(super) fn without_port(host: &str) -> &str {
-    let after = host.rfind(']').unwrap_or(0);
-    host[after..].find(':').map_or(host, |colon| &host[..after + colon])
+    let after = memrchr(b']', host.as_bytes()).unwrap_or(0);
+    memchr(b':', &host.as_bytes()[after..]).map_or(host, |colon| &host[..after + colon])
 }

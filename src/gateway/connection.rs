@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf, Bytes, BytesMut};
-use pingora::apps::{HttpServerApp, ServerApp};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::{SslDigest, TlsRef};
@@ -86,8 +86,8 @@ where
             // An idle connection ends with the server; one that is being answered is not in this select.
             _ = idle_ends.wait_for(|&ends| ends) => return,
         };
-        let block = match block {
-            Ok(Some(block)) => block,
+        let (block, end) = match block {
+            Ok(Some(found)) => found,
             Ok(None) => return,
             Err(refusal) => return refuse(stream, refusal, service.refusals.as_ref()).await,
         };
@@ -96,34 +96,50 @@ where
             app.process_new(Box::new(Counted::new(stream, service.refusals.clone())), shutdown).await;
             return;
         }
-        if let Err(refusal) = header_block::check(&block[..block_end(&block)], &limits.header) {
-            return refuse(stream, refusal, service.refusals.as_ref()).await;
-        }
-        let mut session = ServerSession::new_http1(stream);
-        if first {
-            session.set_keepalive((!*shutdown.borrow()).then_some(limits.keep_alive.as_secs()));
-            session.set_keepalive_reuses_remaining(Some(limits.requests.saturating_sub(1)));
-            first = false;
-        }
-        if let Some(settings) = settings.take() {
-            let settings: pingora::apps::HttpPersistentSettings = settings;
-            settings.apply_to_session(&mut session);
-        }
-        session.set_pipelined_prefix(block);
-        match app.process_new_http(session, shutdown).await {
+        let head = match header_block::check(&block[..end], &limits.header) {
+            Ok(head) => head,
+            Err(refusal) => return refuse(stream, refusal, service.refusals.as_ref()).await,
+        };
+        let direct = service.front.as_ref().and_then(|front| front.takes(&head));
+        let settings_before = settings.take();
+        let begin = |session: &mut ServerSession| {
+            if first {
+                session.set_keepalive((!*shutdown.borrow()).then_some(limits.keep_alive.as_secs()));
+                session.set_keepalive_reuses_remaining(Some(limits.requests.saturating_sub(1)));
+            }
+            if let Some(settings) = settings_before {
+                let settings: HttpPersistentSettings = settings;
+                settings.apply_to_session(session);
+            }
+            session.set_pipelined_prefix(block);
+        };
+        let reused = match direct {
+            Some(direct) => {
+                let mut session = direct.session(stream);
+                begin(session.as_downstream_mut());
+                // Of its own, so that a connection that waits is small.
+                Box::pin(direct.answer(session, shutdown)).await
+            }
+            None => {
+                let mut session = ServerSession::new_http1(stream);
+                begin(&mut session);
+                app.process_new_http(session, shutdown).await
+            }
+        };
+        first = false;
+        match reused {
             Some(reused) => (stream, settings) = reused.consume(),
             None => return,
         }
     }
 }
 
-/// Invariant: only called on a buffer in which `read_header_block` found the end.
-fn block_end(block: &[u8]) -> usize {
-    header_block::end(block, 0).unwrap_or(block.len())
-}
-
-/// Reads until a header block is complete; bytes after it stay in the buffer. `None` when the peer is done with us.
-async fn read_header_block(stream: &mut Stream, limits: &ConnectionLimits) -> Result<Option<BytesMut>, Refusal> {
+/// Reads until a header block is complete, and says where it ends; bytes after it stay in the buffer. `None` when the peer is
+/// done with us.
+async fn read_header_block(
+    stream: &mut Stream,
+    limits: &ConnectionLimits,
+) -> Result<Option<(BytesMut, usize)>, Refusal> {
     let mut block = BytesMut::with_capacity(4096);
     match timeout(limits.keep_alive, stream.read_buf(&mut block)).await {
         Ok(Ok(read)) if read > 0 => {}
@@ -139,8 +155,8 @@ async fn read_header_block(stream: &mut Stream, limits: &ConnectionLimits) -> Re
                     block.advance(2);
                 }
             }
-            if header_block::end(&block, searched).is_some() {
-                return Ok(Some(block));
+            if let Some(end) = header_block::end(&block, searched) {
+                return Ok(Some((block, end)));
             }
             header_block::check_partial(&block, searched, &limits.header)?;
             searched = block.len();

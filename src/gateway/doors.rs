@@ -10,6 +10,7 @@ use pingora::proxy::HttpProxy;
 use tokio::task::AbortHandle;
 
 use super::connection::RefusalLog;
+use super::front::Front;
 use super::handover::Inherited;
 use super::listener::{Ending, Manner};
 use super::{Census, Current, H2Limits, ListenError, Listener, Overload, Proxy, Service, run};
@@ -50,6 +51,7 @@ impl Prepared {
 /// The open listeners, and what all of them share.
 pub struct Doors {
     app: Arc<HttpProxy<Proxy>>,
+    front: Arc<Front>,
     census: Arc<Census>,
     refusals: Arc<dyn RefusalLog>,
     ending: Ending,
@@ -69,8 +71,10 @@ struct Door {
 impl Doors {
     /// None is open yet.
     pub fn new(current: &Arc<Current>, h2: &H2Limits, census: &Arc<Census>, ending: &Ending) -> Self {
+        let (app, front) = run::app(current, h2);
         Self {
-            app: Arc::new(run::app(current, h2)),
+            app: Arc::new(app),
+            front: Arc::new(front),
             census: census.clone(),
             refusals: current.load().metrics.clone(),
             ending: ending.clone(),
@@ -126,6 +130,7 @@ impl Doors {
         let manner = Arc::new(ArcSwap::from_pointee(wanted.manner));
         let service = Service {
             app: self.app.clone(),
+            front: Some(self.front.clone()),
             manner: manner.clone(),
             census: self.census.clone(),
             refusals: self.refusals.clone(),

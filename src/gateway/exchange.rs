@@ -41,11 +41,11 @@ pub async fn next_peer(session: &Session, ctx: &mut Context) -> pingora::Result<
     Ok(peer)
 }
 
-/// Makes `request`, the received one without what belongs to a single connection, what the upstream shall see.
+/// What the upstream shall see of `request`, the received one without what belongs to a single connection.
 ///
 /// # Errors
 /// When nobody permitted it, or a field cannot be written.
-pub fn rewrite_request(session: &Session, request: &mut RequestHeader, ctx: &Context) -> pingora::Result<()> {
+pub fn rewritten_request(session: &Session, request: &RequestHeader, ctx: &Context) -> pingora::Result<RequestHeader> {
     let (Some(route), Some(permit)) = (&ctx.route, &ctx.permit) else {
         return Error::e_explain(ErrorType::InternalError, "a request without a permit");
     };
@@ -62,11 +62,11 @@ pub fn rewrite_request(session: &Session, request: &mut RequestHeader, ctx: &Con
         keep_authorization: route.forward_authorization,
         jwt: forwarded::field(ctx.carried.as_ref()),
     };
-    ctx.gateway.forwarder.rewrite(permit, request, &forwarding)?;
-    match &ctx.trace {
-        Some(trace) => trace.propagate(request),
-        None => Ok(()),
+    let mut rewritten = ctx.gateway.forwarder.rewritten(permit, request, &forwarding)?;
+    if let Some(trace) = &ctx.trace {
+        trace.propagate(&mut rewritten)?;
     }
+    Ok(rewritten)
 }
 
 /// The upstream answered with this status, which may be an interim one.

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::{ErrorType, OrErr as _};
 
+use super::header_block::concerns_connection;
 use crate::browsers::is_own_cookie;
 use crate::config::{Case, Forward};
 use crate::enforce::{Identity, Permit, bearer};
@@ -84,8 +85,8 @@ impl Forwarder {
         Self { removed: NameSet::new(removed), forwarded: NameSet::new(forwarded), fields: fields.clone() }
     }
 
-    /// Makes `request` what the upstream shall see. Called after Pingora removed hop-by-hop fields, so that a client's
-    /// `Connection: X-Auth-Subject` removes its own field and never ours (rule M2).
+    /// What the upstream shall see of `request`, which is the received one without what belongs to a single connection, so
+    /// that a client's `Connection: X-Auth-Subject` removes its own field and never ours (rule M2).
     ///
     /// Pingora remembers how every name was spelled in a second map, which makes writing eight fields a tenth of all work
     /// on a request. The names go out in lower case instead, as HTTP/2 and most proxies send them, unless the
@@ -93,35 +94,28 @@ impl Forwarder {
     ///
     /// # Errors
     /// When the path or a value cannot stand in a header, which the canonical form and the encoding rule out.
-    pub fn rewrite(
+    pub fn rewritten(
         &self,
         permit: &Permit,
-        request: &mut RequestHeader,
+        request: &RequestHeader,
         forwarding: &Forwarding<'_>,
-    ) -> pingora::Result<()> {
-        let empty = http::Request::new(()).into_parts().0;
-        let mut parts = http::request::Parts::from(std::mem::replace(request, RequestHeader::from(empty)));
-        let headers = &mut parts.headers;
-        // A proof belongs to the token that it came with.
-        let is_bound = permit.token().is_some_and(|token| token.binding.is_some());
-        self.remove_untrusted(headers, forwarding, is_bound);
-        headers.reserve(FIELDS_ADDED);
+    ) -> pingora::Result<RequestHeader> {
+        let mut headers = self.believed(&request.headers, permit, forwarding);
         if let Some(identity) = permit.identity() {
-            self.set_identity(headers, identity);
+            self.set_identity(&mut headers, identity);
         }
         if let Some((name, value)) = forwarding.jwt {
             headers.insert(name.clone(), value.clone());
         }
-        if !headers.contains_key(header::HOST)
-            && let Some(authority) = forwarding.received.uri.authority()
-        {
+        let mut host = headers.get(header::HOST).cloned();
+        if let (None, Some(authority)) = (&host, forwarding.received.uri.authority()) {
             // RFC 9113 8.3.1: HTTP/2 has it beside the fields, where a path that is written anew would lose it.
-            headers.insert(header::HOST, value(authority.as_str())?);
+            let named = value(authority.as_str())?;
+            headers.insert(header::HOST, named.clone());
+            host = Some(named);
         }
-        set_forwarded(headers, forwarding)?;
-        if !headers.contains_key(header::HOST)
-            && let Some(server) = forwarding.server
-        {
+        set_forwarded(&mut headers, host.as_ref(), forwarding)?;
+        if let (None, Some(server)) = (host, forwarding.server) {
             // HTTP/1.0 need not name a host, and HTTP/1.1 must (RFC 9112 3.2).
             headers.insert(header::HOST, value(server)?);
         }
@@ -129,27 +123,42 @@ impl Forwarder {
             headers.insert(name.clone(), value(forwarding.request_id)?);
         }
         // A target in absolute form is gone here: the parts hold a path (RFC 9112 3.2.2).
-        *request = RequestHeader::from(parts);
-        set_target(request, forwarding)?;
-        if self.fields.case == Case::Preserve { self.respell(request, forwarding.received) } else { Ok(()) }
+        let mut parts = http::Request::new(()).into_parts().0;
+        parts.method = request.method.clone();
+        parts.uri = request.uri.clone();
+        parts.version = request.version;
+        parts.extensions = request.extensions.clone();
+        parts.headers = headers;
+        let mut rewritten = RequestHeader::from(parts);
+        set_target(&mut rewritten, forwarding)?;
+        if self.fields.case == Case::Preserve {
+            self.respell(&mut rewritten, forwarding.received)?;
+        }
+        Ok(rewritten)
     }
 
-    fn remove_untrusted(&self, headers: &mut HeaderMap, forwarding: &Forwarding<'_>, is_bound: bool) {
-        if !forwarding.keep_authorization {
-            headers.remove(header::AUTHORIZATION);
-            if is_bound {
-                headers.remove(DPOP);
+    /// The fields that go on as they came, with room for ours.
+    fn believed(&self, received: &HeaderMap, permit: &Permit, forwarding: &Forwarding<'_>) -> HeaderMap {
+        // A proof belongs to the token that it came with.
+        let is_bound = permit.token().is_some_and(|token| token.binding.is_some());
+        let mut headers = HeaderMap::with_capacity(received.len() + FIELDS_ADDED);
+        let mut has_cookies = false;
+        for (name, value) in received {
+            let is_credential = *name == header::AUTHORIZATION || (is_bound && *name == DPOP);
+            let is_unwanted = (is_credential && !forwarding.keep_authorization)
+                || self.removed.contains(name.as_str())
+                || (!forwarding.peer_is_trusted && self.forwarded.contains(name.as_str()))
+                // It only says whether the client's connection is kept.
+                || (*name == header::CONNECTION && !concerns_connection(b"connection", value.as_bytes()));
+            if !is_unwanted {
+                has_cookies |= *name == header::COOKIE;
+                headers.append(name.clone(), value.clone());
             }
         }
-        let is_unwanted = |name: &&HeaderName| {
-            let name = name.as_str();
-            self.removed.contains(name) || (!forwarding.peer_is_trusted && self.forwarded.contains(name))
-        };
-        let unwanted: Vec<HeaderName> = headers.keys().filter(is_unwanted).cloned().collect();
-        for name in &unwanted {
-            headers.remove(name);
+        if has_cookies {
+            remove_token_cookies(&mut headers);
         }
-        remove_token_cookies(headers);
+        headers
     }
 
     fn set_identity(&self, headers: &mut HeaderMap, identity: &Identity) {
@@ -241,8 +250,23 @@ fn titled(name: &HeaderName) -> Bytes {
     Bytes::from(titled.collect::<String>())
 }
 
-fn set_forwarded(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) -> pingora::Result<()> {
+/// Tells of the way here, beside what is believed of it already.
+fn set_forwarded(
+    headers: &mut HeaderMap,
+    host: Option<&HeaderValue>,
+    forwarding: &Forwarding<'_>,
+) -> pingora::Result<()> {
     let Some(peer) = forwarding.peer else { return Ok(()) };
+    let peer = peer.to_canonical();
+    let scheme = HeaderValue::from_static(if forwarding.over_tls { "https" } else { "http" });
+    if !forwarding.peer_is_trusted {
+        headers.insert(X_FORWARDED_FOR, value(peer.to_string())?);
+        headers.insert(X_FORWARDED_PROTO, scheme);
+        if let Some(host) = host {
+            headers.insert(X_FORWARDED_HOST, host.clone());
+        }
+        return Ok(());
+    }
     // Several fields are one list (RFC 9110 5.3): a trusted proxy may add its entry as a field of its own.
     let mut chain = String::new();
     for earlier in headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()) {
@@ -250,16 +274,11 @@ fn set_forwarded(headers: &mut HeaderMap, forwarding: &Forwarding<'_>) -> pingor
         chain.push_str(", ");
     }
     // Writing to a string cannot fail.
-    let _ = write!(chain, "{}", peer.to_canonical());
+    let _ = write!(chain, "{peer}");
     headers.insert(X_FORWARDED_FOR, value(chain)?);
-    if !headers.contains_key(X_FORWARDED_PROTO) {
-        let scheme = if forwarding.over_tls { "https" } else { "http" };
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    }
-    if !headers.contains_key(X_FORWARDED_HOST)
-        && let Some(host) = headers.get(header::HOST).cloned()
-    {
-        headers.insert(X_FORWARDED_HOST, host);
+    headers.entry(X_FORWARDED_PROTO).or_insert(scheme);
+    if let Some(host) = host {
+        headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
     }
     Ok(())
 }

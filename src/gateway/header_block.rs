@@ -4,9 +4,12 @@
 //! drops `Content-Length` silently beside `Transfer-Encoding`, and bounds a header block only by 1 MiB and a timeout per read.
 //! Whatever Pingora would refuse by itself is refused here, where it is counted and named to the client.
 
+use std::sync::LazyLock;
+
 use http::Uri;
 use http::uri::{Authority, PathAndQuery};
 use memchr::memchr;
+use memchr::memmem::Finder;
 
 /// Bounds on one header block. Rule N2.
 #[derive(Clone, Copy, Debug)]
@@ -105,12 +108,23 @@ impl Refusal {
     }
 }
 
+/// What is known of a block that was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// The request target (RFC 9112 3.2).
+    pub target: &'a [u8],
+    /// A path is asked for in HTTP/1.1, without a body and without asking anything of the connection but whether it is kept:
+    /// the request ends with this block.
+    pub is_plain: bool,
+}
+
 /// Where the block ends: the index after the empty line, or `None` while it is incomplete.
 ///
 /// `searched` is how many bytes an earlier call has looked at already.
 pub fn end(bytes: &[u8], searched: usize) -> Option<usize> {
+    static EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
     let from = searched.saturating_sub(3);
-    memchr::memmem::find(&bytes[from..], b"\r\n\r\n").map(|at| from + at + 4)
+    EMPTY_LINE.find(&bytes[from..]).map(|at| from + at + 4)
 }
 
 /// Whether the bytes so far can still become an acceptable block, asked while it is incomplete.
@@ -137,7 +151,7 @@ pub fn check_partial(bytes: &[u8], searched: usize, limits: &HeaderLimits) -> Re
 ///
 /// # Errors
 /// The first rule it breaks: RFC 9112 2.2 (line ends), 3 (request line), 3.2 (Host), 5 (field lines), 6 (framing).
-pub fn check(block: &[u8], limits: &HeaderLimits) -> Result<(), Refusal> {
+pub fn check<'a>(block: &'a [u8], limits: &HeaderLimits) -> Result<Head<'a>, Refusal> {
     if block.len() > limits.block_size {
         return Err(Refusal::TooLarge);
     }
@@ -145,7 +159,7 @@ pub fn check(block: &[u8], limits: &HeaderLimits) -> Result<(), Refusal> {
     let (target, version) = request_line(lines.next().ok_or(Refusal::RequestLine)??, limits)?;
 
     let (mut fields, mut hosts, mut named) = (0, 0, None);
-    let (mut content_length, mut transfer_encoding) = (false, false);
+    let (mut content_length, mut transfer_encoding, mut is_plain) = (false, false, true);
     for line in lines {
         let line = line?;
         if line.is_empty() {
@@ -153,6 +167,7 @@ pub fn check(block: &[u8], limits: &HeaderLimits) -> Result<(), Refusal> {
         }
         fields += 1;
         let (name, value) = field_line(line)?;
+        is_plain &= !concerns_connection(name, value);
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
                 hosts += 1;
@@ -182,8 +197,30 @@ pub fn check(block: &[u8], limits: &HeaderLimits) -> Result<(), Refusal> {
         return Err(Refusal::TransferEncoding);
     }
     match (version, hosts) {
-        (_, 1) | (Version::Http10, 0) => check_target(target, named),
-        _ => Err(Refusal::Host),
+        (_, 1) | (Version::Http10, 0) => check_target(target, named)?,
+        _ => return Err(Refusal::Host),
+    }
+    let is_plain = is_plain && version == Version::Http11 && target.starts_with(b"/");
+    Ok(Head { target, is_plain })
+}
+
+/// Whether a field is about this connection (but whether it is kept), or comes before a body (RFC 9110 7.6.1, 10.1; RFC 9112
+/// 6). The name in any case, the value without white space around it.
+pub fn concerns_connection(name: &[u8], value: &[u8]) -> bool {
+    let is = |own: &str| name.eq_ignore_ascii_case(own.as_bytes());
+    let is_usual = || value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close");
+    // Most fields are told apart by their length.
+    match name.len() {
+        2 => is("te"),
+        6 => is("expect"),
+        7 => is("upgrade") || is("trailer"),
+        10 => is("keep-alive") || (is("connection") && !is_usual()),
+        14 => is("content-length") || is("http2-settings"),
+        16 => is("proxy-connection"),
+        17 => is("transfer-encoding"),
+        18 => is("proxy-authenticate"),
+        19 => is("proxy-authorization"),
+        _ => false,
     }
 }
 
@@ -216,7 +253,7 @@ impl<'a> Iterator for Lines<'a> {
 fn request_line<'a>(line: &'a [u8], limits: &HeaderLimits) -> Result<(&'a [u8], Version), Refusal> {
     let method_end = memchr(b' ', line).ok_or(Refusal::RequestLine)?;
     let (method, rest) = (&line[..method_end], &line[method_end + 1..]);
-    if method.is_empty() || method.len() > 32 || !method.iter().all(|&byte| is_token(byte)) {
+    if method.is_empty() || method.len() > 32 || !are_all(method, TOKEN) {
         return Err(Refusal::RequestLine);
     }
     if method == b"CONNECT" {
@@ -228,7 +265,7 @@ fn request_line<'a>(line: &'a [u8], limits: &HeaderLimits) -> Result<(&'a [u8], 
         return Err(Refusal::UriTooLong);
     }
     // A fragment stays with the client (RFC 9112 3.2); Pingora's parser would drop it silently.
-    if target.is_empty() || !target.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'#') {
+    if target.is_empty() || !are_all(target, TARGET) {
         return Err(Refusal::RequestLine);
     }
     match version {
@@ -242,9 +279,8 @@ fn request_line<'a>(line: &'a [u8], limits: &HeaderLimits) -> Result<(&'a [u8], 
 /// A path, `*`, or a URL with the host that the request names and nobody before it (RFC 9110 4.2.4, RFC 9112 3.2). All but
 /// the usual is left to the parser that Pingora has, which copies.
 fn check_target(target: &[u8], host: Option<&[u8]>) -> Result<(), Refusal> {
-    let is_unusual = |byte: &u8| b"\"<>\\^`{|}".contains(byte);
     if target.starts_with(b"/") {
-        return match target.iter().any(is_unusual) && PathAndQuery::try_from(target).is_err() {
+        return match !are_all(target, USUAL) && PathAndQuery::try_from(target).is_err() {
             true => Err(Refusal::RequestLine),
             false => Ok(()),
         };
@@ -266,34 +302,84 @@ fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     }
     let colon = memchr(b':', line).ok_or(Refusal::FieldName)?;
     let (name, value) = (&line[..colon], &line[colon + 1..]);
-    if name.is_empty() || !name.iter().all(|&byte| is_token(byte)) {
+    if name.is_empty() || !are_all(name, TOKEN) {
         return Err(Refusal::FieldName);
     }
-    // RFC 9110 5.5: no control byte but the tab.
-    if value.iter().any(|&byte| byte.is_ascii_control() && byte != b'\t') {
+    if has_control(value) {
         return Err(Refusal::FieldValue);
     }
     Ok((name, value.trim_ascii()))
 }
 
+/// RFC 9110 5.5: no control byte but the tab.
+fn has_control(value: &[u8]) -> bool {
+    // A token is most of its request: without an early end inside of a piece, all of its bytes are looked at together.
+    let is_control = |byte: u8| ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f);
+    let (pieces, rest) = value.as_chunks::<32>();
+    pieces.iter().any(|piece| piece.iter().fold(false, |found, &byte| found | is_control(byte)))
+        || rest.iter().any(|&byte| is_control(byte))
+}
+
 /// `uri-host [ ":" port ]` in the bytes that can occur there (RFC 9110 7.2); an empty value is legal only for targets
 /// without authority, which no client of a gateway sends.
 fn check_host(value: &[u8]) -> Result<(), Refusal> {
-    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+=".contains(byte);
-    if value.is_empty() || value.len() > 300 || !value.iter().all(legal) {
+    if value.is_empty() || value.len() > 300 || !are_all(value, HOST) {
         return Err(Refusal::Host);
     }
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
     let port = memchr(b':', value).unwrap_or(value.len());
     // Anything but a name or an address of IPv4 with its port is left to a parser, which copies.
-    let is_plain = value[..port].iter().all(is_name) && value[port..].iter().skip(1).all(u8::is_ascii_digit);
+    let is_plain = are_all(&value[..port], NAME) && value[port..].iter().skip(1).all(u8::is_ascii_digit);
     if is_plain || Authority::try_from(value).is_ok() { Ok(()) } else { Err(Refusal::Host) }
 }
 
-/// `tchar` of RFC 9110 5.6.2.
-const fn is_token(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+'
-        | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+/// `tchar` (RFC 9110 5.6.2).
+const TOKEN: u8 = 1;
+/// What a target may consist of: a fragment stays with the client (RFC 9112 3.2).
+const TARGET: u8 = 2;
+/// What a path and a query do consist of, as Pingora's parser reads them.
+const USUAL: u8 = 4;
+/// What can occur in a host (RFC 9110 7.2), and in the name of one or an address of IPv4.
+const HOST: u8 = 8;
+const NAME: u8 = 16;
+
+/// What each byte can be part of.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        let is_alphanumeric = byte.is_ascii_alphanumeric();
+        let mut class = if byte == b'#' { 0 } else { TARGET };
+        if !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}') {
+            class |= USUAL;
+        }
+        if is_alphanumeric || is_one_of(byte, b"!#$%&'*+-.^_`|~") {
+            class |= TOKEN;
+        }
+        if is_alphanumeric || is_one_of(byte, b"-._~:[]%!$&'()*+=") {
+            class |= HOST;
+        }
+        if is_alphanumeric || is_one_of(byte, b"-._") {
+            class |= NAME;
+        }
+        classes[byte as usize] = class;
+        byte += 1;
+    }
+    classes
+};
+
+const fn is_one_of(byte: u8, list: &[u8]) -> bool {
+    let mut at = 0;
+    while at < list.len() {
+        if list[at] == byte {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+fn are_all(bytes: &[u8], class: u8) -> bool {
+    bytes.iter().all(|&byte| CLASSES[usize::from(byte)] & class != 0)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 
 use super::client_certificates;
 use super::connection::{self, Buffered, ConnectionLimits, RefusalLog};
+use super::front::Front;
 use super::handover::Inherited;
 use super::overload::Overload;
 use super::received::network;
@@ -261,6 +262,8 @@ pub struct Manner {
 /// What the connections of one listener share.
 pub struct Service<A> {
     pub app: Arc<A>,
+    /// Answers what needs nothing of `app`, if anything does.
+    pub front: Option<Arc<Front>>,
     pub manner: Arc<ArcSwap<Manner>>,
     pub census: Arc<Census>,
     pub refusals: Arc<dyn RefusalLog>,

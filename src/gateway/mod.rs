@@ -22,6 +22,7 @@ mod fault;
 mod forward;
 pub mod forwarded;
 mod frames;
+mod front;
 mod grpc;
 mod handover;
 pub mod header_block;
@@ -91,6 +92,8 @@ pub type Current = ArcSwap<Gateway>;
 /// Everything the phases need, made of one configuration and shared by every connection.
 pub struct Gateway {
     pub routes: Arc<RouteTable<Arc<Route>>>,
+    /// No upstream of a route speaks HTTP/2.
+    pub speaks_only_http1: bool,
     pub enforcer: Arc<Enforcer>,
     pub forwarder: Forwarder,
     /// Answers our own paths.

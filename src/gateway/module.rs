@@ -151,10 +151,9 @@ impl Door {
         {
             request.insert_header(header::HOST, authority.as_str())?;
         }
-        let received = request.clone();
         let forwarding = Forwarding {
-            received: &received,
-            path: permit.path().unwrap_or(received.uri.path()),
+            received: request,
+            path: permit.path().unwrap_or(request.uri.path()),
             // Who asked, and over what, is told by the proxy if anybody is to know.
             peer: None,
             peer_is_trusted: true,
@@ -164,7 +163,7 @@ impl Door {
             keep_authorization: permit.forwards_authorization(),
             jwt: None,
         };
-        self.forwarder.rewrite(permit.inner(), request, &forwarding)?;
+        *request = self.forwarder.rewritten(permit.inner(), request, &forwarding)?;
         self.keep_identity(request)
     }
 

@@ -40,10 +40,11 @@ use crate::enforce::{Permit, Request};
 use crate::route;
 use crate::telemetry::{DecisionLine, TraceId};
 
-/// The gateway as Pingora drives it. Each request goes through all phases with the gateway that it began with.
+/// The gateway as Pingora or `front` drives it. Each request goes through all phases with the gateway that it began with.
+#[derive(Clone)]
 pub struct Proxy {
     pub current: Arc<Current>,
-    pub relay: Relay,
+    pub relay: Arc<Relay>,
 }
 
 /// How long a tunnel may be silent.
@@ -115,7 +116,7 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         ctx: &mut Context,
     ) -> pingora::Result<()> {
-        exchange::rewrite_request(session, request, ctx)?;
+        *request = exchange::rewritten_request(session, request, ctx)?;
         if let Some(hold) = &ctx.upgrade
             && session.as_downstream_mut().is_body_empty()
         {

@@ -10,10 +10,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{self, HeaderName};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, Version, header};
 use pingora::connectors::{ConnectorOptions, TransportConnector};
-use pingora::http::RequestHeader;
 use pingora::protocols::http::v1::client::HttpSession as UpstreamSession;
 use pingora::protocols::http::v1::server::HttpSession as ClientSession;
 use pingora::protocols::http::{HttpTask, ServerSession};
@@ -24,21 +22,9 @@ use pingora::{Error, ErrorType};
 use tokio::time::timeout_at;
 
 use super::context::Context;
+use super::header_block::concerns_connection;
 use super::kept::Kept;
 use super::{attempt, exchange};
-
-/// Fields that ask for something of the connection, or come before a body: these requests are Pingora's business.
-const OTHERS: [HeaderName; 9] = [
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::EXPECT,
-    header::TE,
-    header::TRAILER,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("http2-settings"),
-];
 
 /// What Pingora says of bytes that come after a request and before its answer.
 const EARLY: ErrorType = ErrorType::ConnectError;
@@ -126,10 +112,7 @@ impl Relay {
 
 /// One exchange with one server.
 async fn pass(session: &mut Session, upstream: &mut UpstreamSession, ctx: &mut Context) -> pingora::Result<()> {
-    // Without the spelling of names as they were received, which `forward` looks up where it wants it.
-    let mut request = RequestHeader::from(session.req_header().as_owned_parts());
-    request.remove_header(&header::CONNECTION);
-    exchange::rewrite_request(session, &mut request, ctx)?;
+    let request = exchange::rewritten_request(session, session.req_header(), ctx)?;
     upstream.write_request_header(Box::new(request)).await.map_err(Error::into_up)?;
     loop {
         {
@@ -229,11 +212,7 @@ fn has_one_host(headers: &HeaderMap) -> bool {
 
 /// Whether nothing in the head is about this connection, but whether it is kept.
 fn concerns_no_connection(headers: &HeaderMap) -> bool {
-    let usual = |value: &[u8]| value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close");
-    headers.iter().all(|(name, value)| match *name {
-        header::CONNECTION => usual(value.as_bytes()),
-        _ => !OTHERS.contains(name) && !matches!(name.as_str(), "keep-alive" | "proxy-connection"),
-    })
+    !headers.iter().any(|(name, value)| concerns_connection(name.as_str().as_bytes(), value.as_bytes()))
 }
 
 /// Invariant: `takes` looked.
@@ -243,7 +222,7 @@ fn not_http1<T>() -> pingora::Result<T> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
 
     use super::*;
 

@@ -12,6 +12,7 @@ use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 
 use super::admin::Admin;
+use super::front::Front;
 use super::listener::{Ending, Manner};
 use super::relay::Relay;
 use super::{Census, ConnectionLimits, Current, Listener, Proxy, Service};
@@ -32,8 +33,8 @@ const MOST_TRIES: usize = 3;
 /// Connections to upstreams that are kept for the next request, per thread.
 const KEPT_CONNECTIONS: usize = 512;
 
-/// Pingora's part: what answers the requests of all public listeners, and keeps the connections to upstreams.
-pub(super) fn app(current: &Arc<Current>, h2: &H2Limits) -> HttpProxy<Proxy> {
+/// What answers the requests of all public listeners: Pingora's part, and ours for those that it is not needed for.
+pub(super) fn app(current: &Arc<Current>, h2: &H2Limits) -> (HttpProxy<Proxy>, Front) {
     let conf = ServerConf {
         max_retries: MOST_TRIES,
         upstream_keepalive_pool_size: KEPT_CONNECTIONS,
@@ -41,8 +42,8 @@ pub(super) fn app(current: &Arc<Current>, h2: &H2Limits) -> HttpProxy<Proxy> {
         ca_file: openssl_probe::probe().cert_file.map(|path| path.to_string_lossy().into_owned()),
         ..ServerConf::default()
     };
-    let relay = Relay::new(&conf);
-    let mut app = http_proxy(&Arc::new(conf), Proxy { current: current.clone(), relay });
+    let proxy = Proxy { current: current.clone(), relay: Arc::new(Relay::new(&conf)) };
+    let mut app = http_proxy(&Arc::new(conf), proxy.clone());
     let mut options = HttpServerOptions::default();
     options.h2c = true;
     options.h2_idle_timeout = Some(h2.idle);
@@ -51,7 +52,7 @@ pub(super) fn app(current: &Arc<Current>, h2: &H2Limits) -> HttpProxy<Proxy> {
     h2_options.max_concurrent_streams(h2.streams);
     h2_options.max_header_list_size(h2.header_list);
     app.h2_options = Some(h2_options);
-    app
+    (app, Front::new(proxy))
 }
 
 /// How long the admin listener's thread waits for its last answers.
@@ -73,6 +74,7 @@ pub fn start_admin(
     let service = Service {
         refusals: admin.metrics(),
         app: Arc::new(admin.app()),
+        front: None,
         manner: Arc::new(ArcSwap::from_pointee(Manner { limits, certificate: None })),
         census: census.clone(),
         ending: ending.clone(),

@@ -160,6 +160,7 @@ pub(super) async fn assemble(
             (resources, forwarded),
             metrics.clone(),
         ),
+        speaks_only_http1: !upstreams.iter().any(|upstream| upstream.speaks_http2()),
         routes,
         minter: adapters::minter(keys, &public_url, opened),
         public_url,

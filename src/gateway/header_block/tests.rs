@@ -3,7 +3,7 @@ use super::*;
 const LIMITS: HeaderLimits = HeaderLimits { block_size: 32 * 1024, fields: 100, uri_size: 8 * 1024 };
 
 fn checked(block: &str) -> Result<(), Refusal> {
-    check(block.as_bytes(), &LIMITS)
+    check(block.as_bytes(), &LIMITS).map(drop)
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn nothing_is_left_for_others_to_refuse() {
         let block = [&b"GET / HTTP/1.1\r\nHost: a\r\nX: a"[..], &[byte], b"b\r\n\r\n"].concat();
         let is_legal = byte == b'\t' || (byte >= b' ' && byte != 0x7f);
         let expected = if is_legal { Ok(()) } else { Err(Refusal::FieldValue) };
-        assert_eq!(check(&block, &LIMITS), expected, "{byte}");
+        assert_eq!(check(&block, &LIMITS).map(drop), expected, "{byte}");
     }
 }
 
@@ -166,4 +166,53 @@ fn the_end_is_found_across_reads() {
     }
     assert_eq!(check_partial(b"GET / HTTP/1.1\nHost", 0, &LIMITS), Err(Refusal::LineEnd));
     assert_eq!(check_partial(b"GET / HTTP/1.1\r\nHost", 0, &LIMITS), Ok(()));
+}
+
+// RFC 9110 7.6.1, RFC 9112 6: a request is plain when it ends with its block and asks nothing of the connection
+#[test]
+fn a_plain_request_ends_with_its_block() {
+    let head = |block: &'static str| check(block.as_bytes(), &LIMITS).unwrap();
+    for fields in ["", "Accept: */*\r\nCookie: a=1\r\n", "Connection: keep-alive\r\n", "connection:  Close \r\n"] {
+        let block = format!("GET /a?b=c HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        assert_eq!(check(block.as_bytes(), &LIMITS), Ok(Head { target: b"/a?b=c", is_plain: true }), "{fields:?}");
+    }
+    for field in [
+        "Connection: close, x-auth-subject",
+        "Connection: upgrade",
+        "Connection:",
+        "Content-Length: 0",
+        "Transfer-Encoding: chunked",
+        "UPGRADE: websocket",
+        "Expect: 100-continue",
+        "TE: trailers",
+        "Trailer: x",
+        "Keep-Alive: timeout=5",
+        "Proxy-Connection: keep-alive",
+        "Proxy-Authenticate: x",
+        "Proxy-Authorization: Basic YTpi",
+        "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA",
+    ] {
+        for block in [format!("{field}\r\nHost: a\r\n"), format!("Host: a\r\n{field}\r\nAccept: */*\r\n")] {
+            let block = format!("GET / HTTP/1.1\r\n{block}\r\n");
+            assert!(!check(block.as_bytes(), &LIMITS).unwrap().is_plain, "{field}");
+        }
+    }
+    assert!(!head("GET / HTTP/1.0\r\nHost: a\r\n\r\n").is_plain);
+    assert!(!head("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").is_plain);
+    assert!(!head("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n").is_plain);
+}
+
+// RFC 9110 5.5: wherever in a long value a control byte stands
+#[test]
+fn control_bytes_are_found_everywhere() {
+    for length in [1, 31, 32, 33, 64, 700] {
+        for at in 0..length {
+            let mut value = vec![b'a'; length];
+            for (byte, is_good) in [(0, false), (0x1f, false), (0x7f, false), (b'\t', true), (0x80, true), (b' ', true)]
+            {
+                value[at] = byte;
+                assert_eq!(has_control(&value), !is_good, "{byte} at {at} of {length}");
+            }
+        }
+    }
 }
