@@ -121,31 +121,12 @@ fn weight(text: &[u8], overhead: usize) -> u32 {
 mod tests {
     use super::*;
     use crate::enforce::Identity;
-    use crate::enforce::forwarded::Minted;
-    use crate::enforce::live::Live;
-    use crate::enforce::token::Cleared;
     use crate::policy::TokenFacts;
 
     fn insert(cache: &TokenCache, text: &str, subject: &str, generation: u64) {
         let facts = TokenFacts { subject: subject.into(), ..TokenFacts::default() };
         let (identity, text) = Identity::beside(&facts, text);
-        cache.insert(Arc::new(VerifiedToken {
-            place: cache.place(text, generation),
-            issuer: 0,
-            identity,
-            facts,
-            expires_at: 0,
-            fresh_until: 0,
-            is_opaque: false,
-            is_foreign: false,
-            token_id: None,
-            key_id: "k".into(),
-            pseudonym: "p".into(),
-            binding: None,
-            cleared: Cleared::default(),
-            minted: Minted::default(),
-            live: Live::default(),
-        }));
+        cache.insert(Arc::new(VerifiedToken::in_test(cache.place(text, generation), facts, identity)));
     }
 
     fn subject(cache: &TokenCache, token: &str) -> Option<String> {

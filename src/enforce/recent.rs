@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use super::token::VerifiedToken;
 
-/// Slots that a thread begins with, and how many they may become; powers of two.
+/// Slots that a thread begins with, and how many they may become (4 MiB); powers of two.
 const FEWEST: usize = 512;
-const MOST: usize = 1 << 16;
+const MOST: usize = 1 << 18;
 
-/// They become more where a known token is missed more often than once in so many.
+/// They become more where a token that was there is missed more often than once in so many.
 const RARELY: usize = 16;
 
 /// Every so often a token that is here is looked for in the shared cache all the same, which learns so what is used.
@@ -38,7 +38,7 @@ struct Set([Slot; WAYS]);
 
 struct Recent {
     sets: Vec<Set>,
-    /// Tokens that were here, and known ones that were not, since this was looked at last.
+    /// Tokens that were here, and those that were once and had to go, since this was looked at last.
     found: usize,
     missed: usize,
     /// Where looking through them goes on.
@@ -73,7 +73,11 @@ pub(super) fn put(token: &Arc<VerifiedToken>) {
         if recent.set(mixed).is_some_and(|set| set.0.iter().any(is_it)) {
             return;
         }
-        recent.miss();
+        if recent.sets.is_empty() {
+            recent.sets.resize_with(FEWEST / WAYS, Set::default);
+        } else if token.place.was_kept() {
+            recent.miss();
+        }
         let Some(set) = recent.set(mixed) else { return };
         // What is there of the same token is older.
         let at = set.0.iter().position(|slot| slot.mixed == mixed).unwrap_or(WAYS - 1);
@@ -111,14 +115,12 @@ impl Recent {
         self.sets.get_mut(at)
     }
 
-    /// Counts a known token that was not here. When as many were missed as there are slots, there are twice as many, unless
-    /// that took long.
+    /// Counts a token that was here, or in a slot of another thread, and is not any more. When a quarter as many were missed as
+    /// there are slots, there are twice as many, unless that took long.
     fn miss(&mut self) {
         self.missed += 1;
         let size = self.sets.len() * WAYS;
-        if size == 0 {
-            self.sets.resize_with(FEWEST / WAYS, Set::default);
-        } else if self.missed > size {
+        if self.missed > size / 4 {
             if self.missed * RARELY > self.found && size < MOST {
                 self.grow();
             }
@@ -144,4 +146,45 @@ fn mixed_tail(text: &[u8]) -> u64 {
     let tail = text.last_chunk::<8>().copied().unwrap_or_default();
     // Fibonacci hashing: base64url leaves some bits of every byte unused.
     u64::from_le_bytes(tail).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enforce::{Identity, TokenCache};
+    use crate::policy::TokenFacts;
+
+    fn slots() -> usize {
+        RECENT.with_borrow(|recent| recent.sets.len() * WAYS)
+    }
+
+    // The tokens of an hour come and go: what is used once or twice must not cost memory
+    #[test]
+    fn slots_become_more_for_tokens_that_come_back() {
+        let cache = TokenCache::new(1 << 30);
+        let text = |number: u64| format!("head.{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let use_all = |numbers: std::ops::Range<u64>| {
+            for number in numbers {
+                let found = cache.find(text(number).as_bytes());
+                let token = found.unwrap_or_else(|| {
+                    let facts = TokenFacts::default();
+                    let (identity, text) = Identity::beside(&facts, &text(number));
+                    let token = Arc::new(VerifiedToken::in_test(cache.place(text, 0), facts, identity));
+                    cache.insert(token.clone());
+                    token
+                });
+                put(&token);
+            }
+        };
+        for begin in (0..20_000).step_by(100) {
+            // Each twice, and never again.
+            use_all(begin..begin + 100);
+            use_all(begin..begin + 100);
+        }
+        assert_eq!(slots(), FEWEST);
+        for _ in 0..4 {
+            use_all(0..4_000);
+        }
+        assert!((4_096..=32_768).contains(&slots()), "{}", slots());
+    }
 }

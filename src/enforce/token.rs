@@ -55,11 +55,18 @@ pub(super) struct Place {
     generation: u64,
     /// It is not in that cache any more.
     has_left: AtomicBool,
+    /// Some thread has had it in a slot of its own.
+    was_kept: AtomicBool,
 }
 
 impl Place {
     pub fn new(text: Bytes, cache: u64, generation: u64) -> Self {
-        Self { text, cache, generation, has_left: AtomicBool::new(false) }
+        Self { text, cache, generation, has_left: AtomicBool::new(false), was_kept: AtomicBool::new(false) }
+    }
+
+    /// Whether this was asked before.
+    pub fn was_kept(&self) -> bool {
+        self.was_kept.swap(true, Ordering::Relaxed)
     }
 
     pub fn leave(&self) {
@@ -87,6 +94,27 @@ impl Default for Cleared {
 }
 
 impl VerifiedToken {
+    #[cfg(test)]
+    pub(super) fn in_test(place: Place, facts: TokenFacts, identity: Identity) -> Self {
+        Self {
+            place,
+            issuer: 0,
+            identity,
+            facts,
+            expires_at: 0,
+            fresh_until: 0,
+            is_opaque: false,
+            is_foreign: false,
+            token_id: None,
+            key_id: "k".into(),
+            pseudonym: "p".into(),
+            binding: None,
+            cleared: Cleared::default(),
+            minted: Minted::default(),
+            live: Live::default(),
+        }
+    }
+
     /// Whether its issuer said what it is, and no signature.
     pub fn is_introspected(&self) -> bool {
         &*self.key_id == INTROSPECTION
