@@ -72,6 +72,7 @@ impl KeyRing {
                 match ring.make_slow().await {
                     // The process ends. The next one makes the key.
                     Ok(()) | Err(KeyRingError::Interrupted) => {}
+                    Err(KeyRingError::Store(error)) if error.is_of_the_end() => {}
                     Err(error) => {
                         tracing::error!(error = %error, "A signing key could not be made; the next reload tries again.");
                     }

@@ -25,6 +25,13 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether this process has closed the store, because it ends.
+    pub fn is_of_the_end(&self) -> bool {
+        matches!(self, Self::Unavailable(cause) if matches!(cause.downcast_ref(), Some(sqlx::Error::PoolClosed)))
+    }
+}
+
 fn meaning(error: &dyn DatabaseError) -> Option<StoreError> {
     if let Some(sqlite) = error.try_downcast_ref::<SqliteError>() {
         return sqlite_meaning(sqlite);
@@ -134,4 +141,18 @@ fn reference_by_name(constraint: &str) -> Option<Object> {
         "entity_grant_permission_exists" | "user_grant_permission_exists" => Object::Permission,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::Store as _;
+    use crate::store::sql::{Options, SqlStore};
+
+    #[tokio::test]
+    async fn what_fails_at_the_end_is_told_from_what_fails() {
+        let store = SqlStore::open("sqlite::memory:", &Options::default()).await.unwrap();
+        store.close().await;
+        assert!(store.list_keys(0).await.unwrap_err().is_of_the_end());
+        assert!(!super::StoreError::Unavailable("no route".into()).is_of_the_end());
+    }
 }
