@@ -19,8 +19,10 @@ const RARELY: usize = 16;
 /// Every so often a token that is here is looked for in the shared cache all the same, which learns so what is used.
 const TURNS: usize = 128;
 
-/// How many slots are looked through for tokens that the cache has dropped, each time a token is added to it.
+/// How many slots are looked through for tokens that the cache has dropped, each time a token is added to it: so many, and
+/// all of them within so many turns.
 const LOOKED_THROUGH: usize = 32;
+const LOOKED_THROUGH_WITHIN: usize = 2048;
 
 /// Slots in which a token can be: with two, every eighth of 20,000 tokens in turn would find its place taken each time.
 const WAYS: usize = 4;
@@ -75,12 +77,14 @@ pub(super) fn put(token: &Arc<VerifiedToken>) {
         }
         if recent.sets.is_empty() {
             recent.sets.resize_with(FEWEST / WAYS, Set::default);
-        } else if token.place.was_kept() {
+        }
+        let was_kept = token.place.was_kept();
+        // More room helps where one that comes back had to go for another that is in use.
+        if was_kept && recent.set(mixed).is_some_and(|set| set.is_full_for(mixed)) {
             recent.miss();
         }
         let Some(set) = recent.set(mixed) else { return };
-        // What is there of the same token is older.
-        let at = set.0.iter().position(|slot| slot.mixed == mixed).unwrap_or(WAYS - 1);
+        let at = set.place_for(mixed);
         *set.first(at) = Slot { mixed, token: Some(token.clone()) };
     });
 }
@@ -88,7 +92,8 @@ pub(super) fn put(token: &Arc<VerifiedToken>) {
 /// Lets go of some of the tokens that do not count any more.
 pub(super) fn look_through(counts: impl Fn(&VerifiedToken) -> bool) {
     RECENT.with_borrow_mut(|recent| {
-        let end = (recent.looked_at + LOOKED_THROUGH / WAYS).min(recent.sets.len());
+        let count = (LOOKED_THROUGH / WAYS).max(recent.sets.len() / LOOKED_THROUGH_WITHIN);
+        let end = (recent.looked_at + count).min(recent.sets.len());
         for slot in recent.sets[recent.looked_at..end].iter_mut().flat_map(|set| &mut set.0) {
             if slot.token.as_ref().is_some_and(|token| !counts(token)) {
                 slot.token = None;
@@ -99,6 +104,19 @@ pub(super) fn look_through(counts: impl Fn(&VerifiedToken) -> bool) {
 }
 
 impl Set {
+    /// Where a token goes: to what is there of the same one, which is older, to an empty slot, or to the one that was not used
+    /// for longest.
+    fn place_for(&self, mixed: u64) -> usize {
+        let same = self.0.iter().position(|slot| slot.mixed == mixed);
+        same.or_else(|| self.0.iter().position(|slot| slot.token.is_none())).unwrap_or(WAYS - 1)
+    }
+
+    /// Whether another token that counts would have to go.
+    fn is_full_for(&self, mixed: u64) -> bool {
+        let slot = &self.0[self.place_for(mixed)];
+        slot.mixed != mixed && slot.token.as_ref().is_some_and(|other| !other.place.has_left())
+    }
+
     /// The slot at `at`, moved to the front.
     fn first(&mut self, at: usize) -> &mut Slot {
         self.0[..=at].rotate_right(1);

@@ -64,6 +64,10 @@ impl Place {
         Self { text, cache, generation, has_left: AtomicBool::new(false), was_kept: AtomicBool::new(false) }
     }
 
+    pub fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::Relaxed)
+    }
+
     /// Whether this was asked before.
     pub fn was_kept(&self) -> bool {
         self.was_kept.swap(true, Ordering::Relaxed)
@@ -75,7 +79,7 @@ impl Place {
 
     /// Whether it counts in this cache and now.
     pub fn is_in(&self, cache: u64, generation: u64) -> bool {
-        self.generation == generation && self.cache == cache && !self.has_left.load(Ordering::Relaxed)
+        self.generation == generation && self.cache == cache && !self.has_left()
     }
 }
 

@@ -66,6 +66,7 @@ impl Direct<'_> {
         let mut ctx = Context::new(gateway);
         let error = match proxy.request_filter(&mut session, &mut ctx).await {
             Ok(true) => None,
+            // A path that was ours when it was looked at, and is not any more.
             Ok(false) => Some(Error::explain(ErrorType::InternalError, "a request that only Pingora can carry")),
             Err(error) => Some(error),
         };
