@@ -75,7 +75,7 @@ impl From<PasswordError> for LoginError {
 }
 
 impl Directory {
-    /// From here on, how attempts end is counted: `succeeded` or [`LoginError::as_str`].
+    /// From here on, how attempts end is counted: `succeeded` or what [`LoginError`] is called.
     pub fn count_logins(&self, counter: IntCounterVec) {
         // Of two the first counts.
         let _ = self.login_counter.set(counter);
