@@ -77,7 +77,7 @@ where
         return;
     }
     let mut idle_ends = ending.idle.clone();
-    let mut settings = None;
+    let mut settings: Option<HttpPersistentSettings> = None;
     let mut first = true;
     loop {
         let block = tokio::select! {
@@ -101,14 +101,12 @@ where
             Err(refusal) => return refuse(stream, refusal, service.refusals.as_ref()).await,
         };
         let direct = service.front.as_ref().and_then(|front| front.takes(&head));
-        let settings_before = settings.take();
         let begin = |session: &mut ServerSession| {
             if first {
                 session.set_keepalive((!*shutdown.borrow()).then_some(limits.keep_alive.as_secs()));
                 session.set_keepalive_reuses_remaining(Some(limits.requests.saturating_sub(1)));
             }
-            if let Some(settings) = settings_before {
-                let settings: HttpPersistentSettings = settings;
+            if let Some(settings) = settings.take() {
                 settings.apply_to_session(session);
             }
             session.set_pipelined_prefix(block);

@@ -53,6 +53,9 @@ pub struct Context {
     pub frames: Option<Frames>,
     /// It is an event stream, which ends with its token.
     pub ends_with_token: bool,
+    /// The pattern of our own path, where that was found before the phases began: it holds for the whole request, whatever
+    /// becomes of the tenants meanwhile.
+    pub own_pattern: Option<&'static str>,
     /// The pattern of our own path, if the request is for one.
     pub embedded: Option<&'static str>,
     /// The token of our own that tells the upstream who calls.
@@ -94,6 +97,7 @@ impl Context {
             upgrade: None,
             frames: None,
             ends_with_token: false,
+            own_pattern: None,
             embedded: None,
             carried: None,
             certificate: None,

@@ -11,7 +11,6 @@ use http::{HeaderMap, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::{ErrorType, OrErr as _};
 
-use super::header_block::concerns_connection;
 use crate::browsers::is_own_cookie;
 use crate::config::{Case, Forward};
 use crate::enforce::{Identity, Permit, bearer};
@@ -147,9 +146,7 @@ impl Forwarder {
             let is_credential = *name == header::AUTHORIZATION || (is_bound && *name == DPOP);
             let is_unwanted = (is_credential && !forwarding.keep_authorization)
                 || self.removed.contains(name.as_str())
-                || (!forwarding.peer_is_trusted && self.forwarded.contains(name.as_str()))
-                // It only says whether the client's connection is kept.
-                || (*name == header::CONNECTION && !concerns_connection(b"connection", value.as_bytes()));
+                || (!forwarding.peer_is_trusted && self.forwarded.contains(name.as_str()));
             if !is_unwanted {
                 has_cookies |= *name == header::COOKIE;
                 headers.append(name.clone(), value.clone());

@@ -29,6 +29,8 @@ pub struct Direct<'a> {
     front: &'a Front,
     /// What it was looked at with.
     gateway: Arc<Gateway>,
+    /// The pattern of our own path, if it was looked for and found.
+    own: Option<&'static str>,
 }
 
 impl Front {
@@ -40,8 +42,11 @@ impl Front {
     /// of HTTP is said by the route.
     pub fn takes(&self, head: &Head<'_>) -> Option<Direct<'_>> {
         let gateway = self.proxy.current.load_full();
-        let takes = (head.is_plain && gateway.speaks_only_http1) || is_own(&gateway, head.target);
-        takes.then_some(Direct { front: self, gateway })
+        if head.is_plain && gateway.speaks_only_http1 {
+            return Some(Direct { front: self, gateway, own: None });
+        }
+        let own = own_pattern(&gateway, head.target)?;
+        Some(Direct { front: self, gateway, own: Some(own) })
     }
 }
 
@@ -53,7 +58,7 @@ impl Direct<'_> {
 
     /// Takes the request through its phases, as Pingora would. The connection, if it can be used again.
     pub async fn answer(self, mut session: Session, shutdown: &ShutdownWatch) -> Option<ReusedHttpStream> {
-        let Self { front: Front { proxy, .. }, gateway } = self;
+        let Self { front: Front { proxy, .. }, gateway, own } = self;
         // The head is there already.
         match session.as_downstream_mut().read_request().await {
             Ok(true) => {}
@@ -63,10 +68,9 @@ impl Direct<'_> {
         if *shutdown.borrow() {
             session.set_keepalive(None);
         }
-        let mut ctx = Context::new(gateway);
+        let mut ctx = Context { own_pattern: own, ..Context::new(gateway) };
         let error = match proxy.request_filter(&mut session, &mut ctx).await {
             Ok(true) => None,
-            // A path that was ours when it was looked at, and is not any more.
             Ok(false) => Some(Error::explain(ErrorType::InternalError, "a request that only Pingora can carry")),
             Err(error) => Some(error),
         };
@@ -84,7 +88,7 @@ impl Direct<'_> {
     }
 }
 
-/// What Pingora's reader refuses although it passed our check, its users are told as by Pingora.
+/// Answers what Pingora's reader refuses although it passed our check, as Pingora does.
 async fn refuse(mut session: Session, error: &Error) -> Option<ReusedHttpStream> {
     if *error.etype() == ErrorType::InvalidHTTPHeader {
         // The client may be gone.
@@ -94,10 +98,10 @@ async fn refuse(mut session: Session, error: &Error) -> Option<ReusedHttpStream>
     None
 }
 
-/// Whether the target is a path of ours, just as it was sent.
-fn is_own(gateway: &Gateway, target: &[u8]) -> bool {
-    let Ok(target) = std::str::from_utf8(target) else { return false };
+/// The pattern of our own path, if the target is one just as it was sent.
+fn own_pattern(gateway: &Gateway, target: &[u8]) -> Option<&'static str> {
+    let target = std::str::from_utf8(target).ok()?;
     let path = target.split_once('?').map_or(target, |(path, _)| path);
-    matches!(route::canonical(path), Ok(Cow::Borrowed(canonical)) if canonical == path)
-        && (gateway.embedded.pattern_of)(path).is_some()
+    let is_canonical = matches!(route::canonical(path), Ok(Cow::Borrowed(canonical)) if canonical == path);
+    if is_canonical { (gateway.embedded.pattern_of)(path) } else { None }
 }

@@ -317,7 +317,7 @@ impl Proxy {
             return Err(Fault::UnknownHost.into());
         }
         let path = route::canonical(header.uri.path())?;
-        if let Some(pattern) = (ctx.gateway.embedded.pattern_of)(&path) {
+        if let Some(pattern) = ctx.own_pattern.or_else(|| (ctx.gateway.embedded.pattern_of)(&path)) {
             ctx.embedded = Some(pattern);
             ctx.gateway.overload.admit()?;
             ctx.certificate = sender::shown(&ctx.gateway, session);

@@ -112,7 +112,9 @@ impl Relay {
 
 /// One exchange with one server.
 async fn pass(session: &mut Session, upstream: &mut UpstreamSession, ctx: &mut Context) -> pingora::Result<()> {
-    let request = exchange::rewritten_request(session, session.req_header(), ctx)?;
+    let mut request = exchange::rewritten_request(session, session.req_header(), ctx)?;
+    // It only says whether the client's connection is kept.
+    request.remove_header(&header::CONNECTION);
     upstream.write_request_header(Box::new(request)).await.map_err(Error::into_up)?;
     loop {
         {
