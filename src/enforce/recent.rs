@@ -78,7 +78,7 @@ pub(super) fn put(token: &Arc<VerifiedToken>) {
         if recent.sets.is_empty() {
             recent.sets.resize_with(FEWEST / WAYS, Set::default);
         }
-        let was_kept = token.place.was_kept();
+        let was_kept = token.place.note_kept();
         // More room helps where one that comes back had to go for another that is in use.
         if was_kept && recent.set(mixed).is_some_and(|set| set.is_full_for(mixed)) {
             recent.miss();

@@ -68,8 +68,8 @@ impl Place {
         self.has_left.load(Ordering::Relaxed)
     }
 
-    /// Whether this was asked before.
-    pub fn was_kept(&self) -> bool {
+    /// Notes that a thread has it in a slot, and says whether one had before.
+    pub fn note_kept(&self) -> bool {
         self.was_kept.swap(true, Ordering::Relaxed)
     }
 
