@@ -241,7 +241,9 @@ mod tests {
             assert!(concerns_no_connection(&headers(&[("host", "a"), ("connection", value)])), "{value}");
         }
         // All of them are in the tests of `header_block`.
-        for field in [("connection", "upgrade"), ("content-length", "0"), ("http2-settings", "AAMAAABkAAQAoAAAAAIAAAAA")] {
+        for field in
+            [("connection", "upgrade"), ("content-length", "0"), ("http2-settings", "AAMAAABkAAQAoAAAAAIAAAAA")]
+        {
             assert!(!concerns_no_connection(&headers(&[("host", "a"), field])), "{field:?}");
         }
     }
