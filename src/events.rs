@@ -37,6 +37,7 @@ pub enum Event {
     SecondFactorRemoved,
     SecondFactorFailed,
     RecoveryCodeSpent,
+    RecoveryCodesRenewed,
     PasskeyAdded,
     PasskeyRemoved,
     /// It counted less often than before: somebody may have copied it.
@@ -116,6 +117,7 @@ impl Event {
             Self::SecondFactorRemoved => "user.second_factor_removed",
             Self::SecondFactorFailed => "user.second_factor_failed",
             Self::RecoveryCodeSpent => "user.recovery_code_spent",
+            Self::RecoveryCodesRenewed => "user.recovery_codes_renewed",
             Self::PasskeyAdded => "user.passkey_added",
             Self::PasskeyRemoved => "user.passkey_removed",
             Self::PasskeyCopied => "user.passkey_copied",
@@ -215,6 +217,7 @@ impl Event {
             | Self::SecondFactorEnrolled
             | Self::SecondFactorRemoved
             | Self::RecoveryCodeSpent
+            | Self::RecoveryCodesRenewed
             | Self::PasskeyAdded
             | Self::PasskeyRemoved
             | Self::ApiKeyCreated

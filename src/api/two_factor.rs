@@ -95,7 +95,18 @@ pub(super) async fn enable(State(api): State<Api>, Path(user): Path<String>, req
     let code = Secret::new(members.required_text("code"));
     members.finish()?;
     let enrolled = api.directory.enroll_totp_with(&user, secret, code.expose()).await?.ok_or(Refusal::WrongCode)?;
-    let codes: Vec<&str> = enrolled.recovery_codes.iter().map(|code| code.expose().as_str()).collect();
+    recovery_codes(&enrolled.recovery_codes)
+}
+
+/// Other recovery codes, for somebody who used or lost theirs.
+pub(super) async fn renew(State(api): State<Api>, Path(user): Path<String>, request: Request<Body>) -> Reply {
+    let call = api.admit(request).await?;
+    let user = users::existing(&api, &call, path_id(&user)?).await?;
+    recovery_codes(&api.directory.renew_recovery_codes(&user).await?)
+}
+
+fn recovery_codes(codes: &[Secret<String>]) -> Reply {
+    let codes: Vec<&str> = codes.iter().map(|code| code.expose().as_str()).collect();
     json_answer(&json!({ "recoveryCodes": codes }))
 }
 

@@ -115,7 +115,7 @@ pub const EXAMPLES: &[Example] = &[
         ["faregate user set-password ann@example.com", "faregate user set-password bob < password.txt"],
     ),
     ("user roles", ["faregate user roles bob shop --role admin", "faregate user roles bob shop --unregister"]),
-    ("user totp", ["faregate user totp bob", "faregate user totp bob --remove"]),
+    ("user totp", ["faregate user totp bob", "faregate user totp bob --recovery-codes"]),
     ("user passkeys", ["faregate user passkeys bob", "faregate user passkeys ann@example.com --format json"]),
     ("user access", ["faregate user access bob", "faregate user access ann@example.com --format json"]),
     ("user revoke", ["faregate user revoke bob", "faregate user revoke ann@example.com --tenant default"]),

@@ -67,7 +67,7 @@ const SHOWN_ONCE: [(&str, &str); 4] = [
     ("client_secret", "get a new one with `regenerate-secret`"),
     ("key", "delete the key and create another"),
     ("temporary_password", "set another with `set-password`"),
-    ("recovery_codes", "remove the second factor and set up another"),
+    ("recovery_codes", "run the command again, which makes others"),
 ];
 
 fn shown_once(result: &Value) -> Option<String> {

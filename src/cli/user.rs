@@ -12,6 +12,7 @@ use super::typed::{piped_password, read_password};
 use super::{Failure, Outcome};
 use crate::directory::{Directory, DirectoryError, NewRegistration, NewUser};
 use crate::model::{Consent, Passkey, PasswordChange, RefreshToken, Session, User, UserProfile};
+use crate::secret::Secret;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Passwords are read from standard input, or asked for on a terminal.")]
@@ -118,6 +119,9 @@ enum Action {
         /// Take it away instead, for somebody who lost it
         #[arg(long)]
         remove: bool,
+        /// Only other recovery codes; the earlier ones are worth nothing any more
+        #[arg(long, conflicts_with = "remove")]
+        recovery_codes: bool,
     },
     /// List the user's passkeys, which they add themselves at /oauth2/passkeys
     Passkeys {
@@ -185,22 +189,27 @@ pub fn run(arguments: &Arguments) -> Outcome {
             let registration = directory.set_roles(user.id, application.id, roles.clone()).await?;
             Ok(json!({ "user": user.id, "application": application.name, "roles": registration.roles }))
         }
-        Action::Totp { who, remove: true } => {
+        Action::Totp { who, remove: true, .. } => {
             let user = user_called(directory, who).await?;
             directory.remove_totp(user.id).await?;
             Ok(json!({ "user": user.id, "second_factor": false }))
         }
-        Action::Totp { who, remove: false } => {
+        Action::Totp { who, recovery_codes: true, .. } => {
+            let user = user_called(directory, who).await?;
+            let codes = directory.renew_recovery_codes(&user).await?;
+            // Printed here, once.
+            Ok(json!({ "user": user.id, "second_factor": true, "recovery_codes": exposed(&codes) }))
+        }
+        Action::Totp { who, .. } => {
             let user = user_called(directory, who).await?;
             let enrollment = directory.enroll_totp(user.id).await?;
-            // The only place where they are printed, once.
-            let codes: Vec<&str> = enrollment.recovery_codes.iter().map(|code| code.expose().as_str()).collect();
+            // Printed here, once.
             Ok(json!({
                 "user": user.id,
                 "second_factor": true,
                 "uri": enrollment.uri.expose().as_str(),
                 "secret": enrollment.secret.expose().as_str(),
-                "recovery_codes": codes,
+                "recovery_codes": exposed(&enrollment.recovery_codes),
             }))
         }
         Action::Passkeys { who, remove } => {
@@ -287,6 +296,10 @@ fn shown(user: &User) -> Value {
         "passkeys": user.passkeys.len(),
         "managed_by": user.managed_by,
     })
+}
+
+fn exposed(codes: &[Secret<String>]) -> Vec<&str> {
+    codes.iter().map(|code| code.expose().as_str()).collect()
 }
 
 /// What people know it by, never what it is checked with.

@@ -98,17 +98,36 @@ impl Directory {
 
     async fn enroll(&self, before: &User, secret: Secret<String>) -> Result<Enrollment, DirectoryError> {
         let tenant = self.store.find_tenant(before.tenant_id).await?.ok_or(DirectoryError::NotFound("tenant"))?;
-        let recovery_codes: Vec<_> = (0..RECOVERY_CODES).map(|_| recovery_code(&self.entropy)).collect();
+        let recovery_codes = self.propose_recovery_codes();
         let sealed = self.sealing.seal(&place(before.id), &secret, &self.entropy);
         let after = User {
             totp_secret: Some(sealed.map_err(DirectoryError::Sealing)?),
-            recovery_codes: recovery_codes.iter().map(|code| hash(code.expose())).collect(),
+            recovery_codes: hashes(&recovery_codes),
             updated_at: self.clock.now(),
             ..before.clone()
         };
         let uri = Secret::new(uri(&tenant, before, &secret));
         self.replace_user(before, &after, Event::SecondFactorEnrolled).await?;
         Ok(Enrollment { uri, secret, recovery_codes })
+    }
+
+    /// Gives somebody with a second factor other recovery codes: those from before are worth nothing any more.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Invalid`] for a user without a second factor, [`DirectoryError::Changed`], or the store's.
+    pub async fn renew_recovery_codes(&self, before: &User) -> Result<Vec<Secret<String>>, DirectoryError> {
+        if !before.has_second_factor() {
+            let error = FieldError::new("user", FieldCode::Invalid, "has no second factor, which is set up first");
+            return Err(DirectoryError::Invalid(vec![error]));
+        }
+        let recovery_codes = self.propose_recovery_codes();
+        let after = User { recovery_codes: hashes(&recovery_codes), updated_at: self.clock.now(), ..before.clone() };
+        self.replace_user(before, &after, Event::RecoveryCodesRenewed).await?;
+        Ok(recovery_codes)
+    }
+
+    fn propose_recovery_codes(&self) -> Vec<Secret<String>> {
+        (0..RECOVERY_CODES).map(|_| recovery_code(&self.entropy)).collect()
     }
 
     /// Whether nobody has used the code of the step before (RFC 6238 5.2).
@@ -233,6 +252,10 @@ fn recovery_code(entropy: &Entropy) -> Secret<String> {
         code.push(char::from(RECOVERY_ALPHABET[usize::from(byte % 32)]));
     }
     Secret::new(code)
+}
+
+fn hashes(codes: &[Secret<String>]) -> Vec<String> {
+    codes.iter().map(|code| hash(code.expose())).collect()
 }
 
 /// Of a recovery code, however it was typed.

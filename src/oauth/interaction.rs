@@ -246,10 +246,14 @@ pub enum Page {
         codes: Vec<Secret<String>>,
         account: String,
     },
-    /// The part on which people turn it off.
-    SecondFactorOff {
+    /// The part on which people get other recovery codes, or turn it off.
+    SecondFactorOn {
         form: Form,
         message: Option<Message>,
+        /// How many recovery codes are left.
+        left: usize,
+        /// What the form for other ones brings along.
+        codes_seen: String,
         account: String,
     },
     /// What a person can sign in with besides the password.
@@ -450,7 +454,7 @@ impl Page {
             | Self::NewPassword { .. }
             | Self::SecondFactorSetUp { .. }
             | Self::RecoveryCodes { .. }
-            | Self::SecondFactorOff { .. }
+            | Self::SecondFactorOn { .. }
             | Self::Passkeys { .. }
             | Self::SetUp { .. }
             | Self::ConfirmLogout { .. } => true,

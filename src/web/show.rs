@@ -36,7 +36,7 @@ pub(super) fn page(
         | Page::NewPassword { .. }
         | Page::SecondFactorSetUp { .. }
         | Page::RecoveryCodes { .. }
-        | Page::SecondFactorOff { .. }
+        | Page::SecondFactorOn { .. }
         | Page::Passkeys { .. }
         | Page::NotRegistered { .. }
         | Page::SetUp { .. }
@@ -162,9 +162,10 @@ pub(super) fn page(
             let page = pages::RecoveryCodes { form, codes: &codes, account };
             respond_with(browser, context, StatusCode::OK.into(), &page)
         }),
-        Page::SecondFactorOff { form, message, account } => with_form(form, |form| {
+        Page::SecondFactorOn { form, message, left, codes_seen, account } => with_form(form, |form| {
             let form = pages::Form { forgery, ..form };
-            let page = pages::SecondFactorOff { form, message: message.map(said), account };
+            let (left, said) = (*left, message.map(said));
+            let page = pages::SecondFactorOn { form, message: said, left, codes_seen, account };
             respond_with(browser, context, status_of(*message), &page)
         }),
         Page::Passkeys { form, message, account, person, passkeys } => with_form(form, |form| {

@@ -178,10 +178,15 @@ async fn people_change_how_they_sign_in() {
         world.sign_in(login, OTHER).await;
         browser.fill("#code", codes.lines().next().unwrap()).await;
         browser.follow("#submit").await;
-        assert_eq!(browser.text("h1").await, "Turn off the authenticator app?");
-        world.look("account-totp-off").await;
+        assert_eq!(browser.text("h1").await, "Authenticator app");
+        world.look("account-totp-on").await;
         browser.allow_scripts(scripts).await;
-        browser.fill("#code", codes.lines().nth(1).unwrap()).await;
+        browser.follow("#renew").await;
+        let renewed = browser.text("#codes").await;
+        assert!(renewed.lines().count() == 10 && !renewed.contains(codes.lines().nth(1).unwrap()), "{renewed}");
+        browser.follow("#account").await;
+        browser.follow("#second-factor").await;
+        browser.fill("#code", renewed.lines().next().unwrap()).await;
         browser.follow("#submit").await;
         assert!(browser.text("#message").await.contains("The authenticator app is off"));
         assert!(browser.text("main").await.contains("Off. With it"));

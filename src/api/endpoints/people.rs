@@ -197,6 +197,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         .asks(&["code", "methodId"])
         .sends(Optional("Code"))
         .also(OBSTACLES),
+    endpoint!(post "/api/user/two-factor/recovery-code/{user}" two_factor::renew "Gives a user other recovery codes")
+        .shows(Shown::Schema("RecoveryCodes")),
     // Tokens.
     endpoint!(get "/api/jwt/validate" jwt::validate "The claims of an access token")
         .proved_by(Proof::AccessToken)

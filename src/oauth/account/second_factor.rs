@@ -1,4 +1,4 @@
-//! The part of the account's page on which people turn their second factor on and off.
+//! The part of the account's page on which people turn their second factor on and off, and get other recovery codes.
 //!
 //! Owns where a new shared secret comes from. What a code is worth, and what ends with the factor, is `directory`'s to say.
 
@@ -16,15 +16,19 @@ use crate::oauth::interaction::{Kept, Message, Next, Page, Reply};
 use crate::oauth::login::told;
 use crate::oauth::own_page::OwnPage;
 use crate::oauth::session::SignedIn;
-use crate::secret::Secret;
+use crate::secret::{Secret, equal};
 
 /// The field with what a new shared secret is made from.
 const PROPOSAL: &str = "proposal";
 const CODE: &str = "code";
+/// The field that asks for other recovery codes; it says which ones the page was shown with.
+const RENEW: &str = "renew";
 /// The field with the recovery codes that are to become a file.
 const CODES: &str = "codes";
 const MOST_CODES: usize = 16;
 const MOST_PROPOSAL_BYTES: usize = 64;
+/// 96 bits.
+const MARK_BYTES: usize = 12;
 /// Seconds for which a page that proposes a secret is good, as every form is.
 const PROPOSED_FOR: i64 = 3600;
 /// RFC 4226 4: 160 bits.
@@ -38,6 +42,9 @@ impl AuthorizationServer {
         person: &SignedIn,
     ) -> Result<Option<Done>, OAuthError> {
         let user = &person.user;
+        if let Some(seen) = page.sent(RENEW) {
+            return self.renew_recovery_codes(page, user, seen).await.map(Some);
+        }
         match (page.sent(CODE), page.sent(PROPOSAL)) {
             (None, None) => Ok(None),
             (code, Some(proposal)) => {
@@ -79,12 +86,33 @@ impl AuthorizationServer {
             }
             Err(error) => return Err(error.into()),
         };
-        let mut form = page.form_to(Section::RecoveryCodes.name());
-        let codes: Vec<&str> = enrollment.recovery_codes.iter().map(|code| code.expose().as_str()).collect();
-        form.fields.push((CODES.to_owned(), codes.join(" ")));
-        let account = page.section_address(None);
-        let page = page.show_once(Page::RecoveryCodes { form, codes: enrollment.recovery_codes, account });
-        Ok(Done::Shown(Box::new(page)))
+        Ok(codes_shown(page, enrollment.recovery_codes))
+    }
+
+    /// A form that was sent twice makes codes once: nobody keeps a list that the second one has made worthless.
+    async fn renew_recovery_codes(&self, page: &OwnPage<'_>, user: &User, seen: &str) -> Result<Done, OAuthError> {
+        if !equal(seen.as_bytes(), self.mark_of_codes(user).as_bytes()) {
+            return Ok(Done::Not(Message::FormExpired));
+        }
+        match self.directory.renew_recovery_codes(user).await {
+            Ok(codes) => Ok(codes_shown(page, codes)),
+            Err(DirectoryError::Invalid(_) | DirectoryError::Changed(_)) => Ok(Done::Not(Message::FormExpired)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Tells one list of recovery codes from the next, and nothing else about them.
+    fn mark_of_codes(&self, user: &User) -> String {
+        let mut state = hmac::Context::with_key(&self.second_factor_key());
+        state.update(format!("{}/codes", user.id).as_bytes());
+        for code in &user.recovery_codes {
+            state.update(code.as_bytes());
+        }
+        STANDARD.encode(&state.sign().as_ref()[..MARK_BYTES])
+    }
+
+    fn second_factor_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &self.keys.derived_key(b"faregate second factors"))
     }
 
     pub(super) fn second_factor_form(
@@ -95,7 +123,8 @@ impl AuthorizationServer {
     ) -> Result<Reply, OAuthError> {
         let account = page.section_address(None);
         if user.has_second_factor() {
-            return Ok(page.show(Page::SecondFactorOff { form: page.form(), message, account }));
+            let (left, codes_seen) = (user.recovery_codes.len(), self.mark_of_codes(user));
+            return Ok(page.show(Page::SecondFactorOn { form: page.form(), message, left, codes_seen, account }));
         }
         // With the one that was sent, what the authenticator has stays right.
         let sent = page.sent_late(PROPOSAL).filter(|proposal| self.is_recent(proposal));
@@ -118,11 +147,19 @@ impl AuthorizationServer {
     /// The shared secret that a proposal stands for, of this user alone. So nothing is stored before a code has shown that the
     /// person has it, and nobody chooses it.
     fn proposed_secret(&self, user: &User, proposal: &str) -> Result<Secret<String>, OAuthError> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.keys.derived_key(b"faregate second factors"));
-        let made = hmac::sign(&key, format!("{}/{proposal}", user.id).as_bytes());
+        let made = hmac::sign(&self.second_factor_key(), format!("{}/{proposal}", user.id).as_bytes());
         let base64 = Secret::new(STANDARD.encode(&made.as_ref()[..SECRET_BYTES]));
         ProposedSecret::base32_of(&base64).ok_or_else(|| OAuthError::server_error("a shared secret cannot be written"))
     }
+}
+
+/// The page that shows recovery codes, for the only time.
+fn codes_shown(page: &OwnPage<'_>, codes: Vec<Secret<String>>) -> Done {
+    let mut form = page.form_to(Section::RecoveryCodes.name());
+    let exposed: Vec<&str> = codes.iter().map(|code| code.expose().as_str()).collect();
+    form.fields.push((CODES.to_owned(), exposed.join(" ")));
+    let account = page.section_address(None);
+    Done::Shown(Box::new(page.show_once(Page::RecoveryCodes { form, codes, account })))
 }
 
 /// The codes that the form brings, if they are the user's: the browser has them from the page that shows them once, however

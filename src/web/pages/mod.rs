@@ -51,7 +51,7 @@ pub use passkeys::{ListedPasskey, Passkeys};
 pub use second_factor::SecondFactor;
 pub use setup::{SetUp, SetUpDone};
 pub use sign_in::SignIn;
-pub use totp::{RecoveryCodes, SecondFactorOff, SecondFactorSetUp};
+pub use totp::{RecoveryCodes, SecondFactorOn, SecondFactorSetUp};
 
 /// Where the stylesheet and the script are, for [`asset`] to answer.
 pub const ASSET: &str = "/oauth2/assets/{name}";
@@ -160,7 +160,7 @@ pub fn samples() -> Vec<(&'static str, Box<dyn Page>)> {
         ("new_password", Box::new(NewPassword::sample())),
         ("totp_set_up", Box::new(SecondFactorSetUp::sample())),
         ("recovery_codes", Box::new(RecoveryCodes::sample())),
-        ("totp_off", Box::new(SecondFactorOff::sample())),
+        ("totp_on", Box::new(SecondFactorOn::sample())),
         ("passkeys", Box::new(Passkeys::sample())),
         ("not_registered", Box::new(NotRegistered::sample())),
         ("confirm_logout", Box::new(ConfirmLogout::sample())),

@@ -85,33 +85,42 @@ impl RecoveryCodes<'static> {
     }
 }
 
-/// Asks for a code before the second factor goes.
+/// Offers other recovery codes, and asks for a code before the second factor goes.
 #[derive(Clone, Copy, Debug)]
-pub struct SecondFactorOff<'a> {
+pub struct SecondFactorOn<'a> {
     pub form: Form<'a>,
     pub message: Option<Message>,
+    /// How many recovery codes are left.
+    pub left: usize,
+    /// What the form for other ones brings along.
+    pub codes_seen: &'a str,
     /// Where the page of the account is.
     pub account: &'a str,
 }
 
 #[derive(Template)]
-#[template(path = "totp_off.html")]
-struct OffHtml<'a> {
+#[template(path = "totp_on.html")]
+struct OnHtml<'a> {
     view: View<'a>,
-    page: &'a SecondFactorOff<'a>,
+    page: &'a SecondFactorOn<'a>,
+    state: String,
 }
 
-impl Page for SecondFactorOff<'_> {
+impl Page for SecondFactorOn<'_> {
     fn render(&self, chrome: &Chrome<'_>) -> String {
-        OffHtml { view: View::new(chrome), page: self }.render().unwrap_or_default()
+        let view = View::new(chrome);
+        let state = view.t.account_recovery_codes.replace("{count}", &self.left.to_string());
+        OnHtml { view, page: self, state }.render().unwrap_or_default()
     }
 }
 
-impl SecondFactorOff<'static> {
+impl SecondFactorOn<'static> {
     pub fn sample() -> Self {
         Self {
             form: Form { action: "/oauth2/account", fields: &[("section", "second_factor")], ..Form::SAMPLE },
             message: None,
+            left: 3,
+            codes_seen: "1f0c6a5d9b7e4832",
             account: "/oauth2/account",
         }
     }

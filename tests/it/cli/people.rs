@@ -138,6 +138,8 @@ fn secrets_are_shown_once_and_passwords_never() {
             }
         }
     }
+    let others = site.json(&["user", "totp", "ann", "--recovery-codes"]);
+    assert!(others["recovery_codes"][0] != code && others.get("secret").is_none(), "{others}");
     let renewed = site.json(&["application", "secret", "shop", "--keep-old", "60"]);
     assert_ne!(text(&renewed, "client_secret"), secret);
     assert_eq!(site.json(&["user", "totp", "ann", "--remove"])["second_factor"], false);

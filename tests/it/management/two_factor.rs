@@ -1,7 +1,7 @@
 //! The second step of a login through the API.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::people::{ANN, BOB, PASSWORD, People, authenticator, claims, code, done, text};
@@ -196,6 +196,18 @@ async fn a_second_factor_is_given_and_taken_with_a_code() {
     assert_eq!(root.post(&of_bob, short).await.codes(), ["[invalid]secretBase32Encoded"]);
     assert_eq!(root.delete(&path).await.codes(), ["[blank]code"]);
     assert_eq!(root.delete(&format!("{path}?methodId=authenticator&code=1")).await.status, 421);
+    // Other ones, which end those from before (L13).
+    let others = format!("/api/user/two-factor/recovery-code/{ANN}");
+    let earlier = codes[0].as_str().unwrap();
+    let renewed = done(root.post(&others, Value::Null).await);
+    let codes = renewed.body["recoveryCodes"].as_array().unwrap();
+    assert!(codes.len() == 10 && !codes.iter().any(|code| code == earlier), "{renewed:?}");
+    assert_eq!(root.delete(&format!("{path}?code={earlier}")).await.status, 421);
+    assert_eq!(
+        root.post(&format!("/api/user/two-factor/recovery-code/{BOB}"), Value::Null).await.codes(),
+        ["[invalid]user"]
+    );
+    assert_eq!(people.stranger().post(&others, Value::Null).await.status, 401);
     let recovery = codes[0].as_str().unwrap();
     let body = Some(("application/json", json!({ "code": recovery }).to_string()));
     done(root.send(Method::DELETE, &path, body).await);

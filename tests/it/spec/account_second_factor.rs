@@ -41,9 +41,13 @@ fn code(key: &str, now: i64) -> String {
 async fn turn_on(browser: &mut Browser<'_>, page: &Shown) -> (Vec<String>, Shown) {
     let code = code(&key(page), browser.server.clock.now());
     let shown = browser.submit(page, &[("code", &code)]).await;
-    let text = shown.text();
+    (codes_on(&shown), shown)
+}
+
+fn codes_on(page: &Shown) -> Vec<String> {
+    let text = page.text();
     let (_, rest) = text.split_once("id=\"codes\" dir=\"ltr\">").unwrap_or_else(|| panic!("no codes: {text}"));
-    (rest.split('<').next().unwrap().split_whitespace().map(str::to_owned).collect(), shown)
+    rest.split('<').next().unwrap().split_whitespace().map(str::to_owned).collect()
 }
 
 async fn ada(server: &TestServer) -> User {
@@ -138,7 +142,7 @@ async fn a_second_factor_is_turned_off_by_a_code_and_a_fresh_login() {
         (browser, page)
     };
     let (mut other, page) = sign_in(ACCOUNT, code(&key, NOW)).await;
-    assert!(page.text().contains("Turn off"), "{}", page.text());
+    assert!(page.text().contains("Recovery codes left: 10"), "{}", page.text());
     server.clock.advance(90);
     let (mut browser, page) = sign_in(SECTION, code(&key, NOW + 90)).await;
     assert!(page.text().contains("Turn off the authenticator app?"), "{}", page.text());
@@ -167,6 +171,85 @@ async fn a_second_factor_is_turned_off_by_a_code_and_a_fresh_login() {
     let again = browser.copy().open(SECTION).await;
     let again = browser.post(ACCOUNT, &again.body(&[("code", "1")]).replace("proposal=", "nothing=")).await;
     assert_eq!(again.url, "/oauth2/account?outcome=second_factor_off");
+}
+
+/// The value that asks for other recovery codes.
+fn renewal(page: &Shown) -> String {
+    let text = page.text();
+    let (_, rest) = text.split_once("name=\"renew\" value=\"").unwrap_or_else(|| panic!("no button: {text}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+// UX 23, L13: other recovery codes end those from before; a form that was sent twice makes them once
+#[tokio::test]
+async fn recovery_codes_are_renewed_by_a_fresh_login() {
+    let server = world().await;
+    let enrollment = server.directory.enroll_totp(ADA).await.unwrap();
+    let old = enrollment.recovery_codes[1].expose();
+    let mut browser = Browser::new(&server);
+    let page = browser.sign_in(SECTION, ADA_EMAIL, PASSWORD).await;
+    let page = browser.submit(&page, &[("code", enrollment.recovery_codes[0].expose())]).await;
+    assert!(page.text().contains("Recovery codes left: 9"), "{}", page.text());
+    let log = Log::start();
+    let button = renewal(&page);
+    let shown = browser.submit(&page, &[("renew", &button)]).await;
+    let codes = codes_on(&shown);
+    assert_eq!((codes.len(), shown.answer.headers["cache-control"].to_str().unwrap()), (10, "no-store"));
+    assert_eq!(log.told("user.recovery_codes_renewed"), [ADA.to_string()]);
+    assert!(!log.text().contains(&codes[0]) && !codes.iter().any(|code| code == old));
+    let file = browser.send("POST", ACCOUNT, Some(shown.body(&[]))).await;
+    assert_eq!(file.text(), codes.iter().map(|code| format!("{code}\n")).collect::<String>());
+    // Neither again, nor with what nobody was shown, nor in a form that is not ours.
+    let before = ada(&server).await;
+    for wrong in [button.as_str(), "", "true"] {
+        let again = browser.submit(&page, &[("renew", wrong)]).await;
+        assert!(!again.has("codes") && again.text().contains("Recovery codes left: 10"), "{wrong}: {}", again.text());
+    }
+    let page = browser.open(SECTION).await;
+    let forged = page.body(&[("renew", &renewal(&page))]).replacen("forgery=", "forged=", 1);
+    assert!(!browser.copy().post(ACCOUNT, &forged).await.has("codes"));
+    // Nor is there anything to renew for somebody whose login is not of the last ten minutes.
+    server.clock.advance(601);
+    let late = browser.submit(&page, &[("renew", &renewal(&page))]).await;
+    assert!(late.has("loginId") && !late.has("codes"), "{}", late.text());
+    assert_eq!(ada(&server).await.recovery_codes, before.recovery_codes);
+    // What was shown is what counts.
+    let log_in = async |code: &str| {
+        let mut browser = Browser::new(&server);
+        let page = browser.sign_in(ACCOUNT, ADA_EMAIL, PASSWORD).await;
+        browser.submit(&page, &[("code", code)]).await
+    };
+    assert!(!log_in(old).await.has("sign-out"));
+    assert!(log_in(&codes[9]).await.has("sign-out"));
+}
+
+// L13: of many forms at once, one is answered with recovery codes, and these are the ones that count
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_renew_their_codes_one_gets_them() {
+    let server = Arc::new(world().await);
+    let enrollment = server.directory.enroll_totp(ADA).await.unwrap();
+    let mut browser = Browser::new(&server);
+    let page = browser.sign_in(SECTION, ADA_EMAIL, PASSWORD).await;
+    let page = browser.submit(&page, &[("code", enrollment.recovery_codes[0].expose())]).await;
+    let body = page.body(&[("renew", &renewal(&page))]);
+    let attempts: Vec<_> = (0..8)
+        .map(|_| {
+            let (server, cookies, body) = (Arc::clone(&server), browser.cookies.clone(), body.clone());
+            tokio::spawn(async move {
+                let mut copy = Browser { cookies, ..Browser::new(&server) };
+                let shown = copy.post(ACCOUNT, &body).await;
+                shown.has("codes").then(|| codes_on(&shown))
+            })
+        })
+        .collect();
+    let mut got = Vec::new();
+    for attempt in attempts {
+        got.extend(attempt.await.unwrap());
+    }
+    assert_eq!(got.len(), 1);
+    let mut other = Browser::new(&server);
+    let page = other.sign_in(ACCOUNT, ADA_EMAIL, PASSWORD).await;
+    assert!(other.submit(&page, &[("code", &got[0][0])]).await.has("sign-out"));
 }
 
 // L12: somebody who can prove two factors does so before changing one, and nobody without a fresh login changes any

@@ -62,6 +62,7 @@ texts! {
     account_no_applications, account_allowed, account_lasts, account_not_offline, account_end_access,
     account_second_factor, account_recovery_codes, account_no_second_factor, account_turn_off,
     totp_title, totp_lead, totp_picture, totp_key, totp_button, recovery_title, recovery_lead, recovery_download,
+    recovery_renew, recovery_renew_hint,
     totp_off_title, totp_off_lead,
     account_left_out, account_changed, account_change, new_password_title, new_password_lead, current_password_label,
     // New password.
