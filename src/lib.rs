@@ -150,6 +150,8 @@ pub mod fuzzing;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod metrics;
 #[cfg_attr(not(internals), doc(hidden))]
+pub mod percent;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod revocations;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod secret;

@@ -15,6 +15,7 @@ use super::members::storable;
 use super::patch::{DEEPEST, Patch, levels};
 use super::{MAX_BODY_BYTES, PeerAddress};
 use crate::directory::FieldCode;
+use crate::percent;
 use crate::secret::Secret;
 
 /// Largest body of somebody without a key, in bytes.
@@ -89,7 +90,7 @@ impl Received {
         let query = self.uri.query().unwrap_or_default();
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         let decoded = pairs.filter_map(|(key, value)| {
-            Some((crate::oauth::form_decoded(key.as_bytes())?, crate::oauth::form_decoded(value.as_bytes())?))
+            Some((percent::form_decoded(key.as_bytes())?, percent::form_decoded(value.as_bytes())?))
         });
         // Nothing is called by a text that no store takes, and FusionAuth's TypeScript client says what it was not given.
         let is_said = |value: &str| !value.is_empty() && value != "undefined" && storable(value).is_some();

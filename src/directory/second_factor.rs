@@ -11,6 +11,7 @@ use super::{Directory, DirectoryError, FieldCode, FieldError};
 use crate::entropy::Entropy;
 use crate::events::Event;
 use crate::model::{ClientSecret, Tenant, User};
+use crate::percent;
 use crate::secret::{Secret, equal};
 use crate::store::{self, Lease};
 
@@ -218,26 +219,12 @@ fn totp(secret: &Secret<String>) -> Option<Totp> {
 }
 
 fn uri(tenant: &Tenant, user: &User, secret: &Secret<String>) -> String {
-    let issuer = encoded(tenant.settings.theme.name.as_deref().unwrap_or(&tenant.name));
-    let account = encoded(user.email.as_deref().or(user.username.as_deref()).unwrap_or("user"));
+    let issuer = percent::encoded(tenant.settings.theme.name.as_deref().unwrap_or(&tenant.name));
+    let account = percent::encoded(user.email.as_deref().or(user.username.as_deref()).unwrap_or("user"));
     format!(
         "otpauth://totp/{issuer}:{account}?secret={}&issuer={issuer}&algorithm=SHA1&digits=6&period=30",
         secret.expose()
     )
-}
-
-/// Percent-encoding of everything but RFC 3986's unreserved characters.
-fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}"); // Writing to a `String` cannot fail.
-        }
-    }
-    encoded
 }
 
 /// `xxxx-xxxx-xxxx-xxxx`

@@ -2,6 +2,7 @@
 //!
 //! Owns where a token may stand and what makes a request ambiguous (RFC 6750 2, rule F12). It does not look inside tokens.
 
+use crate::percent;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
@@ -125,23 +126,7 @@ fn is_token_parameter(pair: &str) -> bool {
     if !name.contains(['%', '+']) {
         return name.eq_ignore_ascii_case(QUERY_TOKEN);
     }
-    let decoded = percent_decoded(name);
-    decoded.eq_ignore_ascii_case(QUERY_TOKEN.as_bytes())
-}
-
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let escape = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        let byte = escape
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        decoded.push(byte.unwrap_or(bytes[at]));
-        at += if byte.is_some() { 3 } else { 1 };
-    }
-    decoded
+    percent::decoded(name).eq_ignore_ascii_case(QUERY_TOKEN.as_bytes())
 }
 
 #[cfg(test)]

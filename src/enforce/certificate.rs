@@ -2,6 +2,7 @@
 //!
 //! Owns the ways in which proxies write one down. Whom to believe is not its business.
 
+use crate::percent;
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -49,7 +50,9 @@ impl Certificate<'_> {
 /// The first certificate of a field: base64 of DER, alone (HAProxy, Traefik), between colons (RFC 9440), or as a PEM
 /// block whose line ends are escaped or spaces (nginx).
 fn der(field: &[u8]) -> Option<Vec<u8>> {
-    let text = unescaped(std::str::from_utf8(field).ok()?)?;
+    // `+` stays, for it is a digit.
+    let text = percent::decoded(std::str::from_utf8(field).ok()?);
+    let text = std::str::from_utf8(&text).ok()?;
     let text = match text.split_once("-----BEGIN CERTIFICATE-----") {
         Some((_, rest)) => rest.split_once("-----END CERTIFICATE-----")?.0,
         None => text.trim().split(',').next()?,
@@ -58,18 +61,6 @@ fn der(field: &[u8]) -> Option<Vec<u8>> {
     let text = text.strip_prefix(':').and_then(|text| text.strip_suffix(':')).unwrap_or(text);
     let text: String = text.chars().filter(|character| !character.is_ascii_whitespace()).collect();
     BASE64.decode(text).ok().filter(|der| !der.is_empty())
-}
-
-/// Without percent-encoding; `+` stays, for it is a digit.
-fn unescaped(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        let (digits, rest) = part.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

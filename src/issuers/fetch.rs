@@ -2,7 +2,6 @@
 //!
 //! Owns the limits of one request. When to ask and what the answer means is the business of those who ask.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};
 use reqwest::{Certificate, Client, RequestBuilder, Response, redirect};
 
+use crate::percent::form_value;
 use crate::secret::Secret;
 
 /// The largest document that is read, in bytes.
@@ -161,24 +161,8 @@ pub(super) struct Credentials {
 
 impl Credentials {
     pub(super) fn new(client_id: &str, client_secret: &Secret<String>) -> Self {
-        Self { client_id: form_encoded(client_id), client_secret: Secret::new(form_encoded(client_secret.expose())) }
+        Self { client_id: form_value(client_id), client_secret: Secret::new(form_value(client_secret.expose())) }
     }
-}
-
-/// As forms and Basic authentication want it (RFC 6749 2.3.1, appendix B).
-fn form_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
-            b' ' => encoded.push('+'),
-            other => {
-                // Writing to a string cannot fail.
-                let _ = write!(encoded, "%{other:02X}");
-            }
-        }
-    }
-    encoded
 }
 
 async fn answered(request: RequestBuilder, timeout: Duration) -> Result<Document, FetchError> {
@@ -275,6 +259,6 @@ mod tests {
     // RFC 6749 2.3.1, F-182
     #[test]
     fn credentials_are_encoded_before_they_are_basic() {
-        assert_eq!(form_encoded("a b+c/d=:é*-._~"), "a+b%2Bc%2Fd%3D%3A%C3%A9*-._%7E");
+        assert_eq!(form_value("a b+c/d=:é*-._~"), "a+b%2Bc%2Fd%3D%3A%C3%A9*-._%7E");
     }
 }

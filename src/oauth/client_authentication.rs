@@ -14,9 +14,10 @@ use super::client::Client;
 use super::client_assertion::{self, Assertion};
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::keys::LocalIssuer;
-use super::parameters::{Parameters, decode};
+use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest, possession};
 use crate::model::{Application, ClientAuthenticationPolicy, ClientSecret};
+use crate::percent;
 use crate::profile::Dialect;
 use crate::secret::{Secret, equal};
 
@@ -451,5 +452,5 @@ fn parse_basic(header: &[u8]) -> Result<(String, Secret<String>), OAuthError> {
 
 /// Form-decoded if that gives text, as it stands otherwise.
 fn decoded(text: &str) -> Cow<'_, str> {
-    decode(text.as_bytes()).unwrap_or(Cow::Borrowed(text))
+    percent::form_decoded(text.as_bytes()).unwrap_or(Cow::Borrowed(text))
 }

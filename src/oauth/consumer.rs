@@ -17,10 +17,11 @@ use super::grant::refresh_token::{self, Request as RefreshRequest};
 use super::grant::{Asking, GrantType};
 use super::issue::{Proof, TokenResponse, UserGrant};
 use super::keys::LocalIssuer;
-use super::parameters::{Parameters, encode};
+use super::parameters::Parameters;
 use super::possession::Demands;
 use super::{AuthorizationServer, TokenRequest, access_tokens, grant, scopes};
 use crate::model::{Application, ApplicationGrant, Revoked};
+use crate::percent;
 use crate::profile::{Consumer, Endpoint, ScopeSeparator};
 use crate::secret::Secret;
 
@@ -96,7 +97,7 @@ impl AuthorizationServer {
         let (consumer, application) = self.consumer_of(issuer).await?;
         let asking =
             Asking { issuer, application: &application, is_proven: false, peer, resource: None, confirmation: None };
-        let form = encode(&[("refresh_token", refresh_token)]);
+        let form = percent::form(&[("refresh_token", refresh_token)]);
         let form = Parameters::parse(form.as_bytes())?;
         let request = RefreshRequest::parse(&form)?;
         let grant = self.redeem_refresh_token(&asking, &request).await?;

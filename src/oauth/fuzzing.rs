@@ -5,11 +5,12 @@
 use reqwest::Url;
 
 use super::grant::written_anew;
-use super::parameters::{Parameters, decode, encode};
+use super::parameters::Parameters;
 pub use super::passkeys::fuzzing::passkey;
 use super::scopes;
 use crate::fuzzing::text;
 use crate::model::{ApplicationSettings, UnknownScopes};
+use crate::percent;
 
 /// The whole input: the body of a form.
 ///
@@ -40,10 +41,13 @@ pub fn form(input: &[u8]) {
         }
     }
     let value = text(input);
-    let body = encode(&[("state", value), ("x", "1")]);
+    let body = percent::form(&[("state", value), ("x", "1")]);
     let again = Parameters::parse(body.as_bytes()).expect("what we encode is a form");
     assert_eq!(again.find("state"), Some(value).filter(|value| !value.is_empty()));
-    assert_eq!(decode(input).is_none(), Parameters::parse(&[b"a=", &escape_borders(input)[..]].concat()).is_err());
+    assert_eq!(
+        percent::form_decoded(input).is_none(),
+        Parameters::parse(&[b"a=", &escape_borders(input)[..]].concat()).is_err()
+    );
 }
 
 /// Without the one byte that ends a value.
@@ -74,7 +78,7 @@ pub fn scope(input: &[u8]) {
         let again = scopes::check(&settings, None, Some(&approved.join(" ")));
         assert_eq!(again.ok().as_ref(), Some(&approved), "{asked}");
     }
-    let body = encode(&[("scope", asked)]);
+    let body = percent::form(&[("scope", asked)]);
     let form = Parameters::parse(body.as_bytes()).expect("what we encode is a form");
     if let Ok(written) = written_anew(&form) {
         let words: Vec<&str> = asked.split(' ').filter(|word| !word.is_empty()).collect();

@@ -13,11 +13,12 @@ use super::interaction::{BrowserRequest, Context, Form, FormOrigin, Keep, Kept, 
 use super::keys::LocalIssuer;
 use super::login_state::{LoginState, Stage};
 use super::own_page::SECTION;
-use super::parameters::{Parameters, encode};
+use super::parameters::Parameters;
 use super::passkeys;
 use super::session::SignedIn;
 use crate::directory::{DirectoryError, FieldCode, LoginError};
 use crate::model::{ClientSecret, PasswordChange, Tenant, User};
+use crate::percent;
 use crate::profile::{self, Dialect};
 use crate::secret::{Secret, equal};
 use crate::store;
@@ -456,7 +457,7 @@ impl Place<'_> {
         let is_part = |name: &str| self.endpoint == Endpoint::Account && name == SECTION;
         let is_beside = |name: &str| ["ui_locales", "locale", CONFIRMED].contains(&name) || is_part(name);
         let fields: Vec<_> = self.fields.iter().filter(|(name, _)| !is_beside(name)).cloned().collect();
-        ClientSecret::hash(&format!("{}?{}", self.endpoint.path(), encode(&fields)))
+        ClientSecret::hash(&format!("{}?{}", self.endpoint.path(), percent::form(&fields)))
     }
 
     /// Whether a login for this place still counts after so many seconds. What a client says of age is about the moment in
@@ -480,7 +481,7 @@ impl Place<'_> {
     /// The same as an address.
     pub(super) fn address(&self, request: &BrowserRequest<'_>, step: Step) -> String {
         let form = self.form(request, step);
-        format!("{}?{}", form.action, encode(&form.fields))
+        format!("{}?{}", form.action, percent::form(&form.fields))
     }
 
     fn path(&self, request: &BrowserRequest<'_>, step: Step) -> String {

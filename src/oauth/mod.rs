@@ -106,7 +106,6 @@ pub use keys::{KeyRing, KeyRingError, KnownKey, LocalIssuer, NewKey, Rotation, S
 pub use login_api::{ApiLogin, LoggedIn, LoginDetails, LoginRefusal, LoginStep};
 pub use logout::LogoutToTell;
 pub use own_account::{OwnAccount, PasswordRefusal};
-pub(crate) use parameters::{decode as form_decoded, encode as form_encoded};
 pub use possession::Sender;
 pub use pushed::PushedAuthorization;
 pub use tenant::Speaker;

@@ -9,8 +9,9 @@ use super::error::OAuthError;
 use super::interaction::{BrowserRequest, Context, Form, FormOrigin, Page, Reply, Step};
 use super::keys::LocalIssuer;
 use super::login::{Endpoint, Freshness, Place};
-use super::parameters::{Parameters, encode};
+use super::parameters::Parameters;
 use super::passkeys::USED;
+use crate::percent;
 use crate::profile;
 
 /// Seconds since the login that is enough to change how one logs in.
@@ -140,7 +141,7 @@ impl OwnPage<'_> {
         let fields: Vec<_> = self.carried().into_iter().chain(more).collect();
         match fields.is_empty() {
             true => self.path(endpoint),
-            false => format!("{}?{}", self.path(endpoint), encode(&fields)),
+            false => format!("{}?{}", self.path(endpoint), percent::form(&fields)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::audience::{self, RESOURCE};
 use super::error::{ErrorReason, OAuthError};
+use crate::percent;
 
 /// The parameters of one request: each name once, none empty.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl<'a> Parameters<'a> {
                 Some(position) => (&pair[..position], &pair[position + 1..]),
                 None => (pair, &pair[pair.len()..]),
             };
-            let (Some(name), Some(value)) = (decode(name), decode(value)) else {
+            let (Some(name), Some(value)) = (percent::form_decoded(name), percent::form_decoded(value)) else {
                 return Err(wrong("A parameter is not UTF-8."));
             };
             if parameters.iter().any(|(other, _)| *other == name) {
@@ -64,59 +65,6 @@ impl<'a> Parameters<'a> {
         let found = names.iter().filter_map(|&name| Some((name.to_owned(), self.find(name)?.to_owned())));
         found.collect()
     }
-}
-
-/// Form-encodes names and values, the inverse of [`Parameters::parse`].
-pub(crate) fn encode<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> String {
-    let mut text = String::new();
-    for (name, value) in pairs {
-        if !text.is_empty() {
-            text.push('&');
-        }
-        encode_into(&mut text, name.as_ref());
-        text.push('=');
-        encode_into(&mut text, value.as_ref());
-    }
-    text
-}
-
-fn encode_into(text: &mut String, value: &str) {
-    use std::fmt::Write as _;
-    for byte in value.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' => text.push(char::from(byte)),
-            b' ' => text.push('+'),
-            byte => {
-                let _ = write!(text, "%{byte:02X}"); // Writing to a `String` cannot fail.
-            }
-        }
-    }
-}
-
-/// Undoes form encoding: `+` is a space, `%41` is `A`, and a `%` that begins no escape stands for itself (F-108).
-/// `None` if the outcome is not UTF-8.
-pub(crate) fn decode(text: &[u8]) -> Option<Cow<'_, str>> {
-    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
-        return std::str::from_utf8(text).ok().map(Cow::Borrowed);
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
-        let (decoded_byte, skipped) = match byte {
-            b'%' => escape(after).map_or((b'%', 0), |escaped| (escaped, 2)),
-            b'+' => (b' ', 0),
-            byte => (byte, 0),
-        };
-        decoded.push(decoded_byte);
-        rest = &after[skipped..];
-    }
-    String::from_utf8(decoded).ok().map(Cow::Owned)
-}
-
-/// The byte that two hexadecimal digits at the beginning of `text` stand for.
-fn escape(text: &[u8]) -> Option<u8> {
-    let digit = |position: usize| text.get(position).and_then(|&byte| char::from(byte).to_digit(16));
-    Some((digit(0)? * 16 + digit(1)?) as u8)
 }
 
 #[cfg(test)]
@@ -152,7 +100,7 @@ mod tests {
     #[test]
     fn what_is_encoded_decodes_to_itself() {
         let value = "a+b \"&=%c3#?/\u{e9}\u{1f600}~*-._";
-        let text = encode(&[("state", value), ("x", "")]);
+        let text = percent::form(&[("state", value), ("x", "")]);
         assert!(text.is_ascii() && text.starts_with("state=a%2Bb+%22%26"), "{text}");
         assert_eq!(Parameters::parse(text.as_bytes()).unwrap().find("state"), Some(value));
     }

@@ -15,11 +15,12 @@ use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::guesses::network;
 use super::interaction::{BrowserRequest, FormOrigin};
 use super::keys::LocalIssuer;
-use super::parameters::{Parameters, encode};
+use super::parameters::Parameters;
 use super::possession::{self, Demands};
 use super::{AuthorizationServer, TokenRequest};
 use crate::events::Event;
 use crate::model::{Application, ClientSecret, PushedRequest};
+use crate::percent;
 use crate::profile::Endpoint;
 
 /// RFC 9126 2.2
@@ -72,7 +73,7 @@ impl AuthorizationServer {
         }
         let demands = Demands::of_application(&application);
         let key = self.shown_key(issuer, Endpoint::PushedRequest, (&request.sender, demands)).await?; // RFC 9449 10.1
-        let text = encode(&said(form, &application, key)?);
+        let text = percent::form(&said(form, &application, key)?);
         let parameters = Parameters::parse(text.as_bytes())?;
         let party = Party::of(Arc::clone(issuer), application, &parameters)?; //             RFC 6749 3.1.2, A1
         self.check_request(request.peer, &parameters, &party).await?; //                     RFC 9126 2.1

@@ -11,8 +11,9 @@ use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::interaction::{BrowserRequest, Context, Form, FormOrigin, Message, Page, Reply};
 use super::keys::LocalIssuer;
 use super::login::too_weak;
-use super::parameters::{Parameters, encode};
+use super::parameters::Parameters;
 use crate::directory::{DirectoryError, NewApiKey, NewUser};
+use crate::percent;
 use crate::secret::{Secret, equal};
 use crate::store::{self, Lease};
 
@@ -160,7 +161,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     fn page(&self, email: &str, message: Option<Message>) -> Reply {
         let form = Form { action: PATH.to_owned(), fields: vec![(CODE.to_owned(), self.code.to_owned())] };
-        let here = Some(format!("{PATH}?{}", encode(&form.fields)));
+        let here = Some(format!("{PATH}?{}", percent::form(&form.fields)));
         let min_length = self.issuer.tenant.settings.password_min_length;
         let page = Page::SetUp { form, message, email: email.to_owned(), min_length };
         Reply::page(page, Context { here, ..self.context.clone() })

@@ -22,7 +22,8 @@ use crate::gateway::{Answer, Endpoints as OwnPaths, RequestId};
 use crate::issuers::SignIn;
 use crate::jose::Sealing;
 use crate::metrics::Metrics;
-use crate::oauth::{AuthorizationServer, Sender, TokenRequest, form_encoded};
+use crate::oauth::{AuthorizationServer, Sender, TokenRequest};
+use crate::percent;
 use crate::secret::Secret;
 use crate::web;
 
@@ -142,7 +143,7 @@ fn body(client: &Client, form: &Form) -> Secret<String> {
     let mut fields: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.expose().as_str())).collect();
     fields.push(("client_id", &client.id));
     fields.extend(client.secret.as_ref().map(|secret| ("client_secret", secret.expose().as_str())));
-    Secret::new(form_encoded(&fields))
+    Secret::new(percent::form(&fields))
 }
 
 fn request<'a>(tenant: &'a str, body: &'a Secret<String>) -> TokenRequest<'a> {

@@ -10,7 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::pages::field;
 use crate::clock::UnixSeconds;
-use crate::oauth::{FormOrigin, form_decoded};
+use crate::oauth::FormOrigin;
+use crate::percent;
 
 /// Seconds for which a form that lies open can be sent.
 const FORM_FOR: i64 = 3600;
@@ -75,7 +76,7 @@ pub(super) fn is_cross_site(headers: &HeaderMap, own_origins: &[&str]) -> bool {
 fn find(body: &[u8]) -> Option<Cow<'_, str>> {
     let pairs = body.split(|&byte| byte == b'&').filter_map(|pair| std::str::from_utf8(pair).ok());
     let (_, value) = pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == field::FORGERY)?;
-    form_decoded(value.as_bytes())
+    percent::form_decoded(value.as_bytes())
 }
 
 fn parts(value: &str) -> Option<(UnixSeconds, u32, &str)> {

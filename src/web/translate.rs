@@ -19,10 +19,8 @@ use uuid::Uuid;
 
 use super::browser::Browser;
 use super::{MAX_BODY_BYTES, PeerAddress, respond, sent};
-use crate::oauth::{
-    AuthorizationServer, ErrorCode, ErrorReason, OAuthError, Sender, Speaker, Step, TokenRequest, form_decoded,
-    form_encoded,
-};
+use crate::oauth::{AuthorizationServer, ErrorCode, ErrorReason, OAuthError, Sender, Speaker, Step, TokenRequest};
+use crate::percent;
 use crate::profile::{Dialect, ScopeSeparator, Spoken, is_spoken_somewhere};
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -166,7 +164,7 @@ fn form_of(body: &[u8]) -> Result<Bytes, ()> {
         };
         pairs.push((name, text));
     }
-    Ok(form_encoded(&pairs).into())
+    Ok(percent::form(&pairs).into())
 }
 
 /// A JSON object whose members are there once: of two the next reader might take the other one (A10).
@@ -210,20 +208,16 @@ fn renamed<'a>(dialect: &Dialect, text: &'a [u8]) -> Cow<'a, [u8]> {
     }
     let pairs = text.split(|&byte| byte == b'&').map(|pair| {
         let (name, value) = pair.split_at(pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len()));
-        let decoded = form_decoded(name);
+        let decoded = percent::form_decoded(name);
         let ours = dialect.parameter_names.iter().find(|(theirs, _)| decoded.as_deref() == Some(theirs));
         let name = ours.map_or(name, |(_, ours)| ours.as_bytes());
-        match form_decoded(value).filter(|value| splits_at_commas && name == b"scope" && value.contains(',')) {
+        match percent::form_decoded(value).filter(|value| splits_at_commas && name == b"scope" && value.contains(',')) {
             // F-305
-            Some(scopes) => [name, b"=", form_encoded_value(&scopes[1..].replace(',', " ")).as_bytes()].concat(),
+            Some(scopes) => [name, b"=", percent::form_value(&scopes[1..].replace(',', " ")).as_bytes()].concat(),
             None => [name, value].concat(),
         }
     });
     Cow::Owned(pairs.collect::<Vec<_>>().join(&b'&'))
-}
-
-fn form_encoded_value(value: &str) -> String {
-    form_encoded(&[("", value)])[1..].to_owned()
 }
 
 #[cfg(test)]

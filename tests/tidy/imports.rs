@@ -49,15 +49,15 @@ const IMPORTS: [(&str, &[&str]); 23] = [
     ("secret", &[]),
 ];
 
-/// What any module but the two pure ones may name: how time, randomness and secrets enter.
-const FOUNDATION: [&str; 3] = ["secret", "clock", "entropy"];
+/// What any module but the two pure ones may name: how time, randomness and secrets enter, and how URLs are written.
+const FOUNDATION: [&str; 4] = ["secret", "clock", "entropy", "percent"];
 const PURE: [&str; 2] = ["route", "policy"];
 
 /// A module below the top level that only these may name, besides the module it is part of.
 const INNER: [(&str, &[&str]); 1] = [("store::sql", &["serve", "cli"])];
 
 /// Foreign crates that are named in one place. A name that ends in `*` stands for all that begin so.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("sqlx", &["store::sql"]),
     ("axum", &["api", "web", "serve"]),
     ("askama", &["web"]),
@@ -65,6 +65,8 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("jsonwebtoken", &["jose"]),
     ("saphyr_parser", &["config"]),
     ("clap", &["cli", "main"]),
+    ("percent_encoding", &["percent"]),
+    ("form_urlencoded", &["percent"]),
 ];
 
 /// `src/store/sql/mod.rs` is `["store", "sql"]`.

@@ -10,11 +10,11 @@ use crate::oauth::AuthorizationServer;
 use crate::oauth::error::OAuthError;
 use crate::oauth::id_token::IdTokenBinding;
 use crate::oauth::interaction::{Context, Kept, Next, Reply};
-use crate::oauth::parameters::encode;
 use crate::oauth::repetitions::Fresh;
 use crate::oauth::scopes;
 use crate::oauth::secret_shape::draw;
 use crate::oauth::session::{self, SignedIn};
+use crate::percent;
 use crate::profile::{Dialect, ExpiresIn};
 
 const TOKEN_TYPE: &str = "token_type";
@@ -181,7 +181,7 @@ impl Party {
             ResponseMode::Query if self.redirect_uri.contains('?') => '&',
             ResponseMode::Query => '?',
         };
-        Reply::redirect(format!("{}{separator}{}", self.redirect_uri, encode(&fields)))
+        Reply::redirect(format!("{}{separator}{}", self.redirect_uri, percent::form(&fields)))
     }
 
     /// RFC 6749 4.1.2.1, F-065.

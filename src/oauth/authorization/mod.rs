@@ -30,10 +30,11 @@ use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::interaction::{BrowserRequest, Context, Kept, Page, Reply, Step};
 use super::keys::LocalIssuer;
 use super::login::{Endpoint, Entered, Freshness, MOST_ADDRESS_BYTES, Place};
-use super::parameters::{Parameters, encode};
+use super::parameters::Parameters;
 use super::pushed::{REQUEST_URI, check_pushed};
 use super::session::SignedIn;
 use crate::model::{Application, Confirmation, DeviceCode, Relationship, ResponseMode};
+use crate::percent;
 use crate::profile::Dialect;
 use prompt::Prompt;
 use response::ResponseType;
@@ -330,7 +331,7 @@ fn by_link(request: &BrowserRequest<'_>, question: &Question<'_>) -> Option<Stri
     if !request.may_lack_cookies() {
         return None;
     }
-    let address = format!("{}?{}", request.own_path(Endpoint::Authorize.path()), encode(&question.carried));
+    let address = format!("{}?{}", request.own_path(Endpoint::Authorize.path()), percent::form(&question.carried));
     (address.len() <= MOST_ADDRESS_BYTES).then_some(address)
 }
 

@@ -20,6 +20,7 @@ use crate::oauth::parameters::Parameters;
 use crate::oauth::plain_name::plain_name;
 use crate::oauth::secret_shape::draw;
 use crate::oauth::{AuthorizationServer, TokenRequest, audience, scopes};
+use crate::percent;
 use crate::profile::{DeviceMember, Dialect, Endpoint};
 use crate::store::{StoreError, Unique};
 
@@ -236,16 +237,7 @@ fn with_parameter(uri: &str, name: &str, value: &str) -> String {
         Some(_) if uri.ends_with(['?', '&']) => "",
         Some(_) => "&",
     };
-    format!("{uri}{sign}{name}={}{fragment}", encode(value))
-}
-
-/// Percent-encodes all but the unreserved characters (RFC 3986 section 2.3).
-fn encode(value: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    value.bytes().map(encode).collect()
+    format!("{uri}{sign}{name}={}{fragment}", percent::encoded(value))
 }
 
 /// Writes what went wrong with the device grant, with the code that the dialect's log has for it (F-253, F-254).

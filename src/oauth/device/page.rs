@@ -23,8 +23,9 @@ use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::interaction::{BrowserRequest, ConsentScope, Context, Form, FormOrigin, Message, Page, Reply, Step};
 use crate::oauth::keys::LocalIssuer;
 use crate::oauth::login::{Endpoint, Entered, Freshness, Place};
-use crate::oauth::parameters::{Parameters, encode};
+use crate::oauth::parameters::Parameters;
 use crate::oauth::session::SignedIn;
+use crate::percent;
 use crate::profile::Dialect;
 use crate::secret::equal;
 
@@ -147,7 +148,7 @@ impl AuthorizationServer {
         if let Some(mut fields) = asked.following(code, application) {
             fields.push((CONFIRMED.to_owned(), self.device_confirmation(code.id, person)));
             let path = asked.request.own_path(Endpoint::Authorize.path_in(asked.issuer.dialect()));
-            return Ok(Reply::redirect(format!("{path}?{}", encode(&fields))));
+            return Ok(Reply::redirect(format!("{path}?{}", percent::form(&fields))));
         }
         let approval = Approval {
             grant_id: self.entropy.uuid(),
@@ -259,7 +260,7 @@ impl Asked<'_> {
         let user_code: String = typed.chars().take(MAX_SHOWN).collect();
         let mut fields = form.fields.clone();
         fields.push((USER_CODE.to_owned(), user_code.clone()));
-        let here = Some(format!("{}?{}", form.action, encode(&fields)));
+        let here = Some(format!("{}?{}", form.action, percent::form(&fields)));
         Reply::page(Page::DeviceEntry { form, user_code, message }, Context { here, ..self.context.clone() })
     }
 
@@ -303,7 +304,7 @@ impl Asked<'_> {
     fn done(&self, outcome: &str) -> Reply {
         let mut fields = self.carried(&OWN);
         fields.push(("outcome".to_owned(), outcome.to_owned()));
-        Reply::redirect(format!("{}?{}", self.path(), encode(&fields)))
+        Reply::redirect(format!("{}?{}", self.path(), percent::form(&fields)))
     }
 
     /// The authorization request that goes on from here, if the page was opened with one.

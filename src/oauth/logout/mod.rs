@@ -16,10 +16,11 @@ use super::hint::{Hint, NotAHint};
 use super::interaction::{BrowserRequest, Context, Form, FormOrigin, Page, Reply};
 use super::keys::LocalIssuer;
 use super::login::MOST_ADDRESS_BYTES;
-use super::parameters::{Parameters, encode};
+use super::parameters::Parameters;
 use super::session::forgotten;
 use crate::directory::redirect_uri;
 use crate::model::{Application, LogoutBehavior};
+use crate::percent;
 use crate::profile::{Dialect, Endpoint};
 
 /// The parameters that the confirmation page sends again.
@@ -148,7 +149,7 @@ fn check_uri(application: Option<&Application>, parameters: &Parameters<'_>) -> 
     }
     let Some(state) = parameters.find("state") else { return Ok(Some(uri.to_owned())) };
     let separator = if uri.contains('?') { '&' } else { '?' };
-    Ok(Some(format!("{uri}{separator}{}", encode(&[("state", state)]))))
+    Ok(Some(format!("{uri}{separator}{}", percent::form(&[("state", state)]))))
 }
 
 impl Asking {
@@ -165,7 +166,7 @@ impl Asking {
 /// The page that asks whether the person wants it.
 fn question(request: &BrowserRequest<'_>, parameters: &Parameters<'_>, asking: &Asking, context: &Context) -> Reply {
     let form = form(request, parameters, asking);
-    let here = Some(format!("{}?{}", form.action, encode(&form.fields)));
+    let here = Some(format!("{}?{}", form.action, percent::form(&form.fields)));
     let context = Context { here, leads_to: asking.next(), ..context.clone() };
     Reply::page(Page::ConfirmLogout { form }, context)
 }
@@ -174,7 +175,7 @@ fn question(request: &BrowserRequest<'_>, parameters: &Parameters<'_>, asking: &
 /// address says it; if it is too long for one, the person's click on our own page does.
 fn by_link(request: &BrowserRequest<'_>, parameters: &Parameters<'_>, asking: &Asking, context: &Context) -> Reply {
     let form = form(request, parameters, asking);
-    let address = format!("{}?{}", form.action, encode(&form.fields));
+    let address = format!("{}?{}", form.action, percent::form(&form.fields));
     match address.len() <= MOST_ADDRESS_BYTES {
         true => Reply::redirect(address),
         false => question(request, parameters, asking, context),

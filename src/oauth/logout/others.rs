@@ -11,7 +11,7 @@ use crate::model::{Application, KeyPurpose, Session};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::OAuthError;
 use crate::oauth::keys::LocalIssuer;
-use crate::oauth::parameters::encode;
+use crate::percent;
 use crate::secret::Secret;
 
 /// Seconds for which a logout token may be delivered (Back-Channel Logout 1.0 2.4 recommends two minutes at most).
@@ -67,5 +67,5 @@ fn frame(issuer: &LocalIssuer, session: &Session, application: &Application, uri
     }
     let separator = if uri.contains('?') { '&' } else { '?' };
     let (issuer, session) = (issuer.issuer.to_string(), session.id.to_string());
-    format!("{uri}{separator}{}", encode(&[("iss", issuer), ("sid", session)]))
+    format!("{uri}{separator}{}", percent::form(&[("iss", issuer), ("sid", session)]))
 }

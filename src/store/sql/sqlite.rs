@@ -17,6 +17,7 @@ use super::group::Group;
 use super::look::{Found, found};
 use super::migrate::{Lock, migrate};
 use super::{Engine, Options, SqlStore, StoreError, errors};
+use crate::percent;
 use crate::store::OpenError;
 
 /// Per connection; `journal_mode` is a property of the file and set once, in [`open_file`]. The log is copied into the
@@ -126,15 +127,7 @@ fn connect_options(url: &str) -> sqlx::Result<AnyConnectOptions> {
 
 /// sqlx decodes `%`, and its URL parser would read some characters as its own.
 fn url(path: &str) -> String {
-    let mut url = String::from("sqlite://");
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            url.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    url
+    format!("sqlite://{}", percent::encoded_path(path))
 }
 
 /// Sees that the file exists, is ours and nobody else's (T66), before SQLite touches it. The files beside it

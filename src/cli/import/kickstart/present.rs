@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::document::Request;
+use crate::percent;
 
 /// How to look at what is there: a request without effect, and where the object is in its answer.
 #[derive(Debug, PartialEq)]
@@ -56,7 +57,7 @@ impl Look {
         if let (Some(id), Value::Object(sent)) = (stands_for.get(1), &mut sent) {
             sent.insert("id".to_owned(), json!(id));
         }
-        let name = sent.get("name").and_then(Value::as_str).map(encoded).unwrap_or_default();
+        let name = percent::encoded(sent.get("name").and_then(Value::as_str).unwrap_or_default()).to_string();
         let url = match *at {
             "" => request.uri.path().to_owned(),
             at => at.replace("{}", stands_for.first().copied().unwrap_or(&name)),
@@ -71,7 +72,7 @@ impl Look {
             (Some(user), registration) => {
                 let url = match (id, user.get("email").or_else(|| user.get("username"))) {
                     (Some(id), _) => format!("/api/user/{id}"),
-                    (None, login_id) => format!("/api/user?loginId={}", encoded(login_id?.as_str()?)),
+                    (None, login_id) => format!("/api/user?loginId={}", percent::encoded(login_id?.as_str()?)),
                 };
                 Some(Self { url, pointer: "/user", sent: user.clone(), registration: registration.cloned() })
             }
@@ -135,15 +136,6 @@ fn wildcards<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
         }
     }
     segments.next().is_none().then_some(stand_for)
-}
-
-/// Percent-encoding for a query.
-fn encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(encode).collect()
 }
 
 #[cfg(test)]
