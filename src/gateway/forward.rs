@@ -257,7 +257,7 @@ fn set_forwarded(
     let peer = peer.to_canonical();
     let scheme = HeaderValue::from_static(if forwarding.over_tls { "https" } else { "http" });
     if !forwarding.peer_is_trusted {
-        headers.insert(X_FORWARDED_FOR, value(peer.to_string())?);
+        headers.insert(X_FORWARDED_FOR, spelled(peer)?);
         headers.insert(X_FORWARDED_PROTO, scheme);
         if let Some(host) = host {
             headers.insert(X_FORWARDED_HOST, host.clone());
@@ -278,6 +278,28 @@ fn set_forwarded(
         headers.entry(X_FORWARDED_HOST).or_insert_with(|| host.clone());
     }
     Ok(())
+}
+
+/// An address as a field's value. It is on every request, and `fmt` would take 500 instructions more for one of IPv4.
+fn spelled(address: IpAddr) -> pingora::Result<HeaderValue> {
+    let IpAddr::V4(address) = address else { return value(address.to_string()) };
+    let mut text = [0; "255.255.255.255".len()];
+    let mut length = 0;
+    let mut push = |byte| {
+        text[length] = byte;
+        length += 1;
+    };
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            push(b'.');
+        }
+        for unit in [100, 10, 1] {
+            if octet >= unit || unit == 1 {
+                push(b'0' + octet / unit % 10);
+            }
+        }
+    }
+    value(&text[..length])
 }
 
 fn value(text: impl TryInto<HeaderValue, Error = http::header::InvalidHeaderValue>) -> pingora::Result<HeaderValue> {

@@ -229,3 +229,15 @@ fn names_keep_their_case_when_the_configuration_says_so() {
     ];
     assert_eq!(lines(Case::Lower), lower);
 }
+
+// M12
+#[test]
+fn addresses_are_written_as_everybody_writes_them() {
+    for octet in 0_u8..=255 {
+        let address = IpAddr::from([octet, 255 - octet, octet / 2, octet.wrapping_mul(7)]);
+        assert_eq!(spelled(address).unwrap(), address.to_string());
+    }
+    for text in ["0.0.0.0", "255.255.255.255", "10.0.100.9", "::1", "2001:db8::7"] {
+        assert_eq!(spelled(text.parse().unwrap()).unwrap(), text);
+    }
+}
