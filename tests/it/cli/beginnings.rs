@@ -46,6 +46,20 @@ fn a_first_configuration_can_be_used_as_it_is() {
         assert_eq!(refused.code, 2, "{refused:?}");
         assert!(!folder.file("faregate.yaml").exists());
     }
+    // The file that a line would be of does not exist, so the option is named, and what to write.
+    for (arguments, needed) in [
+        (&["--upstream", "foo"][..], "--upstream: \"foo\" is not a URL"),
+        (&["--upstream", "ftp://127.0.0.1:3000"], "--upstream: \"ftp://127.0.0.1:3000\""),
+        (&["--upstream", "builtin:nope"], "--upstream: unknown upstream \"builtin:nope\""),
+        (&["--issuer", "foo", "--audience", "api"], "--issuer: \"foo\" is not a URL"),
+    ] {
+        let refused = run(&folder, &[&["init"], arguments].concat());
+        let said = refused.complaint(2);
+        assert!(said.contains(needed) && !said.contains("faregate.yaml"), "{said}");
+        let fix = if arguments.contains(&"--issuer") { "write https://HOST" } else { "write http://HOST:PORT" };
+        assert!(said.contains(fix), "{said}");
+        assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing is written");
+    }
     let elsewhere = run(&folder, &["init", "--config", "no/such/folder.yaml", "--format", "json"]);
     assert_eq!((elsewhere.code, elsewhere.stderr.contains("no/such/folder.yaml")), (3, true), "{elsewhere:?}");
     let named = run(&folder, &["init", "--config", "gate.yaml", "--format", "json"]);
