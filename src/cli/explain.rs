@@ -92,13 +92,15 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let Some(path) = &arguments.path else { return past::run(arguments) };
     let method = Method::from_bytes(arguments.method.to_ascii_uppercase().as_bytes())
         .map_err(|_| usage("METHOD is not an HTTP method"))?;
-    let read = |argument: &Option<String>, how: &str| match argument.as_deref() {
-        None => Ok(None),
-        Some("-") => super::token::read_token().map(Some),
+    let is_read = |argument: &Option<String>, how: &str| match argument.as_deref() {
+        None => Ok(false),
+        Some("-") => Ok(true),
         Some(_) => Err(usage(how)),
     };
-    let token = read(&arguments.token, "tokens are read from standard input: --token -")?;
-    let claims = read(&arguments.claims, "claims are read from standard input: --claims -")?;
+    let has_token = is_read(&arguments.token, "tokens are read from standard input: --token -")?;
+    let has_claims = is_read(&arguments.claims, "claims are read from standard input: --claims -")?;
+    let token = has_token.then(super::token::read_token).transpose()?;
+    let claims = has_claims.then(super::token::read_claims).transpose()?;
     let claims: Option<Map<String, Value>> = match claims.as_deref().map(serde_json::from_str) {
         None => None,
         Some(Ok(claims)) => Some(claims),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::typed::read_password;
-use super::{Failure, Format, Outcome, WRONG, output};
+use super::{Format, Outcome, output};
 use crate::directory::Passwords;
 use crate::entropy::Entropy;
 
@@ -18,10 +18,6 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Outcome {
     let password = read_password()?;
-    let longest = Passwords::LONGEST;
-    if password.expose().len() > longest {
-        return Err(Failure::Failed(WRONG, anyhow::anyhow!("no password is longer than {longest} bytes")));
-    }
     let hash = super::block_on(Passwords::new(Entropy::system()).hash(password.expose()))??;
     match arguments.format {
         Format::Text => output::print_line(&hash),

@@ -9,14 +9,14 @@ mod inspect;
 mod password;
 mod qr;
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::{FAILED, Failure, Format, Outcome, WRONG, output, say};
+use super::{FAILED, Failure, Format, Outcome, WRONG, output, say, typed};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -100,11 +100,17 @@ async fn request(get: &Get) -> Outcome {
 
 /// The token on standard input, without the white space around it.
 pub(super) fn read_token() -> Result<String, Failure> {
-    let mut input = std::io::stdin();
-    if input.is_terminal() {
-        say(format_args!("Paste the token, then Ctrl-D:\n"));
+    pasted("token")
+}
+
+/// The claims on standard input: what a token would say.
+pub(super) fn read_claims() -> Result<String, Failure> {
+    pasted("claims")
+}
+
+fn pasted(what: &str) -> Result<String, Failure> {
+    if std::io::stdin().is_terminal() {
+        say(format_args!("Paste the {what}, then Ctrl-D:\n"));
     }
-    let mut token = String::new();
-    input.read_to_string(&mut token)?;
-    Ok(token.trim().to_owned())
+    Ok(typed::whole(what, typed::LONGEST_TOKEN)?.expose().clone())
 }

@@ -1,11 +1,17 @@
-//! Passwords from standard input: unseen and twice at a terminal, else its first line. Never from the command line, which
-//! others can read.
+//! Passwords and tokens from standard input. Never from the command line, which others can read.
+//!
+//! Owns how much is read: whoever pipes in the wrong file, or one without an end, is told so. A password is asked for unseen and
+//! twice at a terminal, else it is the first line.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead, IsTerminal as _, Read as _, Write as _};
 use std::process::{Command, Stdio};
 
-use super::Failure;
+use super::{Failure, WRONG};
+use crate::directory::Passwords;
 use crate::secret::Secret;
+
+/// Longest token, and most claims, in bytes: more than the header block of any request has room for.
+pub(super) const LONGEST_TOKEN: usize = 1024 * 1024;
 
 /// The first line of standard input, if something is there: on a terminal nobody is asked.
 pub(super) fn piped_password() -> Result<Option<Secret<String>>, Failure> {
@@ -41,11 +47,37 @@ fn read_line() -> Result<Secret<String>, Failure> {
 }
 
 fn first_line() -> Result<Option<Secret<String>>, Failure> {
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    let line = Secret::new(line);
-    let text = line.expose().trim_end_matches(['\r', '\n']);
-    Ok((!text.is_empty()).then(|| Secret::new(text.to_owned())))
+    let line = line("password", Passwords::LONGEST)?;
+    Ok((!line.expose().is_empty()).then_some(line))
+}
+
+/// The first line of standard input without its end: a `what`, of at most so many bytes.
+pub(super) fn line(what: &str, longest: usize) -> Result<Secret<String>, Failure> {
+    let mut line = Vec::new();
+    // With room for the end of a line, after which nothing is read.
+    let most = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(2);
+    std::io::stdin().lock().take(most).read_until(b'\n', &mut line)?;
+    while line.pop_if(|last| matches!(*last, b'\r' | b'\n')).is_some() {}
+    text(line, what, longest)
+}
+
+/// All of standard input, without the white space around it: a `what`, of at most so many bytes.
+pub(super) fn whole(what: &str, longest: usize) -> Result<Secret<String>, Failure> {
+    let mut input = std::io::stdin().lock();
+    let mut read = Vec::new();
+    // The same and no more: what is left may have no end.
+    let most = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(1);
+    input.by_ref().take(most).read_to_end(&mut read)?;
+    let read = text(read, what, longest)?;
+    Ok(Secret::new(read.expose().trim().to_owned()))
+}
+
+fn text(read: Vec<u8>, what: &str, longest: usize) -> Result<Secret<String>, Failure> {
+    let wrong = |why: String| Failure::Failed(WRONG, anyhow::anyhow!("{what} on standard input: {why}"));
+    if read.len() > longest {
+        return Err(wrong(format!("more than {longest} bytes are not read")));
+    }
+    String::from_utf8(read).map(Secret::new).map_err(|_| wrong("this is not UTF-8".to_owned()))
 }
 
 /// The exit code of what Ctrl-C ends.

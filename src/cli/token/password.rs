@@ -6,7 +6,9 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use super::ask::{Client, Scopes};
+use crate::cli::typed::{LONGEST_TOKEN, line};
 use crate::cli::{Failure, Outcome, WRONG, say};
+use crate::directory::Passwords;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Password {
@@ -30,7 +32,7 @@ pub(super) struct Refresh {
 pub(super) async fn password(arguments: &Password) -> Outcome {
     let password = match std::env::var("FAREGATE_PASSWORD").ok().filter(|password| !password.is_empty()) {
         Some(password) => password,
-        None => typed("Password: ").await?,
+        None => typed("Password", Passwords::LONGEST).await?,
     };
     let scope = arguments.scopes.joined();
     let mut form = vec![("grant_type", "password"), ("username", &arguments.login_id), ("password", &password)];
@@ -43,7 +45,7 @@ pub(super) async fn refresh(arguments: &Refresh) -> Outcome {
         Some(path) if path.exists() => {
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
         }
-        Some(_) | None => typed("Refresh token: ").await?,
+        Some(_) | None => typed("Refresh token", LONGEST_TOKEN).await?,
     };
     let refresh_token = kept.trim();
     if refresh_token.is_empty() {
@@ -56,15 +58,12 @@ pub(super) async fn refresh(arguments: &Refresh) -> Outcome {
 }
 
 /// A line from standard input. In a terminal it is not shown while it is typed.
-async fn typed(prompt: &str) -> Result<String, Failure> {
+async fn typed(what: &'static str, longest: usize) -> Result<String, Failure> {
     let hidden = std::io::stdin().is_terminal().then(|| {
-        say(format_args!("{prompt}"));
+        say(format_args!("{what}: "));
         Hidden::new()
     });
-    let line = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
-    });
+    let line = tokio::task::spawn_blocking(move || line(&what.to_lowercase(), longest));
     let line = tokio::select! {
         line = line => line??,
         // Whoever gives up gets their terminal back as it was.
@@ -75,7 +74,7 @@ async fn typed(prompt: &str) -> Result<String, Failure> {
         }
     };
     drop(hidden);
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(line.expose().clone())
 }
 
 /// While it lives, the terminal shows nothing that is typed.

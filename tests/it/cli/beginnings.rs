@@ -126,6 +126,29 @@ fn a_hash_stands_for_a_password() {
     assert_eq!(login("correct horse battery stable").code, 1);
 }
 
+// L2, UX 15: what has no end, or is the wrong file, is read no further than anything that is right
+#[test]
+fn no_more_is_read_than_anybody_needs() {
+    let folder = Folder::new();
+    let program = env!("CARGO_BIN_EXE_faregate");
+    for (command, said) in [
+        ("hash-password", "password on standard input: more than 1024 bytes"),
+        ("token inspect", "token on standard input: more than 1048576 bytes"),
+        ("explain GET /x --token -", "token on standard input: more than 1048576 bytes"),
+        ("explain GET /x --claims -", "claims on standard input: more than 1048576 bytes"),
+        ("token refresh --client-id x", "refresh token on standard input: more than 1048576 bytes"),
+        ("token password --client-id x --login-id x", "password on standard input: more than 1024 bytes"),
+    ] {
+        let endless = format!("ulimit -v 4194304; exec {program} {command} < /dev/zero");
+        let refused = Run::of(std::process::Command::new("sh").args(["-c", &endless]).current_dir(folder.path()));
+        assert!(refused.complaint(2).contains(said), "{command}: {refused:?}");
+    }
+    let longest = "x".repeat(1024);
+    for line in [format!("{longest}\r\n"), format!("{longest}\nmore\n")] {
+        assert_eq!(Run::with_input(&mut faregate(folder.path(), &["hash-password"]), &line).code, 0);
+    }
+}
+
 // UX 16
 #[test]
 fn shells_and_man_know_the_commands() {
