@@ -5,8 +5,11 @@
 mod directory;
 mod people;
 
+use std::collections::BTreeSet;
+
 use axum::Router;
 use axum::routing::{self, MethodRouter};
+use uuid::Uuid;
 
 use super::Api;
 
@@ -135,10 +138,48 @@ pub(super) fn all() -> impl Iterator<Item = &'static Endpoint> {
     [directory::ENDPOINTS, people::ENDPOINTS].into_iter().flatten()
 }
 
+/// Where the endpoints are, without the ids in their paths: what a key may be for.
+pub fn places() -> BTreeSet<&'static str> {
+    let fixed = |path: &'static str| path.split("/{").next().unwrap_or(path);
+    all().map(|endpoint| fixed(endpoint.path)).collect()
+}
+
+/// The methods of the endpoints at `path` and below it, which is what a key for that path may use; none where no endpoint is. A
+/// path may name one object by its id.
+pub fn methods_at(path: &str) -> BTreeSet<String> {
+    let is_at = |endpoint: &&Endpoint| {
+        let mut own = endpoint.path.split('/');
+        path.split('/').all(|segment| {
+            own.next().is_some_and(|own| own == segment || own.starts_with('{') && Uuid::try_parse(segment).is_ok())
+        })
+    };
+    all().filter(is_at).map(|endpoint| endpoint.method.to_ascii_uppercase()).collect()
+}
+
 /// The only place where a path gets a handler.
 pub(super) fn router() -> Router<Api> {
     let document = routing::get(super::openapi::document);
     all().fold(Router::new().route(super::openapi::PATH, document), |router, endpoint| {
         router.route(endpoint.path, (endpoint.route)())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // D-10: a key for a path is a key for everything below it
+    #[test]
+    fn a_path_has_the_methods_of_everything_below_it() {
+        let methods = |path: &str| methods_at(path).into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(methods("/api/user/search"), "GET POST");
+        assert_eq!(methods("/api/key/search"), "GET POST");
+        assert_eq!(methods("/api/tenant"), "DELETE GET PATCH POST PUT");
+        assert_eq!(methods("/api/entity/e13365f1-a270-493e-bd1b-3d239d753d53"), "DELETE GET PATCH POST PUT");
+        assert_eq!(methods("/api/user/two-factor"), "DELETE POST");
+        for nowhere in ["/api/nope", "/api/users", "/api/user/serch", "/api/user/{id}", "/api/user/search/x", "/apis"] {
+            assert_eq!(methods(nowhere), "", "{nowhere}");
+        }
+        assert!(places().iter().all(|place| !methods_at(place).is_empty() && !place.contains('{')));
+    }
 }

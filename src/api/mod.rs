@@ -39,6 +39,7 @@ use std::sync::Arc;
 
 pub use answer::NotServed;
 use axum::Router;
+pub use endpoints::{methods_at, places};
 
 use crate::directory::Directory;
 use crate::event_log::EventLog;

@@ -10,6 +10,10 @@ use super::directory::{Common, on_directory};
 use super::{Failure, Outcome};
 use crate::directory::{Directory, NewApiKey};
 use crate::model::ApiKey;
+use crate::{api, config};
+
+/// How many similar endpoints are named.
+const SHOWN: usize = 3;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -40,9 +44,39 @@ enum Action {
     Delete { id: Uuid },
 }
 
+/// A key that is for nothing would only be found out by whoever is refused with it.
 fn endpoint(text: &str) -> Result<(String, BTreeSet<String>), String> {
     let (path, methods) = text.split_once('=').ok_or("write it like /api/user=GET,POST")?;
-    Ok((path.to_owned(), methods.split(',').map(|method| method.trim().to_ascii_uppercase()).collect()))
+    let methods: BTreeSet<String> = methods.split(',').map(|method| method.trim().to_ascii_uppercase()).collect();
+    let known = api::methods_at(path);
+    if known.is_empty() {
+        return Err(format!("there is no endpoint {path:?}; {}", others(path)));
+    }
+    match methods.iter().find(|method| !known.contains(*method)) {
+        Some(method) => Err(format!("{path} knows no {method:?}, only {}", listed(known))),
+        None => Ok((path.to_owned(), methods)),
+    }
+}
+
+/// What may have been meant: something similar, else what is around it, else the first segments of everything.
+fn others(path: &str) -> String {
+    let places = api::places();
+    let mut near = config::nearest(path, places.iter().copied());
+    near.truncate(SHOWN);
+    if near.is_empty() {
+        let around = path.match_indices('/').rev().map(|(at, _)| path.get(..at).unwrap_or_default());
+        near.extend(around.filter_map(|part| places.get(part).copied()).take(1));
+    }
+    if !near.is_empty() {
+        return format!("did you mean {}?", near.join(" or "));
+    }
+    let roots: BTreeSet<String> =
+        places.iter().map(|place| place.split('/').take(3).collect::<Vec<_>>().join("/")).collect();
+    format!("there are: {}", listed(roots))
+}
+
+fn listed(words: BTreeSet<String>) -> String {
+    words.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 pub fn api_key(arguments: &Arguments) -> Outcome {

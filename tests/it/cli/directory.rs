@@ -87,6 +87,32 @@ fn a_secret_is_shown_once() {
     assert!(!store.windows(secret.len()).any(|window| window == secret.as_bytes()), "stored as a hash (P3)");
 }
 
+// D-10, UX 16: a key for what does not exist is a slip, and no key is made
+#[test]
+fn a_key_is_for_endpoints_that_there_are() {
+    let site = Site::with(&[ROUTES]);
+    let create = |allowed: &str| site.run(&["api-key", "create", "terraform", "--allow", allowed]);
+    for (allowed, said) in [
+        ("/api/users=GET", "there is no endpoint \"/api/users\"; did you mean /api/user?"),
+        ("/api/user/serch=GET", "did you mean /api/user/search"),
+        ("/api/entity/type/nothing=GET", "did you mean /api/entity/type?"),
+        ("/api/nope=GET", "there are: /api/api-key, /api/application, /api/entity,"),
+        ("/api/user/search=DELETE", "/api/user/search knows no \"DELETE\", only GET, POST"),
+        ("/api/user=GET,LOOK", "/api/user knows no \"LOOK\""),
+        ("/api/user", "write it like /api/user=GET,POST"),
+    ] {
+        let refused = create(allowed);
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused:?}");
+        assert!(refused.stderr.contains(said), "{allowed}: {}", refused.stderr);
+    }
+    assert!(!site.file("faregate.db").exists(), "nothing is made");
+    let entity = "/api/entity/e13365f1-a270-493e-bd1b-3d239d753d53=GET";
+    for allowed in ["/api/user=get, post", "/api/user/two-factor=DELETE", entity] {
+        assert_eq!(create(allowed).code, 0, "{allowed}");
+    }
+    assert_eq!(site.json(&["api-key", "list"]).as_array().unwrap().len(), 3);
+}
+
 // Both formats say the same.
 #[test]
 fn lists_are_for_people_and_for_scripts() {
