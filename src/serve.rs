@@ -38,7 +38,7 @@ use live::State;
 pub use live::{Applied, Live, ReloadError};
 pub use offline::{Offline, Verdict, Verified, binding_fault, is_own_path, serves, verdicts};
 pub use online::probe;
-pub use open::Opened;
+pub use open::{Opened, Unready};
 
 use crate::config::{self, Config, PublicUrl, StoreLocation};
 use crate::directory::Directory;

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::directory::{Common, on_directory};
+use super::directory::{Access, Common, on_directory};
 use super::{Failure, Outcome};
 use crate::directory::{Directory, NewApiKey};
 use crate::model::ApiKey;
@@ -80,7 +80,8 @@ fn listed(words: BTreeSet<String>) -> String {
 }
 
 pub fn api_key(arguments: &Arguments) -> Outcome {
-    on_directory(&arguments.common, async |directory| work(directory, &arguments.action).await)
+    let access = Access::read_if(matches!(arguments.action, Action::List));
+    on_directory(&arguments.common, access, async |directory| work(directory, &arguments.action).await)
 }
 
 async fn work(directory: &Directory, action: &Action) -> Result<Value, Failure> {

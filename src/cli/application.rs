@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::directory::{Common, on_directory, tenant_called};
+use super::directory::{Access, Common, on_directory, tenant_called};
 use super::{Failure, Outcome};
 use crate::directory::{Directory, NewApplication, NewRole, NewSecret};
 use crate::model::{
@@ -215,7 +215,8 @@ impl Changes {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    on_directory(&arguments.common, async |directory| match &arguments.action {
+    let access = Access::read_if(matches!(arguments.action, Action::List { .. } | Action::Show { .. }));
+    on_directory(&arguments.common, access, async |directory| match &arguments.action {
         Action::Create { name, public, client_id, changes, tenant } => {
             let mut settings = ApplicationSettings::default();
             if *public {

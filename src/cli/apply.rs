@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::directory::Access;
 use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, UNUSABLE, WRONG, colour, output, say};
 use crate::config::{self, Config, Declared, Environment};
 use crate::directory::DirectoryError;
@@ -59,7 +60,7 @@ pub struct DiffArguments {
 
 pub fn apply(arguments: &ApplyArguments) -> Outcome {
     let files = &arguments.files;
-    on_plan(files, async |config, opened, plan| {
+    on_plan(files, Access::Write, async |config, opened, plan| {
         let shown = show::plan(&plan);
         if files.format == Format::Text {
             output::print(&show::plan_text(&plan, colour(&io::stdout())))?;
@@ -83,7 +84,7 @@ pub fn apply(arguments: &ApplyArguments) -> Outcome {
 
 pub fn diff(arguments: &DiffArguments) -> Outcome {
     let files = &arguments.files;
-    let outcome = on_plan(files, async |_, _, plan| {
+    let outcome = on_plan(files, Access::Read, async |_, _, plan| {
         match files.format {
             Format::Json => output::print_line(&show::plan(&plan))?,
             Format::Text => output::print(&show::plan_text(&plan, colour(&io::stdout())))?,
@@ -102,6 +103,7 @@ pub fn diff(arguments: &DiffArguments) -> Outcome {
 /// Reads the files, compares them with the store of the configuration and hands over what has to be written.
 fn on_plan<T>(
     files: &Files,
+    access: Access,
     work: impl AsyncFnOnce(&Config, &Opened, Plan) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let config = super::serve::load(&files.configuration)?;
@@ -122,7 +124,10 @@ fn on_plan<T>(
     }
     let terms = Terms { owner: Owner::Files, prune: files.prune };
     super::block_on(async {
-        let opened = Opened::open_as_is(&config).await.map_err(unusable)?;
+        let opened = match access {
+            Access::Read => open_to_plan(&config).await?,
+            Access::Write => Opened::open_as_is(&config).await.map_err(unusable)?,
+        };
         let result = match opened.directory.plan(&declaration, terms).await {
             Ok(plan) => work(&config, &opened, plan).await,
             Err(error) => Err(refused(error)),
@@ -130,6 +135,15 @@ fn on_plan<T>(
         opened.close().await;
         result
     })?
+}
+
+/// For a plan that nobody carries out. If there is no store, says so: it is the plan for a new one then.
+pub(super) async fn open_to_plan(config: &Config) -> Result<Opened, Failure> {
+    let (opened, missing) = Opened::open_to_plan(config).await.map_err(unusable)?;
+    if let Some(missing) = missing {
+        say(format_args!("faregate: {missing}; this is what a new one would get\n"));
+    }
+    Ok(opened)
 }
 
 fn unusable(error: StartError) -> Failure {

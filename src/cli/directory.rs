@@ -169,16 +169,45 @@ fn profile(text: &str) -> Result<Profile, String> {
     Profile::parse(text).ok_or_else(|| format!("known profiles: {}", known()))
 }
 
+/// What a command wants with the store. One that only reads makes none, and leaves its schema as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+impl Access {
+    pub(super) fn read_if(reads: bool) -> Self {
+        if reads { Self::Read } else { Self::Write }
+    }
+
+    pub(super) async fn open(self, config: &Config) -> Result<Opened, Failure> {
+        let opened = match self {
+            Self::Read => Opened::open_to_read(config).await,
+            Self::Write => Opened::open(config).await,
+        };
+        opened.map_err(|error| Failure::Failed(UNUSABLE, error.into()))
+    }
+}
+
 /// Opens the directory of the configuration, works on it and prints the result.
-pub(super) fn on_directory(common: &Common, work: impl AsyncFnOnce(&Directory) -> Result<Value, Failure>) -> Outcome {
-    on_opened(common, async |_, opened| work(&opened.directory).await)
+pub(super) fn on_directory(
+    common: &Common,
+    access: Access,
+    work: impl AsyncFnOnce(&Directory) -> Result<Value, Failure>,
+) -> Outcome {
+    on_opened(common, access, async |_, opened| work(&opened.directory).await)
 }
 
 /// The same with everything that was opened.
-fn on_opened(common: &Common, work: impl AsyncFnOnce(&Config, &Opened) -> Result<Value, Failure>) -> Outcome {
+fn on_opened(
+    common: &Common,
+    access: Access,
+    work: impl AsyncFnOnce(&Config, &Opened) -> Result<Value, Failure>,
+) -> Outcome {
     let config = super::serve::load(&common.file)?;
     let result = super::block_on(async {
-        let opened = Opened::open(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
+        let opened = access.open(&config).await?;
         let result = work(&config, &opened).await;
         opened.close().await;
         result
@@ -187,7 +216,8 @@ fn on_opened(common: &Common, work: impl AsyncFnOnce(&Config, &Opened) -> Result
 }
 
 pub fn tenant(arguments: &TenantArguments) -> Outcome {
-    on_opened(&arguments.common, async |config, opened| match &arguments.action {
+    let access = Access::read_if(matches!(arguments.action, TenantAction::List));
+    on_opened(&arguments.common, access, async |config, opened| match &arguments.action {
         TenantAction::Create { name, issuer, profile, access_token_for, access_token_algorithm } => {
             let new = NewTenant {
                 name: name.clone(),
@@ -205,7 +235,8 @@ pub fn tenant(arguments: &TenantArguments) -> Outcome {
 }
 
 pub fn entity_type(arguments: &EntityTypeArguments) -> Outcome {
-    on_directory(&arguments.common, async |directory| match &arguments.action {
+    let access = Access::read_if(matches!(arguments.action, EntityTypeAction::List));
+    on_directory(&arguments.common, access, async |directory| match &arguments.action {
         EntityTypeAction::Create { name, permissions, access_token_for } => {
             let permissions =
                 permissions.iter().map(|name| NewPermission { name: name.clone(), ..NewPermission::default() });
@@ -234,7 +265,8 @@ pub fn entity_type(arguments: &EntityTypeArguments) -> Outcome {
 }
 
 pub fn entity(arguments: &EntityArguments) -> Outcome {
-    on_directory(&arguments.common, async |directory| match &arguments.action {
+    let access = Access::read_if(matches!(arguments.action, EntityAction::List { .. }));
+    on_directory(&arguments.common, access, async |directory| match &arguments.action {
         EntityAction::Create { name, entity_type, tenant, client_id } => {
             let new = NewEntity {
                 parent_id: None,
@@ -270,7 +302,8 @@ pub fn entity(arguments: &EntityArguments) -> Outcome {
 }
 
 pub fn grant(arguments: &GrantArguments) -> Outcome {
-    on_directory(&arguments.common, async |directory| match &arguments.action {
+    let access = Access::read_if(matches!(arguments.action, GrantAction::List));
+    on_directory(&arguments.common, access, async |directory| match &arguments.action {
         GrantAction::Set { recipient, target, permissions, tenant } => {
             let (recipient, target) = parties(directory, tenant.as_deref(), recipient, target).await?;
             let new = NewGrant { target_id: target.id, recipient_id: recipient.id, permissions: permissions.clone() };

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::directory::Access;
 use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, output};
 use crate::config::Config;
 use crate::model::{KeyPurpose, KeyState, StoredKey};
@@ -42,7 +43,7 @@ fn purpose(text: &str) -> Result<KeyPurpose, String> {
 pub fn run(arguments: &Arguments) -> Outcome {
     let config = super::serve::load(&arguments.file)?;
     let result = super::block_on(async {
-        let opened = Opened::open(&config).await.map_err(unusable)?;
+        let opened = Access::read_if(matches!(arguments.action, Action::List)).open(&config).await?;
         let result = work(&config, &opened, &arguments.action).await;
         opened.close().await;
         result

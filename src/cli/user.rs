@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::application::application_called;
-use super::directory::{Common, on_directory, tenant_called};
+use super::directory::{Access, Common, on_directory, tenant_called};
 use super::typed::{piped_password, read_password};
 use super::{Failure, Outcome};
 use crate::directory::{Directory, DirectoryError, NewRegistration, NewUser};
@@ -136,7 +136,11 @@ enum Action {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    on_directory(&arguments.common, async |directory| match &arguments.action {
+    let reads = matches!(
+        arguments.action,
+        Action::List { .. } | Action::Show(_) | Action::Access(_) | Action::Passkeys { remove: false, .. }
+    );
+    on_directory(&arguments.common, Access::read_if(reads), async |directory| match &arguments.action {
         Action::Create { .. } => create(directory, &arguments.action).await,
         Action::List { tenant, limit, after } => {
             let tenant = match tenant {

@@ -1,5 +1,6 @@
 //! Why a gateway does not start: one line each, naming the thing and the fix.
 
+use super::open::Unready;
 use crate::directory::DirectoryError;
 use crate::gateway::{ListenError, TlsFileError};
 use crate::jose::MasterKeyError;
@@ -13,6 +14,8 @@ pub enum StartError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Store(#[from] OpenError),
+    #[error(transparent)]
+    Unready(#[from] Unready),
     #[error("the store failed while starting: {0}")]
     StoreFailed(#[from] StoreError),
     #[error(transparent)]
@@ -46,6 +49,7 @@ impl StartError {
             Self::UnknownTenant { .. } | Self::AmbiguousTenant { .. } | Self::Routes(_) | Self::Directory(_) => 2,
             Self::Listen(_)
             | Self::Store(_)
+            | Self::Unready(_)
             | Self::StoreFailed(_)
             | Self::MasterKey(_)
             | Self::Keys(_)

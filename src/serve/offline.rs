@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::assemble::Forget;
 use super::issuers::Foreign;
+use super::open::unready;
 use super::{Opened, StartError, compile, issuers};
 use crate::clock::Clock;
 use crate::config::{self, Config, StoreLocation};
@@ -21,7 +22,6 @@ use crate::metrics::Metrics;
 use crate::model::Tenant;
 use crate::policy::TokenFacts;
 use crate::profile::{InUse, is_spoken_somewhere};
-use crate::store::sql::{Found, SqlStore};
 
 /// The enforcer of a configuration, if its store can be opened.
 pub struct Offline {
@@ -186,16 +186,8 @@ async fn missing(config: &Config) -> Option<String> {
     if matches!(config.store, StoreLocation::SqliteMemory) {
         return Some("the store is in memory".to_owned());
     }
-    let there_is_none = || match &config.store {
-        StoreLocation::Sqlite(path) => format!("there is no store {} yet", path.display()),
-        StoreLocation::SqliteMemory | StoreLocation::Postgres(_) => "there is no store yet".to_owned(),
-    };
-    match SqlStore::look(config.store.url().expose()).await {
-        Ok(Found::Nothing | Found::Schema { version: 0, .. }) => Some(there_is_none()),
-        Ok(Found::Schema { version, known, .. }) if version < known => {
-            Some(format!("the store is of an older version ({version}): the next start migrates it"))
-        }
-        Ok(Found::Schema { .. }) => None,
+    match unready(&config.store).await {
+        Ok(unready) => unready.map(|unready| unready.to_string()),
         Err(error) => Some(error.to_string()),
     }
 }

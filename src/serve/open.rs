@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use super::StartError;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, StoreLocation};
 use crate::directory::Directory;
 use crate::entropy::Entropy;
 use crate::event_log::{EventLog, Keep};
 use crate::jose::{MasterKey, MasterKeyError, Sealing};
 use crate::revocations::Revocations;
-use crate::store::Store;
-use crate::store::sql::{Options, SqlStore};
+use crate::store::sql::{Found, Options, SqlStore};
+use crate::store::{OpenError, Store};
 
 /// An open store and what administrators manage in it.
 pub struct Opened {
@@ -46,8 +46,39 @@ impl Opened {
     /// # Errors
     /// [`StartError`] when the store cannot be used.
     pub async fn open_as_is(config: &Config) -> Result<Self, StartError> {
+        Self::open_at(&config.store, config, true).await
+    }
+
+    /// The same for whoever only reads: nothing is made, and no schema is brought up to date.
+    ///
+    /// # Errors
+    /// [`StartError::Unready`] where that would be needed, and whatever else makes the store unusable.
+    pub async fn open_to_read(config: &Config) -> Result<Self, StartError> {
+        match unready(&config.store).await? {
+            None => Self::open_at(&config.store, config, false).await,
+            Some(unready) => Err(unready.into()),
+        }
+    }
+
+    /// The same for whoever wants to know what would be done: a store that is not there is taken to be empty. Answers with what
+    /// is missing, too.
+    ///
+    /// # Errors
+    /// [`StartError`], as [`Opened::open_to_read`].
+    pub async fn open_to_plan(config: &Config) -> Result<(Self, Option<Unready>), StartError> {
+        match Self::open_to_read(config).await {
+            Err(StartError::Unready(missing @ Unready::Missing(_))) => {
+                let empty = Self::open_at(&StoreLocation::SqliteMemory, config, false).await?;
+                Ok((empty, Some(missing)))
+            }
+            opened => Ok((opened?, None)),
+        }
+    }
+
+    /// Makes a master key that is not there only if something may be `written`.
+    async fn open_at(location: &StoreLocation, config: &Config, written: bool) -> Result<Self, StartError> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
-        let store = SqlStore::open(config.store.url().expose(), &Options::default()).await?;
+        let store = SqlStore::open(location.url().expose(), &Options::default()).await?;
         if let Some(version) = store.newer_schema() {
             tracing::warn!(
                 schema.version = version,
@@ -56,12 +87,14 @@ impl Opened {
         }
         let store: Arc<dyn Store> = Arc::new(store);
         refuse_lost_key(config, &*store).await?;
-        let sealing = Sealing::new(&master_key(config, &entropy)?);
         let revocations = Arc::new(Revocations::default());
-        let directory = Directory::new(store.clone(), clock.clone(), entropy.clone())
-            .with_sealing(sealing)
-            .with_revocations(revocations.clone());
-        let directory = Arc::new(directory);
+        let directory =
+            Directory::new(store.clone(), clock.clone(), entropy.clone()).with_revocations(revocations.clone());
+        let is_missing = matches!(&config.keys.master_key, config::MasterKey::File(path) if !path.exists());
+        let directory = Arc::new(match is_missing && !written {
+            true => directory,
+            false => directory.with_sealing(Sealing::new(&master_key(config, &entropy)?)),
+        });
         let limits = config.management.event_log;
         let keep =
             Keep { keep_for: seconds(limits.keep_for), entries: i64::try_from(limits.entries).unwrap_or(i64::MAX) };
@@ -101,6 +134,34 @@ impl Opened {
         }
         Ok(())
     }
+}
+
+/// Why nobody can read a store who must not change it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unready {
+    /// Where it would be.
+    #[error("there is no store {0} yet; `faregate serve`, or a command that writes to it, makes it")]
+    Missing(String),
+    /// Its schema is of this version.
+    #[error("the store is of an older version ({0}): the next start migrates it")]
+    Old(i64),
+}
+
+/// What stands in the way of reading the store there.
+///
+/// # Errors
+/// [`OpenError`]: opening it would fail with the same.
+pub(super) async fn unready(store: &StoreLocation) -> Result<Option<Unready>, OpenError> {
+    let place = match store {
+        StoreLocation::SqliteMemory => return Ok(None),
+        StoreLocation::Sqlite(path) => path.display().to_string(),
+        StoreLocation::Postgres(_) => "in the PostgreSQL database".to_owned(),
+    };
+    Ok(match SqlStore::look(store.url().expose()).await? {
+        Found::Nothing | Found::Schema { version: 0, .. } => Some(Unready::Missing(place)),
+        Found::Schema { version, known, .. } if version < known => Some(Unready::Old(version)),
+        Found::Schema { .. } => None,
+    })
 }
 
 /// A new key opens nothing that an old one sealed, and would stand in the way of the old one.

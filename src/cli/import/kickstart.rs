@@ -17,6 +17,7 @@ use uuid::Uuid;
 use self::document::{Kickstart, Request, Source};
 use self::report::Report;
 use self::text::{FUSIONAUTH_APPLICATION_ID, Texts};
+use super::super::apply::open_to_plan;
 use super::super::{ConfigurationFile, FAILED, Failure, Format, Outcome, UNUSABLE, WRONG, output, say};
 use crate::config::Config;
 use crate::directory::{Directory, NewTenant};
@@ -44,7 +45,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let config = super::super::serve::load(&arguments.configuration)?;
     let texts = |opened: &Opened| Texts::new(opened.entropy.clone(), |name| std::env::var(name).ok());
     let report = super::super::block_on(async {
-        let opened = Opened::open_as_is(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
+        let opened = match arguments.dry_run {
+            true => open_to_plan(&config).await?,
+            false => Opened::open_as_is(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?,
+        };
         let report = match Source::read(&arguments.file, texts(&opened)) {
             Ok(source) => import(&config, &opened, source, arguments).await,
             Err(why) => Err(Failure::Failed(WRONG, anyhow::anyhow!(why))),

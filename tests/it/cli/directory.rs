@@ -87,6 +87,36 @@ fn a_secret_is_shown_once() {
     assert!(!store.windows(secret.len()).any(|window| window == secret.as_bytes()), "stored as a hash (P3)");
 }
 
+// UX 15: whoever only reads makes nothing, and is told what is missing
+#[test]
+fn a_store_that_is_not_there_is_not_made_by_reading() {
+    let site = Site::with(&[ROUTES]);
+    let files = || std::fs::read_dir(site.folder.path()).unwrap().count();
+    for arguments in [
+        "tenant list",
+        "entity-type list",
+        "entity list",
+        "grant list",
+        "application list",
+        "application show shop",
+        "user list",
+        "user show ann",
+        "user access ann",
+        "user passkeys ann",
+        "api-key list",
+        "key list",
+    ] {
+        let refused = site.run(&arguments.split(' ').collect::<Vec<_>>());
+        let said = refused.complaint(3);
+        assert!(said.contains("there is no store ") && said.contains("faregate.db yet; `faregate serve`"), "{said}");
+        assert_eq!(files(), 1, "{arguments}: only the configuration is there");
+    }
+    site.json(&["entity-type", "create", "api"]);
+    std::fs::remove_file(site.file("faregate.key")).unwrap();
+    assert_eq!(site.json(&["tenant", "list"])[0]["name"], "default");
+    assert!(!site.file("faregate.key").exists(), "nothing is sealed by reading");
+}
+
 // D-10, UX 16: a key for what does not exist is a slip, and no key is made
 #[test]
 fn a_key_is_for_endpoints_that_there_are() {
@@ -253,6 +283,7 @@ fn the_configuration_is_named_before_or_behind_the_verb() {
     site.write_file("other.yaml", &std::fs::read_to_string(site.file("faregate.yaml")).unwrap());
     std::fs::remove_file(site.file("faregate.yaml")).unwrap();
     assert_eq!(site.run(&["tenant", "list"]).code, 2);
+    assert_eq!(site.run(&["entity-type", "create", "api", "--config", "other.yaml"]).code, 0);
     for arguments in [
         &["tenant", "--config", "other.yaml", "list"][..],
         &["tenant", "list", "--config", "other.yaml"],

@@ -95,6 +95,7 @@ fn nobody_is_refused_during_rotations() {
 #[test]
 fn mistakes_are_named() {
     let site = Site::new();
+    site.json(&["entity-type", "create", "other"]);
     let fresh = site.json(&["key", "list"]);
     assert_eq!(fresh, Value::Array(Vec::new()), "no keys before the first start");
     let purpose = site.run(&["key", "rotate", "--purpose", "session"]);
