@@ -74,7 +74,7 @@ pub use rate_limits::RateLimits;
 pub use request_id::RequestId;
 pub use run::{H2Limits, start_admin};
 pub use upstream::{HealthSettings, ServerSettings, TlsFileError, TlsSettings, Upstream, UpstreamSettings};
-pub use validity::certificate_ends_at;
+pub use validity::{Validity, certificate_validity};
 
 use http::HeaderName;
 

@@ -286,7 +286,7 @@ fn certificates(config: &Config, listening: &[(SocketAddr, bool)]) -> Vec<(Strin
     let end = |(listener, (address, _)): (&config::Listener, &(SocketAddr, bool))| {
         let tls = listener.tls.as_ref()?;
         // It was read a moment ago, and the handshakes use what was read then.
-        let ends_at = gateway::certificate_ends_at(&tls.certificate).ok().flatten()?;
+        let ends_at = gateway::certificate_validity(&tls.certificate).ok().flatten()?.ends_at;
         Some((format!("https://{address}"), ends_at))
     };
     pairs.filter_map(end).collect()

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::clock::Clock;
 use crate::config::{Config, MasterKey, Outcome, Probe, Target};
 use crate::entropy::Entropy;
-use crate::gateway::certificate_ends_at;
+use crate::gateway::{Validity, certificate_validity};
 use crate::jose;
 
 /// A certificate that ends sooner than in this many days is to be replaced now.
@@ -87,15 +87,20 @@ fn mode(subject: &'static str, path: &Path, forbidden: u32) -> Probe {
 
 /// Of every certificate in the file: a chain is good as long as all of it is.
 fn validity(path: &Path, now: i64) -> Probe {
-    let (outcome, summary) = match certificate_ends_at(path) {
+    let (outcome, summary) = match certificate_validity(path) {
         Err(error) => (Outcome::Failed, format!("cannot be read: {error}")),
         Ok(None) => (Outcome::Failed, "there is no PEM certificate in it".to_owned()),
-        Ok(Some(ends_at)) if ends_at <= now => (Outcome::Failed, format!("expired on {}", date(ends_at))),
-        Ok(Some(ends_at)) if ends_at < now + SOON * DAY => {
+        Ok(Some(Validity { begins_at, .. })) if now < begins_at => {
+            (Outcome::Failed, format!("is not valid before {}", date(begins_at)))
+        }
+        Ok(Some(Validity { ends_at, .. })) if ends_at <= now => {
+            (Outcome::Failed, format!("expired on {}", date(ends_at)))
+        }
+        Ok(Some(Validity { ends_at, .. })) if ends_at < now + SOON * DAY => {
             let days = (ends_at - now) / DAY;
             (Outcome::Warned, format!("ends on {}, in {days} day{}", date(ends_at), if days == 1 { "" } else { "s" }))
         }
-        Ok(Some(ends_at)) => (Outcome::Ok, format!("good until {}", date(ends_at))),
+        Ok(Some(Validity { ends_at, .. })) => (Outcome::Ok, format!("good until {}", date(ends_at))),
     };
     Probe::new("certificate", path.display().to_string(), outcome, summary)
 }

@@ -54,6 +54,7 @@ pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore,
     // Not through the pool, which would try again and then not say why.
     let mut connection = connect.connect().await.map_err(|error| place.explain(error))?;
     connection.execute(SETTINGS).await.map_err(|error| place.explain(error))?;
+    refuse_foreign(&mut connection, place).await?;
     use_wal(&mut connection, place).await?;
     let migrated = migrate(&mut connection, Lock::File).await;
     let newer_schema =
@@ -74,7 +75,8 @@ pub(super) async fn open_file(path: &str, options: &Options) -> Result<SqlStore,
     Ok(SqlStore { newer_schema, ..SqlStore::new(Engine::Sqlite { file, group }, writers, readers, options) })
 }
 
-/// What is in the file, if there is one. SQLite may make the files beside it, and removes them again.
+/// What is in the file, if there is one. Neither it nor its log is written to; where there is a log, SQLite keeps the index
+/// of it beside it (`-shm`), as for every reader.
 pub(super) async fn look(path: &str) -> Result<Found, OpenError> {
     let place = Place(path);
     if path.is_empty() || path.contains(['?', '#']) {
@@ -89,9 +91,14 @@ pub(super) async fn look(path: &str) -> Result<Found, OpenError> {
         };
     }
     let explain = |error| place.explain(error);
-    let connect = connect_options(&url(path)).map_err(explain)?;
+    // Whoever opens a file for writing folds its log into it when they leave. A file that nobody else has open and that has no log
+    // is all there is; "immutable" says so, and makes nothing beside it.
+    let is_alone = ["-wal", "-shm"].iter().all(|suffix| !Path::new(&format!("{path}{suffix}")).exists());
+    let how = if is_alone { "immutable=true" } else { "mode=ro" };
+    let connect = connect_options(&format!("{}?{how}", url(path))).map_err(explain)?;
     let mut connection = connect.connect().await.map_err(explain)?;
     connection.execute(SETTINGS).await.map_err(explain)?;
+    refuse_foreign(&mut connection, place).await?;
     let found = found(&mut connection, Lock::File).await;
     let found = found.map_err(|failure| failure.into_open_error(&place.name(), explain))?;
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() <= CHECKED_SIZE)
@@ -196,6 +203,26 @@ async fn use_wal(connection: &mut AnyConnection, place: Place<'_>) -> Result<(),
         }
     }
     Err(place.refuse("another program holds it locked", "stop that program"))
+}
+
+/// How many tables of another program are named.
+const NAMED: usize = 5;
+
+/// Another program's database would get our tables beside its own. Ours has its version from the first transaction on.
+async fn refuse_foreign(connection: &mut AnyConnection, place: Place<'_>) -> Result<(), OpenError> {
+    let tables =
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name";
+    let rows = query(tables).fetch_all(connection).await.map_err(|error| place.explain(error))?;
+    let names: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+    let names = names.map_err(|error| place.explain(error))?;
+    if names.is_empty() || names.iter().any(|name| name == "schema_version") {
+        return Ok(());
+    }
+    let shown: Vec<_> = names.iter().take(NAMED).map(|name| name.escape_debug().to_string()).collect();
+    let more = names.len() - shown.len();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let problem = format!("not a store of Faregate: it has tables {}{more}", shown.join(", "));
+    Err(place.refuse(problem, "name another file, which is made then"))
 }
 
 /// What is wrong with the file, if anything.

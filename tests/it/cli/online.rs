@@ -73,6 +73,17 @@ fn write_certificate(site: &Site, days: i64) {
     set_mode(site, "tls.key", 0o600);
 }
 
+/// One that is good in a year to come, from its second day on.
+fn write_certificate_of(site: &Site, year: i32) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(year, 1, 2);
+    params.not_after = rcgen::date_time_ymd(year + 1, 1, 1);
+    site.write_file("tls.crt", &params.self_signed(&key).unwrap().pem());
+    site.write_file("tls.key", &key.serialize_pem());
+    set_mode(site, "tls.key", 0o600);
+}
+
 // UX 5: keys are fetched by the gateway's own code, servers are connected to as requests connect, and nobody is sent a secret.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_answers_is_told() {
@@ -264,7 +275,10 @@ async fn the_store_is_only_looked_at() {
         connection.close().await.unwrap();
     };
     change("DELETE FROM schema_version WHERE version = (SELECT MAX(version) FROM schema_version)").await;
+    site.write_file("nothing.yaml", "{}");
     for _ in 0..2 {
+        assert!(site.run(&["tenant", "list"]).complaint(3).contains("of an older version"));
+        assert!(site.run(&["diff", "-f", "nothing.yaml"]).complaint(1).contains("of an older version"));
         assert_eq!(store(), (0, is("ok", &format!("will be migrated from {} to {version}", version - 1))));
     }
     change("UPDATE schema_version SET checksum = 'x' WHERE version = 1").await;
@@ -277,6 +291,50 @@ async fn the_store_is_only_looked_at() {
     set_mode(&site, "faregate.db", 0o600);
     let (code, damaged) = store();
     assert!(code == 2 && damaged.summary.contains("not an intact SQLite database"), "{damaged:?}");
+}
+
+// UX 5: what a process that was killed had not folded into the file stays beside it, and is read
+#[test]
+fn the_log_of_a_store_stays_as_it_is() {
+    let site = Site::with(&[ROUTES]);
+    let read = |suffix: &str| fs::read(site.file(&format!("faregate.db{suffix}"))).ok();
+    let looked_at = || {
+        let before = [read(""), read("-wal")];
+        let run = site.run(&["check", "--online", "--format", "json"]);
+        let told = told(&report(&run), "store", "faregate.db");
+        assert!(run.code == 0 && told.summary.starts_with("opens, schema "), "{told:?}");
+        assert!(before == [read(""), read("-wal")], "a look is no writing");
+    };
+    site.serve().kill_and_read();
+    assert!(read("-wal").is_some_and(|log| !log.is_empty()), "what it left behind");
+    looked_at();
+    fs::remove_file(site.file("faregate.db-shm")).unwrap();
+    looked_at();
+    assert_eq!(site.serve().stop(), 0);
+    looked_at();
+    assert!(read("-wal").is_none() && read("-shm").is_none(), "nothing is made beside it");
+}
+
+// UX 5: a database with other tables is somebody else's, for a start too
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_of_another_program_is_named() {
+    let site = Site::with(&[ROUTES]);
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite://{}?mode=rwc", site.file("faregate.db").display());
+    let mut connection = AnyConnection::connect(&url).await.unwrap();
+    connection.execute("CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT)").await.unwrap();
+    connection.execute("CREATE TABLE notes (id INTEGER)").await.unwrap();
+    connection.close().await.unwrap();
+    set_mode(&site, "faregate.db", 0o600);
+    let before = fs::read(site.file("faregate.db")).unwrap();
+    let run = site.run(&["check", "--online", "--format", "json"]);
+    let named = told(&report(&run), "store", "faregate.db");
+    let needed = "not a store of Faregate: it has tables notes, people; name another file";
+    assert!(run.code == 2 && named.outcome == "failed" && named.summary.contains(needed), "{named:?}");
+    for command in [&["serve"][..], &["tenant", "list"], &["tenant", "create", "partners"]] {
+        assert!(site.run(command).complaint(3).contains(needed), "{command:?}");
+    }
+    assert_eq!(fs::read(site.file("faregate.db")).unwrap(), before);
 }
 
 // UX 5, P1: files that others may read, a master key that is gone, certificates that end.
@@ -310,6 +368,10 @@ fn files_are_looked_at() {
     let run = check(&[]);
     let over = told(&report(&run), "certificate", "tls.crt");
     assert!(run.code == 2 && over.outcome == "failed" && over.summary.starts_with("expired on 20"), "{over:?}");
+    write_certificate_of(&site, 2999);
+    let run = check(&[]);
+    let early = told(&report(&run), "certificate", "tls.crt");
+    assert_eq!((run.code, early), (2, is("failed", "is not valid before 2999-01-02")));
     // The keys in the store need the master key that sealed them.
     write_certificate(&site, 90);
     assert_eq!(site.serve().stop(), 0);
