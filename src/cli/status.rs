@@ -2,6 +2,7 @@
 //!
 //! Owns asking it, once or again and again, and the comparison with the file on disk. How it is printed is in `text`.
 
+mod screen;
 mod text;
 
 use std::io;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::screen::Screen;
 use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, RunningGateway, output};
 use crate::config;
 
@@ -70,39 +72,6 @@ async fn watch(arguments: &Arguments, admin: &str, pause: Duration) -> Outcome {
             () = tokio::time::sleep(pause) => {}
             _ = interrupted.recv() => return Ok(()),
             _ = terminated.recv() => return Ok(()),
-        }
-    }
-}
-
-/// Where a document takes the place of the one before, if that can be: elsewhere it follows it.
-struct Screen {
-    redraws: bool,
-}
-
-impl Screen {
-    fn open(redraws: bool) -> Result<Self, Failure> {
-        if redraws {
-            // Hides the cursor and clears.
-            output::print_some("\x1b[?25l\x1b[2J")?;
-        }
-        Ok(Self { redraws })
-    }
-
-    /// Says whether anybody reads on.
-    fn show(&self, document: &str, format: Format) -> Result<bool, Failure> {
-        match (self.redraws, format) {
-            // From the upper left corner; what is left of longer lines, and of more of them, is cleared.
-            (true, _) => output::print_some(&format!("\x1b[H{}\x1b[J", document.replace('\n', "\x1b[K\n"))),
-            (false, Format::Json) => output::print_some(document),
-            (false, Format::Text) => output::print_some(&format!("{document}\n")),
-        }
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        if self.redraws {
-            output::announce("\x1b[?25h");
         }
     }
 }

@@ -195,21 +195,34 @@ fn status_is_watched() {
     soon(SOON, || (text.stdout().matches("\nuptime ").count() >= 2).then_some(()));
     assert!(!text.stdout().contains('\x1b'), "nothing moves in a pipe: {}", text.stdout());
     // At a terminal it is drawn in place, and the cursor comes back.
-    let command = format!(
-        "timeout --foreground --preserve-status -s INT 3 {} status --admin {admin} --watch 1; echo ended $?",
-        env!("CARGO_BIN_EXE_faregate")
-    );
-    let at_terminal = |kind: &str| {
+    let watching = |prepared: &str| {
+        format!(
+            "{prepared}timeout --foreground --preserve-status -s INT 3 {} status --admin {admin} --watch 1; echo ended $?",
+            env!("CARGO_BIN_EXE_faregate")
+        )
+    };
+    let at_terminal = |kind: &str, prepared: &str| {
         let mut script = Command::new("script");
-        let script = script.args(["-qec", &command, "/dev/null"]).current_dir(site.folder.path()).env("TERM", kind);
+        let script =
+            script.args(["-qec", &watching(prepared), "/dev/null"]).current_dir(site.folder.path()).env("TERM", kind);
         let output = script.stdin(Stdio::null()).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let drawn = at_terminal("xterm");
+    let drawn = at_terminal("xterm", "stty rows 200 cols 200; ");
     assert!(drawn.starts_with("\x1b[?25l\x1b[2J\x1b[Hversion "), "{drawn:?}");
     assert!(drawn.matches("\x1b[H").count() >= 2 && drawn.contains("\x1b[K"), "{drawn:?}");
     assert!(drawn.ends_with("\x1b[J\x1b[?25hended 0\r\n"), "{drawn:?}");
-    let dumb = at_terminal("dumb");
+    assert!(!drawn.contains("more lines"), "{drawn:?}");
+    // What is higher than the window would scroll away and flicker.
+    let cut = at_terminal("xterm", "stty rows 6 cols 200; ");
+    let frames: Vec<&str> = cut.split("\x1b[H").skip(1).collect();
+    assert!(frames.len() >= 2, "{cut:?}");
+    for frame in frames {
+        assert_eq!(frame.matches('\n').count() - frame.matches("ended").count(), 5, "{frame:?}");
+        assert!(frame.contains(" more lines (make the window higher)\x1b[K\r\n\x1b[J"), "{frame:?}");
+    }
+    let dumb = at_terminal("dumb", "stty rows 6 cols 200; ");
+    assert!(!dumb.contains("more lines"), "{dumb:?}");
     assert!(!dumb.contains('\x1b') && dumb.ends_with("ended 0\r\n"), "{dumb:?}");
     // A gateway that is gone is what a watcher wants to see.
     let still = watch(&["--format", "json"]);
