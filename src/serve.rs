@@ -199,7 +199,7 @@ pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Runni
                 let live = live.clone();
                 Box::new(move || live.last_reload())
             },
-            reload: live.endpoint(),
+            reload: live.endpoint(!listener.address().ip().to_canonical().is_loopback()),
             vitals: vitals::vitals(&opened, &keys),
             scraping: Mutex::default(),
         };

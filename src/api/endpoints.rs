@@ -12,6 +12,7 @@ use axum::routing::{self, MethodRouter};
 use uuid::Uuid;
 
 use super::Api;
+use crate::directory::OPERATIONS;
 
 /// One method of one path.
 pub(super) struct Endpoint {
@@ -138,10 +139,10 @@ pub(super) fn all() -> impl Iterator<Item = &'static Endpoint> {
     [directory::ENDPOINTS, people::ENDPOINTS].into_iter().flatten()
 }
 
-/// Where the endpoints are, without the ids in their paths: what a key may be for.
+/// Where the endpoints and the operations of the admin listener are, without the ids in their paths: what a key may be for.
 pub fn places() -> BTreeSet<&'static str> {
     let fixed = |path: &'static str| path.split("/{").next().unwrap_or(path);
-    all().map(|endpoint| fixed(endpoint.path)).collect()
+    all().map(|endpoint| fixed(endpoint.path)).chain(OPERATIONS).collect()
 }
 
 /// The methods of the endpoints at `path` and below it, which is what a key for that path may use; none where no endpoint is. A
@@ -153,6 +154,9 @@ pub fn methods_at(path: &str) -> BTreeSet<String> {
             own.next().is_some_and(|own| own == segment || own.starts_with('{') && Uuid::try_parse(segment).is_ok())
         })
     };
+    if OPERATIONS.contains(&path) {
+        return BTreeSet::from(["POST".to_owned()]);
+    }
     all().filter(is_at).map(|endpoint| endpoint.method.to_ascii_uppercase()).collect()
 }
 
@@ -177,6 +181,7 @@ mod tests {
         assert_eq!(methods("/api/tenant"), "DELETE GET PATCH POST PUT");
         assert_eq!(methods("/api/entity/e13365f1-a270-493e-bd1b-3d239d753d53"), "DELETE GET PATCH POST PUT");
         assert_eq!(methods("/api/user/two-factor"), "DELETE POST");
+        assert_eq!(methods("/reload"), "POST");
         for nowhere in ["/api/nope", "/api/users", "/api/user/serch", "/api/user/{id}", "/api/user/search/x", "/apis"] {
             assert_eq!(methods(nowhere), "", "{nowhere}");
         }

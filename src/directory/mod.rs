@@ -38,7 +38,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 pub use access::Access;
-pub use api_keys::{ApiKeyWithSecret, NewApiKey};
+pub use api_keys::{ApiKeyWithSecret, NewApiKey, OPERATIONS};
 pub use application_rules::certificate_name;
 pub use applications::{ApplicationWithSecret, NewApplication, NewRole, NewSecret};
 pub use credentials::{Login, LoginError, SecondFactor};

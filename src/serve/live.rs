@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -16,6 +16,12 @@ use super::assemble::{Made, Standing, assemble};
 use super::{StartError, issuers, wanted};
 use crate::config::{self, Config, Environment, Problem};
 use crate::gateway::{Answer, Census, Current, Doors, Endpoints};
+use crate::secret::Secret;
+use crate::store;
+
+/// What a stranger who wants a reload is told.
+const KEY_WANTED: &str = "other machines reach this listener: send an API key as Authorization; make one with: faregate \
+                          api-key create NAME --allow /reload=POST";
 
 /// The configuration that runs, and the way to another one.
 pub struct Live {
@@ -29,6 +35,8 @@ pub struct Live {
     state: AsyncMutex<State>,
     /// How long requests in flight may take at the end. Beside the state, which a reload holds while it waits for others.
     grace_for: Mutex<Duration>,
+    /// The key of the configuration, for the same reason.
+    api_key: Mutex<Option<Secret<String>>>,
     last: Mutex<Option<Last>>,
 }
 
@@ -88,7 +96,9 @@ impl Live {
         standing.metrics.configuration_applied(&state.config.hash, SystemTime::now());
         let (environment, last) = (Environment::process(), Mutex::default());
         let grace_for = Mutex::new(state.config.shutdown.grace_for);
-        Self { standing, current, doors, census, environment, state: AsyncMutex::new(state), grace_for, last }
+        let api_key = Mutex::new(state.config.management.api_key.clone());
+        let state = AsyncMutex::new(state);
+        Self { standing, current, doors, census, environment, state, grace_for, api_key, last }
     }
 
     /// Reads the configuration's file again and, if nothing is wrong with it, goes on with what it says. A request that has
@@ -154,6 +164,7 @@ impl Live {
         self.census.admit_at_most(config.limits.connections, config.limits.connections_per_ip);
         made.show(metrics, Some(&state.made));
         *self.grace_for.lock().unwrap_or_else(PoisonError::into_inner) = config.shutdown.grace_for;
+        *self.api_key.lock().unwrap_or_else(PoisonError::into_inner) = config.management.api_key.clone();
         let applied = applied(&state.config, &config, began.elapsed());
         *state = State { config, made };
         Ok(applied)
@@ -206,18 +217,38 @@ impl Live {
         *self.grace_for.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `POST /reload`, for the admin listener. A page of a browser on this machine could send one too; it says so.
-    pub(super) fn endpoint(self: &Arc<Self>) -> Endpoints {
+    /// Whether these header fields have an API key that may reload. One of a tenant may not: the configuration is everybody's.
+    async fn admits(&self, fields: &HeaderMap) -> store::Result<bool> {
+        let mut fields = fields.get_all(header::AUTHORIZATION).iter();
+        let (Some(field), None) = (fields.next(), fields.next()) else { return Ok(false) };
+        let Ok(text) = field.to_str() else { return Ok(false) };
+        let configured = self.api_key.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = self.standing.opened.directory.find_caller(text.trim(), configured.as_ref()).await?;
+        Ok(found.is_some_and(|key| key.tenant_id.is_none() && key.allows(Method::POST.as_str(), "/reload")))
+    }
+
+    /// `POST /reload`, for the admin listener; with an API key if other machines reach it. A page of a browser on this machine
+    /// could send one too; it says so.
+    pub(super) fn endpoint(self: &Arc<Self>, wants_key: bool) -> Endpoints {
         let live = self.clone();
         Arc::new(move |request| -> Answer {
             let live = live.clone();
             Box::pin(async move {
-                if request.method() != http::Method::POST {
+                if request.method() != Method::POST {
                     return answer(StatusCode::METHOD_NOT_ALLOWED, &json!({ "problem": "only POST here" }));
                 }
                 if [header::ORIGIN.as_str(), "sec-fetch-site"].iter().any(|sent| request.headers().contains_key(*sent))
                 {
                     return answer(StatusCode::FORBIDDEN, &json!({ "problem": "not from a browser" }));
+                }
+                match if wants_key { live.admits(request.headers()).await } else { Ok(true) } {
+                    Ok(true) => {}
+                    Ok(false) => return answer(StatusCode::UNAUTHORIZED, &json!({ "problem": KEY_WANTED })),
+                    Err(error) => {
+                        tracing::warn!(store.error = %error, "the key of a reload cannot be checked");
+                        let problem = "the store does not answer, so that the API key cannot be checked; try SIGHUP";
+                        return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "problem": problem }));
+                    }
                 }
                 match live.reload().await {
                     Ok(_) => answer(StatusCode::OK, &live.last_reload()),

@@ -194,6 +194,64 @@ fn no_web_page_reloads() {
     assert!(gateway.opens("/new/1"));
 }
 
+/// `POST /reload` with this key, or none.
+fn reload_with(gateway: &Gateway, key: Option<&str>) -> u16 {
+    post_reload(gateway, &key.map(|key| format!("Authorization: {key}\r\n")).unwrap_or_default()).0
+}
+
+// K12: where other machines reach the admin listener, only who has a key that may reloads; signals are the machine's own
+#[test]
+fn other_machines_reload_with_a_key() {
+    let site = Site::new();
+    let (first, second) = ("a".repeat(40), "b".repeat(40));
+    let write = |key: &str, number: usize| {
+        let head = HEAD.replace("admin: \"127.0.0.1:", "admin: \"0.0.0.0:");
+        let management = format!("management: {{ api_key: {key} }}\n");
+        site.write(&format!("{head}{management}{ROUTES}{}{DIRECTORY}", open_route(number)));
+    };
+    write(&first, 0);
+    let gateway = site.serve();
+    let made = |more: &[&str]| {
+        let key = site.json(&[&["api-key", "create", "k"], more].concat());
+        key["key"].as_str().unwrap().to_owned()
+    };
+    let (operator, other) = (made(&["--allow", "/reload=POST"]), made(&["--allow", "/api/user=GET"]));
+    let of_tenant = made(&["--tenant", "default"]);
+    write(&first, 1);
+    for key in [None, Some("wrong"), Some(&*other), Some(&*of_tenant)] {
+        assert_eq!(reload_with(&gateway, key), 401, "{key:?}");
+    }
+    let twice = format!("Authorization: {operator}\r\nAuthorization: {operator}\r\n");
+    assert_eq!(post_reload(&gateway, &twice).0, 401);
+    let admin = gateway.admin().to_string();
+    let reload = |key: &str, more: &[&str]| {
+        let mut command = faregate(site.folder.path(), &[&["reload", "--admin", &admin], more].concat());
+        Run::of(command.env("FAREGATE_API_KEY", key))
+    };
+    let refused = reload("", &[]);
+    let said = refused.complaint(1);
+    assert!(
+        ["wants an API key", "--key-file", "FAREGATE_API_KEY", "--allow /reload=POST"].iter().all(|w| said.contains(w)),
+        "{said}"
+    );
+    let refused = reload(&other, &[]);
+    assert!(refused.complaint(1).contains("refuses this API key") && !refused.stderr.contains(&other), "{refused:?}");
+    assert!(!gateway.opens("/new/1"), "nothing has changed");
+
+    assert_eq!(reload(&operator, &[]).code, 0);
+    assert!(gateway.opens("/new/1"));
+    write(&second, 2);
+    site.write_file("key", &format!("{operator}\n"));
+    assert_eq!(reload("wrong", &["--key-file", "key"]).code, 0);
+    assert!(gateway.opens("/new/2"));
+    assert!(reload(&operator, &["--key-file", "nowhere"]).complaint(2).contains("--key-file nowhere"));
+    // The key of the configuration is the one of that which runs.
+    assert_eq!((reload_with(&gateway, Some(&first)), reload_with(&gateway, Some(&second))), (401, 200));
+    write(&second, 3);
+    gateway.signal("HUP");
+    soon(NOTICED, || gateway.opens("/new/3").then_some(()));
+}
+
 // Policy is what it was when the request began: neither a changed rule nor a removed route cuts it off.
 #[test]
 fn a_request_in_flight_ends_as_it_began() {
