@@ -361,7 +361,7 @@ pub(crate) async fn key_ring(
             || config.listen.iter().any(knows_authorities),
         ..Settings::new(public_url.as_str())
     };
-    let master_key = open::master_key(config, &opened.entropy)?;
+    let master_key = open::master_key(config, &opened.entropy, opened.writes)?;
     let keys = KeyRing::open(
         Arc::new(settings),
         opened.store.clone(),

@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_path_has_the_methods_of_everything_below_it() {
         let methods = |path: &str| methods_at(path).into_iter().collect::<Vec<_>>().join(" ");
-        assert_eq!(methods("/api/user/search"), "GET POST");
+        assert_eq!(methods("/api/tenant/search"), "GET POST");
         assert_eq!(methods("/api/key/search"), "GET POST");
         assert_eq!(methods("/api/tenant"), "DELETE GET PATCH POST PUT");
         assert_eq!(methods("/api/entity/e13365f1-a270-493e-bd1b-3d239d753d53"), "DELETE GET PATCH POST PUT");

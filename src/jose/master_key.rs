@@ -69,6 +69,16 @@ impl MasterKey {
         }
     }
 
+    /// One that is kept nowhere, for whoever seals nothing that is kept.
+    ///
+    /// # Errors
+    /// [`MasterKeyError::Malformed`] if the library takes no key at all.
+    pub fn for_now(entropy: &Entropy) -> Result<Self, MasterKeyError> {
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        entropy.fill(bytes.as_mut_slice());
+        Self::new(bytes.as_slice()).ok_or(MasterKeyError::Malformed)
+    }
+
     fn read(path: &Path) -> Result<Self, MasterKeyError> {
         let unreadable = |source| MasterKeyError::Unreadable { path: path.to_owned(), source };
         let file = File::open(path).map_err(unreadable)?;

@@ -65,7 +65,7 @@ impl Logins {
         }
         let on = Dependencies {
             store: opened.store.clone(),
-            sealing: Sealing::new(&open::master_key(config, &opened.entropy)?),
+            sealing: Sealing::new(&open::master_key(config, &opened.entropy, opened.writes)?),
             form_key: server.keys().derived_key(b"faregate browser forms"),
             revocations: opened.revocations.clone(),
             metrics: metrics.clone(),

@@ -25,6 +25,8 @@ pub struct Opened {
     pub events: Arc<EventLog>,
     pub clock: Clock,
     pub entropy: Entropy,
+    /// Whether anything may be made that is not there.
+    pub(super) writes: bool,
 }
 
 impl Opened {
@@ -75,8 +77,8 @@ impl Opened {
         }
     }
 
-    /// Makes a master key that is not there only if something may be `written`.
-    async fn open_at(location: &StoreLocation, config: &Config, written: bool) -> Result<Self, StartError> {
+    /// Makes a master key that is not there only for somebody who `writes`.
+    async fn open_at(location: &StoreLocation, config: &Config, writes: bool) -> Result<Self, StartError> {
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let store = SqlStore::open(location.url().expose(), &Options::default()).await?;
         if let Some(version) = store.newer_schema() {
@@ -88,18 +90,16 @@ impl Opened {
         let store: Arc<dyn Store> = Arc::new(store);
         refuse_lost_key(config, &*store).await?;
         let revocations = Arc::new(Revocations::default());
-        let directory =
-            Directory::new(store.clone(), clock.clone(), entropy.clone()).with_revocations(revocations.clone());
-        let is_missing = matches!(&config.keys.master_key, config::MasterKey::File(path) if !path.exists());
-        let directory = Arc::new(match is_missing && !written {
-            true => directory,
-            false => directory.with_sealing(Sealing::new(&master_key(config, &entropy)?)),
-        });
+        let sealing = Sealing::new(&master_key(config, &entropy, writes)?);
+        let directory = Directory::new(store.clone(), clock.clone(), entropy.clone())
+            .with_sealing(sealing)
+            .with_revocations(revocations.clone());
+        let directory = Arc::new(directory);
         let limits = config.management.event_log;
         let keep =
             Keep { keep_for: seconds(limits.keep_for), entries: i64::try_from(limits.entries).unwrap_or(i64::MAX) };
         let events = Arc::new(EventLog::new(store.clone(), clock.clone(), keep));
-        Ok(Self { store, directory, revocations, events, clock, entropy })
+        Ok(Self { store, directory, revocations, events, clock, entropy, writes })
     }
 
     /// Writes what was told and closes the store.
@@ -174,13 +174,14 @@ async fn refuse_lost_key(config: &Config, store: &dyn Store) -> Result<(), Start
     }
 }
 
-/// The key that protects signing keys, made at the first start.
+/// The key that protects signing keys, made at the first start; for somebody who only reads, one that is kept nowhere.
 ///
 /// # Errors
 /// [`StartError::MasterKey`], naming the file and the fix.
-pub(super) fn master_key(config: &Config, entropy: &Entropy) -> Result<MasterKey, StartError> {
+pub(super) fn master_key(config: &Config, entropy: &Entropy, writes: bool) -> Result<MasterKey, StartError> {
     Ok(match &config.keys.master_key {
         config::MasterKey::Value(text) => MasterKey::from_base64(text.expose())?,
+        config::MasterKey::File(path) if !writes && !path.exists() => MasterKey::for_now(entropy)?,
         config::MasterKey::File(path) => MasterKey::from_file(path, entropy)?,
     })
 }
