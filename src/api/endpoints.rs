@@ -150,8 +150,9 @@ pub fn places() -> BTreeSet<&'static str> {
 pub fn methods_at(path: &str) -> BTreeSet<String> {
     let is_at = |endpoint: &&Endpoint| {
         let mut own = endpoint.path.split('/');
-        path.split('/').all(|segment| {
-            own.next().is_some_and(|own| own == segment || own.starts_with('{') && Uuid::try_parse(segment).is_ok())
+        path.split('/').all(|segment| match own.next() {
+            Some(own) if own.starts_with('{') => Uuid::try_parse(segment).is_ok(),
+            own => own == Some(segment),
         })
     };
     if OPERATIONS.contains(&path) {
