@@ -139,6 +139,8 @@ pub mod store;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod clock;
 #[cfg_attr(not(internals), doc(hidden))]
+pub mod codes;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod entropy;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod event_log;

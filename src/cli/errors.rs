@@ -1,19 +1,14 @@
 //! `faregate errors`: what a code means that was answered or logged, who can mend it, and how. Without a server.
 //!
-//! Owns how that is shown. What is said of each code stands in the files of the folder `errors`; which codes there are is decided by
-//! the enums that those files name, and tests compare the two.
+//! Owns how that is shown. What is said of each code is in `codes`; a test here, where all of them are known, compares it with
+//! the enums that own them.
 
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
-
 use super::{FAILED, Failure, Format, Outcome, output};
+use crate::codes::{Entry, entries};
 use crate::config::nearest;
-
-/// What may be said of codes, in the order in which they are listed.
-const FILES: [&str; 3] =
-    [include_str!("errors/gateway.yaml"), include_str!("errors/oauth.yaml"), include_str!("errors/lints.yaml")];
 
 /// How the `type` of a problem document begins.
 const PROBLEM_TYPE: &str = "urn:faregate:problem:";
@@ -37,79 +32,6 @@ pub struct Arguments {
     format: Format,
 }
 
-/// Who can do something about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Who {
-    /// Of the client.
-    Developer,
-    Operator,
-    /// Who signs in.
-    Person,
-}
-
-impl Who {
-    fn as_text(self) -> &'static str {
-        match self {
-            Self::Developer => "the client's developer",
-            Self::Operator => "the operator of the gateway",
-            Self::Person => "the person who signs in",
-        }
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Statuses {
-    One(u16),
-    Several(Vec<u16>),
-}
-
-/// Codes that have something in common, as written: what is said here holds for each that does not say it itself.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Group {
-    group: String,
-    status: Option<Statuses>,
-    #[serde(default)]
-    who: Vec<Who>,
-    /// Added to what each says.
-    #[serde(default)]
-    check: Vec<String>,
-    spec: Option<String>,
-    codes: Vec<Written>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    code: String,
-    status: Option<Statuses>,
-    says: String,
-    #[serde(default)]
-    who: Vec<Who>,
-    causes: Vec<String>,
-    #[serde(default)]
-    check: Vec<String>,
-    fix: String,
-    spec: Option<String>,
-}
-
-/// All that is known of one code.
-#[derive(Debug, Serialize)]
-struct Entry {
-    code: String,
-    group: String,
-    /// Of the answer; a lint has none.
-    statuses: Vec<u16>,
-    meaning: String,
-    who: Vec<Who>,
-    causes: Vec<String>,
-    checks: Vec<String>,
-    fix: String,
-    specification: Option<String>,
-}
-
 pub fn run(arguments: &Arguments) -> Outcome {
     let entries = entries()?;
     let Some(word) = &arguments.code else {
@@ -123,38 +45,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
         return Err(Failure::Failed(FAILED, anyhow::anyhow!(unknown(&sought, &entries))));
     };
     match arguments.format {
-        Format::Text => output::print(&entry.text()),
+        Format::Text => output::print(&text(entry)),
         Format::Json => output::print_line(&serde_json::to_string(entry)?),
     }
-}
-
-fn entries() -> Result<Vec<Entry>, serde_yaml::Error> {
-    let mut entries = Vec::new();
-    for file in FILES {
-        for group in serde_yaml::from_str::<Vec<Group>>(file)? {
-            let Group { group, status, who, check, spec, codes } = group;
-            entries.extend(codes.into_iter().map(|own| {
-                let statuses = match own.status.or_else(|| status.clone()) {
-                    None => Vec::new(),
-                    Some(Statuses::One(status)) => vec![status],
-                    Some(Statuses::Several(statuses)) => statuses,
-                };
-                let checks = own.check.iter().chain(&check);
-                Entry {
-                    group: group.clone(),
-                    statuses,
-                    meaning: own.says,
-                    who: if own.who.is_empty() { who.clone() } else { own.who },
-                    causes: own.causes,
-                    checks: checks.map(|check| check.replace("CODE", &own.code)).collect(),
-                    fix: own.fix,
-                    specification: own.spec.or_else(|| spec.clone()),
-                    code: own.code,
-                }
-            }));
-        }
-    }
-    Ok(entries)
 }
 
 fn unknown(word: &str, entries: &[Entry]) -> String {
@@ -185,26 +78,19 @@ fn table(entries: &[Entry]) -> String {
     text
 }
 
-impl Entry {
-    fn status(&self) -> String {
-        let statuses: Vec<String> = self.statuses.iter().map(u16::to_string).collect();
-        if statuses.is_empty() { "-".to_owned() } else { statuses.join("/") }
-    }
-
-    fn text(&self) -> String {
-        let list = |items: &[String]| items.iter().map(|item| format!("  - {item}\n")).collect::<String>();
-        let who: Vec<&str> = self.who.iter().map(|who| who.as_text()).collect();
-        let status = if self.statuses.is_empty() { String::new() } else { format!("{}  ", self.status()) };
-        let specification = self.specification.as_deref().map(|spec| format!("\nSee {spec}.\n")).unwrap_or_default();
-        format!(
-            "{}  {status}{}\n\n{}\n\nWho can mend it: {}\n\nLikely causes\n{}\nWhat to check\n{}\nWhat to do\n  {}\n{specification}",
-            self.code,
-            self.group,
-            self.meaning,
-            who.join(", or "),
-            list(&self.causes),
-            list(&self.checks),
-            self.fix,
-        )
-    }
+fn text(entry: &Entry) -> String {
+    let list = |items: &[String]| items.iter().map(|item| format!("  - {item}\n")).collect::<String>();
+    let who: Vec<&str> = entry.who.iter().map(|who| who.as_text()).collect();
+    let status = if entry.statuses.is_empty() { String::new() } else { format!("{}  ", entry.status()) };
+    let specification = entry.specification.as_deref().map(|spec| format!("\nSee {spec}.\n")).unwrap_or_default();
+    format!(
+        "{}  {status}{}\n\n{}\n\nWho can mend it: {}\n\nLikely causes\n{}\nWhat to check\n{}\nWhat to do\n  {}\n{specification}",
+        entry.code,
+        entry.group,
+        entry.meaning,
+        who.join(", or "),
+        list(&entry.causes),
+        list(&entry.checks),
+        entry.fix,
+    )
 }
