@@ -3,6 +3,7 @@
 //! Owns names and labels; every label is bounded by the configuration or by an enum (rule O7). Nobody's name, token or
 //! path is ever a label.
 
+mod reading;
 mod upstreams;
 
 use std::sync::OnceLock;
@@ -14,6 +15,7 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+pub use reading::{Distribution, Estimate, Reading};
 pub use upstreams::UpstreamMetrics;
 
 /// Seconds; a proxied request takes milliseconds, a stuck one the timeout of its route.
@@ -397,6 +399,11 @@ impl Metrics {
         self.config_last_reload_successful.set(1);
         let seconds = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         self.config_last_success.set(i64::try_from(seconds).unwrap_or(i64::MAX));
+    }
+
+    /// Everything at this moment, for somebody who shows it to people.
+    pub fn read(&self) -> Reading {
+        Reading::new(self.registry.gather())
     }
 
     /// Everything in the text format, process metrics included.

@@ -7,6 +7,7 @@ mod assemble;
 mod background;
 mod calls;
 mod compile;
+mod dashboard;
 mod error;
 mod following;
 mod issuers;
@@ -201,6 +202,7 @@ pub async fn start_on(mut config: Config, inherited: &Inherited) -> Result<Runni
             },
             reload: live.endpoint(!listener.address().ip().to_canonical().is_loopback()),
             vitals: vitals::vitals(&opened, &keys),
+            pages: dashboard::pages(),
             scraping: Mutex::default(),
         };
         gateway::start_admin(admin, listener, compile::connection_limits(&limits, false), &ending)

@@ -211,6 +211,25 @@ impl DecisionLog {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).find(request_id)
     }
 
+    /// The last `most` lines of requests that were refused, or would have been if their routes did not only observe; the newest
+    /// first.
+    pub fn refusals(&self, most: usize) -> Vec<String> {
+        // Copied first: requests that write a line do not wait until these are looked through.
+        let (newer, older) = {
+            let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            (recent.newer.clone(), recent.older.clone())
+        };
+        let permit = format!("\"decision\":\"{}\",", Verdict::Permit.as_str());
+        // A quote within a value is escaped, so a value cannot look like a member.
+        let is_refusal = |line: &&str| !line.is_empty() && !line.contains(&permit);
+        let of = |half: &[u8]| -> Vec<String> {
+            String::from_utf8_lossy(half).lines().rev().filter(is_refusal).take(most).map(str::to_owned).collect()
+        };
+        let mut lines = of(&newer);
+        lines.extend(of(&older).into_iter().take(most - lines.len()));
+        lines
+    }
+
     /// How far back the lines go, for somebody who asked for one that is not among them.
     pub fn kept(&self) -> Kept {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).kept()
@@ -481,6 +500,15 @@ mod tests {
         }
         assert_eq!(log.find(&ids[0]), None, "memory is bounded");
         assert_eq!(log.find("r1\",\"method"), None);
+        // UX 24: the last ones, whichever half they are in, and no permit, whatever its client is called.
+        let last = log.refusals(ids.len());
+        assert!(
+            last.len() == kept.lines && last[0].contains(&ids[ids.len() - 1]) && last[1].contains(&ids[ids.len() - 2])
+        );
+        assert!(last[kept.lines - 1].contains(&ids[oldest]));
+        let client_id = Some("a\",\"decision\":\"deny\",");
+        log.write(&DecisionLine { request_id: "r2", verdict: Verdict::Permit, client_id, ..LINE });
+        assert_eq!(log.refusals(2), last[..2]);
         let kept = log.recent.lock().unwrap();
         assert!(kept.newer.capacity() + kept.older.capacity() <= 4 * MOST_KEPT);
     }

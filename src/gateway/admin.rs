@@ -2,6 +2,8 @@
 //!
 //! Owns these few paths and passes the management API on. It shows no secret.
 
+mod dashboard;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +15,9 @@ use pingora::apps::http_app::{HttpServer, ServeHttp};
 use pingora::protocols::http::ServerSession;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
+
+pub use dashboard::{Asked, Memory, Overview, Pages, Remembered};
+use dashboard::{DASHBOARD, wants_html};
 
 use super::upstream::ServerStatus;
 use super::{Census, Current, Endpoints, Upstream};
@@ -36,6 +41,8 @@ pub struct Admin {
     pub scraping: Mutex<()>,
     /// How it goes with what the gateway does not know.
     pub vitals: Box<dyn Fn() -> Vitals + Send + Sync>,
+    /// Asked for `/dashboard` and what is below it.
+    pub pages: Pages,
 }
 
 /// How it goes with the parts behind the gateway.
@@ -352,7 +359,13 @@ impl ServeHttp for Admin {
         if header.method != Method::GET && header.method != Method::HEAD {
             return answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", b"only GET here\n".to_vec());
         }
+        if let Some(rest) =
+            header.uri.path().strip_prefix(DASHBOARD).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        {
+            return self.page(rest, &header.headers).await;
+        }
         match header.uri.path() {
+            "/" if wants_html(&header.headers) => see_other(DASHBOARD),
             "/metrics" => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.scrape()),
             "/healthz" => answer(StatusCode::OK, "text/plain", b"ok\n".to_vec()),
             "/readyz" => {
@@ -365,12 +378,18 @@ impl ServeHttp for Admin {
                 None => answer(
                     StatusCode::NOT_FOUND,
                     "text/plain",
-                    b"here are /metrics, /healthz, /readyz, /status, /decisions/REQUEST-ID, /revocations and /reload\n"
+                    b"here are /dashboard, /metrics, /healthz, /readyz, /status, /decisions/REQUEST-ID, /revocations and /reload\n"
                         .to_vec(),
                 ),
             },
         }
     }
+}
+
+fn see_other(path: &'static str) -> Response<Vec<u8>> {
+    let mut answer = answer(StatusCode::SEE_OTHER, "text/plain", Vec::new());
+    answer.headers_mut().insert(header::LOCATION, http::HeaderValue::from_static(path));
+    answer
 }
 
 fn json_answer(status: StatusCode, document: &Value) -> Response<Vec<u8>> {

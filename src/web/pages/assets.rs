@@ -17,6 +17,12 @@ use crate::web::respond;
 const STYLE: &str = include_str!("assets/pages.css");
 const SCRIPT: &str = include_str!("assets/pages.js");
 const FOLDER: &str = "/oauth2/assets/";
+/// Those of the pages for operators, which are on a listener of their own.
+const BOARD_STYLE: &str = concat!(include_str!("assets/pages.css"), include_str!("assets/dashboard.css"));
+const BOARD_SCRIPT: &str = include_str!("assets/dashboard.js");
+const BOARD_FOLDER: &str = "/dashboard/assets/";
+const STYLESHEET: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// The grounds that an accent has to be read on: `--card` and `--ground` of the stylesheet, and its own buttons' text.
@@ -25,6 +31,9 @@ const DARK_GROUNDS: [Colour; 2] = [Colour::rgb(0x1b_1e_24), Colour::rgb(0x11_13_
 
 static STYLE_HASH: LazyLock<String> = LazyLock::new(|| hash(STYLE));
 static SCRIPT_PATH: LazyLock<String> = LazyLock::new(|| format!("{FOLDER}{}.js", hash(SCRIPT)));
+
+static BOARD_STYLE_PATH: LazyLock<String> = LazyLock::new(|| format!("{BOARD_FOLDER}{}.css", hash(BOARD_STYLE)));
+static BOARD_SCRIPT_PATH: LazyLock<String> = LazyLock::new(|| format!("{BOARD_FOLDER}{}.js", hash(BOARD_SCRIPT)));
 
 /// `<hash>.css`, or `<hash>-<light>-<dark>.css` for a theme with colours of its own.
 pub(super) fn stylesheet_path(theme: &Theme) -> String {
@@ -42,13 +51,33 @@ pub(super) fn script_path() -> &'static str {
     &SCRIPT_PATH
 }
 
+pub(super) fn board_stylesheet_path() -> &'static str {
+    &BOARD_STYLE_PATH
+}
+
+pub(super) fn board_script_path() -> &'static str {
+    &BOARD_SCRIPT_PATH
+}
+
+/// `GET /dashboard/assets/{name}` of the admin listener, as [`get`] on the public ones.
+pub async fn board(name: &str) -> Response {
+    let is = |path: &str| path.strip_prefix(BOARD_FOLDER) == Some(name);
+    if is(&BOARD_STYLE_PATH) {
+        return file(STYLESHEET, BOARD_STYLE.to_owned());
+    }
+    if is(&BOARD_SCRIPT_PATH) {
+        return file(JAVASCRIPT, BOARD_SCRIPT.to_owned());
+    }
+    respond::not_found().await
+}
+
 /// `GET /oauth2/assets/{name}`. A name with another hash is one of another version, and not ours to answer.
 pub async fn get(Path(name): Path<String>) -> Response {
     if SCRIPT_PATH.strip_prefix(FOLDER) == Some(&*name) {
-        return file("text/javascript; charset=utf-8", SCRIPT.to_owned());
+        return file(JAVASCRIPT, SCRIPT.to_owned());
     }
     match stylesheet(&name) {
-        Some(style) => file("text/css; charset=utf-8", style),
+        Some(style) => file(STYLESHEET, style),
         None => respond::not_found().await,
     }
 }

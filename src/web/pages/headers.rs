@@ -89,6 +89,7 @@ fn policy(needs: &Needs<'_>, form_action: FormAction<'_>, shows_data: bool) -> S
     let script = match needs.script {
         Script::None => "'none'",
         Script::File => "'self'",
+        Script::Refresh => "'self'; connect-src 'self'",
         Script::Submit => &SUBMIT_HASH,
     };
     let image = if shows_data { "'self' data:" } else { "'self'" };

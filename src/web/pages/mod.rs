@@ -12,6 +12,7 @@ mod browser_name;
 mod change_password;
 mod colour;
 mod consent;
+mod dashboard;
 mod device;
 mod error;
 mod form_post;
@@ -35,9 +36,13 @@ mod view;
 use crate::model::Theme;
 
 pub use account::{Account, ListedApplication, ListedSession};
-pub use assets::get as asset;
+pub use assets::{board as board_asset, get as asset};
 pub use change_password::ChangePassword;
 pub use consent::{Consent, ConsentScope};
+pub use dashboard::{
+    Dashboard, Decision, DecisionPage, Decisions, Explained, Figure, IssuerHealth, KeyOrCertificate, LastReload,
+    Memory, ReasonPage, Refusal, ServerHealth, TokenCacheUse, Traffic, UpstreamHealth, show,
+};
 pub use device::{DeviceConfirm, DeviceDone, DeviceEntry};
 pub use error::{ErrorKind, ErrorPage, NotRegistered};
 pub use form_post::FormPost;
@@ -141,6 +146,8 @@ pub enum Script {
     None,
     /// The one file of ours.
     File,
+    /// The one of the dashboard, which fetches its page again.
+    Refresh,
     /// The one line that submits a form, known by its hash.
     Submit,
 }

@@ -6,6 +6,7 @@ mod binding;
 mod browser_login;
 mod certificates;
 mod cors;
+mod dashboard;
 mod embedded;
 mod enforcement;
 mod expiry;
