@@ -7,6 +7,7 @@ mod account;
 mod appearance;
 mod axe;
 mod behaviour;
+mod dashboard;
 mod driver;
 mod flows;
 #[path = "../it/support/foreign_issuer.rs"]
