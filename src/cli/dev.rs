@@ -242,7 +242,7 @@ fn welcome(running: &Running, world: &World) -> String {
         "Faregate is ready.\n\
          \n\
          \x20 gateway  {url}    issuer  {issuer}\n\
-         \x20 admin    {admin}/metrics\n\
+         \x20 admin    {admin}/dashboard\n\
          \x20 user     {USER_EMAIL}    password  {user_password}    role  {USER_ROLE}\n\
          \x20 web      {web_id}    secret  {web_secret}\n\
          \x20 spa      {spa_id}    no secret, PKCE\n\

@@ -217,7 +217,7 @@ fn banner(running: &Running) {
 fn facts(running: &Running) -> Vec<String> {
     let listener = |(address, tls): &(SocketAddr, bool)| format!("{}://{address}", if *tls { "https" } else { "http" });
     let mut facts: Vec<_> = running.listeners.iter().map(|at| format!("listening  {}", listener(at))).collect();
-    facts.extend(running.admin.map(|admin| format!("admin      http://{admin}")));
+    facts.extend(running.admin.map(|admin| format!("admin      http://{admin}/dashboard")));
     facts.push(format!("issuer     {}", running.issuers.join(", ")));
     facts.push(format!("config     {} ({})", running.source, running.hash.get(..12).unwrap_or(&running.hash)));
     facts.push(format!("store      {}", running.store));

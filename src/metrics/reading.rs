@@ -28,7 +28,7 @@ pub struct Distribution {
     /// Seconds, of all together.
     pub sum: f64,
     /// Upper bounds in ascending order, and how many are at most that.
-    buckets: Vec<(f64, u64)>,
+    pub buckets: Vec<(f64, u64)>,
 }
 
 impl Reading {
@@ -95,7 +95,7 @@ impl Distribution {
     /// thought to be spread evenly. `None` of nothing.
     #[expect(clippy::cast_precision_loss, reason = "nobody tells so many apart")]
     pub fn quantile(&self, part: f64) -> Option<Estimate> {
-        let rank = (self.count > 0).then(|| part * self.count as f64)?;
+        let rank = (self.count > 0).then_some(part * self.count as f64)?;
         let (mut lower, mut below) = (0.0, 0);
         for (upper, at_most) in self.buckets.iter().copied().filter(|(upper, _)| upper.is_finite()) {
             if at_most as f64 >= rank && at_most > below {
@@ -176,7 +176,8 @@ mod tests {
         for millisecond in 1..=1000 {
             metrics.upstream("app").observe(f64::from(millisecond) / 1000.0);
         }
-        let all = metrics.read().distributions("upstream_duration_seconds", ["upstream"]);
+        let reading = metrics.read();
+        let all = reading.distributions("upstream_duration_seconds", ["upstream"]);
         let app = &all[&["app"]];
         assert!((app.mean().unwrap() - 0.5005).abs() < 1e-6);
         for (part, expected) in [(0.5, 0.5), (0.99, 0.99)] {

@@ -3,6 +3,8 @@
 //! Owns how that is shown, in English. What is shown was counted and decided elsewhere; nothing can be changed here.
 
 mod figures;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Borrow;
 
@@ -232,7 +234,8 @@ struct Html<'a> {
 impl Html<'_> {
     /// A link to where Prometheus reads it.
     fn metric(&self, name: &str) -> String {
-        format!("<a class=\"metric\" href=\"/metrics#:~:text={name}\"><code>{name}</code></a>")
+        let parts = name.replace('_', "_<wbr>");
+        format!("<a class=\"metric\" href=\"/metrics#:~:text={name}\"><code>{parts}</code></a>")
     }
 
     /// In words: colour alone says nothing.
@@ -375,6 +378,18 @@ impl Decision {
     fn would_pass(&self) -> Option<&str> {
         let is_close = self.verdict != "permit" && OF_RULES.contains(&self.reason.as_str());
         (is_close && !self.rule.is_empty()).then_some(&*self.rule)
+    }
+}
+
+impl Explained {
+    /// HTML of a text in which backticks stand around what is typed or configured.
+    fn marked(&self, text: &str) -> String {
+        let parts = text.split('`').enumerate();
+        let html = |(at, part): (usize, &str)| match at % 2 {
+            0 => shown::escape(part),
+            _ => format!("<code>{}</code>", shown::escape(part)),
+        };
+        parts.map(html).collect()
     }
 }
 
