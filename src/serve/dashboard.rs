@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
 use http::StatusCode;
@@ -70,6 +70,11 @@ fn number(document: &Value, pointer: &str) -> u64 {
 
 fn list<'a>(document: &'a Value, pointer: &str) -> &'a [Value] {
     document.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A number of seconds in larger units.
+fn lasting(seconds: i64) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
 /// Counters count in whole numbers, whatever they are told in.
@@ -295,11 +300,16 @@ fn keys(status: &Value) -> Vec<KeyOrCertificate> {
     let signs_for = |key: &Value| key.get("signs_for_seconds").and_then(Value::as_i64).unwrap_or_default();
     keys.sort_by_key(|key| (next(key).unwrap_or(i64::MAX), std::cmp::Reverse(signs_for(key))));
     let keys = keys.into_iter().take(MOST_KEYS).map(|key| {
-        let successor = next(key).map(|wait| format!("; {} signs in {wait} s", text(key, "/next/kid")));
+        let successor = next(key).map(|wait| format!("; {} signs in {}", text(key, "/next/kid"), lasting(wait)));
         KeyOrCertificate {
             what: format!("Key for {}", text(key, "/purpose")),
             of: text(key, "/tenant"),
-            state: format!("{} signs for {} s{}", text(key, "/kid"), signs_for(key), successor.unwrap_or_default()),
+            state: format!(
+                "{} signs for {}{}",
+                text(key, "/kid"),
+                lasting(signs_for(key)),
+                successor.unwrap_or_default()
+            ),
         }
     });
     certificates.chain(keys).collect()
