@@ -11,7 +11,20 @@ use super::{line_of, report, rust_files};
 const IMPORTS: [(&str, &[&str]); 24] = [
     (
         "cli",
-        &["serve", "codes", "config", "api", "directory", "enforce", "policy", "route", "jose", "model", "store", "gateway"],
+        &[
+            "serve",
+            "codes",
+            "config",
+            "api",
+            "directory",
+            "enforce",
+            "policy",
+            "route",
+            "jose",
+            "model",
+            "store",
+            "gateway",
+        ],
     ),
     ("config", &["directory", "jose", "model", "policy", "route"]),
     ("library", &["config", "enforce", "issuers", "jose", "metrics", "policy", "route"]),
