@@ -53,8 +53,14 @@ pub fn form_decoded(text: &[u8]) -> Option<Cow<'_, str>> {
     if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         return std::str::from_utf8(text).ok().map(Cow::Borrowed);
     }
-    let spaced: Vec<u8> = text.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
-    String::from_utf8(percent_decode(&spaced).collect()).ok().map(Cow::Owned)
+    let mut bytes = Vec::with_capacity(text.len());
+    for (index, part) in text.split(|&byte| byte == b'+').enumerate() {
+        if index > 0 {
+            bytes.push(b' ');
+        }
+        bytes.extend(percent_decode(part));
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ pub(super) async fn enable(State(api): State<Api>, Path(user): Path<String>, req
     recovery_codes(&enrolled.recovery_codes)
 }
 
-/// Other recovery codes, for somebody who used or lost theirs.
+/// Other recovery codes, for somebody who used or lost theirs. Whoever may have them may sign in as the user.
 pub(super) async fn renew(State(api): State<Api>, Path(user): Path<String>, request: Request<Body>) -> Reply {
     let call = api.admit(request).await?;
     let user = users::existing(&api, &call, path_id(&user)?).await?;
@@ -122,7 +122,8 @@ fn read_secret(members: &mut Members<'_>) -> Secret<String> {
     })
 }
 
-/// Takes it away again from somebody who can still prove it; `faregate user totp --remove` is for those who cannot.
+/// Takes it away again from somebody who can still prove it. For those who cannot there are `faregate user totp --remove` and
+/// [`renew`].
 pub(super) async fn disable(State(api): State<Api>, Path(user): Path<String>, request: Request<Body>) -> Reply {
     let call = api.admit(request).await?;
     let user = users::existing(&api, &call, path_id(&user)?).await?;

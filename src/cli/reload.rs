@@ -46,6 +46,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
         let had = if key.is_some() { "refuses this API key" } else { "wants an API key" };
         return Err(anyhow::anyhow!("the gateway at http://{admin} {had}: {}; {how}", said("problem")).into());
     }
+    if ![StatusCode::OK, StatusCode::UNPROCESSABLE_ENTITY].contains(&status) {
+        return Err(anyhow::anyhow!(
+            "the gateway at http://{admin} did not try, with status {status}: {}",
+            said("problem")
+        )
+        .into());
+    }
     let was_applied = outcome["result"] == "applied";
     match arguments.format {
         Format::Json => output::print_line(&outcome)?,
@@ -62,12 +69,15 @@ impl Arguments {
             return Ok(std::env::var("FAREGATE_API_KEY").ok().filter(|key| !key.is_empty()).map(Secret::new));
         };
         let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(LONGEST_KEY).read_to_string(&mut text));
+        let read = File::open(path).and_then(|file| file.take(LONGEST_KEY + 1).read_to_string(&mut text));
         let text = Secret::new(text);
         let wrong = |why: String| Failure::Failed(WRONG, anyhow::anyhow!("--key-file {}: {why}", path.display()));
         read.map_err(|error| wrong(error.to_string()))?;
         match text.expose().trim() {
             "" => Err(wrong("there is no key in it".to_owned())),
+            key if text.expose().len() as u64 > LONGEST_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Err(wrong("there is more in it than a key".to_owned()))
+            }
             key => Ok(Some(Secret::new(key.to_owned()))),
         }
     }

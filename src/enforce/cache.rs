@@ -104,7 +104,9 @@ impl TokenCache {
         self.evictions.load(Ordering::Relaxed)
     }
 
+    /// As of now: what was written since the last housekeeping is only counted after the next.
     pub fn len(&self) -> u64 {
+        self.tokens.run_pending_tasks();
         self.tokens.entry_count()
     }
 
@@ -168,6 +170,7 @@ mod tests {
     fn a_token_that_left_the_cache_is_in_no_slot() {
         let cache = TokenCache::new(1 << 20);
         insert(&cache, "token", "a", 0);
+        assert_eq!(cache.len(), 1);
         for _ in 0..2 {
             assert_eq!(subject(&cache, "token").as_deref(), Some("a"));
         }

@@ -340,6 +340,7 @@ pub enum Message {
     /// It has been on for longer than this form.
     SecondFactorOn,
     SecondFactorOff,
+    RecoveryCodesChanged,
     SessionEnded,
     OtherSessionsEnded,
     AccessEnded,

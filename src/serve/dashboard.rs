@@ -91,6 +91,9 @@ fn total(metrics: &Reading, name: &str) -> Figure {
 fn dashboard(overview: &Overview) -> Dashboard {
     let Overview { at, status, is_ready, metrics, refusals, memory } = overview;
     let (traffic, more_routes) = traffic(metrics);
+    let (upstreams, more_upstreams) = upstreams(status, metrics);
+    let (issuers, more_issuers) = issuers(status);
+    let (keys, more_keys) = keys(status);
     let reload = status.pointer("/last_reload").filter(|reload| !reload.is_null());
     Dashboard {
         at: humantime::format_rfc3339_seconds(*at).to_string(),
@@ -113,15 +116,18 @@ fn dashboard(overview: &Overview) -> Dashboard {
         decisions: decisions(metrics),
         refusals: refusals.iter().map(refusal).collect(),
         memory: remembers(memory, *at),
-        upstreams: upstreams(status, metrics),
-        issuers: issuers(status),
+        upstreams,
+        more_upstreams,
+        issuers,
+        more_issuers,
         cache: TokenCacheUse {
             tokens: total(metrics, "token_cache_entries"),
             hits: total(metrics, "token_cache_hits_total"),
             misses: total(metrics, "token_cache_misses_total"),
             evictions: total(metrics, "token_cache_evictions_total"),
         },
-        keys: keys(status),
+        keys,
+        more_keys,
     }
 }
 
@@ -204,8 +210,8 @@ fn refusal(line: &Value) -> Refusal {
     }
 }
 
-/// The slowest first.
-fn upstreams(status: &Value, metrics: &Reading) -> Vec<UpstreamHealth> {
+/// The slowest first, and how many are left out.
+fn upstreams(status: &Value, metrics: &Reading) -> (Vec<UpstreamHealth>, usize) {
     let durations = metrics.distributions("upstream_duration_seconds", ["upstream"]);
     let sums = |name: &'static str| {
         let values = metrics.by(name, ["upstream"]);
@@ -244,17 +250,20 @@ fn upstreams(status: &Value, metrics: &Reading) -> Vec<UpstreamHealth> {
     let mut rows: Vec<_> = list(status, "/upstreams").iter().map(upstream).collect();
     let mean = |row: &UpstreamHealth| row.durations.mean().unwrap_or_default();
     rows.sort_by(|one, other| mean(other).total_cmp(&mean(one)));
-    rows
+    let left_out = rows.len().saturating_sub(MOST_ROWS);
+    rows.truncate(MOST_ROWS);
+    (rows, left_out)
 }
 
-/// Of our own issuers there is nothing to fetch.
-fn issuers(status: &Value) -> Vec<IssuerHealth> {
+/// Of our own issuers, one for each tenant, there is nothing to fetch: others come first. And how many are left out.
+fn issuers(status: &Value) -> (Vec<IssuerHealth>, usize) {
     let of = |pointer: &str, issuer: &str| {
         list(status, pointer).iter().find(|report| text(report, "/issuer") == issuer).cloned()
     };
     let circuits = list(status, "/introspection").iter().map(|report| text(report, "/issuer"));
-    let mut names: Vec<String> = list(status, "/configuration/issuers").iter().map(|name| text(name, "")).collect();
-    let more = list(status, "/key_sets").iter().map(|report| text(report, "/issuer")).chain(circuits);
+    let own = list(status, "/configuration/issuers").iter().map(|name| text(name, ""));
+    let mut names: Vec<String> = list(status, "/key_sets").iter().map(|report| text(report, "/issuer")).collect();
+    let more: Vec<String> = circuits.chain(own).collect();
     for name in more {
         if !names.contains(&name) {
             names.push(name);
@@ -280,11 +289,13 @@ fn issuers(status: &Value) -> Vec<IssuerHealth> {
             issuer,
         }
     };
-    names.into_iter().map(issuer).collect()
+    let left_out = names.len().saturating_sub(MOST_ROWS);
+    (names.into_iter().take(MOST_ROWS).map(issuer).collect(), left_out)
 }
 
 /// Certificates by their end, then keys that will be followed soon, then those that have signed for longest.
-fn keys(status: &Value) -> Vec<KeyOrCertificate> {
+/// And how many keys are left out.
+fn keys(status: &Value) -> (Vec<KeyOrCertificate>, usize) {
     let mut certificates: Vec<_> = list(status, "/certificates")
         .iter()
         .map(|certificate| (text(certificate, "/ends_at"), text(certificate, "/listener")))
@@ -299,6 +310,7 @@ fn keys(status: &Value) -> Vec<KeyOrCertificate> {
     let next = |key: &Value| key.pointer("/next/signs_in_seconds").and_then(Value::as_i64);
     let signs_for = |key: &Value| key.get("signs_for_seconds").and_then(Value::as_i64).unwrap_or_default();
     keys.sort_by_key(|key| (next(key).unwrap_or(i64::MAX), std::cmp::Reverse(signs_for(key))));
+    let left_out = keys.len().saturating_sub(MOST_KEYS);
     let keys = keys.into_iter().take(MOST_KEYS).map(|key| {
         let successor = next(key).map(|wait| format!("; {} signs in {}", text(key, "/next/kid"), lasting(wait)));
         KeyOrCertificate {
@@ -312,7 +324,7 @@ fn keys(status: &Value) -> Vec<KeyOrCertificate> {
             ),
         }
     });
-    certificates.chain(keys).collect()
+    (certificates.chain(keys).collect(), left_out)
 }
 
 fn decision(remembered: Remembered) -> DecisionPage {
@@ -355,4 +367,32 @@ fn explained(code: &str) -> Option<Explained> {
         fix: entry.fix.clone(),
         specification: entry.specification.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    // UX 24: a tenant has an issuer of its own; whoever has thousands still reads of those that keys are fetched from
+    #[test]
+    fn long_lists_are_cut_and_say_so() {
+        let many: Vec<String> = (0..60).map(|number| format!("https://{number}.example")).collect();
+        let keys: Vec<_> = many.iter().map(|tenant| json!({ "tenant": tenant, "kid": "k", "purpose": "id" })).collect();
+        let last = &many[59];
+        let status = json!({
+            "configuration": { "issuers": many },
+            "key_sets": [{ "issuer": last, "state": "fresh", "kids": ["a", "b"] }],
+            "upstreams": many.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
+            "signing_keys": keys,
+        });
+        let (issuers, left_out) = issuers(&status);
+        assert_eq!((issuers.len(), left_out, &issuers[0].issuer), (MOST_ROWS, 10, last));
+        assert_eq!((&*issuers[0].keys, &*issuers[1].keys), ("fresh, 2 keys", "this gateway's own"));
+        let (keys, left_out) = super::keys(&status);
+        assert_eq!((keys.len(), left_out), (MOST_KEYS, 40));
+        let (upstreams, left_out) = upstreams(&status, &crate::metrics::Metrics::new().read());
+        assert_eq!((upstreams.len(), left_out), (MOST_ROWS, 10));
+    }
 }

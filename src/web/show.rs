@@ -379,6 +379,7 @@ fn said(message: Message) -> pages::Message {
         Message::PasswordChanged => pages::Message::PasswordChanged,
         Message::SecondFactorOn => pages::Message::SecondFactorOn,
         Message::SecondFactorOff => pages::Message::SecondFactorOff,
+        Message::RecoveryCodesChanged => pages::Message::RecoveryCodesChanged,
         Message::SessionEnded => pages::Message::SessionEnded,
         Message::OtherSessionsEnded => pages::Message::OtherSessionsEnded,
         Message::AccessEnded => pages::Message::AccessEnded,

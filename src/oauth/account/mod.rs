@@ -192,6 +192,7 @@ fn told(outcome: &str) -> Option<Message> {
         "password_changed" => Some(Message::PasswordChanged),
         "second_factor_on" => Some(Message::SecondFactorOn),
         "second_factor_off" => Some(Message::SecondFactorOff),
+        "recovery_codes_changed" => Some(Message::RecoveryCodesChanged),
         _ => None,
     }
 }

@@ -43,7 +43,8 @@ impl AuthorizationServer {
     ) -> Result<Option<Done>, OAuthError> {
         let user = &person.user;
         if let Some(seen) = page.sent(RENEW) {
-            return self.renew_recovery_codes(page, user, seen).await.map(Some);
+            let code = page.sent(CODE).unwrap_or_default();
+            return self.renew_recovery_codes(page, user, (seen, code)).await.map(Some);
         }
         match (page.sent(CODE), page.sent(PROPOSAL)) {
             (None, None) => Ok(None),
@@ -90,13 +91,27 @@ impl AuthorizationServer {
     }
 
     /// A form that was sent twice makes codes once: nobody keeps a list that the second one has made worthless.
-    async fn renew_recovery_codes(&self, page: &OwnPage<'_>, user: &User, seen: &str) -> Result<Done, OAuthError> {
+    async fn renew_recovery_codes(
+        &self,
+        page: &OwnPage<'_>,
+        user: &User,
+        (seen, code): (&str, &str),
+    ) -> Result<Done, OAuthError> {
+        let changed = || Done::Told("recovery_codes_changed", Kept::default());
         if !equal(seen.as_bytes(), self.mark_of_codes(user).as_bytes()) {
-            return Ok(Done::Not(Message::FormExpired));
+            return Ok(changed());
         }
-        match self.directory.renew_recovery_codes(user).await {
+        // Else whoever finds a browser with a fresh login had codes to turn it off with.
+        if let Err(error) = self.directory.check_second_factor(user, code, page.request.peer).await {
+            return Ok(Done::Not(told(error, Message::WrongCode)?));
+        }
+        let now = self.store.find_user(user.id).await?;
+        // Without the one that was spent just now, if it was one of them.
+        let is_same = |now: &User| now.recovery_codes.iter().all(|code| user.recovery_codes.contains(code));
+        let Some(now) = now.filter(is_same) else { return Ok(changed()) };
+        match self.directory.renew_recovery_codes(&now).await {
             Ok(codes) => Ok(codes_shown(page, codes)),
-            Err(DirectoryError::Invalid(_) | DirectoryError::Changed(_)) => Ok(Done::Not(Message::FormExpired)),
+            Err(DirectoryError::Invalid(_) | DirectoryError::Changed(_)) => Ok(changed()),
             Err(error) => Err(error.into()),
         }
     }

@@ -93,7 +93,7 @@ pub(super) async fn look(path: &str) -> Result<Found, OpenError> {
     let explain = |error| place.explain(error);
     // Whoever opens a file for writing folds its log into it when they leave. A file that nobody else has open and that has no log
     // is all there is; "immutable" says so, and makes nothing beside it.
-    let is_alone = ["-wal", "-shm"].iter().all(|suffix| !Path::new(&format!("{path}{suffix}")).exists());
+    let is_alone = BESIDE.iter().all(|suffix| !beside(path, suffix).exists());
     let how = if is_alone { "immutable=true" } else { "mode=ro" };
     let connect = connect_options(&format!("{}?{how}", url(path))).map_err(explain)?;
     let mut connection = connect.connect().await.map_err(explain)?;
@@ -158,13 +158,23 @@ fn exists(place: Place<'_>) -> Result<bool, OpenError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(place.cannot_create(&error)),
     }
-    for suffix in ["-wal", "-shm"] {
-        let beside = format!("{}{suffix}", place.0);
-        if let Ok(metadata) = fs::metadata(&beside) {
-            check_existing(Place(&beside), &metadata)?;
+    for suffix in BESIDE {
+        let file = beside(place.0, suffix);
+        if let Ok(metadata) = fs::metadata(&file) {
+            check_existing(Place(&file.to_string_lossy()), &metadata)?;
         }
     }
     Ok(true)
+}
+
+/// What SQLite keeps beside a file that is or was in use: the log, its index, and what an interrupted change is undone with.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Beside the file itself: a link to it may be elsewhere.
+fn beside(path: &str, suffix: &str) -> PathBuf {
+    let mut beside = fs::canonicalize(path).unwrap_or_else(|_| path.into()).into_os_string();
+    beside.push(suffix);
+    beside.into()
 }
 
 fn check_existing(place: Place<'_>, metadata: &Metadata) -> Result<(), OpenError> {

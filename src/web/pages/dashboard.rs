@@ -45,9 +45,13 @@ pub struct Dashboard {
     pub memory: Memory,
     /// The slowest first.
     pub upstreams: Vec<UpstreamHealth>,
+    /// Not in the list, as of all that follow.
+    pub more_upstreams: usize,
     pub issuers: Vec<IssuerHealth>,
+    pub more_issuers: usize,
     pub cache: TokenCacheUse,
     pub keys: Vec<KeyOrCertificate>,
+    pub more_keys: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -353,18 +357,16 @@ impl Decision {
     }
 
     fn checks(&self) -> Vec<(bool, String)> {
-        let (is_permit, found) = (self.verdict == "permit", !["", "-"].contains(&self.route.as_str()));
-        let mut checks = vec![if found {
-            (true, format!("Route: {}, {}", self.route, self.place))
-        } else {
-            (false, "Route: none is for this request".to_owned())
-        }];
-        let has_token = !self.issuer.is_empty();
-        if has_token {
+        // What is not remembered may not have been reached: the reason says whether it was a route or a token.
+        let is_permit = self.verdict == "permit";
+        let mut checks = Vec::new();
+        if !["", "-"].contains(&self.route.as_str()) {
+            let place = if self.place.is_empty() { String::new() } else { format!(", {}", self.place) };
+            checks.push((true, format!("Route: {}{place}", self.route)));
+        }
+        if !self.issuer.is_empty() {
             let when = if self.is_cached { "verified before, and found in the cache" } else { "verified now" };
             checks.push((true, format!("Token: of {}, {when}", self.issuer)));
-        } else if found && !is_permit {
-            checks.push((false, "Token: none that is good".to_owned()));
         }
         if !self.rule.is_empty() {
             checks.push((is_permit, format!("Rule: {}", self.rule)));

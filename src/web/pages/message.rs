@@ -40,6 +40,8 @@ pub enum Message {
     /// It has been on for longer than the form.
     SecondFactorOn,
     SecondFactorOff,
+    /// Since the page was shown from which other ones were asked for.
+    RecoveryCodesChanged,
     SessionEnded,
     OtherSessionsEnded,
     AccessEnded,
@@ -74,6 +76,7 @@ impl Message {
             Self::PasswordChanged => t.password_changed.to_owned(),
             Self::SecondFactorOn => t.totp_on.to_owned(),
             Self::SecondFactorOff => t.totp_off.to_owned(),
+            Self::RecoveryCodesChanged => t.recovery_codes_changed.to_owned(),
             Self::SessionEnded => t.session_ended.to_owned(),
             Self::OtherSessionsEnded => t.other_sessions_ended.to_owned(),
             Self::AccessEnded => t.access_ended.to_owned(),
@@ -106,6 +109,7 @@ impl Message {
             | Self::PasswordChanged
             | Self::SecondFactorOn
             | Self::SecondFactorOff
+            | Self::RecoveryCodesChanged
             | Self::SessionEnded
             | Self::OtherSessionsEnded
             | Self::AccessEnded
@@ -129,6 +133,7 @@ impl Message {
             | Self::PasswordChanged
             | Self::SecondFactorOn
             | Self::SecondFactorOff
+            | Self::RecoveryCodesChanged
             | Self::SessionEnded
             | Self::OtherSessionsEnded
             | Self::AccessEnded

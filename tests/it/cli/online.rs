@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
@@ -298,12 +298,20 @@ async fn the_store_is_only_looked_at() {
 fn the_log_of_a_store_stays_as_it_is() {
     let site = Site::with(&[ROUTES]);
     let read = |suffix: &str| fs::read(site.file(&format!("faregate.db{suffix}"))).ok();
+    // The log stands beside the file, wherever a link to that is.
+    fs::create_dir(site.file("elsewhere")).unwrap();
+    symlink(site.file("faregate.db"), site.file("elsewhere/linked.db")).unwrap();
+    let text = fs::read_to_string(site.file("faregate.yaml")).unwrap();
+    let store = site.file("elsewhere/linked.db");
+    site.write_file("linked.yaml", &format!("{text}store: \"sqlite://{}\"\n", store.display()));
     let looked_at = || {
         let before = [read(""), read("-wal")];
-        let run = site.run(&["check", "--online", "--format", "json"]);
-        let told = told(&report(&run), "store", "faregate.db");
-        assert!(run.code == 0 && told.summary.starts_with("opens, schema "), "{told:?}");
-        assert!(before == [read(""), read("-wal")], "a look is no writing");
+        for (configuration, file) in [("faregate.yaml", "faregate.db"), ("linked.yaml", "linked.db")] {
+            let run = site.run(&["check", "--online", "--format", "json", "--config", configuration]);
+            let told = told(&report(&run), "store", file);
+            assert!(run.code == 0 && told.summary.starts_with("opens, schema "), "{told:?}");
+            assert!(before == [read(""), read("-wal")], "a look is no writing");
+        }
     };
     site.serve().kill_and_read();
     assert!(read("-wal").is_some_and(|log| !log.is_empty()), "what it left behind");

@@ -245,6 +245,14 @@ fn other_machines_reload_with_a_key() {
     assert_eq!(reload("wrong", &["--key-file", "key"]).code, 0);
     assert!(gateway.opens("/new/2"));
     assert!(reload(&operator, &["--key-file", "nowhere"]).complaint(2).contains("--key-file nowhere"));
+    for text in [format!("{operator}\n{operator}\n"), "a".repeat(5000)] {
+        site.write_file("key", &text);
+        let refused = reload("", &["--key-file", "key"]);
+        assert!(
+            refused.complaint(2).contains("more in it than a key") && !refused.stderr.contains(&operator),
+            "{refused:?}"
+        );
+    }
     // The key of the configuration is the one of that which runs.
     assert_eq!((reload_with(&gateway, Some(&first)), reload_with(&gateway, Some(&second))), (401, 200));
     write(&second, 3);

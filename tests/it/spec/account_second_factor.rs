@@ -180,9 +180,9 @@ fn renewal(page: &Shown) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-// UX 23, L13: other recovery codes end those from before; a form that was sent twice makes them once
+// UX 23, L12, L13: a code gets other recovery codes, which end those from before; a form that was sent twice makes them once
 #[tokio::test]
-async fn recovery_codes_are_renewed_by_a_fresh_login() {
+async fn recovery_codes_are_renewed_by_a_code_and_a_fresh_login() {
     let server = world().await;
     let enrollment = server.directory.enroll_totp(ADA).await.unwrap();
     let old = enrollment.recovery_codes[1].expose();
@@ -192,7 +192,12 @@ async fn recovery_codes_are_renewed_by_a_fresh_login() {
     assert!(page.text().contains("Recovery codes left: 9"), "{}", page.text());
     let log = Log::start();
     let button = renewal(&page);
-    let shown = browser.submit(&page, &[("renew", &button)]).await;
+    // The code of the login is spent.
+    for wrong in ["", "000000", enrollment.recovery_codes[0].expose()] {
+        let shown = browser.submit(&page, &[("renew", &button), ("code", wrong)]).await;
+        assert!(shown.text().contains("This code is wrong") && !shown.has("codes"), "{wrong}: {}", shown.text());
+    }
+    let shown = browser.submit(&page, &[("renew", &button), ("code", enrollment.recovery_codes[2].expose())]).await;
     let codes = codes_on(&shown);
     assert_eq!((codes.len(), shown.answer.headers["cache-control"].to_str().unwrap()), (10, "no-store"));
     assert_eq!(log.told("user.recovery_codes_renewed"), [ADA.to_string()]);
@@ -201,16 +206,17 @@ async fn recovery_codes_are_renewed_by_a_fresh_login() {
     assert_eq!(file.text(), codes.iter().map(|code| format!("{code}\n")).collect::<String>());
     // Neither again, nor with what nobody was shown, nor in a form that is not ours.
     let before = ada(&server).await;
-    for wrong in [button.as_str(), "", "true"] {
-        let again = browser.submit(&page, &[("renew", wrong)]).await;
+    for wrong in [button.as_str(), "true"] {
+        let again = browser.submit(&page, &[("renew", wrong), ("code", &codes[1])]).await;
+        assert!(again.text().contains("have changed since that page"), "{wrong}: {}", again.text());
         assert!(!again.has("codes") && again.text().contains("Recovery codes left: 10"), "{wrong}: {}", again.text());
     }
     let page = browser.open(SECTION).await;
-    let forged = page.body(&[("renew", &renewal(&page))]).replacen("forgery=", "forged=", 1);
+    let forged = page.body(&[("renew", &renewal(&page)), ("code", &codes[1])]).replacen("forgery=", "forged=", 1);
     assert!(!browser.copy().post(ACCOUNT, &forged).await.has("codes"));
     // Nor is there anything to renew for somebody whose login is not of the last ten minutes.
     server.clock.advance(601);
-    let late = browser.submit(&page, &[("renew", &renewal(&page))]).await;
+    let late = browser.submit(&page, &[("renew", &renewal(&page)), ("code", &codes[1])]).await;
     assert!(late.has("loginId") && !late.has("codes"), "{}", late.text());
     assert_eq!(ada(&server).await.recovery_codes, before.recovery_codes);
     // What was shown is what counts.
@@ -231,10 +237,12 @@ async fn of_many_who_renew_their_codes_one_gets_them() {
     let mut browser = Browser::new(&server);
     let page = browser.sign_in(SECTION, ADA_EMAIL, PASSWORD).await;
     let page = browser.submit(&page, &[("code", enrollment.recovery_codes[0].expose())]).await;
-    let body = page.body(&[("renew", &renewal(&page))]);
-    let attempts: Vec<_> = (0..8)
-        .map(|_| {
-            let (server, cookies, body) = (Arc::clone(&server), browser.cookies.clone(), body.clone());
+    // Each with a code of its own, so that none is refused because of a spent one.
+    let attempts: Vec<_> = (1..9)
+        .map(|number| {
+            let code = enrollment.recovery_codes[number].expose();
+            let body = page.body(&[("renew", &renewal(&page)), ("code", code)]);
+            let (server, cookies) = (Arc::clone(&server), browser.cookies.clone());
             tokio::spawn(async move {
                 let mut copy = Browser { cookies, ..Browser::new(&server) };
                 let shown = copy.post(ACCOUNT, &body).await;
@@ -247,6 +255,8 @@ async fn of_many_who_renew_their_codes_one_gets_them() {
         got.extend(attempt.await.unwrap());
     }
     assert_eq!(got.len(), 1);
+    // Those that came too late were wrong codes, after which everybody waits.
+    server.clock.advance(3600);
     let mut other = Browser::new(&server);
     let page = other.sign_in(ACCOUNT, ADA_EMAIL, PASSWORD).await;
     assert!(other.submit(&page, &[("code", &got[0][0])]).await.has("sign-out"));

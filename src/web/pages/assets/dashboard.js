@@ -27,7 +27,10 @@ const renew = (old, now) => {
     }
     while (at) { const gone = at; at = at.nextSibling; gone.remove(); }
 };
+let isAsking = false;
 const refresh = async () => {
+    if (isAsking) return;
+    isAsking = true;
     try {
         const answer = await fetch("/dashboard", { cache: "no-store" });
         if (!answer.ok) throw new Error(answer.status);
@@ -39,6 +42,8 @@ const refresh = async () => {
         if (news.textContent) news.textContent = "";
     } catch {
         news.textContent = "The gateway does not answer; what is shown is from before.";
+    } finally {
+        isAsking = false;
     }
 };
 setInterval(() => { if (!document.hidden && pause.ariaPressed === "false") refresh(); }, EVERY);

@@ -204,6 +204,7 @@ pub(in crate::web::pages) const GERMAN: Texts = Texts {
     too_many_passkeys: "Sie haben so viele Passkeys, wie man haben kann. Entfernen Sie zuerst einen.",
     totp_on: "Die Authenticator-App ist eingeschaltet. Haben Sie keine Wiederherstellungscodes, erstellen Sie neue.",
     totp_off: "Die Authenticator-App ist ausgeschaltet. Ab sofort sind Sie überall sonst abgemeldet.",
+    recovery_codes_changed: "Ihre Wiederherstellungscodes haben sich geändert, seit jene Seite angezeigt wurde. Haben Sie die neuen nicht, erstellen Sie andere.",
     wrong_password: "Das jetzige Passwort ist falsch. Prüfen Sie es und versuchen Sie es noch einmal.",
     password_changed: "Ihr Passwort wurde geändert. Ab sofort sind Sie überall sonst abgemeldet.",
     session_ended: "Die Sitzung ist beendet, und mit ihr der Zugriff von Anwendungen, der dort begann. Das gilt ab sofort.",

@@ -94,7 +94,7 @@ texts! {
     wrong_credentials, throttled, locked, expired, wrong_code, password_too_short, password_too_long,
     password_too_common, password_used, passwords_differ, invalid_email, unknown_user_code, form_expired, busy,
     wrong_passkey, passkey_added, passkey_removed, too_many_passkeys,
-    totp_on, totp_off, wrong_password, password_changed, session_ended, other_sessions_ended, access_ended, nothing_to_end,
+    totp_on, totp_off, recovery_codes_changed, wrong_password, password_changed, session_ended, other_sessions_ended, access_ended, nothing_to_end,
 }
 
 impl Texts {
