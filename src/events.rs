@@ -57,6 +57,8 @@ pub enum Event {
     KeyRotated,
     KeyRemoved,
     TokenIssued,
+    /// A service got a token with which it acts for a person (RFC 8693).
+    TokenExchanged,
     TokenRefreshed,
     TokenRevoked,
     /// An administrator had claims of their own signed.
@@ -134,6 +136,7 @@ impl Event {
             Self::KeyRotated => "key.rotated",
             Self::KeyRemoved => "key.removed",
             Self::TokenIssued => "token.issued",
+            Self::TokenExchanged => "token.exchanged",
             Self::TokenRefreshed => "token.refreshed",
             Self::TokenRevoked => "token.revoked",
             Self::TokenVended => "token.vended",
@@ -163,6 +166,7 @@ impl Event {
     pub const fn kept_as(self) -> Option<EventKind> {
         match self {
             Self::TokenIssued
+            | Self::TokenExchanged
             | Self::TokenRefreshed
             | Self::TokenRevoked
             | Self::CodeIssued

@@ -65,6 +65,7 @@ pub(super) fn shown(application: &Application) -> Value {
             let (kind, name) = subject.parts();
             json!({ "kind": kind, "name": name })
         }),
+        "tokenExchangeClients": (!settings.token_exchange_clients.is_empty()).then_some(&settings.token_exchange_clients),
         "unknownScopePolicy": settings.unknown_scopes.as_str(),
     }))
 }
@@ -147,6 +148,9 @@ fn read_limits(members: &mut Members<'_>, settings: &mut ApplicationSettings) {
             scopes: has_scopes.then_some(scopes),
             refresh_tokens_for: members.integer("oauthConfiguration.deviceGrant.refreshTokenTimeToLiveInSeconds"),
         };
+    }
+    if members.has("oauthConfiguration.tokenExchangeClients") {
+        settings.token_exchange_clients = members.texts("oauthConfiguration.tokenExchangeClients");
     }
     if members.has("oauthConfiguration.tlsClientAuth") {
         let kind = members.text("oauthConfiguration.tlsClientAuth.kind");

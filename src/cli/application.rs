@@ -100,6 +100,9 @@ struct Changes {
     /// authorization_code, implicit, password, refresh_token or device_code; may be repeated
     #[arg(long = "grant", value_name = "GRANT", value_parser = grant)]
     grants: Vec<ApplicationGrant>,
+    /// A service that may exchange its users' tokens for its own (RFC 8693); may be repeated
+    #[arg(hide = true, long = "token-exchange-client", value_name = "CLIENT_ID")]
+    token_exchange_clients: Vec<String>,
     /// A role that its users can have; may be repeated
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
@@ -179,6 +182,7 @@ impl Changes {
         };
         list(&self.redirect_uris, &mut settings.redirect_uris);
         list(&self.origins, &mut settings.origins);
+        list(&self.token_exchange_clients, &mut settings.token_exchange_clients);
         if !self.grants.is_empty() {
             settings.grants.clone_from(&self.grants);
         }
@@ -304,6 +308,7 @@ fn shown(application: &Application) -> Value {
         "require_pushed_authorization_requests": settings.requires_pushed_requests,
         "device_grant": { "scopes": settings.device_grant.scopes, "refresh_token_life": settings.device_grant.refresh_tokens_for },
         "tls_client_auth": settings.certificate_subject,
+        "token_exchange_clients": settings.token_exchange_clients,
         "logout_uri": settings.logout_uri,
         "back_channel_logout_uri": settings.back_channel_logout_uri,
         "roles": roles,

@@ -16,6 +16,8 @@ use crate::model::{
 const MOST_URIS: usize = 200;
 const MOST_ROLES: usize = 500;
 const MOST_SCOPES: usize = 200;
+/// Services that may act for the users of one application.
+const MOST_EXCHANGING: usize = 200;
 const LONGEST_TEXT: usize = 500;
 /// Of `jwks`, in bytes.
 const LONGEST_KEYS: usize = 32 * 1024;
@@ -38,6 +40,7 @@ pub(super) fn check_application(application: &Application, profile: Profile) -> 
     errors.extend(check_keys(settings));
     errors.extend(check_certificate_subject(settings));
     errors.extend(check_device_grant(&settings.device_grant));
+    errors.extend(check_token_exchange(&settings.token_exchange_clients));
     errors.extend(check_scopes(&settings.scopes));
     errors.extend(check_data("application.data", &settings.data));
     let mut refuse = |field: &'static str, message: &str| {
@@ -186,6 +189,15 @@ pub fn certificate_name(subject: &CertificateSubject) -> CertificateName<'_> {
         CertificateSubject::SanIp(name) => CertificateName::SanIp(name),
         CertificateSubject::SanEmail(name) => CertificateName::SanEmail(name),
     }
+}
+
+fn check_token_exchange(clients: &[String]) -> Vec<FieldError> {
+    let field = "application.oauthConfiguration.tokenExchangeClients";
+    let mut errors: Vec<_> = clients.iter().filter_map(|client_id| check_client_id(field, client_id)).collect();
+    if clients.len() > MOST_EXCHANGING {
+        errors.push(FieldError::new(field, FieldCode::TooLong, format!("there may be {MOST_EXCHANGING}")));
+    }
+    errors
 }
 
 /// J9

@@ -122,6 +122,8 @@ pub struct ApplicationSettings {
     pub certificate_bound_access_tokens: bool,
     /// Whether its authorization requests have to be pushed (RFC 9126 6).
     pub requires_pushed_requests: bool,
+    /// Client ids of the entities that may exchange its users' tokens (RFC 8693).
+    pub token_exchange_clients: Vec<String>,
     /// The id of the key that signs its access tokens; the tenant's unless said otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token_key: Option<Uuid>,
@@ -177,6 +179,7 @@ impl Default for ApplicationSettings {
             dpop_nonce: false,
             certificate_bound_access_tokens: false,
             requires_pushed_requests: false,
+            token_exchange_clients: Vec::new(),
             access_token_key: None,
             id_token_key: None,
             owner: None,

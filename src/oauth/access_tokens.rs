@@ -25,7 +25,7 @@ impl Believed {
         self.claims.get(name).and_then(Value::as_str)
     }
 
-    fn id(&self, name: &str) -> Option<Uuid> {
+    pub(super) fn id(&self, name: &str) -> Option<Uuid> {
         self.text(name).and_then(|text| Uuid::try_parse(text).ok())
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::client::Subject;
 use super::error::OAuthError;
-use super::grant::GrantType;
+use super::grant::{GrantType, token_exchange};
 use super::id_token::IdTokenBinding;
 use super::keys::LocalIssuer;
 use super::{AuthorizationServer, possession, scopes, user_claims};
@@ -22,7 +22,7 @@ use crate::model::{Application, Approval, Confirmation, KeyPurpose, Profile, Sco
 use crate::profile::{Dialect, ExpiresIn, ScopeSeparator, TokenMember};
 use crate::revocations::Bearings;
 
-pub(super) use entity::{Entitlement, Target};
+pub(super) use entity::{Delegation, Entitlement, Target};
 pub use vended::{Vending, VendingRefusal};
 
 /// What a grant proved.
@@ -106,7 +106,8 @@ impl Serialize for TokenResponse {
             GrantType::AuthorizationCode
             | GrantType::ClientCredentials
             | GrantType::DeviceCode
-            | GrantType::Password => dialect.token_members,
+            | GrantType::Password
+            | GrantType::TokenExchange => dialect.token_members,
         };
         let mut members = serializer.serialize_map(None)?;
         for member in written {
@@ -129,6 +130,10 @@ impl Serialize for TokenResponse {
                 }
                 TokenMember::UserId => entry(&mut members, "userId", self.user_id)?,
             }
+        }
+        if self.grant_type == GrantType::TokenExchange {
+            // RFC 8693 2.2.1
+            members.serialize_entry("issued_token_type", token_exchange::ACCESS_TOKEN)?;
         }
         members.end()
     }

@@ -48,6 +48,8 @@ struct Offer {
     grants: Vec<ApplicationGrant>,
     /// Whether all of them have to push their authorization requests.
     only_pushed: bool,
+    /// Whether services may act for the users of one of them.
+    exchanges_tokens: bool,
 }
 
 impl AuthorizationServer {
@@ -115,6 +117,7 @@ impl AuthorizationServer {
         let mut asking = applications.iter().filter(|application| application.settings.allows_browsers()).peekable();
         let offer = Offer {
             grants: ApplicationGrant::ALL.into_iter().filter(is_enabled).collect(),
+            exchanges_tokens: applications.iter().any(|one| !one.settings.token_exchange_clients.is_empty()),
             only_pushed: asking.peek().is_some() && asking.all(|asking| asking.settings.requires_pushed_requests),
         };
         let mut all = self.enabled.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,7 +163,7 @@ fn describe(issuer: &LocalIssuer, offer: &Offer, settings: &Settings) -> Value {
         "end_session_endpoint": url(Endpoint::Logout),
         "frontchannel_logout_session_supported": true,
         "frontchannel_logout_supported": true,
-        "grant_types_supported": grant_types(enabled),
+        "grant_types_supported": grant_types(offer),
         "id_token_signing_alg_values_supported": algorithms,
         "introspection_endpoint": url(Endpoint::Introspect),
         "introspection_endpoint_auth_methods_supported": real_proofs,
@@ -214,8 +217,12 @@ fn aliases(document: &Value, settings: &Settings) -> Map<String, Value> {
 }
 
 /// D10, A8: what somebody may use. Entities always have theirs.
-fn grant_types(enabled: &[ApplicationGrant]) -> Vec<&'static str> {
-    let is_enabled = |grant: &GrantType| grant.of_application().is_none_or(|grant| enabled.contains(&grant));
+fn grant_types(offer: &Offer) -> Vec<&'static str> {
+    let enabled = offer.grants.as_slice();
+    let is_enabled = |grant: &GrantType| match grant {
+        GrantType::TokenExchange => offer.exchanges_tokens,
+        grant => grant.of_application().is_none_or(|grant| enabled.contains(&grant)),
+    };
     let mut names: Vec<_> = GrantType::ALL.into_iter().filter(is_enabled).map(GrantType::as_str).collect();
     if enabled.contains(&ApplicationGrant::Implicit) {
         names.push(ApplicationGrant::Implicit.as_str());

@@ -59,7 +59,9 @@ impl Issuer for LocalTenant {
     }
 
     async fn granted_now(&self, facts: &TokenFacts) -> Result<Option<Permissions>, Unknown> {
-        let recipient = match Uuid::try_parse(&facts.subject) {
+        // Who acts for a person was granted it, not the person (RFC 8693 4.1).
+        let actor = facts.claims.get("act").and_then(|act| act.get("sub")?.as_str());
+        let recipient = match Uuid::try_parse(actor.unwrap_or(&facts.subject)) {
             Ok(id) => self.directory.entity(id).await.map_err(|_| Unknown)?,
             Err(_) => None,
         };

@@ -61,6 +61,7 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "dpop_nonce",
     "certificate_bound_access_tokens",
     "require_pushed_authorization_requests",
+    "token_exchange_clients",
     "tls_client_auth",
     "device_grant",
 ];
@@ -93,6 +94,7 @@ const PLACES: &[(&str, &str)] = &[
     ("application.scopes", "scopes"),
     ("application.owner", "owner"),
     ("clientSecret", "client_secret"),
+    ("tokenExchangeClients", "token_exchange_clients"),
 ];
 /// Fields of the rules that have been checked with the places of their parts.
 const CHECKED: &[&str] = &["authorizedRedirectURLs", "authorizedOriginURLs", "clientId", "application.name"];
@@ -196,6 +198,7 @@ fn settings(fields: &Fields<'_>, is_public: bool, check: &mut Check<'_>) -> Appl
     }
     settings.redirect_uris = fields.texts("redirect_uris", check).unwrap_or_default();
     settings.origins = fields.texts("origins", check).unwrap_or_default();
+    settings.token_exchange_clients = fields.texts("token_exchange_clients", check).unwrap_or_default();
     settings.access_token_for = seconds(fields, "access_token_life", check);
     settings.refresh_tokens = fields.find("refresh_tokens").map(|node| refresh_tokens(node, check));
     settings.scopes = fields.find("scopes").map_or_else(Vec::new, |node| scopes(node, check));

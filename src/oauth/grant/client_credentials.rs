@@ -19,7 +19,7 @@ use crate::store;
 /// Rule N6.
 const MAX_SCOPE_BYTES: usize = 4 * 1024;
 const MAX_SCOPE_VALUES: usize = 64;
-const PREFIX: &str = "target-entity:";
+pub(super) const PREFIX: &str = "target-entity:";
 
 /// What the recipient asks for.
 pub(super) struct Request<'a> {
@@ -37,7 +37,11 @@ struct Asked<'a> {
 
 impl<'a> Request<'a> {
     pub(super) fn parse(form: &'a Parameters<'a>) -> Result<Self, OAuthError> {
-        let Some(scope) = form.find("scope") else {
+        Self::of_scope(form.find("scope"))
+    }
+
+    pub(super) fn of_scope(scope: Option<&'a str>) -> Result<Self, OAuthError> {
+        let Some(scope) = scope else {
             return Ok(Self { scope: None, targets: Vec::new() });
         };
         let words = || scope.split(' ').filter(|word| !word.is_empty());
@@ -110,6 +114,7 @@ impl AuthorizationServer {
             grant_type: GrantType::ClientCredentials,
             subject: recipient.id.to_string(),
             client_id: recipient.client_id.clone(),
+            delegation: None,
             scope: request.scope.map(str::to_owned),
             targets: targets.into_iter().map(target).collect(),
             lives_for: entity_type.as_ref().and_then(|entity_type| entity_type.access_token_for),
@@ -157,7 +162,7 @@ pub(in crate::oauth) fn written_anew(form: &Parameters<'_>) -> Result<String, OA
 }
 
 /// One answer for unknown, foreign and not granted (F-189, F-195, F-196), so that nobody can list the others' entities.
-fn unknown_target() -> OAuthError {
+pub(super) fn unknown_target() -> OAuthError {
     let description = "The scope names a target entity that does not exist or is not granted.";
     OAuthError::invalid_scope(ErrorReason::InvalidTargetEntityScope, description)
 }

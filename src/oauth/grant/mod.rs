@@ -9,6 +9,7 @@ mod own_credentials;
 pub(super) mod password;
 mod pkce;
 pub(super) mod refresh_token;
+pub(super) mod token_exchange;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) use client_credentials::written_anew;
@@ -21,12 +22,12 @@ use super::client::Client;
 use super::client_authentication::{Authenticated, Credentials};
 use super::device::tell_refusal;
 use super::error::{ErrorCode, ErrorReason, OAuthError};
-use super::issue::{Proof, TokenResponse};
+use super::issue::{Entitlement, Proof, TokenResponse};
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
 use super::{AuthorizationServer, TokenRequest, consumer, possession};
 use crate::events::{self, Event};
-use crate::model::{Application, ApplicationGrant, Confirmation};
+use crate::model::{Application, ApplicationGrant, Confirmation, Entity};
 use crate::profile::{Dialect, Endpoint};
 
 pub use client_credentials::{Granted, granted_now};
@@ -39,11 +40,18 @@ pub enum GrantType {
     DeviceCode,
     Password,
     RefreshToken,
+    TokenExchange,
 }
 
 impl GrantType {
-    pub const ALL: [Self; 5] =
-        [Self::AuthorizationCode, Self::ClientCredentials, Self::DeviceCode, Self::Password, Self::RefreshToken];
+    pub const ALL: [Self; 6] = [
+        Self::AuthorizationCode,
+        Self::ClientCredentials,
+        Self::DeviceCode,
+        Self::Password,
+        Self::RefreshToken,
+        Self::TokenExchange,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,6 +60,7 @@ impl GrantType {
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
             Self::Password => "password",
             Self::RefreshToken => "refresh_token",
+            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
         }
     }
 
@@ -59,7 +68,7 @@ impl GrantType {
     pub(super) fn of_application(self) -> Option<ApplicationGrant> {
         match self {
             Self::AuthorizationCode => Some(ApplicationGrant::AuthorizationCode),
-            Self::ClientCredentials => None,
+            Self::ClientCredentials | Self::TokenExchange => None,
             Self::DeviceCode => Some(ApplicationGrant::DeviceCode),
             Self::Password => Some(ApplicationGrant::Password),
             Self::RefreshToken => Some(ApplicationGrant::RefreshToken),
@@ -151,11 +160,12 @@ impl AuthorizationServer {
         let proof = match &client.client {
             Client::Entity(entity) => {
                 // The scope of an entity says what its token is for.
-                if self.meant(issuer, audience::named(form))?.audience.is_some() {
+                let (resource, audience) = audience::named(form);
+                let audience = audience.filter(|_| grant_type == GrantType::ClientCredentials);
+                if self.meant(issuer, (resource, audience))?.audience.is_some() {
                     return Err(audience::invalid_target());
                 }
-                let request = client_credentials::Request::parse(form)?;
-                Proof::Entity(self.redeem_client_credentials(entity, request).await?)
+                Proof::Entity(self.redeem_of_entity(issuer, entity, (grant_type, form)).await?)
             }
             Client::Application(application) => {
                 let asking = Asking {
@@ -175,6 +185,27 @@ impl AuthorizationServer {
         let response = self.issue(issuer, &proof, confirmation.as_ref())?;
         tell(&proof, client.client.client_id(), issuer.dialect());
         Ok(TokenResponse { dpop_nonce: demands.nonce.then(|| self.dpop_nonce()), ..response })
+    }
+
+    async fn redeem_of_entity(
+        &self,
+        issuer: &LocalIssuer,
+        entity: &Entity,
+        (grant_type, form): (GrantType, &Parameters<'_>),
+    ) -> Result<Entitlement, OAuthError> {
+        match grant_type {
+            GrantType::ClientCredentials => {
+                let request = client_credentials::Request::parse(form)?;
+                self.redeem_client_credentials(entity, request).await
+            }
+            GrantType::TokenExchange => {
+                let request = token_exchange::Request::parse(form)?;
+                self.redeem_token_exchange(issuer, entity, &request).await
+            }
+            GrantType::AuthorizationCode | GrantType::DeviceCode | GrantType::Password | GrantType::RefreshToken => {
+                Err(disabled())
+            }
+        }
     }
 
     async fn redeem(
@@ -205,6 +236,7 @@ impl AuthorizationServer {
                 let request = own_credentials::Request::parse(form);
                 self.redeem_own_credentials(asking, &request).await?
             }
+            GrantType::TokenExchange => return Err(disabled()),
         };
         Ok(Proof::User(Box::new(consumer::limited(asking.issuer, &asking.application.client_id, grant))))
     }
@@ -213,8 +245,10 @@ impl AuthorizationServer {
 /// F-030, F-180, D10
 fn check_allowed(client: &Authenticated, grant_type: GrantType, dialect: &Dialect) -> Result<(), OAuthError> {
     let allowed = match (&client.client, grant_type.of_application()) {
-        (Client::Entity(_), _) => grant_type == GrantType::ClientCredentials,
+        (Client::Entity(_), _) => matches!(grant_type, GrantType::ClientCredentials | GrantType::TokenExchange),
         (Client::Application(application), Some(grant)) => application.allows(grant),
+        // Only entities are granted anything on others.
+        (Client::Application(_), None) if grant_type == GrantType::TokenExchange => false,
         // D27: a name that anybody could say is not enough.
         (Client::Application(_), None) => dialect.own_tokens.is_some() && client.is_proven(),
     };
@@ -228,14 +262,18 @@ fn disabled() -> OAuthError {
 
 pub(super) fn tell(proof: &Proof, client_id: &str, dialect: &Dialect) {
     match proof {
-        Proof::Entity(entitlement) => Event::TokenIssued.tell_of(&entitlement.subject, client_id),
+        Proof::Entity(entitlement) => match &entitlement.delegation {
+            Some(delegation) => Event::TokenExchanged.tell_of(&delegation.grant_id.to_string(), client_id),
+            None => Event::TokenIssued.tell_of(&entitlement.subject, client_id),
+        },
         Proof::User(grant) => {
             let event = match grant.grant_type {
                 GrantType::RefreshToken => Event::TokenRefreshed,
                 GrantType::AuthorizationCode
                 | GrantType::ClientCredentials
                 | GrantType::DeviceCode
-                | GrantType::Password => Event::TokenIssued,
+                | GrantType::Password
+                | GrantType::TokenExchange => Event::TokenIssued,
             };
             let log = dialect.log.filter(|_| grant.grant_type == GrantType::DeviceCode);
             let said = log.map(|log| (log.exchanged, log.protocol));

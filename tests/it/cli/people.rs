@@ -186,6 +186,8 @@ fn what_is_shown_can_be_read_by_scripts() {
         "86400",
         "--tls-client-auth",
         "san_dns:spa.example.com",
+        "--token-exchange-client",
+        "reporting",
     ];
     let changed = site.json(&arguments);
     assert_eq!(changed["redirect_uris"], json!(["https://spa.example.com/"]));
@@ -194,6 +196,7 @@ fn what_is_shown_can_be_read_by_scripts() {
     assert_eq!(changed["require_pushed_authorization_requests"], true);
     assert_eq!(changed["device_grant"], json!({ "scopes": ["openid"], "refresh_token_life": 86_400 }));
     assert_eq!(changed["tls_client_auth"], json!({ "san_dns": "spa.example.com" }));
+    assert_eq!(changed["token_exchange_clients"], json!(["reporting"]));
     let listed = site.run(&["user", "list"]).stdout;
     assert!(listed.contains("email                ann@example.com\n"), "{listed}");
     let bare = site.json(&["user", "create", "bob"]);

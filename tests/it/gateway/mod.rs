@@ -7,6 +7,7 @@ mod browser_login;
 mod certificates;
 mod cors;
 mod dashboard;
+mod delegation;
 mod embedded;
 mod enforcement;
 mod expiry;

@@ -127,6 +127,7 @@ fn everything() -> Value {
         "requirePushedAuthorizationRequests": true,
         "requireRegistration": true,
         "scopeHandlingPolicy": "Compatibility",
+        "tokenExchangeClients": ["reporting"],
         "tlsClientAuth": { "kind": "san_uri", "name": "spiffe://example/all" },
         "unknownScopePolicy": "Remove",
     })

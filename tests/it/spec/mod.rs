@@ -29,6 +29,7 @@ mod rfc7636;
 mod rfc7662;
 mod rfc8414;
 mod rfc8628;
+mod rfc8693;
 mod rfc8705;
 mod rfc8707;
 mod rfc9068;
