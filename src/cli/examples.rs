@@ -42,6 +42,13 @@ pub const EXAMPLES: &[Example] = &[
             "faregate token refresh --client-id tv --format json < tv.token",
         ],
     ),
+    (
+        "token exchange",
+        [
+            "FAREGATE_CLIENT_SECRET=... faregate token exchange --client-id reporting --audience orders --permission read < token.txt",
+            "FAREGATE_CLIENT_SECRET=... faregate token exchange --client-id reporting --audience orders --format json < token.txt",
+        ],
+    ),
     ("key list", ["faregate key list", "faregate key list --format json"]),
     ("key rotate", ["faregate key rotate", "faregate key rotate --tenant default --purpose access_token"]),
     (

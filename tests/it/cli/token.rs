@@ -237,6 +237,30 @@ fn a_password_is_read_from_the_environment_or_standard_input() {
     assert!(run.complaint(2).contains("no refresh token"), "{run:?}");
 }
 
+// RFC 8693 2.1
+#[test]
+fn a_service_exchanges_the_token_of_a_person() {
+    let world = World::start();
+    let more = ["--login-id", world.text("/user/email")];
+    let person = Run::of(world.token("password", "web", &more).env("FAREGATE_PASSWORD", world.text("/user/password")));
+    let service = |arguments: &[&str]| {
+        let id = world.text("/entities/recipient/client_id");
+        let arguments = [&["token", "exchange", "--url", &world.url, "--client-id", id], arguments].concat();
+        let mut command = faregate(world.folder.path(), &arguments);
+        command.env("FAREGATE_CLIENT_SECRET", world.text("/entities/recipient/client_secret"));
+        Run::with_input(&mut command, &person.stdout)
+    };
+    let run = service(&["--audience", "orders", "--permission", "read"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    for (method, status) in [("GET", 200), ("POST", 403)] {
+        assert_eq!(world.gateway.request_with(run.stdout.trim(), method, "/api/x").status(), status, "{method}");
+    }
+    let issued = service(&["--audience", "orders", "--format", "json"]).json();
+    assert_eq!(issued["issued_token_type"], "urn:ietf:params:oauth:token-type:access_token");
+    let refused = service(&["--audience", "orders", "--permission", "write"]);
+    assert!(refused.complaint(1).contains("no token: invalid_scope (400)"), "{refused:?}");
+}
+
 /// Answers one request after the other with these bodies, and says when each came.
 fn scripted(answers: Vec<(u16, Value)>) -> (SocketAddr, JoinHandle<Vec<(Instant, String)>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
