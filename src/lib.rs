@@ -152,6 +152,8 @@ pub mod fuzzing;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod metrics;
 #[cfg_attr(not(internals), doc(hidden))]
+pub mod peer;
+#[cfg_attr(not(internals), doc(hidden))]
 pub mod percent;
 #[cfg_attr(not(internals), doc(hidden))]
 pub mod revocations;

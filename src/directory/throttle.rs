@@ -4,13 +4,14 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::clock::UnixSeconds;
+use crate::peer::network;
 
 /// The first wait in seconds; each further failure doubles it.
 const FIRST_WAIT: i64 = 15;
@@ -202,14 +203,6 @@ fn make_room(counters: &mut HashMap<u64, Counter>, now: UnixSeconds) {
             "Too many accounts are guessed at; the counters start again."
         );
         counters.clear();
-    }
-}
-
-/// An IPv6 host owns a /64, so its other addresses are no other peer.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

@@ -23,8 +23,8 @@ use super::connection::{self, Buffered, ConnectionLimits, RefusalLog};
 use super::front::Front;
 use super::handover::Inherited;
 use super::overload::Overload;
-use super::received::network;
 use crate::config::ClientCertificates;
+use crate::peer::network;
 
 /// A TLS handshake that takes longer is somebody holding a socket.
 const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

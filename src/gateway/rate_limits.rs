@@ -14,10 +14,10 @@ use prometheus::IntCounter;
 use super::Route;
 use super::fault::Fault;
 use super::quotas::{Quotas, Rate};
-use super::received::network;
 use super::respond::Problem;
 use crate::config::{self, CountedBy};
 use crate::enforce::{Permit, Presented, Request, bearer};
+use crate::peer::network;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");

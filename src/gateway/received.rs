@@ -2,7 +2,7 @@
 //!
 //! Owns the reading of these. It decides nothing.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use http::header;
 use pingora::http::RequestHeader;
@@ -41,14 +41,6 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let bracketed = || bare?.parse().ok().map(IpAddr::V6);
     text.parse().ok().or_else(bracketed).or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()))
-}
-
-/// What belongs to one peer: an IPv6 host owns a /64, so its other addresses are no other peer.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-    }
 }
 
 pub(super) fn peer_address(session: &Session) -> Option<IpAddr> {

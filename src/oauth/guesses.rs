@@ -4,8 +4,10 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+
+use crate::peer::network;
 
 /// Wrong guesses that one address may make at one client in one window.
 const LIMIT: u32 = 10;
@@ -78,14 +80,6 @@ fn make_room(windows: &mut HashMap<u64, Window>, now: i64) {
     }
 }
 
-/// An IPv6 host owns a /64, so its other addresses are no other peer.
-pub(super) fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,8 +129,12 @@ mod tests {
 
     #[test]
     fn one_ipv6_network_is_one_peer() {
-        assert_eq!(network("2001:db8::1".parse().unwrap()), network("2001:db8::ffff:1".parse().unwrap()));
-        assert_ne!(network("2001:db8::1".parse().unwrap()), network("2001:db8:0:1::1".parse().unwrap()));
+        let guesses = Guesses::default();
+        for _ in 0..10 {
+            assert_eq!(guesses.attempt("a", peer("2001:db8::1"), 0, || false), Ok(false));
+        }
+        assert_eq!(guesses.attempt("a", peer("2001:db8::ffff:1"), 0, || true), Err(60));
+        assert_eq!(guesses.attempt("a", peer("2001:db8:0:1::1"), 0, || true), Ok(true));
     }
 
     #[test]

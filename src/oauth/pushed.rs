@@ -12,7 +12,6 @@ use super::authorization::{PARAMETERS, Party};
 use super::client::Client;
 use super::client_authentication::Credentials;
 use super::error::{ErrorCode, ErrorReason, OAuthError};
-use super::guesses::network;
 use super::interaction::{BrowserRequest, FormOrigin};
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
@@ -20,6 +19,7 @@ use super::possession::{self, Demands};
 use super::{AuthorizationServer, TokenRequest};
 use crate::events::Event;
 use crate::model::{Application, ClientSecret, PushedRequest};
+use crate::peer::network;
 use crate::percent;
 use crate::profile::Endpoint;
 

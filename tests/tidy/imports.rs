@@ -66,8 +66,9 @@ const IMPORTS: [(&str, &[&str]); 24] = [
     ("secret", &[]),
 ];
 
-/// What any module but the two pure ones may name: how time, randomness and secrets enter, and how URLs are written.
-const FOUNDATION: [&str; 4] = ["secret", "clock", "entropy", "percent"];
+/// What any module but the two pure ones may name: how time, randomness and secrets enter, how URLs are
+/// written, and what a peer is.
+const FOUNDATION: [&str; 5] = ["secret", "clock", "entropy", "percent", "peer"];
 const PURE: [&str; 2] = ["route", "policy"];
 
 /// A module below the top level that only these may name, besides the module it is part of.

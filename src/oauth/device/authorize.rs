@@ -101,7 +101,7 @@ impl AuthorizationServer {
         let scopes = scopes::check(&application.settings, meant.api, form.find("scope"))?;
         let scopes = check_limits(&application.settings, scopes)?;
         let now = self.clock.now();
-        let source = (application.id, request.peer.map(crate::oauth::guesses::network));
+        let source = (application.id, request.peer.map(crate::peer::network));
         self.device_limits.request(source, now).map_err(too_often)?;
         let name = form.find("metaData.device.name").or_else(|| form.find("device_name"));
         let asked = Asked {

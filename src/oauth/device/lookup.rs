@@ -13,9 +13,9 @@ use super::{check_enabled, user_code};
 use crate::events::Event;
 use crate::model::{DeviceCode, DeviceState};
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
-use crate::oauth::guesses::network;
 use crate::oauth::parameters::Parameters;
 use crate::oauth::{AuthorizationServer, TokenRequest, api_key};
+use crate::peer::network;
 use crate::store::Lease;
 
 /// A user code as it was typed, and by whom: wrong ones are counted per address and per session (J3).

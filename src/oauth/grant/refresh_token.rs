@@ -8,10 +8,10 @@ use super::{Asking, GrantType};
 use crate::events::Event;
 use crate::model::{AuthenticationType, ClientSecret, RefreshToken, RefreshTokenUsage, UnknownScopes};
 use crate::oauth::error::{ErrorReason, OAuthError, Reused};
-use crate::oauth::guesses::network;
 use crate::oauth::issue::{Holder, NewRefreshToken, UserGrant};
 use crate::oauth::parameters::Parameters;
 use crate::oauth::{AuthorizationServer, audience, scopes};
+use crate::peer::network;
 
 /// A use of a reusable token is noted this often at most, so that most uses write nothing.
 const TOUCH_INTERVAL: i64 = 60;
