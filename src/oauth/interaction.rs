@@ -32,6 +32,8 @@ pub struct BrowserRequest<'a> {
     pub session: Option<&'a str>,
     /// What it keeps between the steps of one login.
     pub interaction: Option<&'a str>,
+    /// What has just become of a form of this browser.
+    pub outcome: Option<&'a str>,
     /// The origin from which the request comes, if the browser says and it is not ours; `null` if it hides it (F-023).
     pub origin: Option<&'a str>,
     pub peer: Option<IpAddr>,
@@ -71,6 +73,8 @@ pub struct Reply {
     pub kept: Kept,
     /// The dialect in which tokens go to the client with it, for those who count.
     pub issues: Option<Profile>,
+    /// What became of the form, for the page that follows: the browser keeps it, because anybody can make an address.
+    pub outcome: Option<String>,
 }
 
 #[derive(Debug)]
@@ -484,6 +488,6 @@ impl Reply {
 
 impl From<Next> for Reply {
     fn from(next: Next) -> Self {
-        Self { next, kept: Kept::default(), issues: None }
+        Self { next, kept: Kept::default(), issues: None, outcome: None }
     }
 }

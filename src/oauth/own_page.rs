@@ -86,9 +86,10 @@ impl OwnPage<'_> {
         self.request.form_origin == FormOrigin::Own && self.request.step == Step::Start
     }
 
-    /// What became of the last form.
+    /// What became of the last form. What the address says counts only in the browser that sent the form: it may be somebody
+    /// else's link.
     pub fn outcome(&self) -> Option<&str> {
-        self.parameters.find(OUTCOME)
+        self.parameters.find(OUTCOME).filter(|outcome| self.request.outcome == Some(outcome))
     }
 
     pub fn place(&self, freshness: Freshness) -> Place<'_> {
@@ -132,7 +133,8 @@ impl OwnPage<'_> {
     pub fn again(&self, outcome: Option<&str>) -> Reply {
         let section = self.section.map(|section| (SECTION, section));
         let more: Vec<_> = section.into_iter().chain(outcome.map(|outcome| (OUTCOME, outcome))).collect();
-        Reply::redirect(self.address(self.endpoint.named(), &more))
+        let reply = Reply::redirect(self.address(self.endpoint.named(), &more));
+        Reply { outcome: outcome.map(str::to_owned), ..reply }
     }
 
     /// Where another page of the same tenant is, in the same language.

@@ -23,6 +23,9 @@ use crate::oauth::{
 };
 use crate::secret::Secret;
 
+/// Seconds for which what became of a form is shown.
+const OUTCOME_FOR: i64 = 600;
+
 /// What a browser sent.
 pub(super) struct Browser {
     server: Arc<AuthorizationServer>,
@@ -41,6 +44,7 @@ pub(super) struct Browser {
     session: Option<String>,
     login: Option<String>,
     browser: Option<String>,
+    outcome: Option<String>,
     form_origin: FormOrigin,
     origin: Option<String>,
 }
@@ -77,6 +81,7 @@ impl Browser {
             session: None,
             login: None,
             browser: Cookie::Browser.find(&head.headers, place),
+            outcome: Cookie::Outcome.find(&head.headers, place),
             form_origin: FormOrigin::Foreign,
             origin: None,
             method: head.method,
@@ -130,6 +135,7 @@ impl Browser {
             tenant_header: self.headers.get("x-fusionauth-tenantid").map(AsRef::as_ref),
             session: self.session.as_deref(),
             interaction: self.login.as_deref(),
+            outcome: self.outcome.as_deref(),
             origin: self.origin.as_deref(),
             peer: self.peer,
             user_agent: self.text(header::USER_AGENT.as_str()),
@@ -197,6 +203,9 @@ impl Browser {
             response.extensions_mut().insert(Outcome { endpoint, error: None, issued });
         }
         cookies::write(response.headers_mut(), self.place, &reply.kept);
+        if let Some(outcome) = reply.outcome {
+            Cookie::Outcome.set(response.headers_mut(), self.place, &Secret::new(outcome), Some(OUTCOME_FOR));
+        }
         response
     }
 

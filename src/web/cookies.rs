@@ -29,6 +29,8 @@ pub(super) enum Cookie {
     State,
     /// How often the browser came back at once.
     Rounds,
+    /// What became of the last form.
+    Outcome,
 }
 
 impl Cookie {
@@ -45,6 +47,8 @@ impl Cookie {
             (Self::State, false) => "faregate_state",
             (Self::Rounds, true) => "__Host-faregate_rounds",
             (Self::Rounds, false) => "faregate_rounds",
+            (Self::Outcome, true) => "__Host-faregate_outcome",
+            (Self::Outcome, false) => "faregate_outcome",
         }
     }
 
@@ -54,7 +58,9 @@ impl Cookie {
             (Self::Session | Self::Login | Self::State, Some(tenant_id)) => {
                 format!("{name}_{}", tenant_id.simple()).into()
             }
-            (Self::Session | Self::Login | Self::State | Self::Browser | Self::Rounds, _) => name.into(),
+            (Self::Session | Self::Login | Self::State | Self::Browser | Self::Rounds | Self::Outcome, _) => {
+                name.into()
+            }
         }
     }
 
@@ -86,7 +92,9 @@ impl Cookie {
             // Session Management 1.0 3.3: a script reads it in a frame of another site. It opens nothing.
             (Self::State, true) => "; SameSite=None",
             (Self::State, false) => "; SameSite=Lax",
-            (Self::Session | Self::Login | Self::Browser | Self::Rounds, _) => "; HttpOnly; SameSite=Lax",
+            (Self::Session | Self::Login | Self::Browser | Self::Rounds | Self::Outcome, _) => {
+                "; HttpOnly; SameSite=Lax"
+            }
         };
         let field = format!("{}={value}; Path=/{secure}{rules}{lasts}", self.name(place));
         if let Ok(mut field) = HeaderValue::try_from(field) {
@@ -164,7 +172,7 @@ mod tests {
             let expected = format!("{}_00000000000000000000000000000001", cookie.name(HTTPS));
             assert_eq!(cookie.name(other), expected);
         }
-        for cookie in [Cookie::Browser, Cookie::Rounds] {
+        for cookie in [Cookie::Browser, Cookie::Rounds, Cookie::Outcome] {
             assert_eq!(cookie.name(other), cookie.name(HTTPS));
         }
     }

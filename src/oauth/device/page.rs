@@ -69,7 +69,8 @@ impl AuthorizationServer {
         // 1. What does the device show?
         let is_entry = request.step == Step::Start;
         if is_entry && request.form.is_none() {
-            return Ok(match asked.parameters.find("outcome") {
+            // Anybody can make an address that says so: it counts in the browser that decided.
+            return Ok(match asked.parameters.find("outcome").filter(|outcome| request.outcome == Some(outcome)) {
                 Some(outcome) => asked.reply(Page::DeviceDone { approved: outcome == "approved" }),
                 None => asked.entry(None),
             });
@@ -304,7 +305,8 @@ impl Asked<'_> {
     fn done(&self, outcome: &str) -> Reply {
         let mut fields = self.carried(&OWN);
         fields.push(("outcome".to_owned(), outcome.to_owned()));
-        Reply::redirect(format!("{}?{}", self.path(), percent::form(&fields)))
+        let reply = Reply::redirect(format!("{}?{}", self.path(), percent::form(&fields)));
+        Reply { outcome: Some(outcome.to_owned()), ..reply }
     }
 
     /// The authorization request that goes on from here, if the page was opened with one.

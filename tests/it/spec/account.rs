@@ -112,6 +112,23 @@ async fn a_session_ends_with_one_click_and_the_others_go_on() {
     assert!(lost.open(PAGE).await.has("password") && browser.open(PAGE).await.has("sign-out"));
 }
 
+// UX 23: what has happened is said to whom it happened; a link says nothing in the page's name
+#[tokio::test]
+async fn an_outcome_is_shown_to_the_browser_that_caused_it() {
+    let server = world().await;
+    let (_other, _) = signed_in(&server, ADA_EMAIL).await;
+    let (mut browser, page) = signed_in(&server, ADA_EMAIL).await;
+    let ended = browser.submit(&page, &[("end_others", "true")]).await;
+    let said = "All other sessions have ended";
+    assert!(ended.text().contains(said), "{}", ended.text());
+    assert!(browser.open(&ended.url).await.text().contains(said), "a reload says it again");
+    let elsewhere = browser.open(&format!("{PAGE}?outcome=password_changed")).await;
+    assert!(elsewhere.has("sign-out") && !elsewhere.text().contains("password was changed"), "{}", elsewhere.text());
+    let (mut stranger, _) = signed_in(&server, BOB_EMAIL).await;
+    let lured = stranger.open(&ended.url).await;
+    assert!(lured.has("sign-out") && !lured.text().contains(said), "{}", lured.text());
+}
+
 // UX 23: by GET it is never done, and what was posted is not posted again by a reload (A5, UX 22)
 #[tokio::test]
 async fn an_end_is_a_post_and_then_an_address() {

@@ -287,6 +287,21 @@ async fn a_page_for_one_client_takes_its_codes_only() {
     );
 }
 
+// UX 23: a link does not say that a device was let in
+#[tokio::test]
+async fn an_outcome_is_shown_to_the_browser_that_decided() {
+    let server = world().await;
+    let (_, user_code) = codes(&server, "").await;
+    let mut browser = Browser::new(&server);
+    let page = enter(&mut browser, &user_code).await;
+    let done = browser.submit(&page, &[("decision", "allow")]).await;
+    assert!(!done.has("user_code") && done.url.ends_with("outcome=approved"), "{}", done.text());
+    assert!(!browser.open(&done.url).await.has("user_code"), "a reload says it again");
+    for lured in [Browser::new(&server).open(&done.url).await, browser.open(&format!("{PAGE}?outcome=denied")).await] {
+        assert!(lured.has("user_code"), "{}", lured.text());
+    }
+}
+
 // Two people at once: one decides.
 #[tokio::test]
 async fn of_two_decisions_one_counts() {
