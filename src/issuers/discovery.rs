@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 use super::fetch::{FetchError, Fetcher};
 use crate::config::{self, KeyLocation};
 
+/// Characters of somebody else's text that are shown.
+const MOST_SHOWN: usize = 200;
+
 /// Whom to ask about itself.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -77,7 +80,10 @@ impl Place {
             serde_json::from_str(text).map_err(|_| FetchError::Malformed("it is no JSON object".to_owned()))?;
         match members.get("issuer").and_then(Value::as_str) {
             Some(issuer) if issuer == self.issuer => Ok(Metadata { members, allows_http: self.allows_http }),
-            Some(_) | None => Err(FetchError::WrongIssuer),
+            Some(other) => {
+                Err(FetchError::WrongIssuer(format!("{:?}", other.chars().take(MOST_SHOWN).collect::<String>())))
+            }
+            None => Err(FetchError::WrongIssuer("it names none".to_owned())),
         }
     }
 }
@@ -170,9 +176,13 @@ mod tests {
         assert!(matches!(good.url("y"), Err(FetchError::Malformed(_))));
         for other in ["https://a.example/", "https://A.example", "https://b.example", ""] {
             let text = serde_json::json!({ "issuer": other, "jwks_uri": "https://a.example/k" }).to_string();
-            assert_eq!(read(&text).unwrap_err(), FetchError::WrongIssuer, "{other}");
+            // UX 5: one byte is hard to see, so that what it says is shown.
+            assert_eq!(read(&text).unwrap_err(), FetchError::WrongIssuer(format!("{other:?}")));
         }
-        assert_eq!(read(r#"{"issuer":["https://a.example"]}"#).unwrap_err(), FetchError::WrongIssuer);
+        assert!(matches!(read(r#"{"issuer":["https://a.example"]}"#), Err(FetchError::WrongIssuer(_))));
+        let long = serde_json::json!({ "issuer": "\u{1b}".repeat(9_999) }).to_string();
+        let Err(FetchError::WrongIssuer(shown)) = read(&long) else { panic!("it is another one") };
+        assert!(shown.len() < 2_000 && !shown.contains('\u{1b}'), "{shown}");
         assert!(matches!(read("<html>"), Err(FetchError::Malformed(_))));
         assert!(matches!(read("[]"), Err(FetchError::Malformed(_))));
     }

@@ -52,8 +52,9 @@ pub enum FetchError {
     TooLarge,
     #[error("its answer is unusable: {0}")]
     Malformed(String),
-    #[error("its metadata is about another issuer")]
-    WrongIssuer,
+    /// With what it names, as far as it may be shown.
+    #[error("its metadata is about another issuer: {0}")]
+    WrongIssuer(String),
     #[error("its metadata names a URL that is not https")]
     Insecure,
 }
@@ -68,7 +69,7 @@ impl FetchError {
             Self::Status(_) => "status",
             Self::TooLarge => "too_large",
             Self::Malformed(_) => "malformed",
-            Self::WrongIssuer => "wrong_issuer",
+            Self::WrongIssuer(_) => "wrong_issuer",
             Self::Insecure => "insecure",
         }
     }

@@ -350,7 +350,7 @@ impl Asking {
             | FetchError::Redirect
             | FetchError::TooLarge
             | FetchError::Malformed(_)
-            | FetchError::WrongIssuer
+            | FetchError::WrongIssuer(_)
             | FetchError::Insecure => true,
         };
         tracing::debug!(issuer.name = &*self.name, error = %error, "a token could not be introspected");
