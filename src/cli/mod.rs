@@ -269,6 +269,29 @@ fn causes(error: &anyhow::Error) -> String {
     text
 }
 
+/// Why nobody answered, without the address: whoever asked says it.
+fn unanswered(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it did not answer in time".to_owned();
+    }
+    if let Some(status) = error.status() {
+        return format!("status {}", status.as_u16());
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// No gateway has answered at this address of an admin listener.
+fn no_gateway(admin: &str, path: &str, error: &reqwest::Error) -> anyhow::Error {
+    anyhow::anyhow!(
+        "no gateway answers at http://{admin}/{path}: {}; start it with `faregate serve`, or name its admin listener with --admin",
+        unanswered(error)
+    )
+}
+
 /// Writes to standard error, if that takes it: a gateway starts and runs where the disk of its log is full. `eprint!` panics.
 fn say(text: std::fmt::Arguments<'_>) {
     let _ = io::stderr().write_fmt(text);

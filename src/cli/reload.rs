@@ -38,8 +38,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let admin = status::admin_address(&arguments.gateway.file, arguments.gateway.admin.as_deref())?;
     let key = arguments.key()?;
     let answered = super::block_on(ask(&admin, key.as_ref()))?;
-    let (status, outcome) =
-        answered.map_err(|error| anyhow::anyhow!("no gateway answers at http://{admin}/reload: {error}"))?;
+    let (status, outcome) = answered.map_err(|error| super::no_gateway(&admin, "reload", &error))?;
     let said = |name: &str| outcome[name].as_str().unwrap_or_default().to_owned();
     if status == StatusCode::UNAUTHORIZED {
         let how = "name a file with it by --key-file, or set FAREGATE_API_KEY";

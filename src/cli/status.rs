@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 }
 
 fn unasked(admin: &str, error: &reqwest::Error) -> anyhow::Error {
-    anyhow::anyhow!("no gateway answers at http://{admin}/status: {error}")
+    super::no_gateway(admin, "status", error)
 }
 
 /// Until it is interrupted, or nobody reads any more. A gateway that does not answer the first time is an error; one that answers no

@@ -14,7 +14,7 @@ use std::io::IsTerminal as _;
 
 use clap::Subcommand;
 
-use super::{Failure, Outcome, say, typed};
+use super::{Failure, Outcome, WRONG, say, typed};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -70,5 +70,12 @@ fn pasted(what: &str) -> Result<String, Failure> {
     if std::io::stdin().is_terminal() {
         say(format_args!("Paste the {what}, then Ctrl-D:\n"));
     }
-    Ok(typed::whole(what, typed::LONGEST_TOKEN)?.expose().clone())
+    let text = typed::whole(what, typed::LONGEST_TOKEN)?.expose().clone();
+    if text.is_empty() {
+        return Err(Failure::Failed(
+            WRONG,
+            anyhow::anyhow!("there is nothing on standard input; the {what} is read from there"),
+        ));
+    }
+    Ok(text)
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::cli::{FAILED, Failure, Format, Outcome, UNUSABLE, output, say};
+use crate::cli::{FAILED, Failure, Format, Outcome, UNUSABLE, output, say, unanswered};
 
 /// The client and its authorization server.
 #[derive(Debug, clap::Args)]
 pub(super) struct Client {
     /// The gateway; a tenant's own address if it is not the default one
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = gateway_url)]
     url: String,
     /// FAREGATE_CLIENT_SECRET is its secret, if it has one
     #[arg(long, value_name = "ID")]
@@ -25,6 +25,12 @@ pub(super) struct Client {
     /// Keep the refresh token in this file, which only you can read
     #[arg(long, value_name = "FILE")]
     pub keep: Option<PathBuf>,
+}
+
+/// The URL of a gateway as it was typed.
+pub(super) fn gateway_url(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    url.map(|_| text.to_owned()).ok_or_else(|| "write it like http://127.0.0.1:8080".to_owned())
 }
 
 /// What people agree to.
@@ -63,7 +69,8 @@ impl Client {
                 request.form(&named)
             }
         };
-        let answer = request.send().await.with_context(|| format!("cannot ask {url}"))?;
+        let answer =
+            request.send().await.map_err(|error| anyhow::anyhow!("cannot ask {url}: {}", unanswered(&error)))?;
         let status = answer.status().as_u16();
         let body = answer.json().await.with_context(|| format!("{url} did not answer JSON (status {status})"))?;
         Ok(Answer { status, body })

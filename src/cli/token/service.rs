@@ -5,13 +5,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::cli::{FAILED, Failure, Format, Outcome, WRONG, output};
+use super::ask;
+use crate::cli::{FAILED, Failure, Format, Outcome, WRONG, output, unanswered};
 
 /// Who asks, and where.
 #[derive(Debug, clap::Args)]
 struct Service {
     /// The gateway
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = ask::gateway_url)]
     url: String,
     #[arg(long, value_name = "ID")]
     client_id: String,
@@ -78,7 +79,7 @@ impl Service {
             .form(form)
             .send()
             .await
-            .with_context(|| format!("cannot ask {url}"))?;
+            .map_err(|error| anyhow::anyhow!("cannot ask {url}: {}", unanswered(&error)))?;
         let status = answer.status();
         let body: Value =
             answer.json().await.with_context(|| format!("{url} did not answer JSON (status {status})"))?;

@@ -16,6 +16,24 @@ use crate::support::gateway::Raw;
 use crate::support::person::{Person, Seen};
 use crate::support::process::{Gateway, Run, encoded, faregate, send, soon};
 
+// UX 4, UX 16
+#[test]
+fn a_gateway_that_is_not_there_is_said_plainly() {
+    let folder = Folder::new();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for action in [&["device"][..], &["get"]] {
+        let ask = |url: &str| {
+            let arguments = [&["token"], action, &["--client-id", "a", "--url", url]].concat();
+            Run::of(faregate(folder.path(), &arguments).env("FAREGATE_CLIENT_SECRET", "s"))
+        };
+        let said = ask(&format!("http://{nobody}"));
+        let said = said.complaint(1);
+        assert!(said.contains("Connection refused") && said.matches(&nobody).count() == 1, "{said}");
+        let run = ask(&nobody);
+        assert!(run.code == 2 && run.stderr.contains("write it like http://127.0.0.1:8080"), "{run:?}");
+    }
+}
+
 struct World {
     folder: Folder,
     gateway: Gateway,
