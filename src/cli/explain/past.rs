@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::Arguments;
 use crate::cli::status::admin_address;
-use crate::cli::{FAILED, Failure, Format, Outcome, UNKNOWN, WRONG, output};
+use crate::cli::{FAILED, Failure, Format, Outcome, UNKNOWN, WRONG, no_gateway, output};
+use crate::codes;
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let id = arguments.method.trim().to_ascii_lowercase();
@@ -15,8 +16,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         return Err(Failure::Failed(WRONG, anyhow::anyhow!(message)));
     }
     let admin = admin_address(&arguments.file, arguments.admin.as_deref())?;
-    let answered = crate::cli::block_on(ask(&admin, &id))?
-        .map_err(|error| anyhow::anyhow!("no gateway answers at http://{admin}/decisions: {error}"))?;
+    let answered = crate::cli::block_on(ask(&admin, &id))?.map_err(|error| no_gateway(&admin, "decisions", &error))?;
     let decision = match answered {
         Answered::Decision(decision) => decision,
         Answered::Unknown(kept) => return Err(Failure::Failed(UNKNOWN, anyhow::anyhow!(unknown(&kept)))),
@@ -62,33 +62,40 @@ fn ago(seconds: u64) -> humantime::FormattedDuration {
 }
 
 fn text(decision: &Value) -> String {
-    let show = |name: &str| match &decision[name] {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".to_owned(),
-        other => other.to_string(),
+    let known = |name: &str| match &decision[name] {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()).filter(|text| !["", "-"].contains(&text.as_str())),
+        other => Some(other.to_string()),
     };
+    let show = |name: &str| known(name).unwrap_or_else(|| "-".to_owned());
+    let reason = show("reason");
     let verdict = match decision["decision"].as_str() {
         Some("permit") => "permitted".to_owned(),
-        Some("observe") => format!("permitted, because its route observes only; else refused: {}", show("reason")),
-        Some(_) | None => format!("refused: {}", show("reason")),
+        Some("observe") => format!("permitted, because its route observes only; else refused: {reason}"),
+        Some(_) | None => format!("refused: {reason}"),
     };
-    let token = match (decision["issuer"].is_null(), decision["cache_hit"] == true) {
-        (true, _) => "none that is good",
-        (false, true) => "verified before",
-        (false, false) => "verified for this request",
+    let line = decision["line"].as_u64().filter(|line| *line > 0).map(|line| format!("line {line}"));
+    let (rule, route) = match (known("rule"), line) {
+        (Some(rule), Some(line)) => (Some(format!("{rule} ({line})")), None),
+        (None, Some(line)) => (None, Some(format!("of {line} of the configuration"))),
+        (rule, None) => (rule, None),
     };
-    format!(
-        "{} {}  {verdict}\n  time     {}\n  status   {} after {} us\n  rule     {} (line {})\n  token    {token}\n  \
-         issuer   {}\n  client   {}\n  subject  {} (a pseudonym)\n",
-        show("method"),
-        show("route"),
-        show("time"),
-        show("status"),
-        show("latency_us"),
-        show("rule"),
-        show("line"),
-        show("issuer"),
-        show("client_id"),
-        show("subject"),
-    )
+    // Without an issuer nothing is known of a token: whether one was looked at, the reason says.
+    let token = known("issuer").map(|_| match decision["cache_hit"] == true {
+        true => "verified before".to_owned(),
+        false => "verified for this request".to_owned(),
+    });
+    let facts = [
+        ("time", known("time")),
+        ("status", Some(format!("{} after {} us", show("status"), show("latency_us")))),
+        ("meaning", codes::find(&reason).map(|entry| entry.meaning.clone())),
+        ("route", route),
+        ("rule", rule),
+        ("token", token),
+        ("issuer", known("issuer")),
+        ("client", known("client_id")),
+        ("subject", known("subject").map(|subject| format!("{subject} (a pseudonym)"))),
+    ];
+    let facts = facts.into_iter().filter_map(|(name, fact)| Some(format!("  {name:<7}  {}\n", fact?)));
+    format!("{} {}  {verdict}\n{}", show("method"), show("route"), facts.collect::<String>())
 }

@@ -93,8 +93,17 @@ fn a_past_decision_is_explained() {
     let (denied, observed) = (id("/api/orders"), id("/new/orders"));
     let run = site.run(&["explain", &denied, "--admin", &admin]);
     assert_eq!(run.code, 1, "{}", run.stdout);
-    for needed in ["GET /api/**  refused: no_token", "status   401", "(line ", "none that is good"] {
+    let meaning = "meaning  The request has no access token, and the route asks for one.\n";
+    for needed in ["GET /api/**  refused: no_token", "status   401", "of line ", meaning] {
         assert!(run.stdout.contains(needed), "{needed} in {}", run.stdout);
+    }
+    // UX 9: what was not looked at is not judged.
+    let nowhere = site.run(&["explain", &id("/nowhere"), "--admin", &admin]).stdout;
+    assert!(nowhere.starts_with("GET -  refused: no_route\n"), "{nowhere}");
+    for text in [&nowhere, &run.stdout] {
+        for unknown in ["  token", "  issuer", "  subject", " -\n", "line 0"] {
+            assert!(!text.contains(unknown), "{unknown} in {text}");
+        }
     }
     let run = site.run(&["explain", &observed.to_uppercase(), "--admin", &admin, "--format", "json"]);
     let line = run.json();
@@ -105,7 +114,7 @@ fn a_past_decision_is_explained() {
     );
     // UX 9: how far back it remembers.
     for (asked, code, told) in [
-        ("0123456789abcdef0123456789abcdef", 4, "it keeps 2 decisions, the oldest of "),
+        ("0123456789abcdef0123456789abcdef", 4, "it keeps 3 decisions, the oldest of "),
         ("x", 2, "32 digits of an X-Request-Id"),
         ("GET", 2, "METHOD and PATH"),
     ] {
