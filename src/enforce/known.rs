@@ -37,6 +37,8 @@ pub struct CircuitReport {
     pub is_open: bool,
     /// Questions in a row that it did not answer.
     pub failures: u32,
+    /// Why it did not answer the last of them.
+    pub last_failure: Option<String>,
 }
 
 /// Which tokens an issuer is asked about.

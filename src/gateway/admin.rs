@@ -298,7 +298,7 @@ impl KeyInUse {
 
 fn circuit(report: CircuitReport) -> Value {
     let state = if report.is_open { "open" } else { "closed" };
-    json!({ "issuer": report.issuer, "circuit": state, "failures": report.failures })
+    json!({ "issuer": report.issuer, "circuit": state, "failures": report.failures, "last_failure": report.last_failure })
 }
 
 fn certificate((listener, ends_at): &(String, i64)) -> Value {

@@ -4,7 +4,7 @@
 //! which tokens are asked about, nor what an active one may do.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -60,6 +60,8 @@ struct Asking {
     under_way: Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>,
     calls: Semaphore,
     breaker: Breaker,
+    /// Of the questions in a row that it did not answer.
+    last_failure: Mutex<Option<String>>,
 }
 
 /// Where to ask, and how.
@@ -119,6 +121,7 @@ impl Introspector {
             under_way: Mutex::default(),
             calls: Semaphore::new(MOST_CALLS),
             breaker: Breaker::default(),
+            last_failure: Mutex::default(),
         }))
     }
 
@@ -145,7 +148,8 @@ impl Introspection for Introspector {
 
     fn circuit(&self) -> CircuitReport {
         let (is_open, failures) = self.0.breaker.state();
-        CircuitReport { issuer: self.0.name.to_string(), is_open, failures }
+        let last_failure = self.0.last_failure().clone();
+        CircuitReport { issuer: self.0.name.to_string(), is_open, failures, last_failure }
     }
 
     async fn introspect(&self, token: &str) -> Result<Option<Introspected>, Unknown> {
@@ -257,6 +261,7 @@ impl Asking {
         match answered {
             Ok(answer) => {
                 self.count(if answer.is_some() { "active" } else { "inactive" });
+                *self.last_failure() = None;
                 if self.breaker.succeeded() {
                     tracing::info!(issuer.name = &*self.name, "this issuer answers introspection again");
                 }
@@ -353,13 +358,32 @@ impl Asking {
             | FetchError::WrongIssuer(_)
             | FetchError::Insecure => true,
         };
-        tracing::debug!(issuer.name = &*self.name, error = %error, "a token could not be introspected");
-        if is_theirs && self.breaker.failed() {
+        let cause = match error {
+            FetchError::Status(401 | 403) => format!("{error}: it does not take this gateway's credentials"),
+            other => other.to_string(),
+        };
+        tracing::debug!(issuer.name = &*self.name, error = cause, "a token could not be introspected");
+        if !is_theirs {
+            return;
+        }
+        let is_first = self.last_failure().replace(cause.clone()).is_none();
+        if self.breaker.failed() {
             tracing::error!(
-                issuer.name = &*self.name, error = %error,
+                issuer.name = &*self.name,
+                error = cause,
                 "tokens of this issuer cannot be introspected and are answered 503; it is asked once a second until it answers"
             );
+        } else if is_first {
+            tracing::warn!(
+                issuer.name = &*self.name,
+                error = cause,
+                "a token of this issuer could not be introspected and is answered 503"
+            );
         }
+    }
+
+    fn last_failure(&self) -> MutexGuard<'_, Option<String>> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, result: &str) {

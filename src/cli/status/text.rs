@@ -39,7 +39,13 @@ pub(super) fn text(status: &Value, file: &Path, on_disk: &OnDisk) -> String {
 fn parts(status: &Value) -> String {
     let introspection = each(&status["introspection"], |report| {
         let failures = report["failures"].as_u64().unwrap_or_default();
-        let failures = if failures == 0 { String::new() } else { format!(", {failures} failures in a row") };
+        let failures = match (failures, report["last_failure"].as_str()) {
+            (0, _) => String::new(),
+            (count, why) => {
+                let many = if count == 1 { "1 failure".to_owned() } else { format!("{count} failures in a row") };
+                format!(", {many}{}", why.map(|why| format!(": {why}")).unwrap_or_default())
+            }
+        };
         vec![format!("{}: circuit {}{failures}", word(&report["issuer"]), word(&report["circuit"]))]
     });
     let queue = &status["password_hashing"];

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{HEAD, ROUTES, Site};
+use crate::support::database::Folder;
 use crate::support::process::{Gateway, faregate, soon};
 use crate::support::upstream::Upstream;
 
@@ -29,6 +30,46 @@ fn gone() -> SocketAddr {
 fn of<'a>(status: &'a Value, list: &str, member: &str, value: &str) -> &'a Value {
     let list = status[list].as_array().unwrap_or_else(|| panic!("{list} in {status}"));
     list.iter().find(|entry| entry[member] == value).unwrap_or_else(|| panic!("{value} in {list:?}"))
+}
+
+// UX 12: who tries an issuer for the first time has one request, and a wrong secret
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_question_that_is_not_answered_is_told() {
+    let gone = gone();
+    let issuers = format!(
+        "  silent: {{ issuer: \"http://{gone}\", audience: api, discovery: false, introspection: {{ endpoint: \"http://{gone}/i\", \
+         client_id: gate, client_secret: s }} }}\n"
+    );
+    let site = Site { folder: Folder::new() };
+    let head = HEAD.replace("issuers: { self: {} }\n", &format!("issuers:\n  self: {{}}\n{issuers}"));
+    let routes = ROUTES
+        .replace("    require:", "    tokens: [self]\n    require:")
+        .replace("audience: e13365f1-a270-493e-bd1b-3d239d753d53", "tokens: [silent]");
+    site.write(&format!("{head}{routes}"));
+    let gateway = site.serve();
+    let admin = gateway.admin().to_string();
+    for number in 1..=2 {
+        assert_eq!(gateway.request_with(&format!("opaque{number}"), "GET", "/any/x").status(), 503);
+        let shown = site.run(&["status", "--admin", &admin]).stdout;
+        let many = if number == 1 { "1 failure" } else { "2 failures in a row" };
+        let said = format!("introspects  silent: circuit closed, {many}: it cannot be reached: Connection refused");
+        assert!(shown.contains(&said), "{said} in {shown}");
+    }
+    let log = gateway.stop_and_read();
+    assert_eq!(log.matches("a token of this issuer could not be introspected").count(), 1, "{log}");
+}
+
+// UX 16: who is asked, why nobody answers, and what to do
+#[test]
+fn a_gateway_that_does_not_run_is_said_plainly() {
+    let site = Site::new();
+    let admin = gone().to_string();
+    for command in [&["status"][..], &["reload"], &["explain", "0123456789abcdef0123456789abcdef"]] {
+        let run = site.run(&[command, &["--admin", &admin]].concat());
+        let said = run.complaint(1);
+        assert!(said.contains("Connection refused") && said.contains("`faregate serve`"), "{said}");
+        assert_eq!(said.matches(&admin).count(), 1, "{said}");
+    }
 }
 
 // UX 12: what an operator looks for when something is wrong, and the same as metrics.
