@@ -80,7 +80,11 @@ fn listed(words: BTreeSet<String>) -> String {
 }
 
 pub fn api_key(arguments: &Arguments) -> Outcome {
-    let access = Access::read_if(matches!(arguments.action, Action::List));
+    let access = match arguments.action {
+        Action::Create { .. } => Access::Create,
+        Action::List => Access::Read,
+        Action::Delete { .. } => Access::Change,
+    };
     on_directory(&arguments.common, access, async |directory| work(directory, &arguments.action).await)
 }
 

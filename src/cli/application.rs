@@ -219,7 +219,11 @@ impl Changes {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    let access = Access::read_if(matches!(arguments.action, Action::List { .. } | Action::Show { .. }));
+    let access = match arguments.action {
+        Action::Create { .. } => Access::Create,
+        Action::List { .. } | Action::Show { .. } => Access::Read,
+        Action::Update { .. } | Action::RegenerateSecret { .. } | Action::Delete { .. } => Access::Change,
+    };
     on_directory(&arguments.common, access, async |directory| match &arguments.action {
         Action::Create { name, public, client_id, changes, tenant } => {
             let mut settings = ApplicationSettings::default();

@@ -60,7 +60,7 @@ pub struct DiffArguments {
 
 pub fn apply(arguments: &ApplyArguments) -> Outcome {
     let files = &arguments.files;
-    on_plan(files, Access::Write, async |config, opened, plan| {
+    on_plan(files, Access::Create, async |config, opened, plan| {
         let shown = show::plan(&plan);
         if files.format == Format::Text {
             output::print(&show::plan_text(&plan, colour(&io::stdout())))?;
@@ -126,7 +126,7 @@ fn on_plan<T>(
     super::block_on(async {
         let opened = match access {
             Access::Read => open_to_plan(&config).await?,
-            Access::Write => Opened::open_as_is(&config).await.map_err(unusable)?,
+            Access::Create | Access::Change => Opened::open_to_apply(&config).await.map_err(unusable)?,
         };
         let result = match opened.directory.plan(&declaration, terms).await {
             Ok(plan) => work(&config, &opened, plan).await,

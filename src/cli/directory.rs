@@ -169,22 +169,21 @@ fn profile(text: &str) -> Result<Profile, String> {
     Profile::parse(text).ok_or_else(|| format!("known profiles: {}", known()))
 }
 
-/// What a command wants with the store. One that only reads makes none, and leaves its schema as it is.
+/// What a command wants with the store. One that only reads leaves its schema as it is, and only one that makes something makes
+/// a store that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     Read,
-    Write,
+    Change,
+    Create,
 }
 
 impl Access {
-    pub(super) fn read_if(reads: bool) -> Self {
-        if reads { Self::Read } else { Self::Write }
-    }
-
     pub(super) async fn open(self, config: &Config) -> Result<Opened, Failure> {
         let opened = match self {
             Self::Read => Opened::open_to_read(config).await,
-            Self::Write => Opened::open(config).await,
+            Self::Change => Opened::open_to_change(config).await,
+            Self::Create => Opened::open_to_create(config).await,
         };
         opened.map_err(|error| Failure::Failed(UNUSABLE, error.into()))
     }
@@ -216,7 +215,11 @@ fn on_opened(
 }
 
 pub fn tenant(arguments: &TenantArguments) -> Outcome {
-    let access = Access::read_if(matches!(arguments.action, TenantAction::List));
+    let access = match arguments.action {
+        TenantAction::Create { .. } => Access::Create,
+        TenantAction::List => Access::Read,
+        TenantAction::Delete(_) => Access::Change,
+    };
     on_opened(&arguments.common, access, async |config, opened| match &arguments.action {
         TenantAction::Create { name, issuer, profile, access_token_for, access_token_algorithm } => {
             let new = NewTenant {
@@ -235,7 +238,11 @@ pub fn tenant(arguments: &TenantArguments) -> Outcome {
 }
 
 pub fn entity_type(arguments: &EntityTypeArguments) -> Outcome {
-    let access = Access::read_if(matches!(arguments.action, EntityTypeAction::List));
+    let access = match arguments.action {
+        EntityTypeAction::Create { .. } => Access::Create,
+        EntityTypeAction::List => Access::Read,
+        EntityTypeAction::Allow { .. } | EntityTypeAction::Delete { .. } => Access::Change,
+    };
     on_directory(&arguments.common, access, async |directory| match &arguments.action {
         EntityTypeAction::Create { name, permissions, access_token_for } => {
             let permissions =
@@ -265,7 +272,11 @@ pub fn entity_type(arguments: &EntityTypeArguments) -> Outcome {
 }
 
 pub fn entity(arguments: &EntityArguments) -> Outcome {
-    let access = Access::read_if(matches!(arguments.action, EntityAction::List { .. }));
+    let access = match arguments.action {
+        EntityAction::Create { .. } => Access::Create,
+        EntityAction::List { .. } => Access::Read,
+        EntityAction::RegenerateSecret { .. } | EntityAction::Delete { .. } => Access::Change,
+    };
     on_directory(&arguments.common, access, async |directory| match &arguments.action {
         EntityAction::Create { name, entity_type, tenant, client_id } => {
             let new = NewEntity {
@@ -302,7 +313,10 @@ pub fn entity(arguments: &EntityArguments) -> Outcome {
 }
 
 pub fn grant(arguments: &GrantArguments) -> Outcome {
-    let access = Access::read_if(matches!(arguments.action, GrantAction::List));
+    let access = match arguments.action {
+        GrantAction::List => Access::Read,
+        GrantAction::Set { .. } | GrantAction::Delete { .. } => Access::Change,
+    };
     on_directory(&arguments.common, access, async |directory| match &arguments.action {
         GrantAction::Set { recipient, target, permissions, tenant } => {
             let (recipient, target) = parties(directory, tenant.as_deref(), recipient, target).await?;
@@ -331,14 +345,17 @@ pub fn grant(arguments: &GrantArguments) -> Outcome {
 pub(super) async fn tenant_called(directory: &Directory, name: Option<&str>) -> Result<Tenant, Failure> {
     let mut tenants = directory.tenants().await?;
     let names = tenants.iter().map(|tenant| tenant.name.clone()).collect::<Vec<_>>().join(", ");
-    match name {
-        Some(name) => tenants.retain(|tenant| tenant.name == name || tenant.id.to_string() == name),
-        None if tenants.len() > 1 => {
-            return Err(anyhow::anyhow!("there are several tenants; choose one with --tenant: {names}").into());
-        }
-        None => {}
-    }
-    tenants.pop().ok_or_else(|| anyhow::anyhow!("there is no such tenant; there are: {names}").into())
+    let unknown = match name {
+        _ if tenants.is_empty() => "there is no tenant yet; `faregate serve` makes the first one".to_owned(),
+        Some(name) => format!("there is no tenant {name:?}; there are: {names}"),
+        None => format!("there are several tenants; choose one with --tenant: {names}"),
+    };
+    let found = match name {
+        Some(name) => tenants.into_iter().find(|tenant| tenant.name == name || tenant.id.to_string() == name),
+        None if tenants.len() > 1 => None,
+        None => tenants.pop(),
+    };
+    found.ok_or_else(|| anyhow::anyhow!(unknown).into())
 }
 
 async fn type_called(directory: &Directory, name: &str) -> Result<EntityType, Failure> {

@@ -65,7 +65,7 @@ fn import_users(arguments: &UserArguments) -> Outcome {
     let form = reader::form(&arguments.file).map_err(unreadable)?;
     let config = super::serve::load(&arguments.configuration)?;
     let report = super::block_on(async {
-        let opened = Opened::open(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
+        let opened = Opened::open_to_create(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?;
         let report = users(&opened.directory, arguments, form).await;
         opened.close().await;
         report

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::directory::Access;
+use super::directory::{Access, tenant_called};
 use super::{ConfigurationFile, Failure, Format, Outcome, UNUSABLE, output};
 use crate::config::Config;
 use crate::model::{KeyPurpose, KeyState, StoredKey};
@@ -43,7 +43,11 @@ fn purpose(text: &str) -> Result<KeyPurpose, String> {
 pub fn run(arguments: &Arguments) -> Outcome {
     let config = super::serve::load(&arguments.file)?;
     let result = super::block_on(async {
-        let opened = Access::read_if(matches!(arguments.action, Action::List)).open(&config).await?;
+        let access = match arguments.action {
+            Action::List => Access::Read,
+            Action::Rotate { .. } => Access::Change,
+        };
+        let opened = access.open(&config).await?;
         let result = work(&config, &opened, &arguments.action).await;
         opened.close().await;
         result
@@ -73,13 +77,11 @@ async fn work(config: &Config, opened: &Opened, action: &Action) -> Result<Value
                 KeyPurpose::Forwarded => keys.rotate_forwarded().await?,
                 KeyPurpose::AccessToken | KeyPurpose::IdToken => {
                     let tenant_id = match tenant {
-                        Some(wanted) => {
-                            let tenants = opened.directory.tenants().await?;
-                            tenants.iter().find(|tenant| tenant.name == *wanted).map(|tenant| tenant.id)
-                        }
-                        None => keys.issuer(None).map(|issuer| issuer.tenant.id),
+                        Some(wanted) => tenant_called(&opened.directory, Some(wanted)).await?.id,
+                        None => keys.issuer(None).map(|issuer| issuer.tenant.id).ok_or_else(|| {
+                            anyhow::anyhow!("there is no tenant yet; `faregate serve` makes the first one")
+                        })?,
                     };
-                    let tenant_id = tenant_id.ok_or_else(|| anyhow::anyhow!("there is no such tenant"))?;
                     keys.rotate(tenant_id, *purpose).await?
                 }
             };

@@ -136,11 +136,21 @@ enum Action {
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
-    let reads = matches!(
-        arguments.action,
-        Action::List { .. } | Action::Show(_) | Action::Access(_) | Action::Passkeys { remove: false, .. }
-    );
-    on_directory(&arguments.common, Access::read_if(reads), async |directory| match &arguments.action {
+    let wanted = match arguments.action {
+        Action::Create { .. } => Access::Create,
+        Action::List { .. } | Action::Show(_) | Action::Access(_) | Action::Passkeys { remove: false, .. } => {
+            Access::Read
+        }
+        Action::SetPassword(_)
+        | Action::Lock(_)
+        | Action::Unlock(_)
+        | Action::Revoke { .. }
+        | Action::Roles { .. }
+        | Action::Totp { .. }
+        | Action::Passkeys { .. }
+        | Action::Delete(_) => Access::Change,
+    };
+    on_directory(&arguments.common, wanted, async |directory| match &arguments.action {
         Action::Create { .. } => create(directory, &arguments.action).await,
         Action::List { tenant, limit, after } => {
             let tenant = match tenant {

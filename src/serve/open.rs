@@ -43,12 +43,43 @@ impl Opened {
         Ok(opened)
     }
 
-    /// The same without seeing that there is a tenant: for commands whose files declare those that they need.
+    async fn open_as_is(config: &Config) -> Result<Self, StartError> {
+        Self::open_at(&config.store, config, true).await
+    }
+
+    /// The same for commands that make something. A store that has no tenant yet gets what the configuration declares first,
+    /// as at a start: otherwise there is nothing to make it in, or it stands in the way of the declaration.
     ///
     /// # Errors
-    /// [`StartError`] when the store cannot be used.
-    pub async fn open_as_is(config: &Config) -> Result<Self, StartError> {
-        Self::open_at(&config.store, config, true).await
+    /// [`StartError`] when the store cannot be used, or holds nothing longer than this command.
+    pub async fn open_to_create(config: &Config) -> Result<Self, StartError> {
+        refuse_memory(&config.store)?;
+        let opened = Self::open(config).await?;
+        if opened.directory.tenants().await?.is_empty() {
+            opened.declare(config).await?;
+        }
+        Ok(opened)
+    }
+
+    /// The same for commands that change what is there: they make no store.
+    ///
+    /// # Errors
+    /// [`StartError::Unready`] where there is none, and whatever else makes the store unusable.
+    pub async fn open_to_change(config: &Config) -> Result<Self, StartError> {
+        refuse_memory(&config.store)?;
+        match unready(&config.store).await? {
+            Some(missing @ Unready::Missing(_)) => Err(missing.into()),
+            Some(Unready::Old(_) | Unready::InMemory) | None => Self::open(config).await,
+        }
+    }
+
+    /// The same for commands whose files declare what they need.
+    ///
+    /// # Errors
+    /// [`StartError`] when the store cannot be used, or holds nothing longer than this command.
+    pub async fn open_to_apply(config: &Config) -> Result<Self, StartError> {
+        refuse_memory(&config.store)?;
+        Self::open_as_is(config).await
     }
 
     /// The same for whoever only reads: nothing is made, and no schema is brought up to date.
@@ -140,11 +171,24 @@ impl Opened {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unready {
     /// Where it would be.
-    #[error("there is no store {0} yet; `faregate serve`, or a command that writes to it, makes it")]
+    #[error("there is no store {0} yet; `faregate serve`, or a command that creates something in it, makes it")]
     Missing(String),
+    #[error(
+        "the store is in memory, where only the gateway that runs has it; declare what it needs in `directory:`, use its \
+         management API, or give `store` a file"
+    )]
+    InMemory,
     /// Its schema is of this version.
     #[error("the store is of an older version ({0}): the next start migrates it")]
     Old(i64),
+}
+
+/// What a command did in memory would be gone with the command.
+fn refuse_memory(store: &StoreLocation) -> Result<(), Unready> {
+    match store {
+        StoreLocation::SqliteMemory => Err(Unready::InMemory),
+        StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) => Ok(()),
+    }
 }
 
 /// What stands in the way of reading the store there.

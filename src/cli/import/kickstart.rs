@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let report = super::super::block_on(async {
         let opened = match arguments.dry_run {
             true => open_to_plan(&config).await?,
-            false => Opened::open_as_is(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?,
+            false => Opened::open_to_apply(&config).await.map_err(|error| Failure::Failed(UNUSABLE, error.into()))?,
         };
         let report = match Source::read(&arguments.file, texts(&opened)) {
             Ok(source) => import(&config, &opened, source, arguments).await,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{HEAD, READ, ROUTES, Site};
+use super::{CALLER, DIRECTORY, HEAD, READ, ROUTES, Site};
 
 const WITHIN: Duration = Duration::from_secs(1);
 
@@ -115,6 +115,62 @@ fn a_store_that_is_not_there_is_not_made_by_reading() {
     std::fs::remove_file(site.file("faregate.key")).unwrap();
     assert_eq!(site.json(&["tenant", "list"])[0]["name"], "default");
     assert!(!site.file("faregate.key").exists(), "nothing is sealed by reading");
+}
+
+// UX 15: nor by changing what cannot be there
+#[test]
+fn a_store_that_is_not_there_is_not_made_by_changing() {
+    let site = Site::new();
+    let files = || std::fs::read_dir(site.folder.path()).unwrap().count();
+    for arguments in [
+        "tenant delete acme",
+        "entity-type allow api write",
+        "entity regenerate-secret orders",
+        "grant set reporting orders --permission read",
+        "application update shop --role admin",
+        "user lock ann@example.com",
+        "user set-password ann@example.com",
+        "user passkeys ann@example.com --remove",
+        "api-key delete e13365f1-a270-493e-bd1b-3d239d753d53",
+        "key rotate",
+    ] {
+        let refused = site.run_with_input(&arguments.split(' ').collect::<Vec<_>>(), "");
+        let said = refused.complaint(3);
+        assert!(said.contains("there is no store ") && said.contains("`faregate serve`"), "{arguments}: {said}");
+        assert_eq!(files(), 1, "{arguments}: only the configuration is there");
+    }
+}
+
+// UX 15: what is created first finds what the configuration declares, and stands in the way of no start
+#[test]
+fn what_is_created_before_the_first_start_is_beside_what_is_declared() {
+    let site = Site::new();
+    let created = site.json(&["entity", "create", "mail", "--type", "api"]);
+    assert!(created["client_secret"].is_string(), "{created}");
+    assert_eq!(site.run(&["grant", "set", "reporting", "mail", "--permission", "read"]).code, 0);
+    let gateway = site.serve();
+    gateway.token(CALLER, "target-entity:mail:read target-entity:orders:read");
+    drop(gateway);
+    let wrong = site.run(&["entity", "create", "other", "--type", "api", "--tenant", "acme"]);
+    assert!(wrong.complaint(1).contains("there is no tenant \"acme\"; there are: default"), "{wrong:?}");
+}
+
+// UX 15: a secret of a store that is gone with the command would be good for nothing
+#[test]
+fn a_store_in_memory_is_the_running_gateways() {
+    let site = Site::with(&["store: \"sqlite::memory:\"\n", ROUTES, DIRECTORY]);
+    site.write_file("export.jsonl", "{\"email\": \"ann@example.com\"}\n");
+    site.write_file("more.yaml", "directory: { entity_types: { mailbox: {} } }\n");
+    for arguments in [
+        "entity create mail --type api",
+        "api-key create terraform",
+        "user lock ann@example.com",
+        "import users export.jsonl",
+        "apply -f more.yaml",
+    ] {
+        let refused = site.run(&arguments.split(' ').collect::<Vec<_>>());
+        assert!(refused.complaint(3).contains("the store is in memory"), "{arguments}: {refused:?}");
+    }
 }
 
 // D-10, UX 16: a key for what does not exist is a slip, and no key is made
@@ -246,7 +302,7 @@ fn mistakes_are_answered_with_what_there_is() {
         (&["entity", "create", "orders", "--type", "api"], &["entity named \"orders\" already"]),
         (&["entity", "create", "mail", "--type", "api", "--client-id", "reports"], &["entity.clientId", "already"]),
         (&["entity", "create", "mail", "--type", "api", "--client-id", "a b"], &["clientId"]),
-        (&["entity", "create", "mail", "--type", "api", "--tenant", "acme"], &["no such tenant", "default"]),
+        (&["entity", "create", "mail", "--type", "api", "--tenant", "acme"], &["no tenant \"acme\"", "default"]),
         (&["entity", "delete", "nobody"], &["no entity \"nobody\""]),
         (&["entity", "regenerate-secret", "nobody"], &["no entity \"nobody\""]),
         (&["entity-type", "create", "api"], &["taken"]),
@@ -258,7 +314,7 @@ fn mistakes_are_answered_with_what_there_is() {
         (&["tenant", "create", "x", "--issuer", "not a url"], &["issuer"]),
         (&["tenant", "create", "x", "--access-token-for", "0"], &["seconds"]),
         (&["tenant", "create", "x", "--access-token-algorithm", "none"], &["ES256"]),
-        (&["tenant", "delete", "nobody"], &["no such tenant", "default"]),
+        (&["tenant", "delete", "nobody"], &["no tenant \"nobody\"", "default"]),
     ] {
         let run = site.run(arguments);
         let complaint = run.complaint(1);

@@ -102,5 +102,5 @@ fn mistakes_are_named() {
     assert_eq!((purpose.code, purpose.stderr.contains("access_token, id_token")), (2, true), "{purpose:?}");
     drop(site.serve());
     let tenant = site.run(&["key", "rotate", "--tenant", "nobody"]);
-    assert!(tenant.complaint(1).contains("no such tenant"), "{tenant:?}");
+    assert!(tenant.complaint(1).contains("there is no tenant \"nobody\"; there are: default"), "{tenant:?}");
 }
