@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, WRONG, output};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::enforce::{self, Denial};
+use crate::enforce::{self, Denial, Obstacle};
 use crate::policy::{Decision, Facts, TokenFacts};
 use crate::route;
 use crate::serve::{self, Offline, Verified};
@@ -231,8 +231,16 @@ impl Explanation {
                     }
                     Denial::InvalidProof(_)
                     | Denial::InsufficientScope { .. }
-                    | Denial::InsufficientAuthentication { .. }
-                    | Denial::Undecidable(_) => "the store answered",
+                    | Denial::InsufficientAuthentication { .. } => "the store answered",
+                    Denial::Undecidable(Obstacle::Keys) => "the keys of its issuer could be fetched",
+                    Denial::Undecidable(Obstacle::Introspection) => "its issuer said whether it is active",
+                    Denial::Undecidable(
+                        Obstacle::Binding
+                        | Obstacle::ReplayMemory
+                        | Obstacle::Directory
+                        | Obstacle::Login
+                        | Obstacle::Session,
+                    ) => "the store answered",
                 };
                 self.fail("token is verified", wish);
                 return Err((denial.status(), denial.code()));

@@ -1,6 +1,7 @@
 //! Verifying a token without a server, with the keys in the store: for `faregate explain` and `faregate token inspect`.
 //!
-//! Owns what is done when the store is not there: claims are read, and it is said that nobody vouches for them.
+//! Owns what is done when the store is not there: of our own tokens claims are read, and it is said that nobody vouches for them.
+//! Other issuers are believed as they are with it.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use super::issuers::Foreign;
 use super::open::unready;
 use super::{Opened, StartError, compile, issuers};
 use crate::clock::Clock;
-use crate::config::{self, Config, StoreLocation};
+use crate::config::{self, Config, IssuerKind, StoreLocation};
 use crate::directory::declare::TenantDeclaration;
 use crate::enforce::{Binding, Denial, Enforcer, Inspected, Issuer, Pseudonyms, TokenCache, TokenFault};
 use crate::jose;
@@ -29,6 +30,10 @@ pub struct Offline {
 }
 
 struct Parts {
+    /// Why nobody can vouch for tokens of our own.
+    keyless: Option<String>,
+    /// As they are called in `iss`.
+    others: Vec<String>,
     enforcer: Arc<Enforcer>,
     issuers: Vec<Arc<dyn Issuer>>,
     /// Asks other issuers for their keys.
@@ -44,11 +49,7 @@ pub enum Verified {
 impl Offline {
     /// Opens the store of `config`, but makes none where there is none yet.
     pub async fn open(config: &Config) -> Self {
-        let parts = match missing(config).await {
-            Some(why) => Err(why),
-            None => open(config, true).await.map_err(|error| error.to_string()),
-        };
-        Self { parts }
+        Self { parts: open(config, true).await }
     }
 
     /// With the permissions that are granted now, if `live`.
@@ -56,7 +57,14 @@ impl Offline {
     /// # Errors
     /// The denial that the gateway would answer with.
     pub async fn verify(&self, token: &str, live: bool) -> Result<Verified, Denial> {
-        match &self.parts {
+        let parts = match &self.parts {
+            Ok(parts) => match &parts.keyless {
+                Some(why) if !parts.is_of_others(token) => Err(why),
+                Some(_) | None => Ok(parts),
+            },
+            Err(why) => Err(why),
+        };
+        match parts {
             Ok(parts) => {
                 let mut verified = parts.enforcer.verify(token).await?;
                 if live {
@@ -87,7 +95,10 @@ impl Offline {
     /// The issuer of the configuration that the token is from; the first one when no store says how they are called.
     pub fn issuer_of(&self, facts: &TokenFacts) -> Option<usize> {
         match &self.parts {
-            Ok(parts) => parts.issuers.iter().position(|issuer| issuer.is_called(&facts.issuer)),
+            Ok(parts) => {
+                let found = parts.issuers.iter().position(|issuer| issuer.is_called(&facts.issuer));
+                found.or(parts.keyless.as_ref().map(|_| 0))
+            }
             Err(_) => Some(0),
         }
     }
@@ -108,14 +119,14 @@ pub enum Verdict {
 /// What each issuer of the configuration, in its order, says of a token, whatever a route would make of that. Nobody is asked
 /// over the network unless `online`.
 pub async fn verdicts(config: &Config, token: &str, online: bool) -> Vec<(String, Verdict)> {
-    let parts = match missing(config).await {
-        Some(why) => Err(why),
-        None => open(config, online).await.map_err(|error| error.to_string()),
-    };
+    let parts = open(config, online).await;
     let mut verdicts = Vec::new();
     for (index, issuer) in config.issuers.iter().enumerate() {
         let verdict = match &parts {
             Err(why) => Verdict::NotAsked(why.clone()),
+            Ok(Parts { keyless: Some(why), .. }) if matches!(issuer.kind, IssuerKind::Tenant(_)) => {
+                Verdict::NotAsked(why.clone())
+            }
             Ok(parts) => match parts.enforcer.inspect(index, token, online).await {
                 Ok(Inspected::Good) => Verdict::Good,
                 Ok(Inspected::GoodByKeys) => Verdict::GoodByKeys,
@@ -126,7 +137,10 @@ pub async fn verdicts(config: &Config, token: &str, online: bool) -> Vec<(String
                     Verdict::NotAsked("only the issuer itself can say; --online asks it".to_owned())
                 }
                 Err(Denial::Undecidable(obstacle)) => {
-                    Verdict::NotAsked(format!("it cannot be decided: {}", obstacle.as_str()))
+                    let mut circuits = parts.enforcer.introspection_circuits();
+                    let cause = circuits.find(|circuit| circuit.issuer == issuer.name).and_then(|of| of.last_failure);
+                    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                    Verdict::NotAsked(format!("it cannot be decided: {}{cause}", obstacle.as_str()))
                 }
                 Err(denial) => Verdict::Refused(denial.code()),
             },
@@ -192,9 +206,44 @@ async fn missing(config: &Config) -> Option<String> {
     }
 }
 
-/// Without `asks`, other issuers are not asked for their keys.
-async fn open(config: &Config, asks: bool) -> Result<Parts, StartError> {
-    let opened = Opened::open(config).await?;
+impl Parts {
+    /// Whether somebody else answers for it: an opaque token may be theirs, too.
+    fn is_of_others(&self, token: &str) -> bool {
+        match claims(token) {
+            Some(claims) => {
+                let issuer = claims.get("iss").and_then(Value::as_str);
+                issuer.is_some_and(|issuer| self.others.iter().any(|other| other == issuer))
+            }
+            None => true,
+        }
+    }
+}
+
+/// Without `asks`, other issuers are not asked for their keys. Where there is no store, there is something to open only if there
+/// are other issuers.
+async fn open(config: &Config, asks: bool) -> Result<Parts, String> {
+    let name_of_other = |issuer: &config::Issuer| match &issuer.kind {
+        IssuerKind::Foreign(other) => Some(other.issuer.clone()),
+        IssuerKind::Tenant(_) => None,
+    };
+    let others: Vec<String> = config.issuers.iter().filter_map(name_of_other).collect();
+    let keyless = missing(config).await;
+    if let Some(why) = keyless.clone().filter(|_| others.is_empty()) {
+        return Err(why);
+    }
+    let opened = match &keyless {
+        Some(_) => Opened::open_nowhere(config).await,
+        None => Opened::open(config).await,
+    };
+    let parts = async { verifying(config, opened?, asks).await };
+    match (parts.await, keyless) {
+        (Ok(parts), keyless) => Ok(Parts { keyless, others, ..parts }),
+        (Err(_), Some(why)) => Err(why),
+        (Err(error), None) => Err(error.to_string()),
+    }
+}
+
+async fn verifying(config: &Config, opened: Opened, asks: bool) -> Result<Parts, StartError> {
     let keys = super::key_ring(config, &opened, &config.public_url).await?;
     // What is asked once has nothing to forget.
     let forget: Forget = Arc::new(|| {});
@@ -205,7 +254,8 @@ async fn open(config: &Config, asks: bool) -> Result<Parts, StartError> {
     let enforcer =
         Enforcer::new(issuers.clone(), TokenCache::new(1), opened.clock.clone(), Pseudonyms::new(b"offline"))
             .with_revocations(opened.revocations);
-    Ok(Parts { enforcer: Arc::new(enforcer), issuers, _foreign: believed.foreign })
+    let (keyless, others) = (None, Vec::new());
+    Ok(Parts { keyless, others, enforcer: Arc::new(enforcer), issuers, _foreign: believed.foreign })
 }
 
 pub(super) fn claims(token: &str) -> Option<Map<String, Value>> {

@@ -82,6 +82,13 @@ impl Opened {
         Self::open_as_is(config).await
     }
 
+    /// The same over an empty store in memory, which has the first tenant.
+    pub(super) async fn open_nowhere(config: &Config) -> Result<Self, StartError> {
+        let opened = Self::open_at(&StoreLocation::SqliteMemory, config, false).await?;
+        opened.directory.ensure_tenant().await?;
+        Ok(opened)
+    }
+
     /// The same for whoever only reads: nothing is made, and no schema is brought up to date.
     ///
     /// # Errors

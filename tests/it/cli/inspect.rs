@@ -132,10 +132,35 @@ async fn other_issuers_are_asked_only_online() {
     assert!(run.stdout.contains("✗ issuer corp: bad_signature"), "{}", run.stdout);
     assert_eq!(legacy.count(INTROSPECT), 0, "the token says whose it is");
 
+    // Nobody needs our store for that (UX 11).
+    let memory = format!(
+        "store: \"sqlite::memory:\"\n{head}{}{DIRECTORY}",
+        routes.replace("tokens: [self]", "tokens: [self, corp]")
+    );
+    site.write_file("memory.yaml", &memory);
+    let token = corp.token(json!({ "scope": "a" }));
+    let run = inspect(&site, &token, &["--online", "--config", "memory.yaml"]);
+    for said in ["- issuer self: not verified, the store is in memory", "✓ issuer corp: good"] {
+        assert!(run.stdout.contains(said), "{said} in {}", run.stdout);
+    }
+    let explain = |token: &str| {
+        let asked = ["explain", "GET", "/any/x", "--token", "-", "--config", "memory.yaml"];
+        site.run_with_input(&asked, token).stdout
+    };
+    assert!(explain(&token).contains("✓ pass  token is verified with key"), "{}", explain(&token));
+    assert!(explain(&tampered(&token)).contains("401 bad_signature"), "{}", explain(&tampered(&token)));
+    assert!(explain(&forged("http://127.0.0.1:8080", "x")).contains("the store is in memory"), "ours");
+
     // A token that nobody can read is asked about, and shown without claims.
     legacy.reply(INTROSPECT, Reply::json(&json!({ "active": true, "sub": "someone", "exp": now() + 300 })));
     let run = inspect(&site, "an-opaque-token", &["--online", "--format", "json"]);
     let malformed = |name: &str| verdict(name, "refused", json!("malformed"));
     assert_eq!(verdicts(&run), [malformed("self"), malformed("corp"), verdict("legacy", "good", Value::Null)]);
     assert!(run.json()["claims"].is_null());
+    legacy.reply(INTROSPECT, Reply::status(401));
+    let run = inspect(&site, "another-opaque-token", &["--online"]);
+    let why = "introspection_unavailable: it answered with status 401: it does not take this gateway's credentials";
+    assert!(run.stdout.contains(why), "{}", run.stdout);
+    let nothing = inspect(&site, "\n", &[]);
+    assert!(nothing.complaint(2).contains("there is nothing on standard input"), "{nothing:?}");
 }
