@@ -161,6 +161,8 @@ impl<'s> Check<'s> {
 /// A mapping with known keys.
 pub(super) struct Fields<'n> {
     entries: &'n [Entry],
+    /// Known keys that unknown ones are slips of.
+    slips: Vec<String>,
     /// Where to point when a key is missing.
     pub span: Span,
 }
@@ -176,32 +178,43 @@ impl<'n> Fields<'n> {
                 return None;
             }
         };
-        let mut listed = false;
+        let (mut listed, mut slips) = (false, Vec::new());
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let message = format!("unknown key {:?}", entry.key);
             // The keys are listed once, not behind each that is nothing like any of them.
-            let near = closest(&entry.key, known.iter().copied()).is_some();
-            check.refuse_word(entry.key_span, message, &entry.key, if near || !listed { known } else { &[] });
-            listed |= !near;
+            let near = closest(&entry.key, known.iter().copied());
+            check.refuse_word(entry.key_span, message, &entry.key, if near.is_some() || !listed { known } else { &[] });
+            listed |= near.is_none();
+            slips.extend(near.map(str::to_owned));
         }
-        Some(Self { entries, span: node.span })
+        Some(Self { entries, slips, span: node.span })
     }
 
     /// Opens a mapping that was opened before, with all its problems noted.
     pub(super) fn open_again(node: &'n Node) -> Option<Self> {
         match &node.value {
-            Value::Map(entries) => Some(Self { entries, span: node.span }),
+            Value::Map(entries) => Some(Self { entries, slips: Vec::new(), span: node.span }),
             Value::Null | Value::Scalar(_) | Value::List(_) | Value::Unusable => None,
         }
     }
 
     /// No keys at all.
     pub(super) fn none(span: Span) -> Self {
-        Self { entries: &[], span }
+        Self { entries: &[], slips: Vec::new(), span }
     }
 
     pub(super) fn entry(&self, key: &str) -> Option<&'n Entry> {
         self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// Whether `key` is absent and nothing says that it was meant: then that it is missing is news.
+    pub(super) fn lacks(&self, key: &str) -> bool {
+        self.entry(key).is_none() && !self.misspells(key)
+    }
+
+    /// Whether an unknown key is near to `key`.
+    pub(super) fn misspells(&self, key: &str) -> bool {
+        self.slips.iter().any(|slip| slip == key)
     }
 
     /// The value of `key`, unless it is absent or nothing.
@@ -212,7 +225,7 @@ impl<'n> Fields<'n> {
     /// The value of `key`; a problem if it is absent.
     pub(super) fn require(&self, key: &str, help: &str, check: &mut Check<'_>) -> Option<&'n Node> {
         let found = self.find(key);
-        if found.is_none() {
+        if found.is_none() && (self.entry(key).is_some() || self.lacks(key)) {
             let span = self.entry(key).map_or(self.span, |entry| entry.key_span);
             check.refuse_with_help(span, format!("key {key:?} is missing"), help);
         }

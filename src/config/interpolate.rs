@@ -67,12 +67,18 @@ pub(super) fn interpolate(
 /// The value of what stands between the braces, or a message and the fix.
 fn resolve(reference: &str, environment: &Environment, base: &Path) -> Result<String, (String, String)> {
     if let Some(path) = reference.strip_prefix("file:") {
-        return match environment.file(&base.join(path)) {
+        let place = base.join(path);
+        return match environment.file(&place) {
             Ok(contents) => {
                 Ok(contents.strip_suffix('\n').map_or(contents.as_str(), without_carriage_return).to_owned())
             }
             Err(error) => {
-                Err((format!("file {path:?} cannot be read: {error}"), "check the path and its permissions".to_owned()))
+                let help = "check the path and its permissions";
+                let help = match place == Path::new(path) {
+                    true => help.to_owned(),
+                    false => format!("{help}; it is looked for beside this configuration: {}", place.display()),
+                };
+                Err((format!("file {path:?} cannot be read: {error}"), help))
             }
         };
     }

@@ -240,7 +240,7 @@ impl Inspection {
 }
 
 fn inspect_file(path: &Path, environment: &Environment) -> Inspection {
-    match text_of(path, "give the path of a configuration file") {
+    match text_of(path, "give the path of a configuration file; `faregate init` writes a first one") {
         Ok(text) => inspect(&path.display().to_string(), &text, environment),
         Err(problem) => Inspection { config: None, problems: vec![problem] },
     }

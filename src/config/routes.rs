@@ -160,7 +160,7 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
             );
         }
     }
-    if !public && extends.is_none() && fields.entry("require").is_none() {
+    if !public && extends.is_none() && fields.lacks("require") && !fields.misspells("public") {
         check.refuse_with_help(
             span,
             format!("route {:?} has no policy", entry.key),
@@ -271,7 +271,7 @@ fn upstream(
     check: &mut Check<'_>,
 ) -> Option<UpstreamIndex> {
     let Some(node) = fields.find("upstream") else {
-        if !extends {
+        if !extends && (fields.entry("upstream").is_some() || fields.lacks("upstream")) {
             let span = fields.entry("upstream").map_or(entry.key_span, |entry| entry.key_span);
             check.refuse_with_help(span, format!("route {:?} has no upstream", entry.key), "upstream: name");
         }

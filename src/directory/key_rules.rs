@@ -185,7 +185,7 @@ fn read_pair(
         }
         (Some(both), _) | (None, Some(both)) => Ok(both),
         (None, None) => {
-            Err(refused("key.publicKey", FieldCode::Missing, "must be there, or privateKey, or secret for HMAC"))
+            Err(refused("key.publicKey", FieldCode::Missing, "must be there, or the private key, or a secret for HMAC"))
         }
     }
 }

@@ -363,7 +363,7 @@ pub(super) fn check_hash(hash: &Secret<String>, has_password: bool) -> Option<Fi
     }
     let message = "must be a hash of Argon2id ($argon2id$v=19$m=19456,t=2,p=1$SALT$HASH), bcrypt ($2b$10$...), PBKDF2 \
                    ($pbkdf2-sha256$i=24000$SALT$HASH) or FusionAuth's salted SHA-256 \
-                   ($salted-sha256$r=20000$SALT$HASH), at a cost that a login can bear";
+                   ($salted-sha256$r=20000$SALT$HASH), at a cost that a login can bear; `faregate hash-password` makes one";
     (!passwords::is_hash(hash.expose())).then(|| FieldError::new(field, FieldCode::Invalid, message))
 }
 

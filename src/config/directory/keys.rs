@@ -3,7 +3,7 @@
 //! Owns the syntax. What a key may be made of is `directory`'s rule, and is checked here where it stands.
 
 use super::super::check::{Check, Fields};
-use super::super::node::Entry;
+use super::super::node::{Entry, Value};
 use super::super::process::word;
 use super::{ALGORITHMS, note_errors, refuse_bad_name, uuid};
 use crate::directory::declare::{Declaration, KeyDeclaration};
@@ -43,7 +43,11 @@ pub(super) fn key(entry: &Entry, declared: &Declaration, check: &mut Check<'_>) 
     if let Some(entry) = fields.entry("length").filter(|_| !is_generated) {
         check.refuse(entry.key_span, "length is for keys that are generated".to_owned());
     }
-    if let Err(DirectoryError::Invalid(errors)) = material.read() {
+    // Whoever brought one along that cannot be read knows of it already.
+    let is_unread = |key| fields.find(key).is_some_and(|node| matches!(node.value, Value::Unusable));
+    if let Err(DirectoryError::Invalid(errors)) = material.read()
+        && !["private_key", "public_key", "secret"].into_iter().any(is_unread)
+    {
         note_errors(errors, &fields, PLACES, check);
     }
     Some(KeyDeclaration {
