@@ -9,6 +9,7 @@ mod check;
 mod client_certificates;
 mod cors;
 mod declaration;
+mod declared_names;
 mod directory;
 mod document;
 mod environment;
@@ -291,7 +292,14 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     let logins = logins::check(fields.find("logins"), &issuers, &public_url, check);
     let upstreams = upstreams::check(fields.find("upstreams"), check);
     let limits = limits::check(fields.find("limits"), check);
-    let context = routes::Context { issuers: &issuers, upstreams: &upstreams, limits: &limits, logins: &logins };
+    let directory = directory::check(fields.find("directory"), check);
+    let context = routes::Context {
+        issuers: &issuers,
+        upstreams: &upstreams,
+        limits: &limits,
+        logins: &logins,
+        declared: &directory,
+    };
     let routes = routes::check(fields.find("routes"), &context, check);
     let trusted_proxies = process::trusted_proxies(fields.find("trusted_proxies"), check);
     let client_certificate_header = binding::header(&fields, &trusted_proxies, check);
@@ -325,7 +333,7 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
         threads: process::threads(&fields, check),
         shutdown: process::shutdown(fields.find("shutdown"), check),
         token_cache: process::token_cache(fields.find("token_cache"), check),
-        directory: directory::check(fields.find("directory"), check),
+        directory,
         client_certificate_header,
         client_certificate_ca,
         tests,

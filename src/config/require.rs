@@ -18,18 +18,20 @@ pub(super) struct Requirement {
     pub rules: RuleSet,
     /// Path parameters that the rules use, and where.
     pub parameters: Vec<(String, Span)>,
+    /// Each text that is a rule, and where.
+    pub texts: Vec<(Rule, Span)>,
 }
 
 /// `None` if it could not be understood, which is a problem then.
 pub(super) fn check(node: &Node, check: &mut Check<'_>) -> Option<Requirement> {
-    let mut reader = Reader { check, parameters: Vec::new() };
+    let mut reader = Reader { check, parameters: Vec::new(), texts: Vec::new() };
     let rules = match &node.value {
         Value::Map(entries) if !entries.iter().any(is_combining) => reader.by_method(entries, node.span),
         Value::Null | Value::Scalar(_) | Value::List(_) | Value::Map(_) | Value::Unusable => {
             reader.rule(node).map(RuleSet::every_method)
         }
     };
-    Some(Requirement { rules: rules?, parameters: reader.parameters })
+    Some(Requirement { rules: rules?, parameters: reader.parameters, texts: reader.texts })
 }
 
 fn is_combining(entry: &Entry) -> bool {
@@ -39,6 +41,7 @@ fn is_combining(entry: &Entry) -> bool {
 struct Reader<'c, 's> {
     check: &'c mut Check<'s>,
     parameters: Vec<(String, Span)>,
+    texts: Vec<(Rule, Span)>,
 }
 
 impl Reader<'_, '_> {
@@ -129,6 +132,10 @@ impl Reader<'_, '_> {
                     let written = format!("{{{name}}}");
                     let at = scalar.text.find(&written).map(|at| scalar.part(span, at, written.len()));
                     self.parameters.push((name, at.unwrap_or(span)));
+                }
+                // What came from outside is never shown.
+                if !scalar.is_foreign() {
+                    self.texts.push((rule.clone(), span));
                 }
                 Some(rule)
             }

@@ -5,6 +5,7 @@
 
 use super::binding;
 use super::check::{Check, Fields};
+use super::declared_names::note_slips;
 use super::extend::{self, Settled};
 use super::issuers::{self, Issuer, IssuerIndex, IssuerKind};
 use super::limits::Limits;
@@ -18,6 +19,7 @@ use super::require::{self, Requirement};
 use super::scalar::Refusal;
 use super::upstreams;
 use super::values::{AcceptedIssuer, Route, Upstream, UpstreamIndex};
+use crate::directory::declare::Declaration;
 use crate::policy::{Policy, RuleSet};
 use crate::route::{ConflictError, Host, Pattern, RouteTable};
 
@@ -62,6 +64,7 @@ pub(super) struct Context<'c> {
     pub upstreams: &'c [Upstream],
     pub limits: &'c Limits,
     pub logins: &'c [Login],
+    pub declared: &'c Declaration,
 }
 
 /// One route as written: names looked up, nothing inherited yet.
@@ -169,6 +172,9 @@ fn draft<'n>(entry: &'n Entry, node: &'n Node, context: &Context<'_>, check: &mu
     }
     if let (Some(pattern), Some(requirement)) = (&pattern, &requirement) {
         refuse_unknown_parameters(pattern, requirement, check);
+    }
+    for (rule, span) in requirement.iter().flat_map(|requirement| &requirement.texts) {
+        note_slips((rule, *span), context.declared, check);
     }
     Some(Draft {
         name: &entry.key,
