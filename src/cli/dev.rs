@@ -18,7 +18,8 @@ use serde_json::{Map, Value, json};
 use super::{Failure, Format, Outcome, UNUSABLE, WRONG, output, say};
 use crate::config::{self, Config, Environment};
 use crate::entropy::Entropy;
-use crate::serve::Running;
+use crate::gateway::ListenError;
+use crate::serve::{Running, StartError};
 
 const CONFIGURATION: &str = include_str!("dev.yaml");
 
@@ -36,10 +37,10 @@ const CALLBACK: &str = "http://127.0.0.1:9999/callback";
 #[command(after_help = "Examples:\n  faregate dev\n  faregate dev --upstream http://127.0.0.1:3000 --data ./state")]
 pub struct Arguments {
     /// Where requests are taken; port 0 takes a free one. Loopback only
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     listen: SocketAddr,
     /// Where metrics and health are. Loopback only
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090", value_parser = address)]
     admin_listen: SocketAddr,
     /// Forward to this URL instead of the built-in echo
     #[arg(long, value_name = "URL", value_parser = upstream)]
@@ -87,10 +88,28 @@ pub fn run(arguments: Arguments) -> Outcome {
     };
     let config = configuration(&arguments, &world)?;
     let format = arguments.format;
-    super::serve::until_signal(config, None, |running| match format {
+    let outcome = super::serve::until_signal(config, None, |running| match format {
         Format::Json => output::announce(&format!("{}\n", description(running, &world))),
         Format::Text => output::announce(&welcome(running, &world)),
-    })
+    });
+    outcome.map_err(|failure| with_choice(failure, &arguments))
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an IP address and a port, such as 127.0.0.1:8081".to_owned())
+}
+
+/// A port in use is most likely at the very first start: says how another one is chosen.
+fn with_choice(failure: Failure, arguments: &Arguments) -> Failure {
+    let Failure::Failed(code, error) = failure else { return failure };
+    let choice = match error.downcast_ref::<StartError>() {
+        Some(StartError::Listen(ListenError::InUse { address })) if *address == arguments.admin_listen => {
+            "--admin-listen"
+        }
+        Some(StartError::Listen(ListenError::InUse { .. })) => "--listen",
+        Some(_) | None => return Failure::Failed(code, error),
+    };
+    Failure::Failed(code, anyhow::anyhow!("{error}: {choice} 127.0.0.1:0 takes a free one"))
 }
 
 /// As `upstreams:` takes it.
@@ -233,7 +252,8 @@ fn description(running: &Running, world: &World) -> Value {
 fn welcome(running: &Running, world: &World) -> String {
     let url = running.url();
     let admin = running.admin.map(|address| format!("http://{address}")).unwrap_or_default();
-    let World { recipient_id, recipient_secret, user_password, web_id, web_secret, spa_id, device_id, .. } = world;
+    let World { api_key, recipient_id, recipient_secret, user_password, web_id, web_secret, spa_id, device_id, .. } =
+        world;
     let token = format!(
         "$(curl -s -u '{recipient_id}:{recipient_secret}' -d grant_type=client_credentials -d scope=target-entity:{TARGET}:read \
          {url}/oauth2/token | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')"
@@ -243,6 +263,7 @@ fn welcome(running: &Running, world: &World) -> String {
          \n\
          \x20 gateway  {url}    issuer  {issuer}\n\
          \x20 admin    {admin}/dashboard\n\
+         \x20 API      {url}/api/    key  {api_key}\n\
          \x20 user     {USER_EMAIL}    password  {user_password}    role  {USER_ROLE}\n\
          \x20 web      {web_id}    secret  {web_secret}\n\
          \x20 spa      {spa_id}    no secret, PKCE\n\

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::database::Folder;
 use crate::support::gateway::raw;
-use crate::support::process::{Gateway, Run, encoded, faregate};
+use crate::support::process::{Gateway, Run, encoded, faregate, send};
 use crate::support::upstream::Upstream;
 
 const FREE_PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
@@ -56,6 +56,24 @@ fn one_line_of_json_says_everything_that_a_script_needs() {
     assert_eq!(document["issuer"], ready["issuer"]);
     assert_eq!(gateway.admin_page("/readyz").status(), 200);
     assert_eq!(gateway.stdout().lines().count(), 1, "{}", gateway.stdout());
+}
+
+// UX 1: the most likely thing to be in the way of the first start
+#[test]
+fn a_port_in_use_is_said_with_the_way_round_it() {
+    let folder = Folder::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (busy, free) in [("--listen", "--admin-listen"), ("--admin-listen", "--listen")] {
+        let run = Run::of(&mut faregate(folder.path(), &["dev", busy, &address, free, "127.0.0.1:0"]));
+        let said = run.complaint(3);
+        assert!(
+            said.contains("in use by another process") && said.contains(&format!(": {busy} 127.0.0.1:0")),
+            "{said}"
+        );
+    }
+    let run = Run::of(&mut faregate(folder.path(), &["dev", "--listen", "localhost:8080"]));
+    assert!(run.code == 2 && run.stderr.contains("an IP address and a port, such as 127.0.0.1:8081"), "{run:?}");
 }
 
 // Whoever reads the line can log in: as the user, with each application.
@@ -133,6 +151,13 @@ fn the_printed_lines_give_401_403_and_200() {
         .collect();
     assert_eq!(statuses, ["401", "403", "200"], "{welcome}");
     assert!(welcome.contains("nothing is kept"), "{welcome}");
+    // The management API is on the gateway's own listener here.
+    let line = welcome.lines().find(|line| line.starts_with("  API ")).unwrap_or_else(|| panic!("{welcome}"));
+    let [_, url, _, key] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+    let address =
+        url.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/api/")).expect("a URL").parse().unwrap();
+    let asked = format!("GET /api/tenant HTTP/1.1\r\nHost: a\r\nAuthorization: {key}\r\nConnection: close\r\n\r\n");
+    assert_eq!(send(address, &asked).status(), 200, "{line}");
 }
 
 // The echo shows what an upstream gets: the raw path, every header in order, the body.
