@@ -57,7 +57,10 @@ fn unknown(word: &str, entries: &[Entry]) -> String {
     let near = nearest(word, entries.iter().map(|entry| entry.code.as_str()));
     let near = near.get(..MOST_SUGGESTED).unwrap_or(&near);
     match near {
-        [] => format!("there is no code {word:?}; `faregate errors` lists them"),
+        [] => format!(
+            "there is no code {word:?}; `faregate errors` lists them. An `error_reason` only narrows down the `error` beside it, \
+             which is the code"
+        ),
         near => format!("there is no code {word:?} — did you mean {}?", near.join(", ")),
     }
 }

@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::{Format, Outcome, output, say};
+use crate::codes;
+use crate::config::nearest;
 use follow::Following;
 use line::Printer;
 
@@ -34,7 +36,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
     /// Only requests that were, or would have been, refused for this reason
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = reason)]
     reason: Option<String>,
     /// Only answers with this status, for example 403 or 5xx
     #[arg(long, value_name = "STATUS", value_parser = status)]
@@ -43,7 +45,7 @@ pub struct Arguments {
     #[arg(long, value_name = "ID")]
     client: Option<String>,
     /// Only lines that are not older, for example 10m
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     since: Option<Duration>,
     /// `json` passes lines on as they are
     #[arg(long, value_enum, default_value_t)]
@@ -61,6 +63,22 @@ fn status(text: &str) -> Result<Statuses, String> {
         None => text.parse().ok().filter(|status| (100..=599).contains(status)).map(|status| (status, status)),
     };
     parsed.map(|(first, last)| Statuses(first, last)).ok_or_else(|| "a status like 403, or a class like 5xx".to_owned())
+}
+
+/// A code that there is, or one that is like none: the log may be a newer program's.
+fn reason(text: &str) -> Result<String, String> {
+    let codes = codes::entries().unwrap_or_default();
+    if codes.iter().any(|entry| entry.code == text) {
+        return Ok(text.to_owned());
+    }
+    match nearest(text, codes.iter().map(|entry| entry.code.as_str())).first() {
+        Some(near) => Err(format!("there is no such code — did you mean {near}?")),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "a duration like 10m, 2h or 1day".to_owned())
 }
 
 /// Bytes that are read at one time.

@@ -62,4 +62,7 @@ fn a_slip_in_a_code_is_met_with_suggestions() {
     assert!(run.complaint(1).contains("did you mean route-accepts-any-audience?"), "{run:?}");
     let run = look_up(&["colour"]);
     assert!(run.complaint(1).contains("`faregate errors` lists them"), "{run:?}");
+    // What stands beside `error` is looked up as well.
+    let run = look_up(&["grant_type_disabled"]);
+    assert!(run.complaint(1).contains("`error` beside it"), "{run:?}");
 }
