@@ -77,6 +77,13 @@ fn what_is_not_served_is_told_before_anything_is_done() {
         "{run:?}"
     );
     assert_eq!(site.json(&["api-key", "list"]), json!([]));
+
+    // Applications are served: it is this one that is not here.
+    let own = json!({ "method": "PATCH", "url": "/api/application/3c219e58-ed0e-4b18-ad48-f4f92793ae32", "body": {} });
+    edit(&site, |document| document["requests"] = json!([own]));
+    let said = import(&site, &[]).stderr;
+    let why = "3c219e58-ed0e-4b18-ad48-f4f92793ae32 is about FusionAuth's own application, which is not here\n";
+    assert!(said.starts_with(&format!("request 1: PATCH /api/application/{why}")), "{said}");
 }
 
 #[test]

@@ -133,9 +133,16 @@ fn notes(notes: &[String]) -> String {
     notes.iter().map(|note| format!("note: {note}\n")).collect()
 }
 
-/// The requests to endpoints that are not served, a line each.
+/// The requests that are left out, a line each.
 pub(super) fn unknown(skipped: &[Request]) -> String {
-    skipped.iter().map(|request| format!("request {}: {} is not served\n", request.number, called(request))).collect()
+    let line = |request: &Request| {
+        let why = match super::is_of_fusionauth(request) {
+            true => "is about FusionAuth's own application, which is not here",
+            false => "is not served",
+        };
+        format!("request {}: {} {why}\n", request.number, called(request))
+    };
+    skipped.iter().map(line).collect()
 }
 
 fn named(request: &Request) -> Value {
