@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{io, process};
 
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ fn invite(link: &Secret<String>, log: LogFormat) {
     let (message, url) = ("nobody can manage this yet; open this link within 15 minutes, it works once", link.expose());
     match log {
         LogFormat::Json if !io::stderr().is_terminal() => {
-            say(format_args!("{}\n", json!({ "event": "setup", "message": message, "url": url })));
+            say(format_args!("{}\n", json!({ "event": "setup", "timestamp": now(), "message": message, "url": url })));
         }
         LogFormat::Json | LogFormat::Pretty => say(format_args!("{message}:\n  {url}\n")),
     }
@@ -224,8 +224,13 @@ fn facts(running: &Running) -> Vec<String> {
     facts
 }
 
+/// As in the log lines around it.
+fn now() -> String {
+    humantime::format_rfc3339_micros(SystemTime::now()).to_string()
+}
+
 fn ready_event(running: &Running) -> Value {
-    let mut event = json!({ "event": "ready", "version": env!("CARGO_PKG_VERSION") });
+    let mut event = json!({ "event": "ready", "timestamp": now(), "version": env!("CARGO_PKG_VERSION") });
     if let (Some(event), Value::Object(description)) = (event.as_object_mut(), running.description()) {
         event.extend(description);
     }

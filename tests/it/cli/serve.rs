@@ -31,6 +31,10 @@ fn readiness_is_one_line_among_log_lines() {
         for needed in ["http://127.0.0.1:", "faregate.yaml"] {
             assert!(said.contains(needed), "{needed} in {said}");
         }
+        if format == "json" {
+            let line: serde_json::Value = serde_json::from_str(&said).unwrap();
+            assert!(line["timestamp"].as_str().is_some_and(|at| at.len() == 27 && at.ends_with('Z')), "{said}");
+        }
         assert_eq!(gateway.stdout(), "");
     }
 }
