@@ -5,7 +5,7 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use http::{HeaderName, Method};
+use http::{HeaderName, Method, header};
 
 use super::check::{Check, Fields};
 use super::node::{Node, Value};
@@ -124,7 +124,8 @@ pub(super) fn check(fields: &Fields<'_>, inherited: Option<&Cors>, check: &mut C
     let headers = match cors.find("headers") {
         Some(node) if is_star(node) => None,
         Some(node) => Some(list(node, scalar::header_name, check)),
-        None => Some(vec![http::header::AUTHORIZATION, http::header::CONTENT_TYPE]),
+        // RFC 9449 4.1: with a token that is bound to a key there is a proof.
+        None => Some(vec![header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("dpop")]),
     };
     let expose = cors.find("expose").map(|node| list(node, scalar::header_name, check)).unwrap_or_default();
     let max_age = cors.duration("max_age", check);

@@ -67,6 +67,15 @@ pub fn is_configured_origin(settings: &ApplicationSettings, origin: &str) -> boo
     })
 }
 
+/// The origin of a redirect URI, if it is among the configured ones: a window with a page of it may be told an
+/// authorization response.
+pub fn configured_origin_of(settings: &ApplicationSettings, uri: &str) -> Option<String> {
+    let uri = Uri::parse(uri).filter(|uri| uri.has_authority && matches!(uri.scheme, "http" | "https"))?;
+    let port = uri.port.map(|port| format!(":{port}")).unwrap_or_default();
+    let origin = format!("{}://{}{port}", uri.scheme, uri.host);
+    is_configured_origin(settings, &origin).then_some(origin)
+}
+
 /// Whether `uri` may be configured: absolute, without fragment and user, `https` but for this machine (A3), a scheme of
 /// one's own only in reversed domain form (A4), and wildcards only where they mean something.
 ///

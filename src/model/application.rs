@@ -40,6 +40,11 @@ impl Application {
         self.client_secrets.is_empty() && settings.jwks.is_none() && settings.certificate_subject.is_none()
     }
 
+    /// Whether it is one that Auth0 calls a single-page application: pages of its origins, and nothing with the device grant.
+    pub fn lives_in_a_page(&self) -> bool {
+        !self.settings.origins.is_empty() && !self.allows(ApplicationGrant::DeviceCode)
+    }
+
     pub fn role(&self, name: &str) -> Option<&Role> {
         self.roles.iter().find(|role| role.name == name)
     }
@@ -297,8 +302,9 @@ named! {
 }
 
 named! {
-    /// How an authorization response travels (OAuth 2.0 Multiple Response Types, Form Post Response Mode).
-    ResponseMode { Query = "query", Fragment = "fragment", FormPost = "form_post" }
+    /// How an authorization response travels (OAuth 2.0 Multiple Response Types, Form Post Response Mode, Web Message
+    /// Response Mode).
+    ResponseMode { Query = "query", Fragment = "fragment", FormPost = "form_post", WebMessage = "web_message" }
 }
 
 /// What the management API may do for the application's users (FusionAuth's `loginConfiguration`).

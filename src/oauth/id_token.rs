@@ -13,7 +13,8 @@ use super::error::OAuthError;
 use super::keys::LocalIssuer;
 use super::{AuthorizationServer, user_claims};
 use crate::jose::{Algorithm, TokenType};
-use crate::model::{Approval, KeyPurpose, ScopeHandling};
+use crate::model::{ApplicationSettings, Approval, KeyPurpose, ScopeHandling};
+use crate::profile::Dialect;
 
 /// What an ID token is issued together with.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,8 +69,7 @@ impl AuthorizationServer {
         say("nonce", approval.nonce.clone().filter(|_| with.nonce).map(Value::from));
         say("sid", approval.session_id.map(|id| id.to_string().into()));
         say("sub", Some(subject.user.id.to_string().into()));
-        let handling = issuer.dialect().scope_handling_of(&subject.application.settings);
-        for name in user_claims_of(approval, handling, with) {
+        for name in user_claims_of(approval, (dialect, &subject.application.settings), with) {
             say(name, user_claims::find(&subject.user, name));
         }
         // Alphabetical, like every other answer of ours.
@@ -80,12 +80,16 @@ impl AuthorizationServer {
 
 /// Rule E10: what the request asked to see in the ID token, and what scopes ask for where there is no access token to
 /// get it with (Core 5.4). `Compatibility` adds the names that FusionAuth puts everywhere (D-02).
-fn user_claims_of(approval: &Approval, handling: ScopeHandling, with: IdTokenBinding<'_>) -> Vec<&'static str> {
+fn user_claims_of(
+    approval: &Approval,
+    (dialect, settings): (&Dialect, &ApplicationSettings),
+    with: IdTokenBinding<'_>,
+) -> Vec<&'static str> {
     let mut names = user_claims::asked(approval.claims.as_ref(), "id_token");
-    if with.access_token.is_none() && with.code.is_none() {
+    if dialect.id_token_tells_scopes || (with.access_token.is_none() && with.code.is_none()) {
         names.extend(approval.scopes.iter().flat_map(|scope| user_claims::of_scope(scope)));
     }
-    match handling {
+    match dialect.scope_handling_of(settings) {
         ScopeHandling::Strict => {}
         ScopeHandling::Compatibility => names.extend(["email", "email_verified", "preferred_username"]),
     }

@@ -75,6 +75,8 @@ pub struct Reply {
     pub issues: Option<Profile>,
     /// What became of the form, for the page that follows: the browser keeps it, because anybody can make an address.
     pub outcome: Option<String>,
+    /// Whether the window that opened this one waits for an answer there, so that the two must know each other.
+    pub keeps_opener: bool,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,13 @@ pub enum Next {
     /// A form that the browser posts to the client (OAuth 2.0 Form Post Response Mode).
     FormPost {
         action: String,
+        fields: Vec<(&'static str, String)>,
+        context: Context,
+    },
+    /// A message to the page of the client that shows ours in a frame or opened it in a window, if it is of this origin
+    /// (Web Message Response Mode).
+    Message {
+        origin: String,
         fields: Vec<(&'static str, String)>,
         context: Context,
     },
@@ -130,6 +139,8 @@ pub struct Context {
     pub leads_to: Option<String>,
     /// The origin that may show the page in a frame (F-025).
     pub framed_by: Option<String>,
+    /// What becomes of [`Reply::keeps_opener`].
+    pub keeps_opener: bool,
     /// Where a GET shows the same page.
     pub here: Option<String>,
 }
@@ -488,6 +499,6 @@ impl Reply {
 
 impl From<Next> for Reply {
     fn from(next: Next) -> Self {
-        Self { next, kept: Kept::default(), issues: None, outcome: None }
+        Self { next, kept: Kept::default(), issues: None, outcome: None, keeps_opener: false }
     }
 }

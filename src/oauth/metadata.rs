@@ -175,7 +175,7 @@ fn describe(issuer: &LocalIssuer, offer: &Offer, settings: &Settings) -> Value {
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "require_pushed_authorization_requests": offer.only_pushed,
-        "response_modes_supported": ResponseMode::ALL.map(ResponseMode::as_str),
+        "response_modes_supported": response_modes(dialect),
         "response_types_supported": response_types(enabled, dialect),
         "revocation_endpoint": url(Endpoint::Revoke),
         "revocation_endpoint_auth_methods_supported": proofs,
@@ -229,6 +229,11 @@ fn grant_types(offer: &Offer) -> Vec<&'static str> {
     }
     names.sort_unstable();
     names
+}
+
+fn response_modes(dialect: &Dialect) -> Vec<&'static str> {
+    let is_known = |mode: &ResponseMode| *mode != ResponseMode::WebMessage || dialect.knows_web_messages;
+    ResponseMode::ALL.into_iter().filter(is_known).map(ResponseMode::as_str).collect()
 }
 
 /// A8: implicit and hybrid when an application has them.

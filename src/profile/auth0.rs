@@ -69,7 +69,11 @@ pub(super) const DIALECT: Dialect = Dialect {
     // F-248
     rotates_for_public: false,
     refreshes_a_minute: Some(60),
+    // Its SDKs read the user from there.
+    id_token_tells_scopes: true,
     lists_origins: true,
+    // What its SDK for pages asks with in a hidden frame and in a popup window.
+    knows_web_messages: true,
     log: Some(DeviceLog {
         protocol: "oauth2-device-code",
         request_refused: "fdeaz",

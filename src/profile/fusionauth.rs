@@ -33,6 +33,7 @@ pub(super) const LEGACY: Dialect = Dialect {
     scope_handling: Some(ScopeHandling::Compatibility),
     // F-116: its clients keep the refresh token that they have.
     rotates_for_public: false,
+    rotates_for_pages: false,
     token_members: LEGACY_MEMBERS,
     refreshed_members: LEGACY_MEMBERS,
     ..DIALECT

@@ -68,6 +68,8 @@ pub struct Dialect {
     pub rsa_only: bool,
     /// Whether refresh tokens of clients that prove nothing are replaced at each use whatever the policy says (C3).
     pub rotates_for_public: bool,
+    /// Whether those of pages are: Auth0's SDK for them forgets a token that is not replaced.
+    pub rotates_for_pages: bool,
     /// How often one refresh token may be used from one network in a minute (F-251).
     pub refreshes_a_minute: Option<u32>,
     /// Whether scripts may read answers on its own paths only in pages of origins that a client lists (F-252).
@@ -93,6 +95,8 @@ pub struct Dialect {
     pub device_page_names_client: bool,
     /// Whether codes and tokens may come in one authorization response (F-061).
     pub knows_hybrid: bool,
+    /// Whether an authorization response may come as a message between windows, to an origin that the client lists.
+    pub knows_web_messages: bool,
     /// Whether authorization responses name the issuer (RFC 9207); FusionAuth has no such parameter in what it documents.
     pub names_issuer: bool,
     /// Whether authorization responses say `userState` and `locale` (F-056, F-057), instead of `session_state`.
@@ -129,6 +133,8 @@ pub struct Dialect {
     pub tells_not_before: bool,
     /// Whether `scope` in access tokens is a list (F-279).
     pub scope_is_list: bool,
+    /// Whether ID tokens tell what scopes ask for although UserInfo does, too (Core 5.4).
+    pub id_token_tells_scopes: bool,
     /// Whether ID tokens are for the issuer too (F-280).
     pub id_token_for_issuer: bool,
     /// What `acr` says of a login with a password alone (F-280).

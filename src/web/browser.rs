@@ -16,7 +16,7 @@ use super::forgery::{self, Proof, Tie};
 use super::respond::{self, Issued, Outcome};
 use super::rounds::{self, Rounds};
 use super::translate::Prefix;
-use super::{MAX_BODY_BYTES, PeerAddress, RequestId, show};
+use super::{MAX_BODY_BYTES, PeerAddress, RequestId, pages, show};
 use crate::oauth::{
     AuthorizationServer, BrowserRequest, Context, ErrorCode, ErrorReason, FormOrigin, Keep, Next, OAuthError, Page,
     Reply, Step,
@@ -179,6 +179,7 @@ impl Browser {
                 response
             }
             Next::FormPost { action, fields, context } => show::form_post(self, &action, &fields, &context),
+            Next::Message { origin, fields, context } => show::message(self, &origin, &fields, &context),
             Next::File { name, content } => respond::file(name, &content),
             Next::Page(page, context) => {
                 // A form that is shown after a login belongs to the new session.
@@ -198,6 +199,9 @@ impl Browser {
                 response
             }
         };
+        if reply.keeps_opener {
+            pages::keep_opener(response.headers_mut());
+        }
         if let Some(profile) = reply.issues {
             let issued = Some(Issued { grant_type: "implicit", profile: profile.as_str() });
             response.extensions_mut().insert(Outcome { endpoint, error: None, issued });
@@ -235,7 +239,7 @@ impl Browser {
         match HeaderValue::try_from(to) {
             Ok(to) => {
                 response.headers_mut().insert(header::LOCATION, to);
-                super::pages::harden(response, super::pages::FormAction::Nowhere)
+                pages::harden(response, pages::FormAction::Nowhere)
             }
             Err(_) => self.refuse("The address to go on to is not one."),
         }

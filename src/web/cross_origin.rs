@@ -24,7 +24,8 @@ pub(super) fn preflight_of(methods: &'static str, headers: &HeaderMap) -> Respon
         (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods)),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("authorization, content-type, dpop, x-fusionauth-tenantid"),
+            // The last two are of clients of FusionAuth and of Auth0, which say who they are.
+            HeaderValue::from_static("authorization, content-type, dpop, x-fusionauth-tenantid, auth0-client"),
         ),
         (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE),
     ];

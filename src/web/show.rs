@@ -221,6 +221,20 @@ pub(super) fn form_post(
     respond_with(browser, context, StatusCode::OK.into(), &pages::FormPost { action, fields: &fields })
 }
 
+/// The page that tells the client's own page.
+pub(super) fn message(
+    browser: &Browser,
+    origin: &str,
+    fields: &[(&'static str, String)],
+    context: &Context,
+) -> Response {
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut response =
+        respond_with(browser, context, StatusCode::OK.into(), &pages::WebMessage { origin, fields: &fields });
+    allow_frame(response.headers_mut(), origin);
+    response
+}
+
 /// Our forms come back again and again without a cookie (UX 21).
 pub(super) fn no_cookies(browser: &Browser) -> Response {
     let description = "The browser does not send back the cookie that every form needs.";

@@ -349,6 +349,28 @@ fn only_safe_urls_are_configured() {
     assert!(check_link("https://*.example.com/").is_err());
 }
 
+// Web Message Response Mode: a message goes to a configured origin, whatever the redirect URI is
+#[test]
+fn the_origin_of_a_redirect_uri_is_told_if_it_is_configured() {
+    let origins = ["https://app.example", "http://127.0.0.1:3000", "com.myApp://example"].map(str::to_owned).to_vec();
+    let settings = ApplicationSettings { origins, ..ApplicationSettings::default() };
+    for (uri, expected) in [
+        ("https://app.example", Some("https://app.example")),
+        ("https://app.example/callback?x=1", Some("https://app.example")),
+        ("https://app.example:443/", Some("https://app.example:443")),
+        ("http://127.0.0.1:3000/cb", Some("http://127.0.0.1:3000")),
+        ("http://127.0.0.1:3001/cb", None),
+        ("https://app.example.evil/", None),
+        ("https://evil@app.example/", Some("https://app.example")),
+        ("https://app.example@evil/", None),
+        ("com.myApp://example/cb", None),
+        ("https:app.example", None),
+        ("/cb", None),
+    ] {
+        assert_eq!(configured_origin_of(&settings, uri).as_deref(), expected, "{uri}");
+    }
+}
+
 // F-022, F-023, F-026
 #[test]
 fn origins_are_compared_as_origins() {

@@ -2,10 +2,10 @@
 //!
 //! Owns codes; tokens are minted in `issue` and `id_token`.
 
-use super::response::ResponseType;
+use super::response::{ResponseType, Way};
 use super::{Asked, Party};
 use crate::events::{self, Event};
-use crate::model::{Approval, AuthenticationType, AuthorizationCode, ClientSecret, ResponseMode};
+use crate::model::{Approval, AuthenticationType, AuthorizationCode, ClientSecret};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::OAuthError;
 use crate::oauth::id_token::IdTokenBinding;
@@ -171,15 +171,19 @@ impl Party {
                 fields.sort_by_key(|(name, _)| place(name));
             }
         }
-        let separator = match self.mode {
-            ResponseMode::FormPost => {
+        let separator = match &self.way {
+            Way::Message(origin) => {
+                let origin = origin.clone();
+                return Reply::from(Next::Message { origin, fields, context: context.clone() });
+            }
+            Way::FormPost => {
                 let action = self.redirect_uri.clone();
                 return Reply::from(Next::FormPost { action, fields, context: context.clone() });
             }
             // Registered URIs have no fragment.
-            ResponseMode::Fragment => '#',
-            ResponseMode::Query if self.redirect_uri.contains('?') => '&',
-            ResponseMode::Query => '?',
+            Way::Fragment => '#',
+            Way::Query if self.redirect_uri.contains('?') => '&',
+            Way::Query => '?',
         };
         Reply::redirect(format!("{}{separator}{}", self.redirect_uri, percent::form(&fields)))
     }

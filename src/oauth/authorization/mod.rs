@@ -33,11 +33,11 @@ use super::login::{Endpoint, Entered, Freshness, MOST_ADDRESS_BYTES, Place};
 use super::parameters::Parameters;
 use super::pushed::{REQUEST_URI, check_pushed};
 use super::session::SignedIn;
-use crate::model::{Application, Confirmation, DeviceCode, Relationship, ResponseMode};
+use crate::model::{Application, Confirmation, DeviceCode, Relationship};
 use crate::percent;
 use crate::profile::Dialect;
 use prompt::Prompt;
-use response::ResponseType;
+use response::{ResponseType, Way};
 
 /// The parameters that belong to a request: our pages send them again, and nothing else.
 pub(super) const PARAMETERS: [&str; 32] = [
@@ -93,7 +93,7 @@ pub(super) struct Party {
     pub issuer: Arc<LocalIssuer>,
     pub application: Arc<Application>,
     pub redirect_uri: String,
-    pub mode: ResponseMode,
+    way: Way,
     pub state: Option<String>,
     /// `locale`, to be said again (F-057).
     pub locale: Option<String>,
@@ -138,10 +138,11 @@ impl AuthorizationServer {
     /// Answers a request to the authorization endpoint, or to the page of one of its later steps.
     pub async fn authorize(&self, request: &BrowserRequest<'_>) -> Reply {
         let mut context = Context::default();
-        match self.answer_request(request, &mut context).await {
+        let reply = match self.answer_request(request, &mut context).await {
             Ok(reply) => reply,
-            Err(error) => Reply::page(Page::Error(error), context),
-        }
+            Err(error) => Reply::page(Page::Error(error), context.clone()),
+        };
+        Reply { keeps_opener: context.keeps_opener, ..reply }
     }
 
     /// # Errors
@@ -160,6 +161,7 @@ impl AuthorizationServer {
         let party = Party::of(issuer, application, question.said)?; //                     RFC 6749 3.1.2, A1
         context.framed_by = client::check_origin(&party.application, request)?; //         F-023, F-025
         context.leads_to = Some(party.redirect_uri.clone());
+        context.keeps_opener = matches!(party.way, Way::Message(_)); //                    Web Message Response Mode
         if let Some(address) = by_link(request, &question) {
             return Ok(Reply::redirect(address));
         }
@@ -230,12 +232,11 @@ impl AuthorizationServer {
         party: &Party,
     ) -> Result<Asked, OAuthError> {
         let dialect = Dialect::of(party.issuer.tenant.profile);
-        let settings = &party.application.settings;
         request_object::check(parameters)?; //                                             OpenID Connect Core 6
         openid::check_sizes(parameters)?; //                                               N6
         let response_type = response::check_type(parameters, dialect)?; //                 RFC 6749 3.1.1
         response::check_grant(response_type, &party.application)?; //                      RFC 6749 4.1.2.1, A8
-        response::check_mode(parameters, response_type, settings)?; //                     Multiple Response Types 2.1
+        response::check_mode(parameters, response_type, party)?; //                        Multiple Response Types 2.1
         let code_challenge = pkce::check(parameters, response_type, &party.application)?; // RFC 7636 4.3, 4.4.1
         let bound_to = dpop::check(parameters, response_type, &party.application)?; //     RFC 9449 10, H5
         let prompt = prompt::check(parameters)?; //                                        OpenID Connect Core 3.1.2.1
@@ -345,9 +346,11 @@ impl Party {
         application: Arc<Application>,
         said: &Parameters<'_>,
     ) -> Result<Self, OAuthError> {
+        let redirect_uri = client::check_redirect_uri(&application, said)?;
+        let way = response::way_of_answers(said, issuer.dialect(), (&application.settings, &redirect_uri));
         Ok(Self {
-            redirect_uri: client::check_redirect_uri(&application, said)?,
-            mode: response::mode_of_errors(&application, said),
+            redirect_uri,
+            way,
             state: openid::state_of(said),
             locale: said.find("locale").map(str::to_owned),
             issuer,

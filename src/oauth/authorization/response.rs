@@ -1,10 +1,22 @@
 //! What the answer consists of and how it travels (RFC 6749 3.1.1, OAuth 2.0 Multiple Response Type Encoding Practices,
-//! Form Post Response Mode). It does not make the answer.
+//! Form Post Response Mode, Web Message Response Mode). It does not make the answer.
 
+use super::Party;
+use crate::directory::redirect_uri::configured_origin_of;
 use crate::model::{Application, ApplicationGrant, ApplicationSettings, ResponseMode};
 use crate::oauth::error::{ErrorCode, ErrorReason, OAuthError};
 use crate::oauth::parameters::Parameters;
 use crate::profile::Dialect;
+
+/// How the answer gets to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Query,
+    Fragment,
+    FormPost,
+    /// To a window that shows a page of this origin.
+    Message(String),
+}
 
 /// The words of `response_type`; at least one is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +53,8 @@ impl ResponseType {
         self.code && self.is_implicit()
     }
 
-    fn default_mode(self) -> ResponseMode {
-        if self.is_implicit() { ResponseMode::Fragment } else { ResponseMode::Query }
+    fn default_way(self) -> Way {
+        if self.is_implicit() { Way::Fragment } else { Way::Query }
     }
 }
 
@@ -82,16 +94,10 @@ pub(super) fn check_grant(asked: ResponseType, application: &Application) -> Res
 /// # Errors
 /// `invalid_request` for a mode that is unknown, that the client may not use (A15), or that would write tokens into a
 /// query (Multiple Response Types 3 and 5).
-pub(super) fn check_mode(
-    parameters: &Parameters<'_>,
-    asked: ResponseType,
-    settings: &ApplicationSettings,
-) -> Result<(), OAuthError> {
+pub(super) fn check_mode(parameters: &Parameters<'_>, asked: ResponseType, party: &Party) -> Result<(), OAuthError> {
     let Some(name) = parameters.find("response_mode") else { return Ok(()) };
-    let usable = |mode: &ResponseMode| {
-        settings.response_modes.contains(mode) && !(*mode == ResponseMode::Query && asked.is_implicit())
-    };
-    match ResponseMode::parse(name).filter(usable) {
+    let dialect = party.issuer.dialect();
+    match way_of(name, asked, dialect, (&party.application.settings, &party.redirect_uri)) {
         Some(_) => Ok(()),
         None => {
             let description = "The response_mode is unknown, or not allowed with this client and response_type.";
@@ -102,13 +108,32 @@ pub(super) fn check_mode(
 
 /// How answers to this request travel, errors included: as it says if it may say so, else as its response type does by
 /// default.
-pub(super) fn mode_of_errors(application: &Application, parameters: &Parameters<'_>) -> ResponseMode {
+pub(super) fn way_of_answers(
+    parameters: &Parameters<'_>,
+    dialect: &Dialect,
+    client: (&ApplicationSettings, &str),
+) -> Way {
     let asked = parameters.find("response_type").and_then(ResponseType::parse).unwrap_or_default();
-    let said = parameters.find("response_mode").and_then(ResponseMode::parse);
-    let may = |mode: &ResponseMode| {
-        application.settings.response_modes.contains(mode) && !(*mode == ResponseMode::Query && asked.is_implicit())
-    };
-    said.filter(may).unwrap_or_else(|| asked.default_mode())
+    let said = parameters.find("response_mode").and_then(|name| way_of(name, asked, dialect, client));
+    said.unwrap_or_else(|| asked.default_way())
+}
+
+/// What a `response_mode` means; `None` if it means nothing, or may not be asked for.
+fn way_of(
+    name: &str,
+    asked: ResponseType,
+    dialect: &Dialect,
+    (settings, redirect_uri): (&ApplicationSettings, &str),
+) -> Option<Way> {
+    match ResponseMode::parse(name).filter(|mode| settings.response_modes.contains(mode))? {
+        ResponseMode::Query => (!asked.is_implicit()).then_some(Way::Query),
+        ResponseMode::Fragment => Some(Way::Fragment),
+        ResponseMode::FormPost => Some(Way::FormPost),
+        ResponseMode::WebMessage if dialect.knows_web_messages => {
+            configured_origin_of(settings, redirect_uri).map(Way::Message)
+        }
+        ResponseMode::WebMessage => None,
+    }
 }
 
 #[cfg(test)]

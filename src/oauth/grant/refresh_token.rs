@@ -96,7 +96,9 @@ impl AuthorizationServer {
             RefreshTokenUsage::OneTimeUse => true,
             RefreshTokenUsage::Reusable => {
                 let dialect = asking.issuer.dialect();
-                dialect.rotates_always || (dialect.rotates_for_public && !asking.is_proven)
+                let is_page = asking.application.lives_in_a_page();
+                let for_public = dialect.rotates_for_public || (dialect.rotates_for_pages && is_page);
+                dialect.rotates_always || (for_public && !asking.is_proven)
             }
         };
         let mut approval = stored.approval.clone();

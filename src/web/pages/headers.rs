@@ -11,11 +11,13 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Chrome, Needs, Page, Script, form_post, view};
+use super::{Chrome, Needs, Page, Script, form_post, view, web_message};
 
 /// Seconds after which a browser that nobody watches goes on from a page with frames. With scripts it goes on as soon
 /// as they have been loaded.
 const REFRESH_AFTER: u8 = 6;
+
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// Where the forms of a page may lead. Chromium asks it of every redirect that follows the POST too, those that a client's
 /// own pages answer with among them, and nobody but the client knows where these lead. So a form whose answer leaves us may
@@ -60,6 +62,11 @@ pub fn harden(mut response: Response, form_action: FormAction<'_>) -> Response {
     response
 }
 
+/// Lets the window that opened this one hear of it: whoever waits there for an answer would take it for closed.
+pub fn keep_opener(headers: &mut HeaderMap) {
+    headers.insert(OPENER_POLICY, HeaderValue::from_static("unsafe-none"));
+}
+
 fn fixed(headers: &mut HeaderMap) {
     const FIELDS: [(HeaderName, HeaderValue); 6] = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -67,7 +74,7 @@ fn fixed(headers: &mut HeaderMap) {
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+        (OPENER_POLICY, HeaderValue::from_static("same-origin")),
     ];
     for (name, value) in FIELDS {
         headers.insert(name, value);
@@ -82,15 +89,14 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 fn policy(needs: &Needs<'_>, form_action: FormAction<'_>, shows_data: bool) -> String {
-    static SUBMIT_HASH: LazyLock<String> = LazyLock::new(|| {
-        let digest = digest::digest(&digest::SHA256, form_post::SUBMIT.as_bytes());
-        format!("'sha256-{}'", STANDARD.encode(digest))
-    });
+    static SUBMIT_HASH: LazyLock<String> = LazyLock::new(|| hash(form_post::SUBMIT));
+    static TELL_HASH: LazyLock<String> = LazyLock::new(|| hash(web_message::TELL));
     let script = match needs.script {
         Script::None => "'none'",
         Script::File => "'self'",
         Script::Refresh => "'self'; connect-src 'self'",
         Script::Submit => &SUBMIT_HASH,
+        Script::Tell => &TELL_HASH,
     };
     let image = if shows_data { "'self' data:" } else { "'self'" };
     let form_action = match (needs.form_action, form_action) {
@@ -111,6 +117,11 @@ fn policy(needs: &Needs<'_>, form_action: FormAction<'_>, shows_data: bool) -> S
          base-uri 'none'; frame-ancestors 'none'",
         form_action.trim_end()
     )
+}
+
+/// The source expression for a script that stands in the page.
+fn hash(script: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(digest::digest(&digest::SHA256, script.as_bytes())))
 }
 
 /// Every site, and the schemes of those of `uris` that lead to no site. `None` if none of them is an address.

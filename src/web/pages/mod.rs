@@ -32,6 +32,7 @@ mod tests;
 mod texts;
 mod totp;
 mod view;
+mod web_message;
 
 use crate::model::Theme;
 
@@ -46,7 +47,7 @@ pub use dashboard::{
 pub use device::{DeviceConfirm, DeviceDone, DeviceEntry};
 pub use error::{ErrorKind, ErrorPage, NotRegistered};
 pub use form_post::FormPost;
-pub use headers::{FormAction, harden, respond};
+pub use headers::{FormAction, harden, keep_opener, respond};
 pub use language::Language;
 pub use leaving::Leaving;
 pub use logout::{ConfirmLogout, SignedOut};
@@ -57,6 +58,7 @@ pub use second_factor::SecondFactor;
 pub use setup::{SetUp, SetUpDone};
 pub use sign_in::SignIn;
 pub use totp::{RecoveryCodes, SecondFactorOn, SecondFactorSetUp};
+pub use web_message::WebMessage;
 
 /// Where the stylesheet and the script are, for [`asset`] to answer.
 pub const ASSET: &str = "/oauth2/assets/{name}";
@@ -150,6 +152,8 @@ pub enum Script {
     Refresh,
     /// The one line that submits a form, known by its hash.
     Submit,
+    /// The one that tells another window, known by its hash.
+    Tell,
 }
 
 /// Every page with plausible content, by name: for tests, and for whoever wants to look at them.
@@ -176,6 +180,7 @@ pub fn samples() -> Vec<(&'static str, Box<dyn Page>)> {
         ("setup_done", Box::new(SetUpDone::sample())),
         ("error", Box::new(ErrorPage::sample())),
         ("form_post", Box::new(FormPost::sample())),
+        ("web_message", Box::new(WebMessage::sample())),
     ];
     pages.push(("sign_in_wrong", Box::new(SignIn { message: Some(Message::WrongCredentials), ..SignIn::sample() })));
     pages.push(("account_empty", Box::new(Account::empty())));

@@ -44,7 +44,7 @@ async fn browsers_ask_at_the_gate_without_a_token() {
     assert_eq!(answer.status(), 204, "{}", answer.text);
     assert_eq!(allowed(&answer), ["https://app.example.com"]);
     assert_eq!(answer.field("access-control-allow-methods"), Some("GET, POST, HEAD"), "those that have a rule");
-    assert_eq!(answer.field("access-control-allow-headers"), Some("authorization, content-type"));
+    assert_eq!(answer.field("access-control-allow-headers"), Some("authorization, content-type, dpop"));
     assert_eq!(answer.field("access-control-max-age"), Some("600"));
     assert_eq!(answer.field("access-control-allow-credentials"), None);
     assert_eq!(answer.field("vary"), Some("Origin"));

@@ -33,7 +33,7 @@ fn auth0(tenant: &mut Tenant) {
 }
 
 /// People, and `spa` with the device grant.
-async fn server() -> TestServer {
+pub(super) async fn server() -> TestServer {
     server_with(|_| {}).await
 }
 

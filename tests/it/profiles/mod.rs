@@ -1,6 +1,7 @@
 //! How tenants speak that are not `standard`: their paths, and one file for each profile.
 
 mod auth0;
+mod auth0_pages;
 pub mod fusio;
 mod fusionauth_legacy;
 mod paths;
