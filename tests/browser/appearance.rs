@@ -8,7 +8,7 @@ use super::driver::{Browser, Scheme};
 use super::samples::Samples;
 
 /// Pages that go on by themselves where scripts run.
-const LEAVING: [&str; 2] = ["form_post", "signed_out"];
+const LEAVING: [&str; 3] = ["form_post", "signed_out", "web_message"];
 
 /// Every page in one language.
 async fn look(language: Language) {

@@ -281,6 +281,15 @@ impl Browser {
         self.ask("POST", &path, json!({ "isUserVerified": verified })).await;
     }
 
+    /// Waits until the body of a function returns `true`.
+    pub async fn until(&self, script: &str) {
+        let started = Instant::now();
+        while self.run(script, json!([])).await != true {
+            assert!(started.elapsed() < PATIENCE, "never: {script}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Waits until the element can be seen, or cannot.
     pub async fn seen(&self, selector: &str, is_seen: bool) {
         let started = Instant::now();

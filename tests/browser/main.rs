@@ -9,11 +9,13 @@ mod axe;
 mod behaviour;
 mod dashboard;
 mod driver;
+mod embedded;
 mod flows;
 #[path = "../it/support/foreign_issuer.rs"]
 #[expect(dead_code, reason = "other tests ask more of it")]
 mod foreign_issuer;
 mod login_redirect;
+mod npm;
 mod passkeys;
 #[path = "../it/support/requests.rs"]
 mod requests;
