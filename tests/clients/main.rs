@@ -56,7 +56,7 @@ impl World {
         world
     }
 
-    /// RSA keys take a few seconds to be made; ID tokens have to wait for them.
+    /// RSA keys take a few seconds to be made; there are two keys, and ID tokens have to wait for theirs.
     fn wait_for_keys(&self) {
         let url = self.description.split("\"gateway\":\"http://").nth(1).expect("an address");
         let address = url.split('"').next().expect("an address");
@@ -68,7 +68,7 @@ impl World {
             stream.write_all(request.as_bytes()).expect("it is read");
             let mut answer = String::new();
             stream.read_to_string(&mut answer).expect("an answer");
-            if answer.contains("RS256") {
+            if answer.contains("RS256") && answer.matches("\"kid\"").count() > 1 {
                 return;
             }
             assert!(started.elapsed() < Duration::from_secs(60), "{answer}");
@@ -127,8 +127,11 @@ fn node() -> &'static Path {
             succeed(Command::new("npm").args(npm).current_dir(folder));
         });
         // Modules are found from where a script is, not from where it is run.
-        for file in ["world.mjs", "openid-client.mjs", "oauth4webapi.mjs", "fusionauth-client.mjs", "fusio.mjs"] {
-            copy(&folder, file);
+        for entry in fs::read_dir(source("node")).expect("the scripts") {
+            let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+            if name.ends_with(".mjs") {
+                copy(&folder, &name);
+            }
         }
         folder
     })
@@ -158,7 +161,11 @@ fn run(command: &mut Command, world: &World, steps: usize) {
 }
 
 fn run_node(script: &str, steps: usize) {
-    run(Command::new("node").arg(script).current_dir(node()), &World::start(), steps);
+    run_node_in(&World::start(), script, steps);
+}
+
+fn run_node_in(world: &World, script: &str, steps: usize) {
+    run(Command::new("node").arg(script).current_dir(node()), world, steps);
 }
 
 fn run_python(script: &str, steps: usize) {
@@ -204,6 +211,22 @@ fn requests_oauthlib_works() {
 #[test]
 fn fusionauth_client_works() {
     run_python("fusionauth_client_walk.py", 19);
+}
+
+#[test]
+fn flask_with_authlib_and_pyjwt_works() {
+    run_python("flask_app.py", 3);
+}
+
+#[test]
+fn mozilla_django_oidc_works() {
+    run_python("django_app.py", 4);
+}
+
+// RFC 9126, Form Post Response Mode
+#[test]
+fn auth0s_middleware_for_express_works() {
+    run_node_in(&World::of(&source("node").join("auth0_web.yaml")), "express.mjs", 6);
 }
 
 #[test]

@@ -48,6 +48,15 @@ export class Browser {
     return page.gone
   }
 
+  /** Opens an address of an application, signs in where that is asked for, and answers the page at the end. */
+  async open(url) {
+    let page = await this.#load(url, {})
+    for (let pages = 0; pages < 6 && page.text.includes('<form'); pages++) {
+      page = await this.#submit(page)
+    }
+    return page
+  }
+
   /** Enters a user code by its complete address, and allows what the device asks for. */
   async approveDevice(url) {
     let page = await this.#load(url, {})
@@ -92,7 +101,7 @@ export class Browser {
       const answer = await fetch(url, { ...init, headers, redirect: 'manual' })
       for (const line of cookiesOf(answer)) {
         const [, name, value] = line.match(/^([^=]+)=([^;]*)/)
-        if (/max-age=0\b/i.test(line)) this.#cookies.delete(name)
+        if (/max-age=0\b|expires=Thu, 01 Jan 1970/i.test(line)) this.#cookies.delete(name)
         else this.#cookies.set(name, value)
       }
       const text = await answer.text()

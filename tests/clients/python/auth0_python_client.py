@@ -38,9 +38,6 @@ def orders(token):
     return requests.get(f"http://{DOMAIN}/orders/1", headers=headers, timeout=30).status_code
 
 
-while len(requests.get(f"http://{DOMAIN}/.well-known/jwks.json", timeout=30).json()["keys"]) < 2:
-    time.sleep(0.1)
-
 with step("device code (F-230, F-233)"):
     asked = post("/oauth/device/code", scope="openid offline_access read:orders email", audience=ORDERS)
     assert asked["verification_uri_complete"] == asked["verification_uri"] + "?user_code=" + asked["user_code"], asked
