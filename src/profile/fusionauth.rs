@@ -19,6 +19,8 @@ pub(super) const DIALECT: Dialect = Dialect {
     tells_user_state: true,
     confirms_logout: false,
     knows_resources: false,
+    // D-02: what it calls `Strict` goes by scopes for them as for UserInfo.
+    id_token_tells_scopes: true,
     ..standard::DIALECT
 };
 
@@ -31,6 +33,7 @@ pub(super) const LEGACY: Dialect = Dialect {
     tells_session_state: false,
     // F-136, F-148: it knew no other way.
     scope_handling: Some(ScopeHandling::Compatibility),
+    id_token_tells_scopes: false,
     // F-116: its clients keep the refresh token that they have.
     rotates_for_public: false,
     rotates_for_pages: false,

@@ -4,9 +4,9 @@ use faregate::model::{ApplicationGrant, ResponseMode};
 use serde_json::json;
 
 use super::auth0::server;
-use crate::support::authorization_server::{TestServer, encode, part};
+use crate::support::authorization_server::{TestServer, encode};
 use crate::support::browser::{Browser, Shown};
-use crate::support::people::{ADA_EMAIL, CALLBACK, CHALLENGE, PASSWORD, SPA, WEB, redemption};
+use crate::support::people::{ADA_EMAIL, CALLBACK, CHALLENGE, PASSWORD, SPA, VERIFIER, WEB, redemption};
 
 const APP: &str = "https://app.example";
 
@@ -99,23 +99,6 @@ async fn the_metadata_lists_what_there_is() {
     }
 }
 
-// OpenID Connect Core 5.4: its SDKs read the user from the ID token; refreshed ones, too
-#[tokio::test]
-async fn id_tokens_tell_what_scopes_ask_for() {
-    let server = server().await;
-    let told = |answer: &serde_json::Value| {
-        let claims = part(answer["id_token"].as_str().unwrap(), 1);
-        (claims["email"].clone(), claims["given_name"].clone())
-    };
-    let answer = server.tokens(WEB, "openid email profile offline_access").await.json();
-    assert_eq!(told(&answer), (json!(ADA_EMAIL), json!("Ada")));
-    let refreshed = server.refresh(WEB, answer["refresh_token"].as_str().unwrap()).await.json();
-    assert_eq!(told(&refreshed), (json!(ADA_EMAIL), json!("Ada")));
-    assert_eq!(told(&server.tokens(WEB, "openid email").await.json()), (json!(ADA_EMAIL), json!(null)));
-    let standard = TestServer::with_people().await.tokens(WEB, "openid email profile").await.json();
-    assert_eq!(told(&standard), (json!(null), json!(null)), "E10: with an access token, UserInfo tells");
-}
-
 // F-248, C3: devices keep their refresh token; a page forgets one that is not replaced
 #[tokio::test]
 async fn refresh_tokens_of_pages_are_replaced() {
@@ -123,7 +106,7 @@ async fn refresh_tokens_of_pages_are_replaced() {
         let code = server.code_with(SPA, "openid offline_access", |code| {
             code.code_challenge = Some(CHALLENGE.to_owned());
         });
-        let form = format!("{}&code_verifier={}", redemption(&code.await), crate::support::people::VERIFIER);
+        let form = format!("{}&code_verifier={}", redemption(&code.await), VERIFIER);
         let tokens = server.ask(SPA, &form).await.json();
         let refreshed = server.refresh(SPA, tokens["refresh_token"].as_str().unwrap()).await.json();
         assert_eq!(refreshed["refresh_token"].is_string(), is_replaced, "{refreshed}");
