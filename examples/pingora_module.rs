@@ -64,6 +64,7 @@ pub fn enforcer(issuer: &str) -> Result<Enforcer, faregate::BuildError> {
 }
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let enforcer = enforcer(&std::env::var("ISSUER")?)?;
+    let issuer = std::env::var("ISSUER").map_err(|_| "set ISSUER to the URL of whoever issues the tokens")?;
+    let enforcer = enforcer(&issuer)?;
     server(enforcer, "127.0.0.1:6188", "127.0.0.1:3000")?.run_forever()
 }
