@@ -312,7 +312,7 @@ fn ci_run(name: &str, failed: u32, alone: &str) -> (bool, String) {
     };
     program(".ci/run", &read(".ci/run"));
     program("scripts/deps", "#!/bin/sh\n");
-    program("bin/cargo", "#!/bin/sh\n");
+    program("bin/cargo", "#!/bin/sh\necho cargo \"$@\"\n");
     let failures = format!("test a::b ... FAILED\ntest result: FAILED. 10 passed; {failed} failed; 0 ignored");
     program(
         "bin/make",
@@ -331,6 +331,9 @@ fn what_fails_beside_others_only_is_named() {
     let (good, said) = ci_run("unsteady", 1, "echo 'test result: ok. 1 passed; 0 failed'");
     assert!(good, "{said}");
     assert!(said.ends_with("passed only when run alone: a::b\n"), "{said}");
+    for lint in ["clippy --locked --all-targets -- -D warnings", "doc --locked --no-deps --document-private-items"] {
+        assert!(said.contains(&format!("cargo {lint}\n")), "{lint} in {said}");
+    }
 }
 
 #[test]
