@@ -404,6 +404,47 @@ fn the_configuration_in_the_readme_is_a_good_one() {
     assert_configuration("README.md", block, &["postgres", "reporting"]);
 }
 
+// Whoever copies a part of it is understood.
+#[test]
+fn every_configuration_in_the_readme_is_understood() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
+    fs::create_dir_all(&folder).unwrap();
+    let made = rcgen::generate_simple_self_signed(["gate.example.com".to_owned()]).unwrap();
+    for name in ["tls.crt", "clients.crt", "ca.crt", "gateway.crt"] {
+        fs::write(folder.join(name), made.cert.pem()).unwrap();
+    }
+    for name in ["tls.key", "gateway.key"] {
+        fs::write(folder.join(name), made.signing_key.serialize_pem()).unwrap();
+    }
+    let signing = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap().serialize_pem();
+    let secret = "5vYkVq0RlZBIDm8iKfXIZ1rjLCnzrYfBhYfTbSgtCzU";
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$8m1p5HSHabKP0WxuErpwww$xbGvzXoiXputO1vk89mhrsWCzPH5ub9Iuf+NvxtG+MM";
+    let variables = ["WEB", "SHOP", "WEBSITE", "DEVICE", "ADMINISTRATOR"].map(|name| (name, secret));
+    let mut environment = Environment::of(variables.into_iter().chain([("ANN", hash)]));
+    let readme = read("README.md");
+    for path in readme.split("${file:").skip(1).filter_map(|rest| rest.split('}').next()) {
+        let contents = if path.ends_with(".pem") { &signing } else { secret };
+        environment = environment.with_file(folder.join(path), contents);
+    }
+    let name = folder.join("faregate.yaml").display().to_string();
+    for block in readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        let mut text = block.to_owned();
+        for (key, rest) in [
+            ("public_url:", " https://gate.example.com\n"),
+            (
+                "upstreams:",
+                " { orders: http://127.0.0.1:3000, app: http://127.0.0.1:3000, wiki: http://127.0.0.1:3000 }\n",
+            ),
+            ("routes:", " { /health: { upstream: orders, public: true } }\n"),
+        ] {
+            if !block.lines().any(|line| line.starts_with(key)) {
+                text += &format!("{key}{rest}");
+            }
+        }
+        config::parse(&name, &text, &environment).unwrap_or_else(|problems| panic!("{block}: {problems:#?}"));
+    }
+}
+
 #[test]
 fn compose_mounts_only_files_that_are_here_and_volumes_that_it_declares() {
     let compose = yaml("docker/compose.yaml");
