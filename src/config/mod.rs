@@ -312,6 +312,14 @@ fn checked(root: &Node, source: &Source, hash: String, check: &mut Check<'_>) ->
     forwarded_jwt::settle(&mut forward, (&upstreams, &routes), check);
     let tests = tests::check(fields.find("tests"), &issuers, check);
     note_shared_host(&public_url, &routes, span("public_url"), check);
+    let is_elsewhere = |route: &Route| matches!(upstreams[route.upstream.0].target, Target::Elsewhere);
+    if trusted_proxies.is_empty() && routes.iter().any(is_elsewhere) {
+        check.note(
+            span("upstreams"),
+            "routes are served elsewhere, and nobody may ask about them",
+            "name the gateway that serves them in `trusted_proxies`",
+        );
+    }
     let config = Config {
         path: PathBuf::from(&*source.name()),
         hash,
