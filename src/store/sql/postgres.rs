@@ -148,7 +148,9 @@ fn explain(place: &str, error: &sqlx::Error) -> OpenError {
         (_, "42P07") => "use an empty database",
         _ => "check the server's log",
     };
-    OpenError::Place { place: place.to_owned(), problem: error.to_string(), fix: fix.to_owned() }
+    // What a server says names lines of its own source.
+    let problem = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    OpenError::Place { place: place.to_owned(), problem, fix: fix.to_owned() }
 }
 
 #[cfg(test)]

@@ -206,6 +206,18 @@ fn with_store(site: &Site, url: &str) {
     site.write(&format!("{HEAD}store: {url}\n{ROUTES}{DIRECTORY}"));
 }
 
+// UX 15: a server's message is of the place and the fix, not of the server's own source
+#[test]
+fn a_database_that_is_not_there_is_named() {
+    let Ok(server) = std::env::var("FAREGATE_TEST_POSTGRES") else { return };
+    let (address, _) = server.rsplit_once('/').expect("a database");
+    let site = Site::new();
+    with_store(&site, &format!("{address}/nowhere"));
+    let run = site.run(&["serve"]);
+    let said = run.complaint(3);
+    assert!(said.contains("database \"nowhere\" does not exist; create the database"), "{said}");
+}
+
 fn bump_schema(site: &Site) {
     let url = format!("sqlite://{}", site.file("faregate.db").display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
