@@ -140,7 +140,7 @@ impl OperatorEndpoint {
             Ok(()) => empty(StatusCode::NO_CONTENT),
             Err(Refused::Unauthorized) => refusal(
                 StatusCode::UNAUTHORIZED,
-                "send an API key as Authorization; make one with: faregate api-key create",
+                "send an API key that may do this as Authorization, without a scheme; make one with: faregate api-key create",
             ),
             Err(Refused::Because(why)) => refusal(StatusCode::BAD_REQUEST, why),
             Err(Refused::Unavailable) => unavailable(),
