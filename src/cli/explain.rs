@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{ConfigurationFile, FAILED, Failure, Format, Outcome, WRONG, output};
 use crate::clock::Clock;
+use crate::codes;
 use crate::config::{self, Config};
 use crate::enforce::{self, Denial, Obstacle};
 use crate::policy::{Decision, Facts, TokenFacts};
@@ -366,6 +367,9 @@ impl Explanation {
             Some((status, code)) => {
                 let _ = writeln!(text, "decision  deny, {status} {code}");
             }
+        }
+        if let Some(entry) = self.denial.and_then(|(_, code)| codes::find(code)) {
+            let _ = writeln!(text, "meaning   {}", entry.meaning);
         }
         text
     }

@@ -65,7 +65,8 @@ const GOLDEN: &[(&str, &str, bool, &str)] = &[
          \x20 ✓ pass  path is canonical\n\
          \x20 ✗ fail  permission read on orders  (faregate.yaml:14)\n\
          \x20         would pass if: permission read on orders\n\
-         decision  deny, 401 no_token\n",
+         decision  deny, 401 no_token\n\
+         meaning   The request has no access token, and the route asks for one.\n",
     ),
     (
         "get",
@@ -98,7 +99,8 @@ const GOLDEN: &[(&str, &str, bool, &str)] = &[
          \x20 ✓ pass      permission read on orders  (faregate.yaml:22)\n\
          \x20 ✗ fail      permission list on orders  (faregate.yaml:22)\n\
          \x20             would pass if: permission list on orders\n\
-         decision  deny, 403 missing_permission\n",
+         decision  deny, 403 missing_permission\n\
+         meaning   The caller has no such permission on the entity, or the token is not for that entity.\n",
     ),
     (
         "GET",
@@ -109,7 +111,8 @@ const GOLDEN: &[(&str, &str, bool, &str)] = &[
          \x20 ✓ pass  path is canonical\n\
          \x20 ✗ fail  route\n\
          \x20         would pass if: a route were configured for this path\n\
-         decision  deny, 404 no_route\n",
+         decision  deny, 404 no_route\n\
+         meaning   No route is configured for this path.\n",
     ),
     (
         "GET",
@@ -336,7 +339,7 @@ fn what_is_only_observed_passes() {
     let run = site.run(&["explain", "GET", "/tried/x"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
     assert!(
-        run.stdout.ends_with("permit, because the route only observes; else deny, 401 no_token\n"),
+        run.stdout.contains("permit, because the route only observes; else deny, 401 no_token\nmeaning   "),
         "{}",
         run.stdout
     );
