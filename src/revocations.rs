@@ -46,6 +46,8 @@ pub struct Bearings<'a> {
     /// `tid`
     pub tenant_id: Option<Uuid>,
     pub client_id: Option<&'a str>,
+    /// The application of the person for whom another client acts with it (RFC 8693): it ends with that one's tokens.
+    pub first_client: Option<&'a str>,
     pub issued_at: UnixSeconds,
     /// What it says as a token of somebody else's; then it says nothing of the above but when it was issued.
     pub foreign: Option<ForeignBearings<'a>>,
@@ -77,6 +79,7 @@ impl<'a> Bearings<'a> {
             user_id: grant_id.and_then(|_| id("sub")),
             tenant_id: id("tid"),
             client_id: text("client_id"),
+            first_client: text("first_client"),
             issued_at: issued_at(claims),
             foreign: None,
         }
@@ -183,14 +186,15 @@ impl Marks {
     fn not_before(&self, bearings: &Bearings<'_>) -> UnixSeconds {
         let user = bearings.user_id.and_then(|id| self.users.get(&id));
         let tenant = bearings.tenant_id.and_then(|id| self.tenants.get(&id));
-        let client = match (bearings.tenant_id, bearings.client_id) {
+        let client = |client_id: Option<&str>| match (bearings.tenant_id, client_id) {
             // The key is only built when there is anything to find.
             (Some(tenant_id), Some(client_id)) if !self.clients.is_empty() => {
                 self.clients.get(&(tenant_id, Box::<str>::from(client_id)))
             }
             (_, _) => None,
         };
-        [user, tenant, client].into_iter().flatten().map(|(at, _)| *at).max().unwrap_or(UnixSeconds::MIN)
+        let clients = [client(bearings.client_id), client(bearings.first_client)];
+        [user, tenant].into_iter().chain(clients).flatten().map(|(at, _)| *at).max().unwrap_or(UnixSeconds::MIN)
     }
 }
 
@@ -222,6 +226,7 @@ mod tests {
             user_id: Some(id),
             tenant_id: Some(id),
             client_id: Some("c"),
+            first_client: Some("a"),
             issued_at: 100,
             foreign: None,
         };
@@ -237,6 +242,8 @@ mod tests {
             (client(id, "c"), true),
             (client(other, "c"), false),
             (client(id, "d"), false),
+            (client(id, "a"), true),
+            (client(other, "a"), false),
         ];
         for (revoked, expected) in rows {
             let revocations = Revocations::default();

@@ -119,6 +119,7 @@ impl AuthorizationServer {
             user_id: delegation.map(|delegation| delegation.user_id),
             tenant_id: Some(tenant.id),
             client_id: Some(&entitlement.client_id),
+            first_client: delegation.map(|delegation| delegation.first_client.as_str()),
             ..Bearings::default()
         };
         let expires_at = now + entitlement.lives_for.unwrap_or(tenant.access_token_for);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::support::authorization_server::{
     Answer, CALENDAR, EMAIL, NOW, REPORTS_SECRET, TODO_API, TODO_SECRET, TestServer, encode, speaking,
 };
-use crate::support::people::{ADA, SECRET, WEB};
+use crate::support::people::{ADA, SECRET, WEB, id_of};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -237,6 +237,12 @@ async fn it_ends_with_the_persons_login() {
     server.directory.revoke_user(ADA).await.unwrap();
     server.absorb().await;
     assert!(!server.is_good(&exchanged), "everything of Ada's ended");
+
+    server.clock.advance(1);
+    let exchanged = exchange(&server, &token_of_ada(&server).await, "&audience=email").await.access_token();
+    assert!(server.is_good(&exchanged));
+    server.directory.deactivate_application(id_of(WEB)).await.unwrap();
+    assert!(!server.is_good(&exchanged), "nobody acts for the users of an application that is out of use");
 }
 
 impl TestServer {
