@@ -235,15 +235,15 @@ async fn open(config: &Config, asks: bool) -> Result<Parts, String> {
         Some(_) => Opened::open_nowhere(config).await,
         None => Opened::open(config).await,
     };
-    let parts = async { verifying(config, opened?, asks).await };
-    match (parts.await, keyless) {
-        (Ok(parts), keyless) => Ok(Parts { keyless, others, ..parts }),
-        (Err(_), Some(why)) => Err(why),
-        (Err(error), None) => Err(error.to_string()),
-    }
+    let parts = async { verifying((config, opened?), asks, (keyless.clone(), others)).await };
+    parts.await.map_err(|error| keyless.unwrap_or_else(|| error.to_string()))
 }
 
-async fn verifying(config: &Config, opened: Opened, asks: bool) -> Result<Parts, StartError> {
+async fn verifying(
+    (config, opened): (&Config, Opened),
+    asks: bool,
+    (keyless, others): (Option<String>, Vec<String>),
+) -> Result<Parts, StartError> {
     let keys = super::key_ring(config, &opened, &config.public_url).await?;
     // What is asked once has nothing to forget.
     let forget: Forget = Arc::new(|| {});
@@ -254,7 +254,6 @@ async fn verifying(config: &Config, opened: Opened, asks: bool) -> Result<Parts,
     let enforcer =
         Enforcer::new(issuers.clone(), TokenCache::new(1), opened.clock.clone(), Pseudonyms::new(b"offline"))
             .with_revocations(opened.revocations);
-    let (keyless, others) = (None, Vec::new());
     Ok(Parts { keyless, others, enforcer: Arc::new(enforcer), issuers, _foreign: believed.foreign })
 }
 
