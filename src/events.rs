@@ -24,6 +24,12 @@ pub enum Event {
     ApplicationUpdated,
     ApplicationDeleted,
     ApplicationSecretRegenerated,
+    /// A client registered itself (RFC 7591).
+    ClientRegistered,
+    /// It changed what it had said (RFC 7592).
+    ClientChanged,
+    /// It asked to be forgotten, or nobody had logged in to it in time.
+    ClientForgotten,
     UserCreated,
     UserUpdated,
     UserDeleted,
@@ -106,6 +112,9 @@ impl Event {
             Self::ApplicationUpdated => "application.updated",
             Self::ApplicationDeleted => "application.deleted",
             Self::ApplicationSecretRegenerated => "application.secret_regenerated",
+            Self::ClientRegistered => "client.registered",
+            Self::ClientChanged => "client.changed",
+            Self::ClientForgotten => "client.forgotten",
             Self::UserCreated => "user.created",
             Self::UserUpdated => "user.updated",
             Self::UserDeleted => "user.deleted",
@@ -162,7 +171,8 @@ impl Event {
         }
     }
 
-    /// What the event log keeps it as; `None` for what happens with every login or token, which is in the lines only.
+    /// What the event log keeps it as; `None` for what happens with every login or token, or as often as anybody
+    /// likes: it is in the lines only.
     pub const fn kept_as(self) -> Option<EventKind> {
         match self {
             Self::TokenIssued
@@ -177,6 +187,9 @@ impl Event {
             | Self::LoginFailed
             | Self::LoginNoted
             | Self::TokenVended
+            | Self::ClientRegistered
+            | Self::ClientChanged
+            | Self::ClientForgotten
             | Self::ConsentGiven
             | Self::ConsentDenied
             | Self::DeviceRequested

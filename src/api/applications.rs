@@ -10,7 +10,7 @@ use super::answer::{Refusal, Reply, json_answer, nothing, present};
 use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
-use super::{Api, application_roles, application_scopes, application_settings};
+use super::{Api, application_roles, application_scopes, application_settings, client_registration};
 use crate::directory::{DirectoryError, FieldCode, KeySigner, KeyUse, NewApplication, NewSecret};
 use crate::model::{Application, ApplicationSettings, CustomScope};
 use crate::secret::Secret;
@@ -18,7 +18,7 @@ use crate::secret::Secret;
 /// As callers see it.
 fn shown(application: &Application) -> Value {
     let scope = |scope: &CustomScope| application_scopes::shown(application.id, scope);
-    json!({
+    present(json!({
         "active": application.settings.is_active,
         "data": application.settings.data,
         "id": application.id,
@@ -30,9 +30,10 @@ fn shown(application: &Application) -> Value {
         "oauthConfiguration": application_settings::shown(application),
         "roles": application.roles.iter().map(application_roles::shown).collect::<Vec<Value>>(),
         "scopes": application.settings.scopes.iter().map(scope).collect::<Vec<Value>>(),
+        "selfRegistered": application.settings.self_registered.as_ref().map(client_registration::shown_client),
         "state": if application.settings.is_active { "Active" } else { "Inactive" },
         "tenantId": application.tenant_id,
-    })
+    }))
 }
 
 fn envelope(application: &Application, secret: Option<&Secret<String>>) -> Reply {

@@ -10,6 +10,7 @@ mod application_settings;
 mod applications;
 mod call;
 mod change_password;
+mod client_registration;
 mod endpoints;
 mod entities;
 mod entity_grants;

@@ -1,7 +1,7 @@
 //! `/api/tenant`: issuers with what they decide about logins and tokens (D-11).
 //!
-//! Owns which of FusionAuth's members we know. The others are kept out, not refused. `profile`, `openIntrospection` and
-//! `apis` are ours.
+//! Owns which of FusionAuth's members we know. The others are kept out, not refused. `profile`, `openIntrospection`, `apis`
+//! and `clientRegistration` are ours.
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -12,7 +12,7 @@ use super::answer::{Refusal, Reply, accepted, json_answer, nothing};
 use super::call::{Call, milliseconds, path_id};
 use super::members::Members;
 use super::search::{self, Search};
-use super::{Api, keys};
+use super::{Api, client_registration, keys};
 use crate::directory::{DirectoryError, FieldCode, KeySigner, KeyUse, NewTenant, check_signs_for, new_tenant};
 use crate::model::{Api as ApiOfTenant, KeyPurpose, Profile, RefreshTokenUsage, Tenant};
 use crate::oauth::KnownKey;
@@ -63,6 +63,9 @@ fn shown(tenant: &Tenant, keys: &[KnownKey]) -> Value {
         if let Some(id) = keys::current(keys, tenant, purpose) {
             shown["jwtConfiguration"][member] = json!(id);
         }
+    }
+    if let Some(registration) = &settings.client_registration {
+        shown["clientRegistration"] = client_registration::shown(registration);
     }
     if let Some(issuer) = &tenant.issuer {
         shown["issuer"] = issuer.as_str().into();
@@ -136,6 +139,8 @@ fn read(members: &mut Members<'_>, before: Tenant) -> Tenant {
     if let Some(apis) = read_apis(members) {
         tenant.settings.apis = apis;
     }
+    let before = tenant.settings.client_registration.take();
+    tenant.settings.client_registration = client_registration::read(members, before);
     tenant.settings.data = members.object("data").unwrap_or_default();
     tenant.issuer = members.text("issuer");
     tenant.settings.logout_uri = members.text("logoutURL");

@@ -67,8 +67,10 @@ fn note_permission((permission, on): (&str, &Target), declared: &Declaration, sp
 fn declared_scopes(declared: &Declaration) -> Vec<&str> {
     let applications = declared.applications.iter().flat_map(|application| &application.settings.scopes);
     let tenants = declared.tenants.iter().filter_map(|tenant| tenant.settings.as_ref());
-    let apis = tenants.flat_map(|settings| &settings.apis).flat_map(|api| &api.scopes);
-    applications.map(|scope| &*scope.name).chain(apis.map(|scope| &**scope)).collect()
+    let apis = tenants.clone().flat_map(|settings| &settings.apis).flat_map(|api| &api.scopes);
+    let registering = tenants.filter_map(|settings| settings.client_registration.as_ref());
+    let own = applications.chain(registering.flat_map(|registration| &registration.scopes));
+    own.map(|scope| &*scope.name).chain(apis.map(|scope| &**scope)).collect()
 }
 
 fn note((what, word): (&str, &str), known: &[&str], span: Span, check: &mut Check<'_>) {

@@ -174,6 +174,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static [&'static str])> {
         ("directory.tenants.settings.refresh_tokens", directory::settings::REFRESH_KEYS),
         ("directory.tenants.settings.theme", directory::settings::THEME_KEYS),
         ("directory.tenants.settings.apis", directory::settings::API_KEYS),
+        ("directory.tenants.settings.client_registration", directory::settings::REGISTRATION_KEYS),
         ("directory.applications", directory::applications::KEYS),
         ("directory.applications.roles", directory::applications::ROLE_KEYS),
         ("directory.applications.scopes", directory::applications::SCOPE_KEYS),

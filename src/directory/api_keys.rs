@@ -6,6 +6,7 @@ use super::rules::check_secret;
 use super::{Directory, DirectoryError, FieldCode, FieldError, no_errors};
 use crate::events::Event;
 use crate::model::{ApiKey, ClientSecret, Endpoints};
+use crate::profile::Endpoint;
 use crate::secret::{Secret, equal};
 use crate::store;
 
@@ -17,6 +18,9 @@ const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /// What a key may be for beside the management API: POST of the admin listener.
 pub const OPERATIONS: [&str; 2] = ["/reload", "/revocations"];
+
+/// The other thing: an initial access token, where clients register themselves (RFC 7591 3).
+const REGISTRATION: &str = Endpoint::ClientRegistration.shared().alone;
 
 /// A key to be.
 #[derive(Clone, Debug, Default)]
@@ -121,7 +125,7 @@ fn check(key: &ApiKey) -> Vec<FieldError> {
     }
     for (path, methods) in &key.endpoints {
         let is_below_api = path.starts_with("/api/") && !path.ends_with('/');
-        if !is_below_api && !OPERATIONS.contains(&path.as_str()) {
+        if !is_below_api && !OPERATIONS.contains(&path.as_str()) && path != REGISTRATION {
             let message = format!("{path:?} is not a path like /api/user");
             errors.push(FieldError::new("apiKey.permissions.endpoints", FieldCode::Invalid, message));
         }

@@ -41,7 +41,7 @@ pub(super) fn check_application(application: &Application, profile: Profile) -> 
     errors.extend(check_certificate_subject(settings));
     errors.extend(check_device_grant(&settings.device_grant));
     errors.extend(check_token_exchange(&settings.token_exchange_clients));
-    errors.extend(check_scopes(&settings.scopes));
+    errors.extend(check_scopes("application.scopes", &settings.scopes));
     errors.extend(check_data("application.data", &settings.data));
     let mut refuse = |field: &'static str, message: &str| {
         errors.push(FieldError::new(field, FieldCode::Invalid, message));
@@ -223,8 +223,7 @@ fn check_device_grant(limits: &DeviceGrantLimits) -> Vec<FieldError> {
     errors
 }
 
-fn check_scopes(scopes: &[CustomScope]) -> Vec<FieldError> {
-    let field = "application.scopes";
+pub(super) fn check_scopes(field: &'static str, scopes: &[CustomScope]) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (index, scope) in scopes.iter().enumerate() {
         let name = scope.name.as_str();

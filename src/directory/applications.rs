@@ -50,6 +50,14 @@ pub struct ApplicationWithSecret {
 
 impl Directory {
     pub async fn create_application(&self, new: NewApplication) -> Result<ApplicationWithSecret, DirectoryError> {
+        self.create_application_as(new, Event::ApplicationCreated).await
+    }
+
+    pub(super) async fn create_application_as(
+        &self,
+        new: NewApplication,
+        event: Event,
+    ) -> Result<ApplicationWithSecret, DirectoryError> {
         let now = self.clock.now();
         let id = new.id.unwrap_or_else(|| self.entropy.uuid());
         let client_secret = match new.client_secret {
@@ -87,7 +95,7 @@ impl Directory {
         }
         no_errors(errors)?;
         self.store.insert_application(&application).await?;
-        self.told(Event::ApplicationCreated, &id.to_string());
+        self.told(event, &id.to_string());
         Ok(ApplicationWithSecret { application, client_secret })
     }
 
@@ -110,6 +118,20 @@ impl Directory {
         after: Application,
         client_secret: Option<&Secret<String>>,
     ) -> Result<Application, DirectoryError> {
+        let after = self.change_application_as(before, after, client_secret, Event::ApplicationUpdated).await?;
+        if client_secret.is_some() {
+            self.told(Event::ApplicationSecretRegenerated, &after.id.to_string());
+        }
+        Ok(after)
+    }
+
+    pub(super) async fn change_application_as(
+        &self,
+        before: &Application,
+        after: Application,
+        client_secret: Option<&Secret<String>>,
+        event: Event,
+    ) -> Result<Application, DirectoryError> {
         let wrong = client_secret.and_then(|chosen| check_secret("application.clientSecret", chosen.expose()));
         let client_secrets = match client_secret {
             Some(chosen) => vec![self.sealed_secret(chosen)?],
@@ -131,10 +153,7 @@ impl Directory {
             errors.extend(self.check_client(&after).await?);
         }
         no_errors(errors)?;
-        self.replace_application(before, &after, Event::ApplicationUpdated).await?;
-        if client_secret.is_some() {
-            self.told(Event::ApplicationSecretRegenerated, &after.id.to_string());
-        }
+        self.replace_application(before, &after, event).await?;
         Ok(after)
     }
 
@@ -189,13 +208,17 @@ impl Directory {
 
     /// Registrations, consents, codes and refresh tokens go with it, and what it was issued is worth nothing from now on.
     pub async fn delete_application(&self, id: Uuid) -> Result<(), DirectoryError> {
+        self.delete_application_as(id, Event::ApplicationDeleted).await
+    }
+
+    pub(super) async fn delete_application_as(&self, id: Uuid, event: Event) -> Result<(), DirectoryError> {
         let application = self.store.find_application(id).await?.ok_or(DirectoryError::NotFound("application"))?;
         let Application { tenant_id, client_id, .. } = application;
         // Gone before it is marked: nothing is issued to it between the two.
         if !self.store.delete_application(id, self.clock.now()).await? {
             return Err(DirectoryError::NotFound("application"));
         }
-        self.told(Event::ApplicationDeleted, &id.to_string());
+        self.told(event, &id.to_string());
         self.revoke(Revoked::Client { tenant_id, client_id }).await
     }
 
@@ -211,7 +234,7 @@ impl Directory {
         Ok(ClientSecret { sealed: Some(sealed), ..stored })
     }
 
-    async fn replace_application(
+    pub(super) async fn replace_application(
         &self,
         before: &Application,
         after: &Application,

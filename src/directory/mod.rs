@@ -25,6 +25,7 @@ mod passkeys;
 mod password_rules;
 mod passwords;
 pub mod redirect_uri;
+mod registered_clients;
 mod registrations;
 mod rules;
 mod second_factor;

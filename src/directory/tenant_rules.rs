@@ -2,11 +2,12 @@
 
 use uuid::Uuid;
 
+use super::application_rules::check_scopes;
 use super::redirect_uri::check_link;
 use super::rules::{check_refresh_tokens, check_text};
 use super::user_rules::check_data;
 use super::{FieldCode, FieldError};
-use crate::model::{Api, Profile, TenantSettings, Theme, UserCodeShape, is_permission_name};
+use crate::model::{Api, ClientRegistration, Profile, TenantSettings, Theme, UserCodeShape, is_permission_name};
 use crate::profile::Dialect;
 
 const DAY: i64 = 86_400;
@@ -16,6 +17,10 @@ const LONGEST_LOGO: usize = 16 * 1024;
 const LONGEST_WELCOME: usize = 500;
 const MOST_LANGUAGES: usize = 100;
 const MOST_APIS: usize = 100;
+/// To which clients' redirect URIs may lead.
+const MOST_HOSTS: usize = 200;
+/// Seconds that a client has for its first login at least.
+const LEAST_UNUSED_FOR: i64 = 3600;
 const LONGEST_IDENTIFIER: usize = 600;
 
 /// Every setting that is out of its limits.
@@ -65,6 +70,7 @@ pub fn check_settings(settings: &TenantSettings, profile: Profile) -> Vec<FieldE
     errors.extend(check_refresh_tokens("tenant.jwtConfiguration", &settings.refresh_tokens));
     errors.extend(check_user_code(&settings.user_code, Dialect::of(profile).user_code_bits));
     errors.extend(check_apis(&settings.apis));
+    errors.extend(settings.client_registration.as_ref().map_or_else(Vec::new, check_client_registration));
     if let Some(Err(why)) = settings.logout_uri.as_deref().map(check_link) {
         errors.push(FieldError::new("tenant.logoutURL", FieldCode::Invalid, why));
     }
@@ -99,6 +105,31 @@ fn check_apis(apis: &[Api]) -> Vec<FieldError> {
         if let Some(scope) = api.scopes.iter().find(|scope| !is_permission_name(scope)) {
             refuse("scopes", FieldCode::Invalid, format!("{scope:?} of {name:?} is not a scope"));
         }
+    }
+    errors
+}
+
+/// RFC 7591: what clients may ask for that register themselves, where they are, and how long they may wait.
+fn check_client_registration(registration: &ClientRegistration) -> Vec<FieldError> {
+    let mut errors = check_scopes("tenant.clientRegistration.scopes", &registration.scopes);
+    let mut refuse = |member: &str, code: FieldCode, message: String| {
+        errors.push(FieldError::new(format!("tenant.clientRegistration.{member}"), code, message));
+    };
+    let hosts = &registration.redirect_hosts;
+    if hosts.len() > MOST_HOSTS {
+        refuse("redirectHosts", FieldCode::TooLong, format!("there may be {MOST_HOSTS}"));
+    }
+    let is_host = |host: &String| {
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+        (1..=253).contains(&host.len()) && host.bytes().all(is_of_name) && !host.starts_with('.')
+    };
+    if let Some(host) = hosts.iter().find(|host| !is_host(host)) {
+        let message = format!("{host:?} is not the name of a host, such as app.example.com");
+        refuse("redirectHosts", FieldCode::Invalid, message);
+    }
+    if !(LEAST_UNUSED_FOR..=3650 * DAY).contains(&registration.unused_for) {
+        let message = format!("must be between {LEAST_UNUSED_FOR} and {} seconds", 3650 * DAY);
+        refuse("unusedTimeToLiveInSeconds", FieldCode::Invalid, message);
     }
     errors
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ClientSecret, Data, KeyPurpose};
+use super::{ClientSecret, Data, KeyPurpose, SelfRegistered};
 
 /// A client of the authorization server that acts for users (F-001). Entities are the other kind of client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,12 @@ impl Application {
     /// Whether it is one that Auth0 calls a single-page application: pages of its origins, and nothing with the device grant.
     pub fn lives_in_a_page(&self) -> bool {
         !self.settings.origins.is_empty() && !self.allows(ApplicationGrant::DeviceCode)
+    }
+
+    /// What people are told that it is called.
+    pub fn title(&self) -> &str {
+        let own = self.settings.self_registered.as_ref().and_then(|own| own.client_name.as_deref());
+        own.unwrap_or(&self.name)
     }
 
     pub fn role(&self, name: &str) -> Option<&Role> {
@@ -137,6 +143,9 @@ pub struct ApplicationSettings {
     pub id_token_key: Option<Uuid>,
     /// Who registered the application, for people who are asked for consent (K7).
     pub owner: Option<String>,
+    /// What it said of itself, if it registered itself (RFC 7591).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub self_registered: Option<SelfRegistered>,
     pub data: Data,
 }
 
@@ -188,6 +197,7 @@ impl Default for ApplicationSettings {
             access_token_key: None,
             id_token_key: None,
             owner: None,
+            self_registered: None,
             data: Data::new(),
         }
     }

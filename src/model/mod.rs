@@ -9,6 +9,7 @@ mod application;
 mod approval;
 mod browser_session;
 mod change;
+mod client_registration;
 mod entity;
 mod key;
 mod logged_event;
@@ -34,6 +35,7 @@ pub use approval::{
 };
 pub use browser_session::BrowserSession;
 pub use change::{Change, ChangeKind};
+pub use client_registration::{ClientRegistration, RegistrationMode, SelfRegistered};
 pub use entity::{
     ClientSecret, Data, Entity, EntityGrant, EntityType, Permission, UserGrant, is_client_id, is_permission_name,
 };

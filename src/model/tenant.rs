@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::application::RefreshTokenPolicy;
+use super::client_registration::ClientRegistration;
 use super::entity::Data;
 
 /// One issuer and everything that belongs to it.
@@ -89,6 +90,8 @@ pub struct TenantSettings {
     pub apis: Vec<Api>,
     /// What `expires_in` says; as in the profile if nothing is said (D3).
     pub expires_in: Option<ExpiresIn>,
+    /// Whether clients may register themselves (RFC 7591); `None`: no.
+    pub client_registration: Option<ClientRegistration>,
     pub data: Data,
 }
 
@@ -145,6 +148,7 @@ impl Default for TenantSettings {
             theme: Theme::default(),
             apis: Vec::new(),
             expires_in: None,
+            client_registration: None,
             data: Data::new(),
         }
     }

@@ -52,7 +52,8 @@ impl AuthorizationServer {
         if let Some(entity) = self.directory.find_client(tenant_id, client_id).await? {
             return Ok(Some(Client::Entity(entity)));
         }
-        Ok(self.directory.find_application(tenant_id, client_id).await?.map(Client::Application))
+        let application = self.directory.find_application(tenant_id, client_id).await?;
+        Ok(application.map(|application| Client::Application(self.as_offered(application))))
     }
 
     /// The user and the application of an approval as they are now.

@@ -15,7 +15,7 @@ use super::client_assertion::{self, Assertion};
 use super::error::{ErrorCode, ErrorReason, OAuthError};
 use super::keys::LocalIssuer;
 use super::parameters::Parameters;
-use super::{AuthorizationServer, TokenRequest, possession};
+use super::{AuthorizationServer, Settings, TokenRequest, possession};
 use crate::model::{Application, ClientAuthenticationPolicy, ClientSecret};
 use crate::percent;
 use crate::profile::Dialect;
@@ -61,6 +61,19 @@ impl AuthenticationMethod {
             Self::PrivateKeyJwt => "private_key_jwt",
             Self::SelfSignedCertificate => "self_signed_tls_client_auth",
             Self::VouchedCertificate => "tls_client_auth",
+        }
+    }
+
+    /// Whether a client can do so here.
+    pub fn is_possible(self, settings: &Settings) -> bool {
+        match self {
+            Self::SelfSignedCertificate => settings.knows_certificates,
+            Self::VouchedCertificate => settings.knows_vouched_certificates,
+            Self::ClientSecretBasic
+            | Self::ClientSecretJwt
+            | Self::ClientSecretPost
+            | Self::None
+            | Self::PrivateKeyJwt => true,
         }
     }
 }

@@ -189,7 +189,7 @@ fn page(request: &BrowserRequest<'_>, (party, wish, place): (&Party, Wish<'_>, &
     };
     Page::Consent {
         form: place.form(request, Step::Consent),
-        client_name: application.name.clone(),
+        client_name: application.title().to_owned(),
         owner: settings.owner.clone(),
         redirect_host: host(&party.redirect_uri).to_owned(),
         is_verified: is_assured && settings.relationship == Relationship::FirstParty,

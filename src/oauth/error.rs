@@ -61,9 +61,13 @@ pub enum ErrorCode {
     InsufficientScope,
     InteractionRequired,
     InvalidClient,
+    /// RFC 7591 3.2.2
+    InvalidClientMetadata,
     /// RFC 9449 5
     InvalidDpopProof,
     InvalidGrant,
+    /// RFC 7591 3.2.2
+    InvalidRedirectUri,
     InvalidRequest,
     /// RFC 9101 7, RFC 9126
     InvalidRequestUri,
@@ -163,7 +167,7 @@ pub enum ErrorReason {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::AccessDenied,
         Self::AuthorizationPending,
         Self::ChangePasswordRequired,
@@ -172,8 +176,10 @@ impl ErrorCode {
         Self::InsufficientScope,
         Self::InteractionRequired,
         Self::InvalidClient,
+        Self::InvalidClientMetadata,
         Self::InvalidDpopProof,
         Self::InvalidGrant,
+        Self::InvalidRedirectUri,
         Self::InvalidRequest,
         Self::InvalidRequestUri,
         Self::InvalidScope,
@@ -206,8 +212,10 @@ impl ErrorCode {
             Self::InsufficientScope => "insufficient_scope",
             Self::InteractionRequired => "interaction_required",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidClientMetadata => "invalid_client_metadata",
             Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant => "invalid_grant",
+            Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidRequestUri => "invalid_request_uri",
             Self::InvalidScope => "invalid_scope",
@@ -246,8 +254,10 @@ impl ErrorCode {
             Self::ChangePasswordRequired
             | Self::ConsentRequired
             | Self::InteractionRequired
+            | Self::InvalidClientMetadata
             | Self::InvalidDpopProof
             | Self::InvalidGrant
+            | Self::InvalidRedirectUri
             | Self::InvalidRequest
             | Self::InvalidRequestUri
             | Self::InvalidScope

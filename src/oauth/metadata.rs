@@ -13,7 +13,7 @@ use super::client_authentication::AuthenticationMethod;
 use super::error::OAuthError;
 use super::grant::GrantType;
 use super::keys::LocalIssuer;
-use super::{AuthorizationServer, Settings, scopes, user_claims};
+use super::{AuthorizationServer, Settings, client_registration, scopes, user_claims};
 use crate::clock::UnixSeconds;
 use crate::jose::{Algorithm, dpop};
 use crate::model::{ApplicationGrant, ResponseMode};
@@ -52,6 +52,14 @@ struct Offer {
     exchanges_tokens: bool,
 }
 
+impl Offer {
+    /// What clients can have besides that are not there yet.
+    fn add(&mut self, grants: impl Iterator<Item = ApplicationGrant>) {
+        self.grants.extend(grants);
+        self.only_pushed = false;
+    }
+}
+
 impl AuthorizationServer {
     /// The metadata of a tenant, or of the default one. `None` for tenants that do not exist or whose issuer is not a
     /// URL and therefore cannot be discovered (D2).
@@ -64,7 +72,10 @@ impl AuthorizationServer {
         if issuer.dialect().short_metadata {
             return Ok(Some(describe_shortly(&issuer).to_string().into()));
         }
-        let offer = self.offer(issuer.tenant.id).await;
+        let mut offer = self.offer(issuer.tenant.id).await;
+        if let Some(registration) = &issuer.tenant.settings.client_registration {
+            offer.add(client_registration::grants(registration.mode));
+        }
         let settings = self.keys.settings();
         let mut document = describe(&issuer, &offer, settings);
         if settings.knows_certificates {
@@ -131,17 +142,8 @@ fn describe(issuer: &LocalIssuer, offer: &Offer, settings: &Settings) -> Value {
     let (dialect, enabled) = (issuer.dialect(), offer.grants.as_slice());
     let url = |endpoint| format!("{}{}", issuer.base_url, dialect.path(endpoint));
     let algorithms = issuer.id_token_algorithms();
-    let is_possible = |method: &AuthenticationMethod| match method {
-        AuthenticationMethod::SelfSignedCertificate => settings.knows_certificates,
-        AuthenticationMethod::VouchedCertificate => settings.knows_vouched_certificates,
-        AuthenticationMethod::ClientSecretBasic
-        | AuthenticationMethod::ClientSecretJwt
-        | AuthenticationMethod::ClientSecretPost
-        | AuthenticationMethod::None
-        | AuthenticationMethod::PrivateKeyJwt => true,
-    };
-    let proofs: Vec<_> =
-        AuthenticationMethod::ALL.into_iter().filter(is_possible).map(AuthenticationMethod::as_str).collect();
+    let methods = AuthenticationMethod::ALL.into_iter().filter(|method| method.is_possible(settings));
+    let proofs: Vec<_> = methods.map(AuthenticationMethod::as_str).collect();
     let real_proofs: Vec<_> = proofs.iter().filter(|method| **method != "none").collect();
     let signed_by: Vec<_> = Algorithm::ALL.into_iter().map(Algorithm::as_str).collect();
     let mut claims: Vec<_> = TOKEN_CLAIMS.into_iter().chain(user_claims::ALL).collect();
@@ -198,6 +200,9 @@ fn describe(issuer: &LocalIssuer, offer: &Offer, settings: &Settings) -> Value {
         if let (false, Some(members)) = (is_there, document.as_object_mut()) {
             members.shift_remove(member);
         }
+    }
+    if issuer.tenant.settings.client_registration.is_some() {
+        document["registration_endpoint"] = url(Endpoint::ClientRegistration).into(); // RFC 7591 3
     }
     document
 }

@@ -20,6 +20,7 @@
 //! | RFC 6749 5.2 errors | `error` |
 //! | RFC 6749 6 refresh tokens | `grant/refresh_token`, `refresh_tokens` |
 //! | RFC 7009 revocation | `revocation` |
+//! | RFC 7591 and RFC 7592 clients that register themselves | `client_registration` |
 //! | RFC 7636 4.6 proof key | `grant/pkce` |
 //! | RFC 7662 introspection | `introspection` |
 //! | RFC 8414, OpenID Connect Discovery | `metadata` |
@@ -42,6 +43,7 @@ mod change_password;
 mod client;
 mod client_assertion;
 mod client_authentication;
+mod client_registration;
 mod consent;
 mod consumer;
 mod device;
@@ -91,6 +93,7 @@ use uuid::Uuid;
 
 pub use crate::jose::dpop::algorithms as dpop_algorithms;
 pub use client::Client;
+pub use client_registration::RegisteredClient;
 pub use consumer::{ConsumerTokens, WhoAmI};
 pub use device::{DeviceApproved, DeviceAuthorization, UserCodeDetails};
 pub use error::{ErrorCode, ErrorReason, OAuthError, Reused};

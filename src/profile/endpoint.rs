@@ -24,6 +24,8 @@ pub enum Endpoint {
     Account,
     Authorize,
     ChangePassword,
+    /// Where clients register themselves (RFC 7591).
+    ClientRegistration,
     Consent,
     /// A login that names no client (F-300).
     ConsumerLogin,
@@ -50,10 +52,11 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Account,
         Self::Authorize,
         Self::ChangePassword,
+        Self::ClientRegistration,
         Self::Consent,
         Self::ConsumerLogin,
         Self::Device,
@@ -85,7 +88,8 @@ impl Endpoint {
             | Self::Passkeys
             | Self::SecondFactor
             | Self::SessionCheck => true,
-            Self::ConsumerLogin
+            Self::ClientRegistration
+            | Self::ConsumerLogin
             | Self::DeviceAuthorization
             | Self::Introspect
             | Self::KeySet
@@ -105,6 +109,7 @@ impl Endpoint {
             Self::Account => at!("/oauth2/account"),
             Self::Authorize => at!("/oauth2/authorize"),
             Self::ChangePassword => at!("/password/change"),
+            Self::ClientRegistration => at!("/oauth2/register"),
             Self::Consent => at!("/oauth2/consent"),
             Self::ConsumerLogin => at!("/oauth2/consumer_login"),
             Self::Device => at!("/oauth2/device"),

@@ -6,6 +6,7 @@ mod account;
 mod authorize;
 mod back_channel;
 mod browser;
+mod client_registration;
 mod consumer;
 mod cookies;
 mod cross_origin;
@@ -71,6 +72,8 @@ const USER_CODE_PICTURE: &str = "/oauth2/device/picture";
 const ACCOUNT: &str = Endpoint::Account.shared().alone;
 const PASSKEYS: &str = Endpoint::Passkeys.shared().alone;
 const PUSHED_REQUEST: &str = Endpoint::PushedRequest.shared().alone;
+const REGISTER: &str = Endpoint::ClientRegistration.shared().alone;
+const REGISTERED: &str = "/oauth2/register/{client_id}";
 const KEY_SET: &str = Endpoint::KeySet.shared().alone;
 const OPENID_CONFIGURATION: &str = Endpoint::OpenIdConfiguration.shared().alone;
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
@@ -152,14 +155,18 @@ fn shared(server: Arc<AuthorizationServer>) -> Router {
 
 /// What applications call that live in a browser themselves.
 fn scripts() -> Router<Arc<AuthorizationServer>> {
-    let endpoints: [(&str, MethodRouter<Arc<AuthorizationServer>>); 5] = [
+    let endpoints: [(&str, MethodRouter<Arc<AuthorizationServer>>); 6] = [
         (TOKEN, post(token::post)),
         (REVOKE, post(revoke::post)),
         (USERINFO, get(userinfo::get).post(userinfo::post)),
         (DEVICE_AUTHORIZATION, post(device::authorize)),
         (PUSHED_REQUEST, post(pushed::post)),
+        (REGISTER, post(client_registration::register)),
     ];
-    let router = endpoints.into_iter().fold(Router::new(), |router, (path, endpoint)| {
+    let own = get(client_registration::manage).put(client_registration::manage).delete(client_registration::manage);
+    let own = own.options(client_registration::preflight);
+    let of_client = Router::new().route(REGISTERED, own.clone()).route(&format!("/{{tenant}}{REGISTERED}"), own);
+    let router = endpoints.into_iter().fold(of_client, |router, (path, endpoint)| {
         let endpoint = endpoint.options(cross_origin::preflight);
         router.route(path, endpoint.clone()).route(&format!("/{{tenant}}{path}"), endpoint)
     });

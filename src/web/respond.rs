@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::oauth::{self, ErrorCode, ErrorReason, OAuthError, PushedAuthorization, Reused, TokenResponse, UserInfo};
+use crate::oauth::{
+    self, ErrorCode, ErrorReason, OAuthError, PushedAuthorization, RegisteredClient, Reused, TokenResponse, UserInfo,
+};
 use crate::secret::Secret;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -96,6 +98,39 @@ pub(super) fn pushed(result: Result<PushedAuthorization, OAuthError>) -> Respons
     let nonce = pushed.dpop_nonce.clone();
     let mut response = unkept(ENDPOINT, (StatusCode::CREATED, Json(pushed)).into_response());
     set_nonce(response.headers_mut(), nonce.as_deref());
+    response
+}
+
+/// What a client that registered itself is told (RFC 7591 3.2, RFC 7592 3). It authenticates with a token.
+pub(super) fn registered(
+    endpoint: &'static str,
+    status: StatusCode,
+    result: Result<RegisteredClient, OAuthError>,
+) -> Response {
+    match result {
+        Ok(RegisteredClient(told)) => unkept(endpoint, (status, Json(told)).into_response()),
+        Err(error) => refuse_registration(endpoint, &error),
+    }
+}
+
+/// It is no client any more (RFC 7592 2.3).
+pub(super) fn forgotten(endpoint: &'static str, result: Result<(), OAuthError>) -> Response {
+    match result {
+        Ok(()) => unkept(endpoint, StatusCode::NO_CONTENT.into_response()),
+        Err(error) => refuse_registration(endpoint, &error),
+    }
+}
+
+fn refuse_registration(endpoint: &'static str, error: &OAuthError) -> Response {
+    let mut response = refuse(endpoint, error);
+    if error.code == ErrorCode::AccessDenied {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+    }
+    if response.status() == StatusCode::UNAUTHORIZED {
+        // RFC 6750 3
+        let challenge = HeaderValue::from_static(r#"Bearer realm="register", error="invalid_token""#);
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
     response
 }
 

@@ -31,12 +31,29 @@ impl Sent {
     /// # Errors
     /// The answer to what is no form, or too long for one.
     pub(super) async fn form(tenant: Option<Path<String>>, request: Request<Body>) -> Result<Self, Response> {
-        let (head, body) = request.into_parts();
-        if !is_form(&head.headers) {
+        if !is_form(request.headers()) {
             let description = "The Content-Type is not application/x-www-form-urlencoded.";
             let error = OAuthError::invalid_request(ErrorReason::Unknown, description);
             return Err(respond::empty("form", Err(error)));
         }
+        Self::read(tenant, request).await
+    }
+
+    /// A JSON document, in the place of the parameters.
+    ///
+    /// # Errors
+    /// The answer to what is no JSON, or too long for it.
+    pub(super) async fn json(tenant: Option<Path<String>>, request: Request<Body>) -> Result<Self, Response> {
+        if !media_type(request.headers()).eq_ignore_ascii_case("application/json") {
+            let description = "The Content-Type is not application/json.";
+            let error = OAuthError::invalid_request(ErrorReason::Unknown, description);
+            return Err(respond::empty("json", Err(error)));
+        }
+        Self::read(tenant, request).await
+    }
+
+    async fn read(tenant: Option<Path<String>>, request: Request<Body>) -> Result<Self, Response> {
+        let (head, body) = request.into_parts();
         let Ok(parameters) = to_bytes(body, MAX_BODY_BYTES).await else {
             let description = "The body is longer than 64 KiB or ended early.";
             return Err(respond::plain(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description));
@@ -154,7 +171,10 @@ impl Named {
 
 /// Parameters of the media type, such as a charset, do not matter (F-081).
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+pub(super) fn media_type(headers: &HeaderMap) -> &str {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = value.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    value.split(';').next().unwrap_or_default().trim()
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
@@ -93,7 +93,7 @@ async fn translated(
         return Err(respond::plain(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, description));
     };
     // Its SDKs say so of a GET, too.
-    let is_json = !body.is_empty() && media_type(&head.headers).eq_ignore_ascii_case("application/json");
+    let is_json = !body.is_empty() && sent::media_type(&head.headers).eq_ignore_ascii_case("application/json");
     let form = if is_json { form_of(&body) } else { Ok(body.clone()) };
     let query = head.uri.query().unwrap_or_default().to_owned();
     let speaker = {
@@ -129,7 +129,7 @@ async fn translated(
             respond::refuse("dialect", &error.said_in(dialect))
         })?;
         head.headers.insert(header::CONTENT_TYPE, FORM);
-    } else if dialect.form_types.iter().any(|other| media_type(&head.headers).eq_ignore_ascii_case(other)) {
+    } else if dialect.form_types.iter().any(|other| sent::media_type(&head.headers).eq_ignore_ascii_case(other)) {
         head.headers.insert(header::CONTENT_TYPE, FORM);
     }
     if sent::is_form(&head.headers) {
@@ -143,11 +143,6 @@ async fn translated(
     head.extensions.insert(Prefix(prefix));
     let asked = Asked { lists_origins: dialect.lists_origins, tenant_id, client_id };
     Ok((Request::from_parts(head, Body::from(body)), asked))
-}
-
-fn media_type(headers: &HeaderMap) -> &str {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim()
 }
 
 /// A JSON object as a form (F-250). `null` is no value.

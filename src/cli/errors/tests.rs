@@ -126,8 +126,8 @@ fn known() -> Codes {
         add(error.as_str(), 400);
     }
     for code in every!(ErrorCode: AccessDenied, AuthorizationPending, ChangePasswordRequired, ConsentRequired, ExpiredToken,
-        InsufficientScope, InteractionRequired, InvalidClient, InvalidDpopProof, InvalidGrant, InvalidRequest, InvalidRequestUri,
-        InvalidScope, InvalidTarget, InvalidToken, LoginRequired, RequestNotSupported, RequestUriNotSupported,
+        InsufficientScope, InteractionRequired, InvalidClient, InvalidClientMetadata, InvalidDpopProof, InvalidGrant, InvalidRedirectUri, InvalidRequest,
+        InvalidRequestUri, InvalidScope, InvalidTarget, InvalidToken, LoginRequired, RequestNotSupported, RequestUriNotSupported,
         RegistrationNotSupported, ServerError, SlowDown, TemporarilyUnavailable, Throttled, TwoFactorRequired, UnauthorizedClient,
         UnmetAuthenticationRequirements, UnsupportedGrantType, UnsupportedResponseType, UnsupportedTokenType, UseDpopNonce)
     {

@@ -276,7 +276,7 @@ fn roles(node: &Node, check: &mut Check<'_>) -> Vec<NewRole> {
     entries.iter().filter_map(|entry| role(entry, check)).collect()
 }
 
-fn scopes(node: &Node, check: &mut Check<'_>) -> Vec<CustomScope> {
+pub(super) fn scopes(node: &Node, check: &mut Check<'_>) -> Vec<CustomScope> {
     let named = |name: &str| CustomScope {
         id: Uuid::nil(),
         name: name.to_owned(),

@@ -10,10 +10,12 @@ use super::super::check::{Check, Fields};
 use super::super::lint::Lint;
 use super::super::node::Node;
 use super::super::process::word;
+use super::applications::scopes;
 use super::note_errors;
 use crate::directory::{check_tenant_settings, new_tenant};
 use crate::model::{
-    Api, ExpiresIn, Profile, RefreshTokenPolicy, RefreshTokenUsage, TenantSettings, Theme, UserCodeShape,
+    Api, ClientRegistration, ExpiresIn, Profile, RefreshTokenPolicy, RefreshTokenUsage, RegistrationMode,
+    TenantSettings, Theme, UserCodeShape,
 };
 
 pub(in crate::config) const KEYS: &[&str] = &[
@@ -37,7 +39,9 @@ pub(in crate::config) const KEYS: &[&str] = &[
     "theme",
     "apis",
     "expires_in",
+    "client_registration",
 ];
+pub(in crate::config) const REGISTRATION_KEYS: &[&str] = &["mode", "scopes", "redirect_hosts", "unused_life"];
 pub(in crate::config) const USER_CODE_KEYS: &[&str] = &["alphabet", "mask"];
 pub(in crate::config) const REFRESH_KEYS: &[&str] = &["usage", "idle", "life", "retry"];
 pub(in crate::config) const API_KEYS: &[&str] = &["scopes", "offline_access"];
@@ -70,6 +74,9 @@ const PLACES: &[(&str, &str)] = &[
     ("theme.accent", "theme.accent"),
     ("theme.welcome", "theme.welcome"),
     ("apis", "apis"),
+    ("clientRegistration.scopes", "client_registration.scopes"),
+    ("clientRegistration.redirectHosts", "client_registration.redirect_hosts"),
+    ("clientRegistration.unusedTimeToLiveInSeconds", "client_registration.unused_life"),
 ];
 
 pub(super) fn check(node: &Node, (tenant, profile): (&str, Profile), check: &mut Check<'_>) -> TenantSettings {
@@ -106,6 +113,7 @@ pub(super) fn check(node: &Node, (tenant, profile): (&str, Profile), check: &mut
         apis: fields.find("apis").map_or_else(Vec::new, |node| apis(node, check)),
         expires_in: word(&fields, "expires_in", &ExpiresIn::ALL.map(ExpiresIn::as_str), check)
             .and_then(ExpiresIn::parse),
+        client_registration: fields.find("client_registration").and_then(|node| client_registration(node, check)),
     };
     note_errors(check_tenant_settings(&settings, profile), &fields, PLACES, check);
     if (LONG_CODE + 1..=600).contains(&settings.authorization_code_for)
@@ -174,6 +182,24 @@ fn apis(node: &Node, check: &mut Check<'_>) -> Vec<Api> {
         });
     }
     apis
+}
+
+/// Whether anybody may register is said and never assumed.
+fn client_registration(node: &Node, check: &mut Check<'_>) -> Option<ClientRegistration> {
+    let fields = Fields::open(node, REGISTRATION_KEYS, check)?;
+    let modes = RegistrationMode::ALL.map(RegistrationMode::as_str);
+    if fields.find("mode").is_none() {
+        let help = "add `mode: open` for anybody, or `mode: protected` for those who have an API key";
+        check.refuse_with_help(node.span, "client_registration does not say who may register", help);
+    }
+    let mode = word(&fields, "mode", &modes, check).and_then(RegistrationMode::parse)?;
+    let default = ClientRegistration::new(mode);
+    Some(ClientRegistration {
+        mode,
+        scopes: fields.find("scopes").map_or_else(Vec::new, |node| scopes(node, check)),
+        redirect_hosts: fields.texts("redirect_hosts", check).unwrap_or_default(),
+        unused_for: seconds(&fields, "unused_life", check).unwrap_or(default.unused_for),
+    })
 }
 
 fn theme(node: &Node, check: &mut Check<'_>) -> Theme {

@@ -117,7 +117,7 @@ fn with_access(application: &Application, access: &Access, now: i64) -> ListedAp
     devices.dedup();
     ListedApplication {
         id: application.id,
-        name: application.name.clone(),
+        name: application.title().to_owned(),
         devices,
         scopes: scopes.into_iter().map(|scope| worded(scope, application, true)).collect(),
         allowed_for: consent.map(|consent| now - consent.granted_at),

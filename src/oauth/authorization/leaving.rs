@@ -39,7 +39,7 @@ impl AuthorizationServer {
         }
         let page = Page::Leaving {
             form: place.form(request, Step::Consent),
-            client_name: party.application.name.clone(),
+            client_name: party.application.title().to_owned(),
             redirect_host: host(&party.redirect_uri).to_owned(),
         };
         Ok(Reply::page(page, place.shown(request, Step::Consent)).keeping(kept))

@@ -371,7 +371,7 @@ impl Question<'_> {
             issuer: &party.issuer,
             endpoint: Endpoint::Authorize,
             fields: self.carried.clone(),
-            client_name: party.application.name.clone(),
+            client_name: party.application.title().to_owned(),
             login_hint: self.said.find("login_hint").map(str::to_owned).or(expected_login),
             freshness,
             context: context.clone(),

@@ -31,6 +31,6 @@ impl AuthorizationServer {
                 description,
             ));
         }
-        Ok(Some(Page::NotRegistered { client_name: application.name.clone() }))
+        Ok(Some(Page::NotRegistered { client_name: application.title().to_owned() }))
     }
 }

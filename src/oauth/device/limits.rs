@@ -14,6 +14,10 @@ const WAIT_FOR: i64 = 60;
 const LONGEST_WAIT_FOR: i64 = 3600;
 /// Device codes that one client may ask for from one address in one minute.
 const REQUESTS: u32 = 60;
+/// Clients that may register themselves from one network, and from everywhere, in one minute: each is a row in the store, and
+/// what is in memory of the directory is read again.
+const REGISTRATIONS: u32 = 20;
+const ALL_REGISTRATIONS: u32 = 120;
 /// Proofs of keys that one client without a secret may send from one address in one minute: many people may share both.
 const PROOFS: u32 = 600;
 const MINUTE: i64 = 60;
@@ -29,6 +33,7 @@ pub(in crate::oauth) struct DeviceLimits {
     requests: Mutex<HashMap<u64, Count>>,
     refreshes: Mutex<HashMap<u64, Count>>,
     proofs: Mutex<HashMap<u64, Count>>,
+    registrations: Mutex<HashMap<u64, Count>>,
     wrong: Mutex<HashMap<u64, Count>>,
 }
 
@@ -122,6 +127,15 @@ impl DeviceLimits {
     /// The seconds to wait.
     pub(in crate::oauth) fn proof(&self, source: impl Hash, now: i64) -> Result<(), i64> {
         count(&self.proofs, self.hasher.hash_one(source), PROOFS, now)
+    }
+
+    /// Counts a client that registers itself.
+    ///
+    /// # Errors
+    /// The seconds to wait.
+    pub(in crate::oauth) fn register(&self, source: impl Hash, now: i64) -> Result<(), i64> {
+        count(&self.registrations, self.hasher.hash_one(source), REGISTRATIONS, now)?;
+        count(&self.registrations, self.hasher.hash_one("all of them"), ALL_REGISTRATIONS, now)
     }
 }
 

@@ -122,7 +122,7 @@ impl AuthorizationServer {
         if application.settings.requires_registration
             && self.store.find_registration(person.user.id, application.id).await?.is_none()
         {
-            let page = Page::NotRegistered { client_name: application.name.clone() };
+            let page = Page::NotRegistered { client_name: application.title().to_owned() };
             return Ok(asked.reply(page).keeping(kept));
         }
         // 5. What do they say? A form that brings a password was not the question.
@@ -284,7 +284,7 @@ impl Asked<'_> {
             issuer: &self.issuer,
             endpoint: Endpoint::Device,
             fields: self.carried(&[&OWN[..], &FOLLOWING, &[USER_CODE]].concat()),
-            client_name: application.name.clone(),
+            client_name: application.title().to_owned(),
             login_hint: None,
             freshness: Freshness::default(),
             context: self.context.clone(),
@@ -337,7 +337,7 @@ pub(in crate::oauth) fn confirmation(
     };
     Page::DeviceConfirm {
         form,
-        client_name: application.name.clone(),
+        client_name: application.title().to_owned(),
         user_code: user_code::shown(&user_code::normal(typed).unwrap_or_default(), &tenant.settings.user_code),
         place,
         asked_for: now - code.created_at,

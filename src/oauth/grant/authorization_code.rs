@@ -64,6 +64,9 @@ impl AuthorizationServer {
         }
         let subject = self.subject_of(&code.approval, not_found).await?;
         self.check_can_issue(asking.issuer, &code.approval)?;
+        if !self.keep_client(asking.application).await? {
+            return Err(not_found());
+        }
         let family = self.begin_family(asking, &code.approval, None);
         let brings = Brought {
             refresh_token: family.as_ref().map(|family| &family.stored),

@@ -65,6 +65,9 @@ impl AuthorizationServer {
         let approval = Approval { scopes, ..(**approval).clone() };
         let subject = self.subject_of(&approval, invalid).await?;
         self.check_can_issue(asking.issuer, &approval)?;
+        if !self.keep_client(asking.application).await? {
+            return Err(invalid());
+        }
         let family = self.begin_family(asking, &approval, code.device_name.clone());
         let family = family.map(|family| family.ending_within(limits.refresh_tokens_for));
         let brings = Brought {

@@ -197,3 +197,49 @@ async fn a_tenants_apis_are_kept_and_checked() {
     let none = done(root.patch(&path, json!({ "tenant": { "apis": [] } })).await);
     assert_eq!(none.body["tenant"]["apis"], json!([]));
 }
+
+// RFC 7591: who may register is said, changed and taken back, and whoever did is shown
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_says_whether_clients_register_themselves() {
+    let gateway = start().await;
+    let root = Caller::root(&gateway);
+    let made = done(root.post("/api/tenant", json!({ "tenant": { "name": "acme", "profile": "standard" } })).await);
+    assert_eq!(made.body["tenant"].get("clientRegistration"), None);
+    let id = text(&made.body["tenant"], "id").to_owned();
+    let path = format!("/api/tenant/{id}");
+    let registration = json!({
+        "mode": "open",
+        "redirectHosts": ["claude.ai"],
+        "scopes": [{ "description": "Use the tools", "name": "tools:call", "required": true }],
+        "unusedTimeToLiveInSeconds": 86_400,
+    });
+    let body = json!({ "tenant": { "clientRegistration": registration } });
+    assert_eq!(done(root.patch(&path, body).await).body["tenant"]["clientRegistration"], registration);
+    for (wrong, code) in [
+        (json!({ "mode": "all" }), "[invalid]tenant.clientRegistration.mode"),
+        (json!({ "redirectHosts": ["https://x"] }), "[invalid]tenant.clientRegistration.redirectHosts"),
+        (json!({ "scopes": [{ "name": "openid" }] }), "[invalid]tenant.clientRegistration.scopes"),
+        (json!({ "unusedTimeToLiveInSeconds": 1 }), "[invalid]tenant.clientRegistration.unusedTimeToLiveInSeconds"),
+    ] {
+        let refused = root.patch(&path, json!({ "tenant": { "clientRegistration": wrong } })).await;
+        assert_eq!((refused.status, refused.codes()), (400, vec![code]), "{wrong}");
+    }
+    // FusionAuth's clients do not know it, and take nothing away.
+    let renamed = done(root.put(&path, json!({ "tenant": { "name": "emca" } })).await);
+    assert_eq!(renamed.body["tenant"]["clientRegistration"], registration);
+    let metadata = json!({ "client_name": "Agent", "redirect_uris": ["https://claude.ai/cb"], "scope": "tools:call" });
+    let registered = reqwest::Client::new().post(gateway.url(&format!("/{id}/oauth2/register"))).json(&metadata);
+    let registered = registered.send().await.unwrap();
+    assert_eq!(registered.status(), 201);
+    let client: Value = registered.json().await.unwrap();
+    let found = done(root.get(&format!("/api/application/{}", text(&client, "client_id"))).await);
+    let shown = &found.body["application"]["selfRegistered"];
+    assert_eq!((&shown["clientName"], &shown["scopes"]), (&json!("Agent"), &json!(["tools:call"])));
+    assert!(
+        shown["unusedUntilInstant"].as_i64().unwrap() > found.body["application"]["insertInstant"].as_i64().unwrap()
+    );
+    let ended = root.patch(&path, json!({ "tenant": { "clientRegistration": { "mode": "none" } } })).await;
+    assert_eq!(done(ended).body["tenant"].get("clientRegistration"), None);
+    let nobody = root.patch(&path, json!({ "tenant": { "clientRegistration": { "redirectHosts": [] } } })).await;
+    assert_eq!(nobody.codes(), ["[missing]tenant.clientRegistration.mode"]);
+}

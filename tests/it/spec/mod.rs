@@ -25,6 +25,8 @@ mod rfc7009;
 mod rfc7517;
 mod rfc7519;
 mod rfc7523;
+mod rfc7591;
+mod rfc7592;
 mod rfc7636;
 mod rfc7662;
 mod rfc8414;
