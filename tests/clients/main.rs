@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -20,6 +20,7 @@ struct World {
 
 /// Somebody to log in with, and where: what a script expects of any world.
 const ANN: &str = r#""user":{"email":"ann@example.com","password":"Setec Astronomy"}"#;
+const PASSWORD: &str = "Setec Astronomy";
 
 impl World {
     fn start() -> Self {
@@ -32,10 +33,31 @@ impl World {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients").join("worlds");
         fs::create_dir_all(&folder).expect("a folder");
         let copy = folder.join(configuration.file_name().expect("a file"));
-        fs::copy(configuration, &copy).expect("a copy");
+        if copy != configuration {
+            fs::copy(configuration, &copy).expect("a copy");
+        }
         let configuration = copy.to_str().expect("UTF-8");
         let mut world = Self::run(&["serve", "--format", "json", "--config", configuration]);
         world.description = world.description.replacen('{', &format!("{{{ANN},"), 1);
+        world
+    }
+
+    /// The gateway of an example, on other ports and with an upstream that the script is.
+    fn of_example(name: &str) -> Self {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name).join("faregate.yaml");
+        let mut text = fs::read_to_string(example).expect("the example");
+        let free = |_| TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let ports = [8080, 9090, 3000].map(|port| (port, free(port).port()));
+        for (port, free) in ports {
+            text = text.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{free}"));
+        }
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients").join("worlds");
+        fs::create_dir_all(&folder).expect("a folder");
+        let configuration = folder.join(format!("{name}-{}.yaml", ports[0].1));
+        fs::write(&configuration, text).expect("a file");
+        let mut world = Self::of(&configuration);
+        let upstream = format!("{{\"upstream_port\":{},", ports[2].1);
+        world.description = world.description.replacen('{', &upstream, 1);
         world
     }
 
@@ -43,6 +65,7 @@ impl World {
         let mut gateway = Command::new(env!("CARGO_BIN_EXE_faregate"))
             .args(arguments)
             .env_remove("RUST_LOG")
+            .env("ANN_PASSWORD", PASSWORD)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -227,6 +250,18 @@ fn mozilla_django_oidc_works() {
 #[test]
 fn auth0s_middleware_for_express_works() {
     run_node_in(&World::of(&source("node").join("auth0_web.yaml")), "express.mjs", 6);
+}
+
+// RFC 7591, RFC 7592
+#[test]
+fn openid_client_registers_itself() {
+    run_node_in(&World::of_example("mcp-server"), "openid-client-registration.mjs", 4);
+}
+
+// RFC 7591, RFC 8707, RFC 9728: the authorization of the Model Context Protocol
+#[test]
+fn the_sdk_of_mcp_works() {
+    run_node_in(&World::of_example("mcp-server"), "mcp.mjs", 5);
 }
 
 #[test]
